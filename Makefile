@@ -1,0 +1,87 @@
+# Panope's commands; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.8
+PANOPE_HOME ?= $(HOME)/.panope
+DEMO := sentence-transformers/all-MiniLM-L6-v2
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev serve test test-all check format protos lock bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -c 'import sys; sys.exit("Panope needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# PyPI's Linux wheel of torch carries CUDA. TORCH_BACKEND=cpu (or cu130, rocm6.4, …) takes another build of the same
+# version instead; its hashes are those of another index, so they are not in the lock.
+define install_lock
+	@if [ -z "$(TORCH_BACKEND)" ]; then \
+		$(UV) pip install --quiet --require-hashes -r $(1); \
+	else \
+		version=$$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' $(1)); \
+		$(BIN)/python locks/without.py $(1) torch 'nvidia-*' 'cuda-*' triton > $(VENV)/lock.txt && \
+		$(UV) pip install --quiet --require-hashes --no-deps -r $(VENV)/lock.txt && \
+		$(UV) pip install --quiet --torch-backend $(TORCH_BACKEND) torch==$$version; \
+	fi
+	$(UV) pip install --quiet --no-deps --editable .
+	@touch $(2)
+endef
+
+$(VENV)/installed: $(UV) locks/serve.txt pyproject.toml
+	$(call install_lock,locks/serve.txt,$@)
+
+$(VENV)/installed-dev: $(UV) locks/serve.txt locks/dev.txt pyproject.toml
+	$(call install_lock,locks/dev.txt,$@)
+	@touch $(VENV)/installed
+
+install: $(VENV)/installed ## Set up .venv with everything that serving needs
+	@echo "installed: $(BIN)/panope"
+
+dev: $(VENV)/installed-dev ## Set up .venv with the tools of developers too
+
+serve: $(VENV)/installed ## Import the demo model, start the server with Envoy and say what to try
+	@$(BIN)/panope demo --home "$(PANOPE_HOME)"
+
+test: $(VENV)/installed-dev ## Run the tests
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(VENV)/installed-dev ## Run the tests, long sweeps and soaks included
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev ## Check style, types, imports, protos, generated files and documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python protos/lint.py
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m panope_envoy --validate
+
+format: $(VENV)/installed-dev ## Put the code into its format
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+protos: $(VENV)/installed-dev ## Generate code and descriptors from the protos
+	$(BIN)/python protos/generate.py
+
+docs: $(VENV)/installed-dev ## Generate the API and configuration pages
+	$(BIN)/python docs/generate.py
+
+lock: $(UV) ## Renew the locked versions
+	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra serve \
+		--generate-hashes --no-emit-index-url --no-header -o locks/serve.txt
+	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
+
+bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine
+	$(BIN)/python benchmarks/embeddings.py
+
+clean: ## Remove what `make` built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The backend contract, the engines, the task adapters and the worker program."""

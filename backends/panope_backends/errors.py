@@ -1,0 +1,142 @@
+"""Everything that can go wrong, as one tree.
+
+    PanopeError
+    ├── CallerError               the caller must change something
+    │   ├── InvalidInputError     a field is wrong; `field` names it
+    │   ├── NotFoundError         no such model, file, job …
+    │   ├── AlreadyExistsError    the name is taken by something else
+    │   ├── PreconditionError     right call, wrong moment or wrong machine
+    │   └── PermissionDeniedError not allowed, though it exists
+    ├── CapacityError             try again later, here
+    │   └── OverloadedError       a queue is full; `retry_after_seconds` says when
+    ├── AvailabilityError         Panope cannot serve this now
+    │   ├── LoadingError          the model is being loaded; `retry_after_seconds`
+    │   ├── InstanceLostError     the worker died under the call
+    │   └── ShuttingDownError     the server is stopping
+    ├── DeadlineError             the caller's time was up
+    ├── DataLossError             a stored file is not what its hash says
+    └── InternalError             a defect of Panope, a backend or a model
+
+An error says whose fault it is and knows no protocol: `panope_server.transport.errors` holds the one table that turns
+each into a gRPC status. `message` is written for the caller: it holds no path, no secret, no text of another library.
+`reason` is a stable word for programs.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PanopeError(Exception):
+    """The root; never raised itself.
+
+    Attributes:
+        message: a sentence for the caller.
+        reason: a stable word for programs; each class has a default.
+        field: the request field at fault, empty when none is.
+        retry_after_seconds: when a retry can succeed; None when time does not help.
+    """
+
+    default_reason: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self, message: str, *, reason: str = "", field: str = "", retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+
+
+class CallerError(PanopeError):
+    """The caller must change something before trying again."""
+
+    default_reason = "invalid_request"
+
+
+class InvalidInputError(CallerError):
+    """A request field is wrong; `field` names it and `message` tells the limit."""
+
+    default_reason = "invalid_input"
+
+
+class NotFoundError(CallerError):
+    """What the request names does not exist."""
+
+    default_reason = "not_found"
+
+
+class AlreadyExistsError(CallerError):
+    """The name is taken by something else."""
+
+    default_reason = "already_exists"
+
+
+class PreconditionError(CallerError):
+    """The request is right, but the state or the machine is not."""
+
+    default_reason = "failed_precondition"
+
+
+class PermissionDeniedError(CallerError):
+    """The caller may not do this."""
+
+    default_reason = "permission_denied"
+
+
+class CapacityError(PanopeError):
+    """There is no room now; the same call can succeed here later."""
+
+    default_reason = "overloaded"
+
+
+class OverloadedError(CapacityError):
+    """A queue is full."""
+
+
+class AvailabilityError(PanopeError):
+    """Panope cannot serve this now."""
+
+    default_reason = "unavailable"
+
+
+class LoadingError(AvailabilityError):
+    """The model is being loaded."""
+
+    default_reason = "model_loading"
+
+
+class InstanceLostError(AvailabilityError):
+    """The worker process died, or was lost, while it had the call."""
+
+    default_reason = "instance_lost"
+
+
+class ShuttingDownError(AvailabilityError):
+    """The server is stopping and takes no new calls."""
+
+    default_reason = "shutting_down"
+
+
+class DeadlineError(PanopeError):
+    """The caller's time was up before there was an answer."""
+
+    default_reason = "deadline_exceeded"
+
+
+class DataLossError(PanopeError):
+    """A stored file is not what its hash says; it is never opened."""
+
+    default_reason = "data_loss"
+
+
+class InternalError(PanopeError):
+    """A defect of Panope, a backend or a model; the log has the cause."""
+
+
+#: Every class that may cross the worker's socket, by `reason`; an unknown reason arrives as InternalError.
+BY_REASON: dict[str, type[PanopeError]] = {
+    kind.default_reason: kind
+    for kind in (InvalidInputError, NotFoundError, PreconditionError, OverloadedError, DataLossError, InternalError)
+}

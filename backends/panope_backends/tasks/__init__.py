@@ -1,0 +1,1 @@
+"""Task adapters: typed requests to tensors and back."""

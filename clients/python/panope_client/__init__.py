@@ -1,0 +1,1 @@
+"""Panope's Python client."""

@@ -1,0 +1,1 @@
+"""Envoy's configuration: generated from one template, with its filters."""

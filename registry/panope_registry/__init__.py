@@ -1,0 +1,1 @@
+"""Records of models and files, and the verified, content-addressed store."""

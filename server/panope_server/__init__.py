@@ -1,0 +1,1 @@
+"""Panope's server: transport, pipeline, runtime, observability and the command line."""

@@ -1,0 +1,1 @@
+"""Models, instances and the processes that the server starts."""

@@ -1,0 +1,83 @@
+"""What people and programs may see of models and instances: plain values, copied from the live objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from panope_backends.api import TensorSpec
+
+
+class ModelState(StrEnum):
+    """Whether a model can answer."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    SERVING = "serving"
+    UNLOADING = "unloading"
+    FAILED = "failed"
+
+
+class InstanceState(StrEnum):
+    """Whether a worker process can answer."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BACKING_OFF = "backing_off"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True)
+class EmbedLimits:
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+
+    dimensions: int
+    max_tokens: int
+    prompt_names: tuple[str, ...]
+    pooling: str
+    normalize: bool
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """A runnable form of a model."""
+
+    digest: str
+    format: str
+    precision: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """A worker process."""
+
+    id: str
+    variant_digest: str
+    backend: str
+    device: str
+    precision: str
+    state: InstanceState
+    pid: int
+    resident_bytes: int
+    restart_count: int
+    selection_reason: str
+    ready_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model with its variants and instances."""
+
+    name: str
+    task: str
+    architecture: str
+    state: ModelState
+    state_reason: str
+    created_at: datetime
+    variants: tuple[VariantView, ...] = ()
+    instances: tuple[InstanceView, ...] = ()
+    embed: EmbedLimits | None = None
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()

@@ -1,0 +1,1 @@
+"""What clients reach: gRPC services, the REST façade, the admin port."""

@@ -1,0 +1,1 @@
+"""The REST façade: OpenAI, Hugging Face and Panope bodies, behind Envoy's transcoder."""
