@@ -1,0 +1,37 @@
+"""Reads what a gRPC call carries beside its message: request id, deadline."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+
+from panope_server.observability.request_id import request_id_from
+from panope_server.pipeline.work import Call, Work
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def metadata_of(context: Context) -> dict[str, str]:
+    """The text metadata of a call; of a repeated key the last value counts."""
+    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+
+
+def deadline_of(context: Context) -> float | None:
+    """When the caller stops waiting, on `time.monotonic`'s clock; None when it set no deadline."""
+    remaining = context.time_remaining()
+    # gRPC tells "none" as a time centuries away.
+    return None if remaining is None or remaining > 1e8 else time.monotonic() + remaining
+
+
+def call_for(context: Context, *, model: str, work: Work, task: str, interface: str) -> Call:
+    """The pipeline's form of a gRPC call."""
+    return Call(
+        model=model,
+        work=work,
+        task=task,
+        interface=interface,
+        request_id=request_id_from(metadata_of(context).get("x-request-id")),
+        deadline=deadline_of(context),
+    )

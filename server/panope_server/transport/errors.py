@@ -1,0 +1,102 @@
+"""The one table that turns errors into gRPC status, `google.rpc` details and OpenAI's words.
+
+Each status carries `ErrorInfo` first: its `metadata` holds `type`, `param` and `code`, from which Envoy's response hook
+makes `{"error": {message, type, param, code}}`. `BadRequest` names the field, `RetryInfo` the time to wait. Trailing
+metadata says the same to clients that read headers: `retry-after-ms`, `retry-after`, `grpc-retry-pushback-ms`, and
+`x-should-retry: false` where a retry only repeats the cost.
+"""
+
+from __future__ import annotations
+
+import math
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from panope_backends import errors as tree
+from panope_backends.errors import PanopeError
+
+DOMAIN = "panope"
+
+#: First match by class, most specific first: gRPC code and OpenAI's error type.
+TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
+    (tree.InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT, "invalid_request_error"),
+    (tree.NotFoundError, grpc.StatusCode.NOT_FOUND, "invalid_request_error"),
+    (tree.AlreadyExistsError, grpc.StatusCode.ALREADY_EXISTS, "invalid_request_error"),
+    (tree.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED, "permission_error"),
+    (tree.PreconditionError, grpc.StatusCode.FAILED_PRECONDITION, "invalid_request_error"),
+    (tree.CallerError, grpc.StatusCode.INVALID_ARGUMENT, "invalid_request_error"),
+    (tree.CapacityError, grpc.StatusCode.RESOURCE_EXHAUSTED, "rate_limit_error"),
+    (tree.AvailabilityError, grpc.StatusCode.UNAVAILABLE, "server_error"),
+    (tree.DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED, "timeout_error"),
+    (tree.DataLossError, grpc.StatusCode.DATA_LOSS, "server_error"),
+    (tree.PanopeError, grpc.StatusCode.INTERNAL, "server_error"),
+)
+
+#: Trying these again repeats the cost and cannot help, though SDKs retry their HTTP status by default.
+NO_RETRY = (tree.DeadlineError, tree.AlreadyExistsError, tree.DataLossError, tree.InternalError)
+
+
+def code_of(error: PanopeError) -> grpc.StatusCode:
+    """The gRPC code of an error."""
+    return next(code for kind, code, _ in TABLE if isinstance(error, kind))
+
+
+def openai_type_of(error: PanopeError) -> str:
+    """OpenAI's `type` of an error."""
+    return next(openai for kind, _, openai in TABLE if isinstance(error, kind))
+
+
+def status_of(error: PanopeError) -> status_pb2.Status:
+    """The rich status of an error."""
+    code: int = code_of(error).value[0]
+    words = {"type": openai_type_of(error), "code": error.reason}
+    if error.field:
+        words["param"] = error.field
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=words)]
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.retry_after_seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(_milliseconds(error.retry_after_seconds))
+        details.append(retry)
+    return status_pb2.Status(code=code, message=error.message, details=[_packed(detail) for detail in details])
+
+
+def trailers_of(error: PanopeError) -> tuple[tuple[str, str | bytes], ...]:
+    """The trailing metadata of an error."""
+    trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status_of(error).SerializeToString())]
+    if error.retry_after_seconds is not None:
+        wait = _milliseconds(error.retry_after_seconds)
+        trailers += [
+            ("retry-after-ms", str(wait)),
+            ("retry-after", str(math.ceil(wait / 1000))),
+            ("grpc-retry-pushback-ms", str(wait)),
+        ]
+    if isinstance(error, NO_RETRY):
+        trailers.append(("x-should-retry", "false"))
+    return tuple(trailers)
+
+
+def code_name(error: PanopeError) -> str:
+    """The code as metrics and logs write it, such as `NOT_FOUND`."""
+    return code_of(error).name
+
+
+def rpc_code_number(error: PanopeError) -> int:
+    """The code as a `google.rpc.Code` value, for errors told inside a stream."""
+    number: int = code_pb2.Code.Value(code_of(error).name)
+    return number
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

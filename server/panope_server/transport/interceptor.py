@@ -1,0 +1,132 @@
+"""The outermost layer of every gRPC method: errors become status, nothing else leaks.
+
+gRPC's own handling sends the text of an unexpected exception to the caller and answers malformed messages with UNKNOWN;
+here the caller gets INTERNAL with the request id alone and INVALID_ARGUMENT, and the log gets the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError
+from panope_server.observability.request_id import request_id_from
+from panope_server.transport.context import Context, metadata_of
+from panope_server.transport.errors import code_of, trailers_of
+
+_log = structlog.get_logger("panope.transport")
+
+Handler = grpc.RpcMethodHandler[Any, Any]
+Behaviour = Callable[[Any, Context], Any]
+
+
+class _Malformed:
+    """Stands in for a message that could not be parsed, so that the handler can refuse it with the right code."""
+
+
+_MALFORMED = _Malformed()
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler, each once."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Gives gRPC the wrapped handler; None stays None, which is UNIMPLEMENTED."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = _wrap(handler)
+        return wrapped
+
+
+def _wrap(handler: Handler) -> Handler:
+    deserialize = _forgiving(handler.request_deserializer)
+    serialize = handler.response_serializer
+    streams = (bool(handler.request_streaming), bool(handler.response_streaming))
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[streams]
+    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    guarded = _streaming(behaviour) if handler.response_streaming else _unary(behaviour)
+    wrapped: Handler = make(guarded, deserialize, serialize)
+    return wrapped
+
+
+def _forgiving(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    if deserialize is None:
+        return None
+
+    def parse(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return _MALFORMED
+
+    return parse
+
+
+def _unary(behaviour: Behaviour) -> Behaviour:
+    async def handle(request: Any, context: Context) -> Any:
+        try:
+            return await behaviour(_checked(request), context)
+        except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
+            await _refuse(context, error)
+
+    return handle
+
+
+def _streaming(behaviour: Behaviour) -> Behaviour:
+    async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+        try:
+            answers = behaviour(_checked(request), context)
+            if inspect.isawaitable(answers):  # a handler that writes to the context itself, as gRPC's health Watch
+                await answers
+                return
+            async for answer in answers:
+                yield answer
+        except Exception as error:  # the boundary, as above
+            await _refuse(context, error)
+
+    return handle
+
+
+def _checked(request: Any) -> Any:
+    if request is _MALFORMED:
+        raise InvalidInputError("the message is not valid protobuf of the method's request type")
+    if hasattr(request, "__aiter__"):
+        return _checked_stream(request)
+    return request
+
+
+async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _checked(request)
+
+
+async def _refuse(context: Context, error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
+        raise error
+    if not isinstance(error, PanopeError):
+        request_id = request_id_from(metadata_of(context).get("x-request-id"))
+        _log.error("unexpected_error", request_id=request_id, exc_info=error)
+        error = InternalError(f"internal error; the server's log has it under request id {request_id}")
+    await context.abort(code_of(error), error.message, trailers_of(error))
