@@ -1,0 +1,102 @@
+"""JSON lines on standard error, written by a thread of their own so that a full pipe never stops the event loop.
+
+Names of events are snake_case and stable. No line holds the text of a prompt, and values of keys that hold secrets are
+replaced. When the reader of the log is too slow, lines are dropped and counted instead of kept in memory.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import sys
+import threading
+from collections.abc import Callable, MutableMapping
+from typing import Any, BinaryIO, NoReturn
+
+import orjson
+import structlog
+
+SECRET_KEYS = frozenset({"authorization", "x-api-key", "api_key", "cookie", "token", "password", "database_url"})
+MAX_PENDING_LINES = 10_000
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class LogWriter:
+    """Writes lines to a stream from a daemon thread."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[bytes | None] = queue.Queue(MAX_PENDING_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str | bytes) -> None:
+        """Hands over one line without its end; never waits."""
+        try:
+            self._lines.put_nowait(line.encode() if isinstance(line, str) else line)
+        except queue.Full:
+            self._dropped += 1
+
+    # structlog calls the method named after the level.
+    debug = info = warning = error = critical = exception = msg = write
+
+    def close(self) -> None:
+        """Writes what is pending, for at most two seconds."""
+        self._lines.put(None)
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                self._stream.write(line + b"\n")
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    self._stream.write(orjson.dumps({"event": "log_lines_dropped", "count": dropped}) + b"\n")
+                if self._lines.empty():
+                    self._stream.flush()
+            except (OSError, ValueError):
+                return  # the reader of the log is gone; the server goes on without
+
+
+def configure_logging(level: str, stream: BinaryIO | None = None) -> LogWriter:
+    """Sets up structlog for the process.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        stream: where lines go; standard error by default.
+    """
+    writer = LogWriter(stream or sys.stderr.buffer)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            redact,
+            structlog.processors.ExceptionRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=lambda *_: writer,
+        cache_logger_on_first_use=True,
+    )
+    atexit.register(writer.close)
+    return writer
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replaces the values of keys that hold secrets."""
+    for key in SECRET_KEYS & event.keys():
+        event[key] = "[redacted]"
+    return event
+
+
+def _json(event: Any, default: Callable[[Any], Any] | None = None, **_: Any) -> bytes:
+    return orjson.dumps(event, default=default or str)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Ends the program with a sentence for a person."""
+    print(f"panope: {message}", file=sys.stderr)  # noqa: T201 - the one place where a program that cannot start says why
+    raise SystemExit(code)

@@ -1,0 +1,25 @@
+"""The end of the way: hands the work to the model's instances."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from panope_server.work import Answer, Call, Work
+
+
+class Runner(Protocol):
+    """Runs work on a model."""
+
+    async def run(self, model: str, work: Work, request_id: str) -> Answer:
+        """The answer of one of the model's instances."""
+
+
+class Dispatch:
+    """What answers a call that passed every step."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def __call__(self, call: Call) -> Answer:
+        """Runs the call's work and waits for the answer; admission, the bounded queue, is the model's own."""
+        return await self._runner.run(call.model, call.work, call.request_id)

@@ -1,0 +1,42 @@
+"""From the name in a call to a model that the registry knows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from panope_backends.errors import InvalidInputError
+from panope_server.pipeline.step import Next
+from panope_server.work import Answer, Call
+
+
+class Directory(Protocol):
+    """Knows which models exist."""
+
+    async def task_of(self, model: str) -> str:
+        """The model's task; NotFoundError when there is no such model."""
+
+    async def default_for(self, task: str) -> str | None:
+        """The model of calls that name none; None when there is no such model."""
+
+
+class Resolve:
+    """The step that finds the model, or the default when the call names none, and checks that it has the task."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        """Forwards the call with the name of an existing model."""
+        if not call.model:
+            default = await self._directory.default_for(call.task)
+            if default is None:
+                raise InvalidInputError("`model` is missing and there is no default model", field="model")
+            call.model = default
+        task = await self._directory.task_of(call.model)
+        call.resolved = True
+        if call.task and task != call.task:
+            has = f"its task is `{task}`" if task else "it has no known task"
+            raise InvalidInputError(
+                f"model `{call.model}` cannot {call.task}: {has}", reason="task_mismatch", field="model"
+            )
+        return await forward(call)

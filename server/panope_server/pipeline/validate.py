@@ -1,0 +1,142 @@
+"""Refuses what no model could run, by the name of the field and with the limit.
+
+What depends on the model (its longest text, its tensors, its prompts) is checked in the worker, where the model is.
+"""
+
+from __future__ import annotations
+
+import math
+
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+from panope_server.pipeline.step import Next
+from panope_server.work import (
+    Answer,
+    Call,
+    DetokenizeWork,
+    EmbedWork,
+    NamedTensor,
+    TensorWork,
+    TokenizeWork,
+)
+
+MAX_NAME_CHARACTERS = 256
+MAX_AXES = 8
+MAX_AXIS = 1 << 40
+MAX_TENSORS = 64
+MAX_TOKEN_ID = (1 << 31) - 1
+TRUNCATIONS = ("refuse", "end", "start")
+
+#: Bytes of one element, by NumPy's name.
+ITEM_BYTES = {
+    "bool": 1,
+    "uint8": 1,
+    "uint16": 2,
+    "uint32": 4,
+    "uint64": 8,
+    "int8": 1,
+    "int16": 2,
+    "int32": 4,
+    "int64": 8,
+    "float16": 2,
+    "float32": 4,
+    "float64": 8,
+}
+
+
+class Validate:
+    """The step that checks a call against the limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        """Forwards a call that is within the limits."""
+        if len(call.model) > MAX_NAME_CHARACTERS:
+            raise InvalidInputError(f"`model` has more than {MAX_NAME_CHARACTERS} characters", field="model")
+        match call.work:
+            case EmbedWork():
+                self._embed(call.work)
+            case TensorWork():
+                self._tensors(call.work)
+            case TokenizeWork():
+                self._texts(call.work.texts)
+            case DetokenizeWork():
+                self._sequences(call.work.token_sequences)
+        return await forward(call)
+
+    def _embed(self, work: EmbedWork) -> None:
+        if work.texts and work.token_sequences:
+            raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
+        if work.token_sequences:
+            self._sequences(work.token_sequences)
+        else:
+            self._texts(work.texts)
+        if work.truncation not in TRUNCATIONS:
+            raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
+        if work.dimensions is not None and work.dimensions < 1:
+            raise InvalidInputError("`dimensions` must be at least 1", field="dimensions")
+
+    def _texts(self, texts: list[str]) -> None:
+        self._count("texts", len(texts))
+        limit = self._limits.max_text_bytes
+        for index, text in enumerate(texts):
+            if not text:
+                raise InvalidInputError(f"`texts[{index}]` is empty", field=f"texts[{index}]")
+            # A character is at most four bytes, so most texts need no second look.
+            if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+                raise InvalidInputError(
+                    f"`texts[{index}]` has {size:,} bytes; the limit is {limit:,}", field=f"texts[{index}]"
+                )
+
+    def _sequences(self, sequences: list[list[int]]) -> None:
+        self._count("token_sequences", len(sequences))
+        limit = self._limits.max_text_bytes
+        for index, ids in enumerate(sequences):
+            name = f"token_sequences[{index}]"
+            if not ids:
+                raise InvalidInputError(f"`{name}` is empty", field=name)
+            if len(ids) > limit:
+                raise InvalidInputError(f"`{name}` has {len(ids):,} ids; the limit is {limit:,}", field=name)
+            if min(ids) < 0 or max(ids) > MAX_TOKEN_ID:
+                raise InvalidInputError(f"`{name}` has ids outside 0 to {MAX_TOKEN_ID:,}", field=name)
+
+    def _count(self, name: str, count: int) -> None:
+        if count == 0:
+            raise InvalidInputError(f"`{name}` is empty; give at least one", field=name)
+        if count > self._limits.max_texts:
+            raise InvalidInputError(
+                f"`{name}` has {count:,} items; the limit is {self._limits.max_texts:,}", field=name
+            )
+
+    def _tensors(self, work: TensorWork) -> None:
+        if not work.inputs:
+            raise InvalidInputError("`inputs` is empty; give at least one tensor", field="inputs")
+        for field, names in (("inputs", [tensor.name for tensor in work.inputs]), ("output_names", work.output_names)):
+            if len(names) > MAX_TENSORS:
+                raise InvalidInputError(f"`{field}` has {len(names):,} items; the limit is {MAX_TENSORS}", field=field)
+            if len(set(names)) < len(names):
+                raise InvalidInputError(f"`{field}` names a tensor twice", field=field)
+        for index, tensor in enumerate(work.inputs):
+            check_tensor(tensor, f"inputs[{index}]")
+
+
+def check_tensor(tensor: NamedTensor, field: str) -> None:
+    """Refuses a tensor whose type, shape and bytes do not fit each other."""
+    if not tensor.name:
+        raise InvalidInputError(f"`{field}.name` is empty", field=f"{field}.name")
+    if tensor.dtype not in ITEM_BYTES:
+        raise InvalidInputError(f"`{field}.data_type` is missing or unknown", field=f"{field}.data_type")
+    if len(tensor.shape) > MAX_AXES:
+        raise InvalidInputError(
+            f"`{field}.shape` has {len(tensor.shape)} axes; the limit is {MAX_AXES}", field=f"{field}.shape"
+        )
+    if any(not 0 <= length <= MAX_AXIS for length in tensor.shape):
+        raise InvalidInputError(f"`{field}.shape` has an axis outside 0 to {MAX_AXIS:,}", field=f"{field}.shape")
+    expected = math.prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
+    if expected != len(tensor.data):
+        raise InvalidInputError(
+            f"`{field}.data` has {len(tensor.data):,} bytes; {tensor.dtype} of shape {list(tensor.shape)} "
+            f"has {expected:,}",
+            field=f"{field}.data",
+        )

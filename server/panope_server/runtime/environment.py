@@ -1,0 +1,49 @@
+"""The environment of the programs that the server starts: what they need and nothing that is secret.
+
+Workers run models, which are other people's code and data, so they get no database URL, token or key: only variables
+on the list below pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+PASSED = frozenset(
+    {
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "PYTHONPATH",
+        "SYSTEMROOT",
+        "TMPDIR",
+        "TZ",
+        "VIRTUAL_ENV",
+        # Which devices a backend may use, and where its driver is.
+        "CUDA_VISIBLE_DEVICES",
+        "GPU_DEVICE_ORDINAL",
+        "HIP_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+        "OV_DEVICE",
+        "QNN_SDK_ROOT",
+        "ROCR_VISIBLE_DEVICES",
+        "ZE_AFFINITY_MASK",
+    }
+)
+
+#: Models come from the store alone: no library may reach for a hub.
+SET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "true",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def child_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for workers, conversions and probes."""
+    source = os.environ if environment is None else environment
+    return {name: value for name, value in source.items() if name in PASSED} | SET

@@ -1,0 +1,134 @@
+"""The devices of this machine, as the backends see them.
+
+Asking an engine means importing it, so a probe program does it and its answer is kept in the home folder until a
+package, the processor or a variable that hides devices changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_server.runtime.environment import PASSED
+from panope_server.runtime.programs import run_program
+
+PROBE = "panope_backends.probe"
+PROBE_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class ConverterInfo:
+    """What a backend can convert, and into what."""
+
+    target_format: str
+    source_formats: tuple[str, ...]
+    engine_version: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the backends said of this machine."""
+
+    devices: tuple[Device, ...]
+    converters: Mapping[str, ConverterInfo]
+
+
+class Hardware:
+    """Asks the backends, each question once.
+
+    Args:
+        cache_file: where answers are kept.
+        extra_backends: backends beside the installed ones, as `module:Class`.
+        python: the workers' interpreter; empty for the server's own.
+    """
+
+    def __init__(self, cache_file: Path, extra_backends: Sequence[str] = (), python: str = "") -> None:
+        self._cache_file = cache_file
+        self._extra = [flag for backend in extra_backends for flag in ("--backend", backend)]
+        self._python = python
+        self._key = ""
+        self._answers: dict[str, Any] = {}
+        self._lock = asyncio.Lock()
+
+    async def probe(self) -> Probe:
+        """The devices, best first, and what can be converted."""
+        return _probe_of(await self._ask("probe", [], None))
+
+    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
+        """How well each device runs a model, by backend and device name."""
+        document = asdict(facts) | {"config": dict(facts.config)}
+        question = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        answer = await self._ask(question, ["--supports"], document)
+        return {
+            (entry["backend"], entry["name"]): Support(Level(entry["level"]), entry["support_reason"])
+            for entry in answer["devices"]
+            if "level" in entry
+        }
+
+    async def _ask(self, question: str, flags: list[str], document: Any) -> Any:
+        async with self._lock:
+            if not self._key:
+                self._key, self._answers = await asyncio.to_thread(self._read)
+            if question not in self._answers:
+                self._answers[question] = await run_program(
+                    PROBE,
+                    *flags,
+                    *self._extra,
+                    document=document,
+                    timeout_seconds=PROBE_TIMEOUT_SECONDS,
+                    python=self._python,
+                )
+                await asyncio.to_thread(self._write)
+        return self._answers[question]
+
+    def _read(self) -> tuple[str, dict[str, Any]]:
+        key = _machine_key([*self._extra, self._python])
+        try:
+            kept = orjson.loads(self._cache_file.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return key, {}
+        return key, kept["answers"] if kept.get("key") == key else {}
+
+    def _write(self) -> None:
+        temporary = self._cache_file.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(orjson.dumps({"key": self._key, "answers": self._answers}))
+        temporary.replace(self._cache_file)
+
+
+def _probe_of(answer: Mapping[str, Any]) -> Probe:
+    names = Device.__dataclass_fields__
+    devices = [{name: value for name, value in entry.items() if name in names} for entry in answer["devices"]]
+    return Probe(
+        devices=tuple(Device(**entry | {"precisions": tuple(entry["precisions"])}) for entry in devices),
+        converters={
+            backend: ConverterInfo(info["target_format"], tuple(info["source_formats"]), info["engine_version"])
+            for backend, info in answer["converters"].items()
+        },
+    )
+
+
+def _machine_key(more: Sequence[str]) -> str:
+    """Changes whenever the answers could."""
+    packages = sorted(f"{found.name}=={found.version}" for found in distributions())
+    hiding = sorted(f"{name}={os.environ[name]}" for name in PASSED if name in os.environ and name.isupper())
+    machine = [platform.node(), platform.machine(), _processor(), str(os.cpu_count())]
+    return hashlib.sha256("\n".join([*packages, *hiding, *machine, *more]).encode()).hexdigest()
+
+
+def _processor() -> str:
+    """The processor's features where the system tells them, else its name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))

@@ -1,0 +1,196 @@
+"""All models of this server: what exists, what is loaded, what runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from panope_backends.api import Device
+from panope_backends.errors import NotFoundError, PanopeError, ShuttingDownError
+from panope_registry.registry import ModelEntry, Registry
+from panope_server.config import Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.model import ModelRuntime
+from panope_server.runtime.prepare import Preparer
+from panope_server.runtime.views import ModelState, ModelView, VariantView
+from panope_server.work import Answer, Work
+
+_log = structlog.get_logger("panope.models")
+
+REFRESH_SECONDS = 1.0
+
+
+class ModelManager:
+    """Knows, loads, runs and unloads models.
+
+    Args:
+        on_state: told after every change of a model's state.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        hardware: Hardware,
+        metrics: Metrics,
+        on_state: Callable[[str, ModelState], None],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._hardware = hardware
+        self._metrics = metrics
+        self._on_state = on_state
+        self._preparer = Preparer(settings, registry, hardware)
+        self._runtimes: dict[str, ModelRuntime] = {}
+        self._entries: dict[str, ModelEntry] = {}
+        self._token: int | None = None
+        self._closing = False
+        self._refresher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to follow the registry and to load the models that the settings name."""
+        await self._refresh()
+        self._refresher = asyncio.create_task(self._follow())
+        for name in self._settings.load:
+            loading = asyncio.create_task(self.load(name))
+            loading.add_done_callback(partial(_log_failure, name))
+
+    async def close(self) -> None:
+        """Takes no more work and unloads every model."""
+        self._closing = True
+        if self._refresher is not None:
+            self._refresher.cancel()
+        await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()))
+
+    async def run(self, model: str, work: Work, request_id: str) -> Answer:
+        """Runs work on a model that exists."""
+        if self._closing:
+            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
+        return await self._runtime(model).run(work, request_id)
+
+    # The directory that the pipeline resolves names with.
+
+    async def task_of(self, model: str) -> str:
+        """The model's task; NotFoundError when there is no such model."""
+        return (await self._entry(model)).task
+
+    async def default_for(self, task: str) -> str | None:
+        """The settings' default model, else the only one of the task."""
+        if self._settings.default_model:
+            return self._settings.default_model
+        names = [entry.name for entry in self._entries.values() if entry.task == task]
+        return names[0] if len(names) == 1 else None
+
+    # What people see and ask.
+
+    async def list(self, task: str = "", after: str = "", limit: int = 100) -> Sequence[ModelView]:
+        """Models by name, those after `after`."""
+        entries = await asyncio.to_thread(lambda: self._registry.models(task=task, after=after, limit=limit))
+        return [self._view(entry) for entry in entries]
+
+    async def get(self, name: str) -> ModelView:
+        """One model; NotFoundError when there is none of that name."""
+        return self._view(await self._entry(name))
+
+    async def load(self, name: str, backend: str = "", precision: str = "") -> ModelView:
+        """Loads a model and returns when it serves."""
+        if self._closing:
+            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
+        entry = await self._entry(name)
+        await self._runtime(name).load(backend, precision)
+        return self._view(entry)
+
+    async def unload(self, name: str) -> ModelView:
+        """Ends a model's instances and returns when their memory is free."""
+        entry = await self._entry(name)
+        if name in self._runtimes:
+            await self._runtimes[name].unload()
+        return self._view(entry)
+
+    async def devices(self) -> Sequence[Device]:
+        """The devices of this machine, in the order in which they are preferred."""
+        return (await self._hardware.probe()).devices
+
+    def not_ready(self) -> dict[str, str]:
+        """The models that should serve and do not, each with the reason; empty when the server is ready."""
+        waiting = {name: "not loaded yet" for name in self._settings.load if name not in self._runtimes}
+        for name, runtime in self._runtimes.items():
+            wanted = runtime.wanted or (name in self._settings.load and not self._closing)
+            if wanted and runtime.state is not ModelState.SERVING:
+                waiting[name] = runtime.state_reason or runtime.state
+        return waiting
+
+    # Inside.
+
+    def _runtime(self, name: str) -> ModelRuntime:
+        runtime = self._runtimes.get(name)
+        if runtime is None:
+            plan = partial(self._preparer.plan, name)
+            runtime = ModelRuntime(name, self._settings, self._metrics, plan, self._on_state)
+            self._runtimes[name] = runtime
+        return runtime
+
+    async def _entry(self, name: str) -> ModelEntry:
+        entry = self._entries.get(name)
+        if entry is None:
+            entry = await asyncio.to_thread(self._registry.model, name)
+            self._entries[name] = entry
+        return entry
+
+    async def _follow(self) -> None:
+        """Sees within a second what other processes, such as `panope import`, did to the registry."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self._refresh()
+            except Exception as error:  # a database that is away must not end the server; models go on serving
+                _log.warning("registry_unreachable", error=type(error).__name__)
+
+    async def _refresh(self) -> None:
+        token = await asyncio.to_thread(self._registry.change_token)
+        if token == self._token:
+            return
+        entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
+        self._entries = {entry.name: entry for entry in entries}
+        self._token = token
+        for name in [name for name in self._runtimes if name not in self._entries]:
+            _log.info("model_removed", model=name)
+            await self._runtimes.pop(name).unload()
+
+    def _view(self, entry: ModelEntry) -> ModelView:
+        runtime = self._runtimes.get(entry.name)
+        variants = tuple(VariantView(v.digest, v.format, v.precision, v.size_bytes) for v in entry.variants)
+        view = ModelView(
+            name=entry.name,
+            task=entry.task,
+            architecture=entry.architecture,
+            state=ModelState.UNLOADED if runtime is None else runtime.state,
+            state_reason="" if runtime is None else runtime.state_reason,
+            created_at=entry.created_at,
+            variants=variants,
+        )
+        if runtime is None:
+            return view
+        return replace(
+            view,
+            instances=runtime.instance_views(),
+            embed=runtime.embed,
+            inputs=runtime.inputs,
+            outputs=runtime.outputs,
+        )
+
+
+def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:
+    """A model of the settings that cannot be loaded: the log and `/ready` tell, the server goes on."""
+    if loading.cancelled():
+        return
+    error = loading.exception()
+    if isinstance(error, NotFoundError):
+        _log.error("model_to_load_unknown", model=name)
+    elif error is not None and not isinstance(error, PanopeError):
+        _log.error("load_failed", model=name, exc_info=error)

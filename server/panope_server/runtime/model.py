@@ -1,0 +1,326 @@
+"""One model at run time: its queue, its instances, its state."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope_backends.api import TensorSpec
+from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
+from panope_server.config import Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.instance import Instance
+from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.queue import Entry, WorkQueue, cost_of
+from panope_server.runtime.supervisor import Supervisor
+from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of
+from panope_server.runtime.views import EmbedLimits, InstanceView, ModelState
+from panope_server.work import Answer, Work
+
+_log = structlog.get_logger("panope.models")
+
+FIRST_COOL_DOWN_SECONDS = 10.0
+MAX_COOL_DOWN_SECONDS = 300.0
+
+PlanMaker = Callable[[str, str], Awaitable[LoadPlan]]
+"""Chooses how to run the model, given a wanted backend and precision (empty for any), and makes it ready."""
+
+
+class ModelRuntime:
+    """Serves one model.
+
+    Args:
+        make_plan: chooses and prepares; called for each load.
+        on_state: told after every change of `state`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        metrics: Metrics,
+        make_plan: PlanMaker,
+        on_state: Callable[[str, ModelState], None],
+    ) -> None:
+        self.name = name
+        self.state = ModelState.UNLOADED
+        self.state_reason = ""
+        self.embed: EmbedLimits | None = None
+        self.inputs: tuple[TensorSpec, ...] = ()
+        self.outputs: tuple[TensorSpec, ...] = ()
+        self._settings = settings
+        self._metrics = metrics
+        self._make_plan = make_plan
+        self._on_state = on_state
+        self._queue = WorkQueue(name, settings.limits.max_queue_texts, settings.limits.max_queue_bytes)
+        self._supervisors: list[Supervisor] = []
+        self._instances: list[Instance] = []
+        self._loading: asyncio.Task[None] | None = None
+        self._first_ready: asyncio.Future[None] | None = None
+        self._failure: PanopeError | None = None
+        self._failures = 0
+        self._failed_at = 0.0
+        self._last_answer = 0.0
+        self._numbers = itertools.count(1)
+        self._meters = _Meters(metrics, name)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the model should serve now, so that the server is ready only when it does."""
+        return self.state in (ModelState.LOADING, ModelState.SERVING, ModelState.FAILED)
+
+    async def run(self, work: Work, request_id: str) -> Answer:
+        """Runs one piece of work on an instance, loading the model first when that is allowed.
+
+        Raises:
+            PanopeError: why there is no answer.
+        """
+        self._admit()
+        texts, size = cost_of(work)
+        entry = Entry(work, request_id, texts, size, asyncio.get_running_loop().create_future())
+        self._queue.put(entry)
+        self._pump()
+        try:
+            frame = await entry.future
+        except asyncio.CancelledError:
+            if entry.withdraw is not None:
+                entry.withdraw()
+            raise
+        return answer_of(frame)
+
+    async def load(self, backend: str = "", precision: str = "") -> None:
+        """Loads the model and returns when it serves.
+
+        Raises:
+            PanopeError: why it cannot be loaded.
+        """
+        if self.state is ModelState.UNLOADING:
+            raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
+        if self.state is ModelState.SERVING:
+            self._refuse_other(backend, precision)
+            return
+        loading = self._ensure_loading(backend, precision)
+        try:
+            await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            if loading.cancelled():  # by unload, not by the caller going away
+                raise AvailabilityError(f"model `{self.name}` was unloaded while it loaded") from None
+            raise
+
+    async def unload(self) -> None:
+        """Ends the instances after the accepted work and returns when they are gone."""
+        if self.state in (ModelState.UNLOADED, ModelState.UNLOADING):
+            return
+        self._set(ModelState.UNLOADING, "")
+        timeout = self._settings.workers.drain_timeout_seconds
+        started = time.monotonic()
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+        await self._queue_empty(timeout)
+        self._fail_waiting(AvailabilityError(f"model `{self.name}` was unloaded", retry_after_seconds=1.0))
+        left = max(0.1, timeout - (time.monotonic() - started))
+        await asyncio.gather(*(supervisor.stop(left) for supervisor in self._supervisors))
+        self._supervisors.clear()
+        self._instances.clear()
+        self._failure = None
+        self._failures = 0
+        self._set(ModelState.UNLOADED, "")
+
+    def instance_views(self) -> tuple[InstanceView, ...]:
+        """What people may see of the instances."""
+        views = (supervisor.view() for supervisor in self._supervisors)
+        return tuple(view for view in views if view is not None)
+
+    # What supervisors and instances tell.
+
+    def instance_ready(self, instance: Instance) -> None:
+        """An instance serves."""
+        assert instance.ready is not None
+        self._instances.append(instance)
+        self.embed = embed_limits_of(instance.ready)
+        self.inputs = specs_of(instance.ready.inputs)
+        self.outputs = specs_of(instance.ready.outputs)
+        self._failures = 0
+        self._failure = None
+        self._metrics.instance_up.labels(self.name, instance.name).set(1)
+        self._set(ModelState.SERVING, "")
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_result(None)
+        self._pump()
+
+    def instance_lost(self, instance: Instance, reason: str) -> None:
+        """An instance that served is gone."""
+        if instance in self._instances:
+            self._instances.remove(instance)
+        self._metrics.instance_up.labels(self.name, instance.name).set(0)
+        if self.state is ModelState.SERVING:
+            self._metrics.instance_restarts.labels(self.name, "crash").inc()
+            if not self._instances:
+                self._set(ModelState.LOADING, f"its worker ended ({reason}) and is being started again")
+
+    def gave_up(self, error: PanopeError) -> None:
+        """No further instance will be started in one place."""
+        if self._instances or self.state is ModelState.UNLOADING:
+            return
+        self._fail(error)
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_exception(error)
+
+    def room(self) -> None:
+        """An instance can take more work."""
+        self._pump()
+
+    def answered(self, entry: Entry, frame: WorkerFrame) -> None:
+        """Counts where the time of an answer went."""
+        now = time.monotonic()
+        self._queue.rate.record(entry.texts, now - max(entry.dispatched, self._last_answer))
+        self._last_answer = now
+        self._meters.observe(entry, frame)
+
+    # Inside.
+
+    def _admit(self) -> None:
+        match self.state:
+            case ModelState.SERVING | ModelState.LOADING:
+                return
+            case ModelState.UNLOADING:
+                raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
+            case ModelState.UNLOADED if not self._settings.lazy_load:
+                raise PreconditionError(f"model `{self.name}` is not loaded", reason="model_not_loaded")
+            case ModelState.FAILED:
+                self._refuse_while_cooling()
+        self._ensure_loading("", "")
+
+    def _refuse_while_cooling(self) -> None:
+        assert self._failure is not None
+        cool_down = min(MAX_COOL_DOWN_SECONDS, FIRST_COOL_DOWN_SECONDS * 2 ** (self._failures - 1))
+        left = self._failed_at + cool_down - time.monotonic()
+        if left <= 0:
+            return
+        if isinstance(self._failure, PreconditionError):
+            raise _copy(self._failure)
+        raise AvailabilityError(
+            f"model `{self.name}` cannot serve: {self._failure.message}",
+            reason="model_failed",
+            retry_after_seconds=left,
+        )
+
+    def _refuse_other(self, backend: str, precision: str) -> None:
+        for instance in self._instances:
+            plan = instance.plan
+            if (backend and backend != plan.backend) or (precision and precision != plan.precision):
+                raise PreconditionError(
+                    f"model `{self.name}` is loaded on `{plan.backend}` in `{plan.precision}`; unload it first",
+                    reason="model_loaded_otherwise",
+                )
+
+    def _ensure_loading(self, backend: str, precision: str) -> asyncio.Task[None]:
+        if self._loading is None or self._loading.done():
+            self._set(ModelState.LOADING, "")
+            self._loading = asyncio.create_task(self._load(backend, precision))
+            # Whoever waits sees the error; when nobody does, the state and the log have it.
+            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._loading
+
+    async def _load(self, backend: str, precision: str) -> None:
+        started = time.monotonic()
+        try:
+            plan = await self._make_plan(backend, precision)
+            await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
+            self._first_ready = asyncio.get_running_loop().create_future()
+            self._supervisors = [
+                Supervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
+                for _ in range(self._settings.workers.instances)
+            ]
+            await self._first_ready
+        except PanopeError as error:
+            self._fail(error)
+            raise
+        except Exception as error:
+            _log.error("load_failed", model=self.name, exc_info=error)
+            self._fail(InternalError(f"model `{self.name}` could not be loaded"))
+            raise
+        self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
+
+    def _fail(self, error: PanopeError) -> None:
+        if self.state is ModelState.FAILED:
+            return
+        self._failure = error
+        self._failures += 1
+        self._failed_at = time.monotonic()
+        _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
+        self._set(ModelState.FAILED, error.message)
+        self._fail_waiting(error)
+
+    def _fail_waiting(self, error: PanopeError) -> None:
+        for entry in self._queue.drain():
+            entry.future.set_exception(_copy(error))
+
+    async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
+        """Waits until every waiting entry is handed over, or cannot be because no instance serves."""
+        end = time.monotonic() + timeout
+        while self._queue.head() is not None and self._instances and time.monotonic() < end:
+            entry = self._queue.head()
+            assert entry is not None
+            await asyncio.wait([entry.future], timeout=end - time.monotonic())
+
+    def _pump(self) -> None:
+        """Hands waiting work to instances while they have room."""
+        while (entry := self._queue.head()) is not None:
+            instance = self._place_for(entry)
+            if instance is None:
+                break
+            self._queue.pop()
+            frame_id = instance.submit(entry)
+            entry.withdraw = _withdraw(instance, frame_id)
+        self._meters.queued.set(self._queue.texts)
+        self._meters.running.set(sum(instance.held_texts for instance in self._instances))
+
+    def _place_for(self, entry: Entry) -> Instance | None:
+        fitting = [instance for instance in self._instances if instance.fits(entry.texts)]
+        return min(fitting, key=lambda instance: instance.held_texts, default=None)
+
+    def _set(self, state: ModelState, reason: str) -> None:
+        self.state, self.state_reason = state, reason
+        _log.info("model_state", model=self.name, state=state, reason=reason)
+        self._on_state(self.name, state)
+
+
+class _Meters:
+    """The metrics of one model, bound once because looking labels up costs a microsecond each."""
+
+    def __init__(self, metrics: Metrics, model: str) -> None:
+        self.queued = metrics.queued.labels(model)
+        self.running = metrics.running.labels(model)
+        self._queue = metrics.queue_duration.labels(model)
+        self._tokenize = metrics.tokenize_duration.labels(model)
+        self._batch_wait = metrics.batch_wait_duration.labels(model)
+        self._run = metrics.run_duration.labels(model)
+        self._batch_size = metrics.batch_size.labels(model)
+
+    def observe(self, entry: Entry, frame: WorkerFrame) -> None:
+        """Records where the time of one answer went."""
+        self._queue.observe(entry.dispatched - entry.enqueued)
+        if not frame.HasField("timing"):
+            return
+        timing = frame.timing
+        self._tokenize.observe(timing.tokenize_microseconds / 1e6)
+        self._batch_wait.observe(timing.batch_wait_microseconds / 1e6)
+        self._run.observe(timing.run_microseconds / 1e6)
+        self._batch_size.observe(timing.batch_size)
+
+
+def _withdraw(instance: Instance, frame_id: int) -> Callable[[], None]:
+    return lambda: instance.cancel(frame_id)
+
+
+def _copy(error: PanopeError) -> PanopeError:
+    """A fresh error, because one exception object raised in many tasks collects all their tracebacks."""
+    return type(error)(
+        error.message, reason=error.reason, field=error.field, retry_after_seconds=error.retry_after_seconds
+    )

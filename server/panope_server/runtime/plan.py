@@ -1,0 +1,28 @@
+"""What to load and how: the result of choosing, the input of an instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """One way to run a model, ready to be loaded.
+
+    Attributes:
+        folder: the variant's verified files.
+        cache_folder: where the backend may keep compiled forms.
+        reason: why this way was chosen, for people.
+    """
+
+    model: str
+    task: str
+    variant_digest: str
+    format: str
+    backend: str
+    device: str
+    precision: str
+    folder: Path
+    cache_folder: Path
+    reason: str

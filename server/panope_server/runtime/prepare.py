@@ -1,0 +1,124 @@
+"""From a model's name to a plan that a worker can load: choose, convert once, lay the verified files out."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from panope_backends.api import ModelFacts
+from panope_backends.errors import DataLossError, PanopeError
+from panope_registry.registry import ModelEntry, Registry, VariantEntry
+from panope_server.config import Settings
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.programs import run_program
+from panope_server.runtime.selection import Candidate, Wish, candidates
+
+_log = structlog.get_logger("panope.models")
+
+CONVERT = "panope_backends.convert"
+CONVERT_TIMEOUT_SECONDS = 1800.0
+
+
+class Preparer:
+    """Makes plans."""
+
+    def __init__(self, settings: Settings, registry: Registry, hardware: Hardware) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._hardware = hardware
+        # One conversion at a time: each takes the memory of a whole model, and two of the same would waste one.
+        self._converting = asyncio.Lock()
+
+    async def plan(self, name: str, backend: str = "", precision: str = "") -> LoadPlan:
+        """Chooses the best way that works; a way whose conversion fails gives place to the next.
+
+        Raises:
+            PanopeError: there is none.
+        """
+        entry = await asyncio.to_thread(self._registry.model, name)
+        wish = Wish(backend or self._settings.backend, precision or self._settings.precision)
+        ways = await candidates(
+            _sources(entry), lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
+        )
+        failures: list[str] = []
+        for way in ways:
+            try:
+                return await self._plan(entry, way, failures)
+            except DataLossError:
+                raise
+            except PanopeError as error:
+                _log.warning("way_failed", model=name, backend=way.device.backend, error=error.message)
+                failures.append(f"{way.device.backend} failed: {error.message}")
+                if way is ways[-1]:
+                    raise
+        raise AssertionError("candidates are never empty")
+
+    async def _plan(self, entry: ModelEntry, way: Candidate, failures: list[str]) -> LoadPlan:
+        variant = way.variant if way.converter is None else await self._converted(entry, way)
+        folder = await asyncio.to_thread(self._registry.materialize, variant.digest)
+        cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
+        await asyncio.to_thread(cache.mkdir, 0o700, True, True)
+        return LoadPlan(
+            model=entry.name,
+            task=entry.task,
+            variant_digest=variant.digest,
+            format=variant.format,
+            backend=way.device.backend,
+            device=way.device.name,
+            precision=way.precision,
+            folder=folder,
+            cache_folder=cache,
+            reason="; ".join([way.reason, *failures]),
+        )
+
+    async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:
+        assert way.converter is not None
+        target, version = way.converter.target_format, way.converter.engine_version
+        async with self._converting:
+            identity = {"format": target, "precision": way.variant.precision, "engine_version": version}
+            known = await asyncio.to_thread(lambda: self._registry.converted(way.variant.digest, **identity))
+            return known or await self._convert(entry, way, identity)
+
+    async def _convert(self, entry: ModelEntry, way: Candidate, identity: dict[str, str]) -> VariantEntry:
+        _log.info("convert_start", model=entry.name, backend=way.device.backend, format=identity["format"])
+        source = await asyncio.to_thread(self._registry.materialize, way.variant.digest)
+        scratch = self._settings.home_path / "scratch"
+        await asyncio.to_thread(scratch.mkdir, 0o700, True, True)
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            document = {
+                "backend": way.device.backend,
+                "model": _document(_facts(entry, way.variant)),
+                "folder": str(source),
+                "out": folder,
+            }
+            await run_program(
+                CONVERT,
+                document=document,
+                timeout_seconds=CONVERT_TIMEOUT_SECONDS,
+                python=self._settings.workers.python,
+            )
+            variant = await asyncio.to_thread(
+                lambda: self._registry.add_converted(
+                    way.variant.digest, Path(folder), backend=way.device.backend, **identity
+                )
+            )
+        _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
+        return variant
+
+
+def _sources(entry: ModelEntry) -> list[VariantEntry]:
+    """The variants that the model came with; conversions are found again by their source."""
+    return [variant for variant in entry.variants if variant.derived_from is None]
+
+
+def _facts(entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
+    return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config)
+
+
+def _document(facts: ModelFacts) -> dict[str, object]:
+    return asdict(facts) | {"config": dict(facts.config)}

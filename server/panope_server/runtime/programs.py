@@ -1,0 +1,70 @@
+"""Runs a backend program (probe, convert) to its end: a JSON document in, a JSON document out.
+
+These programs import engines and models' code, so they get a worker's environment and die with the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+from panope_backends.errors import BY_REASON, InternalError
+from panope_server.runtime.environment import child_environment
+
+_log = structlog.get_logger("panope.programs")
+
+LOGGED_OUTPUT_BYTES = 4000
+
+
+async def run_program(
+    module: str, *arguments: str, document: Any, timeout_seconds: float, python: str = ""
+) -> dict[str, Any]:
+    """Runs `python -m module` and returns the JSON object it prints.
+
+    Raises:
+        PanopeError: what the program reported, or InternalError when it did not report.
+    """
+    command = [python or sys.executable, "-m", module, *arguments]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "panope_server.runtime.child",
+        "--",
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=child_environment(),
+        process_group=0,
+    )
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            output, errors = await process.communicate(orjson.dumps(document))
+    except TimeoutError:
+        raise InternalError(f"{module} did not end within {timeout_seconds:g} seconds") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _report(module, process.returncode, output, errors)
+
+
+def _report(module: str, code: int | None, output: bytes, errors: bytes) -> dict[str, Any]:
+    lines = output.strip().splitlines()
+    try:
+        report = orjson.loads(lines[-1]) if lines else None
+    except orjson.JSONDecodeError:
+        report = None
+    if isinstance(report, dict) and report.get("ok", code == 0):
+        return report
+    _log.error(
+        "program_failed", program=module, exit_code=code, output=errors[-LOGGED_OUTPUT_BYTES:].decode(errors="replace")
+    )
+    if isinstance(report, dict) and "message" in report:
+        kind = BY_REASON.get(report.get("reason", ""), InternalError)
+        raise kind(report["message"], reason=report.get("reason", ""))
+    raise InternalError(f"{module} failed; the server's log has its output")

@@ -1,0 +1,138 @@
+"""What callers ask and get, free of any protocol: the nouns that pass through the pipeline.
+
+Transport fills a `Call`; the steps of the pipeline carry it to an instance; the answer comes back the same way.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class EmbedWork:
+    """Texts to embed; exactly one of `texts` and `token_sequences` is filled.
+
+    Attributes:
+        truncation: `refuse`, `end` or `start`.
+        normalize: None for what the model's files say.
+        dimensions: how many leading values to keep; None for all.
+        prompt_name: None for what the model's files say.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    token_sequences: list[list[int]] = field(default_factory=list)
+    truncation: str = "refuse"
+    normalize: bool | None = None
+    dimensions: int | None = None
+    prompt_name: str | None = None
+
+
+@dataclass(slots=True)
+class EmbedAnswer:
+    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
+
+    vectors: bytes
+    count: int
+    dimensions: int
+    token_counts: list[int]
+    truncated_indices: list[int]
+
+
+@dataclass(slots=True)
+class NamedTensor:
+    """A dense, row-major, little-endian array; `dtype` is NumPy's name."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(slots=True)
+class TensorWork:
+    """Named tensors to run; `output_names` empty for all."""
+
+    inputs: list[NamedTensor]
+    output_names: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TensorAnswer:
+    """The outputs, in the order asked for."""
+
+    outputs: list[NamedTensor]
+
+
+@dataclass(slots=True)
+class TokenizeWork:
+    """Texts to split into tokens."""
+
+    texts: list[str]
+    add_special_tokens: bool = True
+
+
+@dataclass(slots=True)
+class TokenizedText:
+    """The tokens of one text; offsets count Unicode code points, ends are exclusive."""
+
+    ids: list[int]
+    tokens: list[str]
+    starts: list[int]
+    ends: list[int]
+
+
+@dataclass(slots=True)
+class TokenizeAnswer:
+    """The tokens of each text, in order."""
+
+    texts: list[TokenizedText]
+
+
+@dataclass(slots=True)
+class DetokenizeWork:
+    """Token ids to join into texts."""
+
+    token_sequences: list[list[int]]
+    skip_special_tokens: bool = True
+
+
+@dataclass(slots=True)
+class DetokenizeAnswer:
+    """The texts, in order."""
+
+    texts: list[str]
+
+
+Work = EmbedWork | TensorWork | TokenizeWork | DetokenizeWork
+Answer = EmbedAnswer | TensorAnswer | TokenizeAnswer | DetokenizeAnswer
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way.
+
+    Attributes:
+        model: the name as the caller wrote it; empty asks for the default model of `task`.
+        work: what to do.
+        task: the task that the model must have; empty when any will do.
+        interface: the method called, for metrics and logs, such as `EmbedService/Embed`.
+        request_id: from Envoy or the caller, else made by transport; printable ASCII.
+        deadline: when the caller stops waiting, on `time.monotonic`'s clock; None when the caller set none.
+        started: when transport saw the call, on the same clock.
+        resolved: whether the registry knows the model.
+    """
+
+    model: str
+    work: Work
+    task: str
+    interface: str
+    request_id: str
+    deadline: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    resolved: bool = False
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """The time left; negative when it is up, None without a deadline."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
