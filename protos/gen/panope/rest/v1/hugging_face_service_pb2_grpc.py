@@ -36,12 +36,12 @@ class HuggingFaceServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Embed = channel.unary_stream(
+        self.Embed = channel.unary_unary(
                 '/panope.rest.v1.HuggingFaceService/Embed',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.EmbedModel = channel.unary_stream(
+        self.EmbedModel = channel.unary_unary(
                 '/panope.rest.v1.HuggingFaceService/EmbedModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
@@ -69,12 +69,12 @@ class HuggingFaceServiceServicer(object):
 
 def add_HuggingFaceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Embed': grpc.unary_stream_rpc_method_handler(
+            'Embed': grpc.unary_unary_rpc_method_handler(
                     servicer.Embed,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'EmbedModel': grpc.unary_stream_rpc_method_handler(
+            'EmbedModel': grpc.unary_unary_rpc_method_handler(
                     servicer.EmbedModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -102,7 +102,7 @@ class HuggingFaceService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.HuggingFaceService/Embed',
@@ -129,7 +129,7 @@ class HuggingFaceService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.HuggingFaceService/EmbedModel',

@@ -28,15 +28,15 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 _HuggingFaceServiceEmbedType = typing_extensions.TypeVar(
     '_HuggingFaceServiceEmbedType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -44,15 +44,15 @@ _HuggingFaceServiceEmbedType = typing_extensions.TypeVar(
 
 _HuggingFaceServiceEmbedModelType = typing_extensions.TypeVar(
     '_HuggingFaceServiceEmbedModelType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -63,11 +63,11 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -75,11 +75,11 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -92,11 +92,11 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As Embed, with the model in the path."""
 
 HuggingFaceServiceAsyncStub: typing_extensions.TypeAlias = HuggingFaceServiceStub[
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -110,7 +110,7 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Embeds texts: the body of InferenceClient.feature_extraction, a list of vectors back."""
 
     @abc.abstractmethod
@@ -118,7 +118,7 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.ModelPathWithBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As Embed, with the model in the path."""
 
 def add_HuggingFaceServiceServicer_to_server(servicer: HuggingFaceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class OpenAiServiceStub(object):
-    """OpenAI's REST bodies. Answers are streams of pieces because one message may not pass 1 MiB at the edge.
+    """OpenAI's REST bodies. A method streams its answer only where pieces of it exist before the whole does.
     """
 
     def __init__(self, channel):
@@ -36,17 +36,17 @@ class OpenAiServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.CreateEmbeddings = channel.unary_stream(
+        self.CreateEmbeddings = channel.unary_unary(
                 '/panope.rest.v1.OpenAiService/CreateEmbeddings',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.ListModels = channel.unary_stream(
+        self.ListModels = channel.unary_unary(
                 '/panope.rest.v1.OpenAiService/ListModels',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.GetModel = channel.unary_stream(
+        self.GetModel = channel.unary_unary(
                 '/panope.rest.v1.OpenAiService/GetModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
@@ -54,7 +54,7 @@ class OpenAiServiceStub(object):
 
 
 class OpenAiServiceServicer(object):
-    """OpenAI's REST bodies. Answers are streams of pieces because one message may not pass 1 MiB at the edge.
+    """OpenAI's REST bodies. A method streams its answer only where pieces of it exist before the whole does.
     """
 
     def CreateEmbeddings(self, request, context):
@@ -81,17 +81,17 @@ class OpenAiServiceServicer(object):
 
 def add_OpenAiServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CreateEmbeddings': grpc.unary_stream_rpc_method_handler(
+            'CreateEmbeddings': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateEmbeddings,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'ListModels': grpc.unary_stream_rpc_method_handler(
+            'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'GetModel': grpc.unary_stream_rpc_method_handler(
+            'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -105,7 +105,7 @@ def add_OpenAiServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OpenAiService(object):
-    """OpenAI's REST bodies. Answers are streams of pieces because one message may not pass 1 MiB at the edge.
+    """OpenAI's REST bodies. A method streams its answer only where pieces of it exist before the whole does.
     """
 
     @staticmethod
@@ -119,7 +119,7 @@ class OpenAiService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.OpenAiService/CreateEmbeddings',
@@ -146,7 +146,7 @@ class OpenAiService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.OpenAiService/ListModels',
@@ -173,7 +173,7 @@ class OpenAiService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.OpenAiService/GetModel',

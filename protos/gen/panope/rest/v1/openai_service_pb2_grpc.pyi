@@ -28,15 +28,15 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 _OpenAiServiceCreateEmbeddingsType = typing_extensions.TypeVar(
     '_OpenAiServiceCreateEmbeddingsType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -44,15 +44,15 @@ _OpenAiServiceCreateEmbeddingsType = typing_extensions.TypeVar(
 
 _OpenAiServiceListModelsType = typing_extensions.TypeVar(
     '_OpenAiServiceListModelsType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -60,34 +60,34 @@ _OpenAiServiceListModelsType = typing_extensions.TypeVar(
 
 _OpenAiServiceGetModelType = typing_extensions.TypeVar(
     '_OpenAiServiceGetModelType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
 )
 
 class OpenAiServiceStub(typing.Generic[_OpenAiServiceCreateEmbeddingsType, _OpenAiServiceListModelsType, _OpenAiServiceGetModelType]):
-    """OpenAI's REST bodies. Answers are streams of pieces because one message may not pass 1 MiB at the edge."""
+    """OpenAI's REST bodies. A method streams its answer only where pieces of it exist before the whole does."""
 
     @typing.overload
     def __init__(self: OpenAiServiceStub[
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -95,15 +95,15 @@ class OpenAiServiceStub(typing.Generic[_OpenAiServiceCreateEmbeddingsType, _Open
 
     @typing.overload
     def __init__(self: OpenAiServiceStub[
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -119,29 +119,29 @@ class OpenAiServiceStub(typing.Generic[_OpenAiServiceCreateEmbeddingsType, _Open
     """Tells about one model."""
 
 OpenAiServiceAsyncStub: typing_extensions.TypeAlias = OpenAiServiceStub[
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
 ]
 
 class OpenAiServiceServicer(metaclass=abc.ABCMeta):
-    """OpenAI's REST bodies. Answers are streams of pieces because one message may not pass 1 MiB at the edge."""
+    """OpenAI's REST bodies. A method streams its answer only where pieces of it exist before the whole does."""
 
     @abc.abstractmethod
     def CreateEmbeddings(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Embeds texts or token ids."""
 
     @abc.abstractmethod
@@ -149,7 +149,7 @@ class OpenAiServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.NoPath,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Lists the models."""
 
     @abc.abstractmethod
@@ -157,7 +157,7 @@ class OpenAiServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.ModelPath,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Tells about one model."""
 
 def add_OpenAiServiceServicer_to_server(servicer: OpenAiServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

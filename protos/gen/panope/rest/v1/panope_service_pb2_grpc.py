@@ -36,27 +36,27 @@ class PanopeServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Infer = channel.unary_stream(
+        self.Infer = channel.unary_unary(
                 '/panope.rest.v1.PanopeService/Infer',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.GetModelInfo = channel.unary_stream(
+        self.GetModelInfo = channel.unary_unary(
                 '/panope.rest.v1.PanopeService/GetModelInfo',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.LoadModel = channel.unary_stream(
+        self.LoadModel = channel.unary_unary(
                 '/panope.rest.v1.PanopeService/LoadModel',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.UnloadModel = channel.unary_stream(
+        self.UnloadModel = channel.unary_unary(
                 '/panope.rest.v1.PanopeService/UnloadModel',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.ListDevices = channel.unary_stream(
+        self.ListDevices = channel.unary_unary(
                 '/panope.rest.v1.PanopeService/ListDevices',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
@@ -105,27 +105,27 @@ class PanopeServiceServicer(object):
 
 def add_PanopeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Infer': grpc.unary_stream_rpc_method_handler(
+            'Infer': grpc.unary_unary_rpc_method_handler(
                     servicer.Infer,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'GetModelInfo': grpc.unary_stream_rpc_method_handler(
+            'GetModelInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModelInfo,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'LoadModel': grpc.unary_stream_rpc_method_handler(
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadModel,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'UnloadModel': grpc.unary_stream_rpc_method_handler(
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.UnloadModel,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'ListDevices': grpc.unary_stream_rpc_method_handler(
+            'ListDevices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDevices,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -153,7 +153,7 @@ class PanopeService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.PanopeService/Infer',
@@ -180,7 +180,7 @@ class PanopeService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.PanopeService/GetModelInfo',
@@ -207,7 +207,7 @@ class PanopeService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.PanopeService/LoadModel',
@@ -234,7 +234,7 @@ class PanopeService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.PanopeService/UnloadModel',
@@ -261,7 +261,7 @@ class PanopeService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/panope.rest.v1.PanopeService/ListDevices',

@@ -28,15 +28,15 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 _PanopeServiceInferType = typing_extensions.TypeVar(
     '_PanopeServiceInferType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -44,15 +44,15 @@ _PanopeServiceInferType = typing_extensions.TypeVar(
 
 _PanopeServiceGetModelInfoType = typing_extensions.TypeVar(
     '_PanopeServiceGetModelInfoType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -60,15 +60,15 @@ _PanopeServiceGetModelInfoType = typing_extensions.TypeVar(
 
 _PanopeServiceLoadModelType = typing_extensions.TypeVar(
     '_PanopeServiceLoadModelType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -76,15 +76,15 @@ _PanopeServiceLoadModelType = typing_extensions.TypeVar(
 
 _PanopeServiceUnloadModelType = typing_extensions.TypeVar(
     '_PanopeServiceUnloadModelType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -92,15 +92,15 @@ _PanopeServiceUnloadModelType = typing_extensions.TypeVar(
 
 _PanopeServiceListDevicesType = typing_extensions.TypeVar(
     '_PanopeServiceListDevicesType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -111,23 +111,23 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
 
     @typing.overload
     def __init__(self: PanopeServiceStub[
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -135,23 +135,23 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
 
     @typing.overload
     def __init__(self: PanopeServiceStub[
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -173,23 +173,23 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
     """RegistryService.ListDevices."""
 
 PanopeServiceAsyncStub: typing_extensions.TypeAlias = PanopeServiceStub[
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -203,7 +203,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.ModelPathWithBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """InferService.Infer."""
 
     @abc.abstractmethod
@@ -211,7 +211,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.ModelPath,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.GetModel."""
 
     @abc.abstractmethod
@@ -219,7 +219,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.LoadModel."""
 
     @abc.abstractmethod
@@ -227,7 +227,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.UnloadModel."""
 
     @abc.abstractmethod
@@ -235,7 +235,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.NoPath,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.ListDevices."""
 
 def add_PanopeServiceServicer_to_server(servicer: PanopeServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,71 @@
+"""Envoy's whole configuration, made from the options and the descriptors; nothing of it is kept as a file."""
+
+from __future__ import annotations
+
+from panope_envoy.http_connections import connection_manager
+from panope_envoy.options import EdgeOptions
+from panope_envoy.route_table import ADMIN_CLUSTER, SERVER_CLUSTER
+from panope_envoy.typed import Json, pipe, socket_address, typed
+
+_OWNER_ONLY = 0o600
+
+
+def bootstrap(options: EdgeOptions) -> Json:
+    """The bootstrap as JSON for `envoy --config-path`; it holds no secret."""
+    return {
+        "node": {"id": "panope", "cluster": "panope"},
+        "admin": {"address": pipe(options.envoy_admin_socket, _OWNER_ONLY)},
+        "static_resources": {
+            "listeners": [_listener(options)],
+            "clusters": [_server_cluster(options), _admin_cluster(options)],
+        },
+        "overload_manager": _connection_limit(options),
+    }
+
+
+def _listener(options: EdgeOptions) -> Json:
+    return {
+        "name": "http",
+        "address": socket_address(options.http_host, options.http_port),
+        # With SO_REUSEPORT a second server would take half of the connections instead of failing to start.
+        "enable_reuse_port": False,
+        "per_connection_buffer_limit_bytes": 1 << 20,
+        "filter_chains": [{"filters": [connection_manager(options)]}],
+    }
+
+
+def _server_cluster(options: EdgeOptions) -> Json:
+    return {
+        **_cluster(SERVER_CLUSTER, pipe(options.grpc_socket)),
+        # The server bounds its own queues and says so with RetryInfo; Envoy's limits would only hide that.
+        "circuit_breakers": {"thresholds": [{"max_requests": 1 << 16, "max_pending_requests": 1 << 16}]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+                "extensions.upstreams.http.v3.HttpProtocolOptions",
+                explicit_http_config={"http2_protocol_options": {"max_concurrent_streams": 1 << 16}},
+            )
+        },
+    }
+
+
+def _admin_cluster(options: EdgeOptions) -> Json:
+    return _cluster(ADMIN_CLUSTER, socket_address(options.admin_host, options.admin_port))
+
+
+def _cluster(name: str, address: Json) -> Json:
+    endpoint = {"endpoint": {"address": address}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _connection_limit(options: EdgeOptions) -> Json:
+    limit = typed(
+        "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=options.max_connections,
+    )
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    return {"resource_monitors": [{"name": name, "typed_config": limit}]}

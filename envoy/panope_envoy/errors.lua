@@ -1,0 +1,71 @@
+-- Gives every HTTP error one body: {"error": {"message", "type", "param", "code"}}.
+--
+-- The server's errors arrive as JSON from the transcoder: {"code": 3, "message": "…", "details": [{"@type":
+-- "…ErrorInfo", "metadata": {"type": "…", "param": "…", "code": "…"}}, …]}. Their string literals are taken over as they
+-- stand; quotes inside a message are escaped, so a message cannot pose as a field. All other errors are Envoy's own and
+-- get fixed words, for Envoy's texts echo the request or tell of sockets.
+--
+-- Native gRPC and gRPC-Web answer errors with status 200 and pass untouched, as does every success: streams are never
+-- buffered. A body that starts with {"error" already has the shape.
+
+local BY_STATUS = {
+  [400] = {"invalid_request_error", "malformed_request", "the request is not valid HTTP, or its path cannot be read"},
+  [403] = {"permission_error", "host_not_allowed", "the Host header does not name this server"},
+  [404] = {"invalid_request_error", "unknown_path", "there is nothing at this path"},
+  [405] = {"invalid_request_error", "method_not_allowed", "this path does not take this HTTP method; see the Allow header"},
+  [408] = {"timeout_error", "request_timeout", "the request was not sent in time"},
+  [413] = {"invalid_request_error", "request_too_large", "the request body is larger than @MAX_BODY_BYTES@ bytes"},
+  [431] = {"invalid_request_error", "headers_too_large", "the request has too many or too large headers"},
+  [429] = {"rate_limit_error", "overloaded", "there is no room for this request now; try again later"},
+  [499] = {"invalid_request_error", "cancelled", "the call was cancelled"},
+  [501] = {"server_error", "not_implemented", "the server does not know this method"},
+  [503] = {"server_error", "unavailable", "the server cannot be reached; try again later"},
+  [504] = {"timeout_error", "deadline_exceeded", "the time for this request was up"},
+}
+local OTHER_CLIENT = {"invalid_request_error", "invalid_request", "the request cannot be served"}
+local OTHER_SERVER = {"server_error", "internal_error", "internal error"}
+
+-- The JSON string literal that follows "key":, quotes included.
+local function literal_after(json, key)
+  local _, opening = json:find('"' .. key .. '"%s*:%s*"')
+  if not opening then return nil end
+  local from = opening + 1
+  while true do
+    local at = json:find('["\\]', from)
+    if not at then return nil end
+    if json:sub(at, at) == '"' then return json:sub(opening, at) end
+    from = at + 2 -- past the escaped character
+  end
+end
+
+local function quoted(text)
+  return '"' .. text .. '"'
+end
+
+function envoy_on_response(handle)
+  local status = tonumber(handle:headers():get(":status"))
+  if not status or status < 400 then return end
+
+  -- body() may suspend the script; headers fetched before it must not be used after.
+  local buffer = handle:body(true)
+  local headers = handle:headers()
+  local body = buffer:length() > 0 and buffer:getBytes(0, buffer:length()) or ""
+  if body:sub(1, 8) == '{"error"' then return end
+
+  local words = BY_STATUS[status] or (status < 500 and OTHER_CLIENT or OTHER_SERVER)
+  local message, kind, param, code
+  if body:sub(1, 8) == '{"code":' then
+    message, kind = literal_after(body, "message"), literal_after(body, "type")
+    param, code = literal_after(body, "param"), literal_after(body, "code")
+  elseif status == 503 and not headers:get("retry-after") then
+    headers:replace("retry-after", "1")
+  end
+  if (status == 501 or status == 504) and not headers:get("x-should-retry") then
+    headers:replace("x-should-retry", "false") -- SDKs retry these by default and only repeat the cost
+  end
+
+  local text = '{"error":{"message":' .. (message or quoted(words[3])) .. ',"type":' .. (kind or quoted(words[1]))
+    .. ',"param":' .. (param or "null") .. ',"code":' .. (code or quoted(words[2])) .. "}}"
+  headers:replace("content-type", "application/json")
+  headers:replace("content-length", tostring(buffer:setBytes(text)))
+end

@@ -1,0 +1,69 @@
+"""What the edge needs to know of the server behind it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+#: Paths of Panope's admin app that the HTTP port passes on.
+ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics")
+
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeOptions:
+    """The settings of one Envoy.
+
+    Attributes:
+        grpc_socket: the Unix socket of the gRPC server. Its `grpc.max_receive_message_length` must be at least
+            `receive_bytes`, or bodies near the limit are answered 429 instead of 413.
+        envoy_admin_socket: the Unix socket to make for Envoy's own administration; only the server's user may open it.
+        http_host: the address to listen on.
+        http_port: REST, gRPC and gRPC-Web.
+        admin_host: where Panope's admin app listens.
+        admin_port: where Panope's admin app listens.
+        admin_paths: the paths that go to the admin app.
+        max_body_bytes: the largest REST body; past it the answer is 413.
+        cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
+        allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
+            loopback address, so that no web page can reach the server by rebinding its own name, and every name
+            otherwise; an empty tuple allows every name.
+        access_log: the file that gets one line of JSON for each request; empty for none.
+        max_connections: connections at a time; past it new ones are closed at once.
+        idle_seconds: how long a request may pass without a byte in either direction.
+    """
+
+    grpc_socket: str
+    envoy_admin_socket: str
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 8002
+    admin_paths: tuple[str, ...] = ADMIN_PATHS
+    max_body_bytes: int = 16 << 20
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] | None = None
+    access_log: str = ""
+    max_connections: int = 4096
+    idle_seconds: int = 600
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that a Host header may have; empty for every name."""
+        if self.allowed_hosts is not None:
+            return self.allowed_hosts
+        return _LOOPBACK_HOSTS if is_loopback(self.http_host) else ()
+
+    @property
+    def receive_bytes(self) -> int:
+        """The largest gRPC message that a REST body can become: the body, its path and its content type."""
+        return self.max_body_bytes + (64 << 10)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

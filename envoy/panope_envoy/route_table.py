@@ -1,0 +1,138 @@
+"""Which requests reach what: the admin app, the gRPC server, or nothing.
+
+A REST request is routed twice: by its own path first, and, once the transcoder has made gRPC of it, by the method's.
+"""
+
+from __future__ import annotations
+
+from panope_envoy.options import EdgeOptions
+from panope_envoy.rest_routes import FACADE, RestRoute, rest_routes
+from panope_envoy.typed import Json, typed
+
+CORS = "envoy.filters.http.cors"
+TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+
+SERVER_CLUSTER = "server"
+ADMIN_CLUSTER = "admin"
+
+#: What native gRPC callers may reach; the façade is not for them.
+NATIVE_PREFIXES = (
+    "/panope.v1.",
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+)
+
+#: Set by the transcoder alone: early_header_mutation takes it from what callers send.
+TRANSCODED = "x-envoy-original-method"
+
+_NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
+
+
+def route_configuration(options: EdgeOptions) -> Json:
+    """The route table."""
+    hosts = [_known_host(options)]
+    if options.hosts:
+        hosts.append(_foreign_host())
+    # Ports in Host headers differ behind port forwarding; names are what rebinding is about.
+    return {"name": "edge", "ignore_port_in_host_matching": True, "virtual_hosts": hosts}
+
+
+def _known_host(options: EdgeOptions) -> Json:
+    found = rest_routes()
+    routes = [
+        _grpc_route({"prefix": f"/{FACADE}.", "headers": [{"name": TRANSCODED, "present_match": True}]}),
+        *(_grpc_route({"prefix": prefix, "grpc": {}}) for prefix in NATIVE_PREFIXES),
+        *(_rest_route(route) for route in found),
+        *_admin_routes(options),
+        *_wrong_verb_routes(found, options),
+    ]
+    return {
+        "name": "panope",
+        "domains": list(options.hosts) or ["*"],
+        "typed_per_filter_config": {CORS: _cors_policy(options)},
+        "routes": routes,
+    }
+
+
+def _foreign_host() -> Json:
+    return {"name": "foreign", "domains": ["*"], "routes": [_refusal({"prefix": "/"}, 403)]}
+
+
+def _grpc_route(match: Json) -> Json:
+    return {
+        "match": match,
+        "route": {
+            "cluster": SERVER_CLUSTER,
+            # The default of 15 s would cut long calls; a caller's own grpc-timeout is honoured.
+            "timeout": "0s",
+            "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+        },
+    }
+
+
+def _rest_route(route: RestRoute) -> Json:
+    return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
+
+
+def _admin_routes(options: EdgeOptions) -> list[Json]:
+    target = {
+        "cluster": ADMIN_CLUSTER,
+        "timeout": "10s",
+        # The admin app knows itself by this name alone.
+        "host_rewrite_literal": f"{options.admin_host}:{options.admin_port}",
+    }
+    return [
+        {
+            "match": {"path": path, "headers": [_verb_is("GET")]},
+            "route": target,
+            "typed_per_filter_config": _NO_TRANSCODER,
+        }
+        for path in options.admin_paths
+    ]
+
+
+def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Json]:
+    """Known paths asked with another method; they come after all right ones."""
+    verbs: dict[str, list[str]] = {}
+    for route in found:
+        verbs.setdefault(route.pattern, []).append(route.verb)
+    refusals = [_refusal({"safe_regex": {"regex": pattern}}, 405, allowed) for pattern, allowed in verbs.items()]
+    return refusals + [_refusal({"path": path}, 405, ["GET"]) for path in options.admin_paths]
+
+
+def _refusal(match: Json, status: int, allowed: list[str] | None = None) -> Json:
+    """Answers without asking the server; errors.lua writes the body."""
+    route: Json = {
+        "match": match,
+        "direct_response": {"status": status},
+        "typed_per_filter_config": _NO_TRANSCODER,
+    }
+    if allowed:
+        route["response_headers_to_add"] = [{"header": {"key": "allow", "value": ", ".join(allowed)}}]
+    return route
+
+
+def _path_match(route: RestRoute) -> Json:
+    return {"safe_regex": {"regex": route.pattern}} if "{" in route.template else {"path": route.template}
+
+
+def _verb_is(verb: str) -> Json:
+    return {"name": ":method", "string_match": {"exact": verb}}
+
+
+def _cors_policy(options: EdgeOptions) -> Json:
+    return typed(
+        "extensions.filters.http.cors.v3.CorsPolicy",
+        allow_origin_string_match=[
+            {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in options.cors_origins
+        ],
+        allow_methods="GET, POST, OPTIONS",
+        # The wildcard of the Fetch standard covers every header but Authorization.
+        allow_headers="*, authorization",
+        expose_headers=(
+            "grpc-status, grpc-message, grpc-status-details-bin, "
+            "x-request-id, retry-after, retry-after-ms, x-should-retry"
+        ),
+        max_age="7200",
+    )
