@@ -1,0 +1,80 @@
+"""What calls return, where a generated message would not be handy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """The vectors of a batch.
+
+    Attributes:
+        model: the model that answered.
+        vectors: float32, `(texts, dimensions)`, in the order of the texts; read-only, a view of the answer's bytes.
+        token_counts: the tokens of each text as it was run, prompt and special tokens included.
+        truncated_indices: the positions of texts that were cut, ascending.
+    """
+
+    model: str
+    vectors: NDArray[np.float32]
+    token_counts: tuple[int, ...]
+    truncated_indices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def dimensions(self) -> int:
+        """The values in each vector."""
+        return int(self.vectors.shape[1])
+
+    @staticmethod
+    def joined(parts: Sequence[Embeddings]) -> Embeddings:
+        """One batch of several, in their order.
+
+        Raises:
+            ValueError: no parts, or parts of different models or dimensions.
+        """
+        if len({(part.model, part.dimensions) for part in parts}) != 1:
+            raise ValueError("parts must be one or more batches of one model with the same dimensions")
+        starts = np.cumsum([0, *(len(part) for part in parts)])
+        return Embeddings(
+            model=parts[0].model,
+            vectors=np.concatenate([part.vectors for part in parts]),
+            token_counts=tuple(count for part in parts for count in part.token_counts),
+            truncated_indices=tuple(
+                int(start) + index
+                for start, part in zip(starts, parts, strict=False)  # one start more than parts
+                for index in part.truncated_indices
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one text.
+
+    Attributes:
+        ids: ids of the model's vocabulary.
+        tokens: the tokens as text.
+        offsets: where each token starts and ends (exclusive) in the text, in characters as Python counts them.
+    """
+
+    ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+class Health(StrEnum):
+    """Whether a server or a model answers calls."""
+
+    UNKNOWN = "UNKNOWN"
+    SERVING = "SERVING"
+    NOT_SERVING = "NOT_SERVING"
+    SERVICE_UNKNOWN = "SERVICE_UNKNOWN"

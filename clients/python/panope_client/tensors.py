@@ -1,0 +1,72 @@
+"""NumPy arrays as Panope's tensors and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panope.v1 import tensor_pb2 as pb
+from panope_client.errors import AnswerError
+
+Array = NDArray[Any]  # any element type that `DTYPES` names
+
+#: Little-endian whatever this machine is: the order of bytes on the wire.
+DTYPES: Mapping[pb.DataType.ValueType, np.dtype[Any]] = {
+    pb.DATA_TYPE_BOOL: np.dtype("?"),
+    pb.DATA_TYPE_UINT8: np.dtype("u1"),
+    pb.DATA_TYPE_UINT16: np.dtype("<u2"),
+    pb.DATA_TYPE_UINT32: np.dtype("<u4"),
+    pb.DATA_TYPE_UINT64: np.dtype("<u8"),
+    pb.DATA_TYPE_INT8: np.dtype("i1"),
+    pb.DATA_TYPE_INT16: np.dtype("<i2"),
+    pb.DATA_TYPE_INT32: np.dtype("<i4"),
+    pb.DATA_TYPE_INT64: np.dtype("<i8"),
+    pb.DATA_TYPE_FP16: np.dtype("<f2"),
+    pb.DATA_TYPE_FP32: np.dtype("<f4"),
+    pb.DATA_TYPE_FP64: np.dtype("<f8"),
+}
+_DATA_TYPES = {dtype: data_type for data_type, dtype in DTYPES.items()}
+
+
+def tensor_of(name: str, array: Array) -> pb.Tensor:
+    """Makes the tensor of an array, whatever its byte order and memory layout.
+
+    Raises:
+        TypeError: the array's element type has no counterpart, such as text or objects.
+    """
+    dtype = array.dtype.newbyteorder("<")
+    data_type = _DATA_TYPES.get(dtype)
+    if data_type is None:
+        known = ", ".join(str(dtype) for dtype in _DATA_TYPES)
+        raise TypeError(f"input `{name}` has element type {array.dtype}, which Panope does not know: {known}")
+    return pb.Tensor(name=name, data_type=data_type, shape=array.shape, data=array.astype(dtype, copy=False).tobytes())
+
+
+def array_of(tensor: pb.Tensor) -> Array:
+    """Makes the array of a tensor: a read-only view of the tensor's bytes.
+
+    Raises:
+        AnswerError: the tensor's bytes do not fit its shape, or its element type is unknown.
+    """
+    dtype = DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise AnswerError(f"output `{tensor.name}` has a data type that this client does not know")
+    data = tensor.data
+    if min(tensor.shape, default=0) < 0 or len(data) != math.prod(tensor.shape) * dtype.itemsize:
+        shape = list(tensor.shape)
+        raise AnswerError(f"output `{tensor.name}` has {len(data)} bytes, which do not fit {dtype} {shape}")
+    return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
+
+
+def tensors_of(arrays: Mapping[str, Array]) -> list[pb.Tensor]:
+    """The tensors of named arrays."""
+    return [tensor_of(name, np.asarray(array)) for name, array in arrays.items()]
+
+
+def arrays_of(tensors: Iterable[pb.Tensor]) -> dict[str, Array]:
+    """The arrays of tensors by their names, in the order of the tensors."""
+    return {tensor.name: array_of(tensor) for tensor in tensors}
