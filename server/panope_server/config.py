@@ -104,6 +104,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         """`home`, absolute, with `~` resolved."""
         return Path(self.home).expanduser().absolute()
 
+    @property
+    def registry_url(self) -> str:
+        """The database's URL as SQLAlchemy writes it."""
+        return self.database_url or f"sqlite:///{self.home_path / 'registry.sqlite3'}"
+
 
 class Setting(Struct, frozen=True):
     """One setting as the documentation and the flags see it."""

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_server.config import Settings
 from panope_server.runtime.environment import PASSED
 from panope_server.runtime.programs import run_program
 
@@ -59,6 +60,12 @@ class Hardware:
         self._key = ""
         self._answers: dict[str, Any] = {}
         self._lock = asyncio.Lock()
+
+    @classmethod
+    def for_settings(cls, settings: Settings) -> Hardware:
+        """Keeps its answers in the home folder and knows a backend that the settings name as `module:Class`."""
+        extra = [settings.backend] if ":" in settings.backend else []
+        return cls(settings.home_path / "hardware.json", extra, settings.workers.python)
 
     async def probe(self) -> Probe:
         """The devices, best first, and what can be converted."""

@@ -41,10 +41,7 @@ class Preparer:
             PanopeError: there is none.
         """
         entry = await asyncio.to_thread(self._registry.model, name)
-        wish = Wish(backend or self._settings.backend, precision or self._settings.precision)
-        ways = await candidates(
-            _sources(entry), lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
-        )
+        ways = await self.ways(entry, backend, precision)
         failures: list[str] = []
         for way in ways:
             try:
@@ -57,6 +54,13 @@ class Preparer:
                 if way is ways[-1]:
                     raise
         raise AssertionError("candidates are never empty")
+
+    async def ways(self, entry: ModelEntry, backend: str = "", precision: str = "") -> list[Candidate]:
+        """Every way to run a model, best first; PreconditionError with the reasons when there is none."""
+        wish = Wish(backend or self._settings.backend, precision or self._settings.precision)
+        return await candidates(
+            _sources(entry), lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
+        )
 
     async def _plan(self, entry: ModelEntry, way: Candidate, failures: list[str]) -> LoadPlan:
         variant = way.variant if way.converter is None else await self._converted(entry, way)

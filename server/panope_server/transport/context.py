@@ -8,19 +8,20 @@ from typing import Any
 import grpc
 
 from panope_server.observability.request_id import request_id_from
-from panope_server.pipeline.work import Call, Work
+from panope_server.work import Call, Work
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def metadata_of(context: Context) -> dict[str, str]:
     """The text metadata of a call; of a repeated key the last value counts."""
-    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+    metadata = context.invocation_metadata()
+    return {} if metadata is None else {key: value for key, value in metadata if isinstance(value, str)}
 
 
 def deadline_of(context: Context) -> float | None:
     """When the caller stops waiting, on `time.monotonic`'s clock; None when it set no deadline."""
-    remaining = context.time_remaining()
+    remaining: float | None = context.time_remaining()
     # gRPC tells "none" as a time centuries away.
     return None if remaining is None or remaining > 1e8 else time.monotonic() + remaining
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from panope_backends.api import Device
-from panope_server.pipeline.work import Answer, Call
+from panope_server.work import Answer, Call
 from panope_server.runtime.views import ModelView
 
 
