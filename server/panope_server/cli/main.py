@@ -1,0 +1,34 @@
+"""The `panope` command: one function for each subcommand, its imports inside, so that each starts fast."""
+
+from __future__ import annotations
+
+import typer
+
+from panope_server.cli import inspect_commands, model_commands, registry_commands, serve_command
+
+app = typer.Typer(
+    name="panope",
+    help="A gRPC-native inference server for many models on mixed hardware.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+app.command("serve")(serve_command.serve)
+app.command("import")(registry_commands.import_folder)
+app.command("ls")(registry_commands.ls)
+app.command("show")(registry_commands.show)
+app.command("discover")(registry_commands.discover)
+app.command("ps")(model_commands.ps)
+app.command("load")(model_commands.load)
+app.command("unload")(model_commands.unload)
+app.command("embed")(model_commands.embed)
+app.command("hardware")(inspect_commands.hardware)
+app.command("doctor")(inspect_commands.doctor)
+app.command("version")(inspect_commands.version)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,37 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panope_server.cli.output import fail
+from panope_server.config import Settings, SettingsError, load_settings
+
+Home = Annotated[str | None, typer.Option("--home", help="The folder of the registry, the store and the logs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="The settings file; `panope.toml` in the working folder by default.")
+]
+
+
+def settings_for(home: str | None = None, **flags: object) -> Settings:
+    """The settings of this command; ends it with a clear sentence when one is wrong."""
+    config = flags.pop("config", None)
+    try:
+        return load_settings(file=config if isinstance(config, Path) else None, flags={"home": home, **flags})
+    except SettingsError as error:
+        fail(str(error), 2)
+
+
+def address_for(address: str | None) -> str:
+    """The server's gRPC address."""
+    if address:
+        return address
+    settings = settings_for()
+    return f"{settings.host}:{settings.grpc_port}"

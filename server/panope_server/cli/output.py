@@ -1,0 +1,49 @@
+"""How commands talk to people and, with `--json`, to programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+_errors = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as indented JSON, floats of NumPy arrays included."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+    sys.stdout.buffer.write(orjson.dumps(value, option=options, default=str))
+    sys.stdout.buffer.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """Prints rows under headings; `empty` when there is none."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    count = 0
+    for row in rows:
+        table.add_row(*row)
+        count += 1
+    console.print(table if count else empty)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Ends the command with a sentence on standard error."""
+    _errors.print(f"[bold red]panope:[/] {message}", highlight=False, soft_wrap=True)
+    raise SystemExit(code)
+
+
+def bytes_text(size: int) -> str:
+    """A size for people, such as `90.9 MB`."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

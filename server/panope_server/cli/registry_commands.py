@@ -1,0 +1,141 @@
+"""Commands on the registry in the home folder; no server is needed, and a running one sees the changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_backends.errors import PanopeError
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+
+if TYPE_CHECKING:
+    from panope_registry.registry import ModelEntry, Registry
+
+Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", exists=True, file_okay=False)]
+
+
+def import_folder(
+    folder: Folder,
+    name: Annotated[str, typer.Option("--name", help="What to call it, as VENDOR/NAME.")],
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Import a model from a folder into the store."""
+    with _registry(home, config) as registry:
+        entry = registry.import_folder(folder, name)
+    if json:
+        print_json(_document(entry))
+    else:
+        size = sum(variant.size_bytes for variant in entry.variants)
+        console.print(f"imported [bold]{entry.name}[/] ({entry.task or 'no known task'}, {bytes_text(size)})")
+
+
+def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """List the models."""
+    with _registry(home, config) as registry:
+        entries = registry.models(limit=100_000)
+    if json:
+        print_json([_document(entry) for entry in entries])
+        return
+    rows = (
+        (
+            entry.name,
+            entry.task or "-",
+            entry.architecture or "-",
+            ", ".join(f"{variant.format} {variant.precision}" for variant in entry.variants),
+            bytes_text(sum(variant.size_bytes for variant in entry.variants)),
+        )
+        for entry in entries
+    )
+    print_table(("NAME", "TASK", "ARCHITECTURE", "VARIANTS", "SIZE"), rows, empty="no models; see `panope import --help`")
+
+
+def show(
+    model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Tell everything that the registry knows of a model."""
+    with _registry(home, config) as registry:
+        entry = registry.model(model)
+    if json:
+        print_json(_document(entry))
+        return
+    console.print(f"[bold]{entry.name}[/]")
+    for label, value in (("task", entry.task or "unknown"), ("architecture", entry.architecture or "unknown")):
+        console.print(f"  {label}: {value}")
+    for what, reason in entry.reasons.items():
+        console.print(f"  why {what}: {reason}")
+    for variant in entry.variants:
+        console.print(f"  variant {variant.format} {variant.precision}, {bytes_text(variant.size_bytes)}")
+        console.print(f"    {variant.digest}")
+        for file in variant.files:
+            console.print(f"    {file.path}  {bytes_text(file.size_bytes)}", highlight=False)
+
+
+def discover(
+    folder: Folder,
+    import_all: Annotated[bool, typer.Option("--import", help="Import what is found, as FOLDER-NAME/MODEL-NAME.")] = False,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Find models in the folders below a folder."""
+    from panope_registry.discovery import discover_models
+
+    found = discover_models(folder)
+    if import_all:
+        with _registry(home, config) as registry:
+            for model in found:
+                if not model.problem:
+                    registry.import_folder(model.folder, model.name)
+    if json:
+        print_json([{"name": m.name, "task": m.task, "folder": str(m.folder), "problem": m.problem} for m in found])
+        return
+    rows = ((m.name, m.task or "-", m.problem or "ready to import", str(m.folder)) for m in found)
+    print_table(("NAME", "TASK", "STATE", "FOLDER"), rows, empty="no models found")
+
+
+@contextmanager
+def _registry(home: str | None, config: Path | None) -> Iterator[Registry]:
+    from panope_registry.registry import Registry
+
+    settings = settings_for(home, config=config)
+    try:
+        registry = Registry.open(settings.registry_url, settings.home_path)
+    except PanopeError as error:
+        fail(error.message)
+    try:
+        yield registry
+    except PanopeError as error:
+        fail(error.message)
+    finally:
+        registry.close()
+
+
+def _document(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "architecture": entry.architecture,
+        "created_at": entry.created_at.isoformat(),
+        "reasons": dict(entry.reasons),
+        "variants": [
+            {
+                "digest": variant.digest,
+                "format": variant.format,
+                "precision": variant.precision,
+                "size_bytes": variant.size_bytes,
+                "derived_from": variant.derived_from,
+                "files": [{"path": f.path, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in variant.files],
+            }
+            for variant in entry.variants
+        ],
+    }

@@ -1,0 +1,88 @@
+"""Models, instances and devices as messages of the public protocol."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from panope.v1 import model_pb2 as pb
+from panope.v1 import registry_service_pb2
+from panope_backends.api import Device
+from panope_server.runtime.views import InstanceState, InstanceView, ModelState, ModelView
+from panope_server.transport.tensors import spec_messages
+
+_MODEL_STATES = {
+    ModelState.UNLOADED: pb.Model.STATE_UNLOADED,
+    ModelState.LOADING: pb.Model.STATE_LOADING,
+    ModelState.SERVING: pb.Model.STATE_SERVING,
+    ModelState.UNLOADING: pb.Model.STATE_UNLOADING,
+    ModelState.FAILED: pb.Model.STATE_FAILED,
+}
+_INSTANCE_STATES = {
+    InstanceState.STARTING: pb.Instance.STATE_STARTING,
+    InstanceState.READY: pb.Instance.STATE_READY,
+    InstanceState.BACKING_OFF: pb.Instance.STATE_BACKING_OFF,
+    InstanceState.DRAINING: pb.Instance.STATE_DRAINING,
+}
+
+
+def model_message(view: ModelView) -> pb.Model:
+    """A model."""
+    message = pb.Model(
+        name=view.name,
+        task=view.task,
+        architecture=view.architecture,
+        state=_MODEL_STATES[view.state],
+        state_reason=view.state_reason,
+        variants=[
+            pb.Variant(digest=v.digest, format=v.format, precision=v.precision, size_bytes=v.size_bytes)
+            for v in view.variants
+        ],
+        instances=[_instance_message(instance) for instance in view.instances],
+        create_time=_timestamp(view.created_at),
+        inputs=spec_messages(view.inputs),
+        outputs=spec_messages(view.outputs),
+    )
+    if view.embed is not None:
+        message.embed.dimensions = view.embed.dimensions
+        message.embed.max_tokens = view.embed.max_tokens
+        message.embed.prompt_names.extend(view.embed.prompt_names)
+        message.embed.pooling = view.embed.pooling
+        message.embed.normalize = view.embed.normalize
+    return message
+
+
+def _instance_message(view: InstanceView) -> pb.Instance:
+    return pb.Instance(
+        id=view.id,
+        variant_digest=view.variant_digest,
+        backend=view.backend,
+        device=view.device,
+        precision=view.precision,
+        state=_INSTANCE_STATES[view.state],
+        pid=view.pid,
+        resident_bytes=view.resident_bytes,
+        restart_count=view.restart_count,
+        selection_reason=view.selection_reason,
+        ready_time=None if view.ready_at is None else _timestamp(view.ready_at),
+    )
+
+
+def device_message(device: Device) -> registry_service_pb2.Device:
+    """A device."""
+    return registry_service_pb2.Device(
+        backend=device.backend,
+        name=device.name,
+        description=device.description,
+        memory_bytes=device.memory_bytes,
+        precisions=device.precisions,
+        available=device.available,
+        reason=device.reason,
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp

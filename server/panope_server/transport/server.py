@@ -1,0 +1,111 @@
+"""The gRPC server: its services, limits and ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from panope.rest.v1 import (
+    hugging_face_service_pb2_grpc,
+    openai_service_pb2_grpc,
+    panope_service_pb2_grpc,
+)
+from panope.v1 import (
+    embed_service_pb2,
+    embed_service_pb2_grpc,
+    infer_service_pb2,
+    infer_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+)
+from panope_server.config import Settings
+from panope_server.transport.embed_servicer import EmbedServicer
+from panope_server.transport.health import Health
+from panope_server.transport.infer_servicer import InferServicer
+from panope_server.transport.interceptor import ErrorInterceptor
+from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.reflection import add_reflection
+from panope_server.transport.registry_servicer import RegistryServicer
+from panope_server.transport.rest.hugging_face import HuggingFaceServicer
+from panope_server.transport.rest.openai import OpenAiServicer
+from panope_server.transport.rest.panope import PanopeServicer
+
+PUBLIC_SERVICES: list[str] = [
+    embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
+    infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
+    registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
+]
+HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+MAX_SEND_BYTES = 64 << 20
+MAX_METADATA_BYTES = 16 << 10
+
+#: The edge refuses bodies past the limit itself; ours is a little higher so that its clearer answer comes first.
+RECEIVE_HEADROOM_BYTES = 1 << 16
+
+
+class PortTakenError(Exception):
+    """Another program listens there; the message names the port."""
+
+
+class GrpcServer:
+    """Serves every gRPC method of Panope on a TCP port and, for Envoy, on a Unix socket."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, models: Models, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._server = grpc.aio.server(
+            interceptors=[ErrorInterceptor()], options=_options(settings.limits.max_message_bytes)
+        )
+        embed_service_pb2_grpc.add_EmbedServiceServicer_to_server(EmbedServicer(pipeline), self._server)
+        infer_service_pb2_grpc.add_InferServiceServicer_to_server(InferServicer(pipeline), self._server)
+        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(models), self._server)
+        openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(OpenAiServicer(pipeline, models), self._server)
+        hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
+            HuggingFaceServicer(pipeline, models), self._server
+        )
+        panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(PanopeServicer(pipeline, models), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
+        add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], self._server)
+
+    async def start(self, socket_path: Path) -> None:
+        """Begins to serve.
+
+        Raises:
+            PortTakenError: the TCP port is not free.
+        """
+        address = f"{self._settings.host}:{self._settings.grpc_port}"
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError:
+            bound = 0
+        if bound == 0:
+            raise PortTakenError(f"cannot listen for gRPC on {address}: the port is taken or the address is not ours")
+        self._server.add_insecure_port(f"unix:{socket_path}")
+        await self._server.start()
+        await self._health.start()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new calls, lets running ones end, and cancels those that take longer."""
+        await self._server.stop(grace_seconds)
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes + RECEIVE_HEADROOM_BYTES),
+        ("grpc.max_send_message_length", MAX_SEND_BYTES),
+        # With the default, a second server would share the port in silence.
+        ("grpc.so_reuseport", 0),
+        # Between the soft and the hard limit gRPC drops requests at random, so both are the same.
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.max_concurrent_streams", 1024),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Long calls of clients with keepalive of their own must not end with "too many pings".
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+    ]

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from panope_server.config import Settings, SettingsError, load_settings, settings_of
+
+
+def test_without_sources_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(environment={}) == Settings()
+
+
+def test_a_flag_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text("http_port = 1\ngrpc_port = 1\nadmin_port = 1\n[limits]\nmax_texts = 7\n")
+    settings = load_settings(
+        file=file,
+        environment={"PANOPE_GRPC_PORT": "2", "PANOPE_ADMIN_PORT": "2", "PANOPE_WORKERS_INSTANCES": "3"},
+        flags={"admin_port": 3, "host": None},
+    )
+    assert (settings.http_port, settings.grpc_port, settings.admin_port) == (1, 2, 3)
+    assert (settings.limits.max_texts, settings.workers.instances, settings.host) == (7, 3, "127.0.0.1")
+
+
+def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text("[limits]\nmax_text = 1\n")
+    with pytest.raises(SettingsError, match=r"unknown setting `limits.max_text`; did you mean `limits.max_texts`\?"):
+        load_settings(file=file, environment={})
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(SettingsError, match=r"unknown variable `PANOPE_HTP_PORT`; did you mean `PANOPE_HTTP_PORT`\?"):
+        load_settings(environment={"PANOPE_HTP_PORT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PANOPE_HTTP_PORT", "0", ">= 1"),
+        ("PANOPE_HTTP_PORT", "many", "int"),
+        ("PANOPE_LOG_LEVEL", "loud", "log_level"),
+        ("PANOPE_LIMITS_MAX_TEXTS", "-1", "limits.max_texts"),
+        ("PANOPE_ENVOY", "perhaps", "bool"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(variable: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_settings(environment={variable: value})
+
+
+def test_a_list_is_written_with_commas_in_a_variable() -> None:
+    assert load_settings(environment={"PANOPE_LOAD": "a/b,c/d"}).load == ("a/b", "c/d")
+
+
+def test_a_broken_file_is_refused_with_its_position(tmp_path: Path) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text("http_port = \n")
+    with pytest.raises(SettingsError, match="line 1"):
+        load_settings(file=file, environment={})
+
+
+def test_every_setting_has_a_description_and_a_variable_of_its_own() -> None:
+    settings = list(settings_of())
+    assert all(setting.description for setting in settings)
+    assert len({setting.variable for setting in settings}) == len(settings)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from panope_backends.errors import DeadlineError, InvalidInputError, NotFoundError, OverloadedError
+from panope_server.observability.metrics import Metrics
+from panope_server.pipeline.account import Account
+from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Next, Pipeline
+from panope_server.transport.errors import code_name
+from panope_server.work import Answer, Call
+
+
+class Recorder:
+    """A step that writes down when it was entered and left."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name, self.events = name, events
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        self.events.append(f"{self.name} in")
+        answer = await forward(call)
+        self.events.append(f"{self.name} out")
+        return answer
+
+
+class Models:
+    """A directory of two models."""
+
+    async def task_of(self, model: str) -> str:
+        tasks = {"acme/tiny": "embed", "acme/judge": "classify"}
+        if model not in tasks:
+            raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found")
+        return tasks[model]
+
+    async def default_for(self, task: str) -> str | None:
+        return {"embed": "acme/tiny"}.get(task)
+
+
+async def test_steps_wrap_each_other_in_their_order(call, answer: Answer) -> None:
+    events: list[str] = []
+
+    async def last(_: Call) -> Answer:
+        events.append("answered")
+        return answer
+
+    pipeline = Pipeline([Recorder("outer", events), Recorder("inner", events)], last)
+    assert await pipeline.run(call()) is answer
+    assert events == ["outer in", "inner in", "answered", "inner out", "outer out"]
+
+
+async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> None:
+    cancelled = asyncio.Event()
+
+    async def hang(_: Call) -> Answer:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        raise AssertionError
+
+    made = call()
+    made.deadline = time.monotonic() + 0.02
+    with pytest.raises(DeadlineError):
+        await Deadline(60)(made, hang)
+    assert cancelled.is_set()
+
+
+async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None:
+    async def never(_: Call) -> Answer:
+        raise AssertionError("the call was forwarded")
+
+    made = call()
+    made.deadline = time.monotonic() - 1
+    with pytest.raises(DeadlineError, match="had passed"):
+        await Deadline(60)(made, never)
+
+
+async def test_a_call_without_a_deadline_gets_the_default(call, answer: Answer) -> None:
+    made = call()
+
+    async def last(forwarded: Call) -> Answer:
+        assert forwarded.deadline == made.started + 7
+        return answer
+
+    assert await Deadline(7)(made, last) is answer
+
+
+async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, answer: Answer) -> None:
+    async def last(forwarded: Call) -> Answer:
+        assert (forwarded.model, forwarded.resolved) == ("acme/tiny", True)
+        return answer
+
+    assert await Resolve(Models())(call(model=""), last) is answer
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "error", "said"),
+    [
+        ("acme/none", "embed", NotFoundError, "does not exist"),
+        ("", "detect", InvalidInputError, "no default model"),
+        ("acme/judge", "embed", InvalidInputError, "cannot embed: its task is `classify`"),
+    ],
+)
+async def test_a_call_that_fits_no_model_is_refused(call, model: str, task: str, error, said: str) -> None:
+    async def never(_: Call) -> Answer:
+        raise AssertionError("the call was forwarded")
+
+    with pytest.raises(error, match=said):
+        await Resolve(Models())(call(model=model, task=task), never)
+
+
+def counted(metrics: Metrics, **labels: str) -> float:
+    return metrics.registry.get_sample_value("panope_requests_total", labels) or 0.0
+
+
+async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: Answer) -> None:
+    metrics = Metrics()
+    account = Account(metrics, code_name, log_calls=True)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved = True
+        return answer
+
+    async def full(made: Call) -> Answer:
+        made.resolved = True
+        raise OverloadedError("full")
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    with capture_logs() as lines:
+        await account(call(), ok)
+        with pytest.raises(OverloadedError):
+            await account(call(), full)
+        with pytest.raises(NotFoundError):
+            await account(call(model="forged/name"), unknown)
+    interface = "EmbedService/Embed"
+    assert counted(metrics, interface=interface, model="acme/tiny", code="OK") == 1
+    assert counted(metrics, interface=interface, model="acme/tiny", code="RESOURCE_EXHAUSTED") == 1
+    assert counted(metrics, interface=interface, model="_other", code="NOT_FOUND") == 1
+    assert metrics.registry.get_sample_value("panope_tokens_total", {"model": "acme/tiny"}) == 3
+    assert [line["code"] for line in lines] == ["OK", "RESOURCE_EXHAUSTED", "NOT_FOUND"]
+    assert all(line["request_id"] == "r1" for line in lines)
+    assert "hello" not in str(lines)
+
+
+async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
+    metrics = Metrics()
+    entered = asyncio.Event()
+
+    async def hang(made: Call) -> Answer:
+        made.resolved = True
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    task = asyncio.create_task(Account(metrics, code_name, log_calls=False)(call(), hang))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
