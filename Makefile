@@ -5,8 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.8
-PANOPE_HOME ?= $(HOME)/.panope
-DEMO := sentence-transformers/all-MiniLM-L6-v2
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev serve test test-all check format protos lock bench docs clean
@@ -47,7 +45,7 @@ install: $(VENV)/installed ## Set up .venv with everything that serving needs
 dev: $(VENV)/installed-dev ## Set up .venv with the tools of developers too
 
 serve: $(VENV)/installed ## Import the demo model, start the server with Envoy and say what to try
-	@$(BIN)/panope demo --home "$(PANOPE_HOME)"
+	@$(BIN)/panope serve --demo
 
 test: $(VENV)/installed-dev ## Run the tests
 	$(BIN)/pytest -m "not slow"

@@ -13,7 +13,8 @@ from panope_server.config import Settings, SettingsError, load_settings
 Home = Annotated[str | None, typer.Option("--home", help="The folder of the registry, the store and the logs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Address = Annotated[
-    str | None, typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings.")
+    str | None,
+    typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings."),
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The settings file; `panope.toml` in the working folder by default.")

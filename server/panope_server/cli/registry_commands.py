@@ -53,7 +53,9 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
         )
         for entry in entries
     )
-    print_table(("NAME", "TASK", "ARCHITECTURE", "VARIANTS", "SIZE"), rows, empty="no models; see `panope import --help`")
+    print_table(
+        ("NAME", "TASK", "ARCHITECTURE", "VARIANTS", "SIZE"), rows, empty="no models; see `panope import --help`"
+    )
 
 
 def show(
@@ -82,7 +84,9 @@ def show(
 
 def discover(
     folder: Folder,
-    import_all: Annotated[bool, typer.Option("--import", help="Import what is found, as FOLDER-NAME/MODEL-NAME.")] = False,
+    import_all: Annotated[
+        bool, typer.Option("--import", help="Import what is found, as FOLDER-NAME/MODEL-NAME.")
+    ] = False,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,

