@@ -1,0 +1,44 @@
+"""The part that all embedding bodies share: run the work, and name fields as the caller knows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from panope_backends.errors import InvalidInputError
+from panope_server.transport.ports import Pipeline
+from panope_server.work import Call, EmbedAnswer
+
+_QUOTED = re.compile(r"`(\w+)((?:\[\d+\])?)`")
+
+
+async def embed(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> EmbedAnswer:
+    """Runs an embed call.
+
+    Args:
+        pipeline: what answers.
+        call: with EmbedWork.
+        names: the body's names for the fields of EmbedWork; others keep theirs.
+        single: whether the body gave one text by itself, so that its field has no position.
+    """
+    try:
+        answer = await pipeline.run(call)
+    except InvalidInputError as error:
+        raise _in_the_words_of(error, names, single=single) from None
+    assert isinstance(answer, EmbedAnswer)
+    return answer
+
+
+def _in_the_words_of(error: InvalidInputError, names: Mapping[str, str], *, single: bool) -> InvalidInputError:
+    def renamed(field: re.Match[str]) -> str:
+        name, position = field[1], field[2]
+        if single and name in {"texts", "token_sequences"}:
+            position = ""
+        return f"`{names.get(name, name)}{position}`"
+
+    return InvalidInputError(
+        _QUOTED.sub(renamed, error.message),
+        reason=error.reason,
+        field=_QUOTED.sub(renamed, f"`{error.field}`").strip("`"),
+        retry_after_seconds=error.retry_after_seconds,
+    )

@@ -1,0 +1,131 @@
+"""Tells in our own words what is wrong with a JSON body: which field, and what it takes instead.
+
+msgspec checks bodies against their schema while it reads them; its findings are translated here, without the values
+that a caller sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from panope_backends.errors import InvalidInputError
+
+_AT = re.compile(r"^(?P<finding>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_NOT_JSON = (b"NaN", b"Infinity")
+
+_MAX_NAME = 64
+_WORDS = {"array": "list", "str": "string", "bool": "boolean", "float": "number", "int": "integer"}
+
+
+def malformed(error: Exception, body: bytes) -> InvalidInputError:
+    """For a body that is not JSON at all."""
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidInputError("the body is not UTF-8", reason="invalid_json")
+    if isinstance(error, RecursionError):
+        return InvalidInputError("the body is nested too deeply", reason="invalid_json")
+    position = _BYTE.search(str(error))
+    if position is None:
+        return InvalidInputError("the body is not valid JSON: it ends in the middle of a value", reason="invalid_json")
+    at = int(position.group(1))
+    for word in _NOT_JSON:
+        if body.startswith(word, at):
+            sign = "-" if body[at - 1 : at] == b"-" else ""
+            return InvalidInputError(
+                f"the body is not valid JSON: {sign}{word.decode()} at byte {at} is no JSON number",
+                reason="invalid_json",
+            )
+    return InvalidInputError(f"the body is not valid JSON at byte {at}", reason="invalid_json")
+
+
+def misfit(error: msgspec.ValidationError, schema: Any, prefix: str = "") -> InvalidInputError:
+    """For JSON that does not fit its schema.
+
+    Args:
+        error: msgspec's finding.
+        schema: the type that was expected.
+        prefix: where in the body the checked value is, such as `value`; empty for the whole body.
+    """
+    match = _AT.match(str(error))
+    finding, inner = (match["finding"], match["path"] or "") if match else (str(error), "")
+    path = (prefix + inner).removeprefix(".")
+    if unknown := _UNKNOWN.match(finding):
+        return _unknown_field(unknown["name"], path, _struct_at(schema, inner))
+    if missing := _MISSING.match(finding):
+        name = _joined(path, missing["name"])
+        return InvalidInputError(f"`{name}` is missing", field=name, reason="missing_field")
+    where = f"`{path}`" if path else "the body"
+    return InvalidInputError(f"{where} {_complaint(finding, _type_at(schema, inner))}", field=path)
+
+
+def _unknown_field(name: str, path: str, struct: inspect.StructType | None) -> InvalidInputError:
+    name = name[:_MAX_NAME]
+    known = [field.encode_name for field in struct.fields] if struct else []
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(f'`{field}`' for field in known)}"
+    where = f" in `{path}`" if path else ""
+    return InvalidInputError(
+        f"unknown field `{name}`{where}; {hint}", field=_joined(path, name), reason="unknown_field"
+    )
+
+
+def _complaint(finding: str, wanted: inspect.Type | None) -> str:
+    literals = _literals(wanted)
+    if finding.startswith("Invalid enum value") and literals:
+        return f"must be one of {', '.join(literals)}"
+    if finding.startswith("Expected"):
+        words = re.sub(r"`([^`]*)`", lambda quoted: _plain(quoted[1]), finding.removeprefix("Expected "))
+        return f"must be {words}"
+    if finding.startswith("Invalid base64"):
+        return "is not base64"
+    if finding in {"Number out of range", "Integer value out of range"}:
+        return "is a number that is out of range"
+    return "has a value that it cannot take"
+
+
+def _plain(types: str) -> str:
+    return " or ".join(_WORDS.get(word, word) for word in types.split(" | "))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _struct_at(schema: Any, path: str) -> inspect.StructType | None:
+    return next((kind for kind in _alternatives(_type_at(schema, path)) if isinstance(kind, inspect.StructType)), None)
+
+
+def _literals(wanted: inspect.Type | None) -> list[str]:
+    return [str(v) for kind in _alternatives(wanted) if isinstance(kind, inspect.LiteralType) for v in kind.values]
+
+
+def _type_at(schema: Any, path: str) -> inspect.Type | None:
+    """The type that the schema has at a path such as `.inputs[0].datatype`."""
+    here: inspect.Type | None = inspect.type_info(schema)
+    for name, _ in re.findall(r"\.(\w+)|(\[[^\]]*\])", path):
+        here = _inside(here, name)
+    return here
+
+
+def _inside(kind: inspect.Type | None, name: str) -> inspect.Type | None:
+    for alternative in _alternatives(kind):
+        if not name and isinstance(alternative, inspect.ListType):
+            return alternative.item_type
+        if isinstance(alternative, inspect.StructType):
+            for field in alternative.fields:
+                if field.encode_name == name:
+                    return field.type
+    return None
+
+
+def _alternatives(kind: inspect.Type | None) -> tuple[inspect.Type, ...]:
+    if kind is None:
+        return ()
+    return tuple(kind.types) if isinstance(kind, inspect.UnionType) else (kind,)

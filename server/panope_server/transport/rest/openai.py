@@ -1,0 +1,92 @@
+"""OpenAI's bodies."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import structlog
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import Meta, Raw, Struct
+
+from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPath, NoPath
+from panope_server.runtime.views import ModelView
+from panope_server.transport.context import Context, call_for
+from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.embedding import embed
+from panope_server.transport.rest.listing import all_models
+from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.texts import read_input
+from panope_server.transport.rest.vectors import Encoding, matrix_of, vectors_json
+from panope_server.work import EmbedWork
+
+_NAMES = {"texts": "input", "token_sequences": "input"}
+
+
+class EmbeddingsBody(Struct, forbid_unknown_fields=True):
+    """POST /v1/embeddings.
+
+    Attributes:
+        input: a text, texts, token ids, or lists of token ids.
+        user: whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
+    """
+
+    model: Annotated[str, Meta(min_length=1)]
+    input: Raw
+    encoding_format: Encoding | None = None
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    user: Annotated[str, Meta(max_length=256)] | None = None
+
+
+_EMBEDDINGS = Body(EmbeddingsBody)
+
+
+class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
+    """Serves panope.rest.v1.OpenAiService."""
+
+    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+        self._pipeline = pipeline
+        self._models = models
+
+    async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Embeds texts or token ids."""
+        query_of(context)
+        body = _EMBEDDINGS.read(request)
+        given = await off_loop(len(request.data), read_input, body.input, "input")
+        if body.user:
+            structlog.contextvars.bind_contextvars(end_user=body.user)
+        work = EmbedWork(given.texts, given.token_sequences, dimensions=body.dimensions)
+        call = call_for(context, model=body.model, work=work, task="embed", interface="OpenAiService/CreateEmbeddings")
+        answer = await embed(self._pipeline, call, _NAMES, single=given.single)
+        data = await vectors_json(matrix_of(answer), body.encoding_format or "float", _embedding)
+        tokens = sum(answer.token_counts)
+        rest = {"model": call.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+        return printed_body(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
+
+    async def ListModels(self, request: NoPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Lists all models, or those of the query parameter `task`."""
+        query = query_of(context, ("task",))
+        views = await all_models(self._models, query.get("task", ""))
+        return json_body({"object": "list", "data": [_model(view) for view in views]})
+
+    async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Tells about one model."""
+        query_of(context)
+        return json_body(_model(await self._models.get(request.model)))
+
+
+def _embedding(index: int, vector: object) -> object:
+    return {"object": "embedding", "index": index, "embedding": vector}
+
+
+def _model(view: ModelView) -> dict[str, object]:
+    return {
+        "id": view.name,
+        "object": "model",
+        "created": int(view.created_at.timestamp()),
+        "owned_by": view.name.partition("/")[0] if "/" in view.name else "panope",
+        "task": view.task,
+        "state": view.state.value,
+    }

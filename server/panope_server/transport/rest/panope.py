@@ -1,0 +1,150 @@
+"""Panope's own bodies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
+from panope_backends.errors import InvalidInputError
+from panope_server.transport.context import Context, call_for
+from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.rest.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.embedding import embed
+from panope_server.transport.rest.listing import view_body
+from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
+from panope_server.transport.rest.vectors import matrix_of, vectors_json
+from panope_server.transport.task_value import embed_work_of
+from panope_server.work import NamedTensor, TensorAnswer, TensorWork
+
+_INTERFACE = "PanopeService/Infer"
+
+_Name = Annotated[str, Meta(min_length=1)]
+
+
+class InferBody(Struct, forbid_unknown_fields=True):
+    """POST /v1/infer/{model}: either `inputs` or `value`.
+
+    Attributes:
+        inputs: named tensors.
+        outputs: the outputs to return, in this order; absent or empty for all. Only with `inputs`.
+        value: the input of the model's task; for `embed` a text, texts, or an object with `texts` and options.
+    """
+
+    inputs: list[TensorBody] | UnsetType = UNSET
+    outputs: list[_Name | OutputBody] = []
+    value: Any = UNSET
+
+
+class LoadBody(Struct, forbid_unknown_fields=True):
+    """POST /models/load; an absent backend or precision lets Panope choose."""
+
+    model: _Name
+    backend: str = ""
+    precision: str = ""
+
+
+class UnloadBody(Struct, forbid_unknown_fields=True):
+    """POST /models/unload."""
+
+    model: _Name
+
+
+_INFER = Body(InferBody)
+_LOAD = Body(LoadBody)
+_UNLOAD = Body(UnloadBody)
+
+
+class PanopeServicer(pb_grpc.PanopeServiceServicer):
+    """Serves panope.rest.v1.PanopeService."""
+
+    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+        self._pipeline = pipeline
+        self._models = models
+
+    async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Runs a model on tensors or on its task's value."""
+        query_of(context)
+        body = await off_loop(len(request.body.data), _INFER.read, request.body)
+        if (body.inputs is UNSET) == (body.value is UNSET):
+            raise InvalidInputError("the body needs one of `inputs` and `value`", field="inputs")
+        if isinstance(body.inputs, list):
+            return await self._infer_tensors(request, body, body.inputs, context)
+        if body.outputs:
+            raise InvalidInputError("`outputs` goes with `inputs` alone", field="outputs")
+        return await self._infer_value(request.model, body.value, context)
+
+    async def _infer_tensors(
+        self, request: ModelPathWithBody, body: InferBody, given: list[TensorBody], context: Context
+    ) -> HttpBody:
+        inputs = await off_loop(len(request.body.data), _named_tensors, given)
+        wanted = [OutputBody(item) if isinstance(item, str) else item for item in body.outputs]
+        work = TensorWork(inputs, [output.name for output in wanted])
+        call = call_for(context, model=request.model, work=work, task="", interface=_INTERFACE)
+        try:
+            answer = await self._pipeline.run(call)
+        except InvalidInputError as error:
+            raise _in_the_words_of_the_body(error) from None
+        assert isinstance(answer, TensorAnswer)
+        raw = {output.name for output in wanted if output.raw}
+        size = sum(len(tensor.data) for tensor in answer.outputs)
+        return printed_body(await off_loop(size, _printed, call.model, answer.outputs, raw))
+
+    async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
+        work = embed_work_of(value)
+        single = isinstance(value, str)
+        names = {"texts": "value.texts" if isinstance(value, dict) else "value"}
+        if isinstance(value, dict):
+            names |= {name: f"value.{name}" for name in ("truncation", "normalize", "dimensions", "prompt_name")}
+        call = call_for(context, model=model, work=work, task="embed", interface=_INTERFACE)
+        answer = await embed(self._pipeline, call, names, single=single)
+        vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
+        return printed_body(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
+
+    async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Tells everything about one model."""
+        query_of(context)
+        return view_body(await self._models.get(request.model))
+
+    async def LoadModel(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Loads a model; answers when it serves."""
+        query_of(context)
+        body = _LOAD.read(request)
+        return view_body(await self._models.load(body.model, body.backend, body.precision))
+
+    async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Unloads a model; answers when its memory is free."""
+        query_of(context)
+        return view_body(await self._models.unload(_UNLOAD.read(request).model))
+
+    async def ListDevices(self, request: NoPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+        """Lists the devices, preferred ones first."""
+        query_of(context)
+        return printed_body(msgspec.json.encode({"devices": list(await self._models.devices())}))
+
+
+def _named_tensors(bodies: list[TensorBody]) -> list[NamedTensor]:
+    return [named_tensor(body, f"inputs[{index}]") for index, body in enumerate(bodies)]
+
+
+def _printed(model: str, outputs: list[NamedTensor], raw: set[str]) -> bytes:
+    told = [
+        orjson.dumps(tensor_json(tensor, raw=tensor.name in raw), option=orjson.OPT_SERIALIZE_NUMPY)
+        for tensor in outputs
+    ]
+    return b'{"model":' + orjson.dumps(model) + b',"outputs":[' + b",".join(told) + b"]}"
+
+
+def _in_the_words_of_the_body(error: InvalidInputError) -> InvalidInputError:
+    """Names `outputs` and `datatype` as the body does."""
+
+    def renamed(text: str) -> str:
+        return text.replace("output_names", "outputs").replace("data_type", "datatype")
+
+    return InvalidInputError(renamed(error.message), reason=error.reason, field=renamed(error.field))

@@ -1,0 +1,33 @@
+"""Query parameters, read from the path that Envoy keeps: parameters that no one reads are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import parse_qsl
+
+from panope_backends.errors import InvalidInputError
+from panope_server.transport.context import Context, metadata_of
+
+_MAX_NAME = 64
+
+
+def query_of(context: Context, known: Collection[str] = ()) -> dict[str, str]:
+    """The parameters of a request.
+
+    Args:
+        context: of the call.
+        known: the parameters that the method reads.
+
+    Raises:
+        InvalidInputError: a parameter that is not known, or one given twice.
+    """
+    _, _, text = metadata_of(context).get("x-envoy-original-path", "").partition("?")
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        shown = name[:_MAX_NAME]
+        if name not in known:
+            raise InvalidInputError(f"unknown query parameter `{shown}`", field=shown, reason="unknown_field")
+        if name in found:
+            raise InvalidInputError(f"query parameter `{shown}` is given twice", field=shown)
+        found[name] = value
+    return found

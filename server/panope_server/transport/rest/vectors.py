@@ -1,0 +1,51 @@
+"""Vectors as JSON, printed in pieces so that a large batch never holds the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from panope_backends.errors import InternalError
+from panope_server.work import EmbedAnswer
+
+Matrix = NDArray[np.float32]
+Encoding = Literal["float", "base64"]
+
+#: Values printed at a time: about a millisecond.
+_PIECE_VALUES = 16384
+
+
+def matrix_of(answer: EmbedAnswer) -> Matrix:
+    """The vectors as `count` × `dimensions`."""
+    matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
+    if not np.isfinite(matrix).all():
+        raise InternalError("the model gave a vector with NaN or Infinity")
+    return matrix
+
+
+async def vectors_json(matrix: Matrix, encoding: Encoding, item: Callable[[int, object], object]) -> bytes:
+    """A JSON list with one item for each vector.
+
+    Args:
+        matrix: the vectors.
+        encoding: numbers, in the shortest form that reads back as the same float32, or base64 of little-endian float32.
+        item: makes an item from its position and its encoded vector.
+    """
+    rows = max(1, _PIECE_VALUES // max(1, matrix.shape[1]))
+    pieces = []
+    for start in range(0, len(matrix), rows):
+        if start:
+            await asyncio.sleep(0)
+        items = [item(start + i, _encoded(row, encoding)) for i, row in enumerate(matrix[start : start + rows])]
+        pieces.append(orjson.dumps(items, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1])
+    return b"[" + b",".join(pieces) + b"]"
+
+
+def _encoded(row: Matrix, encoding: Encoding) -> object:
+    return row if encoding == "float" else base64.b64encode(row.tobytes()).decode()

@@ -1,0 +1,65 @@
+"""A task's input and answer as plain JSON values, the same for gRPC's `Infer` and for POST /v1/infer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from panope_backends.errors import InvalidInputError
+from panope_server.transport.rest.json_errors import misfit
+from panope_server.work import EmbedAnswer, EmbedWork
+
+
+class EmbedValue(Struct, forbid_unknown_fields=True):
+    """The value of task `embed` with options; they mean what they mean in EmbedRequest."""
+
+    texts: list[str]
+    truncation: Literal["refuse", "end", "start"] = "refuse"
+    normalize: bool | None = None
+    # Numbers of google.protobuf.Value are doubles.
+    dimensions: Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)] | None = None
+    prompt_name: str | None = None
+
+
+_Embed = str | list[str] | EmbedValue
+
+
+def embed_work_of(value: object) -> EmbedWork:
+    """The work of task `embed`: a text, a list of texts, or an object with `texts` and options.
+
+    Raises:
+        InvalidInputError: another shape; its field starts with `value`.
+    """
+    try:
+        given = msgspec.convert(value, _Embed)
+    except msgspec.ValidationError as error:
+        raise misfit(error, _Embed, "value") from None
+    if isinstance(given, str):
+        return EmbedWork([given])
+    if isinstance(given, list):
+        return EmbedWork(given)
+    return EmbedWork(
+        given.texts,
+        truncation=given.truncation,
+        normalize=given.normalize,
+        dimensions=_whole(given.dimensions),
+        prompt_name=given.prompt_name,
+    )
+
+
+def value_of(answer: EmbedAnswer) -> list[list[float]]:
+    """The answer of task `embed`: one vector for each text, in order."""
+    matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
+    vectors: list[list[float]] = matrix.tolist()
+    return vectors
+
+
+def _whole(number: float | None) -> int | None:
+    if number is None:
+        return None
+    if not float(number).is_integer():
+        raise InvalidInputError("`value.dimensions` must be a whole number", field="value.dimensions")
+    return int(number)
