@@ -25,10 +25,11 @@ from panope_client import messages
 from panope_client.channel import options_for
 from panope_client.client import LOAD_TIMEOUT, WATCH_PAUSE
 from panope_client.errors import DeadlineError, PanopeClientError, error_of, not_ready
-from panope_client.messages import Batch, EmbedOptions, Json
+from panope_client.messages import Batch, EmbedOptions
 from panope_client.results import Embeddings, Health, Tokens
 from panope_client.retry import Attempts, Retries, RetryPolicy
 from panope_client.tensors import Array
+from panope_client.values import Json
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

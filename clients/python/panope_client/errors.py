@@ -103,8 +103,9 @@ _BY_NUMBER: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grp
 
 def error_of(code: grpc.StatusCode, message: str, trailers: Metadata) -> PanopeClientError:
     """Makes the error of a call from its status and trailing metadata."""
-    texts = {key: value for key, value in trailers if isinstance(value, str)}
-    details = next((value for key, value in trailers if key == "grpc-status-details-bin"), b"")
+    values = dict(trailers)
+    texts = {key: value for key, value in values.items() if isinstance(value, str)}
+    details = values.get("grpc-status-details-bin", b"")
     reason, field, retry_after = _read_details(details if isinstance(details, bytes) else b"")
     if _forbids_retry(texts):
         retry_after = None

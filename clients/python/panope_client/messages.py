@@ -6,7 +6,6 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import numpy as np
-from google.protobuf import json_format, struct_pb2
 
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import infer_service_pb2 as infer_pb
@@ -14,14 +13,12 @@ from panope_client.errors import AnswerError, PanopeClientError, error_in_stream
 from panope_client.results import Embeddings, Tokens
 from panope_client.sources import Source
 from panope_client.tensors import Array, arrays_of, tensors_of
+from panope_client.values import Json, json_of, message_of
 
 Truncation = Literal["refuse", "end", "start"]
 
 #: A batch: texts, or the token ids of texts.
 Batch = Sequence[str] | Sequence[Sequence[int]]
-
-#: What JSON can hold.
-Json = str | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 #: The requests of a stream.
 EmbedSource = Source[Batch, embed_pb.StreamEmbedRequest]
@@ -143,17 +140,12 @@ def value_request(model: str, value: Json) -> infer_pb.InferRequest:
     Raises:
         TypeError: the value holds what JSON cannot.
     """
-    message = struct_pb2.Value()
-    try:
-        json_format.ParseDict(value, message)  # type: ignore[arg-type]  # any JSON value makes a Value, not dicts alone
-    except json_format.ParseError as error:
-        raise TypeError("value must be what JSON can hold, without NaN and infinities") from error
-    return infer_pb.InferRequest(model=model, value=message)
+    return infer_pb.InferRequest(model=model, value=message_of(value))
 
 
 def value_of(answer: infer_pb.InferResponse) -> Any:
     """Reads a task's answer as JSON's own types; every number is a float."""
-    return json_format.MessageToDict(answer.value)
+    return json_of(answer.value)
 
 
 def check_stream_end(answers: int, source: EmbedSource) -> None:

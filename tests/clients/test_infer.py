@@ -1,0 +1,84 @@
+"""Named tensors and task values through either client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as arrays
+
+from panope.v1 import tensor_pb2 as pb
+from panope_client.errors import AnswerError
+from panope_client.tensors import DTYPES, array_of, tensor_of
+
+MODEL = "vendor/fake"
+
+
+async def test_arrays_come_back_as_they_went(client: Any, fake: Any) -> None:
+    inputs = {"ids": np.arange(6, dtype=np.int64).reshape(2, 3), "mask": np.array([True, False])}
+
+    outputs = await client.infer(MODEL, inputs, ["ids", "mask"])
+
+    assert list(outputs) == ["ids", "mask"]
+    for name, array in inputs.items():
+        np.testing.assert_array_equal(outputs[name], array)
+        assert outputs[name].dtype == array.dtype
+    assert list(fake.requests[0].output_names) == ["ids", "mask"]
+
+
+async def test_a_value_comes_back_as_json(client: Any) -> None:
+    value = {"texts": ["a", "b"], "normalize": True, "none": None, "list": [1.5, [2]]}
+
+    assert await client.infer_value(MODEL, value) == value
+
+
+async def test_a_plain_text_is_a_value(client: Any) -> None:
+    assert await client.infer_value(MODEL, "hello") == "hello"
+
+
+@pytest.mark.parametrize(
+    "value", [{"x": object()}, [float("nan")], {"x": float("inf")}, b"bytes", {1: 2}, 2**53 + 1, 10**400]
+)
+async def test_what_json_cannot_hold_is_refused_before_the_call(client: Any, fake: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match="what JSON can hold"):
+        await client.infer_value(MODEL, value)
+    assert not fake.requests
+
+
+async def test_an_array_of_texts_is_refused_by_name(client: Any, fake: Any) -> None:
+    with pytest.raises(TypeError, match=r"input `words` has element type <U1"):
+        await client.infer(MODEL, {"words": np.array(["a"])})
+    assert not fake.requests
+
+
+@given(
+    arrays.arrays(
+        arrays.scalar_dtypes().filter(lambda dtype: dtype.kind in "biuf" and dtype.itemsize <= 8),
+        arrays.array_shapes(min_dims=0, min_side=0),
+    )
+)
+def test_any_array_survives_the_wire_bit_for_bit(array: np.ndarray) -> None:
+    for given_array in (array, array.T, array[..., ::-1] if array.ndim else array):
+        back = array_of(tensor_of("x", given_array))
+        assert back.shape == given_array.shape
+        assert back.dtype == given_array.dtype.newbyteorder("<")
+        assert back.tobytes() == given_array.astype(back.dtype).tobytes()
+
+
+def test_every_data_type_of_the_protocol_has_its_dtype() -> None:
+    assert set(DTYPES) == set(pb.DataType.values()) - {pb.DATA_TYPE_UNSPECIFIED}
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (pb.Tensor(name="y", data_type=pb.DATA_TYPE_FP32, shape=[2], data=bytes(7)), "7 bytes, which do not fit"),
+        (pb.Tensor(name="y", data_type=pb.DATA_TYPE_INT8, shape=[-1, -4], data=bytes(4)), "do not fit"),
+        (pb.Tensor(name="y", shape=[0]), "does not know"),
+    ],
+)
+def test_a_tensor_that_does_not_hold_together_is_refused(tensor: pb.Tensor, words: str) -> None:
+    with pytest.raises(AnswerError, match=words):
+        array_of(tensor)

@@ -1,0 +1,91 @@
+"""Models, devices and health through either client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from grpc_health.v1 import health_pb2
+
+from panope_client import DeadlineError, Health, Model, NotFoundError
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_all_pages_of_models_are_listed(client: Any, fake: Any) -> None:
+    models = await client.models(task="embed")
+
+    assert [model.name for model in models] == [f"vendor/m{number}" for number in range(5)]
+    assert [request.page_token for request in fake.requests] == ["", "2", "4"]
+    assert {request.task for request in fake.requests} == {"embed"}
+
+
+async def test_a_model_is_told_by_name(client: Any) -> None:
+    assert (await client.model("vendor/m")).name == "vendor/m"
+
+
+async def test_a_model_is_loaded_as_asked_and_unloaded(client: Any) -> None:
+    loaded = await client.load("vendor/m", backend="openvino", precision="bf16")
+    assert loaded.state == Model.STATE_SERVING
+    assert (loaded.instances[0].backend, loaded.instances[0].precision) == ("openvino", "bf16")
+
+    assert (await client.unload("vendor/m")).state == Model.STATE_UNLOADED
+
+
+async def test_devices_keep_their_order(client: Any) -> None:
+    assert [device.backend for device in await client.devices()] == ["openvino", "cpu"]
+
+
+async def test_health_is_told_for_the_server_and_for_a_model(client: Any, fake: Any) -> None:
+    await fake.health.set("vendor/m", NOT_SERVING)
+
+    assert await client.health() is Health.SERVING
+    assert await client.health("vendor/m") is Health.NOT_SERVING
+    with pytest.raises(NotFoundError):
+        await client.health("vendor/other")
+
+
+async def test_waiting_ends_as_soon_as_the_model_serves(client: Any, fake: Any) -> None:
+    await fake.health.set("vendor/m", NOT_SERVING)
+    waiting = asyncio.create_task(client.wait_ready(30, model="vendor/m"))
+    await fake.health.watched.acquire()
+
+    await fake.health.set("vendor/m", SERVING)
+
+    await waiting
+
+
+async def test_waiting_begins_before_the_server_does(connect: Callable[..., Any], fake: Any, address: str) -> None:
+    waiting = asyncio.create_task(connect().wait_ready(30))
+    server = await fake.serve(address)
+    try:
+        await waiting
+    finally:
+        await server.stop(None)
+
+
+async def test_waiting_outlives_a_server_that_starts_again(
+    connect: Callable[..., Any], fake: Any, address: str, clock: Any
+) -> None:
+    await fake.health.set("", NOT_SERVING)
+    server = await fake.serve(address)
+    client = connect()
+    waiting = asyncio.create_task(client.wait_ready(30))
+    await fake.health.watched.acquire()
+
+    await server.stop(None)
+    await fake.health.set("", SERVING)
+    server = await fake.serve(address)
+
+    try:
+        await waiting
+    finally:
+        await server.stop(None)
+
+
+async def test_waiting_in_vain_says_for_what_and_how_long(client: Any, fake: Any) -> None:
+    with pytest.raises(DeadlineError, match=r"model `vendor/none` did not become ready within 0.1 seconds"):
+        await client.wait_ready(0.1, model="vendor/none")
