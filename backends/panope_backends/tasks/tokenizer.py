@@ -1,0 +1,149 @@
+"""Texts to token ids and back, by the model's own tokenizer.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from tokenizers import Tokenizer, normalizers
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InvalidInputError, PreconditionError
+
+Side = Literal["left", "right"]
+
+
+class TextTokenizer:
+    """One model's tokenizer; safe to call from several threads.
+
+    Attributes:
+        pad_id: the id that fills short texts up.
+        padding_side: where they are filled up.
+        vocabulary_size: ids are below it.
+        type_ids_vary: whether single texts have token types other than 0.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, pad_id: int, padding_side: Side) -> None:
+        # tokenizer.json often fixes a length; padding and truncation are the task's business.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self.pad_id = pad_id
+        self.padding_side = padding_side
+        self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
+        sample = tokenizer.encode("a")
+        self.type_ids_vary = any(sample.type_ids)
+        self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, special tokens included."""
+        # encode_batch_fast: without offsets, and, unlike `encode`, without holding the interpreter lock.
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def truncate(self, ids: Sequence[int], limit: int, side: str, keep_leading: int = 0) -> list[int]:
+        """Cuts `ids` to `limit`, keeping the special tokens around the text.
+
+        Args:
+            limit: ids that are left.
+            side: `end` or `start`, where ids are cut off.
+            keep_leading: leading ids, such as a prompt's, that stay when ids are cut off at the start.
+        """
+        before = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
+        after = len(self._after) if list(ids[len(ids) - len(self._after) :]) == self._after else 0
+        before = max(before, keep_leading if side == "start" else 0)
+        room = limit - before - after
+        if room < 0:
+            return list(ids[:limit]) if side == "end" else list(ids[-limit:])
+        text = ids[before : len(ids) - after]
+        kept = text[:room] if side == "end" else text[len(text) - room :]
+        return [*ids[:before], *kept, *ids[len(ids) - after :]]
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """How many ids a prompt takes at the start of a text, special tokens before it included."""
+        (ids,) = self.encode([prompt])
+        # As sentence-transformers counts: one token that closes the text does not belong to the prompt.
+        return len(ids) - (1 if self._after and ids[-1] == self._after[-1] else 0)
+
+    def tokenize(self, work: wire.TokenizeWork) -> wire.TokenizeResult:
+        """Splits texts into tokens."""
+        encodings = self._tokenizer.encode_batch(list(work.texts), add_special_tokens=work.add_special_tokens)
+        result = wire.TokenizeResult()
+        for encoding in encodings:
+            starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
+            result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends)
+        return result
+
+    def detokenize(self, work: wire.DetokenizeWork) -> wire.DetokenizeResult:
+        """Joins token ids into texts.
+
+        Raises:
+            InvalidInputError: an id that the vocabulary does not have.
+        """
+        sequences = [sequence.ids for sequence in work.token_sequences]
+        for index, ids in enumerate(sequences):
+            check_ids(ids, self.vocabulary_size, f"token_sequences[{index}]")
+        texts = self._tokenizer.decode_batch(
+            [list(ids) for ids in sequences], skip_special_tokens=work.skip_special_tokens
+        )
+        return wire.DetokenizeResult(texts=texts)
+
+
+def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:
+    """Refuses an empty sequence and ids outside the vocabulary.
+
+    Raises:
+        InvalidInputError: names `field`, the id and the limit.
+    """
+    if not ids:
+        raise InvalidInputError(f"`{field}` is empty", field=field)
+    if (highest := max(ids)) >= vocabulary_size:
+        raise InvalidInputError(
+            f"`{field}` has the id {highest:,}; the model's vocabulary ends at {vocabulary_size - 1:,}", field=field
+        )
+
+
+def load_tokenizer(
+    folder: Path, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any], *, lower_case: bool = False
+) -> TextTokenizer:
+    """Loads tokenizer.json.
+
+    Args:
+        config: the parsed config.json, for the padding id.
+        tokenizer_config: the parsed tokenizer_config.json, for the padding token and side.
+        lower_case: whether to put texts into lower case first.
+
+    Raises:
+        PreconditionError: there is no tokenizer.json, or it is broken.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise PreconditionError("the model has no tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception:
+        raise PreconditionError("tokenizer.json is broken") from None
+    if lower_case:
+        steps = [normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer is not None else [])]
+        tokenizer.normalizer = normalizers.Sequence(steps)
+    side = tokenizer_config.get("padding_side", "right")
+    if side not in ("left", "right"):
+        raise PreconditionError(f"tokenizer_config.json has the padding_side `{side}`")
+    return TextTokenizer(tokenizer, _pad_id(tokenizer, config, tokenizer_config), side)
+
+
+def _pad_id(tokenizer: Tokenizer, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any]) -> int:
+    token = tokenizer_config.get("pad_token")
+    content = token.get("content") if isinstance(token, dict) else token
+    found = tokenizer.token_to_id(content) if content else None
+    if found is not None:
+        return int(found)
+    # Any id does: padding is masked. 0 exists in every vocabulary.
+    return int(config.get("pad_token_id") or 0)
+
+
+def _around(ids: Sequence[int], special: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    first = next((index for index, flag in enumerate(special) if not flag), len(special))
+    last = next((index for index, flag in enumerate(reversed(special)) if not flag), 0)
+    return list(ids[:first]), list(ids[len(ids) - last :])
