@@ -110,10 +110,7 @@ class EmbedTask(SequenceTask):
             name, rows = "token_sequences", self._given_ids(work)
         else:
             name, rows = "texts", self._tokenize(work, prompt)
-        truncated: list[int] = []
-        sequences = [
-            self._fit(ids, work.truncation, prompt, f"{name}[{i}]", truncated, i) for i, ids in enumerate(rows)
-        ]
+        sequences, truncated = self._fit(rows, name, work.truncation, prompt)
         normalized = work.normalize if work.HasField("normalize") else self._files.normalize
         return EmbedJob(sequences, truncated, dimensions, normalized)
 
@@ -201,17 +198,24 @@ class EmbedTask(SequenceTask):
         return rows
 
     def _fit(
-        self, ids: list[int], truncation: str, prompt: Prompt, field: str, truncated: list[int], index: int
-    ) -> TokenRow:
-        if len(ids) <= self._max_tokens:
-            return TokenRow(ids, prompt.tokens)
-        if truncation == "refuse":
-            raise InvalidInputError(
-                f"`{field}` has {len(ids):,} tokens; the model takes at most {self._max_tokens:,}", field=field
-            )
-        truncated.append(index)
-        cut = self._tokenizer.truncate(ids, self._max_tokens, truncation, keep_leading=prompt.tokens)
-        return TokenRow(cut, prompt.tokens)
+        self, rows: Sequence[list[int]], name: str, truncation: str, prompt: Prompt
+    ) -> tuple[list[TokenRow], list[int]]:
+        """The rows within the model's limit, and the positions of those that were cut."""
+        sequences: list[TokenRow] = []
+        truncated: list[int] = []
+        for index, ids in enumerate(rows):
+            if len(ids) <= self._max_tokens:
+                sequences.append(TokenRow(ids, prompt.tokens))
+                continue
+            if truncation == "refuse":
+                field = f"{name}[{index}]"
+                raise InvalidInputError(
+                    f"`{field}` has {len(ids):,} tokens; the model takes at most {self._max_tokens:,}", field=field
+                )
+            cut = self._tokenizer.truncate(ids, self._max_tokens, truncation, keep_leading=prompt.tokens)
+            sequences.append(TokenRow(cut, prompt.tokens))
+            truncated.append(index)
+        return sequences, truncated
 
 
 def _without_prompts(attended: Rows, sequences: Sequence[TokenRow]) -> Rows:

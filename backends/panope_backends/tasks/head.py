@@ -22,7 +22,8 @@ _LEAST_LENGTH = np.float32(1e-12)
 def normalize(vectors: Floats) -> Floats:
     """The vectors scaled to length 1; a zero vector stays zero."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return vectors / np.maximum(lengths, _LEAST_LENGTH)[:, None]
+    scaled: Floats = vectors / np.maximum(lengths, _LEAST_LENGTH)[:, None]
+    return scaled
 
 
 def load_head(steps: Sequence[HeadStep]) -> list[Step]:
@@ -57,7 +58,7 @@ def _read_weights(path: Path) -> dict[str, Floats]:
     if not path.is_file():
         raise PreconditionError("a Dense module has no model.safetensors; other formats can run code and are not read")
     try:
-        tensors = deserialize(path.read_bytes())
+        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call] # it ships without types
     except SafetensorError:
         raise PreconditionError("the model.safetensors of a Dense module is broken") from None
     return {name: _as_float32(name, tensor["dtype"], tensor["data"], tensor["shape"]) for name, tensor in tensors}
@@ -84,12 +85,14 @@ def _activation(name: str) -> Step:
 def _sigmoid(values: Floats) -> Floats:
     # By tanh, which does not overflow.
     half = np.float32(0.5)
-    return half * (np.tanh(half * values) + np.float32(1))
+    result: Floats = half * (np.tanh(half * values) + np.float32(1))
+    return result
 
 
 def _gelu(values: Floats) -> Floats:
     erf = np.frompyfunc(math.erf, 1, 1)(values / math.sqrt(2)).astype(np.float32)
-    return np.float32(0.5) * values * (np.float32(1) + erf)
+    result: Floats = np.float32(0.5) * values * (np.float32(1) + erf)
+    return result
 
 
 #: By the class's place below torch.nn.modules.

@@ -50,24 +50,29 @@ def _max(hidden: Floats, attended: Floats, pooled: Floats) -> Floats:
 
 def _mean(hidden: Floats, attended: Floats, pooled: Floats) -> Floats:
     del attended
-    return _weighted_sum(hidden, pooled) / np.maximum(pooled.sum(axis=1, keepdims=True), _LEAST)
+    return _divide(_weighted_sum(hidden, pooled), pooled.sum(axis=1, keepdims=True))
 
 
 def _mean_sqrt_length(hidden: Floats, attended: Floats, pooled: Floats) -> Floats:
     del attended
-    return _weighted_sum(hidden, pooled) / np.sqrt(np.maximum(pooled.sum(axis=1, keepdims=True), _LEAST))
+    return _divide(_weighted_sum(hidden, pooled), np.sqrt(pooled.sum(axis=1, keepdims=True)))
 
 
 def _weighted_mean(hidden: Floats, attended: Floats, pooled: Floats) -> Floats:
     # A token weighs its position in the text, counted from 1; tokens that are left out still count as positions.
     weights = attended.cumsum(axis=1, dtype=np.float32) * pooled
-    return _weighted_sum(hidden, weights) / np.maximum(weights.sum(axis=1, keepdims=True), _LEAST)
+    return _divide(_weighted_sum(hidden, weights), weights.sum(axis=1, keepdims=True))
 
 
 def _weighted_sum(hidden: Floats, weights: Floats) -> Floats:
     # A batched matrix product: several times faster than multiplying out and summing.
     sums: Floats = np.matmul(weights[:, None, :], hidden)[:, 0, :]
     return sums
+
+
+def _divide(sums: Floats, weights: Floats) -> Floats:
+    means: Floats = sums / np.maximum(weights, _LEAST)
+    return means
 
 
 _MODES: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {

@@ -45,6 +45,7 @@ class TextTokenizer:
         """Cuts `ids` to `limit`, keeping the special tokens around the text.
 
         Args:
+            ids: of one text, longer than `limit`.
             limit: ids that are left.
             side: `end` or `start`, where ids are cut off.
             keep_leading: leading ids, such as a prompt's, that stay when ids are cut off at the start.
@@ -109,6 +110,7 @@ def load_tokenizer(
     """Loads tokenizer.json.
 
     Args:
+        folder: holds tokenizer.json.
         config: the parsed config.json, for the padding id.
         tokenizer_config: the parsed tokenizer_config.json, for the padding token and side.
         lower_case: whether to put texts into lower case first.
