@@ -83,6 +83,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     allow_unauthenticated: Annotated[
         bool, Meta(description="Whether other machines may call this server, which asks for no key.")
     ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins whose web pages may call, such as `https://app.example.org`; `*` for every page."),
+    ] = ()
     database_url: Annotated[str, Meta(description="The registry's database; empty for SQLite in `home`.")] = ""
     load: Annotated[tuple[str, ...], Meta(description="Models to load at start; `/ready` waits for them.")] = ()
     lazy_load: Annotated[bool, Meta(description="Whether the first call to a model loads it.")] = True

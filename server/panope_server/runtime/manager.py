@@ -93,6 +93,10 @@ class ModelManager:
         entries = await asyncio.to_thread(lambda: self._registry.models(task=task, after=after, limit=limit))
         return [self._view(entry) for entry in entries]
 
+    def known(self) -> Sequence[ModelView]:
+        """The models that were loaded, or asked for, since the server started."""
+        return [self._view(self._entries[name]) for name in sorted(self._runtimes) if name in self._entries]
+
     async def get(self, name: str) -> ModelView:
         """One model; NotFoundError when there is none of that name."""
         return self._view(await self._entry(name))

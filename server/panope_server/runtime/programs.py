@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from panope_backends.errors import BY_REASON, InternalError
+from panope_server.runtime.child import child_command
 from panope_server.runtime.environment import child_environment
 
 _log = structlog.get_logger("panope.programs")
@@ -28,13 +29,8 @@ async def run_program(
     Raises:
         PanopeError: what the program reported, or InternalError when it did not report.
     """
-    command = [python or sys.executable, "-m", module, *arguments]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "panope_server.runtime.child",
-        "--",
-        *command,
+        *child_command(python or sys.executable, "-m", module, *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -20,6 +20,7 @@ from panope.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
+from panope_backends.errors import PreconditionError
 from panope_server.config import Settings
 from panope_server.transport.embed_servicer import EmbedServicer
 from panope_server.transport.health import Health
@@ -46,10 +47,6 @@ MAX_METADATA_BYTES = 16 << 10
 RECEIVE_HEADROOM_BYTES = 1 << 16
 
 
-class PortTakenError(Exception):
-    """Another program listens there; the message names the port."""
-
-
 class GrpcServer:
     """Serves every gRPC method of Panope on a TCP port and, for Envoy, on a Unix socket."""
 
@@ -74,7 +71,7 @@ class GrpcServer:
         """Begins to serve.
 
         Raises:
-            PortTakenError: the TCP port is not free.
+            PreconditionError: the TCP port is not free.
         """
         address = f"{self._settings.host}:{self._settings.grpc_port}"
         try:
@@ -82,7 +79,9 @@ class GrpcServer:
         except RuntimeError:
             bound = 0
         if bound == 0:
-            raise PortTakenError(f"cannot listen for gRPC on {address}: the port is taken or the address is not ours")
+            raise PreconditionError(
+                f"cannot listen for gRPC on {address}: the port is taken or the address is not ours", reason="port_taken"
+            )
         self._server.add_insecure_port(f"unix:{socket_path}")
         await self._server.start()
         await self._health.start()

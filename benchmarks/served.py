@@ -1,0 +1,84 @@
+"""A server of its own for a benchmark: started on free ports, watched, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Served:
+    """`panope serve --demo` as a context; `ready_seconds` is from exec to the first 200 of /ready."""
+
+    def __init__(self, home: Path, *flags: str) -> None:
+        self.http_port, self.grpc_port, self.admin_port = free_ports(3)
+        self._log = (home.parent / "server.log").open("wb")
+        command = [sys.executable, "-m", "panope_server.cli.main", "serve", "--demo", "--home", str(home)]
+        for name in ("http", "grpc", "admin"):
+            command += [f"--{name}-port", str(getattr(self, f"{name}_port"))]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PANOPE_")}
+        started = time.monotonic()
+        self.process = subprocess.Popen(
+            [*command, *flags], env=environment, stdout=subprocess.DEVNULL, stderr=self._log
+        )
+        self._wait_ready()
+        self.ready_seconds = time.monotonic() - started
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC is served."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def resident_bytes(self) -> int:
+        """The server process's own memory, without workers and Envoy."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    def model(self, name: str) -> dict[str, Any]:
+        """What the server tells of a model."""
+        url = f"http://127.0.0.1:{self.http_port}/v1/models/{name}/info"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            document: dict[str, Any] = json.load(answer)
+        return document
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        self._log.close()
+
+    def _wait_ready(self) -> None:
+        for _ in range(60_000):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self.process.returncode}; see {self._log.name}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/ready", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.01)
+        raise TimeoutError("the server did not become ready")

@@ -1,0 +1,188 @@
+"""The server as a whole: builds the parts, starts them in order, stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+from panope_backends.errors import PanopeError
+from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
+from panope_registry.registry import Registry
+from panope_server.config import Settings
+from panope_server.observability.loop import watch_loop
+from panope_server.observability.metrics import Metrics, panope_version
+from panope_server.pipeline.account import Account
+from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.dispatch import Dispatch
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.validate import Validate
+from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.manager import ModelManager
+from panope_server.transport.admin import AdminServer, admin_app
+from panope_server.transport.errors import code_name
+from panope_server.transport.health import Health
+from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
+
+_log = structlog.get_logger("panope.server")
+
+#: The time between saying NOT_SERVING and taking no more calls, in which balancers look elsewhere.
+NOT_SERVING_SECONDS = 0.5
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why, for a person."""
+
+
+class App:
+    """One server.
+
+    Args:
+        on_started: called when every port answers; models may still be loading.
+    """
+
+    def __init__(self, settings: Settings, on_started: Callable[[], None] = lambda: None) -> None:
+        self._settings = settings
+        self._on_started = on_started
+        self._started = time.monotonic()
+        self._stop = asyncio.Event()
+        self._envoy: EnvoyProcess | None = None
+
+    async def run(self) -> None:
+        """Serves until SIGTERM, SIGINT or `stop`.
+
+        Raises:
+            StartError: before anything was served.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        _refuse_open_bind(self._settings)
+        async with AsyncExitStack() as stack:
+            try:
+                await self._start(stack)
+            except PanopeError as error:
+                raise StartError(error.message) from None
+            _log.info("server_started", version=panope_version(), seconds=round(time.monotonic() - self._started, 3))
+            self._on_started()
+            await self._stop.wait()
+            _log.info("server_stopping")
+
+    def stop(self) -> None:
+        """Asks `run` to end."""
+        self._stop.set()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
+        settings = self._settings
+        stack.enter_context(await asyncio.to_thread(_locked_home, settings.home_path))
+        run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
+        registry = await asyncio.to_thread(Registry.open, settings.registry_url, settings.home_path)
+        stack.callback(registry.close)
+
+        metrics = Metrics()
+        health = Health(PUBLIC_SERVICES)
+        manager = ModelManager(settings, registry, Hardware.for_settings(settings), metrics, health.model_changed)
+        stack.push_async_callback(manager.close)
+        await manager.start()
+
+        server = GrpcServer(settings, self._pipeline(manager, metrics), manager, health)
+        await server.start(run_folder / "grpc.sock")
+        stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
+        admin = AdminServer(self._admin(manager, metrics), settings.host, settings.admin_port)
+        await admin.start()
+        stack.push_async_callback(admin.stop)
+        if settings.envoy:
+            self._envoy = EnvoyProcess(_edge(settings, run_folder), run_folder, settings.home_path / "logs/envoy.log")
+            await self._envoy.start()
+            stack.push_async_callback(self._envoy.stop, settings.workers.drain_timeout_seconds)
+        stack.push_async_callback(_say_not_serving, health)
+        watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
+        stack.callback(watcher.cancel)
+
+    def _pipeline(self, manager: ModelManager, metrics: Metrics) -> Pipeline:
+        settings = self._settings
+        steps = [
+            Account(metrics, code_name, log_calls=settings.log_calls),
+            Deadline(settings.limits.default_timeout_seconds),
+            Validate(settings.limits),
+            Resolve(manager),
+        ]
+        return Pipeline(steps, Dispatch(manager))
+
+    def _admin(self, manager: ModelManager, metrics: Metrics) -> Any:
+        async def status() -> dict[str, Any]:
+            return await self._status(manager)
+
+        return admin_app(
+            exposition=metrics.exposition,
+            not_ready=manager.not_ready,
+            status=status,
+            hosts=hosts_for(self._settings.host),
+        )
+
+    async def _status(self, manager: ModelManager) -> dict[str, Any]:
+        settings = self._settings
+        envoy = self._envoy
+        return {
+            "version": panope_version(),
+            "uptime_seconds": round(time.monotonic() - self._started, 1),
+            "ports": {"http": settings.http_port, "grpc": settings.grpc_port, "admin": settings.admin_port},
+            "envoy": None
+            if envoy is None
+            else {"alive": envoy.alive, "pid": envoy.pid, "restart_count": envoy.restart_count},
+            "not_ready": manager.not_ready(),
+            "models": [asdict(view) for view in manager.known()],
+        }
+
+
+async def _say_not_serving(health: Health) -> None:
+    await health.stop()
+    await asyncio.sleep(NOT_SERVING_SECONDS)
+
+
+def _edge(settings: Settings, run_folder: Path) -> EdgeOptions:
+    return EdgeOptions(
+        grpc_socket=str(run_folder / "grpc.sock"),
+        envoy_admin_socket=str(run_folder / "envoy.sock"),
+        http_host=settings.host,
+        http_port=settings.http_port,
+        admin_host=settings.host,
+        admin_port=settings.admin_port,
+        max_body_bytes=settings.limits.max_message_bytes,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def _refuse_open_bind(settings: Settings) -> None:
+    if not is_loopback(settings.host) and not settings.allow_unauthenticated:
+        raise StartError(
+            f"{settings.host} can be reached from other machines and this server asks for no key; "
+            "--allow-unauthenticated says that this is meant"
+        )
+
+
+def _locked_home(home: Path) -> IO[str]:
+    """The home folder, made private, and locked so that no second server uses it; the lock ends with the file."""
+    try:
+        for folder in (home, home / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (home / "server.lock").open("w")
+    except OSError as error:
+        raise StartError(f"the home folder {home} cannot be used: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StartError(f"another server uses the home folder {home}; give this one its own with --home") from None
+    return lock
