@@ -143,7 +143,7 @@ def _read_details(data: bytes) -> tuple[str, str, float | None]:
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo.FromString(detail.value)
                 if info.domain == DOMAIN:
-                    reason, field = info.reason.lower(), field or info.metadata.get("param", "")
+                    reason = info.reason.lower()
             elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
                 violations = error_details_pb2.BadRequest.FromString(detail.value).field_violations
                 field = violations[0].field if violations else field
