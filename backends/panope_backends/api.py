@@ -178,6 +178,9 @@ class Converter(Protocol):
     target_format: str
     """The format that `convert` writes, such as `openvino`."""
 
+    target_precision: str
+    """Of the weights that `convert` writes, such as `fp32`."""
+
     source_formats: Sequence[str]
     """The formats that `convert` reads."""
 

@@ -1,0 +1,125 @@
+"""Converts one model into a backend's own format, as a program: `python -m panope_backends.convert`.
+
+It reads one JSON document on stdin: `{"backend", "model": {name, format, task, architecture, config}, "folder", "out"}`,
+and writes into `out`, an empty folder, the converted weights and everything of `folder` but the weights they replace.
+It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "reason", "message"}`,
+and exits with 0 or 1.
+
+It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
+model's memory, which only its end gives back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from panope_backends.api import Converter, ModelFacts
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.plugins import load_backend
+from panope_backends.report import claim_stdout
+
+#: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs.
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data", "*.gguf")
+
+#: Models come from their folder alone; set before any library that reads them is imported.
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+class Job(msgspec.Struct, forbid_unknown_fields=True):
+    """What to convert; see the module's text."""
+
+    backend: str
+    model: ModelFacts
+    folder: str
+    out: str
+
+
+class Converted(msgspec.Struct):
+    """The report of a success."""
+
+    format: str
+    precision: str
+    engine_version: str
+    ok: bool = True
+
+
+class Failed(msgspec.Struct):
+    """The report of a failure."""
+
+    reason: str
+    message: str
+    ok: bool = False
+
+
+def convert(job: Job) -> Converted:
+    """Runs the backend's converter and completes the folder.
+
+    Raises:
+        PanopeError: the backend does not convert this format, or cannot convert this model.
+    """
+    folder, out = Path(job.folder), Path(job.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise PreconditionError("the folder for the result is not empty")
+    backend = load_backend(job.backend)
+    if not isinstance(backend, Converter):
+        raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
+    if job.model.format not in backend.source_formats:
+        known = ", ".join(backend.source_formats)
+        raise PreconditionError(
+            f"backend `{job.backend}` converts {known}, not `{job.model.format}`", reason="no_converter"
+        )
+    backend.convert(job.model, folder, out)
+    _complete(folder, out)
+    return Converted(backend.target_format, backend.target_precision, backend.engine_version())
+
+
+def _complete(folder: Path, out: Path) -> None:
+    """Brings over what the converter did not write: configuration, tokenizer, the weights of later modules."""
+    for source in sorted(folder.rglob("*")):
+        relative = source.relative_to(folder)
+        replaced = len(relative.parts) == 1 and any(relative.match(pattern) for pattern in _WEIGHTS)
+        target = out / relative
+        if source.is_file() and not replaced and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(source, target)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def main() -> int:
+    """Reads the job, does it and reports; the exit code."""
+    report = claim_stdout()
+    os.environ.update(_OFFLINE)
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+        outcome: Converted | Failed = convert(job)
+    except msgspec.DecodeError as error:
+        outcome = _failed(InvalidInputError(f"the job is not what was expected: {error}"))
+    except PanopeError as error:
+        traceback.print_exc()  # the cause, for the log
+        outcome = _failed(error)
+    except Exception:  # of any library below; the trace is for the log, not for the report
+        traceback.print_exc()
+        outcome = _failed(InternalError("the conversion failed; the log has the cause"))
+    report(outcome)
+    return 0 if outcome.ok else 1
+
+
+def _failed(error: PanopeError) -> Failed:
+    return Failed(error.reason, error.message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

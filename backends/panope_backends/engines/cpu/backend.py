@@ -1,0 +1,74 @@
+"""The backend that runs everywhere; the others are measured against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from panope_backends.api import Backend, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
+from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
+from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.transformer import transformer_support
+from panope_backends.errors import PreconditionError
+
+#: The package that each format needs, and the extra of Panope's that brings it.
+_PACKAGES = {"safetensors": ("torch", "torch"), "onnx": ("onnxruntime", "onnx")}
+
+
+class CpuBackend(Backend):
+    """PyTorch for safetensors, ONNX Runtime for ONNX files."""
+
+    name = "cpu"
+
+    def devices(self) -> Sequence[Device]:
+        """One processor. fp32 comes first, though bf16 can be faster: this backend is the exact one."""
+        missing = [package for package, _ in _PACKAGES.values() if find_spec(package) is None]
+        return (
+            Device(
+                self.name,
+                "CPU",
+                processor_name(),
+                memory_bytes(),
+                _native(),
+                available=len(missing) < len(_PACKAGES),
+                reason=f"not installed: {', '.join(missing)}" if missing else "",
+            ),
+        )
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """FULL for safetensors that transformers knows, and for ONNX."""
+        del device  # there is one
+        if model.format not in _PACKAGES:
+            return Support(Level.NONE, f"runs {' and '.join(_PACKAGES)}, not `{model.format}`")
+        package, extra = _PACKAGES[model.format]
+        if find_spec(package) is None:
+            return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
+        if model.format == "safetensors":
+            return transformer_support(model)
+        return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        """Loads safetensors by transformers or `model.onnx` by ONNX Runtime.
+
+        Raises:
+            PreconditionError: the format, the device, the precision, a package or a file is not there.
+        """
+        if device != "CPU":
+            raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
+        threads = threads_to_use(options.threads)
+        if model.format == "safetensors":
+            from panope_backends.engines.cpu.torch_model import load_torch_model  # it brings torch
+
+            precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
+            return load_torch_model(model, folder, precision, threads)
+        if model.format == "onnx":
+            from panope_backends.engines.cpu.onnx_model import load_onnx_model  # it brings onnxruntime
+
+            choose_precision(options.precision, ("fp32",), "cpu with ONNX Runtime")
+            return load_onnx_model(folder, threads)
+        raise PreconditionError(f"cpu cannot load the format `{model.format}`", reason="unsupported_format")
+
+
+def _native() -> tuple[str, ...]:
+    return ("fp32", "bf16") if has_native_bf16() else ("fp32",)

@@ -1,0 +1,88 @@
+"""Runs an ONNX file in ONNX Runtime on the processor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import Arrays, TensorModel, TensorSpec
+from panope_backends.errors import InvalidInputError, PreconditionError
+
+try:
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, RuntimeException
+except ModuleNotFoundError as missing:
+    raise PreconditionError(
+        f"the package `{missing.name}` is not installed: pip install 'panope-serving[onnx]'", reason="not_installed"
+    ) from None
+
+#: Where exporters put the file, looked for in this order.
+MODEL_FILES = ("model.onnx", "onnx/model.onnx")
+
+_ERRORS_ONLY = 3
+
+_DTYPES = {"bool": "bool", "float16": "float16", "float": "float32", "double": "float64"} | {
+    f"{kind}{bits}": f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
+}
+
+
+def load_onnx_model(folder: Path, threads: int) -> TensorModel:
+    """Loads `model.onnx` or `onnx/model.onnx`; `threads` 0 keeps ONNX Runtime's own number.
+
+    Raises:
+        PreconditionError: there is no such file, or ONNX Runtime refuses it.
+    """
+    file = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
+    if file is None:
+        raise PreconditionError(f"the model has no file `{MODEL_FILES[0]}`", reason="missing_file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidArgument, InvalidGraph, RuntimeException) as error:
+        raise PreconditionError("ONNX Runtime refuses the model", reason="load_failed") from error
+    return OnnxModel(session)
+
+
+class OnnxModel(TensorModel):
+    """An ONNX Runtime session; the file decides on precision, which is fp32 unless it was quantised."""
+
+    precision = "fp32"
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs = [_spec(tensor) for tensor in session.get_inputs()]
+        self.outputs = [_spec(tensor) for tensor in session.get_outputs()]
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Runs once; ONNX Runtime gives new arrays each time.
+
+        Raises:
+            InvalidInputError: values or shapes that the model cannot take.
+        """
+        names = list(outputs) or [spec.name for spec in self.outputs]
+        feed = {spec.name: arrays[spec.name] for spec in self.inputs}
+        try:
+            return dict(zip(names, self._session.run(names, feed), strict=True))
+        except (InvalidArgument, RuntimeException) as error:
+            # An index out of range or shapes that do not fit: found in the middle of the graph, and worded by its node.
+            raise InvalidInputError("the model cannot take these inputs together", field="inputs") from error
+
+    def close(self) -> None:
+        """Frees the session's memory."""
+        del self._session
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    matched = re.fullmatch(r"tensor\((\w+)\)", tensor.type)
+    if matched is None or matched[1] not in _DTYPES:
+        raise PreconditionError(
+            f"tensor `{tensor.name}` is of a type that NumPy lacks: {tensor.type}", reason="unsupported_type"
+        )
+    # Free lengths have a name or none.
+    return TensorSpec(tensor.name, _DTYPES[matched[1]], tuple(n if isinstance(n, int) else -1 for n in tensor.shape))

@@ -1,0 +1,194 @@
+"""Runs OpenVINO's own format, and turns safetensors into it.
+
+Settings chosen by measurement (MiniLM, 24 tokens a text, 2 cores with AVX-512 BF16; docs/decisions/0101):
+one stream with all cores, because two concurrent streams bring 1 to 3 % at batches of 16 and more; shapes stay dynamic,
+because padding to multiples of 8, 16 or 32 changes throughput by less than the noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import (
+    Arrays,
+    Backend,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+    TensorModel,
+    TensorSpec,
+)
+from panope_backends.engines.host import memory_bytes, threads_to_use
+from panope_backends.engines.openvino_runtime import import_runtime
+from panope_backends.engines.precision import choose_precision
+from panope_backends.errors import InvalidInputError, PreconditionError
+
+MODEL_FILE = "openvino_model.xml"
+
+#: Changes when `convert` would write something else for the same model and the same OpenVINO.
+RECIPE = 1
+
+#: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
+_PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))
+_HINTS = {precision: hint for precision, _, hint in _PRECISIONS}
+
+#: OpenVINO's types to NumPy's; it answers with a stand-in for those that NumPy lacks, such as float16 for bf16.
+_DTYPES = {"boolean": "bool"} | {
+    f"{kind[0]}{bits}": f"{kind}{bits}"
+    for kind, sizes in (("float", (16, 32, 64)), ("int", (8, 16, 32, 64)), ("uint", (8, 16, 32, 64)))
+    for bits in sizes
+}
+
+_MEMORY = {"GPU": "GPU_DEVICE_TOTAL_MEM_SIZE", "NPU": "NPU_DEVICE_TOTAL_MEM_SIZE"}
+
+
+class OpenVinoBackend(Backend):
+    """OpenVINO on processors, Intel GPUs and NPUs; also a `Converter`."""
+
+    name = "openvino"
+    target_format = "openvino"
+    target_precision = "fp32"
+    source_formats: Sequence[str] = ("safetensors",)
+
+    def __init__(self) -> None:
+        self._kept_core: Any = None
+
+    def devices(self) -> Sequence[Device]:
+        """What OpenVINO finds; precisions are those that it lists as native, for it accepts others and crawls."""
+        try:
+            core = self._core()
+        except PreconditionError as error:
+            return (Device(self.name, "CPU", available=False, reason=error.message),)
+        return tuple(self._device(name) for name in core.available_devices)
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """FULL for OpenVINO's format on processors."""
+        if not device.available:
+            return Support(Level.NONE, device.reason)
+        if model.format != "openvino":
+            return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
+        if device.name.startswith("NPU"):
+            return Support(Level.NONE, "OpenVINO's NPU needs fixed shapes, and texts have any length")
+        if device.name.startswith("GPU"):
+            return Support(Level.PARTIAL, "OpenVINO's GPU compiles each new shape at its first call")
+        return Support(Level.FULL, "OpenVINO runs its own format on every processor")
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        """Loads `openvino_model.xml`, compiled once and then kept in the cache folder.
+
+        Raises:
+            PreconditionError: a file, the device or the precision is missing, or OpenVINO refuses the model.
+        """
+        del model  # the file tells everything
+        path = folder / MODEL_FILE
+        if not path.is_file():
+            raise PreconditionError(f"the model has no file `{MODEL_FILE}`", reason="missing_file")
+        core = self._core()
+        if device not in core.available_devices:
+            known = ", ".join(core.available_devices)
+            raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
+        precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
+        try:
+            compiled = core.compile_model(path, device, _configuration(device, precision, options))
+        except RuntimeError as error:
+            raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
+        return OpenVinoModel(compiled, precision)
+
+    def engine_version(self) -> str:
+        """OpenVINO's version and that of the recipe."""
+        return f"{version('openvino')}+{RECIPE}"
+
+    def convert(self, model: ModelFacts, folder: Path, out: Path) -> None:
+        """Writes `openvino_model.xml` and `.bin`; see `openvino_convert`."""
+        from panope_backends.engines.openvino_convert import convert  # it brings torch
+
+        convert(model, folder, out / MODEL_FILE)
+
+    def _core(self) -> Any:
+        if self._kept_core is None:
+            self._kept_core = import_runtime().Core()
+        return self._kept_core
+
+    def _device(self, name: str) -> Device:
+        core = self._core()
+        kind = name.partition(".")[0]
+        memory = memory_bytes() if kind == "CPU" else 0
+        if kind in _MEMORY and _MEMORY[kind] in core.get_property(name, "SUPPORTED_PROPERTIES"):
+            memory = int(core.get_property(name, _MEMORY[kind]))
+        description = str(core.get_property(name, "FULL_DEVICE_NAME")).strip()
+        return Device(self.name, name, description, memory, self._native(name))
+
+    def _native(self, device: str) -> tuple[str, ...]:
+        listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+        return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
+
+
+class OpenVinoModel(TensorModel):
+    """A compiled model with one inference request, reused so that its buffers are."""
+
+    def __init__(self, compiled: Any, precision: str) -> None:
+        self.precision = precision
+        self._request = compiled.create_infer_request()
+        self._ports = {_name(port): port for port in compiled.outputs}
+        self.inputs = [_spec(port) for port in compiled.inputs]
+        self.outputs = [_spec(port) for port in compiled.outputs]
+        self._input_ports = {_name(port): port for port in compiled.inputs}
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Inputs are read where they lie; wanted outputs are copied, because the next run writes over OpenVINO's own.
+
+        Raises:
+            InvalidInputError: the shapes do not fit each other or the model.
+        """
+        feed = {port: arrays[name] for name, port in self._input_ports.items()}
+        try:
+            results = self._request.infer(feed, share_inputs=True, share_outputs=True)
+        except RuntimeError as error:
+            if "shape" not in str(error).lower():
+                raise
+            # Shapes that specs cannot tell wrong fail in OpenVINO's shape inference, before anything is computed.
+            raise InvalidInputError("the inputs' shapes do not fit each other or the model", field="inputs") from error
+        return {name: np.array(results[self._ports[name]]) for name in outputs or self._ports}
+
+    def close(self) -> None:
+        """Frees the buffers and the weights."""
+        del self._request, self._ports, self._input_ports
+
+
+def _configuration(device: str, precision: str, options: LoadOptions) -> dict[str, object]:
+    configuration: dict[str, object] = {
+        "PERFORMANCE_HINT": "LATENCY",  # one stream over all cores
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+    }
+    if options.cache_folder is not None:
+        # OPTIMIZE_SIZE keeps the compiled graph without the weights: 0.4 MB instead of 90, and as quick to start.
+        configuration |= {"CACHE_DIR": str(options.cache_folder), "CACHE_MODE": "OPTIMIZE_SIZE"}
+    if device == "CPU":
+        # Pinned, the threads of several workers would share the first cores and leave the rest idle.
+        configuration["ENABLE_CPU_PINNING"] = False
+        if threads := threads_to_use(options.threads):
+            configuration["INFERENCE_NUM_THREADS"] = threads
+    return configuration
+
+
+def _name(port: Any) -> str:
+    """The tensor's name; the node's where the model's maker gave none."""
+    names = sorted(port.get_names())
+    return str(names[0] if names else port.get_node().get_friendly_name())
+
+
+def _spec(port: Any) -> TensorSpec:
+    name, kind = _name(port), port.get_element_type().get_type_name()
+    if kind not in _DTYPES:
+        raise PreconditionError(f"tensor `{name}` is of a type that NumPy lacks: {kind}", reason="unsupported_type")
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        raise PreconditionError(f"tensor `{name}` has no fixed number of dimensions", reason="unsupported_shape")
+    return TensorSpec(name, _DTYPES[kind], tuple(-1 if size.is_dynamic else size.get_length() for size in shape))

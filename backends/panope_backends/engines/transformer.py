@@ -1,0 +1,106 @@
+"""Loads a transformers model from safetensors: the base model, by its configuration, with nothing else executed.
+
+Used by the cpu engine to run it and by the openvino engine to convert it, so that both give the same names:
+`input_ids`, `attention_mask` and, where the model tells segments apart, `token_type_ids` (int64, batch × tokens), and
+`last_hidden_state` (float32, batch × tokens × hidden size).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.errors import PreconditionError
+
+OUTPUT = "last_hidden_state"
+
+#: Tasks that work from hidden states; the others need a head that the base model leaves out.
+_HEADLESS_TASKS = ("", "embed")
+
+
+def transformer_support(model: ModelFacts) -> Support:
+    """Says from facts alone whether `load_transformer` can work; transformers is not imported."""
+    if model.task not in _HEADLESS_TASKS:
+        return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
+    if "auto_map" in model.config:
+        return Support(Level.NONE, "the model brings code of its own, which is never run")
+    if not model.config.get("model_type"):
+        return Support(Level.NONE, "config.json names no model_type")
+    if model.config.get("is_encoder_decoder"):
+        return Support(Level.NONE, "encoder-decoder models need a decoder's inputs")
+    return Support(Level.FULL, "transformers runs the base model")
+
+
+def load_transformer(model: ModelFacts, folder: Path, precision: str) -> tuple[Any, tuple[str, ...]]:
+    """Loads the base model, ready to run.
+
+    Args:
+        model: what is known of it.
+        folder: its files.
+        precision: `fp32` or `bf16`, which the weights are brought to.
+
+    Returns:
+        The torch module and the names of its inputs.
+
+    Raises:
+        PreconditionError: the architecture is unknown, needs code of its own, or weights are missing or of another
+            shape than the configuration says.
+    """
+    support = transformer_support(model)
+    if support.level is Level.NONE:
+        raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
+    torch, transformers = _import("torch"), _import("transformers")
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    with _quiet(transformers):
+        try:
+            module, report = transformers.AutoModel.from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation="sdpa",
+                use_safetensors=True,  # never a pickle
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
+    # transformers fills missing weights with random numbers; only the pooler may be absent, which is not run.
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
+    if missing:
+        raise PreconditionError(
+            f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"
+        )
+    return module.eval(), _input_names(module)
+
+
+def _input_names(module: Any) -> tuple[str, ...]:
+    names = ["input_ids", "attention_mask"]
+    # RoBERTa's kin take token types and have one only; their tokenizers give none.
+    if "token_type_ids" in inspect.signature(module.forward).parameters and (
+        getattr(module.config, "type_vocab_size", 0) > 1
+    ):
+        names.append("token_type_ids")
+    return tuple(names)
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise PreconditionError(
+            f"the package `{error.name}` is not installed: pip install 'panope-serving[torch]'", reason="not_installed"
+        ) from None
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without progress bars; what transformers says of weights is judged above."""
+    transformers.utils.logging.disable_progress_bar()
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield

@@ -1,0 +1,75 @@
+"""Finds backends by name: the installed ones by entry point, any other as `package.module:Class`.
+
+Only the backend that is asked for is imported: engines are large, and a broken one must not stop the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import defaultdict
+from importlib.metadata import EntryPoint, entry_points
+
+from panope_backends.api import Backend
+from panope_backends.errors import PreconditionError
+
+GROUP = "panope.backends"
+
+
+def backend_names() -> list[str]:
+    """The names of the installed backends, sorted; nothing is imported."""
+    return sorted(_installed())
+
+
+def backend_version(name: str) -> str:
+    """The version of the package that brings a backend; empty for one given as `package.module:Class`."""
+    found = _installed().get(name, [])
+    return found[0].dist.version if found and found[0].dist else ""
+
+
+def load_backend(name: str) -> Backend:
+    """Imports and creates one backend.
+
+    Args:
+        name: of an installed backend, or `package.module:Class` for one that is importable without being registered.
+
+    Raises:
+        PreconditionError: there is none of this name, two packages claim it, or what it names is not a backend.
+        ImportError: the backend's module, or something that it needs, is not there.
+    """
+    kind = _import(name) if ":" in name else _registered(name).load()
+    if not (isinstance(kind, type) and issubclass(kind, Backend)):
+        raise PreconditionError(f"`{name}` is not a backend", reason="unknown_backend")
+    return kind()
+
+
+def _registered(name: str) -> EntryPoint:
+    installed = _installed()
+    claims = installed.get(name)
+    if claims is None:
+        known = ", ".join(sorted(installed)) or "none"
+        raise PreconditionError(f"there is no backend `{name}`; installed: {known}", reason="unknown_backend")
+    if len(claims) > 1:
+        packages = ", ".join(sorted(claim.dist.name if claim.dist else claim.value for claim in claims))
+        raise PreconditionError(f"several packages register a backend `{name}`: {packages}", reason="duplicate_backend")
+    return claims[0]
+
+
+def _installed() -> dict[str, list[EntryPoint]]:
+    """Every claim to a name; a package that is found twice on the path claims once."""
+    found: dict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
+    for point in entry_points(group=GROUP):
+        package = point.dist.name if point.dist else ""
+        found[point.name].setdefault((package, point.value), point)
+    return {name: list(claims.values()) for name, claims in found.items()}
+
+
+def _import(name: str) -> object:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError:
+        raise PreconditionError(f"module `{module}` has no `{attribute}`", reason="unknown_backend") from None
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise  # the module is there; something that it needs is not
+        raise PreconditionError(f"there is no module `{module}`", reason="unknown_backend") from None

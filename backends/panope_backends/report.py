@@ -1,0 +1,27 @@
+"""How the backend programs report: one JSON line on stdout, which libraries cannot reach."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+
+def claim_stdout() -> Callable[[object], None]:
+    """Takes stdout for the report and gives everybody else stderr, native libraries included.
+
+    Returns:
+        A function that writes its argument as one JSON line; call it once, at the end.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+
+    def report(document: object) -> None:
+        sys.stdout.flush()
+        with os.fdopen(kept, "wb") as stdout:
+            stdout.write(msgspec.json.encode(document) + b"\n")
+
+    return report
