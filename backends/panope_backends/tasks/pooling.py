@@ -71,7 +71,7 @@ def _weighted_sum(hidden: Floats, weights: Floats) -> Floats:
 
 
 def _divide(sums: Floats, weights: Floats) -> Floats:
-    means: Floats = sums / np.maximum(weights, _LEAST)
+    means: Floats = np.divide(sums, np.maximum(weights, _LEAST), dtype=np.float32)
     return means
 
 

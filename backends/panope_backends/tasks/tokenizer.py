@@ -123,7 +123,7 @@ def load_tokenizer(
         raise PreconditionError("the model has no tokenizer.json")
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception:
+    except Exception:  # the library raises nothing narrower
         raise PreconditionError("tokenizer.json is broken") from None
     if lower_case:
         steps = [normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer is not None else [])]

@@ -1,0 +1,137 @@
+"""Runs batches on the device and sends the answers: the loop of the worker's main thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorModel
+from panope_backends.errors import InternalError, PanopeError
+from panope_backends.tasks.task import Rows, SequenceTask
+from panope_backends.worker import log
+from panope_backends.worker.connection import Outbox
+from panope_backends.worker.queue import DeviceQueue
+from panope_backends.worker.requests import Request, SequenceRequest, Slot, TensorRequest, failure
+from panope_backends.worker.tensors import tensor_result
+
+
+class Device:
+    """Takes batches until the queue is drained.
+
+    Args:
+        model: run directly for tensor requests.
+        task: run for requests over token sequences; None serves tensors alone.
+    """
+
+    def __init__(self, model: TensorModel, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox) -> None:
+        self._model = model
+        self._task = task
+        self._queue = queue
+        self._outbox = outbox
+
+    def run(self) -> None:
+        """Returns when the queue is drained."""
+        while (work := self._queue.take()) is not None:
+            if isinstance(work, TensorRequest):
+                self._run_tensors(work)
+            else:
+                self._run_sequences(work, retry=True)
+
+    def fail(self, request: Request, error: PanopeError) -> None:
+        """Answers a request with its failure, unless it is over."""
+        if self._queue.end(request):
+            self._send(request, wire.WorkerFrame(failure=failure(error)))
+
+    def _run_sequences(self, batch: Sequence[Slot], *, retry: bool) -> None:
+        started = time.perf_counter()
+        try:
+            rows = self._rows(batch)
+        except Exception as error:  # engines raise what they like, and a batch must not end the worker
+            self._retry_or_fail(batch, error, retry=retry)
+            return
+        ended = time.perf_counter()
+        finite = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
+        for slot, row, is_finite in zip(batch, rows, finite, strict=True):
+            self._keep(slot, row, is_finite=is_finite)
+        for request in _requests(batch):
+            request.ran(started, ended, len(batch))
+            if not request.missing:
+                self._answer(request)
+
+    def _rows(self, batch: Sequence[Slot]) -> Rows:
+        assert self._task is not None  # requests over sequences are prepared by the task
+        rows = self._task.run([slot.request.job.sequences[slot.index] for slot in batch])
+        if rows.shape != (len(batch), self._task.row_width):
+            raise InternalError("the model gave vectors of another number or width than in its trial run")
+        return rows
+
+    def _keep(self, slot: Slot, row: Rows, *, is_finite: bool) -> None:
+        request = slot.request
+        if request.over:
+            return
+        if not is_finite:
+            log.error("vector_not_finite", request_id=request.request_id)
+            self.fail(request, InternalError("the model gave values that are not finite"))
+            return
+        request.put(slot.index, row)
+
+    def _retry_or_fail(self, batch: Sequence[Slot], error: Exception, *, retry: bool) -> None:
+        """A batch can fail for its size alone, such as for want of memory, so its halves get one more chance."""
+        log.error(
+            "batch_failed",
+            error,
+            request_ids=sorted({slot.request.request_id for slot in batch}),
+            batch_size=len(batch),
+            retried=retry and len(batch) > 1,
+        )
+        if retry and len(batch) > 1:
+            middle = len(batch) // 2
+            self._run_sequences(batch[:middle], retry=False)
+            self._run_sequences([slot for slot in batch[middle:] if not slot.request.over], retry=False)
+            return
+        for slot in batch:
+            self.fail(slot.request, _for_caller(error))
+
+    def _answer(self, request: SequenceRequest) -> None:
+        try:
+            frame = request.job.answer(request.rows)
+        except Exception as error:  # a defect in making one answer must not end the worker
+            log.error("answer_failed", error, request_id=request.request_id)
+            self.fail(request, _for_caller(error))
+            return
+        if self._queue.end(request):
+            self._send(request, frame)
+
+    def _run_tensors(self, request: TensorRequest) -> None:
+        started = time.perf_counter()
+        try:
+            outputs = self._model.run(request.arrays, request.outputs)
+            frame = wire.WorkerFrame(tensors=tensor_result(outputs, request.outputs))
+        except Exception as error:  # as above
+            log.error("tensors_failed", error, request_id=request.request_id)
+            self.fail(request, _for_caller(error))
+            return
+        request.ran(started, time.perf_counter(), 1)
+        if self._queue.end(request):
+            self._send(request, frame)
+
+    def _send(self, request: Request, frame: wire.WorkerFrame) -> None:
+        frame.id = request.frame_id
+        frame.timing.CopyFrom(request.timing)
+        try:
+            self._outbox.send(frame, wait=True)
+        except PanopeError as error:
+            answer = wire.WorkerFrame(id=request.frame_id, failure=failure(error), timing=request.timing)
+            self._outbox.send(answer, wait=True)
+
+
+def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:
+    """The requests of a batch that still want an answer, each once, in order."""
+    return [request for request in dict.fromkeys(slot.request for slot in batch) if not request.over]
+
+
+def _for_caller(error: Exception) -> PanopeError:
+    return error if isinstance(error, PanopeError) else InternalError("the model failed to run")

@@ -1,0 +1,112 @@
+"""From the server's load frame to a model that has answered a trial run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.errors import InternalError, PanopeError, PreconditionError
+from panope_backends.plugins import load_backend
+from panope_backends.tasks.embed import EmbedTask
+from panope_backends.tasks.files import read_embed_files, read_json
+from panope_backends.tasks.task import SequenceTask
+from panope_backends.tasks.tokenizer import TextTokenizer, load_tokenizer
+from panope_backends.worker import log
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What the worker serves.
+
+    Attributes:
+        task_name: empty when tensors alone are served.
+        ready: the frame that tells the server.
+    """
+
+    model: TensorModel
+    task_name: str
+    task: SequenceTask | None
+    tokenizer: TextTokenizer | None
+    ready: wire.Ready
+
+    def require_tokenizer(self) -> TextTokenizer:
+        """The tokenizer.
+
+        Raises:
+            PreconditionError: the model has none.
+        """
+        if self.tokenizer is None:
+            raise PreconditionError("the model has no tokenizer")
+        return self.tokenizer
+
+
+def load_model(load: wire.Load) -> LoadedModel:
+    """Loads the backend and the model and runs it once.
+
+    Raises:
+        PanopeError: why it cannot be served; other exceptions are logged and become InternalError.
+    """
+    try:
+        return _load(load)
+    except PanopeError:
+        raise
+    except ImportError as error:
+        log.error("load_failed", error, model=load.model, backend=load.backend)
+        raise PreconditionError(f"the backend `{load.backend}` needs a package that is not installed") from None
+    except Exception as error:  # engines raise what they like, and their texts are not for callers
+        log.error("load_failed", error, model=load.model, backend=load.backend)
+        raise InternalError(f"the backend `{load.backend}` failed to load `{load.model}`; the log has more") from None
+
+
+def _load(load: wire.Load) -> LoadedModel:
+    folder = Path(load.folder)
+    if load.task == "":
+        model = _load_tensors(load, folder, read_json(folder / "config.json", missing_ok=True))
+        _try_tensors(model)
+        return LoadedModel(model, "", None, None, _ready(model))
+    if load.task != "embed":
+        raise PreconditionError(f"this worker does not do the task `{load.task}`")
+    files = read_embed_files(folder)
+    tokenizer = load_tokenizer(
+        files.transformer_folder, files.config, files.tokenizer_config, lower_case=files.lower_case
+    )
+    model = _load_tensors(load, files.transformer_folder, files.config)
+    task = EmbedTask(files, tokenizer, model, fallback_max_tokens=load.max_batch_tokens)
+    task.trial()
+    ready = _ready(model)
+    ready.embed.CopyFrom(task.facts)
+    return LoadedModel(model, load.task, task, tokenizer, ready)
+
+
+def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> TensorModel:
+    architecture = next(iter(config.get("architectures") or ()), "")
+    facts = ModelFacts(load.model, load.format, load.task, architecture, config)
+    cache = Path(load.cache_folder) if load.cache_folder else None
+    options = LoadOptions(precision=load.precision, cache_folder=cache)
+    return load_backend(load.backend).load(facts, folder, load.device, options)
+
+
+def _try_tensors(model: TensorModel) -> None:
+    """Runs zeros once, where the model leaves no choice of shape but the size of the batch."""
+    if any(-1 in spec.shape[1:] for spec in model.inputs):
+        log.info("trial_run_left_out", reason="the model's inputs have no fixed shape")
+        return
+    model.run({spec.name: _zeros(spec) for spec in model.inputs})
+
+
+def _zeros(spec: TensorSpec) -> np.ndarray[Any, Any]:
+    return np.zeros([max(1, length) for length in spec.shape], dtype=spec.dtype)
+
+
+def _ready(model: TensorModel) -> wire.Ready:
+    return wire.Ready(
+        inputs=[wire.TensorSpec(name=s.name, dtype=s.dtype, shape=s.shape) for s in model.inputs],
+        outputs=[wire.TensorSpec(name=s.name, dtype=s.dtype, shape=s.shape) for s in model.outputs],
+        precision=model.precision,
+    )

@@ -1,0 +1,113 @@
+"""The life of a worker: load, serve, end.
+
+    main thread   loads the model, then runs batches (`Device`)
+    intake        reads frames and makes tokens (`Intake`)
+    heartbeat     tells that the process lives
+    outbox        sends what the socket did not take at once
+
+The end of the socket is the end of the server and ends the process at once, whatever runs. Every other end has its
+exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+
+from google.protobuf.message import DecodeError
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import PanopeError
+from panope_backends.frames import FrameError
+from panope_backends.worker import log
+from panope_backends.worker.batching import Batcher
+from panope_backends.worker.connection import Outbox, read_frames
+from panope_backends.worker.device import Device
+from panope_backends.worker.heartbeat import Heartbeat
+from panope_backends.worker.intake import Intake, UnknownFrameError
+from panope_backends.worker.loading import LoadedModel, load_model
+from panope_backends.worker.queue import DeviceQueue
+from panope_backends.worker.requests import Item, failure
+
+EXIT_DRAINED = 0
+EXIT_NOT_LOADED = 1
+EXIT_GARBAGE = 2
+EXIT_SERVER_GONE = 3
+EXIT_DEFECT = 4
+
+
+class Worker:
+    """One model instance on one socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._frames = _guarded(read_frames(connection))
+        self._outbox = Outbox(connection)
+        self._loaded: LoadedModel | None = None
+        self._is_loaded = threading.Event()
+
+    def run(self) -> int:
+        """Serves until the server ends it; the process's exit code."""
+        load = self._read_load()
+        queue = DeviceQueue(_batcher(load))
+        # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
+        Heartbeat(self._outbox, queue.state).start()
+        threading.Thread(target=self._intake, args=(queue,), name="intake", daemon=True).start()
+        try:
+            loaded = load_model(load)
+        except PanopeError as error:
+            log.error("model_not_loaded", model=load.model, reason=error.reason, message=error.message)
+            self._outbox.send(wire.WorkerFrame(failure=failure(error)))
+            self._outbox.flush()
+            return EXIT_NOT_LOADED
+        self._loaded = loaded
+        self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
+        self._is_loaded.set()
+        Device(loaded.model, loaded.task, queue, self._outbox).run()
+        self._outbox.flush()
+        loaded.model.close()
+        return EXIT_DRAINED
+
+    def _read_load(self) -> wire.Load:
+        for frame in self._frames:
+            if frame.WhichOneof("body") != "load":
+                end(EXIT_GARBAGE, "first_frame_is_not_load")
+            return frame.load
+        return end(EXIT_SERVER_GONE, "server_gone")
+
+    def _intake(self, queue: DeviceQueue) -> None:
+        intake: Intake | None = None
+        try:
+            for frame in self._frames:
+                self._is_loaded.wait()
+                if intake is None:
+                    assert self._loaded is not None  # set before the event
+                    intake = Intake(self._loaded, queue, self._outbox)
+                intake.handle(frame)
+        except UnknownFrameError as error:
+            end(EXIT_GARBAGE, "frame_without_meaning", kind=str(error))
+        except BaseException as error:  # without this thread the worker is deaf; the server starts another
+            log.error("intake_failed", error)
+            end(EXIT_DEFECT, "worker_ends")
+        end(EXIT_SERVER_GONE, "server_gone")
+
+
+def _guarded(frames: Iterator[wire.ServerFrame]) -> Iterator[wire.ServerFrame]:
+    """The frames; garbage ends the process, because nothing after it can be trusted."""
+    try:
+        yield from frames
+    except (FrameError, DecodeError) as error:
+        end(EXIT_GARBAGE, "server_sent_garbage", kind=type(error).__name__)
+
+
+def _batcher(load: wire.Load) -> Batcher[Item]:
+    wait_seconds = load.batch_wait_microseconds / 1_000_000
+    return Batcher(max(1, load.max_batch_tokens), max(1, load.max_batch_size), wait_seconds)
+
+
+def end(code: int, event: str, **fields: str) -> NoReturn:
+    """Ends the process at once, from any thread: no batch that runs is waited for, no engine is taken down."""
+    log.error(event, exit_code=code, **fields)
+    os._exit(code)

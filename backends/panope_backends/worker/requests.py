@@ -1,0 +1,84 @@
+"""Requests on their way through the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import BY_REASON, PanopeError
+from panope_backends.tasks.task import Rows, SequenceJob
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request that needs the device.
+
+    Attributes:
+        frame_id: of the server's frame.
+        request_id: for the log.
+        accepted: when its tokens were ready, in seconds of `time.perf_counter`.
+        over: whether it is answered, failed or cancelled; nothing is sent for it any more.
+    """
+
+    frame_id: int
+    request_id: str
+    accepted: float
+    timing: wire.Timing
+    over: bool = False
+
+    def ran(self, started: float, ended: float, batch_size: int) -> None:
+        """Counts a batch that it was part of."""
+        self.timing.batch_wait_microseconds = microseconds(started - self.accepted)
+        self.timing.run_microseconds += microseconds(ended - started)
+        self.timing.batch_size = max(self.timing.batch_size, batch_size)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SequenceRequest(Request):
+    """A request of a task over token sequences; its rows come from one or more batches, in any order."""
+
+    job: SequenceJob
+    rows: Rows
+    missing: int
+
+    def put(self, index: int, row: NDArray[np.float32]) -> bool:
+        """Keeps the row of one sequence; True when it was the last that was missing."""
+        self.rows[index] = row
+        self.missing -= 1
+        return self.missing == 0
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class TensorRequest(Request):
+    """A request of named tensors; `outputs` empty for all."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    outputs: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One sequence of a request."""
+
+    request: SequenceRequest
+    index: int
+
+
+Item = Slot | TensorRequest
+"""What waits for the device."""
+
+
+def microseconds(seconds: float) -> int:
+    """Whole microseconds, never negative."""
+    return max(0, round(seconds * 1_000_000))
+
+
+def failure(error: PanopeError) -> wire.Failure:
+    """The error as it crosses the socket; a reason that is not known there gives way to its class's own."""
+    reason = error.reason if error.reason in BY_REASON else error.default_reason
+    return wire.Failure(reason=reason, message=error.message, field=error.field)

@@ -1,0 +1,101 @@
+"""Named tensors of a request: checked against what the model takes, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorSpec
+from panope_backends.errors import InternalError, InvalidInputError
+
+DTYPES = frozenset(
+    {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
+    | {"float16", "float32", "float64"}
+)
+
+
+def read_inputs(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+    """The arrays of a request, views of its bytes.
+
+    Raises:
+        InvalidInputError: a tensor is missing, unknown, given twice, or not of the model's type and shape.
+    """
+    known = {spec.name: spec for spec in specs}
+    arrays: dict[str, NDArray[Any]] = {}
+    for tensor in work.inputs:
+        field = f"inputs[{tensor.name}]"
+        if tensor.name not in known:
+            raise InvalidInputError(f"the model has no input `{tensor.name}`; it has {_names(known)}", field=field)
+        if tensor.name in arrays:
+            raise InvalidInputError(f"`{field}` is given twice", field=field)
+        arrays[tensor.name] = _array(tensor, known[tensor.name], field)
+    for name in known:
+        if name not in arrays:
+            raise InvalidInputError(f"`inputs[{name}]` is missing; the model takes {_names(known)}", field="inputs")
+    return arrays
+
+
+def read_output_names(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> list[str]:
+    """The outputs asked for, each of them if none is named.
+
+    Raises:
+        InvalidInputError: a name is unknown or given twice.
+    """
+    known = {spec.name: spec for spec in specs}
+    for index, name in enumerate(work.output_names):
+        field = f"output_names[{index}]"
+        if name not in known:
+            raise InvalidInputError(f"the model has no output `{name}`; it has {_names(known)}", field=field)
+        if name in work.output_names[:index]:
+            raise InvalidInputError(f"`output_names` has `{name}` twice", field=field)
+    return list(work.output_names) or list(known)
+
+
+def tensor_result(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> wire.TensorResult:
+    """The outputs in the order of `names`.
+
+    Raises:
+        InternalError: the backend gave an element type that has no name in the protocol, or left an output out.
+    """
+    result = wire.TensorResult()
+    for name in names:
+        array = outputs.get(name)
+        if array is None or array.dtype.name not in DTYPES:
+            raise InternalError(f"the backend gave no usable output `{name}`")
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        result.outputs.add(name=name, dtype=array.dtype.name, shape=array.shape, data=little_endian.tobytes())
+    return result
+
+
+def _array(tensor: wire.Tensor, spec: TensorSpec, field: str) -> NDArray[Any]:
+    if tensor.dtype != spec.dtype or tensor.dtype not in DTYPES:
+        raise InvalidInputError(f"`{field}` has the type {tensor.dtype}; the model takes {spec.dtype}", field=field)
+    shape = tuple(tensor.shape)
+    if not _fits(shape, spec.shape):
+        raise InvalidInputError(
+            f"`{field}` has the shape {list(shape)}; the model takes {list(spec.shape)}", field=field
+        )
+    dtype = np.dtype(tensor.dtype).newbyteorder("<")
+    expected = math.prod(shape) * dtype.itemsize
+    if len(tensor.data) != expected:
+        raise InvalidInputError(
+            f"`{field}` has {len(tensor.data):,} bytes; {tensor.dtype} of shape {list(shape)} has {expected:,}",
+            field=field,
+        )
+    return np.frombuffer(tensor.data, dtype).reshape(shape)
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """An axis without elements fits nothing: engines disagree on what it means."""
+    return len(shape) == len(wanted) and all(
+        length > 0 and want in (-1, length) for length, want in zip(shape, wanted, strict=True)
+    )
+
+
+def _names(known: Mapping[str, TensorSpec]) -> str:
+    return ", ".join(f"`{name}`" for name in known)
