@@ -1,10 +1,13 @@
-"""A fake server that keeps what it was asked, and both clients behind one asynchronous face."""
+"""A fake server that keeps what it was asked, both Python clients behind one asynchronous face, and Go's tools."""
 # ruff: noqa: N802 -- gRPC names the methods
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +33,8 @@ from panope_backends.errors import PanopeError
 from panope_client import AsyncClient, Client
 from panope_server.transport.errors import code_of, trailers_of
 
-MODEL = "vendor/fake"
+ROOT = Path(__file__).resolve().parents[2]
+GRPCURL = "v1.9.3"
 DIMENSIONS = 3
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -302,3 +306,50 @@ async def client(connect: Callable[..., Any], server: grpc.aio.Server) -> Any:
 def clock() -> FakeClock:
     """Time that passes only in sleeps."""
     return FakeClock()
+
+
+@dataclass(frozen=True)
+class Go:
+    """The Go toolchain, run in the Go client's folder."""
+
+    program: str
+    folder: Path
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs `go`, without the Panope variables of this environment but with those given."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PANOPE_")}
+        return subprocess.run(
+            [self.program, *arguments],
+            cwd=self.folder,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def go() -> Go:
+    """The Go toolchain; without it the test is skipped, or fails where PANOPE_TEST_REQUIRE_GO=1 demands it."""
+    program = shutil.which("go")
+    if program is None:
+        if os.environ.get("PANOPE_TEST_REQUIRE_GO") == "1":
+            pytest.fail("PANOPE_TEST_REQUIRE_GO=1, but this machine has no Go toolchain")
+        pytest.skip("needs the Go toolchain: no `go` on PATH")
+    return Go(program, ROOT / "clients/go")
+
+
+@pytest.fixture(scope="session")
+def grpcurl(go: Go) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the real grpcurl, built once and kept in `.cache`."""
+    folder = ROOT / ".cache/go-bin" / f"grpcurl-{GRPCURL}"
+    if not (folder / "grpcurl").exists():
+        built = go.run("install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{GRPCURL}", GOBIN=str(folder))
+        assert built.returncode == 0, built.stderr
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [folder / "grpcurl", "-plaintext", *arguments], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
