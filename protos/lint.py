@@ -28,7 +28,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.message import Message
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who load this file by its path
-from described import Element, Route, describe, elements, routes
+from described import Element, Node, Route, describe, elements, routes
 
 PASCAL = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
@@ -105,15 +105,16 @@ def names(scope: Scope) -> Iterator[Problem]:
 def enums(scope: Scope) -> Iterator[Problem]:
     """Values start with the enum's name, and 0 is UNSPECIFIED."""
     for element in scope.elements:
-        if not isinstance(element.node, EnumDescriptorProto):
-            continue
-        prefix = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", element.node.name).upper() + "_"
-        for value in element.node.value:
-            if not re.match(rf"{prefix}[A-Z0-9]+(_[A-Z0-9]+)*\Z", value.name):
-                yield scope.at(element.line, "enum-prefix", f"`{value.name}` does not start with `{prefix}`")
-        zero = [value.name for value in element.node.value if value.number == 0]
-        if zero != [f"{prefix}UNSPECIFIED"]:
-            yield scope.at(element.line, "enum-zero", f"0 of `{element.name}` is not `{prefix}UNSPECIFIED`")
+        match element.node:
+            case EnumDescriptorProto():
+                zero = [value.name for value in element.node.value if value.number == 0]
+                wanted = f"{_prefix(element.node)}UNSPECIFIED"
+                if zero != [wanted]:
+                    yield scope.at(element.line, "enum-zero", f"0 of `{element.name}` is not `{wanted}`")
+            case EnumValueDescriptorProto():
+                prefix = _prefix(element.parents[-1])
+                if not re.match(rf"{prefix}[A-Z0-9]+(_[A-Z0-9]+)*\Z", element.node.name):
+                    yield scope.at(element.line, "enum-prefix", f"`{element.node.name}` does not start with `{prefix}`")
 
 
 def methods(scope: Scope) -> Iterator[Problem]:
@@ -225,6 +226,11 @@ def _option_files(node: Message) -> set[str]:
             for child in value if field.is_repeated else [value]:
                 found |= _option_files(child)
     return found
+
+
+def _prefix(enum: Node) -> str:
+    """What the values of an enum start with: `HTTP_KIND_` for HTTPKind."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", enum.name).upper() + "_"
 
 
 def _shape(route: Route) -> str:

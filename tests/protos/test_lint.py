@@ -123,7 +123,7 @@ EXAMPLES: Mapping[str, tuple[str, str, list[tuple[str, str]]]] = {
           // A value.
           FLOAT = 1;
         }""",
-        [("enum-prefix", "`FLOAT` does not start with `DATA_TYPE_`"), ("enum-zero", "is not `DATA_TYPE_UNSPECIFIED`")],
+        [("enum-zero", "is not `DATA_TYPE_UNSPECIFIED`"), ("enum-prefix", "`FLOAT` does not start with `DATA_TYPE_`")],
     ),
     "a service without the suffix and a method in lower case": (
         "panope/suffix/v1/a.proto",
@@ -257,7 +257,7 @@ def test_an_example_breaks_its_rules_and_no_other(problems: list[Any], name: str
 def test_a_problem_is_told_with_the_line_it_is_in(problems: list[Any]) -> None:
     told = [str(problem) for problem in problems if problem.rule == "enum-prefix"]
 
-    assert told == ["panope/enums/v1/a.proto:3: enum-prefix: `FLOAT` does not start with `DATA_TYPE_`"]
+    assert told == ["panope/enums/v1/a.proto:8: enum-prefix: `FLOAT` does not start with `DATA_TYPE_`"]
 
 
 def test_a_shared_message_is_allowed_where_a_reason_is_written(lint: ModuleType) -> None:
