@@ -63,10 +63,10 @@ class EdgeOptions:
 
 def hosts_for(address: str) -> tuple[str, ...]:
     """The names by which callers know a server at an address; empty for every name."""
-    return _LOOPBACK_HOSTS if _is_loopback(address) else ()
+    return _LOOPBACK_HOSTS if is_loopback(address) else ()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -26,6 +26,10 @@ NATIVE_PREFIXES = (
 #: Set by the transcoder alone: early_header_mutation takes it from what callers send.
 TRANSCODED = "x-envoy-original-method"
 
+#: gRPC, and gRPC-Web in both of its forms.
+_GRPC: Json = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+_NOT_GRPC: Json = {**_GRPC, "invert_match": True, "treat_missing_header_as_empty": True}
+
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
 
@@ -42,10 +46,12 @@ def _known_host(options: EdgeOptions) -> Json:
     found = rest_routes()
     routes = [
         _grpc_route({"prefix": f"/{FACADE}.", "headers": [{"name": TRANSCODED, "present_match": True}]}),
-        *(_grpc_route({"prefix": prefix, "grpc": {}}) for prefix in NATIVE_PREFIXES),
+        *(_grpc_route({"prefix": prefix, "headers": [_GRPC]}) for prefix in NATIVE_PREFIXES),
+        _preflight_route(),
         *(_rest_route(route) for route in found),
         *_admin_routes(options),
         *_wrong_verb_routes(found, options),
+        _unknown_path_route(),
     ]
     return {
         "name": "panope",
@@ -73,6 +79,17 @@ def _grpc_route(match: Json) -> Json:
 
 def _rest_route(route: RestRoute) -> Json:
     return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
+
+
+def _preflight_route() -> Json:
+    """Questions of browsers: the CORS filter answers them, but only on routes that lead somewhere."""
+    asks = {"name": "access-control-request-method", "present_match": True}
+    return _grpc_route({"prefix": "/", "headers": [_verb_is("OPTIONS"), asks, _NOT_GRPC]})
+
+
+def _unknown_path_route() -> Json:
+    """Everything else: the transcoder answers 404; the route is there for CORS, so that pages can read it."""
+    return _grpc_route({"prefix": "/", "headers": [_NOT_GRPC]})
 
 
 def _admin_routes(options: EdgeOptions) -> list[Json]:

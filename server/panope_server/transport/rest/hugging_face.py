@@ -52,11 +52,11 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         self._pipeline = pipeline
         self._models = models
 
-    async def Embed(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def Embed(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds with the model of the body."""
         return await self._embed("", request, context, "HuggingFaceService/Embed")
 
-    async def EmbedModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def EmbedModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Embeds with the model of the path."""
         return await self._embed(request.model, request.body, context, "HuggingFaceService/EmbedModel")
 

@@ -22,7 +22,14 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 _NOT_JSON = (b"NaN", b"Infinity")
 
 _MAX_NAME = 64
-_WORDS = {"array": "list", "str": "string", "bool": "boolean", "float": "number", "int": "integer"}
+_WORDS = {
+    "array": "a list",
+    "bool": "a boolean",
+    "float": "a number",
+    "int": "an integer",
+    "object": "an object",
+    "str": "a string",
+}
 
 
 def malformed(error: Exception, body: bytes) -> InvalidInputError:

@@ -50,7 +50,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         self._pipeline = pipeline
         self._models = models
 
-    async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds texts or token ids."""
         query_of(context)
         body = _EMBEDDINGS.read(request)
@@ -65,13 +65,13 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         rest = {"model": call.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
         return printed_body(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
 
-    async def ListModels(self, request: NoPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def ListModels(self, request: NoPath, context: Context) -> HttpBody:
         """Lists all models, or those of the query parameter `task`."""
         query = query_of(context, ("task",))
         views = await all_models(self._models, query.get("task", ""))
         return json_body({"object": "list", "data": [_model(view) for view in views]})
 
-    async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells about one model."""
         query_of(context)
         return json_body(_model(await self._models.get(request.model)))

@@ -68,7 +68,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         self._pipeline = pipeline
         self._models = models
 
-    async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Runs a model on tensors or on its task's value."""
         query_of(context)
         body = await off_loop(len(request.body.data), _INFER.read, request.body)
@@ -107,23 +107,23 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
         return printed_body(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
 
-    async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells everything about one model."""
         query_of(context)
         return view_body(await self._models.get(request.model))
 
-    async def LoadModel(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def LoadModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Loads a model; answers when it serves."""
         query_of(context)
         body = _LOAD.read(request)
         return view_body(await self._models.load(body.model, body.backend, body.precision))
 
-    async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Unloads a model; answers when its memory is free."""
         query_of(context)
         return view_body(await self._models.unload(_UNLOAD.read(request).model))
 
-    async def ListDevices(self, request: NoPath, context: Context) -> HttpBody:  # noqa: N802 - gRPC's name
+    async def ListDevices(self, request: NoPath, context: Context) -> HttpBody:
         """Lists the devices, preferred ones first."""
         query_of(context)
         return printed_body(msgspec.json.encode({"devices": list(await self._models.devices())}))

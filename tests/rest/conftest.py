@@ -1,0 +1,345 @@
+"""The real façade behind the real Envoy; only the models are made up."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import structlog
+
+from panope_backends.api import Device, TensorSpec
+from panope_backends.errors import (
+    DeadlineError,
+    InstanceLostError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    PreconditionError,
+)
+from panope_envoy.options import EdgeOptions
+from panope_server.config import Limits, Settings
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.validate import Validate
+from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.runtime.envoy_admin import EnvoyAdmin
+from panope_server.runtime.views import (
+    EmbedLimits,
+    InstanceState,
+    InstanceView,
+    ModelState,
+    ModelView,
+    VariantView,
+)
+from panope_server.transport.admin import AdminServer, admin_app
+from panope_server.transport.health import Health
+from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
+from panope_server.work import Answer, Call, EmbedAnswer, EmbedWork, NamedTensor, TensorAnswer, TensorWork
+
+T = TypeVar("T")
+
+EMBEDDER = "acme/embedder"
+TENSORS = "acme/tensors"
+DIMENSIONS = 4
+MAX_BODY_BYTES = 1 << 20
+MAX_TEXTS = 64
+
+
+def vector_of(text: str) -> list[float]:
+    """What the embedder answers: values that float32 does not hold exactly, so that rounding shows."""
+    return [len(text) / 10, 0.1, -1 / 3, 1e-7]
+
+
+@dataclass
+class FakeModels:
+    """Two models: one that embeds, one that returns its tensors."""
+
+    views: dict[str, ModelView]
+    loaded: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def list(self, task: str = "", after: str = "", limit: int = 100) -> list[ModelView]:
+        named = [self.views[name] for name in sorted(self.views) if name > after]
+        return [view for view in named if task in {"", view.task}][:limit]
+
+    async def get(self, name: str) -> ModelView:
+        if name not in self.views:
+            raise NotFoundError(f"there is no model `{name}`", reason="model_not_found", field="model")
+        return self.views[name]
+
+    async def load(self, name: str, backend: str = "", precision: str = "") -> ModelView:
+        view = replace(await self.get(name), state=ModelState.SERVING)
+        if backend not in {"", "openvino"}:
+            raise PreconditionError(f"backend `{backend}` is not installed", field="backend")
+        self.loaded.append((name, backend, precision))
+        self.views[name] = view
+        return view
+
+    async def unload(self, name: str) -> ModelView:
+        self.views[name] = view = replace(await self.get(name), state=ModelState.UNLOADED, instances=())
+        return view
+
+    async def devices(self) -> list[Device]:
+        return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]
+
+    async def task_of(self, model: str) -> str:
+        return (await self.get(model)).task
+
+    async def default_for(self, task: str) -> str | None:
+        return EMBEDDER if task == "embed" else None
+
+
+@dataclass
+class FakeInstances:
+    """Answers at the end of the pipeline; `failure` is raised instead when set."""
+
+    calls: list[Call] = field(default_factory=list)
+    log_words: list[dict[str, Any]] = field(default_factory=list)
+    failure: Exception | None = None
+    outputs: list[NamedTensor] | None = None
+    hold: bool = False
+    held: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    async def answer(self, call: Call) -> Answer:
+        self.calls.append(call)
+        self.log_words.append(structlog.contextvars.get_contextvars())
+        if self.failure is not None:
+            raise self.failure
+        if self.hold:
+            await self._until_cancelled()
+        match call.work:
+            case EmbedWork(texts=texts, token_sequences=sequences):
+                return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.work.dimensions)
+            case TensorWork():
+                return TensorAnswer(call.work.inputs if self.outputs is None else self.outputs)
+        raise AssertionError(f"no such work: {call.work}")
+
+    async def _until_cancelled(self) -> None:
+        self.held.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def embedded(texts: list[str], dimensions: int | None) -> EmbedAnswer:
+    vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
+    if dimensions is not None and dimensions > DIMENSIONS:
+        raise InvalidInputError(f"`dimensions` is at most {DIMENSIONS}", field="dimensions")
+    return EmbedAnswer(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
+
+
+def model_views() -> dict[str, ModelView]:
+    created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    instance = InstanceView(
+        id="embedder-0",
+        variant_digest="sha256:ab",
+        backend="openvino",
+        device="CPU",
+        precision="bf16",
+        state=InstanceState.READY,
+        pid=4711,
+        resident_bytes=1 << 33,
+        restart_count=0,
+        selection_reason="fastest",
+        ready_at=created,
+    )
+    embedder = ModelView(
+        name=EMBEDDER,
+        task="embed",
+        architecture="BertModel",
+        state=ModelState.SERVING,
+        state_reason="",
+        created_at=created,
+        variants=(VariantView("sha256:ab", "openvino", "bf16", 1 << 40),),
+        instances=(instance,),
+        embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True),
+    )
+    tensors = replace(
+        embedder, name=TENSORS, task="", embed=None, inputs=(TensorSpec("x", "float32", (-1, 2)),), instances=()
+    )
+    return {EMBEDDER: embedder, TENSORS: tensors}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error, after a look at its shape."""
+        told = self.json
+        assert list(told["error"]) == ["message", "type", "param", "code"], told
+        assert self.headers["content-type"] == "application/json"
+        return dict(told["error"])
+
+
+@dataclass
+class Edge:
+    """A running façade, and ways to call it."""
+
+    http_port: int
+    grpc_port: int
+    admin_port: int
+    models: FakeModels
+    instances: FakeInstances
+    not_ready: dict[str, str]
+    loop: asyncio.AbstractEventLoop
+    admin_socket: str
+    access_log: Path
+    envoy: EnvoyProcess
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs something in the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def stats(self, name: str) -> str:
+        """Envoy's counters whose names hold `name`."""
+        return self.run(EnvoyAdmin(self.admin_socket)._request("GET", f"/stats?filter={name}")).decode()
+
+    def request(
+        self, verb: str, path: str, body: object = None, headers: dict[str, str] | None = None, port: int = 0
+    ) -> Reply:
+        """Sends bytes as they are, and anything else as JSON."""
+        sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        told = {} if body is None else {"content-type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, timeout=30)
+        try:
+            connection.request(verb, path, sent, {**told, **(headers or {})})
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Reply:
+        return self.request("POST", path, body, headers)
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
+        return self.request("GET", path, None, headers)
+
+    def raw(self, data: bytes) -> bytes:
+        """What is answered to bytes that no HTTP library would send."""
+        with socket.create_connection(("127.0.0.1", self.http_port), timeout=10) as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="server")
+    thread.start()
+    folder = tmp_path_factory.mktemp("edge")
+    models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
+    settings = Settings(
+        grpc_port=free_port(),
+        http_port=free_port(),
+        limits=Limits(max_texts=MAX_TEXTS, max_message_bytes=MAX_BODY_BYTES),
+    )
+
+    async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
+        pipeline = Pipeline([Validate(settings.limits), Resolve(models)], instances.answer)
+        grpc_server = GrpcServer(settings, pipeline, models, Health(PUBLIC_SERVICES))
+        await grpc_server.start(folder / "grpc.sock")
+
+        async def status() -> object:
+            return {"version": "1", "models": await models.list()}
+
+        app = admin_app(
+            exposition=lambda: b"panope_up 1\n",
+            not_ready=lambda: not_ready,
+            status=status,
+            hosts=("localhost", "127.0.0.1"),
+        )
+        admin = AdminServer(app, "127.0.0.1", 0)
+        await admin.start()
+        options = EdgeOptions(
+            grpc_socket=str(folder / "grpc.sock"),
+            envoy_admin_socket=str(folder / "envoy.sock"),
+            http_port=settings.http_port,
+            admin_port=admin.port,
+            max_body_bytes=MAX_BODY_BYTES,
+            cors_origins=("https://app.example.org",),
+            access_log=str(folder / "access.log"),
+        )
+        envoy = EnvoyProcess(options, folder, folder / "envoy.log")
+        await envoy.start()
+        return grpc_server, admin, envoy
+
+    grpc_server, admin, envoy = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    edge = Edge(
+        http_port=settings.http_port,
+        grpc_port=settings.grpc_port,
+        admin_port=admin.port,
+        models=models,
+        instances=instances,
+        not_ready=not_ready,
+        loop=loop,
+        admin_socket=str(folder / "envoy.sock"),
+        access_log=folder / "access.log",
+        envoy=envoy,
+    )
+    yield edge
+
+    async def stop() -> None:
+        await envoy.stop(grace_seconds=1)
+        await admin.stop()
+        await grpc_server.stop(0)
+
+    scripts = edge.stats("lua.errors")
+    edge.run(stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    # A script that fails lets the answer pass as it was, so only this tells.
+    assert "http.edge.lua.errors: 0" in scripts
+
+
+@pytest.fixture
+def edge(running_edge: Edge) -> Edge:
+    """The running façade as new."""
+    running_edge.models.views = model_views()
+    running_edge.models.loaded.clear()
+    running_edge.not_ready.clear()
+    running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
+    return running_edge
+
+
+@pytest.fixture
+def failures() -> dict[str, Exception]:
+    """Errors of the layers below, by what they mean."""
+    return {
+        "busy": OverloadedError("the queue is full", retry_after_seconds=0.25),
+        "lost": InstanceLostError("the instance was lost"),
+        "late": DeadlineError("the time was up"),
+        "defect": RuntimeError("secret /etc/passwd"),
+    }

@@ -1,0 +1,174 @@
+"""What a caller can get wrong, each with status, code and text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+EMBEDDER = "acme/embedder"
+MAX_BODY_BYTES = 1 << 20
+
+
+def embeddings(**fields: object) -> bytes:
+    return json.dumps({"model": EMBEDDER, "input": "abc"} | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param", "message"),
+    [
+        (b"", "invalid_json", None, "the body is empty; send a JSON object"),
+        (b"{", "invalid_json", None, "the body is not valid JSON: it ends in the middle of a value"),
+        (b'{"model": "a" "input": "b"}', "invalid_json", None, "the body is not valid JSON at byte 14"),
+        (embeddings() + b"x", "invalid_json", None, "the body is not valid JSON at byte 43"),
+        (b"\xef\xbb\xbf" + embeddings(), "invalid_json", None, "the body is not valid JSON at byte 0"),
+        (b'{"model": "\xff", "input": "b"}', "invalid_json", None, "the body is not UTF-8"),
+        (b'{"model": "a", "input": "\xff"}', "invalid_json", None, "the body is not UTF-8"),
+        (b'{"input": NaN}', "invalid_json", None, "the body is not valid JSON: NaN at byte 10 is no JSON number"),
+        (
+            b'{"input": [1, -Infinity]}',
+            "invalid_json",
+            None,
+            "the body is not valid JSON: -Infinity at byte 15 is no JSON number",
+        ),
+        (b"[1]", "invalid_input", None, "the body must be an object, got a list"),
+        (b'{"input": "a"}', "missing_field", "model", "`model` is missing"),
+        (b'{"model": "a"}', "missing_field", "input", "`input` is missing"),
+        (embeddings(model=""), "invalid_input", "model", "`model` must be a string of length >= 1"),
+        (embeddings(model=5), "invalid_input", "model", "`model` must be a string, got an integer"),
+        (embeddings(model=None), "invalid_input", "model", "`model` must be a string, got null"),
+        (embeddings(model="a" * 300), "invalid_input", "model", "`model` has more than 256 characters"),
+        (embeddings(model="acme/none"), "model_not_found", "model", "there is no model `acme/none`"),
+        (embeddings(input=None), "invalid_input", "input", "`input` must be a string or a list, got null"),
+        (embeddings(input=5), "invalid_input", "input", "`input` must be a string or a list, got an integer"),
+        (embeddings(input=""), "invalid_input", "input", "`input` is empty"),
+        (embeddings(input=[]), "invalid_input", "input", "`input` is empty; give at least one"),
+        (embeddings(input=["a", ""]), "invalid_input", "input[1]", "`input[1]` is empty"),
+        (embeddings(input=[[]]), "invalid_input", "input[0]", "`input[0]` is empty"),
+        (embeddings(input=["a", 1]), "invalid_input", "input", "`input` mixes texts, ids and lists of ids"),
+        (embeddings(input=["a", None]), "invalid_input", "input[1]", None),
+        (embeddings(input=[1, 2.5]), "invalid_input", "input[1]", None),
+        (embeddings(input=[-1]), "invalid_input", "input[0]", "`input[0]` must be an integer >= 0"),
+        (
+            embeddings(input=[[1, "a"]]),
+            "invalid_input",
+            "input[0][1]",
+            "`input[0][1]` must be an integer, got a string",
+        ),
+        (embeddings(input=["a"] * 65), "invalid_input", "input", "`input` has 65 items; the limit is 64"),
+        (embeddings(dimensions=0), "invalid_input", "dimensions", "`dimensions` must be an integer >= 1"),
+        (embeddings(dimensions=5), "invalid_input", "dimensions", "`dimensions` is at most 4"),
+        (
+            embeddings(dimensions=2.5),
+            "invalid_input",
+            "dimensions",
+            "`dimensions` must be an integer or null, got a number",
+        ),
+        (embeddings(dimensions=2**70), "invalid_input", "dimensions", None),
+        (
+            embeddings(encoding_format="hex"),
+            "invalid_input",
+            "encoding_format",
+            "`encoding_format` must be one of base64, float",
+        ),
+        (embeddings(user="u" * 257), "invalid_input", "user", None),
+        (
+            embeddings(dimension=5),
+            "unknown_field",
+            "dimension",
+            "unknown field `dimension`; did you mean `dimensions`?",
+        ),
+        (
+            embeddings(zzz=5),
+            "unknown_field",
+            "zzz",
+            "unknown field `zzz`; known are `model`, `input`, `encoding_format`, `dimensions`, `user`",
+        ),
+    ],
+)
+def test_a_wrong_body_is_400_or_404_and_named(edge, body, code, param, message):
+    reply = edge.post("/v1/embeddings", body)
+    error = reply.error
+    assert (error["code"], error["param"], error["type"]) == (code, param, "invalid_request_error"), error
+    assert message is None or error["message"] == message
+    assert reply.status == (404 if code == "model_not_found" else 400)
+    assert not edge.instances.calls or "at most" in error["message"]
+
+
+@pytest.mark.parametrize("sequences", ["[[1,2],[3,-4]]", '[[1,2],["3"]]', "[[1,2],3]"])
+def test_a_large_list_of_ids_is_checked_like_a_small_one(edge, sequences):
+    large = "[[" + ",".join(["100000"] * 50_000) + "]," + sequences[1:]
+    reply = edge.post("/v1/embeddings", b'{"model":"acme/embedder","input":' + large.encode() + b"}")
+    assert reply.status == 400
+    assert reply.error["param"].startswith("input[2]")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", ""],
+)
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/embed", "/v1/infer/acme/embedder", "/models/unload"])
+def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(edge, given, path):
+    reply = edge.post(path, embeddings(), {"content-type": given})
+    assert reply.status == 400
+    assert reply.error["code"] == "unsupported_content_type"
+    assert reply.error["message"] == "send the header `content-type: application/json`"
+
+
+@pytest.mark.parametrize("given", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+def test_json_is_taken_however_its_name_is_written(edge, given):
+    assert edge.post("/v1/embeddings", embeddings(), {"content-type": given}).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/infer/acme/embedder", "/models/load"])
+def test_a_body_over_the_limit_is_413(edge, path):
+    reply = edge.post(path, b'{"input":"' + b"a" * (MAX_BODY_BYTES + (128 << 10)) + b'"}')
+    assert reply.status == 413
+    assert reply.error == {
+        "message": "the request body is larger than 1,048,576 bytes",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "request_too_large",
+    }
+
+
+def test_a_body_just_under_the_limit_is_read(edge):
+    body = embeddings(input=["a" * 16_000] * 64)
+    assert MAX_BODY_BYTES - 32_000 < len(body) < MAX_BODY_BYTES
+    assert edge.post("/v1/embeddings", body).status == 200
+
+
+def test_a_defect_tells_its_request_id_and_nothing_else(edge, failures):
+    edge.instances.failure = failures["defect"]
+    reply = edge.post("/v1/embeddings", embeddings(), {"x-request-id": "id-7"})
+    assert reply.status == 500
+    assert reply.error == {
+        "message": "internal error; the server's log has it under request id id-7",
+        "type": "server_error",
+        "param": None,
+        "code": "internal_error",
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "kind", "code", "headers"),
+    [
+        ("busy", 429, "rate_limit_error", "overloaded", {"retry-after-ms": "250", "retry-after": "1"}),
+        ("lost", 503, "server_error", "instance_lost", {}),
+        ("late", 504, "timeout_error", "deadline_exceeded", {"x-should-retry": "false"}),
+    ],
+)
+def test_errors_from_below_keep_their_words_and_their_hints(edge, failures, failure, status, kind, code, headers):
+    edge.instances.failure = failures[failure]
+    reply = edge.post("/v1/embeddings", embeddings())
+    assert (reply.status, reply.error["type"], reply.error["code"]) == (status, kind, code)
+    assert {name: reply.headers.get(name) for name in headers} == headers
+
+
+@pytest.mark.parametrize(
+    "message", ['say "hi"', 'a "code":"forged" b', "back\\slash", "ümläut 漢字", "two\nlines", "<b>"]
+)
+def test_a_message_cannot_pose_as_a_field(edge, failures, message):
+    edge.instances.failure = type(failures["busy"])(message)
+    reply = edge.post("/v1/embeddings", embeddings())
+    assert (reply.error["message"], reply.error["code"]) == (message, "overloaded")

@@ -1,0 +1,273 @@
+"""What Envoy does before and after the façade: ids, hosts, CORS, native gRPC, gRPC-Web, broken HTTP, cancellation."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import struct
+
+import grpc
+import pytest
+
+from panope.rest.v1 import openai_service_pb2_grpc
+from panope.rest.v1.path_pb2 import NoPath
+from panope.v1 import embed_service_pb2, embed_service_pb2_grpc, infer_service_pb2_grpc, registry_service_pb2_grpc
+from panope.v1.registry_service_pb2 import ListModelsRequest
+
+BODY = {"model": "acme/embedder", "input": "abc"}
+
+
+@pytest.fixture
+def channel(edge):
+    with grpc.insecure_channel(f"127.0.0.1:{edge.http_port}") as channel:
+        yield channel
+
+
+@pytest.mark.parametrize("given", ["abc-123", "A.b_c:d/e=f+g@h", "x" * 128])
+def test_a_sane_request_id_is_kept_all_the_way(edge, given):
+    reply = edge.post("/v1/embeddings", BODY, {"x-request-id": given})
+    assert reply.headers["x-request-id"] == given
+    assert edge.instances.calls[-1].request_id == given
+
+
+@pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", 'a"b', "a;b", "ümlaut"])
+def test_a_missing_or_malformed_request_id_is_replaced_everywhere(edge, given):
+    reply = edge.post(
+        "/v1/embeddings", BODY, {} if given is None else {"x-request-id": given.encode().decode("latin-1")}
+    )
+    made = reply.headers["x-request-id"]
+    assert len(made) == 36
+    assert edge.instances.calls[-1].request_id == made
+    assert edge.post("/v1/embeddings", BODY).headers["x-request-id"] != made
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/models/acme/none", "/ready", "/v1/models"])
+def test_every_answer_has_a_request_id(edge, path):
+    assert edge.get(path, {"x-request-id": "id-9"}).headers["x-request-id"] == "id-9"
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:80", "LOCALHOST"])
+def test_loopbacks_names_are_served(edge, host):
+    assert edge.get("/v1/models", {"host": host}).status == 200
+    assert edge.get("/health", {"host": host}).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "evil.example:8000", "10.0.0.1"])
+@pytest.mark.parametrize("path", ["/v1/models", "/health", "/nowhere"])
+def test_a_name_that_was_rebound_to_loopback_is_refused(edge, host, path):
+    reply = edge.get(path, {"host": host})
+    assert (reply.status, reply.error["code"]) == (403, "host_not_allowed")
+
+
+def test_a_rebound_name_is_refused_for_grpc_too(edge):
+    with grpc.insecure_channel(
+        f"127.0.0.1:{edge.http_port}", options=[("grpc.default_authority", "evil.example")]
+    ) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            registry_service_pb2_grpc.RegistryServiceStub(channel).ListModels(ListModelsRequest(), timeout=5)
+    assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_known_origin_may_ask_first_and_then_call(edge):
+    origin = {"origin": "https://app.example.org"}
+    asked = edge.request(
+        "OPTIONS",
+        "/v1/embeddings",
+        headers={
+            **origin,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type,x-stainless-lang",
+        },
+    )
+    assert asked.status == 200
+    assert asked.headers["access-control-allow-origin"] == "https://app.example.org"
+    assert asked.headers["access-control-allow-headers"] == "*, authorization"
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    answered = edge.post("/v1/embeddings", BODY, origin)
+    assert answered.headers["access-control-allow-origin"] == "https://app.example.org"
+    assert "x-request-id" in answered.headers["access-control-expose-headers"]
+
+
+def test_a_known_origin_can_read_errors(edge):
+    for path in ("/v1/models/acme/none", "/nowhere"):
+        reply = edge.get(path, {"origin": "https://app.example.org"})
+        assert (reply.status, reply.headers["access-control-allow-origin"]) == (404, "https://app.example.org")
+
+
+def test_an_unknown_origin_gets_no_permission(edge):
+    for verb, path in (("OPTIONS", "/v1/embeddings"), ("GET", "/v1/models")):
+        reply = edge.request(
+            verb, path, headers={"origin": "https://evil.example", "access-control-request-method": "POST"}
+        )
+        assert "access-control-allow-origin" not in reply.headers
+        assert reply.status == (404 if verb == "OPTIONS" else 200)
+
+
+def test_native_grpc_passes_the_same_port(edge, channel):
+    answer = embed_service_pb2_grpc.EmbedServiceStub(channel).Embed(
+        embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"]), metadata=[("x-request-id", "id-1")]
+    )
+    assert (answer.count, answer.dimensions) == (1, 4)
+    assert edge.instances.calls[-1].request_id == "id-1"
+
+
+def test_native_grpc_streams_both_ways(edge, channel):
+    requests = [
+        embed_service_pb2.StreamEmbedRequest(
+            id=str(i), request=embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"])
+        )
+        for i in range(5)
+    ]
+    answers = embed_service_pb2_grpc.EmbedServiceStub(channel).StreamEmbed(iter(requests))
+    assert [answer.id for answer in answers] == ["0", "1", "2", "3", "4"]
+
+
+def test_native_grpc_errors_keep_code_words_and_details(edge, channel):
+    with pytest.raises(grpc.RpcError) as raised:
+        embed_service_pb2_grpc.EmbedServiceStub(channel).Embed(
+            embed_service_pb2.EmbedRequest(model="acme/none", texts=["abc"])
+        )
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert raised.value.details() == "there is no model `acme/none`"
+    assert "grpc-status-details-bin" in dict(raised.value.trailing_metadata())
+
+
+def test_health_and_reflection_pass(channel):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+    health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+    listed = next(reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked])))
+    assert "panope.v1.EmbedService" in {service.name for service in listed.list_services_response.service}
+
+
+def test_the_facade_cannot_be_called_past_the_transcoder(channel):
+    call = openai_service_pb2_grpc.OpenAiServiceStub(channel).ListModels
+    forged = [("x-envoy-original-method", "GET"), ("x-envoy-original-path", "/v1/models?task=embed")]
+    for metadata in ([], forged):
+        with pytest.raises(grpc.RpcError) as raised:
+            call(NoPath(), metadata=metadata)
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_forged_original_path_does_not_reach_the_facade(edge):
+    reply = edge.get("/v1/models", {"x-envoy-original-path": "/v1/models?evil=1"})
+    assert reply.status == 200
+
+
+def test_services_that_are_not_listed_are_not_reached(channel):
+    for method in ("/panope.worker.v1.Worker/Run", "/grpc.channelz.v1.Channelz/GetServers", "/any.Service/Method"):
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(method)(b"")
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_json_to_the_path_of_a_grpc_method_is_404(edge):
+    for path in ("/panope.v1.EmbedService/Embed", "/panope.rest.v1.OpenAiService/CreateEmbeddings"):
+        assert (edge.post(path, {}).status, edge.post(path, {}).error["code"]) == (404, "unknown_path")
+
+
+def web_frames(body: bytes) -> dict[int, bytes]:
+    """The frames of a gRPC-Web answer by their flag: 0 is a message, 128 the trailers."""
+    frames = {}
+    while body:
+        flag, size = struct.unpack(">BI", body[:5])
+        frames[flag], body = body[5 : 5 + size], body[5 + size :]
+    return frames
+
+
+def web_call(edge, request, kind: str = "application/grpc-web+proto"):
+    message = request.SerializeToString()
+    frame = struct.pack(">BI", 0, len(message)) + message
+    sent = base64.b64encode(frame) if "text" in kind else frame
+    return edge.post("/panope.v1.EmbedService/Embed", sent, {"content-type": kind, "x-grpc-web": "1"})
+
+
+def test_grpc_web_answers_and_fails_as_grpc_does(edge):
+    reply = web_call(edge, embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"]))
+    frames = web_frames(reply.body)
+    assert embed_service_pb2.EmbedResponse.FromString(frames[0]).count == 1
+    assert b"grpc-status:0" in frames[128]
+    reply = web_call(edge, embed_service_pb2.EmbedRequest(model="acme/none", texts=["abc"]))
+    assert (reply.status, reply.headers["grpc-status"]) == (200, "5")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /v1/models HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nbad_name: 1\r\n\r\n", b"400"),
+        (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", b"431"),
+        (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n" + b"x: 1\r\n" * 100 + b"\r\n", b"431"),
+        (
+            b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
+            b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400",
+        ),
+        (b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"400"),
+    ],
+)
+def test_broken_http_is_refused(edge, sent, status):
+    answer = edge.raw(sent)
+    assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+    assert b"nonsense" not in answer
+
+
+def test_a_caller_that_goes_away_frees_its_place_at_once(edge):
+    edge.instances.hold = True
+    data = json.dumps(BODY).encode()
+    with socket.create_connection(("127.0.0.1", edge.http_port)) as connection:
+        connection.sendall(
+            b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(data), data)
+        )
+        assert edge.instances.held.wait(5)
+    assert edge.instances.cancelled.wait(1)
+
+
+def test_a_deadline_of_a_rest_caller_reaches_the_pipeline(edge):
+    edge.post("/v1/embeddings", BODY, {"grpc-timeout": "30S"})
+    remaining = edge.instances.calls[-1].remaining_seconds
+    assert remaining is not None
+    assert 0 < remaining <= 30
+    edge.post("/v1/embeddings", BODY)
+    assert edge.instances.calls[-1].remaining_seconds is None
+
+
+def test_a_deadline_that_passes_is_504_and_not_tried_again(edge):
+    edge.instances.hold = True
+    reply = edge.post("/v1/embeddings", BODY, {"grpc-timeout": "50m"})
+    assert (reply.status, reply.error["code"]) == (504, "deadline_exceeded")
+    assert reply.headers["x-should-retry"] == "false"
+
+
+def test_answers_do_not_tell_what_runs_behind(edge):
+    headers = edge.post("/v1/embeddings", BODY).headers
+    assert headers["server"] == "panope"
+    assert not {name for name in headers if name.startswith("x-envoy")}
+
+
+def test_the_access_log_tells_the_path_of_the_caller_and_no_secret(edge):
+    edge.post("/v1/embeddings", BODY, {"authorization": "Bearer s3cret", "x-request-id": "logged-1"})
+    text = ""
+    while "logged-1" not in text:  # Envoy writes it within a second
+        text = edge.access_log.read_text()
+    line = next(json.loads(line) for line in text.splitlines() if "logged-1" in line)
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/embeddings", 200)
+    assert "s3cret" not in text
+
+
+def test_infer_over_native_grpc_shares_the_values_of_rest(edge, channel):
+    from google.protobuf import struct_pb2
+
+    from panope.v1 import infer_service_pb2
+
+    value = struct_pb2.Value()
+    value.struct_value.update({"texts": ["abc"], "dimensions": 2})
+    stub = infer_service_pb2_grpc.InferServiceStub(channel)
+    answer = stub.Infer(infer_service_pb2.InferRequest(model="acme/embedder", value=value))
+    assert len(answer.value.list_value.values[0].list_value.values) == 2

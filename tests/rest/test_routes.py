@@ -1,0 +1,122 @@
+"""Every REST route of the protos, called through Envoy."""
+
+from __future__ import annotations
+
+import pytest
+
+from panope_envoy.rest_routes import RestRoute, rest_routes
+
+#: A good request for each route: the model in its path and its body.
+BODIES: dict[tuple[str, str], object] = {
+    ("POST", "/v1/embeddings"): {"model": "acme/embedder", "input": "a"},
+    ("POST", "/v1/embed"): {"inputs": "a"},
+    ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
+    ("POST", "/v1/infer/{model=**}"): {"value": "a"},
+    ("POST", "/models/load"): {"model": "acme/embedder"},
+    ("POST", "/models/unload"): {"model": "acme/embedder"},
+}
+#: Paths with one segment for the model; no model has such a name, so the façade says so.
+ONE_SEGMENT = "/v1/models/{model=*}/info"
+
+
+def name_of(route: RestRoute) -> str:
+    return f"{route.verb} {route.template}"
+
+
+@pytest.mark.parametrize("route", rest_routes(), ids=name_of)
+def test_every_route_reaches_its_method(edge, route):
+    model = "single" if route.template == ONE_SEGMENT else "acme/embedder"
+    reply = edge.request(route.verb, route.path(model=model), BODIES.get((route.verb, route.template)))
+    if route.template == ONE_SEGMENT:
+        assert (reply.status, reply.error["code"]) == (404, "model_not_found")
+    else:
+        assert reply.status == 200, reply.body
+        assert reply.headers["content-type"] == "application/json"
+
+
+def test_every_route_with_a_body_has_a_good_one_here():
+    assert {(route.verb, route.template) for route in rest_routes() if route.verb == "POST"} == set(BODIES)
+
+
+@pytest.mark.parametrize("route", rest_routes(), ids=name_of)
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "HEAD"])
+def test_another_method_on_a_known_path_is_405_and_names_the_right_one(edge, route, verb):
+    if verb == route.verb:
+        return
+    reply = edge.request(verb, route.path(model="acme/embedder"), b"{}" if verb in {"POST", "PUT"} else None)
+    assert (reply.status, reply.headers["allow"]) == (405, route.verb)
+    if verb != "HEAD":
+        assert reply.error["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v2/models", "/v1/embeddingz", "/v1/chat/completions", "/healthz"])
+def test_an_unknown_path_is_404_in_the_shape_of_errors(edge, path):
+    for reply in (edge.get(path), edge.post(path, {})):
+        assert reply.status == 404
+        assert reply.error == {
+            "message": "there is nothing at this path",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "unknown_path",
+        }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/acme/embedder",
+        "/v1/models/acme%2Fembedder",
+        "/v1/models/acme%2fembedder",
+        "/v1/models/acme/embedder/",
+        "/v1//models/acme/embedder",
+        "/v1/hardware/../models/acme/embedder",
+        "/v1/models/x%2F..%2Facme/embedder",
+        "/v1/models/acme%2Fembedder/info",
+    ],
+)
+def test_a_model_is_found_however_its_path_is_written(edge, path):
+    assert edge.get(path).json["id" if "info" not in path else "name"] == "acme/embedder"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/acme%252Fembedder", "/v1/models/acme%00embedder", "/v1/models/a\\b"])
+def test_a_path_that_hides_something_finds_no_model(edge, path):
+    reply = edge.get(path)
+    assert reply.status in {400, 404}
+    assert reply.error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder", "/v1/models", "/v1/hardware", "/v1/models/a/b/info"])
+def test_an_unknown_query_parameter_is_refused_by_name(edge, path):
+    reply = edge.get(f"{path}?model=acme/tensors")
+    assert reply.status == 400
+    assert reply.error == {
+        "message": "unknown query parameter `model`",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "unknown_field",
+    }
+
+
+def test_a_query_cannot_change_the_body_or_the_model(edge):
+    reply = edge.post("/v1/infer/acme/embedder?model=acme/tensors&body.data=e30=", {"value": "a"})
+    assert (reply.status, reply.error["code"]) == (400, "unknown_field")
+
+
+def test_the_admin_app_is_reached_through_the_same_port(edge):
+    assert edge.get("/health").json == {"status": "ok"}
+    assert edge.get("/ready").json == {"ready": True, "models": []}
+    assert edge.get("/status").json["version"] == "1"
+    assert edge.get("/metrics").body == edge.get("/v1/metrics").body == b"panope_up 1\n"
+
+
+def test_ready_tells_through_envoy_which_models_are_not(edge):
+    edge.not_ready["acme/embedder"] = "loading"
+    reply = edge.get("/ready")
+    assert reply.status == 503
+    assert reply.json["error"]["code"] == "not_ready"
+    assert reply.json["models"] == [{"name": "acme/embedder", "reason": "loading"}]
+
+
+def test_the_admin_app_takes_no_other_method_through_envoy(edge):
+    reply = edge.post("/health", {})
+    assert (reply.status, reply.headers["allow"], reply.error["code"]) == (405, "GET", "method_not_allowed")
