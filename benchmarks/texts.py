@@ -11,7 +11,7 @@ so these would other into has more her two like him see time could no make than 
 my made over did down only way find use may water long little very after words called just where most know
 server model vector language river mountain engine library question answer morning station history paper
 window garden bridge signal
-""".split()  # noqa: SIM905 - a list literal of a hundred words reads worse
+""".split()
 
 
 def texts_of(count: int, words: tuple[int, int], seed: int = 7) -> list[str]:

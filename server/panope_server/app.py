@@ -25,7 +25,7 @@ from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.resolve import Resolve
-from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
@@ -112,7 +112,7 @@ class App:
 
     def _pipeline(self, manager: ModelManager, metrics: Metrics) -> Pipeline:
         settings = self._settings
-        steps = [
+        steps: list[Step] = [
             Account(metrics, code_name, log_calls=settings.log_calls),
             Deadline(settings.limits.default_timeout_seconds),
             Validate(settings.limits),

@@ -36,11 +36,11 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         """Embeds a batch."""
         return await self._embed(request, context, "EmbedService/Embed")
 
-    async def StreamEmbed(  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def StreamEmbed(
         self, request_iterator: AsyncIterator[pb.StreamEmbedRequest], context: Context
     ) -> AsyncIterator[pb.StreamEmbedResponse]:
         """Embeds one batch for each request."""
@@ -55,7 +55,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         async for response in in_order(request_iterator, answer):
             yield response
 
-    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """Splits texts into tokens."""
         special = request.add_special_tokens if request.HasField("add_special_tokens") else True
         work = TokenizeWork(list(request.texts), special)
@@ -64,7 +64,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         texts = (pb.TokenizedText(ids=t.ids, tokens=t.tokens, starts=t.starts, ends=t.ends) for t in answer.texts)
         return pb.TokenizeResponse(model=model, texts=texts)
 
-    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:
         """Joins token ids into texts."""
         skip = request.skip_special_tokens if request.HasField("skip_special_tokens") else True
         work = DetokenizeWork([list(sequence.ids) for sequence in request.token_sequences], skip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from google.protobuf import struct_pb2
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import MessageToDict
 
 from panope.v1 import infer_service_pb2 as pb
 from panope.v1 import infer_service_pb2_grpc as pb_grpc
@@ -24,11 +24,11 @@ class InferServicer(pb_grpc.InferServiceServicer):
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def Infer(self, request: pb.InferRequest, context: Context) -> pb.InferResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def Infer(self, request: pb.InferRequest, context: Context) -> pb.InferResponse:
         """Runs the model once."""
         return await self._infer(request, context, "InferService/Infer")
 
-    async def StreamInfer(  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def StreamInfer(
         self, request_iterator: AsyncIterator[pb.StreamInferRequest], context: Context
     ) -> AsyncIterator[pb.StreamInferResponse]:
         """Runs the model once for each request."""
@@ -63,4 +63,11 @@ class InferServicer(pb_grpc.InferServiceServicer):
         call = call_for(context, model=request.model, work=work, task="embed", interface=interface)
         answer = await self._pipeline.run(call)
         assert isinstance(answer, EmbedAnswer)
-        return pb.InferResponse(model=call.model, value=ParseDict(value_of(answer), struct_pb2.Value()))
+        return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
+
+
+def _value(vectors: list[list[float]]) -> struct_pb2.Value:
+    value = struct_pb2.Value()
+    for vector in vectors:
+        value.list_value.add_list().extend(vector)
+    return value

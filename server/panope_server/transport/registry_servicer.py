@@ -22,7 +22,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     def __init__(self, models: Models) -> None:
         self._models = models
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """Lists models by name."""
         size = request.page_size or DEFAULT_PAGE_SIZE
         if size > MAX_PAGE_SIZE:
@@ -33,20 +33,20 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         token = _token(page[-1].name) if len(views) > size else ""
         return pb.ListModelsResponse(models=[model_message(view) for view in page], next_page_token=token)
 
-    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tells about one model."""
         return pb.GetModelResponse(model=model_message(await self._models.get(_named(request.model))))
 
-    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """Loads a model."""
         view = await self._models.load(_named(request.model), request.backend, request.precision)
         return pb.LoadModelResponse(model=model_message(view))
 
-    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """Unloads a model."""
         return pb.UnloadModelResponse(model=model_message(await self._models.unload(_named(request.model))))
 
-    async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:  # type: ignore[override]  # noqa: N802 - gRPC's name
+    async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
         """Lists the devices."""
         return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
 

@@ -80,7 +80,8 @@ class GrpcServer:
             bound = 0
         if bound == 0:
             raise PreconditionError(
-                f"cannot listen for gRPC on {address}: the port is taken or the address is not ours", reason="port_taken"
+                f"cannot listen for gRPC on {address}: the port is taken or the address is not ours",
+                reason="port_taken",
             )
         self._server.add_insecure_port(f"unix:{socket_path}")
         await self._server.start()

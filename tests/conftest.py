@@ -1,0 +1,236 @@
+"""A real server for every test that wants one: the real program, its real Envoy, real workers, the real MiniLM."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+START_SECONDS = 100
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error, after a look at its shape."""
+        told = self.json["error"]
+        assert set(told) == {"message", "type", "param", "code"}
+        return dict(told)
+
+
+@dataclass
+class LiveServer:
+    """One `panope serve`."""
+
+    home: Path
+    http_port: int
+    grpc_port: int
+    admin_port: int
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    model: str = MODEL
+    envoy: bool = True
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        document: Any = None,
+        *,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
+    ) -> Reply:
+        """One HTTP exchange on a connection of its own; a document is sent as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, timeout=60)
+        sent = dict(headers or {})
+        if document is not None:
+            body = json.dumps(document).encode()
+            sent.setdefault("content-type", "application/json")
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, names, answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **more: Any) -> Reply:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, document: Any = None, **more: Any) -> Reply:
+        return self.request("POST", path, document, **more)
+
+    def admin(self, path: str) -> Reply:
+        return self.request("GET", path, port=self.admin_port)
+
+    def is_ready(self) -> bool:
+        try:
+            return self.admin("/ready").status == 200
+        except OSError:
+            return False
+
+    def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> float:
+        """Waits until something holds and returns how long that took; fails with the end of the log."""
+        started = time.monotonic()
+        while not condition():
+            if time.monotonic() - started > seconds or self.process.poll() is not None:
+                pytest.fail(f"{what} did not happen within {seconds} s\n{self.log()[-3000:]}")
+            time.sleep(0.005)
+        return time.monotonic() - started
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> float:
+        return self.wait(self.is_ready, seconds, "readiness")
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def workers(self) -> list[psutil.Process]:
+        return [child for child in self.children() if "panope_backends.worker" in " ".join(child.cmdline())]
+
+    def stop(self) -> int:
+        """Ends the server as an operator does; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@dataclass
+class Servers:
+    """Starts servers and ends them with the test."""
+
+    template: Path
+    folder: Path
+    running: list[LiveServer] = field(default_factory=list)
+
+    def start(
+        self,
+        *flags: str,
+        home: Path | None = None,
+        ready: bool = True,
+        envoy: bool = True,
+        demo: bool = True,
+        **variables: str,
+    ) -> LiveServer:
+        """Starts `panope serve` on free ports, by default on a copy of a home that holds the converted demo model."""
+        number = len(self.running)
+        if home is None:
+            home = self.folder / f"home-{number}"
+            shutil.copytree(self.template, home, symlinks=True)
+        http_port, grpc_port, admin_port = free_ports(3)
+        command = [sys.executable, "-m", "panope_server.cli.main", "serve", "--home", str(home)]
+        command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port), "--admin-port", str(admin_port)]
+        command += [*(["--demo"] if demo else []), *([] if envoy else ["--no-envoy"]), *flags]
+        log_path = self.folder / f"server-{number}.log"
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                command, env=clean_environment() | variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        server = LiveServer(home, http_port, grpc_port, admin_port, process, log_path, envoy=envoy)
+        self.running.append(server)
+        if ready:
+            server.wait_ready()
+            if envoy:
+                server.wait(lambda: _answers(server), 20, "an answer through Envoy")
+        return server
+
+    def stop(self) -> None:
+        for server in self.running:
+            if server.process.poll() is None:
+                server.process.send_signal(signal.SIGTERM)
+        for server in self.running:
+            try:
+                server.process.wait(40)
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait()
+
+
+def _answers(server: LiveServer) -> bool:
+    try:
+        return server.get("/health").status == 200
+    except OSError:
+        return False
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of Panope's that a developer may have."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PANOPE_")}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def converted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the demo model, converted; made once, copied by each server of a test, never changed."""
+    folder = tmp_path_factory.mktemp("template")
+    servers = Servers(folder, folder)
+    home = folder / "home"
+    server = servers.start(home=home, envoy=False)
+    assert server.stop() == 0, server.log()[-3000:]
+    return home
+
+
+@pytest.fixture(scope="session")
+def live_server(converted_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server for all tests that do not break it."""
+    servers = Servers(converted_home, tmp_path_factory.mktemp("live"))
+    yield servers.start()
+    servers.stop()
+
+
+@pytest.fixture
+def servers(converted_home: Path, tmp_path: Path) -> Iterator[Servers]:
+    """Servers of one test's own, to be broken."""
+    made = Servers(converted_home, tmp_path)
+    yield made
+    made.stop()

