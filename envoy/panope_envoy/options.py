@@ -67,6 +67,7 @@ def hosts_for(address: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -9,12 +9,22 @@ import struct
 
 import grpc
 import pytest
+from google.protobuf import struct_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from panope.rest.v1 import openai_service_pb2_grpc
 from panope.rest.v1.path_pb2 import NoPath
-from panope.v1 import embed_service_pb2, embed_service_pb2_grpc, infer_service_pb2_grpc, registry_service_pb2_grpc
+from panope.v1 import (
+    embed_service_pb2,
+    embed_service_pb2_grpc,
+    infer_service_pb2,
+    infer_service_pb2_grpc,
+    registry_service_pb2_grpc,
+)
 from panope.v1.registry_service_pb2 import ListModelsRequest
 
+POST = b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\n"
 BODY = {"model": "acme/embedder", "input": "abc"}
 
 
@@ -61,11 +71,12 @@ def test_a_name_that_was_rebound_to_loopback_is_refused(edge, host, path):
 
 
 def test_a_rebound_name_is_refused_for_grpc_too(edge):
-    with grpc.insecure_channel(
-        f"127.0.0.1:{edge.http_port}", options=[("grpc.default_authority", "evil.example")]
-    ) as channel:
-        with pytest.raises(grpc.RpcError) as raised:
-            registry_service_pb2_grpc.RegistryServiceStub(channel).ListModels(ListModelsRequest(), timeout=5)
+    options = [("grpc.default_authority", "evil.example")]
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{edge.http_port}", options) as channel,
+        pytest.raises(grpc.RpcError) as raised,
+    ):
+        registry_service_pb2_grpc.RegistryServiceStub(channel).ListModels(ListModelsRequest(), timeout=5)
     assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -134,9 +145,6 @@ def test_native_grpc_errors_keep_code_words_and_details(edge, channel):
 
 
 def test_health_and_reflection_pass(channel):
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
     health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
@@ -203,12 +211,8 @@ def test_grpc_web_answers_and_fails_as_grpc_does(edge):
         (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nbad_name: 1\r\n\r\n", b"400"),
         (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", b"431"),
         (b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n" + b"x: 1\r\n" * 100 + b"\r\n", b"431"),
-        (
-            b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
-            b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-            b"400",
-        ),
-        (b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (POST + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (POST + b"transfer-encoding: chunked\r\n\r\nzz\r\n", b"400"),
     ],
 )
 def test_broken_http_is_refused(edge, sent, status):
@@ -221,10 +225,7 @@ def test_a_caller_that_goes_away_frees_its_place_at_once(edge):
     edge.instances.hold = True
     data = json.dumps(BODY).encode()
     with socket.create_connection(("127.0.0.1", edge.http_port)) as connection:
-        connection.sendall(
-            b"POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n\r\n%s" % (len(data), data)
-        )
+        connection.sendall(POST + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(data), data))
         assert edge.instances.held.wait(5)
     assert edge.instances.cancelled.wait(1)
 
@@ -262,10 +263,6 @@ def test_the_access_log_tells_the_path_of_the_caller_and_no_secret(edge):
 
 
 def test_infer_over_native_grpc_shares_the_values_of_rest(edge, channel):
-    from google.protobuf import struct_pb2
-
-    from panope.v1 import infer_service_pb2
-
     value = struct_pb2.Value()
     value.struct_value.update({"texts": ["abc"], "dimensions": 2})
     stub = infer_service_pb2_grpc.InferServiceStub(channel)

@@ -132,9 +132,11 @@ def test_the_client_understands_a_wrong_field(client):
 
 def test_the_client_waits_as_long_as_a_full_queue_asks(edge):
     edge.instances.failure = OverloadedError("the queue is full", retry_after_seconds=0.25)
-    with openai.OpenAI(base_url=f"{edge.url}/v1", api_key="unused", max_retries=1) as client:
-        with pytest.raises(openai.RateLimitError) as raised:
-            client.embeddings.create(model=EMBEDDER, input="a")
+    with (
+        openai.OpenAI(base_url=f"{edge.url}/v1", api_key="unused", max_retries=1) as client,
+        pytest.raises(openai.RateLimitError) as raised,
+    ):
+        client.embeddings.create(model=EMBEDDER, input="a")
     assert len(edge.instances.calls) == 2
     assert raised.value.response.headers["retry-after-ms"] == "250"
     first, second = (call.started for call in edge.instances.calls)
