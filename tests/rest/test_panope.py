@@ -70,6 +70,14 @@ def test_an_output_may_be_asked_for_as_bytes(edge):
     assert base64.b64decode(reply.json["outputs"][0]["raw"]) == np.array([1, 2, 3.5, -4], "<f4").tobytes()
 
 
+def test_an_answer_of_many_megabytes_arrives_whole(edge):
+    values = np.random.default_rng(0).standard_normal(1 << 20).astype("<f4")
+    edge.instances.outputs = [NamedTensor("x", "float32", (1 << 20,), values.tobytes())]
+    reply = edge.post(INFER, {"inputs": [tensor()]})
+    assert len(reply.body) > 8 << 20
+    assert np.array_equal(np.array(reply.json["outputs"][0]["data"], "<f4"), values)
+
+
 def test_an_output_that_json_cannot_tell_is_refused_as_numbers_and_given_as_bytes(edge):
     data = np.array([np.nan, -np.inf], "<f4").tobytes()
     edge.instances.outputs = [NamedTensor("logits", "float32", (2,), data)]
