@@ -1,0 +1,278 @@
+"""docs/api.md, from the protos and their comments, the REST bodies and the table of errors."""
+
+from __future__ import annotations
+
+import inspect as python_inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from described import Element, Route, describe, elements, routes
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    EnumValueDescriptorProto,
+    FieldDescriptorProto,
+    MethodDescriptorProto,
+    ServiceDescriptorProto,
+)
+from msgspec import Struct, inspect
+from starlette.routing import Route as StarletteRoute
+
+from generator import markdown
+from generator.markdown import NOTICE, anchor, paragraphs, table
+from generator.words import default_words, words
+from panope_backends.errors import InternalError, PanopeError
+from panope_server.transport.admin import admin_app
+from panope_server.transport.errors import TABLE
+from panope_server.transport.rest import hugging_face, openai, panope, tensors
+from panope_server.transport.task_value import EmbedValue
+
+PACKAGE = "panope.v1"
+REST_PACKAGE = "panope.rest.v1"
+
+INTRODUCTION = """
+# API
+
+Panope speaks gRPC on port 8001 and, through Envoy, REST, gRPC and gRPC-Web on port 8000. The server tells its
+services itself: gRPC reflection is on, so that `grpcurl -plaintext localhost:8001 list` works without any file. The
+protos are in [protos/panope/v1](../protos/panope/v1); [clients](../clients) has the Python and the Go client.
+
+Beside the services below there is gRPC's own health service (Check and Watch): the empty name and the name of a service
+tell about the server, the name of a model about that model.
+"""
+
+ERRORS = """
+## Errors
+
+A failed call has a gRPC code and `google.rpc` details: `ErrorInfo` with a stable `reason` (domain `panope`),
+`BadRequest` with the field at fault, `RetryInfo` with the time after which the same call can succeed. On REST the body
+is `{"error": {"message", "type", "param", "code"}}`; `param` is the field and `code` the reason.
+"""
+
+REST = """
+## REST
+
+Bodies are JSON, sent with `content-type: application/json`. An unknown field is an error that names it. In a path a
+model's name may be written `vendor/name` or `vendor%2Fname`.
+"""
+
+GRPC = """
+## gRPC
+
+Package `panope.v1`.
+"""
+
+#: Envoy's transcoder turns gRPC codes into these.
+HTTP_STATUS: Mapping[str, int] = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "DATA_LOSS": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+#: What the admin port's routes are for; Envoy passes them on.
+ADMIN: Mapping[str, str] = {
+    "/health": "200 while the process answers.",
+    "/ready": "200 when every model that should serve does; 503 names the others and why.",
+    "/status": "Versions, ports, Envoy, every model with its instances.",
+    "/metrics": "Metrics in Prometheus's text format.",
+    "/v1/metrics": "As `/metrics`.",
+}
+
+#: The bodies of REST requests, with the message whose comments tell about fields of the same name.
+BODIES: Sequence[tuple[type[Struct], str]] = (
+    (openai.EmbeddingsBody, "EmbedRequest"),
+    (hugging_face.EmbedBody, "EmbedRequest"),
+    (panope.InferBody, "InferRequest"),
+    (tensors.TensorBody, "Tensor"),
+    (tensors.OutputBody, "Tensor"),
+    (EmbedValue, "EmbedRequest"),
+    (panope.LoadBody, "LoadModelRequest"),
+    (panope.UnloadBody, "UnloadModelRequest"),
+)
+
+#: Fields of REST bodies that no message has.
+TOLD: Mapping[str, str] = {
+    "encoding_format": "Vectors as numbers, or as base64 of little-endian 32-bit floats. Default: `float`.",
+    "datatype": "The type of every element.",
+}
+
+#: What a comment says of its message's other fields, which a REST body may not have.
+_ADVICE = re.compile(r" (Required|Excludes `\w+`)\.")
+
+_SCALARS = {
+    kind: FieldDescriptorProto.Type.Name(kind).removeprefix("TYPE_").lower()
+    for kind in FieldDescriptorProto.Type.values()
+}
+
+
+def page() -> str:
+    """The page's text."""
+    found = [element for file in describe().file if file.name.startswith("panope/") for element in elements(file)]
+    public = [element for element in found if element.file.package == PACKAGE]
+    facade = [element for element in found if element.file.package == REST_PACKAGE]
+    lines = [NOTICE, INTRODUCTION, *_errors(), *_rest(facade, public), GRPC]
+    for element in public:
+        if isinstance(element.node, ServiceDescriptorProto):
+            lines += _service(element, public)
+    lines += ["## Messages", ""]
+    for element in public:
+        match element.node:
+            case DescriptorProto():
+                lines += _message(element, public)
+            case EnumDescriptorProto():
+                lines += _enum(element, public)
+    return markdown.page(lines)
+
+
+def _errors() -> list[str]:
+    """One row for each code, told by its first class in the table; the root stands for InternalError."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for error, code, kind in TABLE:
+        told = InternalError if error is PanopeError else error
+        when = (told.__doc__ or "").split("\n")[0]
+        rows.setdefault(code.name, (code.name, str(HTTP_STATUS[code.name]), f"`{kind}`", when))
+    return [ERRORS, *table(("gRPC code", "HTTP status", "`type`", "When"), rows.values())]
+
+
+def _rest(facade: Sequence[Element], public: Sequence[Element]) -> list[str]:
+    found = {path_of(route): element.comment for element in facade for route in _routes(element)}
+    rows = [(f"`{path}`", _linked(comment)) for path, comment in found.items()]
+    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status)
+    rows += [(f"`GET {route.path}`", ADMIN[route.path]) for route in app.routes if isinstance(route, StarletteRoute)]
+    lines = [REST, *table(("Route", "What"), rows)]
+    for body, message in BODIES:
+        lines += _body(body, dict(_comments_of(message, public)))
+    return lines
+
+
+def _routes(element: Element) -> list[Route]:
+    return routes(element.node) if isinstance(element.node, MethodDescriptorProto) else []
+
+
+def _linked(comment: str) -> str:
+    """A comment whose names of typed methods, such as InferService.Infer, lead to them."""
+    text = " ".join(paragraphs(comment))
+    return re.sub(r"\w+Service\.(\w+)", lambda name: f"[{name[0]}](#{anchor(name[1])})", text)
+
+
+async def _no_status() -> object:
+    """Stands in for the server's status: only the routes of the application are read."""
+    return {}
+
+
+def path_of(route: Route) -> str:
+    """A route as a person writes it: `GET /v1/models/{model}`."""
+    path = re.sub(r"\{(\w+)=[^}]*\}", r"{\1}", route.template)
+    return f"{route.verb} {path}"
+
+
+def _body(body: type[Struct], fallback: Mapping[str, str]) -> list[str]:
+    """The heading and the fields of a REST body."""
+    text, told = _docstring(body)
+    info = inspect.type_info(body)
+    assert isinstance(info, inspect.StructType)  # bodies are Structs
+    rows = [
+        (
+            f"`{field.name}`",
+            words(field.type),
+            "required" if field.required else default_words(field.default),
+            told.get(field.name) or TOLD.get(field.name) or _ADVICE.sub("", fallback.get(field.name, "")),
+        )
+        for field in info.fields
+    ]
+    route = re.match(r"([A-Z]+ /[\w/{}]+)\W+(.*)", text, re.DOTALL)
+    heading, text = (f"`{route[1]}`", _sentence(route[2])) if route else (body.__name__, text)
+    return [f"### {heading}", "", text, "", *table(("Field", "Value", "Default", "What"), rows)]
+
+
+def _docstring(kind: type) -> tuple[str, dict[str, str]]:
+    """A class's docstring: its text, and its attributes' texts."""
+    text, _, attributes = python_inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:\n")
+    entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", attributes, re.MULTILINE)
+    return text, {name: _sentence(told) for name, told in entries}
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text[:1].upper().split()) + text[1:]
+
+
+def _service(service: Element, public: Sequence[Element]) -> list[str]:
+    lines = [f"### {service.node.name}", "", *_spaced(paragraphs(service.comment))]
+    for element in public:
+        if isinstance(element.node, MethodDescriptorProto) and element.parents == (service.node,):
+            lines += [
+                f"#### {element.node.name}",
+                "",
+                _signature(element.node),
+                "",
+                *_spaced(paragraphs(element.comment)),
+            ]
+    return lines
+
+
+def _signature(method: MethodDescriptorProto) -> str:
+    asked = f"{'stream of ' if method.client_streaming else ''}{_link(method.input_type)}"
+    given = f"{'stream of ' if method.server_streaming else ''}{_link(method.output_type)}"
+    return f"{asked} → {given}"
+
+
+def _message(message: Element, public: Sequence[Element]) -> list[str]:
+    rows = [
+        (f"`{field.node.name}`", _type(field.node), field.comment)
+        for field in _children(message, public)
+        if isinstance(field.node, FieldDescriptorProto)
+    ]
+    fields = table(("Field", "Type", "What"), rows) if rows else ["No fields.", ""]
+    return [f"### {_short(message.name)}", "", *_spaced(paragraphs(message.comment)), *fields]
+
+
+def _enum(enum: Element, public: Sequence[Element]) -> list[str]:
+    rows = [
+        (f"`{value.node.name}`", str(value.node.number), value.comment)
+        for value in _children(enum, public)
+        if isinstance(value.node, EnumValueDescriptorProto)
+    ]
+    return [
+        f"### {_short(enum.name)}",
+        "",
+        *_spaced(paragraphs(enum.comment)),
+        *table(("Value", "Number", "What"), rows),
+    ]
+
+
+def _children(parent: Element, public: Sequence[Element]) -> Iterator[Element]:
+    return (element for element in public if element.parents and element.parents == (*parent.parents, parent.node))
+
+
+def _comments_of(message: str, public: Sequence[Element]) -> Iterator[tuple[str, str]]:
+    prefix = f"{PACKAGE}.{message}."
+    return ((element.node.name, element.comment) for element in public if element.name.startswith(prefix))
+
+
+def _type(field: FieldDescriptorProto) -> str:
+    name = _link(field.type_name) if field.type_name else f"`{_SCALARS[field.type]}`"
+    if field.label == FieldDescriptorProto.LABEL_REPEATED:
+        return f"repeated {name}"
+    return f"optional {name}" if field.proto3_optional else name
+
+
+def _link(full: str) -> str:
+    """A message's or enum's name, linked to its section when it has one."""
+    if full.startswith(f".{PACKAGE}."):
+        return f"[{_short(full[1:])}](#{anchor(_short(full[1:]))})"
+    return f"`{full[1:]}`"
+
+
+def _short(full: str) -> str:
+    return full.removeprefix(f"{PACKAGE}.")
+
+
+def _spaced(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in (text, "")]

@@ -1,0 +1,89 @@
+"""Every command line of the documents is one that Panope takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from panope_server.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command_lines(document: Any) -> Iterator[list[str]]:
+    """The commands in a document's shell blocks, comments and variables in front left out."""
+    for block in document.fences("sh", "bash", "shell", "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = list(shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="();|&"))
+            command: list[str] = []
+            for word in [*words, ";"]:
+                if re.fullmatch(r"[();|&]+", word):
+                    if command:
+                        yield command
+                    command = []
+                elif command or not re.match(r"\w+=", word):
+                    command.append(word)
+
+
+def parse(arguments: list[str]) -> None:
+    """Parses a `panope` command as the program does, without running it."""
+    group: Any = typer.main.get_command(app)
+    name, *rest = arguments
+    assert name in group.commands, f"`panope {name}` is no command"
+    group.commands[name].make_context(name, rest)
+
+
+def test_every_panope_command_parses(document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in command_lines(document):
+        if Path(command[0]).name == "panope":
+            for folder in (word for word in command if word.startswith("./")):
+                Path(folder).mkdir(exist_ok=True)  # the reader has it
+            parse(command[1:])
+
+
+def test_every_make_target_exists(document: Any) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    for command in command_lines(document):
+        if command[0] == "make":
+            assert {word for word in command[1:] if "=" not in word} <= targets
+
+
+def test_the_readme_has_commands_to_check(document: Any) -> None:
+    if document.name == "README.md":
+        programs = {Path(command[0]).name for command in command_lines(document)}
+        assert {"panope", "make", "curl", "grpcurl", "go"} <= programs
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("serve --htp-port 1", "No such option"),
+        ("serve --http-port x", "valid integer"),
+        ("load", "Missing parameter: model"),
+    ],
+)
+def test_a_wrong_command_line_is_seen(line: str, words: str) -> None:
+    with pytest.raises(Exception, match=words):
+        parse(line.split())
+
+
+def test_an_unknown_command_is_seen() -> None:
+    with pytest.raises(AssertionError, match="`panope sevre` is no command"):
+        parse(["sevre"])
+
+
+def test_command_lines_are_found_in_what_people_write(document: Any) -> None:
+    shell = "# a comment\nX=1 panope ls \\\n  --json | cat   # why\n(cd a && panope ps 'b c')\n"
+    text = f"```sh\n{shell}```\n```python\npanope no\n```\n"
+
+    found = list(command_lines(type(document)(Path("page.md"), text)))
+
+    assert found == [["panope", "ls", "--json"], ["cat"], ["cd", "a"], ["panope", "ps", "b c"]]
