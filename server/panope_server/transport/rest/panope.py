@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +25,9 @@ from panope_server.transport.task_value import embed_work_of
 from panope_server.work import NamedTensor, TensorAnswer, TensorWork
 
 _INTERFACE = "PanopeService/Infer"
+
+_OUTPUT_NAMES = re.compile(r"^output_names|(?<=`)output_names(?=[`\[])")
+_DATA_TYPE = re.compile(r"(?<=\]\.)data_type\b")
 
 _Name = Annotated[str, Meta(min_length=1)]
 
@@ -142,9 +146,9 @@ def _printed(model: str, outputs: list[NamedTensor], raw: set[str]) -> bytes:
 
 
 def _in_the_words_of_the_body(error: InvalidInputError) -> InvalidInputError:
-    """Names `outputs` and `datatype` as the body does."""
+    """Names `outputs` and `datatype` as the body does; a tensor may itself be called `data_type`."""
 
     def renamed(text: str) -> str:
-        return text.replace("output_names", "outputs").replace("data_type", "datatype")
+        return _DATA_TYPE.sub("datatype", _OUTPUT_NAMES.sub("outputs", text))
 
     return InvalidInputError(renamed(error.message), reason=error.reason, field=renamed(error.field))
