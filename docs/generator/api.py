@@ -125,7 +125,7 @@ def page() -> str:
     for element in public:
         match element.node:
             case DescriptorProto():
-                lines += _message(element, public)
+                lines += _message(element, element.node, public)
             case EnumDescriptorProto():
                 lines += _enum(element, public)
     return markdown.page(lines)
@@ -223,9 +223,9 @@ def _signature(method: MethodDescriptorProto) -> str:
     return f"{asked} → {given}"
 
 
-def _message(message: Element, public: Sequence[Element]) -> list[str]:
+def _message(message: Element, node: DescriptorProto, public: Sequence[Element]) -> list[str]:
     rows = [
-        (f"`{field.node.name}`", _type(field.node), field.comment)
+        (f"`{field.node.name}`", _type(field.node, node), field.comment)
         for field in _children(message, public)
         if isinstance(field.node, FieldDescriptorProto)
     ]
@@ -256,11 +256,15 @@ def _comments_of(message: str, public: Sequence[Element]) -> Iterator[tuple[str,
     return ((element.node.name, element.comment) for element in public if element.name.startswith(prefix))
 
 
-def _type(field: FieldDescriptorProto) -> str:
+def _type(field: FieldDescriptorProto, message: DescriptorProto) -> str:
     name = _link(field.type_name) if field.type_name else f"`{_SCALARS[field.type]}`"
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return f"repeated {name}"
-    return f"optional {name}" if field.proto3_optional else name
+    if field.proto3_optional:
+        return f"optional {name}"
+    if field.HasField("oneof_index"):
+        return f"{name}, one of `{message.oneof_decl[field.oneof_index].name}`"
+    return name
 
 
 def _link(full: str) -> str:
