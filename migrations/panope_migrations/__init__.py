@@ -1,1 +1,4 @@
 """The registry's schema, step by step."""
+
+HEAD = "0001"
+"""The newest version; a test compares it with the versions folder."""

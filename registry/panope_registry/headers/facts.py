@@ -1,0 +1,48 @@
+"""What a header tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: Kept beside the weights, such as position ids; not parameters.
+BUFFERS = frozenset({"int64", "int32", "int16", "uint64", "uint32", "uint16", "bool", "string"})
+
+
+@dataclass(frozen=True)
+class WeightFacts:
+    """What is in a weights file.
+
+    Attributes:
+        elements: precision -> number of elements stored in it; integer buffers included, under their own names.
+        architecture: as the file names it; empty when it does not.
+        metadata: single values of the header that later steps use.
+    """
+
+    elements: Mapping[str, int]
+    architecture: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of parameters."""
+        return sum(count for precision, count in self.elements.items() if precision not in BUFFERS)
+
+    @property
+    def precision(self) -> str:
+        """The precision of most parameters; empty when there are none."""
+        return max(
+            (precision for precision in self.elements if precision not in BUFFERS),
+            key=lambda precision: self.elements[precision],
+            default="",
+        )
+
+
+def merged(facts: list[WeightFacts]) -> WeightFacts:
+    """The facts of a model whose weights are in several files."""
+    elements: Counter[str] = Counter()
+    for part in facts:
+        elements.update(part.elements)
+    first = facts[0]
+    return WeightFacts(dict(elements), first.architecture, first.metadata)

@@ -1,0 +1,120 @@
+"""From a folder to blobs, manifests and what to record. The database is not touched here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from panope_backends.errors import PreconditionError
+from panope_registry.disk import disk_errors
+from panope_registry.folder import FolderFile, list_folder
+from panope_registry.kinds import IMPORTED, SUPPORTING, FileKind
+from panope_registry.manifest import Manifest, ManifestFile, listing_digest
+from panope_registry.names import shown
+from panope_registry.store import Blob, Store
+from panope_registry.understand import Understanding, understand
+from panope_registry.weights import WeightSet
+
+Progress = Callable[[int, int, str], None]
+"""Called with the bytes done, the bytes in all and the file at hand, for each MiB."""
+
+
+@dataclass(frozen=True)
+class RevisionFile:
+    """A file of a revision; `blob` is None when it was not imported."""
+
+    path: str
+    kind: FileKind
+    size_bytes: int
+    blob: Blob | None
+
+
+@dataclass(frozen=True)
+class ImportedRevision:
+    """A folder's content, all of it in the store.
+
+    Attributes:
+        commit: names the content.
+    """
+
+    commit: str
+    files: tuple[RevisionFile, ...]
+    understanding: Understanding
+    manifests: tuple[Manifest, ...]
+
+
+def ingest_folder(store: Store, folder: Path, staging: Path, progress: Progress | None) -> ImportedRevision:
+    """Brings a model's folder into the store.
+
+    Raises:
+        InvalidInputError: a file is broken or leaves the folder.
+        PreconditionError: its weights are unsafe, it needs code, cannot be read or changes meanwhile.
+        CapacityError: the disk is full.
+    """
+    listed = list_folder(folder)
+    kinds = understand({file.path: file.source for file in listed}).kinds  # refuse before copying gigabytes
+    blobs = add_files(store, [file for file in listed if kinds[file.path] in IMPORTED], staging, progress)
+    # Headers are read again from the store: what is recorded is what is kept, whatever became of the folder.
+    sources = {file.path: file.source for file in listed} | {
+        path: store.blob_path(blob.sha256) for path, blob in blobs.items()
+    }
+    understanding = understand(sources)
+    files = tuple(
+        RevisionFile(file.path, understanding.kinds[file.path], file.size_bytes, blobs.get(file.path))
+        for file in listed
+    )
+    commit = listing_digest((file.path, file.size_bytes, file.blob.sha256 if file.blob else "") for file in files)
+    manifests = tuple(_manifest(found, understanding.kinds, blobs) for found in understanding.weight_sets)
+    return ImportedRevision(commit, files, understanding, manifests)
+
+
+def add_files(
+    store: Store, files: list[FolderFile], staging: Path, progress: Progress | None = None
+) -> dict[str, Blob]:
+    """Brings files into the store; path -> blob."""
+    counter = _Counter(progress, sum(file.size_bytes for file in files))
+    blobs: dict[str, Blob] = {}
+    for file in files:
+        counter.file = file.path
+        with disk_errors(file.path):
+            blob = store.add(file.source, staging, counter.add)
+        if blob.size_bytes != file.size_bytes:
+            raise PreconditionError(f"`{shown(file.path)}` changed while it was read", reason="folder_changed")
+        blobs[file.path] = blob
+    return blobs
+
+
+def _manifest(found: WeightSet, kinds: Mapping[str, FileKind], blobs: Mapping[str, Blob]) -> Manifest:
+    """The weights at their places, and every configuration and tokenizer file at its own."""
+    paths = {path: path for path, kind in kinds.items() if kind in SUPPORTING} | dict(found.files)
+    files = {}
+    for path, path_in_view in paths.items():
+        blob = blobs.get(path)
+        if blob is None:
+            raise PreconditionError(
+                f"`{shown(path)}` was needed only after the folder changed", reason="folder_changed"
+            )
+        files[path_in_view] = ManifestFile(
+            _component(kinds[path], path_in_view), path_in_view, blob.sha256, blob.size_bytes
+        )
+    return Manifest(found.format, found.precision, found.parameter_count, tuple(files.values()))
+
+
+def _component(kind: FileKind, path: str) -> str:
+    """Weights in a folder of their own are a part of their own, such as `2_Dense`, which a conversion leaves alone."""
+    folder, _, _ = path.rpartition("/")
+    return folder if folder and kind is FileKind.WEIGHTS else kind.value
+
+
+class _Counter:
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+        self.file = ""
+
+    def add(self, size: int) -> None:
+        self._done += size
+        if self._progress is not None:
+            self._progress(self._done, self._total, self.file)

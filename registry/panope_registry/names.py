@@ -1,0 +1,88 @@
+"""The one rule for names of models and the one rule for paths of files inside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from panope_backends.errors import InvalidInputError
+
+MAX_PART_LENGTH = 96
+MAX_PATH_BYTES = 1024
+MAX_SEGMENT_BYTES = 255
+
+_PART = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{MAX_PART_LENGTH - 1}}}")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """`vendor/name`, checked."""
+
+    vendor: str
+    name: str
+
+    def __str__(self) -> str:
+        """The form that users write."""
+        return f"{self.vendor}/{self.name}"
+
+
+def parse_model_name(text: str) -> ModelName:
+    """Checks a model's name.
+
+    Two parts of 1 to 96 ASCII letters, digits, `_`, `-` and single dots, not beginning with `-` or `.`.
+
+    Raises:
+        InvalidInputError: it is not such a name.
+    """
+    parts = text.split("/")
+    if len(parts) != 2:
+        raise InvalidInputError(f"`{shown(text)}` is not a model's name: write VENDOR/NAME", field="name")
+    for part in parts:
+        if not _PART.fullmatch(part) or ".." in part:
+            raise InvalidInputError(
+                f"`{shown(text)}` is not a model's name: each part has 1 to {MAX_PART_LENGTH} ASCII letters, digits, "
+                "`_`, `-` and single dots, and begins with a letter, a digit or `_`",
+                field="name",
+            )
+    return ModelName(*parts)
+
+
+def safe_relative_path(text: str) -> str:
+    """Returns the path if it stays inside the folder that it is joined to, on every system.
+
+    Segments are separated by `/`; each is printable, none is empty, `.` or `..`; no backslash, no drive.
+
+    Raises:
+        InvalidInputError: it is not such a path.
+    """
+    problem = _path_problem(text)
+    if problem:
+        raise InvalidInputError(f"`{shown(text)}` is not a path inside a model: {problem}", reason="unsafe_path")
+    return text
+
+
+def shown(text: str, limit: int = 200) -> str:
+    """The text for a message: on one line, printable and not too long."""
+    visible = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[:limit])
+    return visible + ("…" if len(text) > limit else "")
+
+
+def _path_problem(text: str) -> str:
+    """What is wrong with it; empty when nothing is."""
+    if not text:
+        return "it is empty"
+    if not text.isprintable():  # control characters, lone surrogates, marks that change the reading direction
+        return "it holds characters that cannot be printed"
+    if "\\" in text:
+        return "it holds a backslash"
+    if text.startswith("/") or _DRIVE.match(text):
+        return "it is absolute"
+    if len(text.encode()) > MAX_PATH_BYTES:
+        return f"it is longer than {MAX_PATH_BYTES} bytes"
+    segments = text.split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        return "a segment is empty, `.` or `..`"
+    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
+        return f"a segment is longer than {MAX_SEGMENT_BYTES} bytes"
+    return ""

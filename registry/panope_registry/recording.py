@@ -1,0 +1,201 @@
+"""Writes to the database, each within a transaction of the caller's.
+
+Changes run one at a time over all processes (`Database.change`), so looking first and inserting what is missing is
+safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, Table, delete, exists, insert, select, update
+
+from panope_backends.errors import AlreadyExistsError
+from panope_registry.columns import now
+from panope_registry.importer import ImportedRevision
+from panope_registry.manifest import Manifest
+from panope_registry.names import ModelName
+from panope_registry.records import (
+    blob,
+    blob_location,
+    component,
+    model,
+    model_variant,
+    repo,
+    repo_file,
+    revision,
+    variant,
+    variant_file,
+    vendor,
+)
+from panope_registry.store import Blob
+
+FOLDER = "folder"
+
+
+def record_import(connection: Connection, name: ModelName, imported: ImportedRevision, store: str) -> None:
+    """Makes an imported revision the one that the model serves; records what is not known yet.
+
+    Raises:
+        AlreadyExistsError: the name belongs to a repo of another source.
+    """
+    vendor_id = _ensure(connection, vendor, {"name": name.vendor}, {"created_at": now()})
+    repo_id = _ensure_repo(connection, vendor_id, str(name))
+    record_blobs(connection, (file.blob for file in imported.files if file.blob), store)
+    revision_id = _ensure_revision(connection, repo_id, imported)
+    variant_ids = [record_variant(connection, manifest, revision_id) for manifest in imported.manifests]
+    model_id = _put_model(connection, vendor_id, str(name), revision_id, imported)
+    for variant_id in variant_ids:
+        link = {"model_id": model_id, "revision_id": revision_id, "variant_id": variant_id}
+        if not connection.execute(select(model_variant).filter_by(**link)).first():
+            connection.execute(insert(model_variant).values(link))
+
+
+def record_blobs(connection: Connection, blobs: Iterable[Blob], store: str) -> None:
+    """Records that a store holds these blobs and has just hashed them."""
+    for sha256, found in {found.sha256: found for found in blobs}.items():
+        if not connection.execute(select(blob.c.sha256).where(blob.c.sha256 == sha256)).first():
+            connection.execute(insert(blob).values(sha256=sha256, size_bytes=found.size_bytes, created_at=now()))
+        record_hashed(connection, {sha256: found.fingerprint}, store)
+
+
+def record_hashed(connection: Connection, fingerprints: Mapping[str, str], store: str) -> None:
+    """Records that blobs were hashed and are what their names say; sha256 -> fingerprint."""
+    for sha256, fingerprint in fingerprints.items():
+        _put_location(connection, sha256, store, state="present", fingerprint=fingerprint)
+
+
+def record_damaged(connection: Connection, sha256: str, store: str) -> None:
+    """Records that a blob is in quarantine."""
+    _put_location(connection, sha256, store, state="quarantined", fingerprint="")
+
+
+def record_variant(
+    connection: Connection, manifest: Manifest, revision_id: int | None = None, derived_from_id: int | None = None
+) -> int:
+    """The variant's id; it is recorded if its digest is new."""
+    known = connection.execute(select(variant.c.id).where(variant.c.digest == manifest.digest)).scalar_one_or_none()
+    if known is not None:
+        return int(known)
+    origin = manifest.origin
+    variant_id = _insert(
+        connection,
+        variant,
+        {
+            "digest": manifest.digest,
+            "format": manifest.format,
+            "precision": manifest.precision,
+            "size_bytes": manifest.size_bytes,
+            "parameter_count": manifest.parameter_count,
+            "derived_from_id": derived_from_id,
+            "backend": origin.backend if origin else "",
+            "engine_version": origin.engine_version if origin else "",
+            "created_at": now(),
+        },
+    )
+    components = {
+        name: _insert(connection, component, {"variant_id": variant_id, "name": name, "revision_id": revision_id})
+        for name in sorted({file.component for file in manifest.files})
+    }
+    connection.execute(
+        insert(variant_file),
+        [
+            {
+                "variant_id": variant_id,
+                "path": file.path,
+                "component_id": components[file.component],
+                "sha256": file.sha256,
+            }
+            for file in manifest.files
+        ],
+    )
+    return variant_id
+
+
+def delete_model(connection: Connection, name: str) -> bool:
+    """Deletes a model, its repo, and the variants that no other model offers; False when there is none.
+
+    Blobs and views stay: another machine may be loading them at this moment.
+    """
+    row = connection.execute(
+        select(model.c.id, revision.c.repo_id).join(revision).where(model.c.name == name)
+    ).one_or_none()
+    if row is None:
+        return False
+    connection.execute(delete(model).where(model.c.id == row.id))
+    used = (
+        select(model.c.id).join(revision, revision.c.id == model.c.revision_id).where(revision.c.repo_id == repo.c.id)
+    )
+    connection.execute(delete(repo).where(repo.c.id == row.repo_id, ~exists(used)))
+    offered = select(model_variant.c.variant_id).where(model_variant.c.variant_id == variant.c.id)
+    connection.execute(delete(variant).where(variant.c.derived_from_id.is_(None), ~exists(offered)))
+    return True
+
+
+def _ensure_repo(connection: Connection, vendor_id: int, name: str) -> int:
+    found = connection.execute(select(repo.c.id, repo.c.source).where(repo.c.name == name)).one_or_none()
+    if found is None:
+        values = {"vendor_id": vendor_id, "name": name, "source": FOLDER, "created_at": now(), "synced_at": now()}
+        return _insert(connection, repo, values)
+    if found.source != FOLDER:
+        raise AlreadyExistsError(f"`{name}` comes from `{found.source}`; import the folder under another name")
+    connection.execute(update(repo).where(repo.c.id == found.id).values(synced_at=now()))
+    return int(found.id)
+
+
+def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRevision) -> int:
+    key = {"repo_id": repo_id, "commit": imported.commit}
+    known = connection.execute(select(revision.c.id).filter_by(**key)).scalar_one_or_none()
+    if known is not None:
+        return int(known)
+    revision_id = _insert(
+        connection, revision, key | {"config": dict(imported.understanding.config), "created_at": now()}
+    )
+    connection.execute(
+        insert(repo_file),
+        [
+            {
+                "revision_id": revision_id,
+                "path": file.path,
+                "kind": file.kind.value,
+                "size_bytes": file.size_bytes,
+                "sha256": file.blob.sha256 if file.blob else None,
+            }
+            for file in imported.files
+        ],
+    )
+    return revision_id
+
+
+def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: int, imported: ImportedRevision) -> int:
+    understanding = imported.understanding
+    values = {
+        "revision_id": revision_id,
+        "task": understanding.task,
+        "architecture": understanding.architecture,
+        "reasons": dict(understanding.reasons),
+        "updated_at": now(),
+    }
+    known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()
+    if known is None:
+        return _insert(connection, model, values | {"vendor_id": vendor_id, "name": name, "created_at": now()})
+    connection.execute(update(model).where(model.c.id == known).values(values))
+    return int(known)
+
+
+def _put_location(connection: Connection, sha256: str, store: str, *, state: str, fingerprint: str) -> None:
+    values = {"state": state, "fingerprint": fingerprint, "verified_at": now()}
+    key = {"sha256": sha256, "store": store}
+    changed = connection.execute(update(blob_location).filter_by(**key).values(values))
+    if changed.rowcount == 0:
+        connection.execute(insert(blob_location).values(key | values))
+
+
+def _ensure(connection: Connection, table: Table, key: dict[str, object], more: dict[str, object]) -> int:
+    known = connection.execute(select(table.c.id).filter_by(**key)).scalar_one_or_none()
+    return int(known) if known is not None else _insert(connection, table, key | more)
+
+
+def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
+    row_id = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
+    return int(row_id)

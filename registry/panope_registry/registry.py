@@ -1,0 +1,248 @@
+"""The registry, as the server and the command line use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PreconditionError
+from panope_registry import catalogue, recording
+from panope_registry.catalogue import StoredVariant
+from panope_registry.database import Database, open_engine, sqlite_file
+from panope_registry.disk import disk_errors
+from panope_registry.entries import FileEntry, ModelEntry, VariantEntry
+from panope_registry.folder import list_folder
+from panope_registry.importer import Progress, add_files, ingest_folder
+from panope_registry.manifest import Manifest, ManifestFile, Origin
+from panope_registry.names import parse_model_name, shown
+from panope_registry.schema import migrate
+from panope_registry.store import BlobError, Store, VerifyPolicy
+from panope_registry.views import lay_out
+
+if TYPE_CHECKING:
+    from panope_backends.api import ModelFacts  # brings numpy, which listing models does not need
+
+__all__ = ["FileEntry", "ModelEntry", "Registry", "VariantEntry", "VerifyPolicy"]
+
+
+class Registry:
+    """Models, and the store of their files. Safe for use by several threads, processes and machines."""
+
+    def __init__(self, database: Database, store: Store, verify: VerifyPolicy) -> None:
+        self._database = database
+        self._store = store
+        self._verify = verify
+
+    @classmethod
+    def open(cls, database_url: str, home: Path, *, verify: VerifyPolicy = VerifyPolicy.CHANGED) -> Registry:
+        """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
+
+        Args:
+            database_url: `sqlite:///FILE` or `postgresql://…`.
+            home: the folder that holds `store/`.
+            verify: when files are hashed again before they are used.
+
+        Raises:
+            InvalidInputError: the URL is of no known database.
+            PreconditionError: a newer Panope made the database, or a folder cannot be written.
+            AvailabilityError: the database does not answer.
+        """
+        engine = open_engine(database_url)
+        file = sqlite_file(engine)
+        try:
+            for folder in (home, *([file.parent] if file else [])):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store = Store(home / "store")
+        except (PermissionError, NotADirectoryError, FileExistsError):
+            raise PreconditionError("the home folder cannot be written", reason="home_not_writable") from None
+        migrate(engine)
+        return cls(Database(engine), store, verify)
+
+    def close(self) -> None:
+        """Closes the database's connections."""
+        self._database.close()
+
+    def import_folder(self, folder: Path, name: str, progress: Progress | None = None) -> ModelEntry:
+        """Copies a model's files into the store and names them.
+
+        All or nothing: a call that fails or is killed leaves the model as it was. The same content again changes
+        nothing; other content under the same name becomes a new revision, and that one is served.
+
+        Args:
+            folder: with the model's files.
+            name: `vendor/name`.
+            progress: called with the bytes done, the bytes in all and the file at hand.
+
+        Raises:
+            InvalidInputError: the name is none, a file is broken, or a link leaves the folder.
+            PreconditionError: no safe weights, code of its own, an unreadable file.
+            CapacityError: the disk is full.
+        """
+        parsed = parse_model_name(name)
+        with self._store.staging() as staging:
+            imported = ingest_folder(self._store, folder, staging, progress)
+        with self._database.change() as connection:
+            recording.record_import(connection, parsed, imported, self._store.id)
+        return self.model(name)
+
+    def models(self, *, task: str = "", after: str = "", limit: int = 100) -> list[ModelEntry]:
+        """Models by name, those after `after`; of every task when `task` is empty."""
+        with self._database.read() as connection:
+            return catalogue.find_models(connection, task=task, after=after, limit=limit)
+
+    def model(self, name: str) -> ModelEntry:
+        """One model.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        try:
+            parse_model_name(name)
+        except InvalidInputError:
+            raise _no_model(name) from None
+        with self._database.read() as connection:
+            entry = catalogue.find_model(connection, name)
+        if entry is None:
+            raise _no_model(name)
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Forgets a model. Its files stay in the store.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        self.model(name)
+        with self._database.change() as connection:
+            if not recording.delete_model(connection, name):
+                raise _no_model(name)
+
+    def facts(self, variant_digest: str) -> ModelFacts:
+        """What a backend may know of a variant before it loads it.
+
+        Raises:
+            NotFoundError: there is no such variant.
+        """
+        from panope_backends.api import ModelFacts
+
+        with self._database.read() as connection:
+            facts = catalogue.find_facts(connection, variant_digest)
+        if facts is None:
+            raise _no_variant()
+        return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config)
+
+    def materialize(self, variant_digest: str) -> Path:
+        """The folder of a variant's files, each verified; read-only, and the same for every caller.
+
+        Raises:
+            NotFoundError: there is no such variant.
+            DataLossError: a file is damaged or missing; a damaged one was put away.
+        """
+        stored = self._stored(variant_digest)
+        hashed = self._verified(stored)
+        if hashed:
+            with self._database.write() as connection:
+                recording.record_hashed(connection, hashed, self._store.id)
+        with disk_errors("the model's folder"):
+            return lay_out(self._store, variant_digest, stored.files)
+
+    def converted(
+        self,
+        source_digest: str,
+        *,
+        format: str,  # noqa: A002 - the schema's word
+        precision: str,
+        engine_version: str,
+    ) -> VariantEntry | None:
+        """What a variant was converted into before, if it was, by this version of the engine."""
+        with self._database.read() as connection:
+            return catalogue.find_conversion(
+                connection, source_digest, format=format, precision=precision, engine_version=engine_version
+            )
+
+    def add_converted(
+        self,
+        source_digest: str,
+        folder: Path,
+        *,
+        format: str,  # noqa: A002 - the schema's word
+        precision: str,
+        backend: str,
+        engine_version: str,
+    ) -> VariantEntry:
+        """Brings a conversion's output into the store, with the source's configuration and tokenizer.
+
+        The first one to arrive is kept; a second conversion of the same source to the same format and precision by the
+        same engine version gets that one.
+
+        Args:
+            source_digest: of the variant that was converted.
+            folder: what the converter wrote.
+            format: that it wrote, such as `openvino`.
+            precision: of the weights in it.
+            backend: whose converter it was.
+            engine_version: of that backend's engine.
+
+        Raises:
+            NotFoundError: there is no such source.
+            InvalidInputError: the folder is empty.
+        """
+        source = self._stored(source_digest)
+        with self._store.staging() as staging:
+            blobs = add_files(self._store, list(list_folder(folder)), staging)
+        files = {file.path: file for file in source.files if file.component != "weights"}
+        for path, blob in blobs.items():
+            part = files[path].component if path in files else "weights"
+            files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
+        origin = Origin(source_digest, backend, engine_version)
+        manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
+        key = {"format": format, "precision": precision, "engine_version": engine_version}
+        with self._database.change() as connection:
+            known = catalogue.find_conversion(connection, source_digest, **key)
+            if known is not None:
+                return known
+            recording.record_blobs(connection, blobs.values(), self._store.id)
+            recording.record_variant(connection, manifest, derived_from_id=source.id)
+            added = catalogue.find_conversion(connection, source_digest, **key)
+        assert added is not None
+        return added
+
+    def change_token(self) -> int:
+        """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
+        return self._database.change_token()
+
+    def _stored(self, digest: str) -> StoredVariant:
+        with self._database.read() as connection:
+            stored = catalogue.find_variant(connection, digest, self._store.id)
+        if stored is None:
+            raise _no_variant()
+        return stored
+
+    def _verified(self, stored: StoredVariant) -> Mapping[str, str]:
+        """sha256 -> fingerprint of the blobs that had to be hashed."""
+        hashed: dict[str, str] = {}
+        for file in stored.files:
+            known = hashed.get(file.sha256) or stored.fingerprints.get(file.sha256, "")
+            try:
+                fingerprint = self._store.verify(file.sha256, file.size_bytes, known, self._verify)
+            except BlobError as error:
+                raise self._lost(file.path, error) from None
+            if fingerprint is not None:
+                hashed[file.sha256] = fingerprint
+        return hashed
+
+    def _lost(self, path: str, error: BlobError) -> DataLossError:
+        if not error.missing:
+            with self._database.change() as connection:
+                recording.record_damaged(connection, error.sha256, self._store.id)
+        what = "is missing from the store" if error.missing else "is damaged: its bytes do not match their sha256"
+        return DataLossError(f"file `{shown(path)}` of this model {what}; import the model again")
+
+
+def _no_model(name: str) -> NotFoundError:
+    return NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")
+
+
+def _no_variant() -> NotFoundError:
+    return NotFoundError("there is no such variant", reason="variant_not_found")

@@ -1,0 +1,141 @@
+"""The content-addressed store: every file once, under its sha256, never changed.
+
+    store/
+    ├── id                          names this store among the machines that share a database
+    ├── blobs/sha256/ab/abcdef…     the files, mode 0444
+    ├── views/<variant digest>/…    folders of variants, made of second names of blobs (`panope_registry.views`)
+    ├── quarantine/                 blobs whose bytes no longer fit their name
+    └── work/                       staging folders
+
+A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from panope_registry.disk import OnBytes, copy_hashed, fingerprint_of, hash_file, sync_folder
+from panope_registry.staging import staging_folder, sweep_staging
+
+
+class VerifyPolicy(StrEnum):
+    """When a blob is hashed again before it is used."""
+
+    ALWAYS = "always"
+    CHANGED = "changed"
+    """When its fingerprint (device, inode, size, time of change) is another than at the last hash."""
+    NEVER = "never"
+
+
+class BlobError(Exception):
+    """A blob cannot be used; `missing` tells whether it is gone or damaged."""
+
+    def __init__(self, sha256: str, *, missing: bool) -> None:
+        super().__init__(sha256)
+        self.sha256 = sha256
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes that the store holds; `fingerprint` is that of the file when it was hashed."""
+
+    sha256: str
+    size_bytes: int
+    fingerprint: str
+
+
+class Store:
+    """A store on this machine's disk. Safe for use by several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._work = folder / "work"
+        self._quarantine = folder / "quarantine"
+        self.views = folder / "views"
+        for path in (folder, folder / "blobs", folder / "blobs" / "sha256", self.views, self._quarantine, self._work):
+            path.mkdir(mode=0o700, exist_ok=True)
+        self.id = _store_id(folder)
+        sweep_staging(self._work)
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """A folder on the store's file system, removed at the end of the block."""
+        return staging_folder(self._work)
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where a blob is, if it is here."""
+        return self.folder / "blobs" / "sha256" / sha256[:2] / sha256
+
+    def add(self, source: Path, staging: Path, on_bytes: OnBytes = lambda _size: None) -> Blob:
+        """Copies a file into the store, unless its bytes are there already and intact."""
+        copied = staging / uuid.uuid4().hex
+        sha256 = copy_hashed(source, copied, on_bytes)
+        size = copied.stat().st_size
+        target = self.blob_path(sha256)
+        try:
+            fingerprint = self.verify(sha256, size, "", VerifyPolicy.ALWAYS)
+        except BlobError:
+            pass
+        else:
+            assert fingerprint is not None
+            copied.unlink()
+            return Blob(sha256, size, fingerprint)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        copied.replace(target)
+        for folder in (target.parent, target.parent.parent):
+            sync_folder(folder)
+        return Blob(sha256, size, fingerprint_of(target.stat()))
+
+    def verify(self, sha256: str, size_bytes: int, known: str, policy: VerifyPolicy) -> str | None:
+        """Makes sure that a blob may be used; returns its fingerprint if that took hashing it.
+
+        Args:
+            sha256: its name.
+            size_bytes: its size when it was recorded.
+            known: the fingerprint when it was last hashed; empty when it never was.
+            policy: when to hash it again.
+
+        Raises:
+            BlobError: it is missing or damaged; a damaged one is in quarantine and will not be used again.
+        """
+        path = self.blob_path(sha256)
+        try:
+            before = path.stat()
+            fingerprint = fingerprint_of(before)
+            if policy is VerifyPolicy.NEVER or (policy is VerifyPolicy.CHANGED and fingerprint == known):
+                return None
+            intact = before.st_size == size_bytes and hash_file(path) == sha256
+        except FileNotFoundError:
+            raise BlobError(sha256, missing=True) from None
+        if not intact:
+            self._put_away(path, before)
+            raise BlobError(sha256, missing=False)
+        return fingerprint
+
+    def _put_away(self, path: Path, seen: os.stat_result) -> None:
+        """Moves a damaged blob out, unless an import has just put a good one in its place."""
+        try:
+            if os.path.samestat(path.stat(), seen):
+                path.rename(self._quarantine / f"{path.name}.{uuid.uuid4().hex[:8]}")
+        except FileNotFoundError:  # another process put it away
+            return
+
+
+def _store_id(folder: Path) -> str:
+    """Made once; the link lets one of several starting processes win."""
+    path = folder / "id"
+    if not path.exists():
+        draft = folder / f"id.{uuid.uuid4().hex}"
+        draft.write_text(uuid.uuid4().hex)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()

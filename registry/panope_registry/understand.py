@@ -1,0 +1,140 @@
+"""What a model's files say: its task, class, formats and precisions, each with its reason.
+
+Only headers and small JSON files are read. They are hostile input: counts and sizes are bounded, and whatever would run
+code is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panope_backends.errors import PreconditionError
+from panope_registry.documents import broken, read_json, read_object
+from panope_registry.kinds import IMPORTED, FileKind, kinds_of
+from panope_registry.names import shown
+from panope_registry.tasks import architecture_of, task_of
+from panope_registry.weights import WeightSet, find_weights
+
+#: Files at the root whose presence says what a model is.
+MARKERS = ("modules.json", "model_index.json", "adapter_config.json")
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What is known of a model.
+
+    Attributes:
+        config: the parsed config.json; {} without one.
+        reasons: what was concluded -> from what.
+        kinds: of every file.
+        weight_sets: one for each way to run it, at least one.
+    """
+
+    task: str
+    architecture: str
+    config: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    kinds: Mapping[str, FileKind]
+    weight_sets: tuple[WeightSet, ...]
+
+
+def understand(files: Mapping[str, Path]) -> Understanding:
+    """Reads what the files say of themselves.
+
+    Args:
+        files: relative path -> where the bytes are.
+
+    Raises:
+        InvalidInputError: a file is broken; the message names it.
+        PreconditionError: there are no weights in a safe format, or the model needs code of its own.
+    """
+    config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
+    if config.get("auto_map"):
+        raise PreconditionError(
+            "`config.json` asks for code from the model's own files (`auto_map`), which Panope does not run",
+            reason="remote_code",
+        )
+    markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
+    kinds = kinds_of(files)
+    weight_sets = find_weights(files, kinds, _part_folders(markers))
+    if not weight_sets:
+        raise _no_weights(kinds)
+    _settle_weights(kinds, weight_sets)
+    header = next((found.facts.architecture for found in weight_sets if found.facts.architecture), "")
+    task, architecture = task_of(markers, config, header), architecture_of(config, header)
+    reasons = {"task": task.reason, "architecture": architecture.reason}
+    reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
+    reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
+    skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
+    if skipped:
+        reasons["left out"] = _listed(skipped)
+    packed = _packing(config)
+    return Understanding(
+        task.value,
+        architecture.value,
+        config,
+        reasons,
+        kinds,
+        tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
+    )
+
+
+def _marker(file: Path, name: str) -> Any:
+    if name != "modules.json":
+        return read_object(file, name)
+    document = read_json(file, name)
+    if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
+        raise broken(name, "it is not a list of modules")
+    return document
+
+
+def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> None:
+    """Weights are what some set uses: an ONNX model's data may have any name, and copies of weights have no use."""
+    for path, kind in kinds.items():
+        if kind is FileKind.WEIGHTS:
+            kinds[path] = FileKind.OTHER
+    for weight_set in weight_sets:
+        kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
+
+
+def _part_folders(markers: Mapping[str, Any]) -> frozenset[str]:
+    """The folders that modules.json and model_index.json name."""
+    modules = (module.get("path") for module in markers.get("modules.json", ()))
+    return frozenset(path for path in modules if isinstance(path, str) and path) | frozenset(
+        markers.get("model_index.json", ())
+    )
+
+
+def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
+    unsafe = sorted(path for path, kind in kinds.items() if kind is FileKind.UNSAFE)
+    if unsafe:
+        return PreconditionError(
+            f"the only weights are in forms that can run code when they are opened: {_listed(unsafe)}; "
+            "convert them to safetensors",
+            reason="unsafe_format",
+        )
+    return PreconditionError("the folder holds no safetensors, ONNX, OpenVINO or GGUF weights", reason="no_weights")
+
+
+def _packing(config: Mapping[str, Any]) -> str:
+    """The precision that config.json declares for packed weights, such as `int4`; empty when none are packed."""
+    quantization = config.get("quantization_config")
+    bits = quantization.get("bits") if isinstance(quantization, dict) else None
+    return f"int{bits}" if type(bits) is int and bits in (2, 3, 4, 8) else ""
+
+
+def _precision_reason(found: WeightSet, config: Mapping[str, Any]) -> str:
+    packed = _packing(config)
+    if packed and found.format == "safetensors":
+        return f"config.json declares packed weights of {packed}"
+    counts = sorted(found.facts.elements.items(), key=lambda item: -item[1])
+    return f"{shown(found.main_files[0])} holds " + _listed([f"{count} elements of {name}" for name, count in counts])
+
+
+def _listed(items: list[str], separator: str = ", ", limit: int = 8) -> str:
+    """At most `limit` of them, and how many more there are."""
+    more = [f"and {len(items) - limit} more"] if len(items) > limit else []
+    return separator.join([shown(item) for item in items[:limit]] + more)
