@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import json_format
+
+from panope.v1.embed_service_pb2 import EmbedResponse
 
 pytestmark = [pytest.mark.go, pytest.mark.timeout(600)]  # grpcurl is built first
 
@@ -45,11 +47,11 @@ def test_grpcurl_embeds(grpcurl: Any, live_server: Any) -> None:
     called = grpcurl("-d", request, live_server.grpc_address, "panope.v1.EmbedService/Embed")
 
     assert called.returncode == 0, called.stderr
-    answer = json.loads(called.stdout)
-    vectors = np.frombuffer(base64.b64decode(answer["vectors"]), "<f4").reshape(2, answer["dimensions"])
+    answer = json_format.Parse(called.stdout, EmbedResponse())
+    vectors = np.frombuffer(answer.vectors, "<f4").reshape(2, answer.dimensions)
     assert np.isfinite(vectors).all()
     assert np.ptp(vectors) > 0
-    assert len(answer["tokenCounts"]) == answer["count"] == 2
+    assert len(answer.token_counts) == answer.count == 2
 
 
 def test_grpcurl_shows_the_details_of_an_error(grpcurl: Any, live_server: Any) -> None:
