@@ -1,9 +1,9 @@
 """Converts one model into a backend's own format, as a program: `python -m panope_backends.convert`.
 
-It reads one JSON document on stdin: `{"backend", "model": {name, format, task, architecture, config}, "folder", "out"}`,
-and writes into `out`, an empty folder, the converted weights and everything of `folder` but the weights they replace.
-It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "reason", "message"}`,
-and exits with 0 or 1.
+It reads one JSON document on stdin, `{"backend", "model": {name, format, task, architecture, config}, "folder",
+"out"}`, and writes into `out`, an empty folder, the converted weights and everything of `folder` but the weights that
+they replace. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false,
+"reason", "message"}`, and exits with 0 or 1.
 
 It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
 model's memory, which only its end gives back.

@@ -7,8 +7,8 @@ It prints one JSON line:
      "backends": {backend: version of its package}}
 
 `--supports` reads the JSON of a ModelFacts on stdin and adds "level" and "support_reason" to each device. `--backend
-NAME` adds a backend that is not installed, as `package.module:Class`; it can be given several times. A backend that fails
-appears as a device that is not available, with the reason.
+NAME` adds a backend that is not installed, as `package.module:Class`; it can be given several times. A backend that
+fails appears as a device that is not available, with the reason.
 
 The server never imports an engine: this process does, and its end frees what they took.
 """

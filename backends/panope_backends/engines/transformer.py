@@ -37,13 +37,16 @@ def transformer_support(model: ModelFacts) -> Support:
     return Support(Level.FULL, "transformers runs the base model")
 
 
-def load_transformer(model: ModelFacts, folder: Path, precision: str) -> tuple[Any, tuple[str, ...]]:
+def load_transformer(
+    model: ModelFacts, folder: Path, precision: str, attention: str | None = None
+) -> tuple[Any, tuple[str, ...]]:
     """Loads the base model, ready to run.
 
     Args:
         model: what is known of it.
         folder: its files.
         precision: `fp32` or `bf16`, which the weights are brought to.
+        attention: transformers' name for a way to compute attention; None for the fastest that the model has.
 
     Returns:
         The torch module and the names of its inputs.
@@ -62,7 +65,7 @@ def load_transformer(model: ModelFacts, folder: Path, precision: str) -> tuple[A
             module, report = transformers.AutoModel.from_pretrained(
                 folder,
                 dtype=dtype,
-                attn_implementation="sdpa",
+                attn_implementation=attention,
                 use_safetensors=True,  # never a pickle
                 local_files_only=True,
                 trust_remote_code=False,

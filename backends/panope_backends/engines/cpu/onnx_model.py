@@ -14,7 +14,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 
 try:
     import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, RuntimeException
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 except ModuleNotFoundError as missing:
     raise PreconditionError(
         f"the package `{missing.name}` is not installed: pip install 'panope-serving[onnx]'", reason="not_installed"
@@ -23,7 +23,19 @@ except ModuleNotFoundError as missing:
 #: Where exporters put the file, looked for in this order.
 MODEL_FILES = ("model.onnx", "onnx/model.onnx")
 
-_ERRORS_ONLY = 3
+#: Errors reach the log with the exception; ONNX Runtime's own lines for them on stderr are no JSON.
+_FATAL_ONLY = 4
+
+#: ONNX Runtime's exceptions have no common base but Exception.
+_REFUSALS = (
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+)
 
 _DTYPES = {"bool": "bool", "float16": "float16", "float": "float32", "double": "float64"} | {
     f"{kind}{bits}": f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
@@ -41,10 +53,10 @@ def load_onnx_model(folder: Path, threads: int) -> TensorModel:
         raise PreconditionError(f"the model has no file `{MODEL_FILES[0]}`", reason="missing_file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidArgument, InvalidGraph, RuntimeException) as error:
+    except _REFUSALS as error:
         raise PreconditionError("ONNX Runtime refuses the model", reason="load_failed") from error
     return OnnxModel(session)
 
@@ -69,7 +81,7 @@ class OnnxModel(TensorModel):
         feed = {spec.name: arrays[spec.name] for spec in self.inputs}
         try:
             return dict(zip(names, self._session.run(names, feed), strict=True))
-        except (InvalidArgument, RuntimeException) as error:
+        except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
             # An index out of range or shapes that do not fit: found in the middle of the graph, and worded by its node.
             raise InvalidInputError("the model cannot take these inputs together", field="inputs") from error
 

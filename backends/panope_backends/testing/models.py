@@ -1,0 +1,72 @@
+"""Small models for tests of backends, made on the spot, the same each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import ModelFacts
+
+VOCABULARY = 97
+
+
+def tiny_onnx(folder: Path) -> ModelFacts:
+    """Writes `model.onnx`: masked token vectors as `last_hidden_state`, and their `length`. Needs the package `onnx`."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    vectors = np.random.default_rng(0).standard_normal((VOCABULARY, 16), dtype=np.float32)
+    nodes = [
+        helper.make_node("Gather", ["vectors", "input_ids"], ["gathered"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
+        helper.make_node("Mul", ["gathered", "column"], ["last_hidden_state"]),
+        helper.make_node("ReduceSum", ["attention_mask", "last"], ["length"], keepdims=0),
+    ]
+    batch_tokens = ["batch", "tokens"]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(n, TensorProto.INT64, batch_tokens) for n in ("input_ids", "attention_mask")],
+        [
+            helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*batch_tokens, 16]),
+            helper.make_tensor_value_info("length", TensorProto.INT64, ["batch"]),
+        ],
+        [numpy_helper.from_array(vectors, "vectors"), numpy_helper.from_array(np.array([-1]), "last")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, folder / "model.onnx")
+    return ModelFacts("test/tiny-onnx", "onnx")
+
+
+def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelFacts:
+    """Writes a seeded model of any transformers type that AutoModel knows, as safetensors. Needs transformers.
+
+    Args:
+        folder: where to.
+        kind: transformers' `model_type`.
+        changes: to its configuration.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    sizes: Mapping[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
+    config = AutoConfig.for_model(kind, **(dict(sizes) | changes))
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    parsed = json.loads((folder / "config.json").read_text())
+    return ModelFacts(f"test/tiny-{kind}", "safetensors", "embed", parsed["architectures"][0], parsed)

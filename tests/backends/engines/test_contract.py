@@ -1,0 +1,65 @@
+"""Every backend that comes with Panope passes the suite that others are asked to pass."""
+
+from pathlib import Path
+
+import pytest
+
+from panope_backends.api import Backend, ModelFacts
+from panope_backends.engines.cpu import CpuBackend
+from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.testing import BackendContract, EchoBackend, SlowBackend
+from panope_backends.testing.models import tiny_onnx, tiny_transformer
+
+
+class TestOpenVino(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return OpenVinoBackend()
+
+    @pytest.fixture
+    def model(self, converted_bert: Path) -> ModelFacts:
+        return ModelFacts("test/tiny-bert", "openvino", "embed")
+
+    @pytest.fixture
+    def folder(self, converted_bert: Path) -> Path:
+        return converted_bert
+
+
+class TestPyTorch(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return CpuBackend()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> ModelFacts:
+        return tiny_transformer(tmp_path)
+
+
+class TestOnnxRuntime(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return CpuBackend()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> ModelFacts:
+        return tiny_onnx(tmp_path)
+
+
+class TestEcho(BackendContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return EchoBackend()
+
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/echo", "safetensors")
+
+
+class TestSlow(TestEcho):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return SlowBackend()
+
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/slow", "safetensors", config={"slow_seconds": 0.0})

@@ -1,0 +1,84 @@
+"""Conversion to OpenVINO's format: any architecture with a base model computes the same as in torch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panope_backends.api import LoadOptions
+from panope_backends.engines import openvino_convert
+from panope_backends.engines.cpu import CpuBackend
+from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.errors import PreconditionError
+from panope_backends.testing.models import VOCABULARY, tiny_transformer
+
+GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
+
+#: The family, changes to its configuration, and whether it tells segments apart.
+ARCHITECTURES: list[tuple[str, dict[str, Any], bool]] = [
+    ("bert", {}, True),
+    ("mpnet", {}, False),
+    ("roberta", {"type_vocab_size": 1}, False),
+    ("xlm-roberta", {"type_vocab_size": 1}, False),
+    ("distilbert", {}, False),
+    ("modernbert", {"local_attention": 12}, False),
+    ("qwen2", {"num_key_value_heads": 2}, False),
+    ("qwen3", GROUPED, False),
+    ("gemma3_text", GROUPED | {"sliding_window": 12}, False),
+]
+
+
+def padded(names: list[str], batch: int, length: int, *, left: bool) -> dict[str, np.ndarray[Any, Any]]:
+    ids = np.random.default_rng(batch * length).integers(0, VOCABULARY, (batch, length))
+    mask = np.ones_like(ids)
+    for row in range(1, batch):
+        gap = min(length - 1, 5 * row)
+        mask[row, :gap] = 0
+        if not left:
+            mask[row] = mask[row, ::-1]
+    arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    return {name: arrays[name] for name in names}
+
+
+@pytest.mark.parametrize(("kind", "changes", "segments"), ARCHITECTURES, ids=[kind for kind, _, _ in ARCHITECTURES])
+def test_the_converted_model_computes_what_torch_computes(
+    tmp_path: Path, kind: str, changes: dict[str, Any], segments: bool
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    facts = tiny_transformer(source, kind, **changes)
+    OpenVinoBackend().convert(facts, source, out)
+    assert {path.name for path in out.iterdir()} == {"openvino_model.xml", "openvino_model.bin"}
+
+    exact = LoadOptions(precision="fp32")
+    original = CpuBackend().load(facts, source, "CPU", exact)
+    converted = OpenVinoBackend().load(facts, out, "CPU", exact)
+    assert sorted(converted.inputs, key=str) == sorted(original.inputs, key=str)
+    assert list(converted.outputs) == list(original.outputs)
+    names = [spec.name for spec in converted.inputs]
+    assert ("token_type_ids" in names) is segments
+
+    for batch, length in ((1, 1), (2, 3), (4, 50)):
+        for left in (False, True):
+            arrays = padded(names, batch, length, left=left)
+            expected = original.run(arrays)["last_hidden_state"]
+            found = converted.run(arrays)["last_hidden_state"]
+            real = arrays["attention_mask"].astype(bool)
+            np.testing.assert_allclose(found[real], expected[real], atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) -> None:
+    """Longformer pads to its window, which tracing freezes; only lengths past the window show it."""
+    facts = tiny_transformer(tmp_path, "longformer", attention_window=32)
+    with pytest.raises(PreconditionError, match=r"differ|cannot run|cannot convert") as refusal:
+        OpenVinoBackend().convert(facts, tmp_path, tmp_path / "out")
+    assert refusal.value.reason == "conversion_failed"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_that_is_not_a_number_is_refused(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_convert, "_difference", lambda *_: float("nan"))
+    with pytest.raises(PreconditionError, match="differ by nan"):
+        OpenVinoBackend().convert(tiny_transformer(tmp_path), tmp_path, tmp_path)
