@@ -35,7 +35,7 @@ class Served:
     def __init__(self, home: Path, *flags: str) -> None:
         self.http_port, self.grpc_port, self.admin_port = free_ports(3)
         self._log = (home.parent / "server.log").open("wb")
-        command = [sys.executable, "-m", "panope_server.cli.main", "serve", "--demo", "--home", str(home)]
+        command = [sys.executable, "-m", "panope_server", "serve", "--demo", "--home", str(home)]
         for name in ("http", "grpc", "admin"):
             command += [f"--{name}-port", str(getattr(self, f"{name}_port"))]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PANOPE_")}

@@ -158,7 +158,7 @@ class Servers:
             home = self.folder / f"home-{number}"
             shutil.copytree(self.template, home, symlinks=True)
         http_port, grpc_port, admin_port = free_ports(3)
-        command = [sys.executable, "-m", "panope_server.cli.main", "serve", "--home", str(home)]
+        command = [sys.executable, "-m", "panope_server", "serve", "--home", str(home)]
         command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port), "--admin-port", str(admin_port)]
         command += [*(["--demo"] if demo else []), *([] if envoy else ["--no-envoy"]), *flags]
         log_path = self.folder / f"server-{number}.log"

@@ -19,6 +19,10 @@ from msgspec import Meta, Struct
 
 PREFIX = "PANOPE_"
 
+#: Variables of that prefix which are no settings: where clients and their tests find a server, and what tests need.
+OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL")
+TEST_PREFIX = "PANOPE_TEST_"
+
 
 class SettingsError(Exception):
     """A setting is unknown or wrong; the message names it, its source and what would be right."""
@@ -199,7 +203,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     known = {setting.variable: setting for setting in settings_of()}
     found: dict[str, Any] = {}
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable.startswith(TEST_PREFIX) or variable in OTHER_VARIABLES:
             continue
         setting = known.get(variable)
         if setting is None:

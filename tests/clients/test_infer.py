@@ -19,7 +19,7 @@ MODEL = "vendor/fake"
 async def test_arrays_come_back_as_they_went(client: Any, fake: Any) -> None:
     inputs = {"ids": np.arange(6, dtype=np.int64).reshape(2, 3), "mask": np.array([True, False])}
 
-    outputs = await client.infer(MODEL, inputs, ["ids", "mask"])
+    outputs = await client.infer(inputs, MODEL, ["ids", "mask"])
 
     assert list(outputs) == ["ids", "mask"]
     for name, array in inputs.items():
@@ -31,11 +31,11 @@ async def test_arrays_come_back_as_they_went(client: Any, fake: Any) -> None:
 async def test_a_value_comes_back_as_json(client: Any) -> None:
     value = {"texts": ["a", "b"], "normalize": True, "none": None, "list": [1.5, [2]]}
 
-    assert await client.infer_value(MODEL, value) == value
+    assert await client.infer_value(value, MODEL) == value
 
 
 async def test_a_plain_text_is_a_value(client: Any) -> None:
-    assert await client.infer_value(MODEL, "hello") == "hello"
+    assert await client.infer_value("hello", MODEL) == "hello"
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ async def test_a_plain_text_is_a_value(client: Any) -> None:
 )
 async def test_what_json_cannot_hold_is_refused_before_the_call(client: Any, fake: Any, value: Any) -> None:
     with pytest.raises(TypeError, match="what JSON can hold"):
-        await client.infer_value(MODEL, value)
+        await client.infer_value(value, MODEL)
     assert not fake.requests
 
 
 async def test_an_array_of_texts_is_refused_by_name(client: Any, fake: Any) -> None:
     with pytest.raises(TypeError, match=r"input `words` has element type <U1"):
-        await client.infer(MODEL, {"words": np.array(["a"])})
+        await client.infer({"words": np.array(["a"])}, MODEL)
     assert not fake.requests
 
 

@@ -52,7 +52,7 @@ def test_tokens_go_to_ids_and_back(live: Client, live_server: Any) -> None:
 
 
 def test_a_task_value_gives_the_vectors_of_embed(live: Client, live_server: Any) -> None:
-    value = live.infer_value(live_server.model, {"texts": TEXTS, "normalize": True})
+    value = live.infer_value({"texts": TEXTS, "normalize": True}, live_server.model)
 
     assert np.allclose(value, live.embed(TEXTS, live_server.model, normalize=True).vectors, atol=0.02)
 
@@ -64,7 +64,7 @@ def test_a_model_tells_the_tensors_that_infer_takes(live: Client, live_server: A
     inputs = {spec.name: np.zeros_like(row) if "type" in spec.name else row for spec in specs}
     inputs["attention_mask"] = np.ones_like(row)
 
-    outputs = live.infer(live_server.model, inputs)
+    outputs = live.infer(inputs, live_server.model)
 
     assert all(np.isfinite(output).all() for output in outputs.values())
     assert {spec.name for spec in live.model(live_server.model).outputs} == set(outputs)

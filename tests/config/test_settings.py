@@ -66,3 +66,8 @@ def test_every_setting_has_a_description_and_a_variable_of_its_own() -> None:
     settings = list(settings_of())
     assert all(setting.description for setting in settings)
     assert len({setting.variable for setting in settings}) == len(settings)
+
+
+def test_variables_of_clients_and_of_tests_are_no_settings() -> None:
+    environment = {"PANOPE_ADDRESS": "h:1", "PANOPE_MODEL": "a/b", "PANOPE_TEST_REQUIRE_GO": "1"}
+    assert load_settings(environment=environment) == Settings()

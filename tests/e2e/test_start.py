@@ -46,7 +46,7 @@ def test_other_machines_are_let_in_only_when_that_is_said(servers) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
-    [("PANOPE_HTTP_PORT", "many", "http_port"), ("PANOPE_HTP_PORT", "1", "PANOPE_HTTP_PORT")],
+    [("PANOPE_LOG_LEVEL", "loud", "log_level"), ("PANOPE_HTP_PORT", "1", "PANOPE_HTTP_PORT")],
 )
 def test_a_wrong_setting_ends_the_start_with_its_name(servers, variable: str, value: str, said: str) -> None:
     server = servers.start(ready=False, demo=False, **{variable: value})

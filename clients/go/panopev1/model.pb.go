@@ -369,7 +369,7 @@ func (x *EmbedLimits) GetNormalize() bool {
 // A runnable form of a model: a format and a precision.
 type Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The digest of its manifest, `sha256:` and 64 hexadecimal digits.
+	// The SHA-256 of its manifest, 64 hexadecimal digits.
 	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
 	// `safetensors`, `openvino`, `onnx` or `gguf`.
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`

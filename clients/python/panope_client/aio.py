@@ -182,13 +182,13 @@ class AsyncClient:
         return list(answer.texts)
 
     async def infer(
-        self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str] = (), *, timeout: float | None = None
+        self, inputs: Mapping[str, Array], model: str, outputs: Sequence[str] = (), *, timeout: float | None = None
     ) -> dict[str, Array]:
         """As `Client.infer`."""
         request = messages.infer_request(model, inputs, outputs)
         return messages.outputs_of(await self._call(self._infer.Infer, request, timeout))
 
-    async def infer_value(self, model: str, value: Json, *, timeout: float | None = None) -> Any:
+    async def infer_value(self, value: Json, model: str, *, timeout: float | None = None) -> Any:
         """As `Client.infer_value`."""
         request = messages.value_request(model, value)
         return messages.value_of(await self._call(self._infer.Infer, request, timeout))

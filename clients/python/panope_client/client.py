@@ -211,13 +211,13 @@ class Client:
         return list(self._call(self._embed.Detokenize, request, timeout).texts)
 
     def infer(
-        self, model: str, inputs: Mapping[str, Array], outputs: Sequence[str] = (), *, timeout: float | None = None
+        self, inputs: Mapping[str, Array], model: str, outputs: Sequence[str] = (), *, timeout: float | None = None
     ) -> dict[str, Array]:
         """Runs a model on named arrays.
 
         Args:
-            model: `vendor/name`.
             inputs: the model's inputs by name; `model(name).inputs` tells them once the model was loaded.
+            model: `vendor/name`.
             outputs: which outputs to return, in this order; empty for all.
             timeout: see the class.
 
@@ -230,7 +230,7 @@ class Client:
         request = messages.infer_request(model, inputs, outputs)
         return messages.outputs_of(self._call(self._infer.Infer, request, timeout))
 
-    def infer_value(self, model: str, value: Json, *, timeout: float | None = None) -> Any:
+    def infer_value(self, value: Json, model: str, *, timeout: float | None = None) -> Any:
         """Runs a model on its task's value and returns the task's answer, both as JSON's own types.
 
         For `embed` the value is a text, a list of texts, or a mapping with `texts` and options; the answer is a list of

@@ -45,6 +45,12 @@ class Listener(Protocol):
     def answered(self, entry: Entry, frame: wire.WorkerFrame) -> None:
         """An entry has its answer; its future is resolved already."""
 
+    def beat(self, instance: Instance) -> None:
+        """The worker told its memory, as it does once a second."""
+
+    def lost(self, instance: Instance) -> None:
+        """The worker's socket has ended; the calls that it held have failed."""
+
 
 class Instance:
     """One worker process that runs one plan.
@@ -254,6 +260,7 @@ class Instance:
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
+        self._listener.beat(self)
         if heartbeat.running_milliseconds > self._workers.hang_timeout_seconds * 1000:
             _log.error("worker_hangs", instance=self.name, running_ms=heartbeat.running_milliseconds)
             # SIGABRT makes the worker write every thread's stack to its log before it dies.
@@ -284,6 +291,7 @@ class Instance:
                 )
         self._entries.clear()
         self.held_texts = 0
+        self._listener.lost(self)
         self.closed.set()
 
 

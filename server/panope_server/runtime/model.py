@@ -153,15 +153,20 @@ class ModelRuntime:
             self._first_ready.set_result(None)
         self._pump()
 
-    def instance_lost(self, instance: Instance, reason: str) -> None:
-        """An instance that served is gone."""
-        if instance in self._instances:
-            self._instances.remove(instance)
+    def beat(self, instance: Instance) -> None:
+        """A worker told its memory."""
+        self._metrics.instance_memory.labels(self.name, instance.name).set(instance.resident_bytes)
+
+    def lost(self, instance: Instance) -> None:
+        """A worker is gone; if it served, its supervisor starts another."""
+        if instance not in self._instances:
+            return
+        self._instances.remove(instance)
         self._metrics.instance_up.labels(self.name, instance.name).set(0)
         if self.state is ModelState.SERVING:
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
             if not self._instances:
-                self._set(ModelState.LOADING, f"its worker ended ({reason}) and is being started again")
+                self._set(ModelState.LOADING, "its worker ended and is being started again")
 
     def gave_up(self, error: PanopeError) -> None:
         """No further instance will be started in one place."""

@@ -31,9 +31,6 @@ class Owner(Listener, Protocol):
     def instance_ready(self, instance: Instance) -> None:
         """An instance serves."""
 
-    def instance_lost(self, instance: Instance, reason: str) -> None:
-        """An instance that served is gone; another will be started."""
-
     def gave_up(self, error: PanopeError) -> None:
         """No further instance will be started."""
 
@@ -100,7 +97,6 @@ class Supervisor:
         reason = instance.end_reason or _meaning(code)
         if instance.state is not InstanceState.DRAINING:
             _log.warning("instance_lost", instance=self._name, model=self._plan.model, exit_code=code, reason=reason)
-        self._owner.instance_lost(instance, reason)
         return self._count_crash(instance, InternalError(f"its worker ends again and again: {reason}"))
 
     def _did_not_start(self, instance: Instance, error: PanopeError) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from panope_backends.api import Device
-from panope_server.work import Answer, Call
 from panope_server.runtime.views import ModelView
+from panope_server.work import Answer, Call
 
 
 class Pipeline(Protocol):

@@ -40,7 +40,8 @@ PUBLIC_SERVICES: list[str] = [
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
-MAX_SEND_BYTES = 64 << 20
+#: 2,048 vectors of 4,096 dimensions are 92 MB of JSON.
+MAX_SEND_BYTES = 256 << 20
 MAX_METADATA_BYTES = 16 << 10
 
 #: The edge refuses bodies past the limit itself; ours is a little higher so that its clearer answer comes first.

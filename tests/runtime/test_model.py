@@ -1,0 +1,204 @@
+"""A model's life on real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from panope_backends.errors import (
+    AvailabilityError,
+    InstanceLostError,
+    OverloadedError,
+    PreconditionError,
+)
+from panope_server.config import Limits
+from panope_server.runtime.views import InstanceState, ModelState
+
+LOADING, SERVING, FAILED = ModelState.LOADING, ModelState.SERVING, ModelState.FAILED
+
+
+async def until(condition, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+async def test_the_first_call_loads_the_model_and_later_ones_find_it_loaded(rig) -> None:
+    made = rig()
+    first, second = await asyncio.gather(made.embed("hello"), made.embed("hello"))
+    third = await made.embed("hello")
+    assert first.vectors == second.vectors == third.vectors
+    assert made.plans == [("", "")]
+    assert made.states == [LOADING, SERVING]
+
+
+async def test_answers_belong_to_their_callers(rig) -> None:
+    made = rig()
+    texts = [f"text number {n}" for n in range(64)]
+    alone = [(await made.embed(text)).vectors for text in texts]
+    together = await asyncio.gather(*(made.embed(text) for text in texts))
+    assert [answer.vectors for answer in together] == alone
+    assert len({bytes(vector) for vector in alone}) > 32
+
+
+async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(rig, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    made = rig("SlowBackend", config={"slow_until": str(gate)})
+    gate.touch()
+    await made.embed("warm")
+    gate.unlink()
+    call = asyncio.create_task(made.embed("in flight"))
+    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    (pid,) = made.pids()
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(1):
+        with pytest.raises(InstanceLostError) as caught:
+            await call
+    assert caught.value.retry_after_seconds
+    assert made.runtime.state is LOADING
+    gate.touch()
+    assert (await made.embed("again")).count == 1  # waited for the new worker
+    assert made.states == [LOADING, SERVING, LOADING, SERVING]
+    (view,) = made.runtime.instance_views()
+    assert (view.state, view.restart_count, view.pid != pid) == (InstanceState.READY, 1, True)
+
+
+async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    made = rig("SlowBackend", config={"slow_until": str(gate)}, window_texts=1)
+    await made.embed("warm")
+    gate.unlink()
+    lost, waiting = (asyncio.create_task(made.embed(text)) for text in ("first", "second"))
+    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    os.kill(made.pids()[0], signal.SIGKILL)
+    gate.touch()
+    with pytest.raises(InstanceLostError):
+        await lost
+    assert (await waiting).count == 1
+
+
+async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panope_server.runtime.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    made = rig("CrashBackend")
+    await made.embed("fine")
+    for _ in range(5):
+        with pytest.raises(InstanceLostError):
+            await made.embed("crash")
+        await until(lambda: made.runtime.state in (SERVING, FAILED))
+    assert made.runtime.state is FAILED
+    with pytest.raises(AvailabilityError, match="again and again") as caught:
+        await made.embed("fine")
+    assert caught.value.reason == "model_failed"
+    await made.runtime.load()  # a person's wish starts anew
+    assert (await made.embed("fine")).count == 1
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced(rig) -> None:
+    made = rig("HangBackend", hang_timeout_seconds=1.0)
+    await made.embed("fine")
+    with pytest.raises(InstanceLostError):
+        await made.embed("hang")
+    assert (await made.embed("fine")).count == 1
+
+
+async def test_unloading_ends_the_worker_after_its_work(rig, tmp_path: Path) -> None:
+    made = rig("SlowBackend", config={"slow_seconds": 0.3})
+    await made.embed("warm")
+    (pid,) = made.pids()
+    call = asyncio.create_task(made.embed("last"))
+    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    await made.runtime.unload()
+    assert (await call).count == 1
+    assert made.runtime.state is ModelState.UNLOADED
+    assert not psutil.pid_exists(pid)
+
+
+async def test_unloading_while_loading_stops_the_load(rig) -> None:
+    made = rig()
+    load = asyncio.create_task(made.runtime.load())
+    await until(lambda: bool(made.pids()) and made.pids()[0] > 0)
+    (pid,) = made.pids()
+    await made.runtime.unload()
+    with pytest.raises(AvailabilityError, match="unloaded while it loaded"):
+        await load
+    await until(lambda: not psutil.pid_exists(pid))
+    assert made.runtime.state is ModelState.UNLOADED
+
+
+async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_at_every_call(rig) -> None:
+    made = rig()
+    made.failure = PreconditionError("no device can run this model", reason="no_backend")
+    for _ in range(3):
+        with pytest.raises(PreconditionError, match="no device can run this model"):
+            await made.embed("hello")
+    assert len(made.plans) == 1
+    made.failure = None
+    await made.runtime.load()
+    assert (await made.embed("hello")).count == 1
+
+
+async def test_loading_what_is_loaded_changes_nothing_but_another_wish_is_refused(rig) -> None:
+    made = rig()
+    await made.runtime.load()
+    await made.runtime.load()
+    assert len(made.plans) == 1
+    with pytest.raises(PreconditionError, match="unload it first"):
+        await made.runtime.load("cpu", "")
+
+
+async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_queue(rig, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    made = rig("SlowBackend", config={"slow_until": str(gate)}, window_texts=1, limits=Limits(max_queue_texts=1))
+    await made.embed("warm")
+    gate.unlink()
+    running, queued = (asyncio.create_task(made.embed(text)) for text in ("running", "queued"))
+    await until(lambda: made.runtime._queue.texts == 1)
+    with pytest.raises(OverloadedError):
+        await made.embed("refused")
+    queued.cancel()
+    running.cancel()
+    await asyncio.wait([queued, running])
+    assert made.runtime._instances[0].held_texts == 0
+    gate.touch()
+    assert (await made.embed("next")).count == 1
+
+
+async def test_work_spreads_over_several_instances(rig) -> None:
+    made = rig("SlowBackend", config={"slow_seconds": 0.05}, instances=2)
+    await made.runtime.load()
+    await until(lambda: all(v.state is InstanceState.READY for v in made.runtime.instance_views()))
+    await asyncio.gather(*(made.embed(f"text {n}") for n in range(20)))
+    up = [
+        made.metrics.registry.get_sample_value("panope_instance_up", {"model": "acme/echo", "instance": v.id})
+        for v in made.runtime.instance_views()
+    ]
+    assert up == [1, 1]
+    assert len(set(made.pids())) == 2
+
+
+async def test_what_the_worker_said_of_the_model_is_known(rig) -> None:
+    made = rig()
+    await made.runtime.load()
+    assert made.runtime.embed is not None
+    assert made.runtime.embed.dimensions == 8
+    assert {spec.name for spec in made.runtime.inputs} == {"input_ids", "attention_mask"}
+
+
+async def test_vectors_are_the_models_own(rig) -> None:
+    made = rig()
+    answer = await made.embed("hello")
+    vector = np.frombuffer(answer.vectors, "<f4")
+    ids = np.array([101, 7592, 102], np.float32)
+    expected = np.sin(ids[:, None] * np.arange(1, 9, dtype=np.float32)).mean(axis=0)
+    assert np.allclose(vector, expected, atol=1e-5) or np.allclose(
+        vector, expected / np.linalg.norm(expected), atol=1e-5
+    )
+    assert answer.token_counts == [3]
