@@ -1,4 +1,4 @@
 """The registry's schema, step by step."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest version; a test compares it with the versions folder."""

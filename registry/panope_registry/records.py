@@ -7,6 +7,8 @@
                 └─< model_variant >── variant ─< variant_file
                                          └────< component
 
+A blob without a `blob_location` is known and not here: its repo's listing names it, and it can be downloaded.
+
 A repo is where files come from, a revision is what it held at one commit, a blob is bytes, known by their sha256. A
 model is what a user names; a variant is a runnable form of it, identified for ever by the digest of its manifest.
 Variants belong to no model alone: the same bytes imported under two names are one variant, converted once.
@@ -65,7 +67,8 @@ repo = Table(
     Column("id", Identifier, primary_key=True),
     Column("vendor_id", ForeignKey("vendor.id"), nullable=False, index=True),
     Column("name", Name, nullable=False, unique=True, doc="VENDOR/NAME"),
-    Column("source", Text, nullable=False, doc="where its files come from: `folder`"),
+    Column("source", Text, nullable=False, doc="where its files come from: `folder` or `hub`"),
+    Column("endpoint", Text, doc="the hub's address when last synced; null for a folder"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("synced_at", UtcDateTime, nullable=False, doc="when its files were last listed"),
 )
@@ -77,6 +80,11 @@ revision = Table(
     Column("repo_id", ForeignKey("repo.id", ondelete="CASCADE"), nullable=False),
     Column("commit", Text, nullable=False, doc="names the content; of a folder, the digest of its listing"),
     Column("config", Json, nullable=False, doc="the parsed config.json; {} without one"),
+    # What the hub says of it; all null for a folder.
+    Column("ref", Text, doc="the branch, tag or commit that was asked for last"),
+    Column("pipeline_tag", Text, doc="the task as the hub names it; '' without one"),
+    Column("library_name", Text, doc="'' without one"),
+    Column("card", Json, doc="`tags`, `base_models` and `gated`"),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("repo_id", "commit"),
 )
@@ -90,6 +98,11 @@ repo_file = Table(
     Column("kind", Text, nullable=False, doc="weights, config, tokenizer, document, unsafe, code or other"),
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", ForeignKey("blob.sha256"), index=True, doc="null while unknown, as for what is not imported"),
+    # What the source's listing says; all null for a folder.
+    Column("declared_sha256", Text, doc="null for files that the hub keeps in git itself"),
+    Column("git_sha1", Text, index=True, doc="of git's blob; for a large file that of its pointer"),
+    Column("xet_hash", Text, doc="the hub's own name of the content; no sha256"),
+    Column("hash_source", Text, doc="whence `sha256`: `declared` by the source or `computed` here; null without one"),
     UniqueConstraint("revision_id", "path"),
 )
 
@@ -125,6 +138,7 @@ model = Table(
     Column("task", Text, nullable=False, index=True, doc="'' when unknown"),
     Column("architecture", Text, nullable=False, doc="'' when unknown"),
     Column("reasons", Json, nullable=False, doc="what was concluded -> from what"),
+    Column("preferred_format", Text, doc="of variants, as asked for at registration; null when nothing was"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
@@ -155,7 +169,8 @@ model_variant = Table(
     Column("variant_id", ForeignKey("variant.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
-#: A named part of a variant: weights, config, tokenizer. Its files may come from another repo than the model's own.
+#: A named part of a variant: weights, config, tokenizer. Its files may come from another repo than the model's own; a
+#: part that names a repo has no files here, such as the base model of an adapter.
 component = Table(
     "component",
     metadata,
@@ -168,6 +183,7 @@ component = Table(
         index=True,
         doc="where its files were found first; null for what was made here",
     ),
+    Column("repo_name", Name, index=True, doc="VENDOR/NAME of the other repo that it is; null for a part with files"),
     UniqueConstraint("variant_id", "name"),
 )
 
