@@ -11,7 +11,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from panope_registry.database import open_engine
-from panope_registry.records import metadata
+from panope_registry.tables import metadata
 
 
 def run(connection: Connection) -> None:
