@@ -5,22 +5,30 @@
     ├── blobs/sha256/ab/abcdef…     the files, mode 0444
     ├── views/<variant digest>/…    folders of variants, made of second names of blobs (`panope_registry.views`)
     ├── quarantine/                 blobs whose bytes no longer fit their name
+    ├── trash/                      what nothing needs any more, on its way out (`panope_registry.care`)
+    ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     └── work/                       staging folders
 
 A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
+It goes at once: it is renamed into the trash. A writer that finds a blob here holds it, by a mark in its staging
+folder, until it has recorded what needs it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from panope_registry.disk import OnBytes, copy_hashed, fingerprint_of, hash_file, sync_folder
 from panope_registry.staging import staging_folder, sweep_staging
+
+_HELD = "held"
 
 
 class VerifyPolicy(StrEnum):
@@ -56,12 +64,15 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._work = folder / "work"
-        self._quarantine = folder / "quarantine"
+        self._removal_lock = folder / "removal.lock"
+        self.blobs = folder / "blobs" / "sha256"
+        self.quarantine = folder / "quarantine"
+        self.trash = folder / "trash"
         self.views = folder / "views"
-        for path in (folder, folder / "blobs", folder / "blobs" / "sha256", self.views, self._quarantine, self._work):
+        for path in (folder, self.blobs.parent, self.blobs, self.views, self.quarantine, self.trash, self._work):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)
-        sweep_staging(self._work)
+        self.sweep()
 
     def staging(self) -> AbstractContextManager[Path]:
         """A folder on the store's file system, removed at the end of the block."""
@@ -69,13 +80,38 @@ class Store:
 
     def blob_path(self, sha256: str) -> Path:
         """Where a blob is, if it is here."""
-        return self.folder / "blobs" / "sha256" / sha256[:2] / sha256
+        return self.blobs / sha256[:2] / sha256
+
+    def hold(self, sha256: str, staging: Path) -> None:
+        """Keeps a blob, if it is here, from being removed until the staging folder goes.
+
+        Look only afterwards whether it is here.
+        """
+        with _locked(self._removal_lock, fcntl.LOCK_SH):
+            marks = staging / _HELD
+            marks.mkdir(mode=0o700, exist_ok=True)
+            (marks / sha256).touch()
+
+    @contextmanager
+    def removing(self) -> Iterator[frozenset[str]]:
+        """While it lasts nobody else removes blobs and nobody begins to hold one; yields those that writers hold."""
+        with _locked(self._removal_lock, fcntl.LOCK_EX):
+            yield frozenset(mark for writer in self._work.iterdir() for mark in _names(writer / _HELD))
+
+    def throw_away(self, path: Path) -> None:
+        """Moves a file or folder of the store into the trash, at once; to be called within `removing`."""
+        path.rename(self.trash / f"{path.name}.{uuid.uuid4().hex[:8]}")
+
+    def sweep(self) -> None:
+        """Removes what writers that are gone have left."""
+        sweep_staging(self._work)
 
     def add(self, source: Path, staging: Path, on_bytes: OnBytes = lambda _size: None) -> Blob:
         """Copies a file into the store, unless its bytes are there already and intact."""
         copied = staging / uuid.uuid4().hex
         sha256 = copy_hashed(source, copied, on_bytes)
         size = copied.stat().st_size
+        self.hold(sha256, staging)
         target = self.blob_path(sha256)
         try:
             fingerprint = self.verify(sha256, size, "", VerifyPolicy.ALWAYS)
@@ -121,9 +157,26 @@ class Store:
         """Moves a damaged blob out, unless an import has just put a good one in its place."""
         try:
             if os.path.samestat(path.stat(), seen):
-                path.rename(self._quarantine / f"{path.name}.{uuid.uuid4().hex[:8]}")
+                path.rename(self.quarantine / f"{path.name}.{uuid.uuid4().hex[:8]}")
         except FileNotFoundError:  # another process put it away
             return
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):  # its writer has just finished, or it is a lock file
+        return []
+
+
+@contextmanager
+def _locked(file: Path, how: int) -> Iterator[None]:
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _store_id(folder: Path) -> str:
