@@ -1,0 +1,187 @@
+"""Care of one store, as the server, the jobs and the command line use it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from panope_registry.care import checking, collecting, evicting, leases
+from panope_registry.care.checking import Progress
+from panope_registry.care.entries import Ages, Collected, Evicted, Lease, Quota, Removed, Usage, Verified
+from panope_registry.care.occupancy import measure
+from panope_registry.care.picture import read_picture
+from panope_registry.care.using import usage_of
+from panope_registry.columns import now
+from panope_registry.database import Database
+from panope_registry.store import Store
+
+USE_RESOLUTION = timedelta(minutes=1)
+"""How exactly it is known when a variant was last used."""
+
+
+class StoreCare:
+    """What must stay, what may go, and what is there. Safe for use by several threads and processes.
+
+    Files that a leased, pinned or loaded variant needs, or one that an open job names, are never removed. Other
+    machines have stores of their own; leases and pins hold in all of them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        *,
+        quota: Quota | None = None,
+        ages: Ages | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._quota = quota or Quota()
+        self._ages = ages or Ages()
+        self._clock = clock
+        self._uses = _Uses()
+
+    def lease(self, variant_digest: str, owner: str, seconds: float) -> Lease:
+        """Takes the right to use a variant's files for a while; to be taken before they are opened.
+
+        Args:
+            variant_digest: of a variant whose files are here.
+            owner: who uses them, such as a server's id; several leases of one owner are several.
+            seconds: for how long; renew it every third of that.
+
+        Raises:
+            NotFoundError: there is no such variant.
+            PreconditionError: not all its files are here (`not_downloaded`).
+        """
+        moment = self._clock()
+        until = moment + timedelta(seconds=seconds)
+        with leases.keeping(self._database) as connection:
+            taken = leases.take_lease(connection, variant_digest, owner, moment, until, self._store.id)
+        self.touch(variant_digest)
+        return taken
+
+    def renew(self, lease: Lease, seconds: float) -> Lease:
+        """Moves a lease's end to `seconds` from now.
+
+        Raises:
+            PreconditionError: it is over (`lease_lost`): take a new one, and open the files anew.
+        """
+        with leases.keeping(self._database) as connection:
+            moment = self._clock()
+            return leases.renew_lease(connection, lease, moment, moment + timedelta(seconds=seconds))
+
+    def release(self, lease: Lease) -> None:
+        """Gives a lease back; nothing happens when it is over."""
+        with leases.keeping(self._database) as connection:
+            leases.end_lease(connection, lease)
+
+    def pin(self, variant_digest: str, *, who: str, reason: str = "") -> None:
+        """Keeps a variant's files until it is unpinned; of one that is not here, from when they come.
+
+        Raises:
+            NotFoundError: there is no such variant.
+        """
+        with leases.keeping(self._database) as connection:
+            leases.put_pin(connection, variant_digest, who, reason, self._clock())
+
+    def unpin(self, variant_digest: str) -> None:
+        """Lets a pinned variant's files go again when room is needed; nothing happens when it is not pinned.
+
+        Raises:
+            NotFoundError: there is no such variant.
+        """
+        with leases.keeping(self._database) as connection:
+            leases.take_pin(connection, variant_digest)
+
+    def touch(self, variant_digest: str) -> None:
+        """Records that a variant is used now; cheap to call often, because it is written at most once a minute.
+
+        Raises:
+            NotFoundError: there is no such variant.
+        """
+        moment = self._clock()
+        if self._uses.is_news(variant_digest, moment):
+            with leases.keeping(self._database) as connection:
+                leases.record_use(connection, variant_digest, self._store.id, moment, USE_RESOLUTION)
+
+    def usage(self) -> Usage:
+        """What the store takes on disk, and each variant's part in it."""
+        taken = measure(self._store)
+        with self._database.read() as connection:
+            picture = read_picture(connection, self._store.id, self._clock())
+        return usage_of(taken, picture)
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Removes what nothing needs, records what is here without a record, forgets what is gone.
+
+        Args:
+            dry_run: tell what would be done, and do nothing.
+        """
+        return collecting.collect(self._database, self._store, self._ages, self._clock(), dry_run=dry_run)
+
+    def evict(self, needed_bytes: int = 0, *, variants: Collection[str] = (), dry_run: bool = False) -> Evicted:
+        """Makes room for `needed_bytes` more within the quota.
+
+        First goes what nothing needs; then variants that can be downloaded again, the least recently used first; then
+        those of which another store has a copy. What was built or imported here and is nowhere else goes only when it
+        is named. A variant loses its weights and stays registered; its small files stay as long as its repo.
+
+        Args:
+            needed_bytes: how much is to come.
+            variants: digests of variants that are to go whether room is needed or not; others stay then.
+            dry_run: tell what would be done, and do nothing.
+
+        Raises:
+            NotFoundError: a named variant does not exist.
+            PreconditionError: a named variant is in use (`in_use`); nothing was evicted.
+        """
+        if variants:
+            return evicting.evict_named(self._database, self._store, variants, self._clock(), dry_run=dry_run)
+        goal = self._room_to_make(needed_bytes)
+        if goal == 0:
+            return Evicted((), (), 0)
+        collected = self.collect(dry_run=dry_run)
+        goal = goal - collected.freed_bytes if dry_run else self._room_to_make(needed_bytes)
+        evicted = evicting.evict_for(self._database, self._store, goal, self._clock(), dry_run=dry_run)
+        return replace(evicted, removed=collected.removed + evicted.removed)
+
+    def remove_model(self, name: str) -> Removed:
+        """Deletes a model, and the files that nothing else needs.
+
+        Raises:
+            NotFoundError: there is no such model.
+            PreconditionError: a variant that would go with it is leased, pinned, loaded or named by an open job
+                (`in_use`); nothing was changed.
+        """
+        return collecting.remove_model(self._database, self._store, name, self._clock())
+
+    def verify(self, *, oldest: int | None = None, progress: Progress | None = None) -> Verified:
+        """Hashes files again; damaged ones are put into quarantine and count as not here.
+
+        Args:
+            oldest: how many, those first that were not hashed for longest; all when None.
+            progress: called with the bytes done and the bytes in all, after each file.
+        """
+        return checking.verify(self._database, self._store, oldest=oldest, progress=progress, clock=self._clock)
+
+    def _room_to_make(self, needed_bytes: int) -> int:
+        return evicting.room_to_make(self._quota, measure(self._store), needed_bytes)
+
+
+class _Uses:
+    """Remembers when this process last recorded a use, so that most uses ask nothing of the database."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[str, datetime] = {}
+
+    def is_news(self, digest: str, moment: datetime) -> bool:
+        with self._lock:
+            last = self._last.get(digest)
+            if last is not None and moment - last < USE_RESOLUTION:
+                return False
+            self._last[digest] = moment
+            return True

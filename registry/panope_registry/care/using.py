@@ -1,0 +1,46 @@
+"""What the store takes, and what would be free without whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from panope_registry.care.entries import Usage, VariantUsage
+from panope_registry.care.evicting import last_use_of, recovery_of
+from panope_registry.care.occupancy import Occupancy
+from panope_registry.care.picture import KnownVariant, Picture
+
+
+def usage_of(taken: Occupancy, picture: Picture) -> Usage:
+    """Puts together what the disk says and what the database says."""
+    needing = [known for known in picture.variants.values() if picture.needs(known)]
+    users = Counter(sha256 for known in needing for sha256 in known.blobs)
+    return Usage(
+        taken.blob_bytes,
+        taken.partial_bytes,
+        taken.quarantine_bytes,
+        taken.view_bytes,
+        taken.trash_bytes,
+        taken.free_bytes,
+        tuple(
+            _variant_usage(picture, picture.variants[digest], users)
+            for digest in sorted(picture.variants)
+            if picture.here(picture.variants[digest])
+        ),
+    )
+
+
+def _variant_usage(picture: Picture, known: KnownVariant, users: Counter[str]) -> VariantUsage:
+    here = picture.here(known)
+    own_use = int(picture.needs(known))
+    return VariantUsage(
+        digest=known.digest,
+        models=known.models,
+        format=known.format,
+        precision=known.precision,
+        size_bytes=sum(blob.size_bytes for blob in here),
+        own_bytes=sum(blob.size_bytes for blob in here if users[blob.sha256] == own_use and not blob.is_listed),
+        is_here=picture.is_here(known),
+        kept_by=known.kept_by,
+        recovery=recovery_of(blob for blob in here if not blob.is_listed),
+        last_used_at=last_use_of(here),
+    )

@@ -1,0 +1,91 @@
+"""A store with models in it, and a clock that stands until the test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from panope_registry.care.care import StoreCare
+from panope_registry.care.entries import Quota
+from panope_registry.database import Database
+from panope_registry.records import repo
+from panope_registry.registry import Registry, VariantEntry
+from panope_registry.store import Store
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pass_time(clock: Clock) -> Callable[..., None]:
+    """Moves the clock on by `seconds`, `days` and so on."""
+
+    def move(**time: float) -> None:
+        clock.moment += timedelta(**time)
+
+    return move
+
+
+@pytest.fixture
+def store(registry: Registry) -> Store:
+    return registry._store
+
+
+@pytest.fixture
+def database(registry: Registry) -> Database:
+    return registry._database
+
+
+@pytest.fixture
+def make_care(database: Database, store: Store, clock: Clock) -> Callable[..., StoreCare]:
+    """Care with a quota of `max_bytes`; without one when it is None."""
+
+    def make(max_bytes: int | None = None, low_water: float = 1.0) -> StoreCare:
+        quota = Quota(max_bytes, free_floor_bytes=0, low_water=low_water)
+        return StoreCare(database, store, quota=quota, clock=clock)
+
+    return make
+
+
+@pytest.fixture
+def care(make_care: Callable[..., StoreCare]) -> StoreCare:
+    return make_care()
+
+
+@pytest.fixture
+def add_model(registry: Registry, database: Database, make_model: Callable[..., Path]) -> Callable[..., VariantEntry]:
+    """Brings a model into the store; equal `fill` means equal weights. Unless `from_hub` is off, a hub lists it."""
+
+    def add(name: str, fill: int, *, from_hub: bool = True) -> VariantEntry:
+        (variant,) = registry.import_folder(make_model(f"folder{fill}", fill=fill), name).variants
+        if from_hub:
+            with database.change() as connection:
+                connection.execute(update(repo).where(repo.c.name == name).values(source="hub"))
+        return variant
+
+    return add
+
+
+@pytest.fixture
+def weights_of(store: Store) -> Callable[[VariantEntry], Path]:
+    """Where the weights of a variant are in the store."""
+
+    def path(variant: VariantEntry) -> Path:
+        (found,) = [file for file in variant.files if file.path == "model.safetensors"]
+        return store.blob_path(found.sha256)
+
+    return path
