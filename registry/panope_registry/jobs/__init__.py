@@ -1,0 +1,22 @@
+"""Work that takes minutes: kept in the database, done by whichever runner claims it, once, through every crash."""
+
+from panope_registry.jobs.backoff import Backoff
+from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
+from panope_registry.jobs.queue import Jobs
+from panope_registry.jobs.runner import Handler, Runner
+
+__all__ = [
+    "Backoff",
+    "Handler",
+    "Interrupted",
+    "JobCancelled",
+    "JobContext",
+    "JobEntry",
+    "JobProgress",
+    "JobStatus",
+    "Jobs",
+    "LeaseLost",
+    "Runner",
+    "RunnerStopping",
+]

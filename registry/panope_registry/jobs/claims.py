@@ -1,0 +1,222 @@
+"""A runner's side of the table: take a job, keep it, end it. Every write proves that the job is still the writer's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, exists, select, update
+
+from panope_registry.database import Database
+from panope_registry.job_records import job
+from panope_registry.jobs import reading
+from panope_registry.jobs.backoff import RUNNER_LOST, Backoff, Failure
+from panope_registry.jobs.clock import Clock
+from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
+from panope_registry.jobs.graph import settle
+
+_candidate = job.alias("candidate")
+
+_NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None}
+
+
+class Hold(Enum):
+    """What a runner learns when it renews a lease."""
+
+    KEPT = "kept"
+    CANCELLED = "cancelled"
+    """Kept, and somebody wants the job to end."""
+    LOST = "lost"
+    """The job is another's, or nobody's: whatever is done for it from now on counts for nothing."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that a runner has taken.
+
+    Attributes:
+        job: as it was when it was taken.
+        token: fences it: each claim of a job has a higher one.
+    """
+
+    job: JobEntry
+    token: int
+
+
+class Claims:
+    """What one runner does to the table.
+
+    Methods that end a claim return False, and change nothing, when the lease was lost before. Every method raises
+    AvailabilityError when the database does not answer; then nothing was changed, or a commit's answer was lost.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, owner: str, lease_seconds: float, backoff: Backoff) -> None:
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._lease = timedelta(seconds=lease_seconds)
+        self._backoff = backoff
+
+    def claim(self, kinds: Collection[str]) -> Claim | None:
+        """Takes the job that is due first, of one of these kinds; None when none is due."""
+        with self._database.write() as connection:
+            moment = self._clock(connection)
+            taken = connection.execute(
+                update(job)
+                .where(job.c.id == _first_due(kinds, moment))
+                .values(
+                    status=JobStatus.RUNNING,
+                    attempt=job.c.attempt + 1,
+                    lease_owner=self._owner,
+                    lease_token=job.c.lease_token + 1,
+                    lease_until=moment + self._lease,
+                    started_at=moment,
+                )
+                .returning(job.c.id, job.c.lease_token)
+            ).one_or_none()
+            if taken is None:
+                return None
+            entry = reading.find_job(connection, taken.id)
+        assert entry is not None
+        return Claim(entry, taken.lease_token)
+
+    def is_due(self, kinds: Collection[str]) -> bool:
+        """Whether `claim` would find a job; asks without a lock."""
+        with self._database.read() as connection:
+            due = _due(kinds, self._clock(connection))
+            return bool(connection.execute(select(exists().where(due))).scalar_one())
+
+    def renew(self, claim: Claim, progress: JobProgress) -> Hold:
+        """Makes the lease last and tells how far the job is."""
+        with self._database.write() as connection:
+            kept = connection.execute(
+                update(job)
+                .where(_is_held(claim))
+                .values(
+                    lease_until=self._clock(connection) + self._lease,
+                    progress_phase=progress.phase,
+                    progress_done=progress.done,
+                    progress_total=progress.total,
+                    progress_unit=progress.unit,
+                )
+                .returning(job.c.cancel_requested_at)
+            ).one_or_none()
+        if kept is None:
+            return Hold.LOST
+        return Hold.KEPT if kept.cancel_requested_at is None else Hold.CANCELLED
+
+    def succeed(self, claim: Claim, result: Mapping[str, Any], progress: JobProgress) -> bool:
+        """Ends the job with what its handler returned."""
+        error = {"error_reason": "", "error_message": "", "retryable": False}
+        told = {
+            "progress_phase": progress.phase,
+            "progress_done": progress.done,
+            "progress_total": progress.total,
+            "progress_unit": progress.unit,
+        }
+        return self._end(claim, JobStatus.SUCCEEDED, {"result": dict(result), **error, **told})
+
+    def fail(self, claim: Claim, failure: Failure) -> bool:
+        """Ends the attempt: the job is tried again later if time may help and attempts are left."""
+        with self._database.write() as connection:
+            return self._fail(connection, claim, failure)
+
+    def end_cancelled(self, claim: Claim) -> bool:
+        """Ends the job as its user wanted."""
+        return self._end(claim, JobStatus.CANCELLED, {})
+
+    def give_back(self, claim: Claim) -> bool:
+        """Lets another runner go on with the job at once; this attempt does not count."""
+        with self._database.write() as connection:
+            if _cancel_requested(connection, claim):
+                return self._finish(connection, claim, JobStatus.CANCELLED, {})
+            values = {"attempt": job.c.attempt - 1, "run_at": self._clock(connection)}
+            return _release(connection, claim, {"status": JobStatus.QUEUED, **values})
+
+    def reap(self) -> int:
+        """Takes jobs from runners that have not renewed their leases; how many."""
+        with self._database.read() as connection:
+            late = job.c.lease_until < self._clock(connection)
+            overdue = connection.execute(select(job.c.id).where(job.c.status == JobStatus.RUNNING, late)).first()
+        count = 0
+        if overdue is not None:
+            while self._reap_one():
+                count += 1
+        return count
+
+    def _reap_one(self) -> bool:
+        """One job in each transaction: locks of several would not be taken in order of their ids."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                select(job.c.id, job.c.lease_token)
+                .where(job.c.status == JobStatus.RUNNING, job.c.lease_until < self._clock(connection))
+                .order_by(job.c.lease_until, job.c.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).one_or_none()
+            if row is None:
+                return False
+            entry = reading.find_job(connection, row.id)
+            assert entry is not None
+            return self._fail(connection, Claim(entry, row.lease_token), RUNNER_LOST)
+
+    def _fail(self, connection: Connection, claim: Claim, failure: Failure) -> bool:
+        if _cancel_requested(connection, claim):
+            return self._finish(connection, claim, JobStatus.CANCELLED, {})
+        told = {
+            "error_reason": failure.reason,
+            "error_message": failure.message,
+            "retryable": failure.retryable,
+        }
+        attempt = claim.job.attempt
+        if not failure.retryable or attempt >= claim.job.max_attempts:
+            return self._finish(connection, claim, JobStatus.FAILED, told)
+        wait = timedelta(seconds=self._backoff.seconds(attempt, failure.retry_after_seconds))
+        values = {"status": JobStatus.QUEUED, "run_at": self._clock(connection) + wait, **told}
+        return _release(connection, claim, values)
+
+    def _end(self, claim: Claim, status: JobStatus, values: Mapping[str, Any]) -> bool:
+        with self._database.write() as connection:
+            return self._finish(connection, claim, status, values)
+
+    def _finish(self, connection: Connection, claim: Claim, status: JobStatus, values: Mapping[str, Any]) -> bool:
+        moment = self._clock(connection)
+        if not _release(connection, claim, {"status": status, "finished_at": moment, **values}):
+            return False
+        settle(connection, [claim.job.id], moment)
+        return True
+
+
+def _release(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
+    changed = connection.execute(update(job).where(_is_held(claim)).values({**values, **_NO_LEASE}))
+    return changed.rowcount == 1
+
+
+def _cancel_requested(connection: Connection, claim: Claim) -> bool:
+    """Locks the job too, so that a cancellation comes before this transaction or after it."""
+    requested = select(job.c.cancel_requested_at).where(_is_held(claim)).with_for_update()
+    return connection.execute(requested).scalar_one_or_none() is not None
+
+
+def _is_held(claim: Claim) -> ColumnElement[bool]:
+    return (job.c.id == claim.job.id) & (job.c.lease_token == claim.token) & (job.c.status == JobStatus.RUNNING)
+
+
+def _due(kinds: Collection[str], moment: datetime) -> ColumnElement[bool]:
+    due = (_candidate.c.status == JobStatus.QUEUED) & (_candidate.c.run_at <= moment)
+    return due & _candidate.c.kind.in_(kinds)
+
+
+def _first_due(kinds: Collection[str], moment: datetime) -> ScalarSelect[int]:
+    """Compared with `=`: a planner may run the query of an IN more than once and lock more than one row."""
+    return (
+        select(_candidate.c.id)
+        .where(_due(kinds, moment))
+        .order_by(_candidate.c.priority.desc(), _candidate.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )

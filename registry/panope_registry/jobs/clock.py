@@ -1,0 +1,20 @@
+"""Whose time counts: leases of several machines are compared with one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from panope_registry.columns import UtcDateTime, now
+
+Clock = Callable[[Connection], datetime]
+"""Tells this moment, by the database if it has a clock of its own."""
+
+
+def database_clock(connection: Connection) -> datetime:
+    """The server's time on PostgreSQL; this machine's on SQLite, whose file no other machine may open."""
+    if connection.dialect.name != "postgresql":
+        return now()
+    return connection.execute(select(func.clock_timestamp(type_=UtcDateTime))).scalar_one()

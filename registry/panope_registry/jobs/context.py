@@ -1,0 +1,78 @@
+"""What a handler gets: its job, a place to tell how far it is, and word of when to end."""
+
+from __future__ import annotations
+
+import threading
+
+from panope_registry.jobs.entries import JobEntry, JobProgress
+from panope_registry.jobs.queue import Jobs
+
+
+class Interrupted(Exception):  # noqa: N818 - told to a handler, and no error of anybody's
+    """The handler is to end now, at a point from which it can go on another time."""
+
+
+class JobCancelled(Interrupted):
+    """A user wants the job to end."""
+
+
+class LeaseLost(Interrupted):
+    """Another runner may have the job: what this one still does counts for nothing."""
+
+
+class RunnerStopping(Interrupted):
+    """This process is stopping; another goes on with the job."""
+
+
+class JobContext:
+    """One attempt of one job.
+
+    Attributes:
+        job: as it was when the attempt began.
+        jobs: where further work is asked for.
+    """
+
+    def __init__(self, job: JobEntry, jobs: Jobs) -> None:
+        self.job = job
+        self.jobs = jobs
+        self._progress = job.progress
+        self._interruption: Interrupted | None = None
+        self._interrupted = threading.Event()
+
+    def progress(self, phase: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        """Tells how far the job is; costs nothing, as the runner writes the latest word once a second."""
+        self._progress = JobProgress(phase, done, total, unit)
+
+    def check(self) -> None:
+        """Goes on, or says why not; call it often.
+
+        Raises:
+            Interrupted: JobCancelled, LeaseLost or RunnerStopping; let it pass.
+        """
+        if self._interruption is not None:
+            raise self._interruption
+
+    @property
+    def interruption(self) -> Interrupted | None:
+        """What `check` would raise, for those who end in a way of their own."""
+        return self._interruption
+
+    def wait(self, seconds: float) -> None:
+        """Waits, but no longer than the job may go on.
+
+        Raises:
+            Interrupted: as `check`.
+        """
+        self._interrupted.wait(seconds)
+        self.check()
+
+    @property
+    def latest_progress(self) -> JobProgress:
+        """What the handler told last."""
+        return self._progress
+
+    def interrupt(self, interruption: Interrupted) -> None:
+        """The runner's word to the handler; the first one counts, but for a lost lease."""
+        if self._interruption is None or isinstance(interruption, LeaseLost):
+            self._interruption = interruption
+            self._interrupted.set()

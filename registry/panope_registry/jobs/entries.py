@@ -1,0 +1,92 @@
+"""What is told of jobs: plain values, never changed.
+
+waiting ──▶ queued ──▶ running ──▶ succeeded
+   │         ▲  │         │  └───▶ failed ──▶ (retry) queued or waiting
+   │         │  │         └───────▶ queued (again later, or given back)
+   └─────────┘  └──▶ cancelled ◀── running, waiting
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobStatus(StrEnum):
+    """Where a job is."""
+
+    WAITING = "waiting"
+    """Not all jobs that it needs have succeeded."""
+    QUEUED = "queued"
+    """Goes to the next free runner once its `run_at` has come."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether only `retry` can bring it back."""
+        return self not in OPEN
+
+
+OPEN = frozenset({JobStatus.WAITING, JobStatus.QUEUED, JobStatus.RUNNING})
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is.
+
+    Attributes:
+        phase: what it does now, such as `download`; empty before its first word.
+        done: of `total`, in `unit`.
+        total: 0 when unknown.
+        unit: such as `bytes`.
+    """
+
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class JobEntry:
+    """A job as it was at one moment.
+
+    Attributes:
+        kind: names its handler.
+        payload: what is to be done.
+        result: what the handler returned; {} until it succeeded.
+        attempt: how often it was started; a start that a stopping runner gave back does not count.
+        error_reason: of the last attempt that failed, also while the job is queued again; empty without one.
+        error_message: a sentence for people.
+        retryable: whether that error may go away with time.
+        started_at: when the last attempt began.
+        run_at: it starts no earlier.
+        parent_id: the job that asked for this one; cancelling that cancels this.
+        depends_on: the jobs that must succeed first, by id.
+        requested_by: who asked for it; empty when unknown.
+    """
+
+    id: int
+    kind: str
+    status: JobStatus
+    payload: Mapping[str, Any]
+    result: Mapping[str, Any]
+    progress: JobProgress
+    attempt: int
+    max_attempts: int
+    error_reason: str
+    error_message: str
+    retryable: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    run_at: datetime
+    parent_id: int | None
+    depends_on: tuple[int, ...]
+    requested_by: str

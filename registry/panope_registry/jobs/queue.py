@@ -1,0 +1,246 @@
+"""Jobs, as those see them who ask for work and look after it."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from panope_backends.errors import (
+    AlreadyExistsError,
+    AvailabilityError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+)
+from panope_registry.database import Database
+from panope_registry.job_records import job, job_need
+from panope_registry.jobs import reading
+from panope_registry.jobs.bell import Bell
+from panope_registry.jobs.clock import Clock, database_clock
+from panope_registry.jobs.entries import JobEntry, JobStatus
+from panope_registry.jobs.graph import lock, lock_with_descendants, settle
+from panope_registry.names import shown
+
+_ENQUEUE_TRIES = 10
+
+_FRESH: Mapping[str, Any] = {
+    "result": {},
+    "progress_phase": "",
+    "progress_done": 0,
+    "progress_total": 0,
+    "progress_unit": "",
+    "attempt": 0,
+    "lease_owner": "",
+    "lease_until": None,
+    "cancel_requested_at": None,
+    "error_reason": "",
+    "error_message": "",
+    "retryable": False,
+    "started_at": None,
+    "finished_at": None,
+}
+"""What a job begins with, the first time and each time that somebody retries it."""
+
+
+class Jobs:
+    """The table of jobs. Safe for use by several threads, processes and machines.
+
+    Every method raises AvailabilityError when the database does not answer; then nothing was changed.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock = database_clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.bell = Bell()
+        """Rings when this process may have made work for a runner."""
+
+    def enqueue(
+        self,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        dedupe_key: str = "",
+        priority: int = 0,
+        depends_on: Sequence[int] = (),
+        parent_id: int | None = None,
+        max_attempts: int = 5,
+        requested_by: str = "",
+    ) -> JobEntry:
+        """Asks for work; an unfinished job of the same `dedupe_key` is the answer if there is one.
+
+        Args:
+            kind: names the handler.
+            payload: what it is to do; goes through JSON.
+            dedupe_key: names the work; empty for work that may be done twice.
+            priority: higher goes first, then older.
+            depends_on: jobs that must succeed first; should one fail, so does this.
+            parent_id: the job that asks for this one; cancelling it cancels this.
+            max_attempts: how often it is tried while its errors may go away with time.
+            requested_by: who asks, for people.
+
+        Raises:
+            NotFoundError: a job in `depends_on`, or the parent, does not exist.
+            PreconditionError: a job in `depends_on` did not succeed, or the parent is cancelled.
+            InvalidInputError: no kind, or no attempt is allowed.
+        """
+        if not kind:
+            raise InvalidInputError("a job needs a kind", field="kind")
+        if max_attempts < 1:
+            raise InvalidInputError("a job needs at least one attempt", field="max_attempts")
+        asked = {
+            "kind": kind,
+            "payload": dict(payload),
+            "dedupe_key": dedupe_key,
+            "priority": priority,
+            "parent_id": parent_id,
+            "max_attempts": max_attempts,
+            "requested_by": requested_by,
+        }
+        for _ in range(_ENQUEUE_TRIES):
+            try:
+                with self.database.write() as connection:
+                    entry = reading.find_open_job(connection, dedupe_key)
+                    if entry is None:
+                        entry = self._insert(connection, asked, sorted(set(depends_on)))
+            except IntegrityError:  # the key was taken since we looked: by now that job can be seen
+                continue
+            self.bell.ring()
+            return entry
+        raise AvailabilityError("jobs for the same work come and go too fast", retry_after_seconds=1.0)
+
+    def get(self, job_id: int) -> JobEntry:
+        """One job.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        with self.database.read() as connection:
+            return _found(connection, job_id)
+
+    def list(
+        self, *, status: str | JobStatus = "", kind: str = "", after: int = 0, limit: int = 100
+    ) -> builtins.list[JobEntry]:
+        """Jobs, newest first.
+
+        Args:
+            status: only those; empty for all.
+            kind: only those; empty for all.
+            after: the id that the page before ended with; 0 for the first page.
+            limit: how many at most.
+
+        Raises:
+            InvalidInputError: there is no such status.
+        """
+        wanted = _status(status) if status else None
+        with self.database.read() as connection:
+            return reading.find_jobs(connection, status=wanted, kind=kind, after=after, limit=limit)
+
+    def cancel(self, job_id: int) -> JobEntry:
+        """Ends a job and those that it asked for; a finished one stays what it is.
+
+        What has not begun is cancelled at once, what runs as soon as its handler looks; jobs that need it fail.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        with self.database.write() as connection:
+            _found(connection, job_id)
+            family = lock_with_descendants(connection, job_id)
+            moment = self.clock(connection)
+            mine = job.c.id.in_(family)
+            unstarted = update(job).where(mine, job.c.status.in_((JobStatus.WAITING, JobStatus.QUEUED)))
+            values = {"status": JobStatus.CANCELLED, "cancel_requested_at": moment, "finished_at": moment}
+            ended = connection.execute(unstarted.values(values).returning(job.c.id)).scalars().all()
+            running = update(job).where(mine, job.c.status == JobStatus.RUNNING, job.c.cancel_requested_at.is_(None))
+            connection.execute(running.values(cancel_requested_at=moment))
+            settle(connection, ended, moment)
+            entry = _found(connection, job_id)
+        self.bell.ring()
+        return entry
+
+    def retry(self, job_id: int) -> JobEntry:
+        """Brings a failed or cancelled job back, with all its attempts.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            PreconditionError: it has not ended, has succeeded, or needs a job that did not succeed.
+            AlreadyExistsError: another job does the same work by now.
+        """
+        try:
+            with self.database.write() as connection:
+                lock(connection, [*_found(connection, job_id).depends_on, job_id])
+                entry = _found(connection, job_id)
+                if not entry.status.is_final or entry.status is JobStatus.SUCCEEDED:
+                    raise PreconditionError(
+                        f"job {job_id} is {entry.status}: only failed and cancelled jobs are tried again",
+                        reason="job_not_failed",
+                    )
+                moment = self.clock(connection)
+                fresh = {**_FRESH, "status": _first_status(connection, entry.depends_on), "run_at": moment}
+                connection.execute(update(job).where(job.c.id == job_id).values(fresh))
+                entry = _found(connection, job_id)
+        except IntegrityError:
+            raise AlreadyExistsError(
+                f"another job does the work of job {job_id} already", reason="job_exists"
+            ) from None
+        self.bell.ring()
+        return entry
+
+    def _insert(self, connection: Connection, asked: Mapping[str, Any], depends_on: Sequence[int]) -> JobEntry:
+        parent_id = asked["parent_id"]
+        needed = {*depends_on, *([] if parent_id is None else [parent_id])}
+        for missing in needed - set(lock(connection, needed)):
+            raise _no_job(missing)
+        if parent_id is not None:
+            _refuse_cancelled(connection, parent_id)
+        moment = self.clock(connection)
+        status = _first_status(connection, depends_on)
+        values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
+        job_id = connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
+        if depends_on:
+            connection.execute(insert(job_need), [{"job_id": job_id, "needed_id": each} for each in depends_on])
+        return _found(connection, job_id)
+
+
+def _first_status(connection: Connection, depends_on: Sequence[int]) -> JobStatus:
+    """Where a job begins that needs these, which the transaction has locked."""
+    if not depends_on:
+        return JobStatus.QUEUED
+    rows = connection.execute(select(job.c.id, job.c.status).where(job.c.id.in_(depends_on)).order_by(job.c.id))
+    statuses = {row.id: JobStatus(row.status) for row in rows}
+    for needed_id, status in statuses.items():
+        if status in (JobStatus.FAILED, JobStatus.CANCELLED):
+            raise PreconditionError(
+                f"job {needed_id}, which must succeed first, is {status}: retry that one", reason="dependency_failed"
+            )
+    done = all(status is JobStatus.SUCCEEDED for status in statuses.values())
+    return JobStatus.QUEUED if done else JobStatus.WAITING
+
+
+def _refuse_cancelled(connection: Connection, parent_id: int) -> None:
+    requested = select(job.c.cancel_requested_at).where(job.c.id == parent_id)
+    if connection.execute(requested).scalar_one() is not None:
+        raise PreconditionError(f"job {parent_id}, which asks for this one, is cancelled", reason="job_cancelled")
+
+
+def _found(connection: Connection, job_id: int) -> JobEntry:
+    entry = reading.find_job(connection, job_id)
+    if entry is None:
+        raise _no_job(job_id)
+    return entry
+
+
+def _no_job(job_id: int) -> NotFoundError:
+    return NotFoundError(f"job {job_id} does not exist", reason="job_not_found", field="job_id")
+
+
+def _status(text: str) -> JobStatus:
+    try:
+        return JobStatus(text)
+    except ValueError:
+        known = ", ".join(f"`{status}`" for status in JobStatus)
+        raise InvalidInputError(f"`{shown(text)}` is no status of jobs: {known}", field="status") from None

@@ -1,0 +1,192 @@
+"""Runs jobs in threads, renews their leases, and tells how they ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panope_backends.errors import AvailabilityError
+from panope_registry.jobs.backoff import Backoff, failure_of
+from panope_registry.jobs.claims import Claim, Claims, Hold
+from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.queue import Jobs
+
+Handler = Callable[[JobContext], Mapping[str, Any]]
+"""Does a job and returns its result, which goes through JSON. It may run again after a crash at any point, so it must
+find what it did before and go on from there."""
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+"""How soon a stop is seen."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    claim: Claim
+    context: JobContext
+    thread: threading.Thread
+
+
+class Runner:
+    """Takes jobs of the kinds that it has handlers for, as many at a time as it may.
+
+    Any number of runners, in threads, processes and on machines, share a database. Each job runs in one at a time: a
+    runner that does not renew a lease in time loses the job to another.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        handlers: Mapping[str, Handler],
+        *,
+        owner: str,
+        concurrency: int = 2,
+        lease_seconds: float = 30.0,
+        tick_seconds: float = 1.0,
+        grace_seconds: float = 10.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Takes no job yet.
+
+        Args:
+            jobs: where they are.
+            handlers: by kind.
+            owner: tells people who runs a job.
+            concurrency: jobs at a time.
+            lease_seconds: how long a job stays this runner's without word of it.
+            tick_seconds: between two looks for due jobs, and two renewals of each lease with its progress.
+            grace_seconds: how long handlers may take to end when the runner stops.
+            backoff: how long jobs wait after an attempt that failed.
+        """
+        self._jobs = jobs
+        self._handlers = dict(handlers)
+        self._concurrency = concurrency
+        self._tick_seconds = tick_seconds
+        self._grace_seconds = grace_seconds
+        self._reap_every = lease_seconds / 3
+        self._reap_at = 0.0
+        self._claims = Claims(
+            jobs.database, jobs.clock, owner=owner, lease_seconds=lease_seconds, backoff=backoff or Backoff()
+        )
+        # By claim, as a job whose lease was lost may be here a second time while the first thread still ends.
+        self._running: dict[tuple[int, int], _Attempt] = {}
+        self._lock = threading.Lock()
+        self._abandoned = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Runs jobs until `stop` is set, through any absence of the database.
+
+        Then handlers are asked to end, and their jobs go to other runners. Those that take longer than the grace are
+        left behind in their threads, and their jobs become free when the leases end.
+        """
+        self._abandoned.clear()
+        while not stop.is_set():
+            heard = self._jobs.bell.count
+            self._guarded(self._tick)
+            self._rest(heard, stop)
+        self._drain()
+
+    def _tick(self) -> None:
+        self._renew()
+        if time.monotonic() >= self._reap_at:
+            self._claims.reap()
+            self._reap_at = time.monotonic() + self._reap_every
+        while len(self._running) < self._concurrency and self._start_next():
+            pass
+
+    def _renew(self) -> None:
+        for attempt in self._attempts():
+            hold = self._claims.renew(attempt.claim, attempt.context.latest_progress)
+            if hold is Hold.CANCELLED:
+                attempt.context.interrupt(JobCancelled())
+            elif hold is Hold.LOST:
+                # Also when its thread has just ended the job: then nobody hears this.
+                attempt.context.interrupt(LeaseLost())
+
+    def _start_next(self) -> bool:
+        # Looking first leaves the one writer's lock of SQLite to those who have something to write.
+        if not self._claims.is_due(self._handlers):
+            return False
+        claim = self._claims.claim(self._handlers)
+        if claim is None:
+            return False
+        context = JobContext(claim.job, self._jobs)
+        thread = threading.Thread(target=self._run_job, args=(claim, context), name=f"job-{claim.job.id}", daemon=True)
+        with self._lock:
+            self._running[claim.job.id, claim.token] = _Attempt(claim, context, thread)
+        thread.start()
+        return True
+
+    def _run_job(self, claim: Claim, context: JobContext) -> None:
+        try:
+            self._report(self._outcome(claim, context))
+        finally:
+            with self._lock:
+                del self._running[claim.job.id, claim.token]
+            self._jobs.bell.ring()
+
+    def _outcome(self, claim: Claim, context: JobContext) -> Callable[[], object]:
+        """Runs the handler; how to tell of it."""
+        try:
+            result = json.loads(json.dumps(dict(self._handlers[claim.job.kind](context))))
+        except Interrupted as interruption:
+            return self._interrupted(claim, interruption)
+        except BaseException as error:  # a thread that dies of anything would keep its job for ever
+            # An error after an interruption is its consequence: what was torn down under the handler.
+            if context.interruption is not None:
+                return self._interrupted(claim, context.interruption)
+            failure = failure_of(error)
+            if failure.reason == "internal_error":
+                _log.error("job %d of kind %s failed by a defect", claim.job.id, claim.job.kind, exc_info=error)
+            return lambda: self._claims.fail(claim, failure)
+        return lambda: self._claims.succeed(claim, result, context.latest_progress)
+
+    def _interrupted(self, claim: Claim, interruption: Interrupted) -> Callable[[], object]:
+        if isinstance(interruption, LeaseLost):
+            return lambda: None
+        if isinstance(interruption, JobCancelled):
+            return lambda: self._claims.end_cancelled(claim)
+        return lambda: self._claims.give_back(claim)
+
+    def _report(self, tell: Callable[[], object]) -> None:
+        """Tells until the database hears it; the lease is renewed meanwhile."""
+        while not self._guarded(tell) and not self._abandoned.wait(self._tick_seconds):
+            pass
+
+    def _drain(self) -> None:
+        for attempt in self._attempts():
+            attempt.context.interrupt(RunnerStopping())
+        end = time.monotonic() + self._grace_seconds
+        while self._running and time.monotonic() < end:
+            heard = self._jobs.bell.count
+            self._guarded(self._renew)
+            if self._running:
+                self._jobs.bell.wait(heard, min(self._tick_seconds, max(0.0, end - time.monotonic())))
+        self._abandoned.set()
+
+    def _rest(self, heard: int, stop: threading.Event) -> None:
+        """Until the next tick, a ring of the bell, or the end."""
+        end = time.monotonic() + self._tick_seconds
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            if self._jobs.bell.wait(heard, min(left, _LOOK_SECONDS)):
+                return
+
+    def _attempts(self) -> list[_Attempt]:
+        with self._lock:
+            return list(self._running.values())
+
+    @staticmethod
+    def _guarded(action: Callable[[], object]) -> bool:
+        """Whether the database answered."""
+        try:
+            action()
+        except AvailabilityError:
+            _log.warning("the registry's database does not answer; trying again")
+            return False
+        return True
