@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import CTE, Connection, Row, Select, and_, literal, select
 
 from panope_registry.entries import FileEntry, ModelEntry, VariantEntry
+from panope_registry.kinds import SUPPORTING
 from panope_registry.manifest import ManifestFile
+from panope_registry.memory import memory_bytes
 from panope_registry.records import (
     blob,
     blob_location,
     component,
     model,
     model_variant,
+    repo,
     revision,
     variant,
     variant_file,
@@ -29,6 +32,7 @@ class StoredVariant:
 
     Attributes:
         fingerprints: sha256 -> fingerprint when this store last hashed it; those it never hashed are missing.
+        absent: the files that were never in this store.
     """
 
     id: int
@@ -38,6 +42,7 @@ class StoredVariant:
     parameter_count: int
     files: tuple[ManifestFile, ...]
     fingerprints: Mapping[str, str]
+    absent: tuple[ManifestFile, ...]
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,15 @@ class VariantFacts:
     config: Mapping[str, Any]
 
 
-def find_models(connection: Connection, *, task: str, after: str, limit: int) -> list[ModelEntry]:
-    """Models ordered by name, those after `after`; of every task when `task` is empty."""
+def find_models(connection: Connection, store: str, *, task: str, after: str, limit: int) -> list[ModelEntry]:
+    """Models as one store has them, ordered by name, those after `after`; of every task when `task` is empty."""
     wanted = select(model.c.id).where(model.c.name > after).order_by(model.c.name).limit(limit)
-    return _entries(connection, wanted.where(model.c.task == task) if task else wanted)
+    return _entries(connection, store, wanted.where(model.c.task == task) if task else wanted)
 
 
-def find_model(connection: Connection, name: str) -> ModelEntry | None:
-    """The model of that name."""
-    return next(iter(_entries(connection, select(model.c.id).where(model.c.name == name))), None)
+def find_model(connection: Connection, store: str, name: str) -> ModelEntry | None:
+    """The model of that name, as one store has it."""
+    return next(iter(_entries(connection, store, select(model.c.id).where(model.c.name == name))), None)
 
 
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
@@ -69,7 +74,14 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
         return None
     here = and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store)
     rows = connection.execute(
-        select(component.c.name, variant_file.c.path, blob.c.sha256, blob.c.size_bytes, blob_location.c.fingerprint)
+        select(
+            component.c.name,
+            variant_file.c.path,
+            blob.c.sha256,
+            blob.c.size_bytes,
+            blob_location.c.state,
+            blob_location.c.fingerprint,
+        )
         .select_from(variant_file)
         .join(component, component.c.id == variant_file.c.component_id)
         .join(blob, blob.c.sha256 == variant_file.c.sha256)
@@ -79,13 +91,15 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
     ).all()
     files = tuple(ManifestFile(row.name, row.path, row.sha256, row.size_bytes) for row in rows)
     fingerprints = {row.sha256: row.fingerprint for row in rows if row.fingerprint}
+    absent = tuple(file for file, row in zip(files, rows, strict=True) if row.state is None)
     return StoredVariant(
-        found.id, found.digest, found.format, found.precision, found.parameter_count, files, fingerprints
+        found.id, found.digest, found.format, found.precision, found.parameter_count, files, fingerprints, absent
     )
 
 
 def find_conversion(
     connection: Connection,
+    store: str,
     source_digest: str,
     *,
     format: str,  # noqa: A002 - the schema's word
@@ -102,7 +116,9 @@ def find_conversion(
             variant.c.engine_version == engine_version,
         )
     ).one_or_none()
-    return None if row is None else _variant_entry(row, source_digest, _files(connection, [row.id])[row.id])
+    if row is None:
+        return None
+    return _variant_entry(row, source_digest, _contents(connection, store, [row.id])[row.id], {})
 
 
 def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
@@ -125,16 +141,18 @@ def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
     return None if row is None else VariantFacts(row.name, row.format, row.task, row.architecture, row.config)
 
 
-def _entries(connection: Connection, wanted: Select[tuple[int]]) -> list[ModelEntry]:
-    """Three queries for any number of models."""
+def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> list[ModelEntry]:
+    """Four queries for any number of models."""
     ids = wanted.subquery()
     models = connection.execute(
-        select(model, revision.c.config)
+        select(model, revision.c.config, revision.c.commit, revision.c.ref, repo.c.source)
         .join(revision, revision.c.id == model.c.revision_id)
+        .join(repo, repo.c.id == revision.c.repo_id)
         .where(model.c.id.in_(select(ids.c.id)))
         .order_by(model.c.name)
     ).all()
-    variants = _variants_of(connection, _offered(select(ids.c.id)))
+    configs = {row.id: row.config for row in models}
+    variants = _variants_of(connection, store, _offered(select(ids.c.id)), configs)
     return [
         ModelEntry(
             row.name,
@@ -142,8 +160,12 @@ def _entries(connection: Connection, wanted: Select[tuple[int]]) -> list[ModelEn
             row.architecture,
             row.created_at,
             row.reasons,
-            tuple(variants.get(row.id, ())),
+            tuple(sorted(variants.get(row.id, ()), key=lambda found: found.format != row.preferred_format)),
             row.config,
+            row.source,
+            row.commit,
+            row.ref or "",
+            row.preferred_format or "",
         )
         for row in models
     ]
@@ -167,7 +189,9 @@ def _offered(model_ids: Select[tuple[int]]) -> CTE:
     )
 
 
-def _variants_of(connection: Connection, offered: CTE) -> dict[int, list[VariantEntry]]:
+def _variants_of(
+    connection: Connection, store: str, offered: CTE, configs: Mapping[int, Mapping[str, Any]]
+) -> dict[int, list[VariantEntry]]:
     """Model id -> its variants."""
     source = variant.alias("source")
     rows = connection.execute(
@@ -176,28 +200,62 @@ def _variants_of(connection: Connection, offered: CTE) -> dict[int, list[Variant
         .outerjoin(source, source.c.id == variant.c.derived_from_id)
         .order_by(offered.c.depth, variant.c.id)
     ).all()
-    files = _files(connection, select(offered.c.variant_id))
+    contents = _contents(connection, store, select(offered.c.variant_id))
     variants: dict[int, list[VariantEntry]] = defaultdict(list)
     for row in rows:
-        variants[row.model_id].append(_variant_entry(row, row.source_digest, files[row.id]))
+        variants[row.model_id].append(_variant_entry(row, row.source_digest, contents[row.id], configs[row.model_id]))
     return variants
 
 
-def _files(connection: Connection, variant_ids: Sequence[int] | Select[tuple[int]]) -> dict[int, list[FileEntry]]:
-    """Variant id -> its files."""
-    files: dict[int, list[FileEntry]] = defaultdict(list)
+def _contents(
+    connection: Connection, store: str, variant_ids: Sequence[int] | Select[tuple[int]]
+) -> dict[int, _Content]:
+    """Variant id -> what it consists of, and what of that one store has."""
+    contents: dict[int, _Content] = defaultdict(_Content)
     rows = connection.execute(
-        select(variant_file.c.variant_id, variant_file.c.path, variant_file.c.sha256, blob.c.size_bytes)
+        select(
+            variant_file.c.variant_id,
+            variant_file.c.path,
+            variant_file.c.sha256,
+            blob.c.size_bytes,
+            component.c.name.label("part"),
+            (blob_location.c.state == "present").label("is_here"),
+        )
         .join(blob, blob.c.sha256 == variant_file.c.sha256)
+        .join(component, component.c.id == variant_file.c.component_id)
+        .outerjoin(blob_location, and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store))
         .where(variant_file.c.variant_id.in_(variant_ids))
         .order_by(variant_file.c.path)
     )
     for row in rows:
-        files[row.variant_id].append(FileEntry(row.path, row.sha256, row.size_bytes))
-    return files
+        content = contents[row.variant_id]
+        content.files.append(FileEntry(row.path, row.sha256, row.size_bytes))
+        content.weights_bytes += 0 if row.part in SUPPORTING else row.size_bytes
+        if not row.is_here:
+            content.missing[row.sha256] = row.size_bytes
+    elsewhere = connection.execute(
+        select(component.c.variant_id, component.c.repo_name)
+        .where(component.c.variant_id.in_(variant_ids), component.c.repo_name.is_not(None))
+        .order_by(component.c.id)
+    )
+    for variant_id, name in elsewhere:
+        contents[variant_id].bases.append(name)
+    return contents
 
 
-def _variant_entry(row: Row[Any], source_digest: str | None, files: Sequence[FileEntry]) -> VariantEntry:
+@dataclass
+class _Content:
+    """Of a variant; `missing` is sha256 -> size of what is not in the store."""
+
+    files: list[FileEntry] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    bases: list[str] = field(default_factory=list)
+    weights_bytes: int = 0
+
+
+def _variant_entry(
+    row: Row[Any], source_digest: str | None, content: _Content, config: Mapping[str, Any]
+) -> VariantEntry:
     return VariantEntry(
         digest=row.digest,
         format=row.format,
@@ -206,5 +264,9 @@ def _variant_entry(row: Row[Any], source_digest: str | None, files: Sequence[Fil
         parameter_count=row.parameter_count,
         derived_from=source_digest,
         engine_version=row.engine_version,
-        files=tuple(files),
+        files=tuple(content.files),
+        is_here=not content.missing,
+        missing_bytes=sum(content.missing.values()),
+        memory_bytes=memory_bytes(content.weights_bytes, config),
+        bases=tuple(content.bases),
     )

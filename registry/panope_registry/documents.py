@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.headers.opened import Header, forward, size_of
 from panope_registry.names import shown
 
 MAX_BYTES = 16 << 20
 
 
-def read_object(file: Path, path: str) -> dict[str, Any]:
+def read_object(file: Header, path: str) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
@@ -24,12 +24,12 @@ def read_object(file: Path, path: str) -> dict[str, Any]:
     return document
 
 
-def read_json(file: Path, path: str) -> Any:
+def read_json(file: Header, path: str) -> Any:
     """The JSON document in a file; raises as `read_object` does."""
     try:
-        if file.stat().st_size > MAX_BYTES:
+        if size_of(file) > MAX_BYTES:
             raise broken(path, f"it is larger than {MAX_BYTES >> 20} MiB")
-        return json.loads(file.read_bytes())
+        return json.loads(_whole(file))
     except json.JSONDecodeError as error:
         raise broken(path, f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError:
@@ -40,6 +40,11 @@ def read_json(file: Path, path: str) -> Any:
         raise broken(path, "it holds a number that is too long") from None
     except PermissionError:
         raise PreconditionError(f"`{shown(path)}` cannot be read", reason="unreadable_file") from None
+
+
+def _whole(file: Header) -> bytes:
+    with forward(file) as stream:
+        return stream.read(MAX_BYTES)
 
 
 def broken(path: str, problem: str) -> InvalidInputError:

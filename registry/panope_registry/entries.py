@@ -30,6 +30,10 @@ class VariantEntry:
         derived_from: the digest of the variant that it was converted from; None when it came with its repo.
         engine_version: of the engine that converted it; empty when none did.
         files: by path.
+        is_here: whether every file is in this store; what is not is downloaded first.
+        missing_bytes: of the files that are not here; files that several variants share count for each.
+        memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
+        bases: the repos that it needs beside its own files, such as an adapter's base model.
     """
 
     digest: str
@@ -40,6 +44,52 @@ class VariantEntry:
     derived_from: str | None
     engine_version: str
     files: tuple[FileEntry, ...]
+    is_here: bool = True
+    missing_bytes: int = 0
+    memory_bytes: int = 0
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RepoFileEntry:
+    """A file of the revision that a model serves, also when no variant uses it.
+
+    Attributes:
+        path: in the repo.
+        sha256: None while unknown, as for what is not kept here.
+        kind: `weights`, `config`, `tokenizer`, `document`, `unsafe`, `code` or `other`.
+        is_here: whether its bytes are in this store.
+        git_sha1: as the hub lists it; None for a folder's.
+        hash_source: `declared` by the source or `computed` here; empty without a sha256.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+    kind: str
+    is_here: bool
+    git_sha1: str | None = None
+    hash_source: str = ""
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file that a variant needs and this store has not, and where it is.
+
+    Attributes:
+        path: in the repo, which is not always its path in the variant.
+        sha256: of its bytes, as the hub declares it.
+        git_sha1: of git's pointer to it; of no use for checking the bytes.
+        repo: `vendor/name` on the hub.
+        commit: that has the file.
+    """
+
+    path: str
+    sha256: str
+    git_sha1: str | None
+    size_bytes: int
+    repo: str
+    commit: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +104,10 @@ class ModelEntry:
         reasons: what was concluded -> from what, for people.
         variants: those that came with the revision, then their conversions.
         config: the parsed config.json; {} without one.
+        source: where it comes from: `folder` or `hub`.
+        commit: of the revision that is served.
+        ref: the branch, tag or commit that was asked for; empty for a folder.
+        preferred_format: of variants, as asked for at registration; empty when nothing was.
     """
 
     name: str
@@ -63,3 +117,7 @@ class ModelEntry:
     reasons: Mapping[str, str]
     variants: tuple[VariantEntry, ...]
     config: Mapping[str, Any]
+    source: str = "folder"
+    commit: str = ""
+    ref: str = ""
+    preferred_format: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from panope_backends.errors import PreconditionError
 from panope_registry.disk import disk_errors
@@ -12,6 +13,7 @@ from panope_registry.folder import FolderFile, list_folder
 from panope_registry.kinds import IMPORTED, SUPPORTING, FileKind
 from panope_registry.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.names import shown
+from panope_registry.sources.source import RemoteFile, RemoteRevision
 from panope_registry.store import Blob, Store
 from panope_registry.understand import Understanding, understand
 from panope_registry.weights import WeightSet
@@ -20,28 +22,66 @@ Progress = Callable[[int, int, str], None]
 """Called with the bytes done, the bytes in all and the file at hand, for each MiB."""
 
 
+class Content(Protocol):
+    """Bytes by their name."""
+
+    @property
+    def sha256(self) -> str:
+        """64 hexadecimal digits."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all of it."""
+
+
 @dataclass(frozen=True)
 class RevisionFile:
-    """A file of a revision; `blob` is None when it was not imported."""
+    """A file of a revision.
+
+    Attributes:
+        blob: None when its bytes are not here.
+        listed: as the source lists it; None for a folder's.
+    """
 
     path: str
     kind: FileKind
     size_bytes: int
     blob: Blob | None
+    listed: RemoteFile | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """Of its bytes, where it is kept here or can be; None for what is left out."""
+        if self.blob is not None:
+            return self.blob.sha256
+        return self.listed.sha256 if self.listed is not None and self.kind in IMPORTED else None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whence a revision that is no folder's."""
+
+    source: str
+    endpoint: str
+    revision: RemoteRevision
 
 
 @dataclass(frozen=True)
 class ImportedRevision:
-    """A folder's content, all of it in the store.
+    """What a revision holds: a folder's content, all of it in the store, or a repo's, of which weights may be missing.
 
     Attributes:
         commit: names the content.
+        origin: None for a folder.
+        preferred_format: of variants; None leaves what was asked for before.
     """
 
     commit: str
     files: tuple[RevisionFile, ...]
     understanding: Understanding
     manifests: tuple[Manifest, ...]
+    origin: Origin | None = None
+    preferred_format: str | None = None
 
 
 def ingest_folder(store: Store, folder: Path, staging: Path, progress: Progress | None) -> ImportedRevision:
@@ -65,7 +105,7 @@ def ingest_folder(store: Store, folder: Path, staging: Path, progress: Progress 
         for file in listed
     )
     commit = listing_digest((file.path, file.size_bytes, file.blob.sha256 if file.blob else "") for file in files)
-    manifests = tuple(_manifest(found, understanding.kinds, blobs) for found in understanding.weight_sets)
+    manifests = tuple(manifest_of(found, understanding.kinds, blobs) for found in understanding.weight_sets)
     return ImportedRevision(commit, files, understanding, manifests)
 
 
@@ -85,18 +125,20 @@ def add_files(
     return blobs
 
 
-def _manifest(found: WeightSet, kinds: Mapping[str, FileKind], blobs: Mapping[str, Blob]) -> Manifest:
-    """The weights at their places, and every configuration and tokenizer file at its own."""
+def manifest_of(found: WeightSet, kinds: Mapping[str, FileKind], contents: Mapping[str, Content]) -> Manifest:
+    """The weights at their places, and every configuration and tokenizer file at its own.
+
+    Raises:
+        PreconditionError: the content of one of them is unknown.
+    """
     paths = {path: path for path, kind in kinds.items() if kind in SUPPORTING} | dict(found.files)
     files = {}
     for path, path_in_view in paths.items():
-        blob = blobs.get(path)
-        if blob is None:
-            raise PreconditionError(
-                f"`{shown(path)}` was needed only after the folder changed", reason="folder_changed"
-            )
+        content = contents.get(path)
+        if content is None:
+            raise PreconditionError(f"the content of `{shown(path)}` is unknown", reason="unknown_content")
         files[path_in_view] = ManifestFile(
-            _component(kinds[path], path_in_view), path_in_view, blob.sha256, blob.size_bytes
+            _component(kinds[path], path_in_view), path_in_view, content.sha256, content.size_bytes
         )
     return Manifest(found.format, found.precision, found.parameter_count, tuple(files.values()))
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, Table, delete, exists, insert, select, update
 
-from panope_backends.errors import AlreadyExistsError
+from panope_backends.errors import AlreadyExistsError, InvalidInputError, PreconditionError
 from panope_registry.columns import now
-from panope_registry.importer import ImportedRevision
+from panope_registry.importer import ImportedRevision, Origin, RevisionFile
 from panope_registry.manifest import Manifest
-from panope_registry.names import ModelName
+from panope_registry.names import ModelName, shown
 from panope_registry.records import (
     blob,
     blob_location,
@@ -32,18 +32,27 @@ from panope_registry.store import Blob
 
 FOLDER = "folder"
 
+BASE_MODEL = "base_model"
+"""The component that an adapter needs and has not."""
+
 
 def record_import(connection: Connection, name: ModelName, imported: ImportedRevision, store: str) -> None:
     """Makes an imported revision the one that the model serves; records what is not known yet.
 
     Raises:
         AlreadyExistsError: the name belongs to a repo of another source.
+        InvalidInputError: a source declares another size for bytes that are known.
+        PreconditionError: the model would be a part of itself.
     """
     vendor_id = _ensure(connection, vendor, {"name": name.vendor}, {"created_at": now()})
-    repo_id = _ensure_repo(connection, vendor_id, str(name))
+    repo_id = _ensure_repo(connection, vendor_id, str(name), imported.origin)
     record_blobs(connection, (file.blob for file in imported.files if file.blob), store)
+    _record_declared(connection, imported.files)
     revision_id = _ensure_revision(connection, repo_id, imported)
-    variant_ids = [record_variant(connection, manifest, revision_id) for manifest in imported.manifests]
+    base = imported.understanding.base
+    if base:
+        _refuse_cycle(connection, str(name), base)
+    variant_ids = [record_variant(connection, manifest, revision_id, base=base) for manifest in imported.manifests]
     model_id = _put_model(connection, vendor_id, str(name), revision_id, imported)
     for variant_id in variant_ids:
         link = {"model_id": model_id, "revision_id": revision_id, "variant_id": variant_id}
@@ -71,9 +80,13 @@ def record_damaged(connection: Connection, sha256: str, store: str) -> None:
 
 
 def record_variant(
-    connection: Connection, manifest: Manifest, revision_id: int | None = None, derived_from_id: int | None = None
+    connection: Connection,
+    manifest: Manifest,
+    revision_id: int | None = None,
+    derived_from_id: int | None = None,
+    base: str = "",
 ) -> int:
-    """The variant's id; it is recorded if its digest is new."""
+    """The variant's id; it is recorded if its digest is new. `base` is the repo whose model an adapter changes."""
     known = connection.execute(select(variant.c.id).where(variant.c.digest == manifest.digest)).scalar_one_or_none()
     if known is not None:
         return int(known)
@@ -97,6 +110,8 @@ def record_variant(
         name: _insert(connection, component, {"variant_id": variant_id, "name": name, "revision_id": revision_id})
         for name in sorted({file.component for file in manifest.files})
     }
+    if base:
+        connection.execute(insert(component).values(variant_id=variant_id, name=BASE_MODEL, repo_name=base))
     connection.execute(
         insert(variant_file),
         [
@@ -132,39 +147,96 @@ def delete_model(connection: Connection, name: str) -> bool:
     return True
 
 
-def _ensure_repo(connection: Connection, vendor_id: int, name: str) -> int:
+def _ensure_repo(connection: Connection, vendor_id: int, name: str, origin: Origin | None) -> int:
+    source = origin.source if origin else FOLDER
+    values = {"endpoint": origin.endpoint if origin else None, "synced_at": now()}
     found = connection.execute(select(repo.c.id, repo.c.source).where(repo.c.name == name)).one_or_none()
     if found is None:
-        values = {"vendor_id": vendor_id, "name": name, "source": FOLDER, "created_at": now(), "synced_at": now()}
-        return _insert(connection, repo, values)
-    if found.source != FOLDER:
-        raise AlreadyExistsError(f"`{name}` comes from `{found.source}`; import the folder under another name")
-    connection.execute(update(repo).where(repo.c.id == found.id).values(synced_at=now()))
+        more = {"vendor_id": vendor_id, "name": name, "source": source, "created_at": now()}
+        return _insert(connection, repo, values | more)
+    if found.source != source:
+        raise AlreadyExistsError(
+            f"`{name}` comes from a {found.source}, not from a {source}; use another name, or remove that model first"
+        )
+    connection.execute(update(repo).where(repo.c.id == found.id).values(values))
     return int(found.id)
+
+
+def _record_declared(connection: Connection, files: Iterable[RevisionFile]) -> None:
+    """Makes blobs known that can be downloaded; they get a location when they are here."""
+    declared = {file.sha256: file for file in files if file.sha256 is not None and file.blob is None}
+    for sha256, file in declared.items():
+        size = connection.execute(select(blob.c.size_bytes).where(blob.c.sha256 == sha256)).scalar_one_or_none()
+        if size is None:
+            connection.execute(insert(blob).values(sha256=sha256, size_bytes=file.size_bytes, created_at=now()))
+        elif size != file.size_bytes:
+            raise InvalidInputError(
+                f"`{shown(file.path)}` is listed with {file.size_bytes} bytes, and its sha256 is that of {size} bytes",
+                reason="broken_listing",
+            )
+
+
+def _refuse_cycle(connection: Connection, name: str, base: str) -> None:
+    """Follows what is recorded from the base on; `name` must not come up."""
+    seen: set[str] = set()
+    ahead = {base}
+    while ahead - seen:
+        if name in ahead:
+            raise PreconditionError(
+                f"`{name}` would need itself: its base model `{base}` is, or needs, `{name}`",
+                reason="cyclic_components",
+            )
+        seen |= ahead
+        needed = (
+            select(component.c.repo_name)
+            .join(model_variant, model_variant.c.variant_id == component.c.variant_id)
+            .join(model, model.c.id == model_variant.c.model_id)
+            .where(model.c.name.in_(ahead), component.c.repo_name.is_not(None))
+        )
+        ahead = set(connection.execute(needed).scalars())
 
 
 def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRevision) -> int:
     key = {"repo_id": repo_id, "commit": imported.commit}
+    told = _told(imported.origin)
     known = connection.execute(select(revision.c.id).filter_by(**key)).scalar_one_or_none()
     if known is not None:
+        if told:
+            connection.execute(update(revision).where(revision.c.id == known).values(told))
         return int(known)
-    revision_id = _insert(
-        connection, revision, key | {"config": dict(imported.understanding.config), "created_at": now()}
-    )
-    connection.execute(
-        insert(repo_file),
-        [
-            {
-                "revision_id": revision_id,
-                "path": file.path,
-                "kind": file.kind.value,
-                "size_bytes": file.size_bytes,
-                "sha256": file.blob.sha256 if file.blob else None,
-            }
-            for file in imported.files
-        ],
-    )
+    values = key | told | {"config": dict(imported.understanding.config), "created_at": now()}
+    revision_id = _insert(connection, revision, values)
+    connection.execute(insert(repo_file), [{"revision_id": revision_id} | _file_row(file) for file in imported.files])
     return revision_id
+
+
+def _told(origin: Origin | None) -> dict[str, object]:
+    """What the source says of a revision."""
+    if origin is None:
+        return {}
+    remote = origin.revision
+    card = {"tags": list(remote.tags), "base_models": list(remote.base_models), "gated": remote.gated}
+    return {
+        "ref": remote.ref,
+        "pipeline_tag": remote.pipeline_tag,
+        "library_name": remote.library_name,
+        "card": card,
+    }
+
+
+def _file_row(file: RevisionFile) -> dict[str, object]:
+    listed = file.listed
+    declared = listed.sha256 if listed else None
+    return {
+        "path": file.path,
+        "kind": file.kind.value,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "declared_sha256": declared,
+        "git_sha1": listed.git_sha1 if listed else None,
+        "xet_hash": listed.xet_hash if listed else None,
+        "hash_source": ("declared" if declared else "computed") if declared or file.sha256 else None,
+    }
 
 
 def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: int, imported: ImportedRevision) -> int:
@@ -176,6 +248,8 @@ def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: i
         "reasons": dict(understanding.reasons),
         "updated_at": now(),
     }
+    if imported.preferred_format is not None:
+        values["preferred_format"] = imported.preferred_format or None
     known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()
     if known is None:
         return _insert(connection, model, values | {"vendor_id": vendor_id, "name": name, "created_at": now()})

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PreconditionError
-from panope_registry import catalogue, recording
+from panope_registry import catalogue, listing, recording
 from panope_registry.catalogue import StoredVariant
 from panope_registry.database import Database, open_engine, sqlite_file
 from panope_registry.disk import disk_errors
-from panope_registry.entries import FileEntry, ModelEntry, VariantEntry
+from panope_registry.entries import FileEntry, ModelEntry, RepoFileEntry, VariantEntry, WantedFile
 from panope_registry.folder import list_folder
 from panope_registry.importer import Progress, add_files, ingest_folder
 from panope_registry.manifest import Manifest, ManifestFile, Origin
 from panope_registry.names import parse_model_name, shown
 from panope_registry.schema import migrate
-from panope_registry.store import BlobError, Store, VerifyPolicy
+from panope_registry.sources.source import Source
+from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
+from panope_registry.sync import sync_repo
 from panope_registry.views import lay_out
 
 if TYPE_CHECKING:
     from panope_backends.api import ModelFacts  # brings numpy, which listing models does not need
 
-__all__ = ["FileEntry", "ModelEntry", "Registry", "VariantEntry", "VerifyPolicy"]
+__all__ = ["FileEntry", "ModelEntry", "Registry", "RepoFileEntry", "VariantEntry", "VerifyPolicy", "WantedFile"]
 
 
 class Registry:
@@ -86,10 +88,85 @@ class Registry:
             recording.record_import(connection, parsed, imported, self._store.id)
         return self.model(name)
 
+    def register(
+        self,
+        name: str,
+        *,
+        revision: str = "main",
+        task_hints: Sequence[str] = (),
+        preferred_format: str = "",
+        source: Source,
+    ) -> ModelEntry:
+        """Records a model as its source has it now: files, hashes, configuration, task, variants; no weights.
+
+        All or nothing. The same again changes nothing; a branch that moved becomes a new revision, and that one is
+        served.
+
+        Args:
+            name: `vendor/name`, there and here.
+            revision: a branch, tag or commit.
+            task_hints: what the model is for, the likeliest first; empty leaves it to the evidence.
+            preferred_format: of variants, such as `onnx`; empty for none.
+            source: that has the repo.
+
+        Raises:
+            InvalidInputError: the name or a hint is none, the listing is unsafe or broken, or a file is.
+            NotFoundError: the source has no such repo or revision.
+            PermissionDeniedError: the repo is gated, or the source wants a token.
+            AlreadyExistsError: the name belongs to a model from elsewhere.
+            PreconditionError: no safe weights, code of its own, no such format, or a part of itself.
+            DataLossError: a file is not what the listing says.
+            AvailabilityError: the source does not answer.
+            CapacityError: the disk is full.
+        """
+        parsed = parse_model_name(name)
+        remote = source.resolve(name, revision)
+        with self._database.read() as connection:
+            known = listing.find_here(connection, remote.files, self._store.id)
+        here = {path: blob for path, blob in known.items() if self._is_intact(blob)}
+        with self._store.staging() as staging:
+            synced = sync_repo(
+                source,
+                self._store,
+                staging,
+                remote,
+                here=here,
+                task_hints=task_hints,
+                preferred_format=preferred_format,
+            )
+        with self._database.change() as connection:
+            recording.record_import(connection, parsed, synced, self._store.id)
+        return self.model(name)
+
+    def files(self, name: str) -> list[RepoFileEntry]:
+        """All files of the revision that a model serves, by path; also those that no variant uses.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        self.model(name)
+        with self._database.read() as connection:
+            return listing.find_files(connection, name, self._store.id)
+
+    def wanted(self, variant_digest: str) -> list[WantedFile]:
+        """What a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
+
+        Raises:
+            NotFoundError: there is no such variant.
+        """
+        self._stored(variant_digest)
+        with self._database.read() as connection:
+            return listing.find_wanted(connection, variant_digest, self._store.id)
+
+    def record_downloaded(self, blobs: Iterable[Blob]) -> None:
+        """Makes blobs usable that a download has put into the store, verified."""
+        with self._database.change() as connection:
+            recording.record_blobs(connection, blobs, self._store.id)
+
     def models(self, *, task: str = "", after: str = "", limit: int = 100) -> list[ModelEntry]:
         """Models by name, those after `after`; of every task when `task` is empty."""
         with self._database.read() as connection:
-            return catalogue.find_models(connection, task=task, after=after, limit=limit)
+            return catalogue.find_models(connection, self._store.id, task=task, after=after, limit=limit)
 
     def model(self, name: str) -> ModelEntry:
         """One model.
@@ -102,7 +179,7 @@ class Registry:
         except InvalidInputError:
             raise _no_model(name) from None
         with self._database.read() as connection:
-            entry = catalogue.find_model(connection, name)
+            entry = catalogue.find_model(connection, self._store.id, name)
         if entry is None:
             raise _no_model(name)
         return entry
@@ -137,9 +214,12 @@ class Registry:
 
         Raises:
             NotFoundError: there is no such variant.
+            PreconditionError: a file is still to be downloaded (`not_downloaded`).
             DataLossError: a file is damaged or missing; a damaged one was put away.
         """
         stored = self._stored(variant_digest)
+        if stored.absent and (wanted := self.wanted(variant_digest)):
+            raise _not_downloaded(wanted)
         hashed = self._verified(stored)
         if hashed:
             with self._database.write() as connection:
@@ -158,7 +238,12 @@ class Registry:
         """What a variant was converted into before, if it was, by this version of the engine."""
         with self._database.read() as connection:
             return catalogue.find_conversion(
-                connection, source_digest, format=format, precision=precision, engine_version=engine_version
+                connection,
+                self._store.id,
+                source_digest,
+                format=format,
+                precision=precision,
+                engine_version=engine_version,
             )
 
     def add_converted(
@@ -199,18 +284,25 @@ class Registry:
         manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
         key = {"format": format, "precision": precision, "engine_version": engine_version}
         with self._database.change() as connection:
-            known = catalogue.find_conversion(connection, source_digest, **key)
+            known = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
             if known is not None:
                 return known
             recording.record_blobs(connection, blobs.values(), self._store.id)
             recording.record_variant(connection, manifest, derived_from_id=source.id)
-            added = catalogue.find_conversion(connection, source_digest, **key)
+            added = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
         assert added is not None
         return added
 
     def change_token(self) -> int:
         """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
         return self._database.change_token()
+
+    def _is_intact(self, blob: Blob) -> bool:
+        try:
+            self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)
+        except BlobError:
+            return False
+        return True
 
     def _stored(self, digest: str) -> StoredVariant:
         with self._database.read() as connection:
@@ -238,6 +330,14 @@ class Registry:
                 recording.record_damaged(connection, error.sha256, self._store.id)
         what = "is missing from the store" if error.missing else "is damaged: its bytes do not match their sha256"
         return DataLossError(f"file `{shown(path)}` of this model {what}; import the model again")
+
+
+def _not_downloaded(wanted: Sequence[WantedFile]) -> PreconditionError:
+    size = sum(file.size_bytes for file in wanted)
+    return PreconditionError(
+        f"{len(wanted)} files of this model ({size} bytes) are not here; download them first",
+        reason="not_downloaded",
+    )
 
 
 def _no_model(name: str) -> NotFoundError:

@@ -1,14 +1,17 @@
 """From evidence to a task: what a model is for, and how one knows.
 
-A ladder, first match wins: marker files, then the class that config.json names, then the weights' own header. A model
-whose task is unknown is kept and named; its reason says what was looked at.
+A ladder, first match wins: what the user says, marker files, the class that config.json names, the weights' own header,
+what the source says. A model whose task is unknown is kept and named; its reason says what was looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from panope_backends.errors import InvalidInputError
+from panope_registry.names import shown
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,33 @@ ENCODERS = frozenset(
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
 
+#: The hub's names of tasks -> ours.
+PIPELINE_TAGS = {
+    "feature-extraction": "embed",
+    "sentence-similarity": "embed",
+    "text-ranking": "rerank",
+    "text-classification": "classify",
+    "image-classification": "classify",
+    "audio-classification": "classify",
+    "video-classification": "classify",
+    "token-classification": "token-classify",
+    "text-generation": "generate",
+    "text2text-generation": "generate",
+    "summarization": "generate",
+    "translation": "generate",
+    "image-to-text": "generate",
+    "image-text-to-text": "generate",
+    "automatic-speech-recognition": "transcribe",
+    "text-to-speech": "speak",
+    "text-to-audio": "speak",
+    "object-detection": "detect",
+    "image-segmentation": "segment",
+    "depth-estimation": "depth",
+}
+
+TASKS = frozenset({task for _, task in HEADS} | {"embed", "rerank", *PIPELINE_TAGS.values()})
+"""Those that can be concluded, and that a user may say."""
+
 #: GGUF architectures that embed; the others generate.
 GGUF_ENCODERS = frozenset(
     {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert", "t5encoder"}
@@ -72,6 +102,32 @@ def architecture_of(config: Mapping[str, Any], header: str) -> Conclusion:
     if header:
         return Conclusion(header, "the weights' header names it")
     return Conclusion("", "config.json names no class" if config else "there is no config.json")
+
+
+def settled_task(found: Conclusion, hints: Sequence[str], pipeline_tag: str) -> tuple[Conclusion, tuple[str, ...]]:
+    """The task, and the candidates when the evidence speaks for more than one.
+
+    Args:
+        found: what the files say.
+        hints: what the user says, the likeliest first.
+        pipeline_tag: what the source says, in the hub's words; empty when it says nothing.
+
+    Raises:
+        InvalidInputError: a hint is no task.
+    """
+    for hint in hints:
+        if hint not in TASKS:
+            known = ", ".join(sorted(TASKS))
+            raise InvalidInputError(f"`{shown(hint)}` is no task; there are {known}", field="task_hints")
+    tagged = PIPELINE_TAGS.get(pipeline_tag, "")
+    candidates = tuple(dict.fromkeys(task for task in (*hints, found.value, tagged) if task))
+    if hints:
+        # A hint that the files bear out is worth more than one before it that they do not.
+        hint = found.value if found.value in hints else hints[0]
+        return Conclusion(hint, f"the user says so; {found.reason}"), candidates
+    if found.value or not tagged:
+        return found, candidates
+    return Conclusion(tagged, f"the hub's tag says `{pipeline_tag}`; {found.reason}"), candidates
 
 
 def task_of(markers: Mapping[str, Any], config: Mapping[str, Any], header: str) -> Conclusion:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.documents import broken, read_json, read_object
+from panope_registry.headers.opened import Header
 from panope_registry.kinds import IMPORTED, FileKind, kinds_of
-from panope_registry.names import shown
-from panope_registry.tasks import architecture_of, task_of
+from panope_registry.names import parse_model_name, shown
+from panope_registry.tasks import architecture_of, settled_task, task_of
 from panope_registry.weights import WeightSet, find_weights
 
 #: Files at the root whose presence says what a model is.
@@ -31,6 +31,7 @@ class Understanding:
         reasons: what was concluded -> from what.
         kinds: of every file.
         weight_sets: one for each way to run it, at least one.
+        base: the repo of the model that an adapter changes; empty for what is none, or names none.
     """
 
     task: str
@@ -39,16 +40,31 @@ class Understanding:
     reasons: Mapping[str, str]
     kinds: Mapping[str, FileKind]
     weight_sets: tuple[WeightSet, ...]
+    base: str = ""
 
 
-def understand(files: Mapping[str, Path]) -> Understanding:
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside the files.
+
+    Attributes:
+        task_hints: what the user says, the likeliest first.
+        pipeline_tag: what the source says, in the hub's words.
+    """
+
+    task_hints: tuple[str, ...] = ()
+    pipeline_tag: str = ""
+
+
+def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
     """Reads what the files say of themselves.
 
     Args:
         files: relative path -> where the bytes are.
+        evidence: what is known beside them.
 
     Raises:
-        InvalidInputError: a file is broken; the message names it.
+        InvalidInputError: a file is broken, or a hint is no task; the message names it.
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
     config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
@@ -64,13 +80,21 @@ def understand(files: Mapping[str, Path]) -> Understanding:
         raise _no_weights(kinds)
     _settle_weights(kinds, weight_sets)
     header = next((found.facts.architecture for found in weight_sets if found.facts.architecture), "")
-    task, architecture = task_of(markers, config, header), architecture_of(config, header)
+    said = task_of(markers, config, header)
+    runs_alone = not markers.keys() & {"adapter_config.json", "model_index.json"}
+    task, candidates = settled_task(said, evidence.task_hints, evidence.pipeline_tag if runs_alone else "")
+    architecture = architecture_of(config, header)
     reasons = {"task": task.reason, "architecture": architecture.reason}
+    if len(candidates) > 1:
+        reasons["candidates"] = f"the evidence speaks for {_listed(list(candidates))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
     if skipped:
         reasons["left out"] = _listed(skipped)
+    base = _base(markers)
+    if base:
+        reasons["base model"] = "adapter_config.json names it in `base_model_name_or_path`"
     packed = _packing(config)
     return Understanding(
         task.value,
@@ -79,16 +103,28 @@ def understand(files: Mapping[str, Path]) -> Understanding:
         reasons,
         kinds,
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
+        base,
     )
 
 
-def _marker(file: Path, name: str) -> Any:
+def _marker(file: Header, name: str) -> Any:
     if name != "modules.json":
         return read_object(file, name)
     document = read_json(file, name)
     if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
         raise broken(name, "it is not a list of modules")
     return document
+
+
+def _base(markers: Mapping[str, Any]) -> str:
+    """The repo that an adapter names; a folder of its author's machine is none."""
+    named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
+    if not isinstance(named, str):
+        return ""
+    try:
+        return str(parse_model_name(named))
+    except InvalidInputError:
+        return ""
 
 
 def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from panope_registry.documents import broken, read_object
 from panope_registry.headers.facts import WeightFacts, merged
 from panope_registry.headers.gguf import FILE_TYPES, read_gguf
 from panope_registry.headers.onnx import read_onnx
+from panope_registry.headers.opened import Header, size_of
 from panope_registry.headers.openvino import read_openvino
 from panope_registry.headers.safetensors import read_safetensors
 from panope_registry.kinds import FileKind
@@ -54,7 +55,7 @@ class WeightSet:
 
 
 def find_weights(
-    files: Mapping[str, Path], kinds: Mapping[str, FileKind], part_folders: Collection[str]
+    files: Mapping[str, Header], kinds: Mapping[str, FileKind], part_folders: Collection[str]
 ) -> tuple[WeightSet, ...]:
     """The sets in a folder, safetensors first.
 
@@ -79,7 +80,7 @@ def find_weights(
     return tuple(found)
 
 
-def _safetensors(files: Mapping[str, Path], paths: list[str], part_folders: Collection[str]) -> Iterator[WeightSet]:
+def _safetensors(files: Mapping[str, Header], paths: list[str], part_folders: Collection[str]) -> Iterator[WeightSet]:
     """Those at the root and those of parts; others, such as earlier checkpoints, are other models."""
     at_root = [path for path in paths if "/" not in path]
     if INDEX in files:
@@ -91,7 +92,7 @@ def _safetensors(files: Mapping[str, Path], paths: list[str], part_folders: Coll
         yield _set("safetensors", facts, {path: path for path in used}, tuple(used))
 
 
-def _shards_of(files: Mapping[str, Path]) -> frozenset[str]:
+def _shards_of(files: Mapping[str, Header]) -> frozenset[str]:
     weight_map = read_object(files[INDEX], INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
         raise broken(INDEX, "its `weight_map` does not map tensors to files")
@@ -102,7 +103,7 @@ def _shards_of(files: Mapping[str, Path]) -> frozenset[str]:
     return shards
 
 
-def _onnx(files: Mapping[str, Path], path: str) -> WeightSet:
+def _onnx(files: Mapping[str, Header], path: str) -> WeightSet:
     facts, outside = read_onnx(files[path], path)
     folder = PurePosixPath(path).parent
     parts = [path]
@@ -114,14 +115,14 @@ def _onnx(files: Mapping[str, Path], path: str) -> WeightSet:
     return _set("onnx", facts, _at_root(parts, folder) | {path: ONNX_FILE}, (path,))
 
 
-def _openvino(files: Mapping[str, Path], path: str) -> WeightSet:
+def _openvino(files: Mapping[str, Header], path: str) -> WeightSet:
     weights = str(PurePosixPath(path).with_suffix(".bin"))
-    facts = read_openvino(files[path], path, files[weights].stat().st_size)
+    facts = read_openvino(files[path], path, size_of(files[weights]))
     named = {path: OPENVINO_FILE, weights: str(PurePosixPath(OPENVINO_FILE).with_suffix(".bin"))}
     return _set("openvino", facts, named, (path,))
 
 
-def _gguf(files: Mapping[str, Path], paths: list[str]) -> Iterator[WeightSet]:
+def _gguf(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
     groups: dict[str, list[str]] = {}
     for path in paths:
         shard = _SHARD.fullmatch(path)

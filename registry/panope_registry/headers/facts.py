@@ -18,15 +18,19 @@ class WeightFacts:
         elements: precision -> number of elements stored in it; integer buffers included, under their own names.
         architecture: as the file names it; empty when it does not.
         metadata: single values of the header that later steps use.
+        is_partial: whether elements may be missing, because the header was not read to its end.
     """
 
     elements: Mapping[str, int]
     architecture: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_partial: bool = False
 
     @property
     def parameter_count(self) -> int:
-        """The number of parameters."""
+        """The number of parameters; 0 when it is unknown."""
+        if self.is_partial:
+            return 0
         return sum(count for precision, count in self.elements.items() if precision not in BUFFERS)
 
     @property

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import struct
 from collections import Counter
-from pathlib import Path
-from typing import BinaryIO
 
 from panope_registry.documents import broken
 from panope_registry.headers.facts import WeightFacts
+from panope_registry.headers.opened import Forward, Header, forward
 
 MAX_HEADER_BYTES = 64 << 20  # vocabularies are in the header
 MAX_KEYS = 1 << 16
@@ -36,13 +35,13 @@ FILE_TYPES = {
 }  # fmt: skip
 
 
-def read_gguf(file: Path, path: str) -> WeightFacts:
+def read_gguf(file: Header, path: str) -> WeightFacts:
     """Reads a header.
 
     Raises:
         InvalidInputError: it is truncated, of an unknown version or no GGUF file; the message names `path`.
     """
-    with file.open("rb") as stream:
+    with forward(file) as stream:
         reader = _Reader(stream, path)
         if reader.take(4) != b"GGUF":
             raise broken(path, "it is not a GGUF file")
@@ -97,7 +96,7 @@ def _tensor(reader: _Reader) -> tuple[str, int]:
 class _Reader:
     """Reads forward and never past the limit or the end."""
 
-    def __init__(self, stream: BinaryIO, path: str) -> None:
+    def __init__(self, stream: Forward, path: str) -> None:
         self._stream = stream
         self._left = MAX_HEADER_BYTES
         self.path = path

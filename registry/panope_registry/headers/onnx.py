@@ -6,13 +6,12 @@ Protobuf's own parser would read gigabytes of weights to tell their types.
 from __future__ import annotations
 
 import math
-import mmap
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from panope_registry.documents import broken
 from panope_registry.headers.facts import WeightFacts
+from panope_registry.headers.opened import Header, Indexed, OutOfReachError, indexed, size_of
 from panope_registry.names import safe_relative_path
 
 MAX_FIELDS = 1 << 21
@@ -36,33 +35,48 @@ Field = tuple[int, int, int, int]
 """Field number, wire type, and a number or the first byte and the byte after the last."""
 
 
-def read_onnx(file: Path, path: str) -> tuple[WeightFacts, frozenset[str]]:
+def read_onnx(file: Header, path: str) -> tuple[WeightFacts, frozenset[str]]:
     """The facts, and the paths of files that hold tensors outside of this one, relative to it.
+
+    Of a file elsewhere, with weights between its tensors' descriptions, the facts are those of the first tensors.
 
     Raises:
         InvalidInputError: it is truncated or no ONNX file; the message names `path`.
     """
-    if file.stat().st_size == 0:
+    if size_of(file) == 0:
         raise broken(path, "it is empty")
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with indexed(file) as data:
         walker = _Walker(data, path)
         elements: Counter[str] = Counter()
         outside: set[str] = set()
-        graphs = [field for field in walker.fields(0, len(data)) if field[0] == _MODEL_GRAPH and field[1] == _BYTES]
-        if len(graphs) != 1:
-            raise broken(path, "it is not an ONNX model")
-        for number, wire, begin, end in walker.fields(*graphs[0][2:]):
-            if number == _GRAPH_INITIALIZER and wire == _BYTES:
-                precision, count = walker.tensor(begin, end, outside)
-                elements[precision] += count
-    return WeightFacts(dict(elements)), frozenset(safe_relative_path(name) for name in outside)
+        is_partial = False
+        try:
+            _read_graph(walker, elements, outside, path)
+        except OutOfReachError:
+            is_partial = True
+    facts = WeightFacts(dict(elements), is_partial=is_partial)
+    return facts, frozenset(safe_relative_path(name) for name in outside)
+
+
+def _read_graph(walker: _Walker, elements: Counter[str], outside: set[str], path: str) -> None:
+    graphs = [field for field in walker.top_level() if field[0] == _MODEL_GRAPH and field[1] == _BYTES]
+    if len(graphs) != 1:
+        raise broken(path, "it is not an ONNX model")
+    for number, wire, begin, end in walker.fields(*graphs[0][2:]):
+        if number == _GRAPH_INITIALIZER and wire == _BYTES:
+            precision, count = walker.tensor(begin, end, outside)
+            elements[precision] += count
 
 
 class _Walker:
-    def __init__(self, data: mmap.mmap, path: str) -> None:
+    def __init__(self, data: Indexed, path: str) -> None:
         self._data = data
         self._path = path
         self._budget = MAX_FIELDS
+
+    def top_level(self) -> Iterator[Field]:
+        """The fields of the model itself."""
+        return self.fields(0, len(self._data))
 
     def fields(self, position: int, stop: int) -> Iterator[Field]:
         """The fields of the message in these bytes."""
@@ -100,7 +114,7 @@ class _Walker:
     def _location(self, begin: int, end: int) -> set[str]:
         """The `location` of external data; other entries are none."""
         texts = {
-            number: bytes(self._data[first : min(last, first + 2048)]).decode(errors="replace")
+            number: self._data.part(first, min(last, first + 2048)).decode(errors="replace")
             for number, wire, first, last in self.fields(begin, end)
             if wire == _BYTES
         }
@@ -123,7 +137,7 @@ class _Walker:
     def _varint(self, position: int, stop: int) -> tuple[int, int]:
         value = shift = 0
         while position < stop and shift < 64:
-            byte = self._data[position]
+            byte = self._data.at(position)
             position += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from pathlib import Path
 from xml.parsers import expat
 
 from panope_registry.documents import broken
 from panope_registry.headers.facts import WeightFacts
+from panope_registry.headers.opened import Header, forward, size_of
 
 MAX_XML_BYTES = 256 << 20
 MAX_RANK = 32
@@ -21,13 +21,13 @@ ELEMENT_TYPES = {
 }  # fmt: skip
 
 
-def read_openvino(file: Path, path: str, weights_bytes: int) -> WeightFacts:
+def read_openvino(file: Header, path: str, weights_bytes: int) -> WeightFacts:
     """Reads an IR's XML; every constant must lie in its .bin, of `weights_bytes`.
 
     Raises:
         InvalidInputError: it is no IR, or its .bin is truncated; the message names `path`.
     """
-    if file.stat().st_size > MAX_XML_BYTES:
+    if size_of(file) > MAX_XML_BYTES:
         raise broken(path, f"it is larger than {MAX_XML_BYTES >> 20} MiB")
     reader = _Reader(path, weights_bytes)
     parser = expat.ParserCreate()
@@ -35,7 +35,7 @@ def read_openvino(file: Path, path: str, weights_bytes: int) -> WeightFacts:
     # No IR declares a document type; one that does wants its entities expanded without end.
     parser.StartDoctypeDeclHandler = reader.refuse
     try:
-        with file.open("rb") as stream:
+        with forward(file) as stream:
             parser.ParseFile(stream)
     except expat.ExpatError as error:
         raise broken(path, f"line {error.lineno}: it is not well-formed XML") from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from panope_registry.documents import broken
 from panope_registry.headers.facts import WeightFacts
+from panope_registry.headers.opened import Header, forward, size_of
 
 MAX_HEADER_BYTES = 32 << 20
 MAX_RANK = 32
@@ -37,14 +37,14 @@ DTYPES = {
 }
 
 
-def read_safetensors(file: Path, path: str) -> WeightFacts:
+def read_safetensors(file: Header, path: str) -> WeightFacts:
     """Reads and checks a header; the tensors must fill the file exactly.
 
     Raises:
         InvalidInputError: the file is truncated or no safetensors file; the message names `path`.
     """
-    size = file.stat().st_size
-    with file.open("rb") as stream:
+    size = size_of(file)
+    with forward(file) as stream:
         prefix = stream.read(8)
         length = int.from_bytes(prefix, "little")
         if len(prefix) < 8 or length < 2:

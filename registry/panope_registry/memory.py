@@ -1,0 +1,45 @@
+"""What a model takes in memory, from facts: its weights' bytes and the cache that its config.json implies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OVERHEAD = 1.2
+"""Activations, buffers and the allocator's waste beside the weights."""
+
+CACHED_TOKENS = 4096
+"""Room in the key-value cache for one text of this length, or of the model's own limit if that is shorter."""
+
+CACHE_BYTES = 2
+"""Of a cached number, whatever the weights are stored in."""
+
+
+def memory_bytes(weights_bytes: int, config: Mapping[str, Any]) -> int:
+    """The need, in bytes; 0 when nothing is known of the weights."""
+    return round(weights_bytes * OVERHEAD) + cache_bytes(config) if weights_bytes else 0
+
+
+def cache_bytes(config: Mapping[str, Any]) -> int:
+    """The key-value cache of one text; 0 for a model that generates none, or whose config does not tell."""
+    nested = config.get("text_config")
+    text = nested if isinstance(nested, Mapping) else config
+    layers, heads = _number(text, "num_hidden_layers"), _number(text, "num_attention_heads")
+    hidden, tokens = _number(text, "hidden_size"), _number(text, "max_position_embeddings") or CACHED_TOKENS
+    if not (layers and heads and hidden) or not _generates(config):
+        return 0
+    key_heads = _number(text, "num_key_value_heads") or heads
+    head_size = _number(text, "head_dim") or hidden // heads
+    return 2 * layers * key_heads * head_size * min(tokens, CACHED_TOKENS) * CACHE_BYTES
+
+
+def _generates(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures")
+    ends = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+    return isinstance(names, list) and any(isinstance(name, str) and name.endswith(ends) for name in names)
+
+
+def _number(config: Mapping[str, Any], key: str) -> int:
+    """A count of a sane size; 0 when it is something else."""
+    value = config.get(key)
+    return value if type(value) is int and 0 < value < 1 << 31 else 0

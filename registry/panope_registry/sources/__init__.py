@@ -1,0 +1,1 @@
+"""Where repos come from: a hub on the network, behind one interface."""

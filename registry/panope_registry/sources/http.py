@@ -1,0 +1,130 @@
+"""HTTP GET as a source needs it: the token goes to the hub alone, redirects go only where they may.
+
+Redirects are followed by hand: a hub sends large files' readers to a store elsewhere, whose address it signs. That
+address must be http or https, must not lie inside this network unless the hub does, and never sees the token.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx2
+
+from panope_backends.errors import AvailabilityError
+from panope_registry.sources.answers import HubRefusal, refusal, unavailable
+
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 30.0
+"""Without a byte, the answer's first line included."""
+
+Resolve = Callable[[str], Sequence[str]]
+"""A host's addresses."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def addresses_of(host: str) -> list[str]:
+    """The addresses of a host, as the system knows them."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+def new_client() -> httpx2.Client:
+    """A client for one source; making one takes 20 ms, so it is kept."""
+    timeout = httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS)
+    return httpx2.Client(timeout=timeout, follow_redirects=False)
+
+
+class HubHttp:
+    """GETs from one hub. Safe for use by several threads."""
+
+    def __init__(self, endpoint: str, token: str | None, client: httpx2.Client, resolve: Resolve) -> None:
+        self._home = httpx2.URL(endpoint)
+        self._token = token
+        self._client = client
+        self._resolve = resolve
+        self._home_is_private: bool | None = None
+
+    @contextmanager
+    def get(self, url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+        """The answer to a GET, its body unread; 200, 206 and 416 alone come back.
+
+        Raises:
+            PanopeError: as `panope_registry.sources.source.Source` says.
+        """
+        try:
+            with self._follow(httpx2.URL(url), headers) as answer:
+                yield answer
+        except httpx2.TransportError as error:
+            raise unavailable("the connection to the hub failed") from error
+        except (httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise protocol_error("its answer cannot be read") from error
+
+    @contextmanager
+    def _follow(self, url: httpx2.URL, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._client.stream("GET", url, headers=self._headers(url, headers)) as answer:
+                if answer.status_code in (200, 206, 416):
+                    _refuse_encoding(answer)
+                    yield answer
+                    return
+                if answer.status_code not in (301, 302, 303, 307, 308):
+                    raise self._refused(answer, url)
+                url = self._next(url, answer.headers.get("location", ""))
+        raise protocol_error(f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _headers(self, url: httpx2.URL, headers: dict[str, str]) -> dict[str, str]:
+        # A compressed body would hide its length and make ranges mean nothing.
+        sent = {"accept-encoding": "identity", "user-agent": "panope"} | headers
+        if self._token and self._is_home(url):
+            sent["authorization"] = f"Bearer {self._token}"
+        return sent
+
+    def _refused(self, answer: httpx2.Response, url: httpx2.URL) -> HubRefusal | AvailabilityError:
+        if not self._is_home(url) and answer.status_code in (401, 403, 404):
+            return unavailable("the address that the hub gave for a file has expired")
+        return refusal(answer.status_code, answer.headers)
+
+    def _next(self, url: httpx2.URL, location: str) -> httpx2.URL:
+        if not location:
+            raise protocol_error("it redirects to nowhere")
+        target = url.join(location)
+        if target.scheme not in _DEFAULT_PORTS or not target.host:
+            raise protocol_error("it redirects to an address that is not http or https")
+        if target.userinfo:
+            raise protocol_error("it redirects to an address with a password")
+        if not self._is_home(target) and self._is_private(target.host) and not self._at_home_in_private():
+            raise protocol_error("it redirects to an address inside this network")
+        return target
+
+    def _is_home(self, url: httpx2.URL) -> bool:
+        return _origin(url) == _origin(self._home)
+
+    def _at_home_in_private(self) -> bool:
+        if self._home_is_private is None:
+            self._home_is_private = self._is_private(self._home.host)
+        return self._home_is_private
+
+    def _is_private(self, host: str) -> bool:
+        try:
+            addresses = self._resolve(host)
+        except OSError as error:
+            raise unavailable("the name of the hub's host cannot be resolved") from error
+        return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses)
+
+
+def protocol_error(problem: str) -> AvailabilityError:
+    """The hub answers as no hub does; asking again does not help."""
+    return AvailabilityError(f"the hub's answer cannot be used: {problem}", reason="source_protocol")
+
+
+def _refuse_encoding(answer: httpx2.Response) -> None:
+    if answer.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise protocol_error("it is compressed, though that was not asked for")
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme)
