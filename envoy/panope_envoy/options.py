@@ -8,6 +8,9 @@ from dataclasses import dataclass
 #: Paths of Panope's admin app that the HTTP port passes on.
 ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics")
 
+#: Everything below them goes to the admin app too: the store's files.
+FILE_PREFIXES = ("/v1/files/", "/hub/")
+
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -24,6 +27,7 @@ class EdgeOptions:
         admin_host: where Panope's admin app listens.
         admin_port: where Panope's admin app listens.
         admin_paths: the paths that go to the admin app.
+        file_prefixes: where its files begin; GET and HEAD below them go to the admin app.
         max_body_bytes: the largest REST body; past it the answer is 413.
         cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
         allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
@@ -41,6 +45,7 @@ class EdgeOptions:
     admin_host: str = "127.0.0.1"
     admin_port: int = 8002
     admin_paths: tuple[str, ...] = ADMIN_PATHS
+    file_prefixes: tuple[str, ...] = FILE_PREFIXES
     max_body_bytes: int = 16 << 20
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] | None = None

@@ -5,6 +5,8 @@ A REST request is routed twice: by its own path first, and, once the transcoder 
 
 from __future__ import annotations
 
+import re
+
 from panope_envoy.options import EdgeOptions
 from panope_envoy.rest_routes import FACADE, RestRoute, rest_routes
 from panope_envoy.typed import Json, typed
@@ -30,6 +32,8 @@ TRANSCODED = "x-envoy-original-method"
 _GRPC: Json = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 _NOT_GRPC: Json = {**_GRPC, "invert_match": True, "treat_missing_header_as_empty": True}
 
+_FILE_VERBS = ("GET", "HEAD")
+
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
 
@@ -50,6 +54,7 @@ def _known_host(options: EdgeOptions) -> Json:
         _preflight_route(),
         *(_rest_route(route) for route in found),
         *_admin_routes(options),
+        *_file_routes(options),
         *_wrong_verb_routes(found, options),
         _unknown_path_route(),
     ]
@@ -93,29 +98,53 @@ def _unknown_path_route() -> Json:
 
 
 def _admin_routes(options: EdgeOptions) -> list[Json]:
-    target = {
-        "cluster": ADMIN_CLUSTER,
-        "timeout": "10s",
-        # The admin app refuses names that it does not know; this table has checked the caller's.
-        "host_rewrite_literal": "localhost",
-    }
     return [
         {
             "match": {"path": path, "headers": [_verb_is("GET")]},
-            "route": target,
+            "route": _admin_target("10s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
         for path in options.admin_paths
     ]
 
 
+def _file_routes(options: EdgeOptions) -> list[Json]:
+    """Files take as long as they take."""
+    return [
+        {
+            "match": {"prefix": prefix, "headers": [_verb_is(verb)]},
+            "route": _admin_target("0s"),
+            "typed_per_filter_config": _NO_TRANSCODER,
+        }
+        for prefix in options.file_prefixes
+        for verb in _FILE_VERBS
+    ]
+
+
+def _admin_target(timeout: str) -> Json:
+    return {
+        "cluster": ADMIN_CLUSTER,
+        "timeout": timeout,
+        # The admin app refuses names that it does not know; this table has checked the caller's.
+        "host_rewrite_literal": "localhost",
+    }
+
+
 def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Json]:
     """Known paths asked with another method; they come after all right ones."""
-    verbs: dict[str, list[str]] = {}
-    for route in found:
-        verbs.setdefault(route.pattern, []).append(route.verb)
-    refusals = [_refusal({"safe_regex": {"regex": pattern}}, 405, allowed) for pattern, allowed in verbs.items()]
-    return refusals + [_refusal({"path": path}, 405, ["GET"]) for path in options.admin_paths]
+    # Paths without variables first: one of another route may match them too.
+    templates = sorted({route.pattern: route.template for route in found}.items(), key=lambda item: "{" in item[1])
+    refusals = [
+        _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) for pattern, template in templates
+    ]
+    refusals += [_refusal({"path": path}, 405, ["GET"]) for path in options.admin_paths]
+    return refusals + [_refusal({"prefix": prefix}, 405, list(_FILE_VERBS)) for prefix in options.file_prefixes]
+
+
+def _verbs_of(template: str, found: list[RestRoute]) -> list[str]:
+    """What a path takes, by its own routes and by those whose variables match it."""
+    verbs = [route.verb for route in found if route.template == template or re.fullmatch(route.pattern, template)]
+    return sorted(set(verbs))
 
 
 def _refusal(match: Json, status: int, allowed: list[str] | None = None) -> Json:

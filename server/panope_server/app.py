@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,8 +18,13 @@ import structlog
 
 from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
+from panope_registry.database import Database, open_engine
+from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
+from panope_registry.serving import Serving
+from panope_registry.store import Store
 from panope_server.config import Settings
+from panope_server.hub import check_vendor
 from panope_server.observability.loop import watch_loop
 from panope_server.observability.metrics import Metrics, panope_version
 from panope_server.pipeline.account import Account
@@ -27,11 +33,15 @@ from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.validate import Validate
+from panope_server.runtime.acquire import Acquisition
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.jobs import JobBoard
+from panope_server.runtime.jobs_process import JobsProcess
 from panope_server.runtime.manager import ModelManager
 from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.errors import code_name
+from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 
@@ -58,6 +68,7 @@ class App:
         self._started = time.monotonic()
         self._stop = asyncio.Event()
         self._envoy: EnvoyProcess | None = None
+        self._job_worker = JobsProcess(settings)
 
     async def run(self) -> None:
         """Serves until SIGTERM, SIGINT or `stop`.
@@ -89,6 +100,8 @@ class App:
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
         registry = await asyncio.to_thread(Registry.open, settings.registry_url, settings.home_path)
         stack.callback(registry.close)
+        database = Database(open_engine(settings.registry_url))
+        stack.callback(database.close)
 
         metrics = Metrics()
         health = Health(PUBLIC_SERVICES)
@@ -96,16 +109,23 @@ class App:
         stack.push_async_callback(manager.close)
         await manager.start()
 
-        server = GrpcServer(settings, self._pipeline(manager, metrics), manager, health)
+        jobs = Jobs(database)
+        board = JobBoard(jobs)
+        serving = Serving(database, await asyncio.to_thread(Store, settings.home_path / "store"))
+        acquisition = Acquisition(jobs, serving, partial(check_vendor, settings))
+        server = GrpcServer(settings, self._pipeline(manager, metrics), manager, acquisition, board, health)
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
-        admin = AdminServer(self._admin(manager, metrics), settings.host, settings.admin_port)
+        admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)
         await admin.start()
         stack.push_async_callback(admin.stop)
         if settings.envoy:
             self._envoy = EnvoyProcess(_edge(settings, run_folder), run_folder, settings.home_path / "logs/envoy.log")
             await self._envoy.start()
             stack.push_async_callback(self._envoy.stop, settings.workers.drain_timeout_seconds)
+        await self._job_worker.start()
+        stack.push_async_callback(self._job_worker.stop)
+        stack.callback(board.close)
         stack.push_async_callback(_say_not_serving, health)
         watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
         stack.callback(watcher.cancel)
@@ -120,7 +140,7 @@ class App:
         ]
         return Pipeline(steps, Dispatch(manager))
 
-    def _admin(self, manager: ModelManager, metrics: Metrics) -> Any:
+    def _admin(self, manager: ModelManager, metrics: Metrics, serving: Serving) -> Any:
         async def status() -> dict[str, Any]:
             return await self._status(manager)
 
@@ -129,6 +149,7 @@ class App:
             not_ready=manager.not_ready,
             status=status,
             hosts=hosts_for(self._settings.host),
+            more=file_routes(serving),
         )
 
     async def _status(self, manager: ModelManager) -> dict[str, Any]:
@@ -141,6 +162,7 @@ class App:
             "envoy": None
             if envoy is None
             else {"alive": envoy.alive, "pid": envoy.pid, "restart_count": envoy.restart_count},
+            "job_worker": asdict(self._job_worker.view()),
             "not_ready": manager.not_ready(),
             "models": [asdict(view) for view in manager.known()],
         }

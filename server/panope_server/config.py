@@ -73,6 +73,18 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     python: Annotated[str, Meta(description="The Python interpreter of workers; empty for the server's own.")] = ""
 
 
+class Hub(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where models are registered and pulled from. Its token is the variable `HF_TOKEN`, which no file holds."""
+
+    endpoint: Annotated[
+        str, Meta(pattern="^https?://", description="The hub: Hugging Face's, or one that speaks as it.")
+    ] = "https://huggingface.co"
+    vendors: Annotated[
+        tuple[str, ...], Meta(description="The vendors whose models may be registered; empty for every vendor.")
+    ] = ()
+    free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -100,12 +112,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     backend: Annotated[str, Meta(description="The backend to use; empty lets Panope choose for each model.")] = ""
     precision: Annotated[str, Meta(description="The precision to compute in; empty lets Panope choose.")] = ""
+    job_workers: Annotated[
+        int,
+        Meta(
+            ge=0, le=64, description="Jobs (syncs, downloads) that this server runs at a time; 0 leaves them to others."
+        ),
+    ] = 1
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="The least level logged.")] = (
         "info"
     )
     log_calls: Annotated[bool, Meta(description="Whether each call is logged in a line of its own.")] = True
     limits: Limits = Limits()
     workers: Workers = Workers()
+    hub: Hub = Hub()
 
     @property
     def home_path(self) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,9 @@ from panope_backends.errors import (
     PreconditionError,
 )
 from panope_envoy.options import EdgeOptions
+from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC, DownloadRequest, SyncRequest
+from panope_registry.jobs import JobEntry, JobProgress, JobStatus
+from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
 from panope_server.config import Limits, Settings
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
@@ -42,6 +46,7 @@ from panope_server.runtime.views import (
     VariantView,
 )
 from panope_server.transport.admin import AdminServer, admin_app
+from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 from panope_server.work import Answer, Call, EmbedAnswer, EmbedWork, NamedTensor, TensorAnswer, TensorWork
@@ -133,6 +138,132 @@ class FakeInstances:
             raise
 
 
+@dataclass
+class FakeJobs:
+    """One job that runs, and what was asked of it."""
+
+    entries: dict[int, JobEntry]
+    asked: list[tuple[str, object]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def list(
+        self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
+    ) -> list[JobEntry]:
+        self.asked.append(("list", (status, kind, after, limit)))
+        newest_first = sorted(self.entries.values(), key=lambda job: -job.id)
+        return [
+            job
+            for job in newest_first
+            if status in {None, job.status} and kind in {"", job.kind} and (not after or job.id < after)
+        ][:limit]
+
+    async def get(self, job_id: int) -> JobEntry:
+        if job_id not in self.entries:
+            raise NotFoundError(f"job {job_id} does not exist", reason="job_not_found", field="job_id")
+        return self.entries[job_id]
+
+    async def cancel(self, job_id: int) -> JobEntry:
+        self.asked.append(("cancel", job_id))
+        return await self._put(job_id, JobStatus.CANCELLED)
+
+    async def retry(self, job_id: int) -> JobEntry:
+        self.asked.append(("retry", job_id))
+        if (await self.get(job_id)).status is not JobStatus.CANCELLED:
+            raise PreconditionError(f"job {job_id} has not failed", reason="job_not_failed")
+        return await self._put(job_id, JobStatus.QUEUED)
+
+    async def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
+        yield await self.get(job_id)
+        if self.failure is not None:
+            raise self.failure
+        yield await self._put(job_id, JobStatus.SUCCEEDED)
+
+    async def _put(self, job_id: int, status: JobStatus) -> JobEntry:
+        self.entries[job_id] = changed = replace(await self.get(job_id), status=status)
+        return changed
+
+
+def job_entries() -> dict[int, JobEntry]:
+    created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    download = JobEntry(
+        id=2,
+        kind=ARTIFACT_DOWNLOAD,
+        status=JobStatus.RUNNING,
+        payload={"model": EMBEDDER},
+        result={},
+        progress=JobProgress("download", 1 << 33, 1 << 34, "bytes"),
+        attempt=2,
+        max_attempts=5,
+        error_reason="source_unavailable",
+        error_message="the hub does not answer",
+        retryable=True,
+        created_at=created,
+        started_at=created,
+        finished_at=None,
+        run_at=created,
+        parent_id=None,
+        depends_on=(1,),
+        requested_by="rest",
+    )
+    sync = replace(
+        download,
+        id=1,
+        kind=REPO_SYNC,
+        status=JobStatus.SUCCEEDED,
+        result={"task": "embed"},
+        progress=JobProgress(),
+        attempt=1,
+        error_reason="",
+        error_message="",
+        finished_at=created,
+        depends_on=(),
+    )
+    return {1: sync, 2: download}
+
+
+@dataclass
+class FakeAcquisition:
+    """Takes every wish and answers with a job."""
+
+    asked: list[tuple[SyncRequest | DownloadRequest, str]] = field(default_factory=list)
+
+    async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
+        self.asked.append((request, requested_by))
+        return job_entries()[1]
+
+    async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
+        self.asked.append((request, requested_by))
+        return job_entries()[2]
+
+    async def files(self, model: str) -> list[ServedFile]:
+        if model != EMBEDDER:
+            raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found", field="model")
+        return [ServedFile("config.json", "config", 2, "ab" * 32, True), ServedFile("x.bin", "unsafe", 9, "", False)]
+
+
+@dataclass
+class FakeFiles:
+    """A store of one file, larger than any answer of gRPC may be."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+        if name != EMBEDDER:
+            raise NotFoundError("there is no such model", reason="repo_not_found", field="model")
+        file = ServedFile("onnx/model.onnx", "weights", self.size, self.sha256, True)
+        return ServedRevision(name, "c" * 40, datetime(2026, 1, 2, tzinfo=UTC), "", "", (file,))
+
+    def blob(self, sha256: str) -> ServedBlob:
+        if sha256 != self.sha256:
+            raise NotFoundError("there is no such file", reason="entry_not_found")
+        return ServedBlob(sha256, self.size, self.path)
+
+
 def embedded(texts: list[str], dimensions: int | None) -> EmbedAnswer:
     vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
     if dimensions is not None and dimensions > DIMENSIONS:
@@ -202,6 +333,9 @@ class Edge:
     admin_port: int
     models: FakeModels
     instances: FakeInstances
+    jobs: FakeJobs
+    acquisition: FakeAcquisition
+    files: FakeFiles
     not_ready: dict[str, str]
     loop: asyncio.AbstractEventLoop
     admin_socket: str
@@ -260,6 +394,10 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     thread.start()
     folder = tmp_path_factory.mktemp("edge")
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
+    jobs, acquisition = FakeJobs(job_entries()), FakeAcquisition()
+    content = bytes(range(256)) * (4 << 12)
+    (folder / "blob").write_bytes(content)
+    files = FakeFiles(folder / "blob", hashlib.sha256(content).hexdigest())
     settings = Settings(
         grpc_port=free_port(),
         http_port=free_port(),
@@ -268,7 +406,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
         pipeline = Pipeline([Validate(settings.limits), Resolve(models)], instances.answer)
-        grpc_server = GrpcServer(settings, pipeline, models, Health(PUBLIC_SERVICES))
+        grpc_server = GrpcServer(settings, pipeline, models, acquisition, jobs, Health(PUBLIC_SERVICES))
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:
@@ -279,6 +417,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             not_ready=lambda: not_ready,
             status=status,
             hosts=("localhost", "127.0.0.1"),
+            more=file_routes(files),
         )
         admin = AdminServer(app, "127.0.0.1", 0)
         await admin.start()
@@ -302,6 +441,9 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         admin_port=admin.port,
         models=models,
         instances=instances,
+        jobs=jobs,
+        acquisition=acquisition,
+        files=files,
         not_ready=not_ready,
         loop=loop,
         admin_socket=str(folder / "envoy.sock"),
@@ -329,6 +471,8 @@ def edge(running_edge: Edge) -> Edge:
     """The running façade as new."""
     running_edge.models.views = model_views()
     running_edge.models.loaded.clear()
+    running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
+    running_edge.acquisition.asked.clear()
     running_edge.not_ready.clear()
     running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
     return running_edge

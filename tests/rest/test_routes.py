@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
+from panope_registry.jobs import JobStatus
 
 #: A good request for each route: the model in its path and its body.
 BODIES: dict[tuple[str, str], object] = {
@@ -14,9 +17,17 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/infer/{model=**}"): {"value": "a"},
     ("POST", "/models/load"): {"model": "acme/embedder"},
     ("POST", "/models/unload"): {"model": "acme/embedder"},
+    ("POST", "/v1/models/register"): {"source": {"repo_id": "acme/embedder"}},
+    ("POST", "/v1/models/pull"): {"model": "acme/embedder"},
+    ("POST", "/v1/jobs/{job=*}/cancel"): {},
+    ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
 #: Paths with one segment for the model; no model has such a name, so the façade says so.
-ONE_SEGMENT = "/v1/models/{model=*}/info"
+ONE_SEGMENT = ("/v1/models/{model=*}/info", "/v1/models/{model=*}/files")
+#: Answers of these are streams of events.
+EVENTS = ("/v1/jobs/{job=*}/events",)
+#: Paths that another route of another method takes too: `register` might be a model's name.
+TAKEN = {"/v1/models/register": "GET", "/v1/models/pull": "GET"}
 
 
 def name_of(route: RestRoute) -> str:
@@ -25,13 +36,15 @@ def name_of(route: RestRoute) -> str:
 
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 def test_every_route_reaches_its_method(edge, route):
-    model = "single" if route.template == ONE_SEGMENT else "acme/embedder"
-    reply = edge.request(route.verb, route.path(model=model), BODIES.get((route.verb, route.template)))
-    if route.template == ONE_SEGMENT:
+    model = "single" if route.template in ONE_SEGMENT else "acme/embedder"
+    edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
+    reply = edge.request(route.verb, route.path(model=model, job="2"), BODIES.get((route.verb, route.template)))
+    if route.template in ONE_SEGMENT:
         assert (reply.status, reply.error["code"]) == (404, "model_not_found")
     else:
         assert reply.status == 200, reply.body
-        assert reply.headers["content-type"] == "application/json"
+        events = "text/event-stream; charset=utf-8"
+        assert reply.headers["content-type"] == (events if route.template in EVENTS else "application/json")
 
 
 def test_every_route_with_a_body_has_a_good_one_here():
@@ -41,10 +54,12 @@ def test_every_route_with_a_body_has_a_good_one_here():
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "HEAD"])
 def test_another_method_on_a_known_path_is_405_and_names_the_right_one(edge, route, verb):
-    if verb == route.verb:
+    if verb in {route.verb, TAKEN.get(route.template)}:
         return
-    reply = edge.request(verb, route.path(model="acme/embedder"), b"{}" if verb in {"POST", "PUT"} else None)
-    assert (reply.status, reply.headers["allow"]) == (405, route.verb)
+    path = route.path(model="acme/embedder", job="2")
+    reply = edge.request(verb, path, b"{}" if verb in {"POST", "PUT"} else None)
+    allowed = sorted({route.verb, TAKEN.get(route.template, route.verb)})
+    assert (reply.status, reply.headers["allow"]) == (405, ", ".join(allowed))
     if verb != "HEAD":
         assert reply.error["code"] == "method_not_allowed"
 

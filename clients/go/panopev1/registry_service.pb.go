@@ -434,6 +434,427 @@ func (x *UnloadModelResponse) GetModel() *Model {
 	return nil
 }
 
+// Which model to register.
+type RegisterModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`, as the hub knows it. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The branch, tag or commit. Default: `main`.
+	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the model is for, such as `embed`, the likeliest first; they count where its files do not tell.
+	TaskHints []string `protobuf:"bytes,3,rep,name=task_hints,json=taskHints,proto3" json:"task_hints,omitempty"`
+	// The format to prefer among the model's variants, such as `gguf`; empty lets Panope choose.
+	PreferredFormat string `protobuf:"bytes,4,opt,name=preferred_format,json=preferredFormat,proto3" json:"preferred_format,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RegisterModelRequest) Reset() {
+	*x = RegisterModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterModelRequest) ProtoMessage() {}
+
+func (x *RegisterModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterModelRequest.ProtoReflect.Descriptor instead.
+func (*RegisterModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RegisterModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *RegisterModelRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *RegisterModelRequest) GetTaskHints() []string {
+	if x != nil {
+		return x.TaskHints
+	}
+	return nil
+}
+
+func (x *RegisterModelRequest) GetPreferredFormat() string {
+	if x != nil {
+		return x.PreferredFormat
+	}
+	return ""
+}
+
+// The work that was asked for.
+type RegisterModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of kind `repo_sync`.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterModelResponse) Reset() {
+	*x = RegisterModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterModelResponse) ProtoMessage() {}
+
+func (x *RegisterModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterModelResponse.ProtoReflect.Descriptor instead.
+func (*RegisterModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RegisterModelResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// Which model to download.
+type PullModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`, as the hub knows it. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The branch, tag or commit. Default: `main`.
+	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The format of the variant, such as `safetensors`; empty lets Panope choose.
+	Format string `protobuf:"bytes,3,opt,name=format,proto3" json:"format,omitempty"`
+	// The precision of the variant, such as `bf16`; empty lets Panope choose.
+	Precision string `protobuf:"bytes,4,opt,name=precision,proto3" json:"precision,omitempty"`
+	// Patterns such as `onnx/*`: the files that match are downloaded, instead of a variant's.
+	Include       []string `protobuf:"bytes,5,rep,name=include,proto3" json:"include,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PullModelRequest) Reset() {
+	*x = PullModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PullModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PullModelRequest) ProtoMessage() {}
+
+func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PullModelRequest.ProtoReflect.Descriptor instead.
+func (*PullModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PullModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *PullModelRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *PullModelRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *PullModelRequest) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
+func (x *PullModelRequest) GetInclude() []string {
+	if x != nil {
+		return x.Include
+	}
+	return nil
+}
+
+// The work that was asked for.
+type PullModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of kind `artifact_download`; it waits for the job of kind `repo_sync` that it depends on.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PullModelResponse) Reset() {
+	*x = PullModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PullModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PullModelResponse) ProtoMessage() {}
+
+func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PullModelResponse.ProtoReflect.Descriptor instead.
+func (*PullModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PullModelResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// Whose files to list.
+type ListModelFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`. Required.
+	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListModelFilesRequest) Reset() {
+	*x = ListModelFilesRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListModelFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListModelFilesRequest) ProtoMessage() {}
+
+func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListModelFilesRequest.ProtoReflect.Descriptor instead.
+func (*ListModelFilesRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListModelFilesRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// A model's files.
+type ListModelFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By path.
+	Files         []*ModelFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListModelFilesResponse) Reset() {
+	*x = ListModelFilesResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListModelFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListModelFilesResponse) ProtoMessage() {}
+
+func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListModelFilesResponse.ProtoReflect.Descriptor instead.
+func (*ListModelFilesResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListModelFilesResponse) GetFiles() []*ModelFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// A file of a model's repo.
+type ModelFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Relative, with `/`.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Its size.
+	SizeBytes uint64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Of its bytes, 64 hexadecimal digits; empty while nobody knows it.
+	Sha256 string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// What it is for: `config`, `tokenizer`, `weights` …
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Whether its verified bytes are in the store.
+	IsHere        bool `protobuf:"varint,5,opt,name=is_here,json=isHere,proto3" json:"is_here,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelFile) Reset() {
+	*x = ModelFile{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelFile) ProtoMessage() {}
+
+func (x *ModelFile) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelFile.ProtoReflect.Descriptor instead.
+func (*ModelFile) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ModelFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ModelFile) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *ModelFile) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *ModelFile) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ModelFile) GetIsHere() bool {
+	if x != nil {
+		return x.IsHere
+	}
+	return false
+}
+
 // Asks for the devices.
 type ListDevicesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -443,7 +864,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[8]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +876,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[8]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +889,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
 }
 
 // The devices.
@@ -482,7 +903,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -494,7 +915,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -507,7 +928,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -540,7 +961,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +973,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +986,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Device) GetBackend() string {
@@ -621,7 +1042,7 @@ var File_panope_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x15panope/v1/model.proto\"c\n" +
+	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"c\n" +
 	"\x11ListModelsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -643,7 +1064,34 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x12UnloadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"=\n" +
 	"\x13UnloadModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\x14\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\x92\x01\n" +
+	"\x14RegisterModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1d\n" +
+	"\n" +
+	"task_hints\x18\x03 \x03(\tR\ttaskHints\x12)\n" +
+	"\x10preferred_format\x18\x04 \x01(\tR\x0fpreferredFormat\"9\n" +
+	"\x15RegisterModelResponse\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"\x94\x01\n" +
+	"\x10PullModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x16\n" +
+	"\x06format\x18\x03 \x01(\tR\x06format\x12\x1c\n" +
+	"\tprecision\x18\x04 \x01(\tR\tprecision\x12\x18\n" +
+	"\ainclude\x18\x05 \x03(\tR\ainclude\"5\n" +
+	"\x11PullModelResponse\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"-\n" +
+	"\x15ListModelFilesRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\"D\n" +
+	"\x16ListModelFilesResponse\x12*\n" +
+	"\x05files\x18\x01 \x03(\v2\x14.panope.v1.ModelFileR\x05files\"\x83\x01\n" +
+	"\tModelFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x17\n" +
+	"\ais_here\x18\x05 \x01(\bR\x06isHere\"\x14\n" +
 	"\x12ListDevicesRequest\"B\n" +
 	"\x13ListDevicesResponse\x12+\n" +
 	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xd1\x01\n" +
@@ -656,13 +1104,16 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"precisions\x18\x05 \x03(\tR\n" +
 	"precisions\x12\x1c\n" +
 	"\tavailable\x18\x06 \x01(\bR\tavailable\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\x85\x03\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason2\xf8\x04\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +
 	"\bGetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12F\n" +
 	"\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n" +
-	"\vUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12L\n" +
+	"\vUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n" +
+	"\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12F\n" +
+	"\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12U\n" +
+	"\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n" +
 	"\vListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
@@ -677,42 +1128,59 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_panope_v1_registry_service_proto_goTypes = []any{
-	(*ListModelsRequest)(nil),   // 0: panope.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),  // 1: panope.v1.ListModelsResponse
-	(*GetModelRequest)(nil),     // 2: panope.v1.GetModelRequest
-	(*GetModelResponse)(nil),    // 3: panope.v1.GetModelResponse
-	(*LoadModelRequest)(nil),    // 4: panope.v1.LoadModelRequest
-	(*LoadModelResponse)(nil),   // 5: panope.v1.LoadModelResponse
-	(*UnloadModelRequest)(nil),  // 6: panope.v1.UnloadModelRequest
-	(*UnloadModelResponse)(nil), // 7: panope.v1.UnloadModelResponse
-	(*ListDevicesRequest)(nil),  // 8: panope.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil), // 9: panope.v1.ListDevicesResponse
-	(*Device)(nil),              // 10: panope.v1.Device
-	(*Model)(nil),               // 11: panope.v1.Model
+	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
+	(*GetModelRequest)(nil),        // 2: panope.v1.GetModelRequest
+	(*GetModelResponse)(nil),       // 3: panope.v1.GetModelResponse
+	(*LoadModelRequest)(nil),       // 4: panope.v1.LoadModelRequest
+	(*LoadModelResponse)(nil),      // 5: panope.v1.LoadModelResponse
+	(*UnloadModelRequest)(nil),     // 6: panope.v1.UnloadModelRequest
+	(*UnloadModelResponse)(nil),    // 7: panope.v1.UnloadModelResponse
+	(*RegisterModelRequest)(nil),   // 8: panope.v1.RegisterModelRequest
+	(*RegisterModelResponse)(nil),  // 9: panope.v1.RegisterModelResponse
+	(*PullModelRequest)(nil),       // 10: panope.v1.PullModelRequest
+	(*PullModelResponse)(nil),      // 11: panope.v1.PullModelResponse
+	(*ListModelFilesRequest)(nil),  // 12: panope.v1.ListModelFilesRequest
+	(*ListModelFilesResponse)(nil), // 13: panope.v1.ListModelFilesResponse
+	(*ModelFile)(nil),              // 14: panope.v1.ModelFile
+	(*ListDevicesRequest)(nil),     // 15: panope.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 16: panope.v1.ListDevicesResponse
+	(*Device)(nil),                 // 17: panope.v1.Device
+	(*Model)(nil),                  // 18: panope.v1.Model
+	(*Job)(nil),                    // 19: panope.v1.Job
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	11, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	11, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	11, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	11, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
-	10, // 4: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	0,  // 5: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	2,  // 6: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	4,  // 7: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	6,  // 8: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	8,  // 9: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	1,  // 10: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	3,  // 11: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	5,  // 12: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	7,  // 13: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	9,  // 14: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	18, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	18, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	18, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	18, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	19, // 4: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	19, // 5: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	14, // 6: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
+	17, // 7: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
+	0,  // 8: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 9: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 10: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 11: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 12: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	10, // 13: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	12, // 14: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	15, // 15: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	1,  // 16: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 17: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 18: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 19: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	9,  // 20: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	11, // 21: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	13, // 22: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	16, // 23: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	16, // [16:24] is the sub-list for method output_type
+	8,  // [8:16] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -720,6 +1188,7 @@ func file_panope_v1_registry_service_proto_init() {
 	if File_panope_v1_registry_service_proto != nil {
 		return
 	}
+	file_panope_v1_job_service_proto_init()
 	file_panope_v1_model_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -727,7 +1196,7 @@ func file_panope_v1_registry_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_ListModels_FullMethodName  = "/panope.v1.RegistryService/ListModels"
-	RegistryService_GetModel_FullMethodName    = "/panope.v1.RegistryService/GetModel"
-	RegistryService_LoadModel_FullMethodName   = "/panope.v1.RegistryService/LoadModel"
-	RegistryService_UnloadModel_FullMethodName = "/panope.v1.RegistryService/UnloadModel"
-	RegistryService_ListDevices_FullMethodName = "/panope.v1.RegistryService/ListDevices"
+	RegistryService_ListModels_FullMethodName     = "/panope.v1.RegistryService/ListModels"
+	RegistryService_GetModel_FullMethodName       = "/panope.v1.RegistryService/GetModel"
+	RegistryService_LoadModel_FullMethodName      = "/panope.v1.RegistryService/LoadModel"
+	RegistryService_UnloadModel_FullMethodName    = "/panope.v1.RegistryService/UnloadModel"
+	RegistryService_RegisterModel_FullMethodName  = "/panope.v1.RegistryService/RegisterModel"
+	RegistryService_PullModel_FullMethodName      = "/panope.v1.RegistryService/PullModel"
+	RegistryService_ListModelFiles_FullMethodName = "/panope.v1.RegistryService/ListModelFiles"
+	RegistryService_ListDevices_FullMethodName    = "/panope.v1.RegistryService/ListDevices"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -44,6 +47,17 @@ type RegistryServiceClient interface {
 	// Ends a model's instances after their running work and returns when their memory is free. Unloading what is not
 	// loaded changes nothing. The next call to the model loads it again.
 	UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelResponse, error)
+	// Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
+	// weights. A model that is registered already is looked at again.
+	//
+	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
+	// vendor. What the hub refuses is told by the job.
+	RegisterModel(ctx context.Context, in *RegisterModelRequest, opts ...grpc.CallOption) (*RegisterModelResponse, error)
+	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
+	// with the same job.
+	PullModel(ctx context.Context, in *PullModelRequest, opts ...grpc.CallOption) (*PullModelResponse, error)
+	// Lists the files of the revision that is served, whether they are in the store or not.
+	ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
 	ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error)
 }
@@ -96,6 +110,36 @@ func (c *registryServiceClient) UnloadModel(ctx context.Context, in *UnloadModel
 	return out, nil
 }
 
+func (c *registryServiceClient) RegisterModel(ctx context.Context, in *RegisterModelRequest, opts ...grpc.CallOption) (*RegisterModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegisterModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_RegisterModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) PullModel(ctx context.Context, in *PullModelRequest, opts ...grpc.CallOption) (*PullModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PullModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_PullModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListModelFilesResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ListModelFiles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *registryServiceClient) ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListDevicesResponse)
@@ -124,6 +168,17 @@ type RegistryServiceServer interface {
 	// Ends a model's instances after their running work and returns when their memory is free. Unloading what is not
 	// loaded changes nothing. The next call to the model loads it again.
 	UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error)
+	// Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
+	// weights. A model that is registered already is looked at again.
+	//
+	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
+	// vendor. What the hub refuses is told by the job.
+	RegisterModel(context.Context, *RegisterModelRequest) (*RegisterModelResponse, error)
+	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
+	// with the same job.
+	PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error)
+	// Lists the files of the revision that is served, whether they are in the store or not.
+	ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
 	ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
@@ -147,6 +202,15 @@ func (UnimplementedRegistryServiceServer) LoadModel(context.Context, *LoadModelR
 }
 func (UnimplementedRegistryServiceServer) UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UnloadModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) RegisterModel(context.Context, *RegisterModelRequest) (*RegisterModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RegisterModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PullModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListModelFiles not implemented")
 }
 func (UnimplementedRegistryServiceServer) ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListDevices not implemented")
@@ -244,6 +308,60 @@ func _RegistryService_UnloadModel_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_RegisterModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegisterModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).RegisterModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_RegisterModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).RegisterModel(ctx, req.(*RegisterModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_PullModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PullModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).PullModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_PullModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).PullModel(ctx, req.(*PullModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ListModelFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListModelFilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ListModelFiles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ListModelFiles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ListModelFiles(ctx, req.(*ListModelFilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RegistryService_ListDevices_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListDevicesRequest)
 	if err := dec(in); err != nil {
@@ -284,6 +402,18 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnloadModel",
 			Handler:    _RegistryService_UnloadModel_Handler,
+		},
+		{
+			MethodName: "RegisterModel",
+			Handler:    _RegistryService_RegisterModel_Handler,
+		},
+		{
+			MethodName: "PullModel",
+			Handler:    _RegistryService_PullModel_Handler,
+		},
+		{
+			MethodName: "ListModelFiles",
+			Handler:    _RegistryService_ListModelFiles_Handler,
 		},
 		{
 			MethodName: "ListDevices",

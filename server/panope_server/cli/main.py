@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from panope_server.cli import inspect_commands, model_commands, registry_commands, serve_command
+from panope_server.cli import inspect_commands, job_commands, model_commands, registry_commands, serve_command
 
 app = typer.Typer(
     name="panope",
@@ -20,6 +20,8 @@ app.command("import")(registry_commands.import_folder)
 app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
 app.command("discover")(registry_commands.discover)
+app.add_typer(job_commands.jobs, name="jobs")
+app.command("worker")(job_commands.worker)
 app.command("ps")(model_commands.ps)
 app.command("load")(model_commands.load)
 app.command("unload")(model_commands.unload)

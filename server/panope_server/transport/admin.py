@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panope_backends.errors import PreconditionError
+from panope_server.transport.http_json import error_json, json_response
 
 #: Prometheus's text format.
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,6 +35,7 @@ def admin_app(
     not_ready: Callable[[], Mapping[str, str]],
     status: Callable[[], Awaitable[object]],
     hosts: Sequence[str] = (),
+    more: Sequence[Route] = (),
 ) -> Starlette:
     """The application behind the admin port.
 
@@ -43,24 +44,27 @@ def admin_app(
         not_ready: the models that should serve and do not, with the reason of each; empty when the server is ready.
         status: what /status tells; dataclasses, times and enums are turned into JSON.
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
+        more: further routes, such as `panope_server.transport.files.file_routes` gives.
     """
 
     async def metrics(_: Request) -> Response:
         return Response(exposition(), headers={"content-type": _EXPOSITION})
 
     async def health(_: Request) -> Response:
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def ready(_: Request) -> Response:
         waiting = not_ready()
         if not waiting:
-            return _json({"ready": True, "models": []})
+            return json_response({"ready": True, "models": []})
         models = [{"name": name, "reason": reason} for name, reason in waiting.items()]
         message = f"not ready: {', '.join(waiting)}"
-        return _json({**_error(message, "server_error", "not_ready"), "ready": False, "models": models}, 503)
+        return json_response(
+            {**error_json(message, "server_error", "not_ready"), "ready": False, "models": models}, 503
+        )
 
     async def tell_status(_: Request) -> Response:
-        return _json(await status())
+        return json_response(await status())
 
     app = Starlette(
         routes=[
@@ -69,6 +73,7 @@ def admin_app(
             Route("/health", health),
             Route("/ready", ready),
             Route("/status", tell_status),
+            *more,
         ],
         exception_handlers={HTTPException: _refuse},
     )
@@ -135,7 +140,7 @@ class _KnownHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._hosts and _host_of(scope) not in self._hosts:
             message = "the Host header does not name this server"
-            response = _json(_error(message, "permission_error", "host_not_allowed"), 403)
+            response = json_response(error_json(message, "permission_error", "host_not_allowed"), 403)
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -150,16 +155,7 @@ def _host_of(scope: Scope) -> str:
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _WORDS.get(error.status_code, ("invalid_request", "the request cannot be served"))
-    return _json(_error(message, "invalid_request_error", code), error.status_code, error.headers)
-
-
-def _error(message: str, kind: str, code: str) -> dict[str, object]:
-    """The shape of every HTTP error; Envoy passes it on as it is."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
-
-
-def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(value), status, headers, "application/json")
+    return json_response(error_json(message, "invalid_request_error", code), error.status_code, error.headers)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -40,7 +40,7 @@ def model_message(view: ModelView) -> pb.Model:
             for v in view.variants
         ],
         instances=[_instance_message(instance) for instance in view.instances],
-        create_time=_timestamp(view.created_at),
+        create_time=timestamp(view.created_at),
         inputs=spec_messages(view.inputs),
         outputs=spec_messages(view.outputs),
     )
@@ -65,7 +65,7 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         resident_bytes=view.resident_bytes,
         restart_count=view.restart_count,
         selection_reason=view.selection_reason,
-        ready_time=None if view.ready_at is None else _timestamp(view.ready_at),
+        ready_time=None if view.ready_at is None else timestamp(view.ready_at),
     )
 
 
@@ -82,7 +82,8 @@ def device_message(device: Device) -> registry_service_pb2.Device:
     )
 
 
-def _timestamp(moment: datetime) -> Timestamp:
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp

@@ -1,11 +1,14 @@
-"""What transport needs of the layers below: two interfaces, so that every servicer is tested without them."""
+"""What transport needs of the layers below: a few interfaces, so that every servicer is tested without them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from panope_backends.api import Device
+from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_registry.jobs import JobEntry, JobStatus
+from panope_registry.serving import ServedFile
 from panope_server.runtime.views import ModelView
 from panope_server.work import Answer, Call
 
@@ -38,3 +41,37 @@ class Models(Protocol):
 
     async def devices(self) -> Sequence[Device]:
         """The devices of this machine, in the order in which they are preferred."""
+
+
+class Jobs(Protocol):
+    """Tells of jobs, ends them and queues them again."""
+
+    async def list(
+        self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
+    ) -> Sequence[JobEntry]:
+        """Jobs, newest first, those older than job `after`; of every state and kind unless told."""
+
+    async def get(self, job_id: int) -> JobEntry:
+        """One job; NotFoundError when there is none of that id."""
+
+    async def cancel(self, job_id: int) -> JobEntry:
+        """Asks a job to end; one that has ended stays what it is."""
+
+    async def retry(self, job_id: int) -> JobEntry:
+        """Queues a failed or cancelled job again; PreconditionError for another."""
+
+    def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
+        """The job as it is, then whenever it changes, up to its end."""
+
+
+class Acquisition(Protocol):
+    """Registers and pulls models."""
+
+    async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
+        """The job that looks at a model's repo; PermissionDeniedError for a vendor that is not allowed."""
+
+    async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
+        """The job that downloads a model; PermissionDeniedError for a vendor that is not allowed."""
+
+    async def files(self, model: str) -> Sequence[ServedFile]:
+        """The files of the revision that is served; NotFoundError when there is no such model."""

@@ -12,11 +12,15 @@ from panope.rest.v1 import (
     openai_service_pb2_grpc,
     panope_service_pb2_grpc,
 )
+from panope.rest.v1 import job_service_pb2_grpc as rest_job_service_pb2_grpc
+from panope.rest.v1 import registry_service_pb2_grpc as rest_registry_service_pb2_grpc
 from panope.v1 import (
     embed_service_pb2,
     embed_service_pb2_grpc,
     infer_service_pb2,
     infer_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
@@ -26,16 +30,20 @@ from panope_server.transport.embed_servicer import EmbedServicer
 from panope_server.transport.health import Health
 from panope_server.transport.infer_servicer import InferServicer
 from panope_server.transport.interceptor import ErrorInterceptor
-from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.job_servicer import JobServicer
+from panope_server.transport.ports import Acquisition, Jobs, Models, Pipeline
 from panope_server.transport.reflection import add_reflection
 from panope_server.transport.registry_servicer import RegistryServicer
 from panope_server.transport.rest.hugging_face import HuggingFaceServicer
+from panope_server.transport.rest.jobs import JobRestServicer
 from panope_server.transport.rest.openai import OpenAiServicer
 from panope_server.transport.rest.panope import PanopeServicer
+from panope_server.transport.rest.registry import RegistryRestServicer
 
 PUBLIC_SERVICES: list[str] = [
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
+    job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -51,7 +59,15 @@ RECEIVE_HEADROOM_BYTES = 1 << 16
 class GrpcServer:
     """Serves every gRPC method of Panope on a TCP port and, for Envoy, on a Unix socket."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, models: Models, health: Health) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        models: Models,
+        acquisition: Acquisition,
+        jobs: Jobs,
+        health: Health,
+    ) -> None:
         self._settings = settings
         self._health = health
         self._server = grpc.aio.server(
@@ -59,7 +75,14 @@ class GrpcServer:
         )
         embed_service_pb2_grpc.add_EmbedServiceServicer_to_server(EmbedServicer(pipeline), self._server)
         infer_service_pb2_grpc.add_InferServiceServicer_to_server(InferServicer(pipeline), self._server)
-        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(models), self._server)
+        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
+            RegistryServicer(models, acquisition), self._server
+        )
+        job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(jobs), self._server)
+        rest_job_service_pb2_grpc.add_JobServiceServicer_to_server(JobRestServicer(jobs), self._server)
+        rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
+            RegistryRestServicer(acquisition), self._server
+        )
         openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(OpenAiServicer(pipeline, models), self._server)
         hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
             HuggingFaceServicer(pipeline, models), self._server

@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import panope.v1.job_service_pb2
 import panope.v1.model_pb2
 import sys
 import typing
@@ -193,6 +194,188 @@ class UnloadModelResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
 
 Global___UnloadModelResponse: typing_extensions.TypeAlias = UnloadModelResponse
+
+@typing.final
+class RegisterModelRequest(google.protobuf.message.Message):
+    """Which model to register."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    TASK_HINTS_FIELD_NUMBER: builtins.int
+    PREFERRED_FORMAT_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`, as the hub knows it. Required."""
+    revision: builtins.str
+    """The branch, tag or commit. Default: `main`."""
+    preferred_format: builtins.str
+    """The format to prefer among the model's variants, such as `gguf`; empty lets Panope choose."""
+    @property
+    def task_hints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What the model is for, such as `embed`, the likeliest first; they count where its files do not tell."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        revision: builtins.str = ...,
+        task_hints: collections.abc.Iterable[builtins.str] | None = ...,
+        preferred_format: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "revision", b"revision", "task_hints", b"task_hints"]) -> None: ...
+
+Global___RegisterModelRequest: typing_extensions.TypeAlias = RegisterModelRequest
+
+@typing.final
+class RegisterModelResponse(google.protobuf.message.Message):
+    """The work that was asked for."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @property
+    def job(self) -> panope.v1.job_service_pb2.Job:
+        """Of kind `repo_sync`."""
+
+    def __init__(
+        self,
+        *,
+        job: panope.v1.job_service_pb2.Job | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+
+Global___RegisterModelResponse: typing_extensions.TypeAlias = RegisterModelResponse
+
+@typing.final
+class PullModelRequest(google.protobuf.message.Message):
+    """Which model to download."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    INCLUDE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`, as the hub knows it. Required."""
+    revision: builtins.str
+    """The branch, tag or commit. Default: `main`."""
+    format: builtins.str
+    """The format of the variant, such as `safetensors`; empty lets Panope choose."""
+    precision: builtins.str
+    """The precision of the variant, such as `bf16`; empty lets Panope choose."""
+    @property
+    def include(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Patterns such as `onnx/*`: the files that match are downloaded, instead of a variant's."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        revision: builtins.str = ...,
+        format: builtins.str = ...,
+        precision: builtins.str = ...,
+        include: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["format", b"format", "include", b"include", "model", b"model", "precision", b"precision", "revision", b"revision"]) -> None: ...
+
+Global___PullModelRequest: typing_extensions.TypeAlias = PullModelRequest
+
+@typing.final
+class PullModelResponse(google.protobuf.message.Message):
+    """The work that was asked for."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @property
+    def job(self) -> panope.v1.job_service_pb2.Job:
+        """Of kind `artifact_download`; it waits for the job of kind `repo_sync` that it depends on."""
+
+    def __init__(
+        self,
+        *,
+        job: panope.v1.job_service_pb2.Job | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+
+Global___PullModelResponse: typing_extensions.TypeAlias = PullModelResponse
+
+@typing.final
+class ListModelFilesRequest(google.protobuf.message.Message):
+    """Whose files to list."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`. Required."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+Global___ListModelFilesRequest: typing_extensions.TypeAlias = ListModelFilesRequest
+
+@typing.final
+class ListModelFilesResponse(google.protobuf.message.Message):
+    """A model's files."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: builtins.int
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ModelFile]:
+        """By path."""
+
+    def __init__(
+        self,
+        *,
+        files: collections.abc.Iterable[Global___ModelFile] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["files", b"files"]) -> None: ...
+
+Global___ListModelFilesResponse: typing_extensions.TypeAlias = ListModelFilesResponse
+
+@typing.final
+class ModelFile(google.protobuf.message.Message):
+    """A file of a model's repo."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    IS_HERE_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Relative, with `/`."""
+    size_bytes: builtins.int
+    """Its size."""
+    sha256: builtins.str
+    """Of its bytes, 64 hexadecimal digits; empty while nobody knows it."""
+    kind: builtins.str
+    """What it is for: `config`, `tokenizer`, `weights` …"""
+    is_here: builtins.bool
+    """Whether its verified bytes are in the store."""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        size_bytes: builtins.int = ...,
+        sha256: builtins.str = ...,
+        kind: builtins.str = ...,
+        is_here: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["is_here", b"is_here", "kind", b"kind", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]) -> None: ...
+
+Global___ModelFile: typing_extensions.TypeAlias = ModelFile
 
 @typing.final
 class ListDevicesRequest(google.protobuf.message.Message):

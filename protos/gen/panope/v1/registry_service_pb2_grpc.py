@@ -55,6 +55,21 @@ class RegistryServiceStub(object):
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.UnloadModelRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_registry__service__pb2.UnloadModelResponse.FromString,
                 _registered_method=True)
+        self.RegisterModel = channel.unary_unary(
+                '/panope.v1.RegistryService/RegisterModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.FromString,
+                _registered_method=True)
+        self.PullModel = channel.unary_unary(
+                '/panope.v1.RegistryService/PullModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.PullModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.PullModelResponse.FromString,
+                _registered_method=True)
+        self.ListModelFiles = channel.unary_unary(
+                '/panope.v1.RegistryService/ListModelFiles',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.ListModelFilesRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.ListModelFilesResponse.FromString,
+                _registered_method=True)
         self.ListDevices = channel.unary_unary(
                 '/panope.v1.RegistryService/ListDevices',
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.ListDevicesRequest.SerializeToString,
@@ -98,6 +113,32 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterModel(self, request, context):
+        """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
+        weights. A model that is registered already is looked at again.
+
+        Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
+        vendor. What the hub refuses is told by the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullModel(self, request, context):
+        """Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
+        with the same job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelFiles(self, request, context):
+        """Lists the files of the revision that is served, whether they are in the store or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDevices(self, request, context):
         """Lists the devices that this machine's backends can use.
         """
@@ -127,6 +168,21 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.UnloadModel,
                     request_deserializer=panope_dot_v1_dot_registry__service__pb2.UnloadModelRequest.FromString,
                     response_serializer=panope_dot_v1_dot_registry__service__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'RegisterModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.SerializeToString,
+            ),
+            'PullModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.PullModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.PullModelResponse.SerializeToString,
+            ),
+            'ListModelFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelFiles,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.ListModelFilesRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.ListModelFilesResponse.SerializeToString,
             ),
             'ListDevices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDevices,
@@ -243,6 +299,87 @@ class RegistryService(object):
             '/panope.v1.RegistryService/UnloadModel',
             panope_dot_v1_dot_registry__service__pb2.UnloadModelRequest.SerializeToString,
             panope_dot_v1_dot_registry__service__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/RegisterModel',
+            panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/PullModel',
+            panope_dot_v1_dot_registry__service__pb2.PullModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.PullModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/ListModelFiles',
+            panope_dot_v1_dot_registry__service__pb2.ListModelFilesRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.ListModelFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

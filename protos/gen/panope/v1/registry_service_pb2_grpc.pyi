@@ -89,6 +89,54 @@ _RegistryServiceUnloadModelType = typing_extensions.TypeVar(
     ],
 )
 
+_RegistryServiceRegisterModelType = typing_extensions.TypeVar(
+    '_RegistryServiceRegisterModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.RegisterModelRequest,
+        panope.v1.registry_service_pb2.RegisterModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.RegisterModelRequest,
+        panope.v1.registry_service_pb2.RegisterModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.RegisterModelRequest,
+        panope.v1.registry_service_pb2.RegisterModelResponse,
+    ],
+)
+
+_RegistryServicePullModelType = typing_extensions.TypeVar(
+    '_RegistryServicePullModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PullModelRequest,
+        panope.v1.registry_service_pb2.PullModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PullModelRequest,
+        panope.v1.registry_service_pb2.PullModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PullModelRequest,
+        panope.v1.registry_service_pb2.PullModelResponse,
+    ],
+)
+
+_RegistryServiceListModelFilesType = typing_extensions.TypeVar(
+    '_RegistryServiceListModelFilesType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.ListModelFilesRequest,
+        panope.v1.registry_service_pb2.ListModelFilesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.ListModelFilesRequest,
+        panope.v1.registry_service_pb2.ListModelFilesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.ListModelFilesRequest,
+        panope.v1.registry_service_pb2.ListModelFilesResponse,
+    ],
+)
+
 _RegistryServiceListDevicesType = typing_extensions.TypeVar(
     '_RegistryServiceListDevicesType',
     grpc.UnaryUnaryMultiCallable[
@@ -105,7 +153,7 @@ _RegistryServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceListDevicesType]):
+class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
     """Knows the models, loads and unloads them."""
 
     @typing.overload
@@ -125,6 +173,18 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.UnloadModelRequest,
             panope.v1.registry_service_pb2.UnloadModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.RegisterModelRequest,
+            panope.v1.registry_service_pb2.RegisterModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.PullModelRequest,
+            panope.v1.registry_service_pb2.PullModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.ListModelFilesRequest,
+            panope.v1.registry_service_pb2.ListModelFilesResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.ListDevicesRequest,
@@ -151,6 +211,18 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
             panope.v1.registry_service_pb2.UnloadModelResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.RegisterModelRequest,
+            panope.v1.registry_service_pb2.RegisterModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.PullModelRequest,
+            panope.v1.registry_service_pb2.PullModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.ListModelFilesRequest,
+            panope.v1.registry_service_pb2.ListModelFilesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.ListDevicesRequest,
             panope.v1.registry_service_pb2.ListDevicesResponse,
         ],
@@ -174,6 +246,22 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     loaded changes nothing. The next call to the model loads it again.
     """
 
+    RegisterModel: _RegistryServiceRegisterModelType
+    """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
+    weights. A model that is registered already is looked at again.
+
+    Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
+    vendor. What the hub refuses is told by the job.
+    """
+
+    PullModel: _RegistryServicePullModelType
+    """Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
+    with the same job.
+    """
+
+    ListModelFiles: _RegistryServiceListModelFilesType
+    """Lists the files of the revision that is served, whether they are in the store or not."""
+
     ListDevices: _RegistryServiceListDevicesType
     """Lists the devices that this machine's backends can use."""
 
@@ -193,6 +281,18 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.UnloadModelRequest,
         panope.v1.registry_service_pb2.UnloadModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.RegisterModelRequest,
+        panope.v1.registry_service_pb2.RegisterModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PullModelRequest,
+        panope.v1.registry_service_pb2.PullModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.ListModelFilesRequest,
+        panope.v1.registry_service_pb2.ListModelFilesResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.ListDevicesRequest,
@@ -240,6 +340,37 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         """Ends a model's instances after their running work and returns when their memory is free. Unloading what is not
         loaded changes nothing. The next call to the model loads it again.
         """
+
+    @abc.abstractmethod
+    def RegisterModel(
+        self,
+        request: panope.v1.registry_service_pb2.RegisterModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.RegisterModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.RegisterModelResponse]]:
+        """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
+        weights. A model that is registered already is looked at again.
+
+        Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
+        vendor. What the hub refuses is told by the job.
+        """
+
+    @abc.abstractmethod
+    def PullModel(
+        self,
+        request: panope.v1.registry_service_pb2.PullModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.PullModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.PullModelResponse]]:
+        """Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
+        with the same job.
+        """
+
+    @abc.abstractmethod
+    def ListModelFiles(
+        self,
+        request: panope.v1.registry_service_pb2.ListModelFilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.ListModelFilesResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.ListModelFilesResponse]]:
+        """Lists the files of the revision that is served, whether they are in the store or not."""
 
     @abc.abstractmethod
     def ListDevices(

@@ -71,6 +71,13 @@ def printed_body(data: bytes) -> HttpBody:
     return HttpBody(content_type=JSON, data=data)
 
 
+def refuse_content(body: HttpBody) -> None:
+    """For methods that need no body but, as POSTs, the content type that pages of other sites cannot send unasked."""
+    _check_content_type(body.content_type)
+    if body.data.strip() not in {b"", b"{}"}:
+        raise InvalidInputError("this method takes no fields; send `{}`", reason="unknown_field")
+
+
 def _check_content_type(given: str) -> None:
     # Pages of other sites can send text/plain and forms without asking first; a server without keys must refuse them.
     if given.partition(";")[0].strip().lower() != JSON:

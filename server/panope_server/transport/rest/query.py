@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
 from panope_backends.errors import InvalidInputError
@@ -31,3 +31,13 @@ def query_of(context: Context, known: Collection[str] = ()) -> dict[str, str]:
             raise InvalidInputError(f"query parameter `{shown}` is given twice", field=shown)
         found[name] = value
     return found
+
+
+def number_of(query: Mapping[str, str], name: str, *, default: int, least: int = 0, most: int = 1 << 53) -> int:
+    """A parameter that is a whole number; InvalidInputError when it is none, or out of its range."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or not least <= int(text) <= most:
+        raise InvalidInputError(f"`{name}` must be a whole number from {least:,} to {most:,}", field=name)
+    return int(text)

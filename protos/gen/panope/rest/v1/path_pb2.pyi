@@ -71,3 +71,46 @@ class ModelPathWithBody(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["body", b"body", "model", b"model"]) -> None: ...
 
 Global___ModelPathWithBody: typing_extensions.TypeAlias = ModelPathWithBody
+
+@typing.final
+class JobPath(google.protobuf.message.Message):
+    """A request whose path names a job."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    job: builtins.str
+    """The job's id."""
+    def __init__(
+        self,
+        *,
+        job: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+
+Global___JobPath: typing_extensions.TypeAlias = JobPath
+
+@typing.final
+class JobPathWithBody(google.protobuf.message.Message):
+    """A request whose path names a job and that has a body."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    job: builtins.str
+    """The job's id."""
+    @property
+    def body(self) -> google.api.httpbody_pb2.HttpBody:
+        """The body as it was sent."""
+
+    def __init__(
+        self,
+        *,
+        job: builtins.str = ...,
+        body: google.api.httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "job", b"job"]) -> None: ...
+
+Global___JobPathWithBody: typing_extensions.TypeAlias = JobPathWithBody

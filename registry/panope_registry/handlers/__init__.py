@@ -1,0 +1,1 @@
+"""What jobs do: one file for each kind, `requests` for how people ask for them."""

@@ -1,0 +1,62 @@
+"""The job `repo_sync`: looks at a model's repo and records what it holds; downloads no weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from panope_registry.entries import ModelEntry
+from panope_registry.handlers.events import Event, ignore
+from panope_registry.handlers.requests import sync_request
+from panope_registry.jobs import JobContext
+from panope_registry.sources.source import Source
+
+
+class Registers(Protocol):
+    """What the job needs of the registry."""
+
+    def register(
+        self, name: str, *, revision: str, task_hints: Sequence[str], preferred_format: str, source: Source
+    ) -> ModelEntry:
+        """Records a model as its source has it now."""
+
+
+class RepoSync:
+    """The handler.
+
+    Args:
+        registry: takes what was found.
+        source: has the repo.
+        tell: told when a repo was synced.
+    """
+
+    def __init__(self, registry: Registers, source: Source, tell: Event = ignore) -> None:
+        self._registry = registry
+        self._source = source
+        self._tell = tell
+
+    def __call__(self, context: JobContext) -> Mapping[str, Any]:
+        """Registers the model; the same again changes nothing."""
+        request = sync_request(context.job.payload)
+        context.progress("sync")
+        started = time.monotonic()
+        entry = self._registry.register(
+            request.model,
+            revision=request.revision,
+            task_hints=request.task_hints,
+            preferred_format=request.preferred_format,
+            source=self._source,
+        )
+        facts = {"job_id": context.job.id, "model": entry.name, "revision": entry.commit}
+        self._tell("repo_synced", facts | {"seconds": round(time.monotonic() - started, 3)})
+        return {
+            "model": entry.name,
+            "task": entry.task,
+            "architecture": entry.architecture,
+            "commit": entry.commit,
+            "variants": [
+                {"digest": variant.digest, "format": variant.format, "precision": variant.precision}
+                for variant in entry.variants
+            ],
+        }

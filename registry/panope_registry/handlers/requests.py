@@ -1,0 +1,140 @@
+"""What people ask the registry to do at length, and how it becomes jobs; the same wish twice is one job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from panope_backends.errors import InvalidInputError
+from panope_registry.jobs import JobEntry, Jobs
+from panope_registry.names import parse_model_name, safe_relative_path
+
+REPO_SYNC = "repo_sync"
+ARTIFACT_DOWNLOAD = "artifact_download"
+
+FORMATS = ("safetensors", "openvino", "onnx", "gguf")
+"""In the order in which a pull prefers them."""
+
+MAX_REVISION = 200
+MAX_PATTERNS = 64
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """Look at a model's repo.
+
+    Attributes:
+        model: `vendor/name`, as the source knows it.
+        revision: a branch, tag or commit.
+        task_hints: the likeliest first.
+        preferred_format: empty for none.
+    """
+
+    model: str
+    revision: str = "main"
+    task_hints: tuple[str, ...] = ()
+    preferred_format: str = ""
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """Download one variant of a registered model.
+
+    Attributes:
+        model: `vendor/name`.
+        revision: the branch, tag or commit that was synced.
+        format: of the variant; empty for any.
+        precision: of the variant; empty for any.
+        include: patterns of paths to download instead of a variant's files.
+    """
+
+    model: str
+    revision: str = "main"
+    format: str = ""
+    precision: str = ""
+    include: tuple[str, ...] = ()
+
+
+def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
+    """The job that syncs; an open one for the same wish is that one.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_model(request.model, request.revision)
+    _check_format(request.preferred_format, "preferred_format")
+    payload = asdict(request)
+    return jobs.enqueue(REPO_SYNC, payload, dedupe_key=_key(REPO_SYNC, payload), priority=10, requested_by=requested_by)
+
+
+def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "") -> JobEntry:
+    """The job that downloads, after the job that syncs; an open one for the same wish is that one.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_download(request)
+    sync = ask_for_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
+    return _enqueue_download(jobs, request, (sync.id,), requested_by)
+
+
+def ask_for_download(jobs: Jobs, request: DownloadRequest, requested_by: str = "") -> JobEntry:
+    """The job that downloads a model that is registered already; an open one for the same wish is that one.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_download(request)
+    return _enqueue_download(jobs, request, (), requested_by)
+
+
+def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
+    """What a job's payload asks for."""
+    return SyncRequest(**{**payload, "task_hints": tuple(payload["task_hints"])})
+
+
+def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
+    """What a job's payload asks for."""
+    return DownloadRequest(**{**payload, "include": tuple(payload["include"])})
+
+
+def _enqueue_download(jobs: Jobs, request: DownloadRequest, depends_on: tuple[int, ...], requested_by: str) -> JobEntry:
+    payload = asdict(request)
+    return jobs.enqueue(
+        ARTIFACT_DOWNLOAD,
+        payload,
+        dedupe_key=_key(ARTIFACT_DOWNLOAD, payload),
+        depends_on=depends_on,
+        requested_by=requested_by,
+    )
+
+
+def _check_download(request: DownloadRequest) -> None:
+    _check_model(request.model, request.revision)
+    _check_format(request.format, "format")
+    if request.include and (request.format or request.precision):
+        raise InvalidInputError("`include` names files, so it cannot go with a format or precision", field="include")
+    if len(request.include) > MAX_PATTERNS:
+        raise InvalidInputError(f"`include` has more than {MAX_PATTERNS} patterns", field="include")
+    for pattern in request.include:
+        safe_relative_path(pattern)
+
+
+def _check_model(model: str, revision: str) -> None:
+    parse_model_name(model)
+    if not revision or len(revision) > MAX_REVISION or not revision.isprintable() or ".." in revision:
+        raise InvalidInputError("`revision` is no name of a branch, tag or commit", field="revision")
+
+
+def _check_format(given: str, field: str) -> None:
+    if given and given not in FORMATS:
+        known = ", ".join(f"`{name}`" for name in FORMATS)
+        raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
+
+
+def _key(kind: str, payload: Mapping[str, Any]) -> str:
+    wish = json.dumps(payload, sort_keys=True)
+    return f"{kind}:{hashlib.sha256(wish.encode()).hexdigest()}"

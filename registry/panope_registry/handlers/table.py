@@ -1,0 +1,24 @@
+"""The handlers by the kind of job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from panope_registry.download import Downloader
+from panope_registry.handlers.artifact_download import ArtifactDownload
+from panope_registry.handlers.events import Event, ignore
+from panope_registry.handlers.repo_sync import RepoSync
+from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC
+from panope_registry.jobs import Handler
+from panope_registry.registry import Registry
+from panope_registry.sources.source import Source
+
+
+def handlers_for(
+    registry: Registry, source: Source, downloader: Downloader, tell: Event = ignore
+) -> Mapping[str, Handler]:
+    """What a worker needs to run every kind of job."""
+    return {
+        REPO_SYNC: RepoSync(registry, source, tell),
+        ARTIFACT_DOWNLOAD: ArtifactDownload(registry, source, downloader, tell),
+    }

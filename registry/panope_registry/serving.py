@@ -1,0 +1,181 @@
+"""What the registry gives to other programs: the files of a model by name and revision, and verified blobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, select
+
+from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError
+from panope_registry import recording
+from panope_registry.database import Database
+from panope_registry.names import parse_model_name, shown
+from panope_registry.records import blob, blob_location, model, repo, repo_file, revision
+from panope_registry.store import BlobError, Store, VerifyPolicy
+
+COMMIT_LENGTH = 40
+"""Of a folder's revision the commit is a longer digest; the hub's clients take 40 digits."""
+
+
+@dataclass(frozen=True)
+class ServedFile:
+    """A file of a revision.
+
+    Attributes:
+        path: relative, with `/`.
+        kind: such as `weights`.
+        sha256: empty while unknown.
+        is_here: whether its bytes are in this store.
+    """
+
+    path: str
+    kind: str
+    size_bytes: int
+    sha256: str
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class ServedRevision:
+    """A model's files at one commit.
+
+    Attributes:
+        name: `vendor/name`.
+        commit: 40 hexadecimal digits.
+        task: as the source names it; empty when it does not.
+        files: by path.
+    """
+
+    name: str
+    commit: str
+    created_at: datetime
+    task: str
+    library_name: str
+    files: tuple[ServedFile, ...]
+
+
+@dataclass(frozen=True)
+class ServedBlob:
+    """Verified bytes and where they are."""
+
+    sha256: str
+    size_bytes: int
+    path: Path
+
+
+class Serving:
+    """Answers for the store of one machine. Safe for use by several threads."""
+
+    def __init__(self, database: Database, store: Store, verify: VerifyPolicy = VerifyPolicy.CHANGED) -> None:
+        self._database = database
+        self._store = store
+        self._verify = verify
+
+    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+        """A revision of a model: by default the one that is served, else the one of that commit or branch.
+
+        Raises:
+            NotFoundError: `repo_not_found` or `revision_not_found`.
+        """
+        try:
+            parse_model_name(name)
+        except InvalidInputError:
+            raise _no_repo(name) from None
+        known = (
+            select(revision, repo.c.name, model.c.revision_id.label("served_id"), model.c.task)
+            .join(repo, repo.c.id == revision.c.repo_id)
+            .join(model, model.c.name == repo.c.name)
+            .where(repo.c.name == name)
+            .order_by(revision.c.id.desc())
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(known).all()
+            if not rows:
+                raise _no_repo(name)
+            found = next((row for row in rows if _answers_to(row, wanted)), None)
+            if found is None:
+                raise NotFoundError("the model has no such revision", reason="revision_not_found", field="revision")
+            files = connection.execute(self._files_of(found.id)).all()
+        return ServedRevision(
+            name=name,
+            commit=found.commit[:COMMIT_LENGTH],
+            created_at=found.created_at,
+            task=found.pipeline_tag or "",
+            library_name=found.library_name or "",
+            files=tuple(
+                ServedFile(row.path, row.kind, row.size_bytes, row.sha256 or "", row.location_id is not None)
+                for row in files
+            ),
+        )
+
+    def blob(self, sha256: str) -> ServedBlob:
+        """The bytes of that sha256, verified.
+
+        Raises:
+            NotFoundError: they are not in this store.
+            DataLossError: they are damaged; they were put away.
+        """
+        here = and_(
+            blob_location.c.sha256 == blob.c.sha256,
+            blob_location.c.store == self._store.id,
+            blob_location.c.state == "present",
+        )
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(blob.c.size_bytes, blob_location.c.fingerprint)
+                .join(blob_location, here)
+                .where(blob.c.sha256 == sha256)
+            ).one_or_none()
+        if row is None:
+            raise _no_file()
+        try:
+            hashed = self._store.verify(sha256, row.size_bytes, row.fingerprint, self._verify)
+        except BlobError as error:
+            raise self._lost(error) from None
+        if hashed is not None:
+            with self._database.write() as connection:
+                recording.record_hashed(connection, {sha256: hashed}, self._store.id)
+        return ServedBlob(sha256, row.size_bytes, self._store.blob_path(sha256))
+
+    def _files_of(self, revision_id: int) -> Select[Any]:
+        here = and_(
+            blob_location.c.sha256 == repo_file.c.sha256,
+            blob_location.c.store == self._store.id,
+            blob_location.c.state == "present",
+        )
+        return (
+            select(
+                repo_file.c.path,
+                repo_file.c.kind,
+                repo_file.c.size_bytes,
+                repo_file.c.sha256,
+                blob_location.c.id.label("location_id"),
+            )
+            .outerjoin(blob_location, here)
+            .where(repo_file.c.revision_id == revision_id)
+            .order_by(repo_file.c.path)
+        )
+
+    def _lost(self, error: BlobError) -> NotFoundError | DataLossError:
+        if error.missing:
+            return _no_file()
+        with self._database.change() as connection:
+            recording.record_damaged(connection, error.sha256, self._store.id)
+        return DataLossError("the file is damaged: its bytes do not match their sha256")
+
+
+def _answers_to(row: Row[Any], wanted: str) -> bool:
+    if wanted == "main":
+        return bool(row.id == row.served_id)
+    return wanted in (row.commit, row.commit[:COMMIT_LENGTH]) or (row.ref == wanted and row.id == row.served_id)
+
+
+def _no_repo(name: str) -> NotFoundError:
+    return NotFoundError(f"model `{shown(name)}` does not exist", reason="repo_not_found", field="model")
+
+
+def _no_file() -> NotFoundError:
+    return NotFoundError("there is no such file in the store", reason="entry_not_found")

@@ -1,0 +1,198 @@
+"""Commands on jobs, the registry's long work; no server is needed, and a running one sees the changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panope_backends.errors import InvalidInputError, PanopeError
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+
+if TYPE_CHECKING:
+    from panope_registry.jobs import JobEntry, Jobs
+
+jobs = typer.Typer(help="List, watch, cancel and retry jobs.", invoke_without_command=True, no_args_is_help=False)
+
+JobId = Annotated[int, typer.Argument(help="The job's id.", min=1)]
+Status = Annotated[str, typer.Option("--status", help="Only jobs in this state, such as `failed`.")]
+Kind = Annotated[str, typer.Option("--kind", help="Only jobs of this kind, such as `repo_sync`.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
+
+WATCH_SECONDS = 0.5
+
+
+@jobs.callback()
+def list_without_command(context: typer.Context) -> None:
+    """List jobs, newest first, when no command is given."""
+    if context.invoked_subcommand is None:
+        list_jobs()
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Status = "",
+    kind: Kind = "",
+    limit: Limit = 50,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """List jobs, newest first."""
+    from panope_registry.jobs import JobStatus
+    from panope_server.transport.job_json import job_json
+
+    if status and status not in set(JobStatus):
+        fail(f"--status is one of {', '.join(JobStatus)}", 2)
+    with job_table(home, config) as table:
+        found = table.list(status=status, kind=kind, limit=limit)
+    if json:
+        print_json([job_json(job) for job in found])
+        return
+    rows = (
+        (str(job.id), job.kind, subject_of(job), job.status.value, progress_text(job), _age(job.created_at))
+        for job in found
+    )
+    print_table(("ID", "KIND", "OF", "STATE", "PROGRESS", "AGE"), rows, empty="no jobs")
+
+
+@jobs.command("show")
+def show(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Tell everything about a job."""
+    with job_table(home, config) as table:
+        _tell(table.get(job_id), json=json)
+
+
+@jobs.command("cancel")
+def cancel(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Ask a job to end; what it has downloaded is kept."""
+    with job_table(home, config) as table:
+        _tell(table.cancel(job_id), json=json)
+
+
+@jobs.command("retry")
+def retry(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Queue a failed or cancelled job again."""
+    with job_table(home, config) as table:
+        _tell(table.retry(job_id), json=json)
+
+
+@jobs.command("watch")
+def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Follow a job to its end; with --json, one line for each change. The exit code is 0 when it succeeded."""
+    import orjson
+
+    from panope_registry.jobs import JobStatus
+    from panope_server.transport.job_json import job_json
+
+    with job_table(home, config) as table:
+        job = table.get(job_id)
+        for job in changes(table, job_id):
+            if json:
+                typer.echo(orjson.dumps(job_json(job)).decode())
+            else:
+                console.print(f"{job.id}  {job.status.value}  {progress_text(job)}", highlight=False)
+    if job.status is not JobStatus.SUCCEEDED:
+        if job.error_message and not json:
+            fail(job.error_message)
+        raise SystemExit(1)
+
+
+def worker(
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=0, max=64, help="Jobs at a time; 0 for what the settings say.")
+    ] = 0,
+    home: Home = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run jobs until Ctrl-C; several workers, on several machines, share the jobs of one database."""
+    from panope_server.job_worker import stop_on_signals, work
+    from panope_server.observability.logging import configure_logging
+
+    settings = settings_for(home, config=config)
+    configure_logging(settings.log_level)
+    try:
+        work(settings, stop_on_signals(), concurrency=concurrency)
+    except PanopeError as error:
+        fail(error.message)
+
+
+@contextmanager
+def job_table(home: str | None, config: Path | None) -> Iterator[Jobs]:
+    """The jobs of the home's registry."""
+    from panope_registry.database import Database, open_engine
+    from panope_registry.jobs import Jobs
+    from panope_registry.registry import Registry
+
+    settings = settings_for(home, config=config)
+    try:
+        Registry.open(settings.registry_url, settings.home_path).close()  # makes the tables if there are none
+        database = Database(open_engine(settings.registry_url))
+    except PanopeError as error:
+        fail(error.message)
+    try:
+        yield Jobs(database)
+    except InvalidInputError as error:
+        fail(error.message, 2)
+    except PanopeError as error:
+        fail(error.message)
+    finally:
+        database.close()
+
+
+def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:
+    """The job as it is, then whenever it changes, up to its end."""
+    seen = table.get(job_id)
+    yield seen
+    while not seen.status.is_final:
+        time.sleep(WATCH_SECONDS)
+        job = table.get(job_id)
+        if job != seen:
+            seen = job
+            yield job
+
+
+def subject_of(job: JobEntry) -> str:
+    """What a job is about: the model's name."""
+    name = job.payload.get("model", "")
+    return name if isinstance(name, str) and name else "-"
+
+
+def progress_text(job: JobEntry) -> str:
+    """How far a job is, or why it failed."""
+    if job.error_reason and job.finished_at is not None:
+        return job.error_reason
+    done, total = job.progress.done, job.progress.total
+    if job.progress.unit == "bytes":
+        told = f"{bytes_text(done)} of {bytes_text(total)}" if total else bytes_text(done)
+    elif total:
+        told = f"{done:,} of {total:,} {job.progress.unit}"
+    else:
+        told = ""
+    return " ".join(part for part in (job.progress.phase, told) if part) or "-"
+
+
+def _tell(job: JobEntry, *, json: bool) -> None:
+    from panope_server.transport.job_json import job_json
+
+    document = job_json(job)
+    if json:
+        print_json(document)
+        return
+    for name, value in document.items():
+        if value not in (None, "", [], {}):
+            console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _age(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(moment.tzinfo) - moment).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

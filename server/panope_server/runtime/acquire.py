@@ -1,0 +1,39 @@
+"""Registers and pulls models: asks for jobs, and tells which files a model has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from panope_registry.handlers.requests import DownloadRequest, SyncRequest, ask_for_pull, ask_for_sync
+from panope_registry.jobs import JobEntry, Jobs
+from panope_registry.serving import ServedFile, Serving
+
+
+class Acquisition:
+    """What callers ask of the registry beside models that are here.
+
+    Args:
+        jobs: where work is asked for.
+        serving: tells of files.
+        check_vendor: raises PermissionDeniedError for a model of a vendor that the settings do not allow.
+    """
+
+    def __init__(self, jobs: Jobs, serving: Serving, check_vendor: Callable[[str], None]) -> None:
+        self._jobs = jobs
+        self._serving = serving
+        self._check_vendor = check_vendor
+
+    async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
+        """The job that looks at a model's repo."""
+        self._check_vendor(request.model)
+        return await asyncio.to_thread(ask_for_sync, self._jobs, request, requested_by)
+
+    async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
+        """The job that downloads a model, after the one that looks at its repo."""
+        self._check_vendor(request.model)
+        return await asyncio.to_thread(ask_for_pull, self._jobs, request, requested_by)
+
+    async def files(self, model: str) -> Sequence[ServedFile]:
+        """The files of the revision that is served."""
+        return (await asyncio.to_thread(self._serving.revision, model)).files

@@ -1,0 +1,124 @@
+"""Runs the job worker as a child: starts it with the server, starts it again when it ends, stops it at a safe point."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from panope_server.config import Settings
+from panope_server.runtime.child import child_command
+
+_log = structlog.get_logger("panope.jobs")
+
+PROGRAM = (sys.executable, "-m", "panope_server.job_worker")
+
+FIRST_BACKOFF_SECONDS = 0.2
+MAX_BACKOFF_SECONDS = 30.0
+#: A worker that lived this long starts the back-off anew.
+STEADY_SECONDS = 60.0
+#: The time that jobs have to come to a safe point; one that needs longer is picked up again by the next worker.
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class JobsProcessView:
+    """What /status tells of it.
+
+    Attributes:
+        state: `off`, `running`, `backing_off` or `stopped`.
+        workers: jobs that run at a time.
+        pid: 0 when it does not run.
+    """
+
+    state: str
+    workers: int
+    pid: int
+    restart_count: int
+
+
+class JobsProcess:
+    """The one job worker of this server; none when the settings ask for none."""
+
+    def __init__(self, settings: Settings, program: Sequence[str] = PROGRAM) -> None:
+        self._settings = settings
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._restart_count = 0
+
+    def view(self) -> JobsProcessView:
+        """How it is."""
+        process = self._process
+        alive = process is not None and process.returncode is None
+        if self._settings.job_workers == 0:
+            state = "off"
+        elif self._keeper is None:
+            state = "stopped"
+        else:
+            state = "running" if alive else "backing_off"
+        pid = process.pid if process is not None and alive else 0
+        return JobsProcessView(state, self._settings.job_workers, pid, self._restart_count)
+
+    async def start(self) -> None:
+        """Starts it, unless the settings ask for no worker."""
+        if self._settings.job_workers:
+            self._process = await self._spawn()
+            self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Lets running jobs come to a safe point and ends it."""
+        if self._keeper is None:
+            return
+        self._keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._keeper
+        self._keeper = None
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            assert self._process is not None
+            born = loop.time()
+            code = await self._process.wait()
+            if loop.time() - born > STEADY_SECONDS:
+                backoff = FIRST_BACKOFF_SECONDS
+            _log.error("job_worker_lost", exit_code=code, restart_in_seconds=backoff)
+            await asyncio.sleep(backoff)
+            backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
+            self._restart_count += 1
+            self._process = await self._spawn()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *child_command(*self._program),
+            # Settings may hold a database's password: standard input is not seen by other users, a command line is.
+            stdin=asyncio.subprocess.PIPE,
+            # It is Panope's own code and opens no model, so it keeps the environment: a hub's token, proxies.
+            env=dict(os.environ),
+            # A terminal's Ctrl-C is for the server, which stops the worker.
+            process_group=0,
+        )
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(self._settings))
+        with contextlib.suppress(ConnectionError):  # it died already; the keeper sees that
+            await process.stdin.drain()
+        process.stdin.close()
+        return process

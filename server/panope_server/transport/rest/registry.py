@@ -1,0 +1,125 @@
+"""Registering, pulling and files as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import Meta, Struct
+
+from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPath
+from panope_backends.errors import InvalidInputError
+from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_server.transport.context import Context
+from panope_server.transport.job_json import job_json
+from panope_server.transport.ports import Acquisition
+from panope_server.transport.rest.bodies import Body, json_body
+from panope_server.transport.rest.query import query_of
+
+REST = "rest"
+"""Who asked for a job, as far as is known."""
+
+_Word = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class SourceBody(Struct, forbid_unknown_fields=True):
+    """Where a model comes from."""
+
+    repo_id: _Word
+    provider: Literal["huggingface"] = "huggingface"
+    revision: _Word = "main"
+
+
+class RegisterBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/register: a model's two names, or its source, or both."""
+
+    model_vendor: _Word | None = None
+    model_name: _Word | None = None
+    source: SourceBody | None = None
+    task_hints: Annotated[list[_Word], Meta(max_length=16)] = []
+    preferred_format: str = ""
+    quantization_targets: list[str] = []
+
+
+class PullBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/pull."""
+
+    model: _Word
+    revision: _Word = "main"
+    format: str = ""
+    precision: str = ""
+    include: list[_Word] = []
+
+
+_REGISTER = Body(RegisterBody)
+_PULL = Body(PullBody)
+
+
+class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
+    """Serves panope.rest.v1.RegistryService."""
+
+    def __init__(self, acquisition: Acquisition) -> None:
+        self._acquisition = acquisition
+
+    async def RegisterModel(self, request: HttpBody, context: Context) -> HttpBody:
+        """Asks for a look at a model's repo."""
+        query_of(context)
+        job = await self._acquisition.register(_wish_of(_REGISTER.read(request)), REST)
+        return json_body({"job": job_json(job)})
+
+    async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
+        """Asks for a model's files."""
+        query_of(context)
+        body = _PULL.read(request)
+        wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
+        return json_body({"job": job_json(await self._acquisition.pull(wish, REST))})
+
+    async def ListModelFiles(self, request: ModelPath, context: Context) -> HttpBody:
+        """Lists a model's files."""
+        query_of(context)
+        files = [
+            {
+                "path": file.path,
+                "size_bytes": file.size_bytes,
+                "sha256": file.sha256 or None,
+                "kind": file.kind,
+                "is_here": file.is_here,
+            }
+            for file in await self._acquisition.files(request.model)
+        ]
+        return json_body({"model": request.model, "files": files})
+
+
+def _wish_of(body: RegisterBody) -> SyncRequest:
+    if body.quantization_targets:
+        raise InvalidInputError(
+            "`quantization_targets` cannot be honoured: this server does not quantize",
+            reason="unsupported_field",
+            field="quantization_targets",
+        )
+    return SyncRequest(
+        model=_model_of(body),
+        revision=body.source.revision if body.source else "main",
+        task_hints=tuple(body.task_hints),
+        preferred_format=body.preferred_format,
+    )
+
+
+def _model_of(body: RegisterBody) -> str:
+    """The model's name: that of its repo."""
+    if (body.model_vendor is None) != (body.model_name is None):
+        missing = "model_vendor" if body.model_vendor is None else "model_name"
+        raise InvalidInputError(f"`{missing}` is missing", field=missing, reason="missing_field")
+    named = f"{body.model_vendor}/{body.model_name}" if body.model_vendor is not None else ""
+    repo_id = body.source.repo_id if body.source else ""
+    if not named and not repo_id:
+        raise InvalidInputError(
+            "the body names no model: send `source.repo_id`", field="source", reason="missing_field"
+        )
+    if named and repo_id and named != repo_id:
+        raise InvalidInputError(
+            "a model has the name of its repo: `source.repo_id` must be `model_vendor`/`model_name`",
+            field="source.repo_id",
+        )
+    return named or repo_id

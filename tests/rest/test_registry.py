@@ -1,0 +1,99 @@
+"""Registering and pulling models, and their files, through Envoy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+
+
+def test_the_documented_body_registers_a_model(edge):
+    reply = edge.post(
+        "/v1/models/register",
+        {
+            "model_vendor": "Wan-AI",
+            "model_name": "Wan2.1-T2V-1.3B",
+            "source": {"provider": "huggingface", "repo_id": "Wan-AI/Wan2.1-T2V-1.3B", "revision": "main"},
+            "task_hints": ["text-to-video"],
+            "preferred_format": "gguf",
+        },
+    )
+    assert (reply.status, reply.json["job"]["kind"]) == (200, "repo_sync")
+    wish = SyncRequest("Wan-AI/Wan2.1-T2V-1.3B", "main", ("text-to-video",), "gguf")
+    assert edge.acquisition.asked == [(wish, "rest")]
+
+
+@pytest.mark.parametrize(
+    "body", [{"source": {"repo_id": "acme/new"}}, {"model_vendor": "acme", "model_name": "new"}], ids=["source", "name"]
+)
+def test_the_name_or_the_source_alone_is_enough(edge, body):
+    assert edge.post("/v1/models/register", body).status == 200
+    assert edge.acquisition.asked == [(SyncRequest("acme/new"), "rest")]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "source"),
+        ({"model_vendor": "acme"}, "model_name"),
+        ({"model_name": "new"}, "model_vendor"),
+        ({"source": {"repo_id": "acme/new"}, "quantization_targets": ["q4_k_m"]}, "quantization_targets"),
+        ({"source": {"repo_id": "acme/new"}, "model_vendor": "acme", "model_name": "old"}, "source.repo_id"),
+        ({"source": {"repo_id": "acme/new", "provider": "ftp"}}, "source.provider"),
+        ({"source": {"repo_id": "acme/new", "token": "x"}}, "source.token"),
+        ({"source": {"repo_id": "acme/new"}, "task_hints": "embed"}, "task_hints"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(edge, body, field):
+    reply = edge.post("/v1/models/register", body)
+    assert (reply.status, reply.error["param"]) == (400, field), reply.error
+    assert edge.acquisition.asked == []
+
+
+def test_a_model_is_pulled(edge):
+    body = {"model": "acme/new", "revision": "v1", "format": "onnx", "precision": "fp16"}
+    assert edge.post("/v1/models/pull", body).json["job"]["kind"] == "artifact_download"
+    assert edge.acquisition.asked == [(DownloadRequest("acme/new", "v1", "onnx", "fp16"), "rest")]
+
+
+def test_a_models_files_are_listed_whether_they_are_here_or_not(edge):
+    reply = edge.get("/v1/models/acme/embedder/files")
+    assert reply.json == {
+        "model": "acme/embedder",
+        "files": [
+            {"path": "config.json", "size_bytes": 2, "sha256": "ab" * 32, "kind": "config", "is_here": True},
+            {"path": "x.bin", "size_bytes": 9, "sha256": None, "kind": "unsafe", "is_here": False},
+        ],
+    }
+    assert edge.get("/v1/models/acme/other/files").error["code"] == "model_not_found"
+
+
+def test_a_file_passes_the_edge_whole_and_in_ranges(edge):
+    path, content = f"/v1/files/{edge.files.sha256}", edge.files.path.read_bytes()
+    whole = edge.get(path)
+    assert (whole.status, whole.body, whole.headers["etag"]) == (200, content, f'"{edge.files.sha256}"')
+    part = edge.get(path, {"range": "bytes=1000000-"})
+    assert (part.status, part.body) == (206, content[1000000:])
+    head = edge.request("HEAD", path)
+    assert (head.status, head.headers["content-length"], head.body) == (200, str(len(content)), b"")
+
+
+def test_the_hubs_client_pulls_through_the_edge(edge, tmp_path):
+    from huggingface_hub import HfApi
+
+    pulled = HfApi(endpoint=f"{edge.url}/hub", token=False).snapshot_download("acme/embedder", cache_dir=tmp_path)
+    assert Path(pulled, "onnx/model.onnx").read_bytes() == edge.files.path.read_bytes()
+
+
+def test_the_hubs_errors_pass_the_edge_with_their_code(edge):
+    reply = edge.get("/hub/api/models/acme/other")
+    assert (reply.status, reply.headers["x-error-code"]) == (404, "RepoNotFound")
+    assert reply.error["code"] == "repo_not_found"
+
+
+@pytest.mark.parametrize("path", ["/v1/files/" + "0" * 64, "/hub/acme/embedder/resolve/main/onnx/model.onnx"])
+def test_files_can_only_be_read(edge, path):
+    reply = edge.post(path, {})
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
