@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from panope_backends.errors import InvalidInputError
-from panope_registry.download.stream import Stream
 from panope_registry.names import safe_relative_path, shown
 
-__all__ = ["HUB", "MAX_FILES", "RemoteFile", "RemoteRevision", "Source", "Stream", "checked"]
+if TYPE_CHECKING:
+    from panope_registry.download.stream import Stream  # its package brings what listing models does not need
+
+__all__ = ["HUB", "MAX_FILES", "RemoteFile", "RemoteRevision", "Source", "checked"]
 
 HUB = "hub"
 """The name of hubs in `repo.source`."""
