@@ -7,6 +7,7 @@
     ├── quarantine/                 blobs whose bytes no longer fit their name
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.care`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
+    ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
     └── work/                       staging folders
 
 A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
@@ -69,7 +70,9 @@ class Store:
         self.quarantine = folder / "quarantine"
         self.trash = folder / "trash"
         self.views = folder / "views"
-        for path in (folder, self.blobs.parent, self.blobs, self.views, self.quarantine, self.trash, self._work):
+        self.downloads = folder / "downloads"
+        folders = (self.blobs.parent, self.blobs, self.views, self.quarantine, self.trash, self.downloads, self._work)
+        for path in (folder, *folders):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)
         self.sweep()
@@ -112,7 +115,6 @@ class Store:
         sha256 = copy_hashed(source, copied, on_bytes)
         size = copied.stat().st_size
         self.hold(sha256, staging)
-        target = self.blob_path(sha256)
         try:
             fingerprint = self.verify(sha256, size, "", VerifyPolicy.ALWAYS)
         except BlobError:
@@ -121,11 +123,20 @@ class Store:
             assert fingerprint is not None
             copied.unlink()
             return Blob(sha256, size, fingerprint)
+        return self.place(copied, sha256)
+
+    def place(self, file: Path, sha256: str) -> Blob:
+        """Makes a file of the store's own disk a blob, in place of whatever has its name.
+
+        It is what its name says, is safe on disk and will not be written to again.
+        """
+        target = self.blob_path(sha256)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        copied.replace(target)
+        file.replace(target)
         for folder in (target.parent, target.parent.parent):
             sync_folder(folder)
-        return Blob(sha256, size, fingerprint_of(target.stat()))
+        status = target.stat()
+        return Blob(sha256, status.st_size, fingerprint_of(status))
 
     def verify(self, sha256: str, size_bytes: int, known: str, policy: VerifyPolicy) -> str | None:
         """Makes sure that a blob may be used; returns its fingerprint if that took hashing it.

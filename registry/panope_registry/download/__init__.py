@@ -1,1 +1,21 @@
 """Downloads: resumed, verified, never half there."""
+
+from panope_registry.download.downloader import Downloader
+from panope_registry.download.leftovers import Leftover, discard_leftover, leftovers
+from panope_registry.download.patience import Patience
+from panope_registry.download.stream import OpenAt, Stream
+from panope_registry.download.wanted import DownloadStopped, Request, StopReason, WantedBlob
+
+__all__ = [
+    "DownloadStopped",
+    "Downloader",
+    "Leftover",
+    "OpenAt",
+    "Patience",
+    "Request",
+    "StopReason",
+    "Stream",
+    "WantedBlob",
+    "discard_leftover",
+    "leftovers",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -20,6 +21,13 @@ class Stream(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The bytes, once; they are unverified, and fewer than announced when the connection breaks in a quiet way.
 
+        None at all, though more was asked for than the beginning, says that the source has nothing from there on.
+
         Raises:
             AvailabilityError: the connection broke or stalled.
         """
+
+
+OpenAt = Callable[[int], AbstractContextManager[Stream]]
+"""Opens a file elsewhere at a place. Raises AvailabilityError with reason `source_unavailable` when trying again can
+help, and another PanopeError when it cannot."""

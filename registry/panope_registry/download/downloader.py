@@ -1,0 +1,210 @@
+"""Brings files from elsewhere into the store: resumed where the last byte was, verified before they have a name.
+
+look in the store        bytes that are here are not fetched again, whichever repo wants them
+check the room           before the first byte
+lock the partial         one writer over all processes; the others wait and then find the blob
+hash what is here        and ask for the rest
+receive                  hashed while written; a connection that breaks is opened again from there
+compare                  size and hash, or begin once more from nothing
+sync, rename             from now on it is a blob
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from panope_backends.errors import AvailabilityError, DataLossError
+from panope_registry.download.leftovers import discard_leftover
+from panope_registry.download.locks import locked
+from panope_registry.download.parallel import fetch_in_parallel
+from panope_registry.download.partial import Partial, remove_partial
+from panope_registry.download.patience import RETRYABLE, Patience, Tries
+from panope_registry.download.room import MakeRoom, check_room, disk_full
+from panope_registry.download.stream import OpenAt
+from panope_registry.download.ticker import Clock, Ticker
+from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason, WantedBlob
+from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
+
+FREE_SPACE_FLOOR_BYTES = 1 << 30
+CONCURRENCY = 4
+
+
+class Downloader:
+    """Downloads into one store. Safe for use by several threads, and beside those of other processes.
+
+    Args:
+        store: that gets the files.
+        free_space_floor_bytes: what stays free on the store's disk.
+        make_room: called before a download that does not fit is refused.
+        patience: with sources that fail.
+        clock: for tests to replace.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        free_space_floor_bytes: int = FREE_SPACE_FLOOR_BYTES,
+        make_room: MakeRoom | None = None,
+        patience: Patience | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._store = store
+        self._floor = free_space_floor_bytes
+        self._make_room = make_room
+        self._patience = patience or Patience()
+        self._clock = clock or Clock()
+
+    def fetch(
+        self,
+        wanted: WantedBlob,
+        open_at: OpenAt,
+        progress: Progress = lambda _done, _total: None,
+        stop: Stop = lambda: None,
+        *,
+        held_in: Path | None = None,
+    ) -> Blob:
+        """One file, verified and in the store.
+
+        Args:
+            wanted: what it must be.
+            open_at: opens it elsewhere, at a place.
+            progress: called at most ten times a second, and at the end.
+            stop: says when to end early.
+            held_in: a staging folder of the store that the caller keeps until it has recorded the blob, so that
+                nobody removes it before; needed when the database knows nothing that refers to the file.
+
+        Raises:
+            DataLossError: what arrived was not the file, twice (`data_loss`); nothing of it is kept.
+            CapacityError: it does not fit (`disk_full`); what has arrived is kept.
+            AvailabilityError: the source fails and goes on failing; what has arrived is kept.
+            DownloadStopped: `stop` said so.
+            PanopeError: the source refuses.
+        """
+        ticker = Ticker(wanted.size_bytes, progress, stop, self._clock)
+        try:
+            with disk_full(self._store.folder, lambda: self.missing_bytes(wanted), self._floor):
+                blob = self._fetch(wanted, open_at, ticker, held_in)
+        except DownloadStopped as stopped:
+            if stopped.reason is StopReason.DISCARD:
+                discard_leftover(self._store, wanted.key)
+            raise
+        ticker.finish()
+        return blob
+
+    def fetch_many(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = lambda _done, _total: None,
+        stop: Stop = lambda: None,
+        *,
+        concurrency: int = CONCURRENCY,
+        held_in: Path | None = None,
+    ) -> list[Blob]:
+        """Several files, some at once; `progress` counts all of them together, and one failure ends the others.
+
+        What has arrived of the others is kept. The blobs are in the order of the requests.
+
+        Raises:
+            PanopeError, DownloadStopped: as `fetch`, for the file that failed first.
+        """
+        needed = {request.wanted.key: self.missing_bytes(request.wanted) for request in requests}
+        check_room(self._store.folder, sum(needed.values()), self._floor, self._make_room)
+
+        def fetch(request: Request, progress: Progress, stop: Stop) -> Blob:
+            return self.fetch(request.wanted, request.open_at, progress, stop, held_in=held_in)
+
+        return fetch_in_parallel(requests, fetch, progress, stop, concurrency, self._clock)
+
+    def missing_bytes(self, wanted: WantedBlob) -> int:
+        """How much of a file is still to come, as far as sizes tell."""
+        if wanted.sha256 is not None and self._store.blob_path(wanted.sha256).exists():
+            return 0
+        try:
+            arrived = self._part(wanted).stat().st_size
+        except FileNotFoundError:
+            arrived = 0
+        return max(0, wanted.size_bytes - arrived)
+
+    def _fetch(self, wanted: WantedBlob, open_at: OpenAt, ticker: Ticker, held_in: Path | None) -> Blob:
+        ticker.check()
+        lock = self._part(wanted).with_suffix(".lock")
+        with locked(lock, lambda: self._wait_for_other(wanted, ticker)):
+            return self._here(wanted, held_in) or self._download(wanted, open_at, ticker, held_in)
+
+    def _here(self, wanted: WantedBlob, held_in: Path | None) -> Blob | None:
+        """The blob, if it is in the store and intact; then nobody goes on with a partial of it."""
+        if wanted.sha256 is None:
+            return None
+        if held_in is not None:
+            self._store.hold(wanted.sha256, held_in)
+        try:
+            fingerprint = self._store.verify(wanted.sha256, wanted.size_bytes, "", VerifyPolicy.ALWAYS)
+        except BlobError:
+            return None
+        assert fingerprint is not None
+        remove_partial(self._part(wanted))
+        return Blob(wanted.sha256, wanted.size_bytes, fingerprint)
+
+    def _download(self, wanted: WantedBlob, open_at: OpenAt, ticker: Ticker, held_in: Path | None) -> Blob:
+        with Partial(self._store.downloads, wanted) as partial:
+            partial.resume(ticker.tick)
+            self._receive(partial, open_at, ticker)
+            if not partial.is_intact:
+                partial.restart()
+                self._receive(partial, open_at, ticker)
+            if not partial.is_intact:
+                partial.forget()
+                raise DataLossError("the source sent something else than the file, twice; nothing of it was kept")
+            return self._keep(partial, held_in)
+
+    def _keep(self, partial: Partial, held_in: Path | None) -> Blob:
+        partial.seal()
+        if held_in is not None:
+            self._store.hold(partial.sha256, held_in)
+        blob = self._store.place(partial.path, partial.sha256)
+        partial.forget()
+        return blob
+
+    def _receive(self, partial: Partial, open_at: OpenAt, ticker: Ticker) -> None:
+        """Fills it, over as many connections as that takes; ends early when the source has a file of another size."""
+        tries = Tries(self._patience)
+        check_room(self._store.folder, partial.missing_bytes, self._floor, self._make_room)
+        while partial.missing_bytes > 0:
+            try:
+                if not _receive_once(partial, open_at, ticker):
+                    return
+                problem = AvailabilityError("the source's answer ended before the file did", reason=RETRYABLE)
+            except AvailabilityError as error:
+                problem = error
+            if partial.missing_bytes > 0:
+                ticker.wait(tries.wait_seconds(problem, partial.size))
+
+    def _wait_for_other(self, wanted: WantedBlob, ticker: Ticker) -> None:
+        ticker.wait()
+        ticker.tick(wanted.size_bytes - self.missing_bytes(wanted))
+
+    def _part(self, wanted: WantedBlob) -> Path:
+        return self._store.downloads / f"{wanted.key}.part"
+
+
+def _receive_once(partial: Partial, open_at: OpenAt, ticker: Ticker) -> bool:
+    """One connection; False when the source's file has another size than the one that is wanted."""
+    asked_from = partial.size
+    with open_at(asked_from) as stream:
+        if stream.total_bytes not in (None, partial.total_bytes):
+            return False
+        if stream.start == 0 < asked_from:  # the range was ignored
+            partial.restart()
+        elif stream.start != asked_from:
+            raise AvailabilityError("the source sent another part than was asked for", reason="source_protocol")
+        before = partial.size
+        for chunk in stream.chunks():
+            partial.write(chunk)
+            ticker.tick(partial.size)
+            if partial.missing_bytes < 0:
+                return False
+    if partial.size == before:  # it has nothing from here on, so what is here may not be its file's beginning
+        partial.restart()
+    return True

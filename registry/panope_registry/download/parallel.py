@@ -1,0 +1,72 @@
+"""Several downloads at once, told of as one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+from panope_registry.download.ticker import Clock, Ticker
+from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason
+from panope_registry.store import Blob
+
+Fetch = Callable[[Request, Progress, Stop], Blob]
+
+
+def fetch_in_parallel(
+    requests: Sequence[Request], fetch: Fetch, progress: Progress, stop: Stop, concurrency: int, clock: Clock
+) -> list[Blob]:
+    """Fetches all, `concurrency` of them at once; the first failure ends the others and is raised."""
+    together = _Together(requests, progress, stop, clock)
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="download") as pool:
+        futures = [
+            pool.submit(fetch, request, together.progress_of(place), together.stop)
+            for place, request in enumerate(requests)
+        ]
+        try:
+            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            failures = [error for future in finished if (error := future.exception())]
+        except BaseException:  # such as the user's Ctrl-C: the pool waits for its threads, which are to end
+            together.end()
+            raise
+        if failures:
+            together.end(failures[0])
+            raise failures[0]
+    together.finish()
+    return [future.result() for future in futures]
+
+
+class _Together:
+    """Adds up the progress of several, and asks for all of them whether to go on; one call at a time."""
+
+    def __init__(self, requests: Sequence[Request], progress: Progress, stop: Stop, clock: Clock) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._ended: StopReason | None = None
+        self._done = [0] * len(requests)
+        total = sum(request.wanted.size_bytes for request in requests)
+        self._ticker = Ticker(total, progress, lambda: None, clock)
+
+    def progress_of(self, place: int) -> Progress:
+        """What the download at this place in the list calls."""
+
+        def progress(done: int, _total: int) -> None:
+            with self._lock:
+                self._done[place] = done
+                self._ticker.tick(sum(self._done))
+
+        return progress
+
+    def stop(self) -> StopReason | None:
+        """Whether to go on."""
+        with self._lock:
+            return self._ended or self._stop()
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """Ends those that still run; what has arrived of them is kept, unless it was to be discarded."""
+        with self._lock:
+            self._ended = failure.reason if isinstance(failure, DownloadStopped) else StopReason.CANCEL
+
+    def finish(self) -> None:
+        """Tells that everything is here."""
+        self._ticker.finish()
