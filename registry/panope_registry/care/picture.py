@@ -28,14 +28,16 @@ from panope_registry.records import (
     variant_file,
 )
 
+LISTED_MAX_BYTES = 16 << 20
+"""Files of a repo that are no weights and no larger come with its listing and stay with it."""
+
 
 @dataclass(frozen=True)
 class KnownBlob:
     """A blob that is recorded as here.
 
     Attributes:
-        is_listed: a repo lists it as something other than weights; such files are small, describe the repo, and stay
-            as long as it does.
+        is_listed: a repo lists it as a small file that is no weights, so it stays as long as that repo.
         recovery: how it would come back.
         last_used_at: or, of one that was never used, when it was last hashed.
     """
@@ -105,7 +107,11 @@ def find_referenced(connection: Connection) -> frozenset[str]:
 
 
 def _blobs(connection: Connection, store: str) -> dict[str, KnownBlob]:
-    listed = exists().where(repo_file.c.sha256 == blob.c.sha256, repo_file.c.kind != FileKind.WEIGHTS.value)
+    listed = exists().where(
+        repo_file.c.sha256 == blob.c.sha256,
+        repo_file.c.kind != FileKind.WEIGHTS.value,
+        repo_file.c.size_bytes <= LISTED_MAX_BYTES,
+    )
     downloadable = (
         exists()
         .where(repo_file.c.sha256 == blob.c.sha256, repo.c.source != FOLDER)

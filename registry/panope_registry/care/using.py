@@ -41,6 +41,6 @@ def _variant_usage(picture: Picture, known: KnownVariant, users: Counter[str]) -
         own_bytes=sum(blob.size_bytes for blob in here if users[blob.sha256] == own_use and not blob.is_listed),
         is_here=picture.is_here(known),
         kept_by=known.kept_by,
-        recovery=recovery_of(blob for blob in here if not blob.is_listed),
+        recovery=recovery_of([blob for blob in here if not blob.is_listed] or here),
         last_used_at=last_use_of(here),
     )

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Quota
+from panope_registry.columns import now
 from panope_registry.database import Database
+from panope_registry.job_records import job
 from panope_registry.records import repo
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.store import Store
@@ -89,3 +91,19 @@ def weights_of(store: Store) -> Callable[[VariantEntry], Path]:
         return store.blob_path(found.sha256)
 
     return path
+
+
+@pytest.fixture
+def enqueue(database: Database) -> Callable[..., None]:
+    """Puts a job with a payload into the queue."""
+
+    def put(payload: dict[str, object], *, status: str = "queued") -> None:
+        texts = ("dedupe_key", "requested_by", "progress_phase", "progress_unit", "lease_owner", "error_reason")
+        numbers = ("priority", "progress_done", "progress_total", "attempt", "max_attempts", "lease_token")
+        values = dict.fromkeys([*texts, "error_message"], "") | dict.fromkeys(numbers, 0)
+        more = {"kind": "k", "status": status, "payload": payload, "result": {}, "retryable": False}
+        moments = {"run_at": now(), "created_at": now(), "lease_until": now() if status == "running" else None}
+        with database.write() as connection:
+            connection.execute(insert(job).values(values | more | moments))
+
+    return put

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Keep, Quota, Recovery, RemovalKind
 from panope_registry.columns import now
 from panope_registry.database import Database
-from panope_registry.job_records import job
 from panope_registry.operation_records import runtime_instance
 from panope_registry.records import blob_location
 from panope_registry.registry import Registry, VariantEntry
@@ -101,15 +100,17 @@ def test_an_evicted_variant_that_comes_again_is_whole(
     assert care.lease(variant.digest, "server-1", 60)
 
 
-def _keep(reason: Keep, care: StoreCare, database: Database, variant: VariantEntry) -> None:
-    if reason is Keep.LEASED:
-        care.lease(variant.digest, "server-1", 3600)
-    elif reason is Keep.PINNED:
-        care.pin(variant.digest, who="alice")
-    elif reason is Keep.LOADED:
-        _load(database, variant)
-    else:
-        _enqueue(database, {"wanted": {"model": "v/b"}})
+@pytest.fixture
+def keep(
+    care: StoreCare, database: Database, enqueue: Callable[..., None]
+) -> Mapping[Keep, Callable[[VariantEntry], object]]:
+    """How a variant of `v/b` comes to be kept for each reason."""
+    return {
+        Keep.LEASED: lambda variant: care.lease(variant.digest, "server-1", 3600),
+        Keep.PINNED: lambda variant: care.pin(variant.digest, who="alice"),
+        Keep.LOADED: lambda variant: _load(database, variant),
+        Keep.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
+    }
 
 
 def _load(database: Database, variant: VariantEntry) -> None:
@@ -120,26 +121,17 @@ def _load(database: Database, variant: VariantEntry) -> None:
         connection.execute(insert(runtime_instance).values(values | moments | named))
 
 
-def _enqueue(database: Database, payload: dict[str, object]) -> None:
-    texts = ("dedupe_key", "requested_by", "progress_phase", "progress_unit", "lease_owner", "error_reason")
-    numbers = ("priority", "progress_done", "progress_total", "attempt", "max_attempts", "lease_token")
-    values = dict.fromkeys([*texts, "error_message"], "") | dict.fromkeys(numbers, 0)
-    more = {"kind": "k", "status": "queued", "payload": payload, "result": {}, "retryable": False}
-    with database.write() as connection:
-        connection.execute(insert(job).values(values | more | {"run_at": now(), "created_at": now()}))
-
-
 @pytest.mark.parametrize("reason", list(Keep))
 def test_what_is_in_use_never_goes(
     reason: Keep,
     make_care: MakeCare,
     three: list[VariantEntry],
     weights_of: WeightsOf,
-    database: Database,
+    keep: Mapping[Keep, Callable[[VariantEntry], object]],
     registry: Registry,
 ) -> None:
     b = three[1]
-    _keep(reason, make_care(), database, b)
+    keep[reason](b)
     care = make_care(1)
     evicted = care.evict()
     assert b.digest not in evicted.variants
