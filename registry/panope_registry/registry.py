@@ -84,8 +84,8 @@ class Registry:
         parsed = parse_model_name(name)
         with self._store.staging() as staging:
             imported = ingest_folder(self._store, folder, staging, progress)
-        with self._database.change() as connection:
-            recording.record_import(connection, parsed, imported, self._store.id)
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
+                recording.record_import(connection, parsed, imported, self._store.id)
         return self.model(name)
 
     def register(
@@ -123,8 +123,8 @@ class Registry:
         remote = source.resolve(name, revision)
         with self._database.read() as connection:
             known = listing.find_here(connection, remote.files, self._store.id)
-        here = {path: blob for path, blob in known.items() if self._is_intact(blob)}
         with self._store.staging() as staging:
+            here = {path: blob for path, blob in known.items() if self._is_intact(blob, staging)}
             synced = sync_repo(
                 source,
                 self._store,
@@ -134,8 +134,8 @@ class Registry:
                 task_hints=task_hints,
                 preferred_format=preferred_format,
             )
-        with self._database.change() as connection:
-            recording.record_import(connection, parsed, synced, self._store.id)
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
+                recording.record_import(connection, parsed, synced, self._store.id)
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:
@@ -276,20 +276,20 @@ class Registry:
         source = self._stored(source_digest)
         with self._store.staging() as staging:
             blobs = add_files(self._store, list(list_folder(folder)), staging)
-        files = {file.path: file for file in source.files if file.component != "weights"}
-        for path, blob in blobs.items():
-            part = files[path].component if path in files else "weights"
-            files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
-        origin = Origin(source_digest, backend, engine_version)
-        manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
-        key = {"format": format, "precision": precision, "engine_version": engine_version}
-        with self._database.change() as connection:
-            known = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
-            if known is not None:
-                return known
-            recording.record_blobs(connection, blobs.values(), self._store.id)
-            recording.record_variant(connection, manifest, derived_from_id=source.id)
-            added = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
+            files = {file.path: file for file in source.files if file.component != "weights"}
+            for path, blob in blobs.items():
+                part = files[path].component if path in files else "weights"
+                files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
+            origin = Origin(source_digest, backend, engine_version)
+            manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
+            key = {"format": format, "precision": precision, "engine_version": engine_version}
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
+                known = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
+                if known is not None:
+                    return known
+                recording.record_blobs(connection, blobs.values(), self._store.id)
+                recording.record_variant(connection, manifest, derived_from_id=source.id)
+                added = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
         assert added is not None
         return added
 
@@ -297,7 +297,9 @@ class Registry:
         """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
         return self._database.change_token()
 
-    def _is_intact(self, blob: Blob) -> bool:
+    def _is_intact(self, blob: Blob, staging: Path) -> bool:
+        """Whether it is here, and is to stay until it is recorded."""
+        self._store.hold(blob.sha256, staging)
         try:
             self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)
         except BlobError:

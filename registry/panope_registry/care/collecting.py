@@ -14,6 +14,7 @@ from panope_registry.care.occupancy import blob_files, listed
 from panope_registry.care.picture import Picture, find_kept, find_referenced, read_picture
 from panope_registry.care.removing import Removing, empty_trash, removing
 from panope_registry.database import Database
+from panope_registry.download.leftovers import discard_leftover, leftovers
 from panope_registry.names import shown
 from panope_registry.records import blob, blob_location
 from panope_registry.store import BlobError, Store, VerifyPolicy
@@ -23,12 +24,13 @@ def collect(database: Database, store: Store, ages: Ages, moment: datetime, *, d
     """Sweeps the store; looks first, so that a clean store disturbs nobody."""
     store.sweep()
     adopted = _adopt(database, store, dry_run=dry_run)
+    partials = _remove_partials(store, ages, moment, dry_run=dry_run)
     found, missing = _sweep(database, store, ages, moment, dry_run=True)
     if not dry_run:
         if found or missing:
             found, missing = _sweep(database, store, ages, moment, dry_run=False)
         empty_trash(store)
-    return Collected(found, missing, adopted)
+    return Collected(partials + found, missing, adopted)
 
 
 def remove_model(database: Database, store: Store, name: str, moment: datetime) -> Removed:
@@ -96,7 +98,7 @@ def _remove_stale_views(decided: Removing, picture: Picture, missing: tuple[str,
 
 
 def _remove_old(decided: Removing, ages: Ages, moment: datetime) -> None:
-    """Damaged blobs and beginnings of downloads that nobody came back for."""
+    """Damaged blobs that nobody asked for."""
     for path, status in listed(decided.store.quarantine):
         if _age(status, moment) > ages.quarantined:
             decided.remove(RemovalKind.QUARANTINED, path.name.partition(".")[0], path, status.st_size)
@@ -108,6 +110,15 @@ def _remove_old(decided: Removing, ages: Ages, moment: datetime) -> None:
                 blob_location.c.verified_at < moment - ages.quarantined,
             )
         )
+
+
+def _remove_partials(store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> tuple[Removal, ...]:
+    """Beginnings of downloads that nobody went on with; whoever does so at this moment holds them."""
+    return tuple(
+        Removal(RemovalKind.PARTIAL, left.key, left.size_bytes)
+        for left in leftovers(store)
+        if moment - left.changed_at > ages.partial and (dry_run or discard_leftover(store, left.key) is not None)
+    )
 
 
 def _adopt(database: Database, store: Store, *, dry_run: bool) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select, update
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Collected, RemovalKind
 from panope_registry.database import Database
+from panope_registry.download.locks import locked
 from panope_registry.job_records import job
 from panope_registry.records import blob, blob_location
 from panope_registry.registry import Registry, VariantEntry
@@ -241,3 +242,34 @@ def test_a_blob_that_an_open_job_names_stays(
         done = {"status": "succeeded", "lease_until": None}
         connection.execute(update(job).values(done))
     assert _kinds(care.collect()) == [RemovalKind.ORPHAN]
+
+
+def _begin_download(store: Store) -> Path:
+    part = store.downloads / f"{'ab' * 32}.part"
+    part.write_bytes(b"the beginning")
+    return part
+
+
+def test_the_beginning_of_a_download_that_nobody_goes_on_with_goes_after_a_week(
+    care: StoreCare, store: Store, pass_time: PassTime
+) -> None:
+    part = _begin_download(store)
+    pass_time(days=6)
+    assert care.collect() == NOTHING
+    pass_time(days=2)
+    assert _kinds(care.collect(dry_run=True)) == [RemovalKind.PARTIAL]
+    assert part.exists()
+    collected = care.collect()
+    assert [(removal.name, removal.size_bytes) for removal in collected.removed] == [(part.stem, 13)]
+    assert not part.exists()
+    assert care.collect() == NOTHING
+
+
+def test_a_download_that_is_going_on_stays_however_old_its_beginning_is(
+    care: StoreCare, store: Store, pass_time: PassTime
+) -> None:
+    part = _begin_download(store)
+    pass_time(days=30)
+    with locked(part.with_suffix(".lock"), lambda: None):
+        assert care.collect() == NOTHING
+        assert part.exists()
