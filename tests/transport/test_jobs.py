@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +113,6 @@ async def test_a_wrong_request_is_refused(service: Service, method: str, request
 
 
 async def test_watching_ends_with_the_job(service: Service) -> None:
-    import threading
-
     job = service.jobs.enqueue("repo_sync", {})
     seen, go_on, stop = [], threading.Event(), threading.Event()
 
@@ -124,11 +123,10 @@ async def test_watching_ends_with_the_job(service: Service) -> None:
 
     runner = Runner(service.jobs, {"repo_sync": handler}, owner="test", tick_seconds=0.02)
     thread = threading.Thread(target=runner.run, args=(stop,))
-    call = service.stub.WatchJob(pb.WatchJobRequest(id=job.id))
-    seen.append((await call.read()).job.status)
-    thread.start()
     try:
-        async for answer in call:
+        async for answer in service.stub.WatchJob(pb.WatchJobRequest(id=job.id)):
+            if not seen:
+                thread.start()
             seen.append(answer.job.status)
             if answer.job.progress.done == 5:
                 go_on.set()

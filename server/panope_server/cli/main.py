@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from panope_server.cli import inspect_commands, job_commands, model_commands, registry_commands, serve_command
+from panope_server.cli import (
+    inspect_commands,
+    job_commands,
+    model_commands,
+    pull_commands,
+    registry_commands,
+    serve_command,
+)
 
 app = typer.Typer(
     name="panope",
@@ -17,6 +24,8 @@ app = typer.Typer(
 
 app.command("serve")(serve_command.serve)
 app.command("import")(registry_commands.import_folder)
+app.command("register")(pull_commands.register)
+app.command("pull")(pull_commands.pull)
 app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
 app.command("discover")(registry_commands.discover)

@@ -1,0 +1,161 @@
+"""Commands that bring models from a hub. They run their jobs themselves, beside the workers of a server if one runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panope_backends.errors import PanopeError
+from panope_server.cli.job_commands import job_table
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.config import Settings
+
+if TYPE_CHECKING:
+    from panope_registry.jobs import JobEntry, Jobs
+    from panope_server.cli.progress import Bars
+
+Model = Annotated[str, typer.Argument(help="VENDOR/NAME, as the hub knows it.")]
+Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
+
+LOOK_SECONDS = 0.2
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells give it."""
+
+
+def register(
+    model: Model,
+    revision: Revision = "main",
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="What it is for, where its files do not tell; may be repeated.")
+    ] = None,
+    preferred_format: Annotated[str, typer.Option("--format", help="The format to prefer, such as onnx.")] = "",
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Register a model of a hub: its files, task and variants; its weights stay where they are."""
+    from panope_registry.handlers.requests import SyncRequest, ask_for_sync
+
+    settings = settings_for(home, config=config)
+    with job_table(home, config) as jobs:
+        _check(settings, model)
+        wish = SyncRequest(model, revision, tuple(task or ()), preferred_format)
+        job = _finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
+    if json:
+        print_json(dict(job.result))
+        return
+    result = job.result
+    console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no known task'})")
+    for variant in result["variants"]:
+        console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
+
+
+def pull(
+    model: Model,
+    revision: Revision = "main",
+    precision: Annotated[str, typer.Option("--precision", help="The variant's precision, such as bf16.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="The variant's format, such as gguf.")] = "",
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", help="A pattern of files to download instead of a variant's; may be repeated."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Download a model. What was interrupted goes on where it was, and every byte is verified."""
+    from panope_registry.handlers.requests import DownloadRequest, ask_for_pull
+
+    settings = settings_for(home, config=config)
+    with job_table(home, config) as jobs:
+        _check(settings, model)
+        wish = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
+        job = _finished(settings, jobs, ask_for_pull(jobs, wish, "cli"), quiet=json)
+    if json:
+        print_json(dict(job.result))
+        return
+    count, size = len(job.result["files"]), job.result["size_bytes"]
+    told = f"{count} file{'s' * (count != 1)}, {bytes_text(size)}" if count else "everything was here already"
+    console.print(f"pulled [bold]{model}[/]: {told}", highlight=False)
+
+
+def _check(settings: Settings, model: str) -> None:
+    from panope_server.hub import check_vendor
+
+    check_vendor(settings, model)
+
+
+def _finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> JobEntry:
+    """The job when it has succeeded; ends the command when it has not."""
+    from panope_registry.jobs import JobStatus
+    from panope_server.cli.progress import Bars
+
+    with _working(settings) as failure, Bars(quiet=quiet) as bars:
+        try:
+            job = _followed(jobs, job, bars, failure)
+        except KeyboardInterrupt:
+            bars.stop()
+            _interrupted(job)
+    if job.status is JobStatus.CANCELLED:
+        fail(f"job {job.id} was cancelled; what it has downloaded is kept")
+    if job.status is JobStatus.FAILED:
+        fail(job.error_message)
+    return job
+
+
+def _followed(jobs: Jobs, job: JobEntry, bars: Bars, failure: list[PanopeError]) -> JobEntry:
+    """Draws the job, and those that it waits for, to its end."""
+    pause = threading.Event()
+    while True:
+        for needed_id in job.depends_on:
+            bars.show(jobs.get(needed_id))
+        job = jobs.get(job.id)
+        bars.show(job)
+        if job.status.is_final:
+            return _cause(jobs, job) if job.error_reason == "dependency_failed" else job
+        if failure:
+            raise failure[0]
+        pause.wait(LOOK_SECONDS)
+
+
+def _cause(jobs: Jobs, job: JobEntry) -> JobEntry:
+    """Of the jobs that had to succeed first, the one that did not."""
+    from panope_registry.jobs import JobStatus
+
+    needed = [jobs.get(needed_id) for needed_id in job.depends_on]
+    return next((each for each in needed if each.status is not JobStatus.SUCCEEDED), job)
+
+
+def _interrupted(job: JobEntry) -> None:
+    console.print(f"\nstopped; the same command, or `panope worker`, goes on with job {job.id} where it was")
+    raise SystemExit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _working(settings: Settings) -> Iterator[list[PanopeError]]:
+    """Runs jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
+    from panope_server.job_worker import work
+    from panope_server.observability.logging import configure_logging
+
+    configure_logging("error")
+    stop = threading.Event()
+    failure: list[PanopeError] = []
+
+    def run() -> None:
+        try:
+            work(settings, stop, tick_seconds=LOOK_SECONDS)
+        except PanopeError as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="jobs")
+    thread.start()
+    try:
+        yield failure
+    finally:
+        stop.set()
+        thread.join()

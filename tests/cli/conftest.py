@@ -1,0 +1,78 @@
+"""The command line against the stand-in of the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from panope_registry.testing.hub import HubStandIn
+
+MODEL = "acme/tiny"
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Cli:
+    """Runs `panope` on a home of its own and the stand-in."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "panope_server", *arguments, "--home", str(self.home)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def __call__(self, *arguments: str, code: int = 0) -> Result:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, out + err
+        assert "Traceback" not in err
+        return Result(process.returncode, out, err)
+
+
+def files_of(seed: int = 0, megabytes: int = 1) -> dict[str, bytes]:
+    """A tiny model with weights of that size."""
+    weights = np.random.default_rng(seed).standard_normal(megabytes << 18).astype(np.float32)
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 8}
+    return {"config.json": json.dumps(config).encode(), "model.safetensors": save({"weight": weights})}
+
+
+@pytest.fixture
+def tiny() -> Callable[..., dict[str, bytes]]:
+    return files_of
+
+
+@pytest.fixture
+def hub() -> Iterator[HubStandIn]:
+    with HubStandIn() as stand_in:
+        stand_in.add(MODEL, files_of())
+        yield stand_in
+
+
+@pytest.fixture
+def cli(hub: HubStandIn, tmp_path: Path) -> Cli:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PANOPE_", "HF_"))}
+    return Cli(tmp_path / "home", ours | {"PANOPE_HUB_ENDPOINT": hub.endpoint, "PANOPE_HUB_FREE_SPACE_BYTES": "0"})

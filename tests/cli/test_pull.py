@@ -1,0 +1,140 @@
+"""`panope register` and `panope pull`, as a person types them."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sqlite3
+import time
+
+import pytest
+
+MODEL = "acme/tiny"
+
+
+def test_register_tells_everything_and_fetches_no_weights(cli, hub):
+    registered = cli("register", MODEL, "--task", "embed", "--json").json
+    assert (registered["model"], registered["architecture"]) == (MODEL, "BertModel")
+    assert [variant["format"] for variant in registered["variants"]] == ["safetensors"]
+
+    shown = cli("show", MODEL, "--json").json
+    assert [file["path"] for file in shown["variants"][0]["files"]] == ["config.json", "model.safetensors"]
+    weights = [request for request in hub.gets("model.safetensors") if "range" not in request.headers]
+    assert weights == []
+
+
+def test_pull_brings_a_model_whole_and_verified(cli, hub, tiny):
+    assert f"pulled {MODEL}: 1 file, 1.0 MB" in cli("pull", MODEL).out
+
+    sha256 = hashlib.sha256(tiny()["model.safetensors"]).hexdigest()
+    blob = cli.home / "store" / "blobs" / "sha256" / sha256[:2] / sha256
+    assert blob.read_bytes() == tiny()["model.safetensors"]
+
+
+def test_pull_again_fetches_nothing_again(cli, hub):
+    cli("pull", MODEL)
+    before = len(hub.gets("model.safetensors"))
+    assert "everything was here already" in cli("pull", MODEL).out
+    assert len(hub.gets("model.safetensors")) == before
+
+
+def test_the_same_weights_in_another_repo_are_not_fetched_again(cli, hub, tiny):
+    hub.add("other/copy", tiny())
+    cli("pull", MODEL)
+    before = len(hub.gets())
+    assert cli("pull", "other/copy", "--json").json["files"] == []
+    assert [request.path for request in hub.gets()[before:] if "safetensors" in request.path] == []
+
+
+def test_a_link_that_breaks_does_not_show(cli, hub, tiny):
+    hub.add(MODEL, tiny(seed=1, megabytes=8))
+    hub.fault("drop_after", times=3, match="safetensors", method="GET", bytes=3 << 20)
+    assert "pulled" in cli("pull", MODEL).out
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
+    files = tiny(seed=2, megabytes=24)
+    hub.add("acme/large", files)
+    hub.fault("trickle", times=None, match="model.safetensors", on="cdn", bytes=1 << 20, seconds=0.1)
+    process = cli.start("pull", "acme/large")
+    downloads = cli.home / "store" / "downloads"
+    deadline = time.monotonic() + 30
+    while not any(part.stat().st_size > 4 << 20 for part in downloads.glob("*.part")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(end)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL), out + err
+    assert "Traceback" not in err
+    hub.clear_faults()
+    if end is signal.SIGKILL:
+        end_leases(cli)
+
+    assert "pulled acme/large" in cli("pull", "acme/large").out
+
+    last = hub.gets("model.safetensors")[-1]
+    # By its address on the CDN a file is known by its hash.
+    ranges = [request.headers.get("range", "") for request in hub.gets() if request.on == "cdn"]
+    assert int(ranges[-1].removeprefix("bytes=").partition("-")[0]) >= 4 << 20, last
+
+
+def end_leases(cli):
+    """As if the time of a lease had passed since its holder died."""
+    with sqlite3.connect(cli.home / "registry.sqlite3") as database:
+        database.execute("UPDATE job SET lease_until = '2020-01-01 00:00:00.000000' WHERE lease_until IS NOT NULL")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "code"),
+    [
+        (("acme/nothing",), "no such repo", 1),
+        ((MODEL, "--revision", "nowhere"), "revision", 1),
+        ((MODEL, "--format", "gguf"), "has no such variant; it has safetensors fp32", 1),
+        ((MODEL, "--precision", "int4"), "has no such variant; it has safetensors fp32", 1),
+        ((MODEL, "--format", "pickle"), "`format` must be one of", 2),
+        ((MODEL, "--include", "../*"), "is not a path inside a model", 2),
+        ((MODEL, "--include", "*.onnx"), "no file of `acme/tiny` matches `*.onnx`", 1),
+        (("nonsense",), "is not a model's name", 2),
+    ],
+)
+def test_what_cannot_be_pulled_ends_in_a_sentence(cli, arguments, sentence, code):
+    result = cli("pull", *arguments, code=code)
+    assert sentence in result.err.replace("\n", " ")
+
+
+def test_a_gated_repo_is_told_as_such(cli, hub, tiny):
+    hub.add("acme/gated", tiny(seed=3), gated=True)
+    assert "gated" in cli("pull", "acme/gated", code=1).err
+
+
+def test_a_vendor_that_is_not_allowed_is_refused_before_anything_is_asked(cli, hub):
+    cli.environment["PANOPE_HUB_VENDORS"] = "trusted"
+    assert "hub.vendors" in cli("pull", MODEL, code=1).err
+    assert hub.requests == []
+
+
+def test_jobs_are_listed_shown_and_retried(cli, hub, tiny):
+    hub.add("acme/gated", tiny(seed=3), gated=True)
+    cli("pull", "acme/gated", code=1)
+    download, sync = cli("jobs", "list", "--json").json
+    assert (sync["kind"], sync["status"], download["status"]) == ("repo_sync", "failed", "failed")
+    assert sync["error"]["reason"] == "gated"
+    assert "gated" in cli("jobs", "show", str(sync["id"])).out
+    assert "acme/gated" in cli("jobs", "list").out
+    assert cli("jobs", "retry", str(sync["id"]), "--json").json["status"] == "queued"
+    assert cli("jobs", "cancel", str(sync["id"]), "--json").json["status"] == "cancelled"
+    assert "does not exist" in cli("jobs", "show", "99", code=1).err
+    cli("jobs", "watch", str(sync["id"]), code=1)
+
+
+def test_a_worker_runs_what_others_ask_for(cli, hub):
+    worker = cli.start("worker")
+    try:
+        cli("register", MODEL)
+        assert "pulled" in cli("pull", MODEL).out
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        out, err = worker.communicate(timeout=30)
+    assert worker.returncode == 0, out + err

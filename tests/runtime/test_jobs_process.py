@@ -1,0 +1,68 @@
+"""The job worker as a child of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from panope_server.config import Settings
+from panope_server.runtime.jobs_process import JobsProcess
+
+#: Writes the settings that it got and then lives until it is told to end.
+STAYS = "import sys, time; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read()); time.sleep(600)"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.01)
+
+
+async def test_it_gets_the_servers_settings_and_no_secret_on_its_command_line(tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path), database_url="postgresql://user:secret@host/db")
+    process = JobsProcess(settings, (sys.executable, "-c", STAYS, str(tmp_path / "got")))
+    await process.start()
+    try:
+        await until(lambda: (tmp_path / "got").exists() and (tmp_path / "got").stat().st_size > 0)
+        assert msgspec.json.decode((tmp_path / "got").read_bytes(), type=Settings) == settings
+        assert "secret" not in " ".join(psutil.Process(process.view().pid).cmdline())
+    finally:
+        await process.stop()
+
+
+async def test_its_state_is_clear_from_start_to_stop(tmp_path: Path) -> None:
+    process = JobsProcess(Settings(job_workers=3), (sys.executable, "-c", STAYS, str(tmp_path / "got")))
+    assert process.view().state == "stopped"
+    await process.start()
+    view = process.view()
+    assert (view.state, view.workers, view.restart_count, psutil.pid_exists(view.pid)) == ("running", 3, 0, True)
+    await process.stop()
+    assert (process.view().state, process.view().pid, psutil.pid_exists(view.pid)) == ("stopped", 0, False)
+
+
+async def test_one_that_dies_is_started_again(tmp_path: Path) -> None:
+    process = JobsProcess(Settings(), (sys.executable, "-c", STAYS, str(tmp_path / "got")))
+    await process.start()
+    try:
+        first = process.view().pid
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: process.view().state == "backing_off")
+        await until(lambda: process.view().state == "running")
+        assert process.view().pid != first
+        assert process.view().restart_count == 1
+    finally:
+        await process.stop()
+
+
+async def test_settings_without_workers_start_none() -> None:
+    process = JobsProcess(Settings(job_workers=0), ("no such program",))
+    await process.start()
+    assert (process.view().state, process.view().pid) == ("off", 0)
+    await process.stop()
