@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from panope_registry.testing.hub_faults import Fault, Faults
+from panope_registry.testing.hub_faults import ANSWER_FAULTS, BODY_FAULTS, Fault, Faults
 from panope_registry.testing.hub_replies import Reply, failure, send
 from panope_registry.testing.hub_repos import Content, HubFile, HubRepo, folder_files, on_lfs
 
@@ -147,7 +147,8 @@ class HubStandIn:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         length = int(headers.get("content-length", 0))
         body = handler.rfile.read(length)
-        met = self._faults.meeting(on, handler.command, unquote(handler.path))
+        asked = (on, handler.command, unquote(handler.path))
+        met = self._faults.meeting(ANSWER_FAULTS, *asked)
         if "status" in met:
             options = met["status"]
             reply = failure(options["code"], options.get("error_code", ""), str(options.get("retry_after", "")))
@@ -156,6 +157,8 @@ class HubStandIn:
             reply = Reply(302, {"location": handler.path if target == "self" else target})
         else:
             reply = self._cdn_reply(handler.path) if on == "cdn" else self._hub_reply(handler.path, headers, body)
+        if isinstance(reply.body, HubFile) and handler.command == "GET":
+            met |= self._faults.meeting(BODY_FAULTS, *asked)
         # Before the body: whoever has read it finds its request in the log.
         reply = reply.ranged(headers.get("range", ""), met)
         self.requests.append(LoggedRequest(on, handler.command, handler.path, headers, reply.status))

@@ -22,10 +22,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-NAMES = frozenset(
-    {"status", "drop_after", "ignore_range", "not_satisfiable", "flip_byte", "cut", "trickle", "stall", "gzip"}
-    | {"redirect", "drop_header", "then"}
+ANSWER_FAULTS = frozenset({"status", "redirect", "drop_header", "then"})
+
+#: These wait for a GET that gets a file's bytes.
+BODY_FAULTS = frozenset(
+    {"drop_after", "ignore_range", "not_satisfiable", "flip_byte", "cut", "trickle", "stall", "gzip"}
 )
+
+NAMES = ANSWER_FAULTS | BODY_FAULTS
 
 
 @dataclass
@@ -66,12 +70,17 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    def meeting(self, on: str, method: str, path: str) -> dict[str, dict[str, Any]]:
-        """The faults of a request, name -> options; each counts as having happened."""
+    def meeting(self, names: frozenset[str], on: str, method: str, path: str) -> dict[str, dict[str, Any]]:
+        """Those of the faults of these names that a request meets, name -> options; each counts as having happened."""
         met: dict[str, dict[str, Any]] = {}
         with self._lock:
             for fault in self._waiting:
-                fits = fault.on in ("", on) and fault.method in ("", method) and fault.match in path
+                fits = (
+                    fault.name in names
+                    and fault.on in ("", on)
+                    and fault.method in ("", method)
+                    and fault.match in path
+                )
                 if fits and fault.left != 0 and fault.name not in met:
                     met[fault.name] = fault.options
                     fault.left = None if fault.left is None else fault.left - 1
