@@ -13,7 +13,7 @@ from panope_envoy.typed import Json, typed
 STAT_PREFIX = "edge"
 
 #: Where the request-id hook finds a new id, should the caller's be missing or malformed.
-_FRESH_ID = "x-panope-fresh-id"
+_FRESH_ID = "x-edge-fresh-id"
 
 
 def connection_manager(options: EdgeOptions) -> Json:
@@ -74,7 +74,7 @@ def _early_headers() -> Json:
     mutations: list[Json] = [
         {"remove": TRANSCODED},
         {"remove": "x-envoy-original-path"},
-        {"remove_on_match": {"key_matcher": {"prefix": "x-panope-", "ignore_case": True}}},
+        {"remove_on_match": {"key_matcher": {"prefix": "x-edge-", "ignore_case": True}}},
         {
             "append": {
                 "header": {"key": _FRESH_ID, "value": "%UNIQUE_ID%"},

@@ -5,7 +5,7 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   local id = headers:get("x-request-id")
   if not id or #id == 0 or #id > 128 or id:find("[^%w._:/+=@-]") then
-    headers:replace("x-request-id", headers:get("x-panope-fresh-id"))
+    headers:replace("x-request-id", headers:get("x-edge-fresh-id"))
   end
-  headers:remove("x-panope-fresh-id")
+  headers:remove("x-edge-fresh-id")
 end

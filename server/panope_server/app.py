@@ -30,6 +30,7 @@ from panope_server.observability.metrics import Metrics, panope_version
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
+from panope_server.pipeline.fetch import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.validate import Validate
@@ -105,12 +106,13 @@ class App:
 
         metrics = Metrics()
         health = Health(PUBLIC_SERVICES)
-        manager = ModelManager(settings, registry, Hardware.for_settings(settings), metrics, health.model_changed)
+        jobs = Jobs(database)
+        board = JobBoard(jobs)
+        hardware = Hardware.for_settings(settings)
+        manager = ModelManager(settings, registry, hardware, metrics, health.model_changed, jobs, board)
         stack.push_async_callback(manager.close)
         await manager.start()
 
-        jobs = Jobs(database)
-        board = JobBoard(jobs)
         serving = Serving(database, await asyncio.to_thread(Store, settings.home_path / "store"))
         acquisition = Acquisition(jobs, serving, partial(check_vendor, settings))
         server = GrpcServer(settings, self._pipeline(manager, metrics), manager, acquisition, board, health)
@@ -137,6 +139,7 @@ class App:
             Deadline(settings.limits.default_timeout_seconds),
             Validate(settings.limits),
             Resolve(manager),
+            Fetch(manager),
         ]
         return Pipeline(steps, Dispatch(manager))
 

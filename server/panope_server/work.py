@@ -120,6 +120,7 @@ class Call:
         request_id: from Envoy or the caller, else made by transport; printable ASCII.
         deadline: when the caller stops waiting, on `time.monotonic`'s clock; None when the caller set none.
         started: when transport saw the call, on the same clock.
+        wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: whether the registry knows the model.
     """
 
@@ -130,6 +131,7 @@ class Call:
     request_id: str
     deadline: float | None = None
     started: float = field(default_factory=time.monotonic)
+    wait: bool = False
     resolved: bool = False
 
     @property

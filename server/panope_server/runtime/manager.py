@@ -11,10 +11,13 @@ import structlog
 
 from panope_backends.api import Device
 from panope_backends.errors import NotFoundError, PanopeError, ShuttingDownError
+from panope_registry.jobs import Jobs
 from panope_registry.registry import ModelEntry, Registry
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.downloads import Downloads
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.views import ModelState, ModelView, VariantView
@@ -30,6 +33,8 @@ class ModelManager:
 
     Args:
         on_state: told after every change of a model's state.
+        jobs: where downloads are asked for.
+        board: where they are followed.
     """
 
     def __init__(
@@ -39,6 +44,8 @@ class ModelManager:
         hardware: Hardware,
         metrics: Metrics,
         on_state: Callable[[str, ModelState], None],
+        jobs: Jobs,
+        board: JobBoard,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -46,6 +53,7 @@ class ModelManager:
         self._metrics = metrics
         self._on_state = on_state
         self._preparer = Preparer(settings, registry, hardware)
+        self._downloads = Downloads(self._fresh_entry, jobs, board)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None
@@ -72,6 +80,12 @@ class ModelManager:
         if self._closing:
             raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
         return await self._runtime(model).run(work, request_id)
+
+    async def fetch(self, model: str, *, wait: bool) -> None:
+        """Returns when a model is here; starts its download when calls may load it."""
+        runtime = self._runtimes.get(model)
+        if self._settings.lazy_load and (runtime is None or runtime.state is not ModelState.SERVING):
+            await self._downloads.ensure(await self._entry(model), wait=wait)
 
     # The directory that the pipeline resolves names with.
 
@@ -106,6 +120,7 @@ class ModelManager:
         if self._closing:
             raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
         entry = await self._entry(name)
+        await self._downloads.ensure(entry, wait=False)
         await self._runtime(name).load(backend, precision)
         return self._view(entry)
 
@@ -140,10 +155,11 @@ class ModelManager:
         return runtime
 
     async def _entry(self, name: str) -> ModelEntry:
-        entry = self._entries.get(name)
-        if entry is None:
-            entry = await asyncio.to_thread(self._registry.model, name)
-            self._entries[name] = entry
+        return self._entries.get(name) or await self._fresh_entry(name)
+
+    async def _fresh_entry(self, name: str) -> ModelEntry:
+        entry = await asyncio.to_thread(self._registry.model, name)
+        self._entries[name] = entry
         return entry
 
     async def _follow(self) -> None:

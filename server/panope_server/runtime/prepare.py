@@ -117,7 +117,9 @@ class Preparer:
 
 def _sources(entry: ModelEntry) -> list[VariantEntry]:
     """The variants that the model came with; conversions are found again by their source."""
-    return [variant for variant in entry.variants if variant.derived_from is None]
+    sources = [variant for variant in entry.variants if variant.derived_from is None]
+    # What is not here would have to be downloaded first; with nothing here, opening it tells so.
+    return [variant for variant in sources if variant.is_here] or sources
 
 
 def _facts(entry: ModelEntry, variant: VariantEntry) -> ModelFacts:

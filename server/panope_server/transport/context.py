@@ -7,8 +7,12 @@ from typing import Any
 
 import grpc
 
+from panope_backends.errors import InvalidInputError
 from panope_server.observability.request_id import request_id_from
 from panope_server.work import Call, Work
+
+#: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded.
+WAIT = "x-panope-wait"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -28,11 +32,19 @@ def deadline_of(context: Context) -> float | None:
 
 def call_for(context: Context, *, model: str, work: Work, task: str, interface: str) -> Call:
     """The pipeline's form of a gRPC call."""
+    metadata = metadata_of(context)
     return Call(
         model=model,
         work=work,
         task=task,
         interface=interface,
-        request_id=request_id_from(metadata_of(context).get("x-request-id")),
+        request_id=request_id_from(metadata.get("x-request-id")),
         deadline=deadline_of(context),
+        wait=_waits(metadata.get(WAIT, "")),
     )
+
+
+def _waits(given: str) -> bool:
+    if given not in ("", "true", "false"):
+        raise InvalidInputError(f"`{WAIT}` must be `true` or `false`", field=WAIT)
+    return given == "true"

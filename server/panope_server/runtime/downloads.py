@@ -1,0 +1,91 @@
+"""Downloads that calls start: a model that is registered and not here is fetched when somebody needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from panope_backends.errors import AvailabilityError, LoadingError
+from panope_registry.columns import now
+from panope_registry.entries import ModelEntry
+from panope_registry.handlers.choice import choose_variant
+from panope_registry.handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_server.runtime.jobs import JobBoard
+
+#: When a caller that is told to come back should.
+RETRY_SECONDS = 5.0
+#: So long a download that failed is not asked for again by calls alone.
+COOL_DOWN_SECONDS = 30.0
+
+
+class Downloads:
+    """Sees to it that a model's files are here.
+
+    Args:
+        fresh_entry: what the registry knows of a model at this moment.
+        jobs: where a download is asked for.
+        board: where it is followed.
+    """
+
+    def __init__(self, fresh_entry: Callable[[str], Awaitable[ModelEntry]], jobs: Jobs, board: JobBoard) -> None:
+        self._fresh_entry = fresh_entry
+        self._jobs = jobs
+        self._board = board
+        self._last: dict[str, int] = {}
+
+    async def ensure(self, entry: ModelEntry, *, wait: bool) -> None:
+        """Returns when a variant of the model is here.
+
+        Args:
+            entry: of the model, perhaps a moment old.
+            wait: whether to wait for a download; otherwise the caller is told how far it is.
+
+        Raises:
+            LoadingError: the download is under way.
+            AvailabilityError: it failed a moment ago.
+        """
+        if _is_here(entry):
+            return
+        entry = await self._fresh_entry(entry.name)
+        if _is_here(entry) or entry.source != "hub":
+            return
+        await self._refuse_while_cooling(entry.name)
+        request = DownloadRequest(entry.name, entry.ref or entry.commit)
+        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call")
+        self._last[entry.name] = job.id
+        if not wait:
+            raise LoadingError(_told(entry, job), retry_after_seconds=RETRY_SECONDS)
+        async for _ in self._board.watch(job.id):
+            pass
+        await self._refuse_while_cooling(entry.name)
+
+    async def _refuse_while_cooling(self, name: str) -> None:
+        """Refuses when the last download failed a moment ago, so that calls do not ask for it again and again."""
+        last = self._last.get(name)
+        job = None if last is None else await self._board.get(last)
+        if job is None or job.finished_at is None or job.status is JobStatus.SUCCEEDED:
+            return
+        left = COOL_DOWN_SECONDS - (now() - job.finished_at).total_seconds()
+        if left > 0:
+            why = job.error_message or "it was cancelled"
+            raise AvailabilityError(
+                f"model `{name}` could not be downloaded: {why}", reason="download_failed", retry_after_seconds=left
+            )
+
+
+def _is_here(entry: ModelEntry) -> bool:
+    """A model without variants is refused elsewhere, with the reason."""
+    return not entry.variants or any(variant.is_here for variant in entry.variants)
+
+
+def _told(entry: ModelEntry, job: JobEntry) -> str:
+    if job.status is not JobStatus.RUNNING:
+        why = f": {job.error_message}" if job.error_message else ""
+        return f"model `{entry.name}` is not here yet; its download is waiting to begin{why}"
+    variant = choose_variant(entry, DownloadRequest(entry.name))
+    done = variant.size_bytes - variant.missing_bytes
+    if job.progress.unit == "bytes":
+        done += job.progress.done
+    percent = min(99, 100 * done // max(1, variant.size_bytes))
+    return f"model `{entry.name}` is being downloaded: {percent} % of {variant.size_bytes / 1e6:,.1f} MB is here"
