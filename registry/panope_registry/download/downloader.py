@@ -71,7 +71,7 @@ class Downloader:
             wanted: what it must be.
             open_at: opens it elsewhere, at a place.
             progress: called at most ten times a second, and at the end.
-            stop: says when to end early.
+            stop: says when to end early; a source that stalls is waited for up to its own idle limit before.
             held_in: a staging folder of the store that the caller keeps until it has recorded the blob, so that
                 nobody removes it before; needed when the database knows nothing that refers to the file.
 
@@ -169,7 +169,7 @@ class Downloader:
 
     def _receive(self, partial: Partial, open_at: OpenAt, ticker: Ticker) -> None:
         """Fills it, over as many connections as that takes; ends early when the source has a file of another size."""
-        tries = Tries(self._patience)
+        tries = Tries(self._patience, partial.size)
         check_room(self._store.folder, partial.missing_bytes, self._floor, self._make_room)
         while partial.missing_bytes > 0:
             try:

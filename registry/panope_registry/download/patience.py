@@ -32,12 +32,12 @@ class Patience:
 
 
 class Tries:
-    """Counts the tries of one download; any progress starts the count again."""
+    """Counts the tries of one download; any progress beyond the `reached` bytes starts the count again."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, reached: int) -> None:
         self._patience = patience
         self._failed = 0
-        self._furthest = 0
+        self._furthest = reached
 
     def wait_seconds(self, problem: AvailabilityError, reached: int) -> float:
         """How long to wait before the next try.

@@ -108,7 +108,10 @@ def test_a_source_that_wants_to_be_left_alone_for_long_is_left_to_the_caller(
     assert (caught.value.reason, caught.value.retry_after_seconds) == ("source_unavailable", 600)
     assert time.slept < 1
     assert (store.downloads / f"{file.wanted.key}.part").stat().st_size == MIB
+    file.hub.fault("status", code=429, retry_after=7, on="cdn")
+    slept = time.slept
     downloader.fetch(file.wanted, file.open_at)
+    assert time.slept - slept == pytest.approx(7), "what an earlier call brought is no progress of this one"
     assert file.ranges == ["", f"bytes={MIB}-"]
 
 
