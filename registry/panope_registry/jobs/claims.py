@@ -75,13 +75,10 @@ class Claims:
                     lease_until=moment + self._lease,
                     started_at=moment,
                 )
-                .returning(job.c.id, job.c.lease_token)
-            ).one_or_none()
-            if taken is None:
-                return None
-            entry = reading.find_job(connection, taken.id)
-        assert entry is not None
-        return Claim(entry, taken.lease_token)
+                .returning(job)
+            ).all()
+            claims = zip(reading.entries_of(connection, taken), taken, strict=True)
+            return next((Claim(entry, row.lease_token) for entry, row in claims), None)
 
     def is_due(self, kinds: Collection[str]) -> bool:
         """Whether `claim` would find a job; asks without a lock."""
@@ -151,7 +148,7 @@ class Claims:
         """One job in each transaction: locks of several would not be taken in order of their ids."""
         with self._database.write() as connection:
             row = connection.execute(
-                select(job.c.id, job.c.lease_token)
+                select(job)
                 .where(job.c.status == JobStatus.RUNNING, job.c.lease_until < self._clock(connection))
                 .order_by(job.c.lease_until, job.c.id)
                 .limit(1)
@@ -159,8 +156,7 @@ class Claims:
             ).one_or_none()
             if row is None:
                 return False
-            entry = reading.find_job(connection, row.id)
-            assert entry is not None
+            (entry,) = reading.entries_of(connection, [row])
             return self._fail(connection, Claim(entry, row.lease_token), RUNNER_LOST)
 
     def _fail(self, connection: Connection, claim: Claim, failure: Failure) -> bool:

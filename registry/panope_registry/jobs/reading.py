@@ -33,11 +33,14 @@ def find_open_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
     return next(iter(_entries(connection, wanted)), None)
 
 
-def _entries(connection: Connection, wanted: Select[Any]) -> list[JobEntry]:
-    """Two queries for any number of jobs."""
-    rows = connection.execute(wanted).all()
+def entries_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[JobEntry]:
+    """What whole rows of the table tell, and what those jobs need; one query for any number."""
     needs = _needs(connection, [row.id for row in rows])
     return [_entry(row, tuple(needs[row.id])) for row in rows]
+
+
+def _entries(connection: Connection, wanted: Select[Any]) -> list[JobEntry]:
+    return entries_of(connection, connection.execute(wanted).all())
 
 
 def _needs(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[int]]:
