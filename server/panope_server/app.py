@@ -18,6 +18,7 @@ import structlog
 
 from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
+from panope_registry.aliases import Aliases
 from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
@@ -35,6 +36,7 @@ from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.acquire import Acquisition
+from panope_server.runtime.aliases import AliasBoard
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
@@ -109,13 +111,15 @@ class App:
         jobs = Jobs(database)
         board = JobBoard(jobs)
         hardware = Hardware.for_settings(settings)
-        manager = ModelManager(settings, registry, hardware, metrics, health.model_changed, jobs, board)
+        aliases = Aliases(database)
+        manager = ModelManager(settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases)
         stack.push_async_callback(manager.close)
         await manager.start()
 
         serving = Serving(database, await asyncio.to_thread(Store, settings.home_path / "store"))
         acquisition = Acquisition(jobs, serving, partial(check_vendor, settings))
-        server = GrpcServer(settings, self._pipeline(manager, metrics), manager, acquisition, board, health)
+        pipeline = self._pipeline(manager, metrics)
+        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), health)
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
         admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)

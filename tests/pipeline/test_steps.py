@@ -32,6 +32,9 @@ class Recorder:
 class Models:
     """A directory of two models."""
 
+    async def model_for(self, name: str) -> str:
+        return {"prod": "acme/tiny"}.get(name, name)
+
     async def task_of(self, model: str) -> str:
         tasks = {"acme/tiny": "embed", "acme/judge": "classify"}
         if model not in tasks:

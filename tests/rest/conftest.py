@@ -28,6 +28,7 @@ from panope_backends.errors import (
     PreconditionError,
 )
 from panope_envoy.options import EdgeOptions
+from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
 from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobProgress, JobStatus
 from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
@@ -95,6 +96,9 @@ class FakeModels:
 
     async def devices(self) -> list[Device]:
         return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]
+
+    async def model_for(self, name: str) -> str:
+        return name
 
     async def task_of(self, model: str) -> str:
         return (await self.get(model)).task
@@ -222,6 +226,50 @@ def job_entries() -> dict[int, JobEntry]:
 
 
 @dataclass
+class FakeAliases:
+    """Aliases in memory; `embed` points to the embedder."""
+
+    events: list[AliasEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._add("embed", EMBEDDER, AliasAction.SET, "", "")
+
+    async def list(self, model: str = "") -> list[AliasEntry]:
+        newest = {event.alias: event for event in self.events}
+        return [_entry(event) for event in newest.values() if event.target_model and model in {"", event.target_model}]
+
+    async def history(self, alias: str) -> list[AliasEvent]:
+        found = [event for event in reversed(self.events) if event.alias == alias]
+        if not found:
+            raise NotFoundError(f"alias `{alias}` does not exist", reason="alias_not_found", field="alias")
+        return found
+
+    async def set(self, alias: str, model: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        now = next((entry.target_model for entry in await self.list() if entry.name == alias), "")
+        if expected not in {None, now}:
+            raise PreconditionError("it points elsewhere", reason="alias_moved", field="expected")
+        return self._add(alias, model, AliasAction.SET, who, reason)
+
+    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        history = await self.history(alias)
+        return self._add(alias, history[-1].target_model, AliasAction.ROLLED_BACK, who, reason)
+
+    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+        await self.history(alias)
+        self._add(alias, "", AliasAction.REMOVED, who, reason)
+
+    def _add(self, alias: str, model: str, action: AliasAction, who: str, reason: str) -> AliasEntry:
+        version = sum(event.alias == alias for event in self.events) + 1
+        at = datetime(2026, 1, 2, tzinfo=UTC)
+        self.events.append(AliasEvent(alias, version, action, model, "", who, reason, at))
+        return _entry(self.events[-1])
+
+
+def _entry(event: AliasEvent) -> AliasEntry:
+    return AliasEntry(event.alias, event.target_model, "", event.version, event.at)
+
+
+@dataclass
 class FakeAcquisition:
     """Takes every wish and answers with a job."""
 
@@ -334,6 +382,7 @@ class Edge:
     models: FakeModels
     instances: FakeInstances
     jobs: FakeJobs
+    aliases: FakeAliases
     acquisition: FakeAcquisition
     files: FakeFiles
     not_ready: dict[str, str]
@@ -394,7 +443,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     thread.start()
     folder = tmp_path_factory.mktemp("edge")
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
-    jobs, acquisition = FakeJobs(job_entries()), FakeAcquisition()
+    jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
     content = bytes(range(256)) * (4 << 12)
     (folder / "blob").write_bytes(content)
     files = FakeFiles(folder / "blob", hashlib.sha256(content).hexdigest())
@@ -406,7 +455,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
         pipeline = Pipeline([Validate(settings.limits), Resolve(models)], instances.answer)
-        grpc_server = GrpcServer(settings, pipeline, models, acquisition, jobs, Health(PUBLIC_SERVICES))
+        grpc_server = GrpcServer(settings, pipeline, models, acquisition, jobs, aliases, Health(PUBLIC_SERVICES))
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:
@@ -442,6 +491,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         models=models,
         instances=instances,
         jobs=jobs,
+        aliases=aliases,
         acquisition=acquisition,
         files=files,
         not_ready=not_ready,
@@ -473,6 +523,7 @@ def edge(running_edge: Edge) -> Edge:
     running_edge.models.loaded.clear()
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
     running_edge.acquisition.asked.clear()
+    running_edge.aliases.__init__()  # type: ignore[misc]  # as above
     running_edge.not_ready.clear()
     running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
     return running_edge

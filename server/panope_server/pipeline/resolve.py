@@ -1,4 +1,4 @@
-"""From the name in a call to a model that the registry knows."""
+"""From the name in a call, a model's or an alias, to a model that the registry knows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from panope_server.work import Answer, Call
 
 class Directory(Protocol):
     """Knows which models exist."""
+
+    async def model_for(self, name: str) -> str:
+        """The model that a name means: itself, or where the alias of that name points."""
 
     async def task_of(self, model: str) -> str:
         """The model's task; NotFoundError when there is no such model."""
@@ -32,6 +35,7 @@ class Resolve:
             if default is None:
                 raise InvalidInputError("`model` is missing and there is no default model", field="model")
             call.model = default
+        call.model = await self._directory.model_for(call.model)
         task = await self._directory.task_of(call.model)
         call.resolved = True
         if call.task and task != call.task:

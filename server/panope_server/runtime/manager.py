@@ -10,7 +10,8 @@ from functools import partial
 import structlog
 
 from panope_backends.api import Device
-from panope_backends.errors import NotFoundError, PanopeError, ShuttingDownError
+from panope_backends.errors import NotFoundError, PanopeError, PreconditionError, ShuttingDownError
+from panope_registry.aliases import AliasEntry, Aliases
 from panope_registry.jobs import Jobs
 from panope_registry.registry import ModelEntry, Registry
 from panope_server.config import Settings
@@ -35,6 +36,7 @@ class ModelManager:
         on_state: told after every change of a model's state.
         jobs: where downloads are asked for.
         board: where they are followed.
+        aliases: names that calls may use for models.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ModelManager:
         on_state: Callable[[str, ModelState], None],
         jobs: Jobs,
         board: JobBoard,
+        aliases: Aliases,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -53,6 +56,8 @@ class ModelManager:
         self._metrics = metrics
         self._on_state = on_state
         self._preparer = Preparer(settings, registry, hardware)
+        self._aliases = aliases
+        self._targets: dict[str, AliasEntry] = {}
         self._downloads = Downloads(self._fresh_entry, jobs, board)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
@@ -88,6 +93,22 @@ class ModelManager:
             await self._downloads.ensure(await self._entry(model), wait=wait)
 
     # The directory that the pipeline resolves names with.
+
+    async def model_for(self, name: str) -> str:
+        """The model that a name means: itself, or where the alias of that name points."""
+        if name in self._entries:
+            return name
+        target = self._targets.get(name) or await self._alias(name)
+        if target is None:
+            return name
+        if target.variant_digest:
+            raise PreconditionError(
+                f"alias `{name}` points to one variant of `{target.target_model}`, and this server chooses variants "
+                "itself; point it to the model",
+                reason="alias_of_variant",
+                field="model",
+            )
+        return target.target_model
 
     async def task_of(self, model: str) -> str:
         """The model's task; NotFoundError when there is no such model."""
@@ -162,6 +183,12 @@ class ModelManager:
         self._entries[name] = entry
         return entry
 
+    async def _alias(self, name: str) -> AliasEntry | None:
+        try:
+            return await asyncio.to_thread(self._aliases.get, name)
+        except NotFoundError:
+            return None
+
     async def _follow(self) -> None:
         """Sees within a second what other processes, such as `panope import`, did to the registry."""
         while True:
@@ -176,6 +203,7 @@ class ModelManager:
         if token == self._token:
             return
         entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
+        self._targets = {alias.name: alias for alias in await asyncio.to_thread(self._aliases.list)}
         self._entries = {entry.name: entry for entry in entries}
         self._token = token
         for name in [name for name in self._runtimes if name not in self._entries]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from panope_backends.api import Device
+from panope_registry.aliases import AliasEntry, AliasEvent
 from panope_registry.handlers.requests import DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.serving import ServedFile
@@ -75,3 +76,22 @@ class Acquisition(Protocol):
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served; NotFoundError when there is no such model."""
+
+
+class Aliases(Protocol):
+    """Names that point to models; see `panope_registry.aliases.Aliases` for the errors."""
+
+    async def list(self, model: str = "") -> Sequence[AliasEntry]:
+        """Aliases by name; only those of one model if it is named."""
+
+    async def history(self, alias: str) -> Sequence[AliasEvent]:
+        """Every change, the newest first; NotFoundError when there never was such an alias."""
+
+    async def set(self, alias: str, model: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        """Points an alias to a model, if it points to `expected` now; None is content with anything."""
+
+    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        """Points an alias to where it pointed before."""
+
+    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+        """Forgets an alias; its history stays."""

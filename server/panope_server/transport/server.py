@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from panope.rest.v1 import alias_service_pb2_grpc as rest_alias_service_pb2_grpc
 from panope.rest.v1 import (
     hugging_face_service_pb2_grpc,
     openai_service_pb2_grpc,
@@ -15,6 +16,8 @@ from panope.rest.v1 import (
 from panope.rest.v1 import job_service_pb2_grpc as rest_job_service_pb2_grpc
 from panope.rest.v1 import registry_service_pb2_grpc as rest_registry_service_pb2_grpc
 from panope.v1 import (
+    alias_service_pb2,
+    alias_service_pb2_grpc,
     embed_service_pb2,
     embed_service_pb2_grpc,
     infer_service_pb2,
@@ -26,14 +29,16 @@ from panope.v1 import (
 )
 from panope_backends.errors import PreconditionError
 from panope_server.config import Settings
+from panope_server.transport.alias_servicer import AliasServicer
 from panope_server.transport.embed_servicer import EmbedServicer
 from panope_server.transport.health import Health
 from panope_server.transport.infer_servicer import InferServicer
 from panope_server.transport.interceptor import ErrorInterceptor
 from panope_server.transport.job_servicer import JobServicer
-from panope_server.transport.ports import Acquisition, Jobs, Models, Pipeline
+from panope_server.transport.ports import Acquisition, Aliases, Jobs, Models, Pipeline
 from panope_server.transport.reflection import add_reflection
 from panope_server.transport.registry_servicer import RegistryServicer
+from panope_server.transport.rest.aliases import AliasRestServicer
 from panope_server.transport.rest.hugging_face import HuggingFaceServicer
 from panope_server.transport.rest.jobs import JobRestServicer
 from panope_server.transport.rest.openai import OpenAiServicer
@@ -41,6 +46,7 @@ from panope_server.transport.rest.panope import PanopeServicer
 from panope_server.transport.rest.registry import RegistryRestServicer
 
 PUBLIC_SERVICES: list[str] = [
+    alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
@@ -66,6 +72,7 @@ class GrpcServer:
         models: Models,
         acquisition: Acquisition,
         jobs: Jobs,
+        aliases: Aliases,
         health: Health,
     ) -> None:
         self._settings = settings
@@ -78,6 +85,8 @@ class GrpcServer:
         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
             RegistryServicer(models, acquisition), self._server
         )
+        alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasServicer(aliases), self._server)
+        rest_alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasRestServicer(aliases), self._server)
         job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(jobs), self._server)
         rest_job_service_pb2_grpc.add_JobServiceServicer_to_server(JobRestServicer(jobs), self._server)
         rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(

@@ -114,3 +114,46 @@ class JobPathWithBody(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["body", b"body", "job", b"job"]) -> None: ...
 
 Global___JobPathWithBody: typing_extensions.TypeAlias = JobPathWithBody
+
+@typing.final
+class AliasPath(google.protobuf.message.Message):
+    """A request whose path names an alias."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """Its name, percent-decoded once."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias"]) -> None: ...
+
+Global___AliasPath: typing_extensions.TypeAlias = AliasPath
+
+@typing.final
+class AliasPathWithBody(google.protobuf.message.Message):
+    """A request whose path names an alias and that has a body."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """Its name, percent-decoded once."""
+    @property
+    def body(self) -> google.api.httpbody_pb2.HttpBody:
+        """The body as it was sent."""
+
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        body: google.api.httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "body", b"body"]) -> None: ...
+
+Global___AliasPathWithBody: typing_extensions.TypeAlias = AliasPathWithBody

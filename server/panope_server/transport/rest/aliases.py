@@ -1,0 +1,104 @@
+"""Aliases as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import Meta, Struct
+
+from panope.rest.v1 import alias_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import AliasPath, AliasPathWithBody, NoPath
+from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_server.transport.context import Context
+from panope_server.transport.ports import Aliases
+from panope_server.transport.rest.bodies import Body, json_body
+from panope_server.transport.rest.query import query_of
+
+WHO = "rest"
+"""Who changes an alias, as far as is known."""
+
+_Word = Annotated[str, Meta(min_length=1, max_length=200)]
+_Reason = Annotated[str, Meta(max_length=1000)]
+
+
+class SetBody(Struct, forbid_unknown_fields=True):
+    """The body of PUT /v1/aliases/{alias}; `expected` is empty for an alias that must not exist."""
+
+    model: _Word
+    expected: str | None = None
+    reason: _Reason = ""
+
+
+class RollbackBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/aliases/rollback."""
+
+    alias: _Word
+    expected: str | None = None
+    reason: _Reason = ""
+
+
+_SET = Body(SetBody)
+_ROLLBACK = Body(RollbackBody)
+
+
+class AliasRestServicer(pb_grpc.AliasServiceServicer):
+    """Serves panope.rest.v1.AliasService."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
+
+    async def ListAliases(self, request: NoPath, context: Context) -> HttpBody:
+        """Lists aliases."""
+        query = query_of(context, ("model",))
+        return json_body({"aliases": [_alias(entry) for entry in await self._aliases.list(query.get("model", ""))]})
+
+    async def GetAlias(self, request: AliasPath, context: Context) -> HttpBody:
+        """Tells about one alias."""
+        query_of(context)
+        events = await self._aliases.history(request.alias)
+        removed = events[0].action is AliasAction.REMOVED
+        told = {"name": request.alias, "model": None if removed else events[0].target_model}
+        return json_body(told | {"version": events[0].version, "events": [_event(event) for event in events]})
+
+    async def SetAlias(self, request: AliasPathWithBody, context: Context) -> HttpBody:
+        """Points an alias to a model."""
+        query_of(context)
+        body = _SET.read(request.body)
+        entry = await self._aliases.set(request.alias, body.model, expected=body.expected, who=WHO, reason=body.reason)
+        return json_body(_alias(entry))
+
+    async def RollbackAlias(self, request: HttpBody, context: Context) -> HttpBody:
+        """Points an alias to where it pointed before."""
+        query_of(context)
+        body = _ROLLBACK.read(request)
+        entry = await self._aliases.rollback(body.alias, expected=body.expected, who=WHO, reason=body.reason)
+        return json_body(_alias(entry))
+
+    async def DeleteAlias(self, request: AliasPath, context: Context) -> HttpBody:
+        """Forgets an alias."""
+        query = query_of(context, ("expected", "reason"))
+        await self._aliases.remove(
+            request.alias, expected=query.get("expected"), who=WHO, reason=query.get("reason", "")
+        )
+        return json_body({"name": request.alias, "model": None})
+
+
+def _alias(entry: AliasEntry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "model": entry.target_model,
+        "version": entry.version,
+        "changed_at": entry.changed_at.isoformat(),
+    }
+
+
+def _event(event: AliasEvent) -> dict[str, object]:
+    return {
+        "version": event.version,
+        "action": event.action.value,
+        "model": event.target_model or None,
+        "who": event.who,
+        "reason": event.reason,
+        "at": event.at.isoformat(),
+    }
