@@ -62,9 +62,7 @@ def _header(memory: Memory, path: str = "w.gguf") -> RemoteHeader:
 
 @given(
     size=st.integers(0, 3 * FIRST_BYTES),
-    reads=st.lists(
-        st.tuples(st.integers(0, 3 * FIRST_BYTES), st.integers(0, 2 * FIRST_BYTES)), max_size=MAX_REQUESTS // 4
-    ),
+    reads=st.lists(st.tuples(st.integers(0, 3 * FIRST_BYTES), st.integers(0, 2 * FIRST_BYTES)), max_size=6),
 )
 def test_every_read_is_that_part_of_the_file(size: int, reads: list[tuple[int, int]]) -> None:
     data = bytes(number * 31 % 251 for number in range(size))
@@ -93,9 +91,10 @@ def test_the_longest_header_of_any_format_is_within_reach() -> None:
 def test_jumps_have_a_limit(path: str, most: int) -> None:
     memory = Memory(bytes(8 << 20))
     header = _header(memory, path)
+    for number in range(most):
+        header.read(number * 2 * FIRST_BYTES, 1)
     with pytest.raises(OutOfReachError) as caught:
-        for number in range(most + 1):
-            header.read(number * 2 * FIRST_BYTES, 1)
+        header.read(most * 2 * FIRST_BYTES, 1)
     assert len(memory.ranges) == most
     assert caught.value.reason == "broken_file"
 
