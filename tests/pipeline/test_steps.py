@@ -6,10 +6,11 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from panope_backends.errors import DeadlineError, InvalidInputError, NotFoundError, OverloadedError
+from panope_backends.errors import DeadlineError, InvalidInputError, LoadingError, NotFoundError, OverloadedError
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.fetch import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
 from panope_server.transport.errors import code_name
@@ -43,6 +44,40 @@ class Models:
 
     async def default_for(self, task: str) -> str | None:
         return {"embed": "acme/tiny"}.get(task)
+
+
+class Shelf:
+    """Brings models here, or tells that they are on their way."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    async def fetch(self, model: str, *, wait: bool) -> None:
+        self.asked.append((model, wait))
+        if not wait:
+            raise LoadingError(f"model `{model}` is being downloaded", retry_after_seconds=5.0)
+
+
+async def test_an_alias_in_a_call_means_its_model(call, answer: Answer) -> None:
+    async def last(call: Call) -> Answer:
+        assert call.model == "acme/tiny"
+        return answer
+
+    assert await Pipeline([Resolve(Models())], last).run(call(model="prod")) is answer
+
+
+async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call, answer: Answer) -> None:
+    async def last(_: Call) -> Answer:
+        return answer
+
+    shelf = Shelf()
+    pipeline = Pipeline([Fetch(shelf)], last)
+    with pytest.raises(LoadingError):
+        await pipeline.run(call())
+    waiting = call()
+    waiting.wait = True
+    assert await pipeline.run(waiting) is answer
+    assert shelf.asked == [("acme/tiny", False), ("acme/tiny", True)]
 
 
 async def test_steps_wrap_each_other_in_their_order(call, answer: Answer) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_backends.errors import InvalidInputError, PanopeError
+from panope_backends.errors import PanopeError
+from panope_server.cli.opened import opened
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
 
@@ -126,24 +127,10 @@ def worker(
 @contextmanager
 def job_table(home: str | None, config: Path | None) -> Iterator[Jobs]:
     """The jobs of the home's registry."""
-    from panope_registry.database import Database, open_engine
     from panope_registry.jobs import Jobs
-    from panope_registry.registry import Registry
 
-    settings = settings_for(home, config=config)
-    try:
-        Registry.open(settings.registry_url, settings.home_path).close()  # makes the tables if there are none
-        database = Database(open_engine(settings.registry_url))
-    except PanopeError as error:
-        fail(error.message)
-    try:
+    with opened(home, config) as (database, _):
         yield Jobs(database)
-    except InvalidInputError as error:
-        fail(error.message, 2)
-    except PanopeError as error:
-        fail(error.message)
-    finally:
-        database.close()
 
 
 def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from panope_server.cli import (
+    alias_commands,
     inspect_commands,
     job_commands,
     model_commands,
     pull_commands,
     registry_commands,
     serve_command,
+    store_commands,
 )
 
 app = typer.Typer(
@@ -29,6 +31,12 @@ app.command("pull")(pull_commands.pull)
 app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
 app.command("discover")(registry_commands.discover)
+app.command("files")(store_commands.files)
+app.command("rm")(store_commands.rm)
+app.command("gc")(store_commands.gc)
+app.command("du")(store_commands.du)
+app.command("verify")(store_commands.verify)
+app.add_typer(alias_commands.alias, name="alias")
 app.add_typer(job_commands.jobs, name="jobs")
 app.command("worker")(job_commands.worker)
 app.command("ps")(model_commands.ps)

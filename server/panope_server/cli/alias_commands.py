@@ -1,0 +1,127 @@
+"""Commands on aliases; no server is needed, and a running one follows within a second."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panope_server.cli.opened import opened
+from panope_server.cli.options import ConfigFile, Home, Json
+from panope_server.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from panope_registry.aliases import AliasEntry, Aliases
+
+alias = typer.Typer(help="Point names to models, and back.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The alias: NAME or VENDOR/NAME.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for people.")]
+Expected = Annotated[
+    str | None,
+    typer.Option("--expected", help="The model that it must point to now; '' for an alias that must not exist."),
+]
+
+
+@alias.command("list")
+def list_aliases(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """List the aliases."""
+    with _aliases(home, config) as aliases:
+        found = aliases.list()
+    if json:
+        print_json([_document(entry) for entry in found])
+        return
+    rows = ((entry.name, entry.target, str(entry.version), f"{entry.changed_at:%Y-%m-%d %H:%M}") for entry in found)
+    print_table(("ALIAS", "POINTS TO", "VERSION", "SINCE (UTC)"), rows, empty="no aliases")
+
+
+@alias.command("set")
+def set_alias(
+    name: Name,
+    model: Annotated[str, typer.Argument(help="The model, as VENDOR/NAME.")],
+    expected: Expected = None,
+    reason: Reason = "",
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Point an alias to a model."""
+    with _aliases(home, config) as aliases:
+        _tell(aliases.set(name, model, expected=expected, who=_who(), reason=reason), json=json)
+
+
+@alias.command("rollback")
+def rollback(
+    name: Name,
+    expected: Expected = None,
+    reason: Reason = "",
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Point an alias to where it pointed before."""
+    with _aliases(home, config) as aliases:
+        _tell(aliases.rollback(name, _who(), reason, expected=expected), json=json)
+
+
+@alias.command("rm")
+def remove(
+    name: Name,
+    expected: Expected = None,
+    reason: Reason = "",
+    home: Home = None,
+    config: ConfigFile = None,
+) -> None:
+    """Forget an alias; its history stays."""
+    with _aliases(home, config) as aliases:
+        aliases.remove(name, _who(), reason, expected=expected)
+    console.print(f"alias {name} is gone", highlight=False)
+
+
+@alias.command("history")
+def history(name: Name, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Tell every change of an alias, the newest first."""
+    with _aliases(home, config) as aliases:
+        events = aliases.history(name)
+    if json:
+        print_json(events)
+        return
+    rows = (
+        (str(event.version), event.action.value, event.target_model or "-", event.who, event.reason) for event in events
+    )
+    print_table(("VERSION", "WHAT", "POINTS TO", "WHO", "WHY"), rows, empty="no changes")
+
+
+@contextmanager
+def _aliases(home: str | None, config: Path | None) -> Iterator[Aliases]:
+    from panope_registry.aliases import Aliases
+
+    with opened(home, config) as (database, _):
+        yield Aliases(database)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container the user may have no name
+        return "unknown"
+
+
+def _tell(entry: AliasEntry, *, json: bool) -> None:
+    if json:
+        print_json(_document(entry))
+    else:
+        console.print(f"{entry.name} points to [bold]{entry.target}[/] (version {entry.version})", highlight=False)
+
+
+def _document(entry: AliasEntry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "model": entry.target_model,
+        "version": entry.version,
+        "changed_at": entry.changed_at.isoformat(),
+    }

@@ -1,0 +1,40 @@
+"""The database and the store of a home, for commands that look into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from panope_backends.errors import InvalidInputError, PanopeError
+from panope_server.cli.options import settings_for
+from panope_server.cli.output import fail
+
+if TYPE_CHECKING:
+    from panope_registry.database import Database
+    from panope_registry.store import Store
+
+
+@contextmanager
+def opened(home: str | None, config: Path | None) -> Iterator[tuple[Database, Store]]:
+    """Opens both; what goes wrong in the block ends the command with a sentence, bad input with exit code 2."""
+    from panope_registry.database import Database, open_engine
+    from panope_registry.registry import Registry
+    from panope_registry.store import Store
+
+    settings = settings_for(home, config=config)
+    try:
+        Registry.open(settings.registry_url, settings.home_path).close()  # makes the tables if there are none
+        database = Database(open_engine(settings.registry_url))
+        store = Store(settings.home_path / "store")
+    except PanopeError as error:
+        fail(error.message)
+    try:
+        yield database, store
+    except InvalidInputError as error:
+        fail(error.message, 2)
+    except PanopeError as error:
+        fail(error.message)
+    finally:
+        database.close()

@@ -1,0 +1,128 @@
+"""Commands on the store: which files a model has, what takes room, what may go, whether all of it is intact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panope_server.cli.opened import opened
+from panope_server.cli.options import ConfigFile, Home, Json
+from panope_server.cli.output import bytes_text, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from panope_registry.care.care import StoreCare
+
+Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
+
+
+def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """List the files of a model's repo, whether they are here or not."""
+    from panope_registry.serving import Serving
+
+    with opened(home, config) as (database, store):
+        revision = Serving(database, store).revision(model)
+    if json:
+        print_json({"model": model, "commit": revision.commit, "files": [asdict(file) for file in revision.files]})
+        return
+    rows = (
+        (file.path, file.kind, bytes_text(file.size_bytes), "here" if file.is_here else "-", file.sha256[:12] or "-")
+        for file in revision.files
+    )
+    print_table(("PATH", "KIND", "SIZE", "STATE", "SHA256"), rows, empty="no files")
+
+
+def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Delete a model, and the files that nothing else needs."""
+    with _care(home, config) as care:
+        removed = care.remove_model(model)
+    if json:
+        print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
+    else:
+        console.print(f"deleted {model}; {bytes_text(removed.freed_bytes)} are free again", highlight=False)
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would go, and remove nothing.")] = False,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Remove what nothing needs any more, and record what is missing."""
+    with _care(home, config) as care:
+        collected = care.collect(dry_run=dry_run)
+    if json:
+        print_json(asdict(collected) | {"freed_bytes": collected.freed_bytes, "dry_run": dry_run})
+        return
+    rows = ((removal.kind.value, removal.name, bytes_text(removal.size_bytes)) for removal in collected.removed)
+    print_table(("WHAT", "NAME", "SIZE"), rows, empty="nothing is there that nothing needs")
+    word = "would be" if dry_run else "are"
+    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again", highlight=False)
+    if collected.missing:
+        console.print(f"{len(collected.missing)} recorded files are missing and count as not here", highlight=False)
+
+
+def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+    """Tell what the store takes; files that several models share are counted once."""
+    with _care(home, config) as care:
+        usage = care.usage()
+    if json:
+        print_json(asdict(usage) | {"total_bytes": usage.total_bytes})
+        return
+    rows = (
+        (
+            ", ".join(variant.models) or "-",
+            f"{variant.format} {variant.precision}",
+            bytes_text(variant.size_bytes),
+            bytes_text(variant.own_bytes),
+            ", ".join(keep.value for keep in variant.kept_by) or "-",
+        )
+        for variant in usage.variants
+    )
+    print_table(("MODELS", "VARIANT", "SIZE", "OF ITS OWN", "KEPT BY"), rows, empty="the store is empty")
+    parts = {
+        "files": usage.blob_bytes,
+        "unfinished": usage.partial_bytes,
+        "damaged": usage.quarantine_bytes,
+        "copies in views": usage.view_bytes,
+        "trash": usage.trash_bytes,
+    }
+    told = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
+    console.print(
+        f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}; {bytes_text(usage.free_bytes)} free",
+        highlight=False,
+    )
+
+
+def verify(
+    oldest: Annotated[
+        int | None, typer.Option("--oldest", min=1, help="Only so many, those not looked at for longest.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Hash the store's files again; damaged ones are put away. The exit code is 1 when one is damaged or missing."""
+    with _care(home, config) as care:
+        verified = care.verify(oldest=oldest)
+    if json:
+        print_json(asdict(verified))
+    else:
+        console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}", highlight=False)
+        for word, found in (("damaged", verified.damaged), ("missing", verified.missing)):
+            for sha256 in found:
+                console.print(f"{word}: {sha256}", highlight=False)
+    if verified.damaged or verified.missing:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _care(home: str | None, config: Path | None) -> Iterator[StoreCare]:
+    from panope_registry.care.care import StoreCare
+
+    with opened(home, config) as (database, store):
+        yield StoreCare(database, store)
