@@ -24,7 +24,7 @@ from generator.words import default_words, words
 from panope_backends.errors import InternalError, PanopeError
 from panope_server.transport.admin import admin_app
 from panope_server.transport.errors import TABLE
-from panope_server.transport.rest import hugging_face, openai, panope, tensors
+from panope_server.transport.rest import aliases, hugging_face, openai, panope, registry, tensors
 from panope_server.transport.task_value import EmbedValue
 
 PACKAGE = "panope.v1"
@@ -53,7 +53,15 @@ REST = """
 ## REST
 
 Bodies are JSON, sent with `content-type: application/json`. An unknown field is an error that names it. In a path a
-model's name may be written `vendor/name` or `vendor%2Fname`.
+model's name may be written `vendor/name` or `vendor%2Fname`; where a model may be named in a call, an alias may.
+
+A call of a registered model whose files are not here starts their download and answers 503 (UNAVAILABLE) with
+`model_loading`, how far it is, and the time to come back. With the header `x-panope-wait: true` (in gRPC, the metadata)
+it waits instead, as long as its deadline lets it.
+
+Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified: `/v1/files/{sha256}`, and
+the hub's own read routes under `/hub`. With `HF_ENDPOINT=http://localhost:8000/hub` the hub's clients pull from here
+what this store holds; other files are not listed.
 """
 
 GRPC = """
@@ -80,7 +88,7 @@ HTTP_STATUS: Mapping[str, int] = {
 ADMIN: Mapping[str, str] = {
     "/health": "200 while the process answers.",
     "/ready": "200 when every model that should serve does; 503 names the others and why.",
-    "/status": "Versions, ports, Envoy, every model with its instances.",
+    "/status": "Versions, ports, Envoy, the job worker, every model with its instances.",
     "/metrics": "Metrics in Prometheus's text format.",
     "/v1/metrics": "As `/metrics`.",
 }
@@ -93,6 +101,11 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (tensors.TensorBody, "Tensor"),
     (tensors.OutputBody, "Tensor"),
     (EmbedValue, "EmbedRequest"),
+    (registry.RegisterBody, "RegisterModelRequest"),
+    (registry.SourceBody, "RegisterModelRequest"),
+    (registry.PullBody, "PullModelRequest"),
+    (aliases.SetBody, "SetAliasRequest"),
+    (aliases.RollbackBody, "RollbackAliasRequest"),
     (panope.LoadBody, "LoadModelRequest"),
     (panope.UnloadBody, "UnloadModelRequest"),
 )
@@ -100,6 +113,12 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
 #: Fields of REST bodies that no message has.
 TOLD: Mapping[str, str] = {
     "encoding_format": "Vectors as numbers, or as base64 of little-endian 32-bit floats. Default: `float`.",
+    "model_vendor": "The first part of the model's name; with `model_name`, or without both for that of its repo.",
+    "model_name": "The second part of the model's name.",
+    "source": "Where the model comes from.",
+    "repo_id": "`vendor/name` on the hub; the model has the same name.",
+    "provider": "The kind of source.",
+    "quantization_targets": "Refused unless empty: this server does not quantize.",
     "datatype": "The type of every element.",
 }
 
