@@ -32,7 +32,7 @@ class StoredVariant:
 
     Attributes:
         fingerprints: sha256 -> fingerprint when this store last hashed it; those it never hashed are missing.
-        absent: the files that were never in this store.
+        absent: the files that are not in this store, or damaged there.
     """
 
     id: int
@@ -91,7 +91,7 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
     ).all()
     files = tuple(ManifestFile(row.name, row.path, row.sha256, row.size_bytes) for row in rows)
     fingerprints = {row.sha256: row.fingerprint for row in rows if row.fingerprint}
-    absent = tuple(file for file, row in zip(files, rows, strict=True) if row.state is None)
+    absent = tuple(file for file, row in zip(files, rows, strict=True) if row.state != "present")
     return StoredVariant(
         found.id, found.digest, found.format, found.precision, found.parameter_count, files, fingerprints, absent
     )

@@ -79,6 +79,11 @@ def record_damaged(connection: Connection, sha256: str, store: str) -> None:
     _put_location(connection, sha256, store, state="quarantined", fingerprint="")
 
 
+def record_missing(connection: Connection, sha256: str, store: str) -> None:
+    """Records that a store has a blob no more; where a hub has it, it can be downloaded again."""
+    connection.execute(delete(blob_location).filter_by(sha256=sha256, store=store))
+
+
 def record_variant(
     connection: Connection,
     manifest: Manifest,

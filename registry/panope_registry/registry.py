@@ -327,11 +327,15 @@ class Registry:
         return hashed
 
     def _lost(self, path: str, error: BlobError) -> DataLossError:
-        if not error.missing:
+        if error.missing:
+            # No change for those who follow: they would try again, find it missing again, and so on.
+            with self._database.write() as connection:
+                recording.record_missing(connection, error.sha256, self._store.id)
+        else:
             with self._database.change() as connection:
                 recording.record_damaged(connection, error.sha256, self._store.id)
         what = "is missing from the store" if error.missing else "is damaged: its bytes do not match their sha256"
-        return DataLossError(f"file `{shown(path)}` of this model {what}; import the model again")
+        return DataLossError(f"file `{shown(path)}` of this model {what}; import or pull the model again")
 
 
 def _not_downloaded(wanted: Sequence[WantedFile]) -> PreconditionError:

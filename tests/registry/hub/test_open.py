@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_not_found(source: HubSource, revision: Remo
         ("redirect", {"location": "file:///etc/passwd"}, "source_protocol"),
         ("redirect", {"location": "http://user:password@localhost/"}, "source_protocol"),
         ("redirect", {"location": ""}, "source_protocol"),
-        ("redirect", {"location": "http://127.0.0.1:99999/"}, "source_protocol"),
+        ("redirect", {"location": "http://[::1"}, "source_protocol"),
         ("status", {"code": 503, "on": "cdn"}, "source_unavailable"),
         ("status", {"code": 403, "on": "cdn"}, "source_unavailable"),
         ("drop_header", {"header": "content-range", "on": "cdn"}, "source_protocol"),

