@@ -21,6 +21,7 @@ type Client struct {
 	conn     *grpc.ClientConn
 	embed    panopev1.EmbedServiceClient
 	infer    panopev1.InferServiceClient
+	jobs     panopev1.JobServiceClient
 	registry panopev1.RegistryServiceClient
 }
 
@@ -79,6 +80,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		conn:     conn,
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),
+		jobs:     panopev1.NewJobServiceClient(conn),
 		registry: panopev1.NewRegistryServiceClient(conn),
 	}, nil
 }

@@ -26,6 +26,7 @@ type failure struct {
 type fake struct {
 	panopev1.UnimplementedEmbedServiceServer
 	panopev1.UnimplementedInferServiceServer
+	panopev1.UnimplementedJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
 
 	mu       sync.Mutex
@@ -41,6 +42,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	server := grpc.NewServer()
 	panopev1.RegisterEmbedServiceServer(server, f)
 	panopev1.RegisterInferServiceServer(server, f)
+	panopev1.RegisterJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(server.Stop)

@@ -25,6 +25,8 @@ from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import infer_service_pb2 as infer_pb
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
+from panope.v1 import job_service_pb2 as job_pb
+from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import model_pb2
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
@@ -58,7 +60,12 @@ class HealthServicer(aio_health.HealthServicer):
 
 
 @dataclass
-class Fake(embed_grpc.EmbedServiceServicer, infer_grpc.InferServiceServicer, registry_grpc.RegistryServiceServicer):
+class Fake(
+    embed_grpc.EmbedServiceServicer,
+    infer_grpc.InferServiceServicer,
+    job_grpc.JobServiceServicer,
+    registry_grpc.RegistryServiceServicer,
+):
     """A server of one model.
 
     Attributes:
@@ -180,6 +187,28 @@ class Fake(embed_grpc.EmbedServiceServicer, infer_grpc.InferServiceServicer, reg
         await self._enter(request, context)
         return registry_pb.GetModelResponse(model=model_pb2.Model(name=request.model, task="embed"))
 
+    async def RegisterModel(
+        self, request: registry_pb.RegisterModelRequest, context: Context
+    ) -> registry_pb.RegisterModelResponse:
+        await self._enter(request, context)
+        return registry_pb.RegisterModelResponse(job=job_pb.Job(id=1, kind="repo_sync"))
+
+    async def PullModel(self, request: registry_pb.PullModelRequest, context: Context) -> registry_pb.PullModelResponse:
+        await self._enter(request, context)
+        return registry_pb.PullModelResponse(job=job_pb.Job(id=2, kind="artifact_download"))
+
+    async def GetJob(self, request: job_pb.GetJobRequest, context: Context) -> job_pb.GetJobResponse:
+        await self._enter(request, context)
+        return job_pb.GetJobResponse(job=job_pb.Job(id=request.id, status=job_pb.Job.STATUS_RUNNING))
+
+    async def CancelJob(self, request: job_pb.CancelJobRequest, context: Context) -> job_pb.CancelJobResponse:
+        await self._enter(request, context)
+        return job_pb.CancelJobResponse(job=job_pb.Job(id=request.id, status=job_pb.Job.STATUS_CANCELLED))
+
+    async def RetryJob(self, request: job_pb.RetryJobRequest, context: Context) -> job_pb.RetryJobResponse:
+        await self._enter(request, context)
+        return job_pb.RetryJobResponse(job=job_pb.Job(id=request.id, status=job_pb.Job.STATUS_QUEUED))
+
     async def LoadModel(self, request: registry_pb.LoadModelRequest, context: Context) -> registry_pb.LoadModelResponse:
         await self._enter(request, context)
         instance = model_pb2.Instance(backend=request.backend, precision=request.precision)
@@ -205,6 +234,7 @@ class Fake(embed_grpc.EmbedServiceServicer, infer_grpc.InferServiceServicer, reg
         server = grpc.aio.server()
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)
+        job_grpc.add_JobServiceServicer_to_server(self, server)
         registry_grpc.add_RegistryServiceServicer_to_server(self, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         server.add_insecure_port(address)

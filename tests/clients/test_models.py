@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
-from panope_client import DeadlineError, Health, Model, NotFoundError
+from panope_client import DeadlineError, Health, Job, Model, NotFoundError
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -89,3 +89,18 @@ async def test_waiting_outlives_a_server_that_starts_again(
 async def test_waiting_in_vain_says_for_what_and_how_long(client: Any, fake: Any) -> None:
     with pytest.raises(DeadlineError, match=r"model `vendor/none` did not become ready within 0.1 seconds"):
         await client.wait_ready(0.1, model="vendor/none")
+
+
+async def test_a_model_is_registered_and_pulled_as_asked(client: Any, fake: Any) -> None:
+    registered = await client.register("vendor/m", revision="v1", task_hints=["embed"], preferred_format="onnx")
+    pulled = await client.pull("vendor/m", format="onnx", precision="fp16", include=[])
+
+    assert (registered.kind, pulled.kind) == ("repo_sync", "artifact_download")
+    assert (fake.requests[0].revision, list(fake.requests[0].task_hints)) == ("v1", ["embed"])
+    assert (fake.requests[1].format, fake.requests[1].precision) == ("onnx", "fp16")
+
+
+async def test_a_job_is_looked_at_cancelled_and_queued_again(client: Any) -> None:
+    assert (await client.job(7)).status == Job.STATUS_RUNNING
+    assert (await client.cancel_job(7)).status == Job.STATUS_CANCELLED
+    assert (await client.retry_job(7)).status == Job.STATUS_QUEUED

@@ -7,6 +7,7 @@ with Client("localhost:8001") as client:
     print(embeddings.vectors.shape)
 """
 
+from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
 from panope_client.aio import AsyncClient
@@ -36,6 +37,7 @@ __all__ = [
     "Health",
     "Instance",
     "InvalidInputError",
+    "Job",
     "Model",
     "NotFoundError",
     "OverloadedError",

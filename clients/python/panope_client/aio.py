@@ -15,9 +15,12 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import job_service_pb2 as job_pb
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
+from panope.v1.job_service_pb2 import Job
+from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.model_pb2 import Model
 from panope.v1.registry_service_pb2 import Device
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -59,6 +62,7 @@ class AsyncClient:
         self._embed = EmbedServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._metadata = tuple(metadata)
         self._timeout = timeout
@@ -221,6 +225,49 @@ class AsyncClient:
         """As `Client.unload`."""
         answer = await self._call(self._registry.UnloadModel, registry_pb.UnloadModelRequest(model=model), timeout)
         return answer.model
+
+    async def register(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        task_hints: Sequence[str] = (),
+        preferred_format: str = "",
+        timeout: float | None = None,
+    ) -> Job:
+        """As `Client.register`."""
+        request = registry_pb.RegisterModelRequest(
+            model=model, revision=revision, task_hints=task_hints, preferred_format=preferred_format
+        )
+        return (await self._call(self._registry.RegisterModel, request, timeout)).job
+
+    async def pull(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        format: str = "",  # noqa: A002 - the API's word
+        precision: str = "",
+        include: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Job:
+        """As `Client.pull`."""
+        request = registry_pb.PullModelRequest(
+            model=model, revision=revision, format=format, precision=precision, include=include
+        )
+        return (await self._call(self._registry.PullModel, request, timeout)).job
+
+    async def job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """As `Client.job`."""
+        return (await self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout)).job
+
+    async def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """As `Client.cancel_job`."""
+        return (await self._call(self._jobs.CancelJob, job_pb.CancelJobRequest(id=job_id), timeout)).job
+
+    async def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """As `Client.retry_job`."""
+        return (await self._call(self._jobs.RetryJob, job_pb.RetryJobRequest(id=job_id), timeout)).job
 
     async def devices(self, *, timeout: float | None = None) -> list[Device]:
         """As `Client.devices`."""

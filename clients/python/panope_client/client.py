@@ -14,9 +14,12 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import job_service_pb2 as job_pb
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
+from panope.v1.job_service_pb2 import Job
+from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.model_pb2 import Model
 from panope.v1.registry_service_pb2 import Device
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -71,6 +74,7 @@ class Client:
         self._embed = EmbedServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._metadata = tuple(metadata)
         self._timeout = timeout
@@ -273,6 +277,66 @@ class Client:
     def unload(self, model: str, *, timeout: float | None = None) -> Model:
         """Ends a model's instances after their running work and returns when their memory is free."""
         return self._call(self._registry.UnloadModel, registry_pb.UnloadModelRequest(model=model), timeout).model
+
+    def register(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        task_hints: Sequence[str] = (),
+        preferred_format: str = "",
+        timeout: float | None = None,
+    ) -> Job:
+        """Registers a model of a hub without its weights; returns the job that does it.
+
+        Args:
+            model: `vendor/name`, as the hub knows it.
+            revision: a branch, tag or commit; empty for `main`.
+            task_hints: what it is for, where its files do not tell.
+            preferred_format: such as `gguf`; empty lets the server choose.
+            timeout: see the class.
+        """
+        request = registry_pb.RegisterModelRequest(
+            model=model, revision=revision, task_hints=task_hints, preferred_format=preferred_format
+        )
+        return self._call(self._registry.RegisterModel, request, timeout).job
+
+    def pull(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        format: str = "",  # noqa: A002 - the API's word
+        precision: str = "",
+        include: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Job:
+        """Registers a model of a hub and downloads one of its variants; returns the job that does it.
+
+        Args:
+            model: `vendor/name`, as the hub knows it.
+            revision: a branch, tag or commit; empty for `main`.
+            format: of the variant; empty lets the server choose.
+            precision: of the variant; empty lets the server choose.
+            include: patterns of files to download instead of a variant's.
+            timeout: see the class.
+        """
+        request = registry_pb.PullModelRequest(
+            model=model, revision=revision, format=format, precision=precision, include=include
+        )
+        return self._call(self._registry.PullModel, request, timeout).job
+
+    def job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Tells how far a job is."""
+        return self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout).job
+
+    def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Asks a job to end; what it has downloaded is kept."""
+        return self._call(self._jobs.CancelJob, job_pb.CancelJobRequest(id=job_id), timeout).job
+
+    def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Queues a failed or cancelled job again."""
+        return self._call(self._jobs.RetryJob, job_pb.RetryJobRequest(id=job_id), timeout).job
 
     def devices(self, *, timeout: float | None = None) -> list[Device]:
         """Lists the devices that the server's backends can use, the preferred first."""
