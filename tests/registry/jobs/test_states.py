@@ -246,8 +246,8 @@ class Calls(RuleBasedStateMachine):
 
 def test_any_sequence_of_calls_leaves_every_job_in_its_right_state(database: Database) -> None:
     quick = settings(
-        max_examples=60,
-        stateful_step_count=40,
+        max_examples=40,
+        stateful_step_count=30,
         deadline=None,
         database=None,
         phases=[Phase.generate],  # making a failure small takes minutes on a database; it is short as it is
