@@ -19,6 +19,8 @@ from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
 
 TRUNCATIONS = ("refuse", "end", "start")
 
+TRIAL_TOKENS = 8
+
 
 @dataclass(slots=True, frozen=True)
 class Prompt:
@@ -128,10 +130,15 @@ class EmbedTask(SequenceTask):
             vectors = step(vectors)
         return vectors
 
+    def sample(self, tokens: int) -> TokenRow:
+        """Some words, over and over."""
+        (ids,) = self._tokenizer.encode(["a trial run " * tokens])
+        limit = min(tokens, self._max_tokens)
+        return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
+
     def trial(self) -> None:
         """Embeds a short text and takes the model's dimensions from the answer."""
-        (ids,) = self._tokenizer.encode(["a trial run"])
-        rows = self.run([TokenRow(ids)])
+        rows = self.run([self.sample(TRIAL_TOKENS)])
         if rows.shape[0] != 1 or not np.isfinite(rows).all():
             raise InternalError("the trial run of the model gave values that are not finite")
         self._width = rows.shape[1]
