@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Integer, Text
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 #: A generated key. SQLite generates keys for INTEGER alone.
 Identifier = BigInteger().with_variant(Integer, "sqlite")
@@ -47,10 +47,6 @@ class Json(TypeDecorator[dict[str, Any]]):
 
     impl = Text()
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text on every database."""
-        return dialect.type_descriptor(Text())
 
     def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> str | None:
         """Escapes everything but ASCII, so that no database refuses a character."""

@@ -22,6 +22,10 @@ from panope_registry.names import safe_relative_path
 MAX_PARAMETERS = 1 << 50
 """A header that claims more lies."""
 
+#: What a backend finds, whatever the repo calls it: a repo may hold several of a kind, each a variant of its own.
+ONNX_FILE = "model.onnx"
+OPENVINO_FILE = "openvino_model.xml"
+
 INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.\w+)")
 
@@ -107,13 +111,14 @@ def _onnx(files: Mapping[str, Path], path: str) -> WeightSet:
         if part not in files:
             raise broken(path, f"its weights are in `{part}`, which is not in the folder")
         parts.append(part)
-    return _set("onnx", facts, _at_root(parts, folder), (path,))
+    return _set("onnx", facts, _at_root(parts, folder) | {path: ONNX_FILE}, (path,))
 
 
 def _openvino(files: Mapping[str, Path], path: str) -> WeightSet:
     weights = str(PurePosixPath(path).with_suffix(".bin"))
     facts = read_openvino(files[path], path, files[weights].stat().st_size)
-    return _set("openvino", facts, _at_root([path, weights], PurePosixPath(path).parent), (path,))
+    named = {path: OPENVINO_FILE, weights: str(PurePosixPath(OPENVINO_FILE).with_suffix(".bin"))}
+    return _set("openvino", facts, named, (path,))
 
 
 def _gguf(files: Mapping[str, Path], paths: list[str]) -> Iterator[WeightSet]:

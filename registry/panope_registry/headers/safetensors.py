@@ -78,12 +78,13 @@ def _parse(raw: bytes, path: str) -> dict[str, Any]:
 def _tensor(name: str, tensor: object, path: str) -> tuple[str, int, int, int]:
     """Precision, number of elements, first byte and the byte after the last."""
     problem = broken(path, f"its safetensors header describes tensor `{name[:80]!a}` wrongly")
-    if not isinstance(tensor, dict) or tensor.get("dtype") not in DTYPES:
+    dtype = tensor.get("dtype") if isinstance(tensor, dict) else None
+    if not isinstance(tensor, dict) or not isinstance(dtype, str) or dtype not in DTYPES:
         raise problem
     shape, offsets = _naturals(tensor.get("shape")), _naturals(tensor.get("data_offsets"))
     if shape is None or offsets is None or len(shape) > MAX_RANK or len(offsets) != 2:
         raise problem
-    precision, bits = DTYPES[tensor["dtype"]]
+    precision, bits = DTYPES[dtype]
     count = math.prod(shape)
     begin, end = offsets
     if end - begin != (count * bits + 7) // 8:

