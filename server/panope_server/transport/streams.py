@@ -51,6 +51,4 @@ def stream_error(error: Exception) -> StreamError:
     if not isinstance(error, PanopeError):
         _log.error("unexpected_error", exc_info=error)
         error = InternalError("internal error; the server's log has it")
-    return StreamError(
-        code=rpc_code_number(error), message=error.message, reason=error.reason, field=error.field
-    )
+    return StreamError(code=rpc_code_number(error), message=error.message, reason=error.reason, field=error.field)
