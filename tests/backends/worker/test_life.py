@@ -44,6 +44,14 @@ def test_an_idle_worker_drains_at_once(start: Start) -> None:
     assert worker.exit_code() == EXIT_DRAINED
 
 
+def test_drain_does_not_wait_for_a_fuller_batch(start: Start) -> None:
+    worker, _ = start(batch_wait_microseconds=600_000_000)
+    worker.embed("w1")
+    worker.drain()
+    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.exit_code() == EXIT_DRAINED
+
+
 @pytest.mark.parametrize("texts", [(), ("hang",)], ids=["idle", "in a batch that never ends"])
 def test_the_end_of_the_socket_ends_the_worker(start: Start, texts: tuple[str, ...]) -> None:
     worker, _ = start(HANG)

@@ -5,6 +5,7 @@ They answer like EchoBackend, and certain words of the tests' vocabulary make th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,24 @@ class SumBackend(EchoBackend):
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
         return SumModel()
+
+
+class WitnessBackend(EchoBackend):
+    """OpenVINO itself; at the end it writes the names of the modules that its process has imported."""
+
+    name = "witness"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        from panope_backends.engines.openvino import OpenVinoBackend
+
+        loaded = OpenVinoBackend().load(model, folder, device, options)
+        assert options.cache_folder is not None
+        record = options.cache_folder / "modules.txt"
+        close = loaded.close
+
+        def close_and_tell() -> None:
+            record.write_text("\n".join(sorted(sys.modules)))
+            close()
+
+        loaded.close = close_and_tell  # type: ignore[method-assign] # the point of a double
+        return loaded
