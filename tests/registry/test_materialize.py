@@ -122,6 +122,24 @@ def test_a_touched_blob_is_hashed_once_and_used(
     assert len(hashed) == 1
 
 
+def test_a_good_blob_that_arrives_while_the_damaged_one_is_hashed_stays(
+    registry: Registry, home: Path, model: ModelEntry, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _blob(home, model, "model.safetensors")
+    good = path.read_bytes()
+    _flip_last_byte(path)
+
+    def replaced_meanwhile(hashed: Path) -> str:
+        path.with_suffix(".new").write_bytes(good)
+        path.with_suffix(".new").replace(hashed)
+        return "not the hash"
+
+    monkeypatch.setattr(store_module, "hash_file", replaced_meanwhile)
+    with pytest.raises(DataLossError):
+        registry.materialize(digest)
+    assert path.read_bytes() == good
+
+
 def _flip_unseen(path: Path) -> None:
     """Damage that keeps size and time of change, as a bad disk does it."""
     before = path.stat()
