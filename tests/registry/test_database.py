@@ -142,6 +142,15 @@ def test_a_file_that_is_no_database_is_said_to_be(tmp_path: Path) -> None:
     assert caught.value.reason == "database_damaged"
 
 
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_home_that_cannot_be_made_is_said_to_be(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PreconditionError) as caught:
+        Registry.open(f"sqlite:///{tmp_path / place / 'registry.sqlite3'}", tmp_path / place)
+    assert caught.value.reason == "home_not_writable"
+    assert str(tmp_path) not in caught.value.message
+
+
 def test_every_spelling_of_postgresql_uses_psycopg() -> None:
     for spelling in ("postgres", "postgresql", "postgresql+psycopg"):
         engine = open_engine(f"{spelling}://user@host/name")
