@@ -67,7 +67,11 @@ class Worker:
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
-        Device(loaded.model, loaded.task, queue, self._outbox).run()
+        try:
+            Device(loaded.model, loaded.task, queue, self._outbox).run()
+        except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
+            log.error("device_failed", error)
+            end(EXIT_DEFECT, "worker_ends")
         self._outbox.flush()
         loaded.model.close()
         return EXIT_DRAINED

@@ -14,7 +14,7 @@ import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.frames import MAX_FRAME_BYTES, encode_frame
-from panope_backends.worker.program import EXIT_DRAINED, EXIT_GARBAGE, EXIT_NOT_LOADED, EXIT_SERVER_GONE
+from panope_backends.worker.program import EXIT_DEFECT, EXIT_DRAINED, EXIT_GARBAGE, EXIT_NOT_LOADED, EXIT_SERVER_GONE
 
 Start = Callable[..., tuple]
 
@@ -114,6 +114,13 @@ def test_a_fault_in_native_code_ends_the_worker_with_its_signal(start: Start) ->
     with pytest.raises(EOFError):
         worker.receive()
     assert worker.exit_code() == -signal.SIGKILL
+
+
+def test_a_model_that_asks_to_exit_is_a_fault_and_not_a_good_end(start: Start) -> None:
+    worker, _ = start("worker_doubles:UnrulyBackend")
+    worker.embed("boom")
+    assert worker.exit_code() == EXIT_DEFECT
+    assert worker.log_lines("device_failed")
 
 
 def test_heartbeats_tell_memory_and_how_long_a_batch_has_been_running(start: Start) -> None:

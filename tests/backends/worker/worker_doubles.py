@@ -78,6 +78,20 @@ class SlowLoadBackend(EchoBackend):
         raise AssertionError("the gate was opened")
 
 
+class UnrulyModel(EchoModel):
+    """Ends its own thread, as no model may, once it is past its trial."""
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        if (arrays["input_ids"] == self.config["words"]["boom"]).any():
+            raise SystemExit(0)
+        return super().run(arrays, outputs)
+
+
+class UnrulyBackend(EchoBackend):
+    name = "unruly"
+    model = UnrulyModel
+
+
 class NeedyBackend(EchoBackend):
     name = "needy"
 
