@@ -73,11 +73,11 @@ class EmbedTask(SequenceTask):
         self._files = files
         self._tokenizer = tokenizer
         self._model = model
-        self._inputs = EncoderInputs(model, tokenizer)
         self._output = hidden_state_output(model.outputs)
         self._head = load_head(files.head)
         self._vocabulary_size = int(files.config.get("vocab_size") or tokenizer.vocabulary_size)
         self._max_tokens = files.max_tokens or fallback_max_tokens
+        self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
 
