@@ -38,7 +38,9 @@ class Served:
         command = [sys.executable, "-m", "panope_server", "serve", "--demo", "--home", str(home)]
         for name in ("http", "grpc", "admin"):
             command += [f"--{name}-port", str(getattr(self, f"{name}_port"))]
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("PANOPE_")}
+        # The first start writes bytecode, as on a user's machine, and the measured one reads it.
+        unwanted = ("PANOPE_", "PYTHONDONTWRITEBYTECODE")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
         started = time.monotonic()
         self.process = subprocess.Popen(
             [*command, *flags], env=environment, stdout=subprocess.DEVNULL, stderr=self._log

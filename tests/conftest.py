@@ -194,8 +194,9 @@ def _answers(server: LiveServer) -> bool:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of Panope's that a developer may have."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PANOPE_")}
+    """This process's environment without a developer's settings; programs keep their bytecode, as on other machines."""
+    unwanted = ("PANOPE_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def free_ports(count: int) -> list[int]:

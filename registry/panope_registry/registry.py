@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PreconditionError
+from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
 from panope_registry import catalogue, listing, recording
 from panope_registry.catalogue import StoredVariant
 from panope_registry.database import Database, open_engine, sqlite_file
@@ -56,9 +56,13 @@ class Registry:
             for folder in (home, *([file.parent] if file else [])):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             store = Store(home / "store")
-        except (PermissionError, NotADirectoryError, FileExistsError):
-            raise PreconditionError("the home folder cannot be written", reason="home_not_writable") from None
-        migrate(engine)
+            migrate(engine)
+        except OSError as error:  # whatever it is, the folders cannot be used
+            engine.dispose()
+            raise PreconditionError("the home folder cannot be written", reason="home_not_writable") from error
+        except PanopeError:
+            engine.dispose()
+            raise
         return cls(Database(engine), store, verify)
 
     def close(self) -> None:

@@ -89,7 +89,11 @@ def _configuration(connection: Connection) -> Iterator[Config]:
 
 @contextmanager
 def _one_at_a_time(engine: Engine) -> Iterator[None]:
-    """SQLite's own lock would do for the tables, but not for the journal's mode; PostgreSQL locks in `migrate`."""
+    """Locks a file beside SQLite's; PostgreSQL locks in `migrate`.
+
+    SQLite's own lock would do for the tables, but not for the journal's mode: of 180 starts at once, one failed with
+    "database is locked" in spite of the time that it may wait.
+    """
     file = sqlite_file(engine)
     if file is None:
         yield

@@ -121,6 +121,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="The least level logged.")] = (
         "info"
     )
+    log_format: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|json|console)$",
+            description="json, console (columns for people), or auto: console at a terminal, json otherwise.",
+        ),
+    ] = "auto"
     log_calls: Annotated[bool, Meta(description="Whether each call is logged in a line of its own.")] = True
     limits: Limits = Limits()
     workers: Workers = Workers()

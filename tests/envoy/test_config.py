@@ -28,7 +28,7 @@ def options(**given: object) -> EdgeOptions:
         {"http_host": "0.0.0.0", "admin_host": "0.0.0.0"},
         {"http_host": "::1", "admin_host": "::1"},
         {"http_host": "localhost", "admin_host": "localhost"},
-        {"cors_origins": ("*",), "access_log": "access.log"},
+        {"cors_origins": ("*",), "access_log": "/dev/null"},
         {"allowed_hosts": ("api.example.org", "*.example.org")},
     ],
 )

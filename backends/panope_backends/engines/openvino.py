@@ -1,8 +1,6 @@
 """Runs OpenVINO's own format, and turns safetensors into it.
 
-Settings chosen by measurement (MiniLM, 24 tokens a text, 2 cores with AVX-512 BF16; docs/decisions/0101):
-one stream with all cores, because two concurrent streams bring 1 to 3 % at batches of 16 and more; shapes stay dynamic,
-because padding to multiples of 8, 16 or 32 changes throughput by less than the noise.
+One stream over all cores and shapes left dynamic: docs/decisions/0101 has the measurements.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
 
 TRUNCATIONS = ("refuse", "end", "start")
 
+TRIAL_TOKENS = 8
+
 
 @dataclass(slots=True, frozen=True)
 class Prompt:
@@ -71,11 +73,11 @@ class EmbedTask(SequenceTask):
         self._files = files
         self._tokenizer = tokenizer
         self._model = model
-        self._inputs = EncoderInputs(model, tokenizer)
         self._output = hidden_state_output(model.outputs)
         self._head = load_head(files.head)
         self._vocabulary_size = int(files.config.get("vocab_size") or tokenizer.vocabulary_size)
         self._max_tokens = files.max_tokens or fallback_max_tokens
+        self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
 
@@ -128,10 +130,15 @@ class EmbedTask(SequenceTask):
             vectors = step(vectors)
         return vectors
 
+    def sample(self, tokens: int) -> TokenRow:
+        """Some words, over and over."""
+        (ids,) = self._tokenizer.encode(["a trial run " * tokens])
+        limit = min(tokens, self._max_tokens)
+        return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
+
     def trial(self) -> None:
         """Embeds a short text and takes the model's dimensions from the answer."""
-        (ids,) = self._tokenizer.encode(["a trial run"])
-        rows = self.run([TokenRow(ids)])
+        rows = self.run([self.sample(TRIAL_TOKENS)])
         if rows.shape[0] != 1 or not np.isfinite(rows).all():
             raise InternalError("the trial run of the model gave values that are not finite")
         self._width = rows.shape[1]

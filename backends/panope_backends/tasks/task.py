@@ -66,6 +66,10 @@ class SequenceTask(ABC):
         """Runs one batch."""
 
     @abstractmethod
+    def sample(self, tokens: int) -> TokenRow:
+        """A text of about so many tokens, to measure with; shorter when the model takes no more."""
+
+    @abstractmethod
     def trial(self) -> None:
         """Runs a short text once, so that a model that cannot answer is never called ready.
 

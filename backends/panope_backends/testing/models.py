@@ -15,7 +15,7 @@ VOCABULARY = 97
 
 
 def tiny_onnx(folder: Path) -> ModelFacts:
-    """Writes `model.onnx`: masked token vectors as `last_hidden_state`, and their `length`. Needs the package `onnx`."""
+    """Writes `model.onnx`: masked token vectors as `last_hidden_state`, and `length`. Needs the package `onnx`."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

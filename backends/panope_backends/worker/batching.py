@@ -2,15 +2,18 @@
 
 Items of all requests wait side by side. The oldest item decides which batch runs next; its companions are those
 closest to it in length, because every item of a batch is padded to the longest. Sorted by length, the waiting items are
-cut into batches from the longest down, and the batch that holds the oldest item is taken. So an item runs at the latest
-after as many batches as there were items before it, whatever arrives later, and only the batch of the shortest items
-is ever less than full.
+cut into batches from the longest down, and the batch that holds the oldest item is taken. A batch ends when it is full,
+or when its padding would cost the device more than one more batch does. So an item runs at the latest after as many
+batches as there were items before it, whatever arrives later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +23,7 @@ T = TypeVar("T")
 class _Waiting(Generic[T]):
     item: T
     tokens: int
+    order: int
     arrived: float
     alone: bool
 
@@ -30,17 +34,25 @@ class Batcher(Generic[T]):
     Args:
         max_tokens: of one batch, padding included: its items times the longest of them. A longer item runs alone.
         max_size: items of one batch.
+        max_padding: tokens of padding in one batch; None for any number.
         wait_seconds: how long the oldest item waits for a fuller batch; 0 runs at once.
     """
 
-    def __init__(self, max_tokens: int, max_size: int, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self, max_tokens: int, max_size: int, *, max_padding: int | None = None, wait_seconds: float = 0.0
+    ) -> None:
         self._max_tokens = max_tokens
         self._max_size = max_size
+        self.max_padding = max_padding
         self._wait_seconds = wait_seconds
-        self._waiting: list[_Waiting[T]] = []
+        self._order = itertools.count()
+        # Batches in the order in which they run, and what has arrived since they were planned.
+        self._planned: deque[list[_Waiting[T]]] = deque()
+        self._unplanned: list[_Waiting[T]] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._count
 
     def add(self, item: T, tokens: int, now: float) -> None:
         """Adds an item that runs with others.
@@ -50,53 +62,80 @@ class Batcher(Generic[T]):
             tokens: its length, at least 1.
             now: the time, in seconds of any steady clock.
         """
-        self._waiting.append(_Waiting(item, tokens, now, alone=False))
+        self._add(_Waiting(item, tokens, next(self._order), now, alone=False))
 
     def add_alone(self, item: T, now: float) -> None:
         """Adds an item that runs as a batch of its own."""
-        self._waiting.append(_Waiting(item, 0, now, alone=True))
+        self._add(_Waiting(item, 0, next(self._order), now, alone=True))
 
     def remove(self, gone: Callable[[T], bool]) -> None:
         """Drops the items for which `gone` is true."""
-        self._waiting = [waiting for waiting in self._waiting if not gone(waiting.item)]
+        self._unplanned = [waiting for waiting in self._all() if not gone(waiting.item)]
+        self._planned.clear()
+        self._count = len(self._unplanned)
 
     def seconds_until_due(self, now: float) -> float | None:
         """How long until `take` should be called: 0 for now, None while nothing waits."""
-        if not self._waiting:
+        if not self._count:
             return None
-        oldest = self._waiting[0]
-        if oldest.alone or self._wait_seconds <= 0 or self._is_full():
+        if self._wait_seconds <= 0:
+            return 0.0
+        oldest = min(self._all(), key=attrgetter("order"))
+        if oldest.alone or self._is_full():
             return 0.0
         return max(0.0, oldest.arrived + self._wait_seconds - now)
 
     def take(self) -> list[T]:
         """Takes the next batch; empty only when nothing waits."""
-        if not self._waiting:
+        if self._unplanned:
+            self._plan()
+        if not self._planned:
             return []
-        oldest = self._waiting[0]
-        batch = [oldest] if oldest.alone else self._batch_of(oldest)
-        chosen = set(map(id, batch))
-        self._waiting = [waiting for waiting in self._waiting if id(waiting) not in chosen]
+        batch = self._planned.popleft()
+        self._count -= len(batch)
         return [waiting.item for waiting in batch]
 
-    def _batch_of(self, oldest: _Waiting[T]) -> list[_Waiting[T]]:
-        by_length = sorted((waiting for waiting in self._waiting if not waiting.alone), key=_tokens, reverse=True)
+    def _add(self, waiting: _Waiting[T]) -> None:
+        self._unplanned.append(waiting)
+        self._count += 1
+
+    def _all(self) -> Iterator[_Waiting[T]]:
+        return itertools.chain(*self._planned, self._unplanned)
+
+    def _plan(self) -> None:
+        """Cuts everything that waits into batches; the one with the oldest item comes first."""
+        everything = sorted(self._all(), key=attrgetter("order"))
+        batches = [[waiting] for waiting in everything if waiting.alone]
+        # Sorting keeps the order of arrival among items of one length.
+        by_length = sorted((w for w in everything if not w.alone), key=attrgetter("tokens"), reverse=True)
         start = 0
-        while True:
-            size = self._size_for(by_length[start].tokens)
-            batch = by_length[start : start + size]
-            # Equal lengths keep their order of arrival, so the last item tells whether `oldest` is in reach.
-            if batch[-1].tokens <= oldest.tokens and oldest in batch:
-                return batch
+        while start < len(by_length):
+            size = self._size_from(by_length, start)
+            batches.append(by_length[start : start + size])
             start += size
+        self._planned = deque(sorted(batches, key=_oldest))
+        self._unplanned = []
+
+    def _size_from(self, by_length: list[_Waiting[T]], start: int) -> int:
+        """How many items from `start` on run together."""
+        longest = by_length[start].tokens
+        size = self._size_for(longest)
+        if self.max_padding is None:
+            return size
+        padding = 0
+        for count, waiting in enumerate(by_length[start : start + size]):
+            padding += longest - waiting.tokens
+            if padding > self.max_padding:
+                return count
+        return size
 
     def _size_for(self, longest: int) -> int:
         return max(1, min(self._max_size, self._max_tokens // longest))
 
     def _is_full(self) -> bool:
-        together = [waiting.tokens for waiting in self._waiting if not waiting.alone]
+        together = [waiting.tokens for waiting in self._all() if not waiting.alone]
         return len(together) >= self._size_for(max(together))
 
 
-def _tokens(waiting: _Waiting[T]) -> int:
-    return waiting.tokens
+def _oldest(batch: list[_Waiting[T]]) -> int:
+    return min(waiting.order for waiting in batch)

@@ -18,6 +18,7 @@ from panope_backends.tasks.files import read_embed_files, read_json
 from panope_backends.tasks.task import SequenceTask
 from panope_backends.tasks.tokenizer import TextTokenizer, load_tokenizer
 from panope_backends.worker import log
+from panope_backends.worker.warm_up import measure_padding
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class LoadedModel:
 
     Attributes:
         task_name: empty when tensors alone are served.
+        max_padding: tokens of padding that cost as much as one more batch; None when tensors alone are served.
         ready: the frame that tells the server.
     """
 
@@ -33,6 +35,7 @@ class LoadedModel:
     task_name: str
     task: SequenceTask | None
     tokenizer: TextTokenizer | None
+    max_padding: int | None
     ready: wire.Ready
 
     def require_tokenizer(self) -> TextTokenizer:
@@ -69,7 +72,7 @@ def _load(load: wire.Load) -> LoadedModel:
     if load.task == "":
         model = _load_tensors(load, folder, read_json(folder / "config.json", missing_ok=True))
         _try_tensors(model)
-        return LoadedModel(model, "", None, None, _ready(model))
+        return LoadedModel(model, "", None, None, None, _ready(model))
     if load.task != "embed":
         raise PreconditionError(f"this worker does not do the task `{load.task}`")
     files = read_embed_files(folder)
@@ -81,7 +84,7 @@ def _load(load: wire.Load) -> LoadedModel:
     task.trial()
     ready = _ready(model)
     ready.embed.CopyFrom(task.facts)
-    return LoadedModel(model, load.task, task, tokenizer, ready)
+    return LoadedModel(model, load.task, task, tokenizer, measure_padding(task), ready)
 
 
 def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> TensorModel:

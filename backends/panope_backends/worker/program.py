@@ -51,7 +51,8 @@ class Worker:
     def run(self) -> int:
         """Serves until the server ends it; the process's exit code."""
         load = self._read_load()
-        queue = DeviceQueue(_batcher(load))
+        batcher = _batcher(load)
+        queue = DeviceQueue(batcher)
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
         Heartbeat(self._outbox, queue.state).start()
         threading.Thread(target=self._intake, args=(queue,), name="intake", daemon=True).start()
@@ -62,10 +63,15 @@ class Worker:
             self._outbox.send(wire.WorkerFrame(failure=failure(error)))
             self._outbox.flush()
             return EXIT_NOT_LOADED
+        batcher.max_padding = loaded.max_padding
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
-        Device(loaded.model, loaded.task, queue, self._outbox).run()
+        try:
+            Device(loaded.model, loaded.task, queue, self._outbox).run()
+        except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
+            log.error("device_failed", error)
+            end(EXIT_DEFECT, "worker_ends")
         self._outbox.flush()
         loaded.model.close()
         return EXIT_DRAINED
@@ -104,7 +110,7 @@ def _guarded(frames: Iterator[wire.ServerFrame]) -> Iterator[wire.ServerFrame]:
 
 def _batcher(load: wire.Load) -> Batcher[Item]:
     wait_seconds = load.batch_wait_microseconds / 1_000_000
-    return Batcher(max(1, load.max_batch_tokens), max(1, load.max_batch_size), wait_seconds)
+    return Batcher(max(1, load.max_batch_tokens), max(1, load.max_batch_size), wait_seconds=wait_seconds)
 
 
 def end(code: int, event: str, **fields: str) -> NoReturn:

@@ -70,7 +70,7 @@ def _run(settings: Settings, *, greet: bool) -> None:
     from panope_server.app import App, StartError
     from panope_server.observability.logging import configure_logging
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
 
     def started() -> None:
         console.print(greeting(settings, try_it=greet), highlight=False, soft_wrap=True)

@@ -1,5 +1,6 @@
-"""JSON lines on standard error, written by a thread of their own so that a full pipe never stops the event loop.
+"""Lines on standard error, JSON for programs or columns for a person at a terminal.
 
+They are written by a thread of their own, so that a full pipe never stops the event loop.
 Names of events are snake_case and stable. No line holds the text of a prompt, and values of keys that hold secrets are
 replaced. When the reader of the log is too slow, lines are dropped and counted instead of kept in memory.
 """
@@ -11,10 +12,11 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
+from structlog.typing import Processor
 
 SECRET_KEYS = frozenset({"authorization", "x-api-key", "api_key", "cookie", "token", "password", "database_url"})
 MAX_PENDING_LINES = 10_000
@@ -60,13 +62,15 @@ class LogWriter:
                 return  # the reader of the log is gone; the server goes on without
 
 
-def configure_logging(level: str, stream: BinaryIO | None = None) -> LogWriter:
+def configure_logging(level: str, form: str = "json", stream: BinaryIO | None = None) -> LogWriter:
     """Sets up structlog for the process.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
+        form: `json`, `console`, or `auto` for the console's form when standard error is a terminal.
         stream: where lines go; standard error by default.
     """
+    for_people = form == "console" or (form == "auto" and sys.stderr.isatty())
     writer = LogWriter(stream or sys.stderr.buffer)
     structlog.configure(
         processors=[
@@ -74,8 +78,7 @@ def configure_logging(level: str, stream: BinaryIO | None = None) -> LogWriter:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
-            structlog.processors.ExceptionRenderer(),
-            structlog.processors.JSONRenderer(serializer=_json),
+            *(_columns() if for_people else _json_lines()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=lambda *_: writer,
@@ -92,11 +95,15 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def _json_lines() -> list[Processor]:
+    return [structlog.processors.ExceptionRenderer(), structlog.processors.JSONRenderer(serializer=_json)]
+
+
+def _columns() -> list[Processor]:
+    from structlog.dev import ConsoleRenderer
+
+    return [ConsoleRenderer(timestamp_key="time", pad_event_to=20)]
+
+
 def _json(event: Any, default: Callable[[Any], Any] | None = None, **_: Any) -> bytes:
     return orjson.dumps(event, default=default or str)
-
-
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Ends the program with a sentence for a person."""
-    print(f"panope: {message}", file=sys.stderr)  # noqa: T201 - the one place where a program that cannot start says why
-    raise SystemExit(code)

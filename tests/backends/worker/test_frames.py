@@ -3,6 +3,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.frames import FrameDecoder, FrameError, encode_frame
 

@@ -1,0 +1,149 @@
+"""The conversion program: one job in, a complete model folder and one line out."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.engines.cpu import CpuBackend
+from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.testing.models import tiny_transformer
+
+CONVERT = "panope_backends.convert"
+
+CHATTY = """
+import os, sys
+from pathlib import Path
+from panope_backends.testing import EchoBackend
+
+print("said at import")
+
+class ChattyBackend(EchoBackend):
+    target_format, target_precision, source_formats = "echo", "fp32", ("safetensors",)
+
+    def engine_version(self):
+        return "7"
+
+    def convert(self, model, folder, out):
+        print("said in Python")
+        os.write(1, b"said by native code\\n")
+        assert os.environ["HF_HUB_OFFLINE"] == os.environ["TRANSFORMERS_OFFLINE"] == "1"
+        if model.task == "fail":
+            raise RuntimeError("secret /path/of/something")
+        (out / "echo.bin").write_bytes(b"echo")
+        (out / "config.json").write_text("{}")
+"""
+
+
+def job(source: Path, out: Path, backend: str = "openvino", **changes: Any) -> dict[str, Any]:
+    config = json.loads((source / "config.json").read_text()) if (source / "config.json").exists() else {}
+    model = {"name": "a/b", "format": "safetensors", "task": "embed", "architecture": "", "config": config} | changes
+    return {"backend": backend, "model": model, "folder": str(source), "out": str(out)}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    (folder / "2_Dense").mkdir(parents=True)
+    (folder / "2_Dense" / "model.safetensors").write_bytes(b"another module's weights")
+    (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def chatty(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `chatty_backend:ChattyBackend` can be imported."""
+    (tmp_path / "chatty_backend.py").write_text(CHATTY)
+    return dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
+
+
+def test_the_result_is_complete_and_computes_the_same(run_program: Any, source: Path, tmp_path: Path) -> None:
+    facts = tiny_transformer(source)
+    out = tmp_path / "out"
+    ended = run_program(CONVERT, document=job(source, out))
+    version = OpenVinoBackend().engine_version()
+    assert ended.code == 0
+    assert ended.report == {"ok": True, "format": "openvino", "precision": "fp32", "engine_version": version}
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert files == {
+        "config.json",
+        "tokenizer.json",
+        "openvino_model.xml",
+        "openvino_model.bin",
+        "2_Dense/model.safetensors",
+    }
+    ids = np.arange(24).reshape(2, 12)
+    arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    exact = LoadOptions(precision="fp32")
+    expected = CpuBackend().load(facts, source, "CPU", exact).run(arrays)["last_hidden_state"]
+    found = OpenVinoBackend().load(ModelFacts("a/b", "openvino"), out, "CPU", exact).run(arrays)["last_hidden_state"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_what_libraries_print_never_reaches_stdout(
+    run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
+) -> None:
+    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend")
+    ended = run_program(CONVERT, document=document, environment=chatty)
+    assert ended.report == {"ok": True, "format": "echo", "precision": "fp32", "engine_version": "7"}
+    assert all(said in ended.log for said in ("said at import", "said in Python", "said by native code"))
+
+
+def test_what_the_converter_wrote_is_not_written_over(
+    run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
+) -> None:
+    (source / "config.json").write_text('{"model_type": "bert"}')
+    out = tmp_path / "out"
+    run_program(CONVERT, document=job(source, out, "chatty_backend:ChattyBackend"), environment=chatty)
+    assert (out / "config.json").read_text() == "{}"
+
+
+def test_a_defect_is_told_without_its_text_and_logged_with_it(
+    run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
+) -> None:
+    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend", task="fail")
+    ended = run_program(CONVERT, document=document, environment=chatty)
+    assert ended.code == 1
+    assert ended.report == {
+        "ok": False,
+        "reason": "internal_error",
+        "message": "the conversion failed; the log has the cause",
+    }
+    assert "secret /path/of/something" in ended.log
+
+
+@pytest.mark.parametrize(
+    ("backend", "changes", "reason", "message"),
+    [
+        ("openvino", {"format": "gguf"}, "no_converter", "backend `openvino` converts safetensors, not `gguf`"),
+        ("cpu", {}, "no_converter", "backend `cpu` converts nothing"),
+        ("nobody", {}, "unknown_backend", "there is no backend `nobody`"),
+        ("openvino", {"task": "classify"}, "unsupported_model", "not yet for `classify`"),
+        ("openvino", {"config": {"model_type": "bert", "auto_map": {}}}, "unsupported_model", "code of its own"),
+        ("openvino", {"config": {"model_type": "bert"}}, "load_failed", "transformers refuses the model's files"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused(
+    run_program: Any, source: Path, tmp_path: Path, backend: str, changes: dict[str, Any], reason: str, message: str
+) -> None:
+    ended = run_program(CONVERT, document=job(source, tmp_path / "out", backend, **changes))
+    assert ended.code == 1
+    assert ended.report["reason"] == reason
+    assert message in ended.report["message"]
+    assert str(tmp_path) not in ended.report["message"]
+
+
+def test_a_folder_with_something_in_it_is_refused(run_program: Any, source: Path, tmp_path: Path) -> None:
+    ended = run_program(CONVERT, document=job(source, source))
+    assert ended.report["message"] == "the folder for the result is not empty"
+
+
+@pytest.mark.parametrize("document", ["", "{", "[]", '{"backend": "openvino"}', '{"unknown": 1}'])
+def test_a_job_that_is_not_understood_is_refused(run_program: Any, document: str) -> None:
+    ended = run_program(CONVERT, document=document)
+    assert ended.code == 1
+    assert ended.report["reason"] == "invalid_input"

@@ -1,0 +1,128 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorSpec
+from panope_backends.errors import InternalError, InvalidInputError
+from panope_backends.worker.tensors import read_inputs, read_output_names, tensor_result
+
+SPECS = [TensorSpec("matrix", "float32", (2, -1)), TensorSpec("flags", "bool", (-1,))]
+
+
+def tensor(name: str, array: np.ndarray, **changes: object) -> wire.Tensor:
+    made = wire.Tensor(name=name, dtype=array.dtype.name, shape=array.shape, data=array.tobytes())
+    made.MergeFrom(wire.Tensor(**changes))  # type: ignore[arg-type] # any field
+    return made
+
+
+def work(*inputs: wire.Tensor, **fields: object) -> wire.TensorWork:
+    return wire.TensorWork(inputs=inputs, **fields)  # type: ignore[arg-type] # any field
+
+
+MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
+FLAGS = np.array([True, False])
+
+
+def test_tensors_arrive_as_they_were_sent() -> None:
+    arrays = read_inputs(work(tensor("matrix", MATRIX), tensor("flags", FLAGS)), SPECS)
+    np.testing.assert_array_equal(arrays["matrix"], MATRIX)
+    np.testing.assert_array_equal(arrays["flags"], FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "message"),
+    [
+        ([tensor("matrix", MATRIX)], "inputs", "`inputs[flags]` is missing; the model takes `matrix`, `flags`"),
+        ([tensor("other", MATRIX)], "inputs[other]", "the model has no input `other`; it has `matrix`, `flags`"),
+        ([tensor("matrix", MATRIX)] * 2, "inputs[matrix]", "`inputs[matrix]` is given twice"),
+        (
+            [tensor("matrix", MATRIX.astype(np.float64))],
+            "inputs[matrix]",
+            "`inputs[matrix]` has the type float64; the model takes float32",
+        ),
+        (
+            [tensor("matrix", MATRIX.T)],
+            "inputs[matrix]",
+            "`inputs[matrix]` has the shape [3, 2]; the model takes [2, -1]",
+        ),
+        (
+            [tensor("matrix", MATRIX.reshape(2, 3, 1))],
+            "inputs[matrix]",
+            "`inputs[matrix]` has the shape [2, 3, 1]; the model takes [2, -1]",
+        ),
+        (
+            [tensor("matrix", np.zeros((2, 0), np.float32))],
+            "inputs[matrix]",
+            "`inputs[matrix]` has the shape [2, 0]; the model takes [2, -1]",
+        ),
+        (
+            [wire.Tensor(name="matrix", dtype="float32", shape=(2, 3), data=b"\0" * 20)],
+            "inputs[matrix]",
+            "`inputs[matrix]` has 20 bytes; float32 of shape [2, 3] has 24",
+        ),
+        (
+            [wire.Tensor(name="matrix", dtype="float32", shape=(2, 1 << 40), data=b"")],
+            "inputs[matrix]",
+            "`inputs[matrix]` has 0 bytes; float32 of shape [2, 1099511627776] has 8,796,093,022,208",
+        ),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused_by_name_with_both_numbers(
+    inputs: list[wire.Tensor], field: str, message: str
+) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        read_inputs(work(*inputs), SPECS)
+    assert (refusal.value.field, refusal.value.message) == (field, message)
+
+
+def test_no_output_named_means_every_output() -> None:
+    assert read_output_names(work(), SPECS) == ["matrix", "flags"]
+
+
+@pytest.mark.parametrize(
+    ("names", "field", "message"),
+    [
+        (["flags", "other"], "output_names[1]", "the model has no output `other`; it has `matrix`, `flags`"),
+        (["flags", "flags"], "output_names[1]", "`output_names` has `flags` twice"),
+    ],
+)
+def test_outputs_that_are_unknown_or_named_twice_are_refused(names: list[str], field: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        read_output_names(work(output_names=names), SPECS)
+    assert (refusal.value.field, refusal.value.message) == (field, message)
+
+
+def test_outputs_leave_row_by_row_and_little_endian() -> None:
+    big_endian_columns = np.asfortranarray(MATRIX).astype(">f4", order="F")
+    (output,) = tensor_result({"matrix": big_endian_columns}, ["matrix"]).outputs
+    assert output.dtype == "float32"
+    np.testing.assert_array_equal(np.frombuffer(output.data, "<f4").reshape(output.shape), MATRIX)
+
+
+@pytest.mark.parametrize("outputs", [{}, {"matrix": np.array(["text"])}])
+def test_an_output_that_is_missing_or_has_no_type_in_the_protocol_is_an_internal_error(
+    outputs: dict[str, np.ndarray],
+) -> None:
+    with pytest.raises(InternalError, match="no usable output `matrix`"):
+        tensor_result(outputs, ["matrix"])
+
+
+def test_a_model_without_a_task_serves_its_tensors(start: Callable[..., tuple]) -> None:
+    worker, ready = start("worker_doubles:SumBackend", task="")
+    assert [spec.name for spec in ready.ready.outputs] == ["sum", "shape"]
+    assert not ready.ready.HasField("embed")
+    inputs = [tensor("matrix", MATRIX), tensor("scale", np.array([2], np.float32))]
+    answer = worker.ask(wire.ServerFrame(tensors=work(*inputs, output_names=["shape", "sum"])))
+    shape, total = answer.tensors.outputs
+    assert np.frombuffer(shape.data, shape.dtype).tolist() == [2, 3]
+    assert np.frombuffer(total.data, total.dtype).tolist() == [30.0]
+    assert answer.timing.run_microseconds > 0
+    assert answer.timing.batch_size == 1
+
+
+def test_a_model_without_a_tokenizer_says_so(start: Callable[..., tuple]) -> None:
+    worker, _ = start("worker_doubles:SumBackend", task="")
+    failure = worker.ask(wire.ServerFrame(tokenize=wire.TokenizeWork(texts=["w1"]))).failure
+    assert (failure.reason, failure.message) == ("failed_precondition", "the model has no tokenizer")

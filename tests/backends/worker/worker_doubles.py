@@ -1,0 +1,162 @@
+"""Backends that fail in ways of their own; workers under test find them by `worker_doubles:NAME`.
+
+They answer like EchoBackend, and certain words of the tests' vocabulary make them fail.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import Arrays, LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.errors import InvalidInputError
+from panope_backends.testing import EchoBackend
+from panope_backends.testing.doubles import EchoModel
+
+WORDS = ("boom", "nan", "crowd", "picky", "stop")
+
+
+class FussyModel(EchoModel):
+    """`boom` raises, `nan` makes a vector that is not finite, `crowd` needs a small batch, `picky` is refused."""
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        ids = arrays["input_ids"]
+        words = self.config["words"]
+        if (ids == words["boom"]).any():
+            raise RuntimeError("a text of the engine that no caller may see")
+        if (ids == words["crowd"]).any() and len(ids) > 2:
+            raise MemoryError("out of memory")
+        if (ids == words["picky"]).any():
+            raise InvalidInputError("the engine refuses this input", field="texts")
+        answer = super().run(arrays, outputs)
+        answer["last_hidden_state"][(ids == words["nan"]).any(axis=1)] = np.nan
+        return answer
+
+
+class FussyBackend(EchoBackend):
+    name = "fussy"
+    model = FussyModel
+
+
+class GateModel(EchoModel):
+    """At the word `stop` it writes a line to one pipe and waits for a line from another."""
+
+    gates: Path
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        if (arrays["input_ids"] == self.config["words"]["stop"]).any():
+            (self.gates / "stopped").write_text("\n")
+            (self.gates / "go").read_text()
+        return super().run(arrays, outputs)
+
+
+class GateBackend(EchoBackend):
+    """Its pipes lie in the cache folder."""
+
+    name = "gate"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        loaded = GateModel(model.config)
+        assert options.cache_folder is not None
+        loaded.gates = options.cache_folder
+        return loaded
+
+
+class SlowLoadBackend(EchoBackend):
+    """Loading never ends; it tells of its start as GateModel does."""
+
+    name = "slow-load"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        assert options.cache_folder is not None
+        (options.cache_folder / "stopped").write_text("\n")
+        (options.cache_folder / "go").read_text()
+        raise AssertionError("the gate was opened")
+
+
+class UnrulyModel(EchoModel):
+    """Ends its own thread, as no model may, once it is past its trial."""
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        if (arrays["input_ids"] == self.config["words"]["boom"]).any():
+            raise SystemExit(0)
+        return super().run(arrays, outputs)
+
+
+class UnrulyBackend(EchoBackend):
+    name = "unruly"
+    model = UnrulyModel
+
+
+class NeedyBackend(EchoBackend):
+    name = "needy"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        raise ModuleNotFoundError("No module named 'engine'")
+
+
+class ClumsyBackend(EchoBackend):
+    name = "clumsy"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        raise RuntimeError(f"a text of the engine about {folder}")
+
+
+class BrokenModel(EchoModel):
+    """Never gives a finite value."""
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        return {"last_hidden_state": np.full_like(super().run(arrays)["last_hidden_state"], np.inf)}
+
+
+class BrokenBackend(EchoBackend):
+    name = "broken"
+    model = BrokenModel
+
+
+class SumModel(TensorModel):
+    """A model that is no encoder: a 2 × n matrix of float32 to its sum and its shape."""
+
+    precision = "fp32"
+    inputs = (TensorSpec("matrix", "float32", (2, -1)), TensorSpec("scale", "float32", (1,)))
+    outputs = (TensorSpec("sum", "float32", (1,)), TensorSpec("shape", "int64", (2,)))
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        matrix = arrays["matrix"]
+        found = {
+            "sum": (matrix.sum(dtype=np.float32) * arrays["scale"]).astype(np.float32),
+            "shape": np.array(matrix.shape, dtype=np.int64),
+        }
+        return {name: found[name] for name in outputs or found}
+
+
+class SumBackend(EchoBackend):
+    name = "sum"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        return SumModel()
+
+
+class WitnessBackend(EchoBackend):
+    """OpenVINO itself; at the end it writes the names of the modules that its process has imported."""
+
+    name = "witness"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        from panope_backends.engines.openvino import OpenVinoBackend
+
+        loaded = OpenVinoBackend().load(model, folder, device, options)
+        assert options.cache_folder is not None
+        record = options.cache_folder / "modules.txt"
+        close = loaded.close
+
+        def close_and_tell() -> None:
+            record.write_text("\n".join(sorted(sys.modules)))
+            close()
+
+        loaded.close = close_and_tell  # type: ignore[method-assign] # the point of a double
+        return loaded
