@@ -19,6 +19,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
 from panope_registry.aliases import Aliases
+from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
@@ -41,6 +42,7 @@ from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.jobs_process import JobsProcess
+from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.manager import ModelManager
 from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.errors import code_name
@@ -112,11 +114,15 @@ class App:
         board = JobBoard(jobs)
         hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
-        manager = ModelManager(settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases)
+        store = await asyncio.to_thread(Store, settings.home_path / "store")
+        leases = ModelLeases(StoreCare(database, store))
+        manager = ModelManager(
+            settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases, leases
+        )
         stack.push_async_callback(manager.close)
         await manager.start()
 
-        serving = Serving(database, await asyncio.to_thread(Store, settings.home_path / "store"))
+        serving = Serving(database, store)
         acquisition = Acquisition(jobs, serving, partial(check_vendor, settings))
         pipeline = self._pipeline(manager, metrics)
         server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), health)

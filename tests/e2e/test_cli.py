@@ -104,3 +104,14 @@ def test_discover_finds_models_in_folders_and_says_what_cannot_be_imported(tmp_p
 
 def test_version_is_printed() -> None:
     assert panope("version").strip()
+
+
+def test_a_loaded_model_is_removed_only_after_it_is_unloaded(servers) -> None:
+    server = servers.start(envoy=False)
+    home = ("--home", str(server.home))
+    where = ("--address", server.grpc_address)
+    assert "in use" in " ".join(panope("rm", server.model, *home, code=1).split())
+    assert "384 values" in panope("embed", server.model, "hello", *where)
+    panope("unload", server.model, *where)
+    panope("rm", server.model, *home)
+    assert "does not exist" in panope("embed", server.model, "hello", *where, code=1)

@@ -19,6 +19,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.downloads import Downloads
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
+from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.views import ModelState, ModelView, VariantView
@@ -34,6 +35,7 @@ class ModelManager:
 
     Args:
         on_state: told after every change of a model's state.
+        leases: keep the files of loaded models in the store.
         jobs: where downloads are asked for.
         board: where they are followed.
         aliases: names that calls may use for models.
@@ -49,19 +51,22 @@ class ModelManager:
         jobs: Jobs,
         board: JobBoard,
         aliases: Aliases,
+        leases: ModelLeases,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
         self._metrics = metrics
         self._on_state = on_state
-        self._preparer = Preparer(settings, registry, hardware)
+        self._leases = leases
+        self._preparer = Preparer(settings, registry, hardware, leases)
         self._aliases = aliases
         self._targets: dict[str, AliasEntry] = {}
         self._downloads = Downloads(self._fresh_entry, jobs, board)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None
+        self._releases: set[asyncio.Future[None]] = set()
         self._closing = False
         self._refresher: asyncio.Task[None] | None = None
 
@@ -79,6 +84,7 @@ class ModelManager:
         if self._refresher is not None:
             self._refresher.cancel()
         await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()))
+        await self._leases.close()
 
     async def run(self, model: str, work: Work, request_id: str) -> Answer:
         """Runs work on a model that exists."""
@@ -171,9 +177,17 @@ class ModelManager:
         runtime = self._runtimes.get(name)
         if runtime is None:
             plan = partial(self._preparer.plan, name)
-            runtime = ModelRuntime(name, self._settings, self._metrics, plan, self._on_state)
+            runtime = ModelRuntime(name, self._settings, self._metrics, plan, self._state_changed)
             self._runtimes[name] = runtime
         return runtime
+
+    def _state_changed(self, name: str, state: ModelState) -> None:
+        """Tells it on; a model without workers needs its files no longer."""
+        self._on_state(name, state)
+        if state in (ModelState.UNLOADED, ModelState.FAILED):
+            release = asyncio.ensure_future(self._leases.release(name))
+            self._releases.add(release)
+            release.add_done_callback(self._releases.discard)
 
     async def _entry(self, name: str) -> ModelEntry:
         return self._entries.get(name) or await self._fresh_entry(name)

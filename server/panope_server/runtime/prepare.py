@@ -10,10 +10,11 @@ from pathlib import Path
 import structlog
 
 from panope_backends.api import ModelFacts
-from panope_backends.errors import DataLossError, PanopeError
+from panope_backends.errors import DataLossError, PanopeError, PreconditionError
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.programs import run_program
 from panope_server.runtime.selection import Candidate, Wish, candidates
@@ -25,9 +26,16 @@ CONVERT_TIMEOUT_SECONDS = 1800.0
 
 
 class Preparer:
-    """Makes plans."""
+    """Makes plans.
 
-    def __init__(self, settings: Settings, registry: Registry, hardware: Hardware) -> None:
+    Args:
+        leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: Registry, hardware: Hardware, leases: ModelLeases | None = None
+    ) -> None:
+        self._leases = leases
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
@@ -64,7 +72,7 @@ class Preparer:
 
     async def _plan(self, entry: ModelEntry, way: Candidate, failures: list[str]) -> LoadPlan:
         variant = way.variant if way.converter is None else await self._converted(entry, way)
-        folder = await asyncio.to_thread(self._registry.materialize, variant.digest)
+        folder = await self._held_folder(entry.name, variant.digest)
         cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
         await asyncio.to_thread(cache.mkdir, 0o700, True, True)
         return LoadPlan(
@@ -79,6 +87,17 @@ class Preparer:
             cache_folder=cache,
             reason="; ".join([way.reason, *failures]),
         )
+
+    async def _held_folder(self, model: str, digest: str) -> Path:
+        """The variant's verified files, with a lease on them so that they stay."""
+        if self._leases is not None:
+            try:
+                await self._leases.hold(model, digest)
+            except PreconditionError:
+                # A file is not here: laying out says which, and whether it can be had again.
+                await asyncio.to_thread(self._registry.materialize, digest)
+                await self._leases.hold(model, digest)
+        return await asyncio.to_thread(self._registry.materialize, digest)
 
     async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:
         assert way.converter is not None
