@@ -10,6 +10,7 @@ from panope_registry.names import parse_model_name, shown
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
+    from panope_registry.database import Database
     from panope_registry.download import Downloader
     from panope_registry.sources.hub import HubSource
 
@@ -24,13 +25,17 @@ def source_for(settings: Settings) -> HubSource:
     return HubSource(settings.hub.endpoint, os.environ.get(TOKEN_VARIABLE) or None)
 
 
-def downloader_for(settings: Settings) -> Downloader:
-    """Downloads into the store of the home."""
+def downloader_for(settings: Settings, database: Database) -> Downloader:
+    """Downloads into the store of the home; when a file does not fit, what was used least recently makes room."""
+    from panope_registry.care.care import StoreCare
+    from panope_registry.care.entries import Quota
     from panope_registry.download import Downloader
     from panope_registry.store import Store
 
     store = Store(settings.home_path / "store")
-    return Downloader(store, free_space_floor_bytes=settings.hub.free_space_bytes)
+    floor = settings.hub.free_space_bytes
+    care = StoreCare(database, store, quota=Quota(free_floor_bytes=floor))
+    return Downloader(store, free_space_floor_bytes=floor, make_room=care.evict)
 
 
 def check_vendor(settings: Settings, model: str) -> None:

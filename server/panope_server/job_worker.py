@@ -47,7 +47,7 @@ def work(
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)
-        handlers = handlers_for(registry, source_for(settings), downloader_for(settings), _tell)
+        handlers = handlers_for(registry, source_for(settings), downloader_for(settings, database), _tell)
         runner = Runner(
             jobs,
             handlers,

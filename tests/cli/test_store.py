@@ -27,6 +27,17 @@ def test_room_is_told_and_comes_back_when_a_model_goes(cli, tiny):
     assert "does not exist" in cli("rm", MODEL, code=1).err
 
 
+def test_a_download_that_does_not_fit_makes_room_and_is_refused_when_that_is_not_enough(cli, hub, tiny):
+    hub.add("acme/other", tiny(seed=5))
+    cli("pull", MODEL)
+    cli.environment["PANOPE_HUB_FREE_SPACE_BYTES"] = str(1 << 60)
+    assert "bytes" in cli("pull", "acme/other", code=1).err
+    here = {file["path"]: file["is_here"] for file in cli("files", MODEL, "--json").json["files"]}
+    assert here["model.safetensors"] is False
+    cli.environment["PANOPE_HUB_FREE_SPACE_BYTES"] = "0"
+    assert f"{MODEL}: 1 file" in cli("pull", MODEL).out
+
+
 def test_a_dry_run_of_gc_removes_nothing(cli):
     cli("pull", MODEL)
     collected = cli("gc", "--dry-run", "--json").json
