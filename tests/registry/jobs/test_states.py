@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -244,9 +245,12 @@ class Calls(RuleBasedStateMachine):
         assert told == {each: (it.status, it.attempt) for each, it in self.model.jobs.items()}
 
 
-def test_any_sequence_of_calls_leaves_every_job_in_its_right_state(database: Database) -> None:
+@pytest.mark.parametrize(
+    "examples", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["few", "many"]
+)
+def test_any_sequence_of_calls_leaves_every_job_in_its_right_state(database: Database, examples: int) -> None:
     quick = settings(
-        max_examples=40,
+        max_examples=examples,
         stateful_step_count=30,
         deadline=None,
         database=None,
