@@ -24,7 +24,7 @@ def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
     with store.staging() as staging:
         built = staging / "view"
         _build(store, built, files)
-        _put_in_place(built, view, staging / "old")
+        _put_in_place(store, built, view, staging / "old", files)
     sync_folder(store.views)
     return view
 
@@ -37,16 +37,24 @@ def _build(store: Store, folder: Path, files: Sequence[ManifestFile]) -> None:
         link_or_copy(store.blob_path(file.sha256), target)
 
 
-def _put_in_place(built: Path, view: Path, old: Path) -> None:
-    """Two processes may get here at once: whoever is second finds an equal view."""
-    if view.exists():
-        with contextlib.suppress(FileNotFoundError):  # another process moves it out at this moment
-            view.rename(old)
+def _put_in_place(store: Store, built: Path, view: Path, old: Path, files: Sequence[ManifestFile]) -> None:
+    """Gives the folder its name; a right one that another put there meanwhile stays, because it may be in use."""
+    if _renamed(built, view) or _is_right(store, view, files):
+        return
+    with contextlib.suppress(FileNotFoundError):  # another moves it out at this moment
+        view.rename(old)
+    _renamed(built, view)
+
+
+def _renamed(built: Path, view: Path) -> bool:
+    """Whether the name was free."""
     try:
         built.rename(view)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
+        return False
+    return True
 
 
 def _is_right(store: Store, view: Path, files: Sequence[ManifestFile]) -> bool:
