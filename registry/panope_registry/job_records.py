@@ -34,6 +34,7 @@ job = Table(
     Column("dedupe_key", Text, nullable=False, doc="names the work; '' for work that may be done twice"),
     Column("parent_id", ForeignKey("job.id", ondelete="SET NULL"), index=True, doc="the job that asked for this one"),
     Column("requested_by", Text, nullable=False, doc="'' when unknown"),
+    Column("store", Text, doc="the id of the store that its bytes are for, whose runners alone take it; null for all"),
     Column("progress_phase", Text, nullable=False),
     Column("progress_done", BigInteger, nullable=False),
     Column("progress_total", BigInteger, nullable=False, doc="0 when unknown"),

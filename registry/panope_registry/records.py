@@ -138,7 +138,10 @@ model = Table(
     Column("task", Text, nullable=False, index=True, doc="'' when unknown"),
     Column("architecture", Text, nullable=False, doc="'' when unknown"),
     Column("reasons", Json, nullable=False, doc="what was concluded -> from what"),
-    Column("preferred_format", Text, doc="of variants, as asked for at registration; null when nothing was"),
+    # As asked for at registration; null when nothing was.
+    Column("preferred_format", Text, doc="of variants"),
+    Column("preferred_precision", Text, doc="of variants"),
+    Column("quantization_targets", Json, doc="precisions to quantize to once the weights are here, such as `int8`"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
