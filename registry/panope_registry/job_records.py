@@ -39,6 +39,7 @@ job = Table(
     Column("progress_done", BigInteger, nullable=False),
     Column("progress_total", BigInteger, nullable=False, doc="0 when unknown"),
     Column("progress_unit", Text, nullable=False),
+    Column("progress_parts", Json, doc="what is at hand together, each a `name`, `done` and `total`; null for none"),
     Column("attempt", Integer, nullable=False, doc="how often it was started and not given back"),
     Column("max_attempts", Integer, nullable=False),
     Column("run_at", UtcDateTime, nullable=False, doc="not before this moment"),

@@ -1,4 +1,4 @@
-"""What is wished for a model at registration; which store a job's bytes are for."""
+"""What is wished for a model at registration; which store a job's bytes are for, and how far each file is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0003"
 #: All may be null, so that no table is made anew on SQLite.
 COLUMNS = {
     "model": ("preferred_precision", "quantization_targets"),
-    "job": ("store",),
+    "job": ("store", "progress_parts"),
 }
 
 
