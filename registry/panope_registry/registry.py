@@ -65,6 +65,11 @@ class Registry:
             raise
         return cls(Database(engine), store, verify)
 
+    @property
+    def store_id(self) -> str:
+        """Tells its store from the others that share a database."""
+        return self._store.id
+
     def close(self) -> None:
         """Closes the database's connections."""
         self._database.close()

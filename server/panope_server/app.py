@@ -117,13 +117,13 @@ class App:
         store = await asyncio.to_thread(Store, settings.home_path / "store")
         leases = ModelLeases(StoreCare(database, store))
         manager = ModelManager(
-            settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases, leases
+            settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases, leases, store.id
         )
         stack.push_async_callback(manager.close)
         await manager.start()
 
         serving = Serving(database, store)
-        acquisition = Acquisition(jobs, serving, partial(check_vendor, settings))
+        acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))
         pipeline = self._pipeline(manager, metrics)
         server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), health)
         await server.start(run_folder / "grpc.sock")

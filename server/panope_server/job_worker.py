@@ -54,6 +54,7 @@ def work(
             owner=owner_name(),
             concurrency=concurrency or max(1, settings.job_workers),
             tick_seconds=tick_seconds,
+            store=registry.store_id,
         )
         _log.info("job_worker_started", owner=owner_name())
         runner.run(stop)

@@ -125,7 +125,9 @@ type Job struct {
 	// The jobs that must succeed before it.
 	DependsOn []uint64 `protobuf:"varint,15,rep,packed,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
 	// Who asked for it.
-	RequestedBy   string `protobuf:"bytes,16,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
+	RequestedBy string `protobuf:"bytes,16,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
+	// The id of the store that its files are for, whose workers alone take it; empty for any.
+	Store         string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,6 +270,13 @@ func (x *Job) GetDependsOn() []uint64 {
 func (x *Job) GetRequestedBy() string {
 	if x != nil {
 		return x.RequestedBy
+	}
+	return ""
+}
+
+func (x *Job) GetStore() string {
+	if x != nil {
+		return x.Store
 	}
 	return ""
 }
@@ -909,7 +918,7 @@ var File_panope_v1_job_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x06\n" +
+	"\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x06\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12-\n" +
@@ -932,7 +941,8 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\tparent_id\x18\x0e \x01(\x04R\bparentId\x12\x1d\n" +
 	"\n" +
 	"depends_on\x18\x0f \x03(\x04R\tdependsOn\x12!\n" +
-	"\frequested_by\x18\x10 \x01(\tR\vrequestedBy\"\x9a\x01\n" +
+	"\frequested_by\x18\x10 \x01(\tR\vrequestedBy\x12\x14\n" +
+	"\x05store\x18\x11 \x01(\tR\x05store\"\x9a\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATUS_WAITING\x10\x01\x12\x11\n" +

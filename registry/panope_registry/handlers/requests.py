@@ -59,7 +59,7 @@ class DownloadRequest:
 
 
 def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
-    """The job that syncs; an open one for the same wish is that one.
+    """The job that syncs, wherever a runner is free; an open one for the same wish is that one.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
@@ -67,28 +67,44 @@ def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     _check_model(request.model, request.revision)
     _check_format(request.preferred_format, "preferred_format")
     payload = asdict(request)
-    return jobs.enqueue(REPO_SYNC, payload, dedupe_key=_key(REPO_SYNC, payload), priority=10, requested_by=requested_by)
+    return jobs.enqueue(
+        REPO_SYNC, payload, dedupe_key=work_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
+    )
 
 
-def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "") -> JobEntry:
+def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
     """The job that downloads, after the job that syncs; an open one for the same wish is that one.
+
+    Args:
+        jobs: where it is asked for.
+        request: what to download.
+        requested_by: who asks, for people.
+        store: the id of the store to download to; None leaves it to whoever is free.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
     """
     _check_download(request)
     sync = ask_for_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
-    return _enqueue_download(jobs, request, (sync.id,), requested_by)
+    return _enqueue_download(jobs, request, (sync.id,), requested_by, store)
 
 
-def ask_for_download(jobs: Jobs, request: DownloadRequest, requested_by: str = "") -> JobEntry:
+def ask_for_download(
+    jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None
+) -> JobEntry:
     """The job that downloads a model that is registered already; an open one for the same wish is that one.
+
+    Args:
+        jobs: where it is asked for.
+        request: what to download.
+        requested_by: who asks, for people.
+        store: the id of the store to download to; None leaves it to whoever is free.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
     """
     _check_download(request)
-    return _enqueue_download(jobs, request, (), requested_by)
+    return _enqueue_download(jobs, request, (), requested_by, store)
 
 
 def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
@@ -101,14 +117,17 @@ def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
     return DownloadRequest(**{**payload, "include": tuple(payload["include"])})
 
 
-def _enqueue_download(jobs: Jobs, request: DownloadRequest, depends_on: tuple[int, ...], requested_by: str) -> JobEntry:
+def _enqueue_download(
+    jobs: Jobs, request: DownloadRequest, depends_on: tuple[int, ...], requested_by: str, store: str | None
+) -> JobEntry:
     payload = asdict(request)
     return jobs.enqueue(
         ARTIFACT_DOWNLOAD,
         payload,
-        dedupe_key=_key(ARTIFACT_DOWNLOAD, payload),
+        dedupe_key=work_key(ARTIFACT_DOWNLOAD, payload, store),
         depends_on=depends_on,
         requested_by=requested_by,
+        store=store,
     )
 
 
@@ -135,6 +154,7 @@ def _check_format(given: str, field: str) -> None:
         raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
 
 
-def _key(kind: str, payload: Mapping[str, Any]) -> str:
-    wish = json.dumps(payload, sort_keys=True)
+def work_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:
+    """Names work for one store, or any, so that the same wish twice is one job."""
+    wish = json.dumps([payload, store] if store else payload, sort_keys=True)
     return f"{kind}:{hashlib.sha256(wish.encode()).hexdigest()}"

@@ -53,12 +53,22 @@ class Claims:
     AvailabilityError when the database does not answer; then nothing was changed, or a commit's answer was lost.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, owner: str, lease_seconds: float, backoff: Backoff) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        owner: str,
+        lease_seconds: float,
+        backoff: Backoff,
+        store: str | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._owner = owner
         self._lease = timedelta(seconds=lease_seconds)
         self._backoff = backoff
+        self._store = store
 
     def claim(self, kinds: Collection[str]) -> Claim | None:
         """Takes the job that is due first, of one of these kinds; None when none is due."""
@@ -66,7 +76,7 @@ class Claims:
             moment = self._clock(connection)
             taken = connection.execute(
                 update(job)
-                .where(job.c.id == _first_due(kinds, moment))
+                .where(job.c.id == _first_due(kinds, self._store, moment))
                 .values(
                     status=JobStatus.RUNNING,
                     attempt=job.c.attempt + 1,
@@ -83,7 +93,7 @@ class Claims:
     def is_due(self, kinds: Collection[str]) -> bool:
         """Whether `claim` would find a job; asks without a lock."""
         with self._database.read() as connection:
-            due = _due(kinds, self._clock(connection))
+            due = _due(kinds, self._store, self._clock(connection))
             return bool(connection.execute(select(exists().where(due))).scalar_one())
 
     def renew(self, claim: Claim, progress: JobProgress) -> Hold:
@@ -201,16 +211,17 @@ def _is_held(claim: Claim) -> ColumnElement[bool]:
     return (job.c.id == claim.job.id) & (job.c.lease_token == claim.token) & (job.c.status == JobStatus.RUNNING)
 
 
-def _due(kinds: Collection[str], moment: datetime) -> ColumnElement[bool]:
+def _due(kinds: Collection[str], store: str | None, moment: datetime) -> ColumnElement[bool]:
     due = (_candidate.c.status == JobStatus.QUEUED) & (_candidate.c.run_at <= moment)
-    return due & _candidate.c.kind.in_(kinds)
+    for_any = _candidate.c.store.is_(None)
+    return due & _candidate.c.kind.in_(kinds) & (for_any if store is None else for_any | (_candidate.c.store == store))
 
 
-def _first_due(kinds: Collection[str], moment: datetime) -> ScalarSelect[int]:
+def _first_due(kinds: Collection[str], store: str | None, moment: datetime) -> ScalarSelect[int]:
     """Compared with `=`: a planner may run the query of an IN more than once and lock more than one row."""
     return (
         select(_candidate.c.id)
-        .where(_due(kinds, moment))
+        .where(_due(kinds, store, moment))
         .order_by(_candidate.c.priority.desc(), _candidate.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -70,6 +70,7 @@ class JobEntry:
         parent_id: the job that asked for this one; cancelling that cancels this.
         depends_on: the jobs that must succeed first, by id.
         requested_by: who asked for it; empty when unknown.
+        store: the id of the store that its files are for, whose runners alone take it; None for any.
     """
 
     id: int
@@ -90,3 +91,4 @@ class JobEntry:
     parent_id: int | None
     depends_on: tuple[int, ...]
     requested_by: str
+    store: str | None = None

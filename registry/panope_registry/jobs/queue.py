@@ -69,6 +69,7 @@ class Jobs:
         parent_id: int | None = None,
         max_attempts: int = 5,
         requested_by: str = "",
+        store: str | None = None,
     ) -> JobEntry:
         """Asks for work; an unfinished job of the same `dedupe_key` is the answer if there is one.
 
@@ -81,6 +82,7 @@ class Jobs:
             parent_id: the job that asks for this one; cancelling it cancels this.
             max_attempts: how often it is tried while its errors may go away with time.
             requested_by: who asks, for people.
+            store: the id of the store that its files are for, whose runners alone take it; None for any.
 
         Raises:
             NotFoundError: a job in `depends_on`, or the parent, does not exist.
@@ -99,6 +101,7 @@ class Jobs:
             "parent_id": parent_id,
             "max_attempts": max_attempts,
             "requested_by": requested_by,
+            "store": store,
         }
         for _ in range(_ENQUEUE_TRIES):
             try:

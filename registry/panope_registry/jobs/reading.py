@@ -71,4 +71,5 @@ def _entry(row: Row[Any], depends_on: tuple[int, ...]) -> JobEntry:
         parent_id=row.parent_id,
         depends_on=depends_on,
         requested_by=row.requested_by,
+        store=row.store,
     )

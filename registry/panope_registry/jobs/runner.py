@@ -51,6 +51,7 @@ class Runner:
         tick_seconds: float = 1.0,
         grace_seconds: float = 10.0,
         backoff: Backoff | None = None,
+        store: str | None = None,
     ) -> None:
         """Takes no job yet.
 
@@ -63,6 +64,7 @@ class Runner:
             tick_seconds: between two looks for due jobs, and two renewals of each lease with its progress.
             grace_seconds: how long handlers may take to end when the runner stops.
             backoff: how long jobs wait after an attempt that failed.
+            store: the id of the store that its handlers write to; it takes jobs for that one and for any.
         """
         self._jobs = jobs
         self._handlers = dict(handlers)
@@ -72,7 +74,12 @@ class Runner:
         self._reap_every = lease_seconds / 3
         self._reap_at = 0.0
         self._claims = Claims(
-            jobs.database, jobs.clock, owner=owner, lease_seconds=lease_seconds, backoff=backoff or Backoff()
+            jobs.database,
+            jobs.clock,
+            owner=owner,
+            lease_seconds=lease_seconds,
+            backoff=backoff or Backoff(),
+            store=store,
         )
         # By claim, as a job whose lease was lost may be here a second time while the first thread still ends.
         self._running: dict[tuple[int, int], _Attempt] = {}

@@ -44,6 +44,9 @@ async def examine(settings: Settings) -> dict[str, Any]:
     except PanopeError as error:
         return {"findings": [*findings, Finding(what="registry", ok=False, detail=error.message)]}
     try:
+        findings.append(
+            Finding(what="store", ok=True, detail=f"its id among those that share a database: {registry.store_id}")
+        )
         findings += await _devices(hardware)
         findings += await _models(settings, registry, hardware)
     finally:

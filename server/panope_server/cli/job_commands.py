@@ -27,6 +27,8 @@ Kind = Annotated[str, typer.Option("--kind", help="Only jobs of this kind, such 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 
 WATCH_SECONDS = 0.5
+STORE_LETTERS = 8
+"""So much of a store's id tells it from the others that share a database."""
 
 
 @jobs.callback()
@@ -51,13 +53,13 @@ def list_jobs(
 
     if status and status not in set(JobStatus):
         fail(f"--status is one of {', '.join(JobStatus)}", 2)
-    with job_table(home, config) as table:
+    with job_table(home, config) as (table, store):
         found = table.list(status=status, kind=kind, limit=limit)
     if json:
         print_json([job_json(job) for job in found])
         return
     rows = (
-        (str(job.id), job.kind, subject_of(job), job.status.value, progress_text(job), _age(job.created_at))
+        (str(job.id), job.kind, subject_of(job), job.status.value, _state_text(job, store), _age(job.created_at))
         for job in found
     )
     print_table(("ID", "KIND", "OF", "STATE", "PROGRESS", "AGE"), rows, empty="no jobs")
@@ -66,21 +68,21 @@ def list_jobs(
 @jobs.command("show")
 def show(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell everything about a job."""
-    with job_table(home, config) as table:
+    with job_table(home, config) as (table, _):
         _tell(table.get(job_id), json=json)
 
 
 @jobs.command("cancel")
 def cancel(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Ask a job to end; what it has downloaded is kept."""
-    with job_table(home, config) as table:
+    with job_table(home, config) as (table, _):
         _tell(table.cancel(job_id), json=json)
 
 
 @jobs.command("retry")
 def retry(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Queue a failed or cancelled job again."""
-    with job_table(home, config) as table:
+    with job_table(home, config) as (table, _):
         _tell(table.retry(job_id), json=json)
 
 
@@ -92,7 +94,7 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
     from panope_registry.jobs import JobStatus
     from panope_server.transport.job_json import job_json
 
-    with job_table(home, config) as table:
+    with job_table(home, config) as (table, _):
         job = table.get(job_id)
         for job in changes(table, job_id):
             if json:
@@ -125,12 +127,12 @@ def worker(
 
 
 @contextmanager
-def job_table(home: str | None, config: Path | None) -> Iterator[Jobs]:
-    """The jobs of the home's registry."""
+def job_table(home: str | None, config: Path | None) -> Iterator[tuple[Jobs, str]]:
+    """The jobs of the home's registry, and the id of its store."""
     from panope_registry.jobs import Jobs
 
-    with opened(home, config) as (database, _):
-        yield Jobs(database)
+    with opened(home, config) as (database, store):
+        yield Jobs(database), store.id
 
 
 def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:
@@ -163,6 +165,15 @@ def progress_text(job: JobEntry) -> str:
     else:
         told = ""
     return " ".join(part for part in (job.progress.phase, told) if part) or "-"
+
+
+def _state_text(job: JobEntry, store: str) -> str:
+    """How far a job is; of one that only another machine's workers take, whose."""
+    told = progress_text(job)
+    if job.store in (None, store):
+        return told
+    where = f"{'waits' if job.status.value == 'queued' else 'is'} for store {job.store[:STORE_LETTERS]}"
+    return where if told == "-" else f"{told}, {where}"
 
 
 def _tell(job: JobEntry, *, json: bool) -> None:

@@ -42,7 +42,7 @@ def register(
     from panope_registry.handlers.requests import SyncRequest, ask_for_sync
 
     settings = settings_for(home, config=config)
-    with job_table(home, config) as jobs:
+    with job_table(home, config) as (jobs, _):
         _check(settings, model)
         wish = SyncRequest(model, revision, tuple(task or ()), preferred_format)
         job = _finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
@@ -72,10 +72,10 @@ def pull(
     from panope_registry.handlers.requests import DownloadRequest, ask_for_pull
 
     settings = settings_for(home, config=config)
-    with job_table(home, config) as jobs:
+    with job_table(home, config) as (jobs, store):
         _check(settings, model)
         wish = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = _finished(settings, jobs, ask_for_pull(jobs, wish, "cli"), quiet=json)
+        job = _finished(settings, jobs, ask_for_pull(jobs, wish, "cli", store=store), quiet=json)
     if json:
         print_json(dict(job.result))
         return

@@ -16,12 +16,14 @@ class Acquisition:
     Args:
         jobs: where work is asked for.
         serving: tells of files.
+        store: the id of this server's store, which pulls download to.
         check_vendor: raises PermissionDeniedError for a model of a vendor that the settings do not allow.
     """
 
-    def __init__(self, jobs: Jobs, serving: Serving, check_vendor: Callable[[str], None]) -> None:
+    def __init__(self, jobs: Jobs, serving: Serving, store: str | None, check_vendor: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._serving = serving
+        self._store = store
         self._check_vendor = check_vendor
 
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
@@ -32,7 +34,7 @@ class Acquisition:
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model, after the one that looks at its repo."""
         self._check_vendor(request.model)
-        return await asyncio.to_thread(ask_for_pull, self._jobs, request, requested_by)
+        return await asyncio.to_thread(ask_for_pull, self._jobs, request, requested_by, store=self._store)
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served."""

@@ -26,12 +26,20 @@ class Downloads:
         fresh_entry: what the registry knows of a model at this moment.
         jobs: where a download is asked for.
         board: where it is followed.
+        store: the id of the store that the files are needed in; None where there is one alone.
     """
 
-    def __init__(self, fresh_entry: Callable[[str], Awaitable[ModelEntry]], jobs: Jobs, board: JobBoard) -> None:
+    def __init__(
+        self,
+        fresh_entry: Callable[[str], Awaitable[ModelEntry]],
+        jobs: Jobs,
+        board: JobBoard,
+        store: str | None = None,
+    ) -> None:
         self._fresh_entry = fresh_entry
         self._jobs = jobs
         self._board = board
+        self._store = store
         self._last: dict[str, int] = {}
 
     async def ensure(self, entry: ModelEntry, *, wait: bool) -> None:
@@ -52,7 +60,7 @@ class Downloads:
             return
         await self._refuse_while_cooling(entry.name)
         request = DownloadRequest(entry.name, entry.ref or entry.commit)
-        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call")
+        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
             raise LoadingError(_told(entry, job), retry_after_seconds=RETRY_SECONDS)

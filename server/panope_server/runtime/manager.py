@@ -39,6 +39,7 @@ class ModelManager:
         jobs: where downloads are asked for.
         board: where they are followed.
         aliases: names that calls may use for models.
+        store: the id of the store that models are loaded from.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ModelManager:
         board: JobBoard,
         aliases: Aliases,
         leases: ModelLeases,
+        store: str,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -62,7 +64,7 @@ class ModelManager:
         self._preparer = Preparer(settings, registry, hardware, leases)
         self._aliases = aliases
         self._targets: dict[str, AliasEntry] = {}
-        self._downloads = Downloads(self._fresh_entry, jobs, board)
+        self._downloads = Downloads(self._fresh_entry, jobs, board, store)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None

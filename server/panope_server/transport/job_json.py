@@ -33,6 +33,7 @@ def job_json(job: JobEntry) -> dict[str, object]:
         "parent_id": job.parent_id,
         "depends_on": list(job.depends_on),
         "requested_by": job.requested_by,
+        "store": job.store,
     }
 
 

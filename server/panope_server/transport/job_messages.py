@@ -35,6 +35,7 @@ def job_message(job: JobEntry) -> pb.Job:
         parent_id=job.parent_id or 0,
         depends_on=job.depends_on,
         requested_by=job.requested_by,
+        store=job.store or "",
     )
     if job.error_reason:
         message.error.CopyFrom(pb.JobError(reason=job.error_reason, message=job.error_message, retryable=job.retryable))

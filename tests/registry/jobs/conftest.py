@@ -49,9 +49,9 @@ def jobs(database: Database, clock: SetClock) -> Jobs:
 def make_claims(database: Database, clock: SetClock) -> Callable[..., Claims]:
     """Makes a runner's side of the table; without jitter, the first wait after a failure is 2 s."""
 
-    def make(owner: str = "a") -> Claims:
+    def make(owner: str = "a", store: str | None = None) -> Claims:
         backoff = Backoff(random=lambda: 1.0)
-        return Claims(database, clock, owner=owner, lease_seconds=LEASE_SECONDS, backoff=backoff)
+        return Claims(database, clock, owner=owner, lease_seconds=LEASE_SECONDS, backoff=backoff, store=store)
 
     return make
 

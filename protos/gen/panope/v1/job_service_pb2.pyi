@@ -81,6 +81,7 @@ class Job(google.protobuf.message.Message):
     PARENT_ID_FIELD_NUMBER: builtins.int
     DEPENDS_ON_FIELD_NUMBER: builtins.int
     REQUESTED_BY_FIELD_NUMBER: builtins.int
+    STORE_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Unique in this registry."""
     kind: builtins.str
@@ -99,6 +100,8 @@ class Job(google.protobuf.message.Message):
     """The job that asked for it; 0 for none."""
     requested_by: builtins.str
     """Who asked for it."""
+    store: builtins.str
+    """The id of the store that its files are for, whose workers alone take it; empty for any."""
     @property
     def progress(self) -> Global___JobProgress:
         """How far it is."""
@@ -146,9 +149,10 @@ class Job(google.protobuf.message.Message):
         parent_id: builtins.int = ...,
         depends_on: collections.abc.Iterable[builtins.int] | None = ...,
         requested_by: builtins.str = ...,
+        store: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "progress", b"progress", "run_time", b"run_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "create_time", b"create_time", "depends_on", b"depends_on", "error", b"error", "finish_time", b"finish_time", "id", b"id", "kind", b"kind", "max_attempts", b"max_attempts", "parent_id", b"parent_id", "payload_json", b"payload_json", "progress", b"progress", "requested_by", b"requested_by", "result_json", b"result_json", "run_time", b"run_time", "start_time", b"start_time", "status", b"status"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "create_time", b"create_time", "depends_on", b"depends_on", "error", b"error", "finish_time", b"finish_time", "id", b"id", "kind", b"kind", "max_attempts", b"max_attempts", "parent_id", b"parent_id", "payload_json", b"payload_json", "progress", b"progress", "requested_by", b"requested_by", "result_json", b"result_json", "run_time", b"run_time", "start_time", b"start_time", "status", b"status", "store", b"store"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
 
