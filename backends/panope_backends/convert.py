@@ -1,9 +1,9 @@
 """Converts one model into a backend's own format, as a program: `python -m panope_backends.convert`.
 
-It reads one JSON document on stdin, `{"backend", "model": {name, format, task, architecture, config}, "folder",
-"out"}`, and writes into `out`, an empty folder, the converted weights and everything of `folder` but the weights that
-they replace. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false,
-"reason", "message"}`, and exits with 0 or 1.
+It reads one JSON document on stdin, `{"backend", "format", "precision", "model": {name, format, task, architecture,
+config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights and everything of `folder` but
+the weights that they replace. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or
+`{"ok": false, "reason", "message"}`, and exits with 0 or 1.
 
 It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
 model's memory, which only its end gives back.
@@ -15,11 +15,12 @@ import os
 import shutil
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from panope_backends.api import Converter, ModelFacts
+from panope_backends.api import Conversion, Converter, ModelFacts
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.report import claim_stdout
@@ -35,6 +36,8 @@ class Job(msgspec.Struct, forbid_unknown_fields=True):
     """What to convert; see the module's text."""
 
     backend: str
+    format: str
+    precision: str
     model: ModelFacts
     folder: str
     out: str
@@ -61,7 +64,7 @@ def convert(job: Job) -> Converted:
     """Runs the backend's converter and completes the folder.
 
     Raises:
-        PanopeError: the backend does not convert this format, or cannot convert this model.
+        PanopeError: the backend makes no such thing of this format, not here, or not of this model.
     """
     folder, out = Path(job.folder), Path(job.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -70,14 +73,26 @@ def convert(job: Job) -> Converted:
     backend = load_backend(job.backend)
     if not isinstance(backend, Converter):
         raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
-    if job.model.format not in backend.source_formats:
-        known = ", ".join(backend.source_formats)
-        raise PreconditionError(
-            f"backend `{job.backend}` converts {known}, not `{job.model.format}`", reason="no_converter"
-        )
-    backend.convert(job.model, folder, out)
+    conversion = _conversion(job, backend.conversions())
+    backend.convert(job.model, conversion, folder, out)
     _complete(folder, out)
-    return Converted(backend.target_format, backend.target_precision, backend.engine_version())
+    return Converted(conversion.format, conversion.precision, conversion.engine_version)
+
+
+def _conversion(job: Job, offered: Sequence[Conversion]) -> Conversion:
+    for conversion in offered:
+        if (conversion.format, conversion.precision) == (job.format, job.precision) and conversion.reads(
+            job.model.format
+        ):
+            if conversion.reason:
+                raise PreconditionError(conversion.reason, reason="not_installed")
+            return conversion
+    known = "; ".join(f"{', '.join(c.source_formats)} to {c.format} {c.precision}" for c in offered)
+    raise PreconditionError(
+        f"backend `{job.backend}` does not convert {job.model.format} to {job.format} {job.precision}; "
+        f"it converts {known or 'nothing'}",
+        reason="no_converter",
+    )
 
 
 def _complete(folder: Path, out: Path) -> None:

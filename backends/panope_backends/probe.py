@@ -3,7 +3,7 @@
 It prints one JSON line:
 
     {"devices": [the fields of api.Device, ...],
-     "converters": {backend: {"target_format", "source_formats", "engine_version"}},
+     "conversions": {backend: [the fields of api.Conversion, ...]},
      "backends": {backend: version of its package}}
 
 `--supports` reads the JSON of a ModelFacts on stdin and adds "level" and "support_reason" to each device. `--backend
@@ -33,21 +33,21 @@ from panope_backends.report import claim_stdout
 def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, Any]:
     """Asks the named backends; with `facts` also how well each device runs that model."""
     devices: list[dict[str, Any]] = []
-    converters: dict[str, dict[str, Any]] = {}
+    conversions: dict[str, list[dict[str, Any]]] = {}
     for name in names:
         try:
             backend = load_backend(name)
             # Named as it was asked for, so that `package.module:Class` can be chosen again.
             found = [replace(device, backend=name) for device in backend.devices()]
             devices += [_document(backend, device, facts) for device in found]
-            if isinstance(backend, Converter) and any(device.available for device in found):
-                converters[name] = _converter(backend)
+            if isinstance(backend, Converter):
+                conversions[name] = [asdict(conversion) for conversion in backend.conversions()]
         except Exception as error:  # a backend is other people's code; the others must still be heard
             traceback.print_exc()
             devices.append(asdict(Device(name, "", available=False, reason=_reason(error))))
     return {
         "devices": devices,
-        "converters": converters,
+        "conversions": conversions,
         "backends": {name: backend_version(name) for name in names},
     }
 
@@ -58,14 +58,6 @@ def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dic
         support = backend.supports(facts, device)
         document |= {"level": support.level.value, "support_reason": support.reason}
     return document
-
-
-def _converter(backend: Converter) -> dict[str, Any]:
-    return {
-        "target_format": backend.target_format,
-        "source_formats": list(backend.source_formats),
-        "engine_version": backend.engine_version(),
-    }
 
 
 def _reason(error: Exception) -> str:

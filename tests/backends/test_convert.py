@@ -18,17 +18,17 @@ CONVERT = "panope_backends.convert"
 CHATTY = """
 import os, sys
 from pathlib import Path
+from panope_backends.api import Conversion
 from panope_backends.testing import EchoBackend
 
 print("said at import")
 
 class ChattyBackend(EchoBackend):
-    target_format, target_precision, source_formats = "echo", "fp32", ("safetensors",)
+    def conversions(self):
+        return (Conversion(("safetensors",), "echo", "fp32", "7"),)
 
-    def engine_version(self):
-        return "7"
-
-    def convert(self, model, folder, out):
+    def convert(self, model, conversion, folder, out):
+        assert conversion.engine_version == "7"
         print("said in Python")
         os.write(1, b"said by native code\\n")
         assert os.environ["HF_HUB_OFFLINE"] == os.environ["TRANSFORMERS_OFFLINE"] == "1"
@@ -39,10 +39,11 @@ class ChattyBackend(EchoBackend):
 """
 
 
-def job(source: Path, out: Path, backend: str = "openvino", **changes: Any) -> dict[str, Any]:
+def job(source: Path, out: Path, backend: str = "openvino", target: str = "openvino", **changes: Any) -> dict[str, Any]:
     config = json.loads((source / "config.json").read_text()) if (source / "config.json").exists() else {}
     model = {"name": "a/b", "format": "safetensors", "task": "embed", "architecture": "", "config": config} | changes
-    return {"backend": backend, "model": model, "folder": str(source), "out": str(out)}
+    wish = {"backend": backend, "format": target, "precision": "fp32"}
+    return wish | {"model": model, "folder": str(source), "out": str(out)}
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_result_is_complete_and_computes_the_same(run_program: Any, source: 
     facts = tiny_transformer(source)
     out = tmp_path / "out"
     ended = run_program(CONVERT, document=job(source, out))
-    version = OpenVinoBackend().engine_version()
+    version = OpenVinoBackend().conversions()[0].engine_version
     assert ended.code == 0
     assert ended.report == {"ok": True, "format": "openvino", "precision": "fp32", "engine_version": version}
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
@@ -87,7 +88,7 @@ def test_the_result_is_complete_and_computes_the_same(run_program: Any, source: 
 def test_what_libraries_print_never_reaches_stdout(
     run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
 ) -> None:
-    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend")
+    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend", "echo")
     ended = run_program(CONVERT, document=document, environment=chatty)
     assert ended.report == {"ok": True, "format": "echo", "precision": "fp32", "engine_version": "7"}
     assert all(said in ended.log for said in ("said at import", "said in Python", "said by native code"))
@@ -98,14 +99,14 @@ def test_what_the_converter_wrote_is_not_written_over(
 ) -> None:
     (source / "config.json").write_text('{"model_type": "bert"}')
     out = tmp_path / "out"
-    run_program(CONVERT, document=job(source, out, "chatty_backend:ChattyBackend"), environment=chatty)
+    run_program(CONVERT, document=job(source, out, "chatty_backend:ChattyBackend", "echo"), environment=chatty)
     assert (out / "config.json").read_text() == "{}"
 
 
 def test_a_defect_is_told_without_its_text_and_logged_with_it(
     run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
 ) -> None:
-    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend", task="fail")
+    document = job(source, tmp_path / "out", "chatty_backend:ChattyBackend", "echo", task="fail")
     ended = run_program(CONVERT, document=document, environment=chatty)
     assert ended.code == 1
     assert ended.report == {
@@ -119,8 +120,8 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
 @pytest.mark.parametrize(
     ("backend", "changes", "reason", "message"),
     [
-        ("openvino", {"format": "gguf"}, "no_converter", "backend `openvino` converts safetensors, not `gguf`"),
-        ("cpu", {}, "no_converter", "backend `cpu` converts nothing"),
+        ("openvino", {"format": "gguf"}, "no_converter", "backend `openvino` does not convert gguf to openvino fp32"),
+        ("panope_backends.testing:EchoBackend", {}, "no_converter", "EchoBackend` converts nothing"),
         ("nobody", {}, "unknown_backend", "there is no backend `nobody`"),
         ("openvino", {"task": "classify"}, "unsupported_model", "not yet for `classify`"),
         ("openvino", {"config": {"model_type": "bert", "auto_map": {}}}, "unsupported_model", "code of its own"),
@@ -130,7 +131,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
 def test_what_cannot_be_converted_is_refused(
     run_program: Any, source: Path, tmp_path: Path, backend: str, changes: dict[str, Any], reason: str, message: str
 ) -> None:
-    ended = run_program(CONVERT, document=job(source, tmp_path / "out", backend, **changes))
+    ended = run_program(CONVERT, document=job(source, tmp_path / "out", backend, "openvino", **changes))
     assert ended.code == 1
     assert ended.report["reason"] == reason
     assert message in ended.report["message"]

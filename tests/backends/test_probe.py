@@ -51,10 +51,10 @@ def test_it_tells_the_installed_backends_devices_and_converters(run_program: Any
         assert device.memory_bytes > 1 << 28
         assert "fp32" in device.precisions
         assert ended.report["backends"][backend]
-    converter = ended.report["converters"]["openvino"]
-    assert (converter["target_format"], converter["source_formats"]) == ("openvino", ["safetensors"])
-    assert converter["engine_version"]
-    assert "cpu" not in ended.report["converters"]
+    (made, *_) = ended.report["conversions"]["openvino"]
+    assert (made["source_formats"], made["format"], made["precision"]) == (["safetensors"], "openvino", "fp32")
+    assert made["engine_version"]
+    assert made["automatic"]
 
 
 def test_it_tells_how_well_each_device_runs_a_model(run_program: Any, environment: dict[str, str]) -> None:

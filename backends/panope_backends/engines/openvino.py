@@ -6,7 +6,6 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from panope_backends.api import (
     Arrays,
     Backend,
+    Conversion,
     Device,
     Level,
     LoadOptions,
@@ -25,6 +25,7 @@ from panope_backends.api import (
 )
 from panope_backends.engines.host import memory_bytes, threads_to_use
 from panope_backends.engines.openvino_runtime import import_runtime
+from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import InvalidInputError, PreconditionError
 
@@ -51,9 +52,6 @@ class OpenVinoBackend(Backend):
     """OpenVINO on processors, Intel GPUs and NPUs; also a `Converter`."""
 
     name = "openvino"
-    target_format = "openvino"
-    target_precision = "fp32"
-    source_formats: Sequence[str] = ("safetensors",)
 
     def __init__(self) -> None:
         self._kept_core: Any = None
@@ -99,14 +97,17 @@ class OpenVinoBackend(Backend):
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
         return OpenVinoModel(compiled, precision)
 
-    def engine_version(self) -> str:
-        """OpenVINO's version and that of the recipe."""
-        return f"{version('openvino')}+{RECIPE}"
+    def conversions(self) -> Sequence[Conversion]:
+        """To OpenVINO's format, in float32."""
+        engine = f"{version_of('openvino')}+{RECIPE}"
+        missing = missing_reason("openvino", "openvino") or missing_reason("torch", "torch", "transformers")
+        return (Conversion(("safetensors",), "openvino", "fp32", engine, automatic=True, reason=missing),)
 
-    def convert(self, model: ModelFacts, folder: Path, out: Path) -> None:
+    def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `openvino_model.xml` and `.bin`; see `openvino_convert`."""
         from panope_backends.engines.openvino_convert import convert  # it brings torch
 
+        del conversion  # there is one
         convert(model, folder, out / MODEL_FILE)
 
     def _core(self) -> Any:

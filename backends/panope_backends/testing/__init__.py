@@ -1,26 +1,32 @@
-"""For authors of backends: the conformance suite, small models and small backends to test with.
+"""For authors of backends: the conformance suites, small models and small backends to test with.
 
-`BackendContract` is imported when it is asked for, because it needs pytest and the small backends do not.
+The suites are imported when they are asked for, because they need pytest and the small backends do not.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from panope_backends.testing.doubles import CrashBackend, EchoBackend, HangBackend, SlowBackend
 
 if TYPE_CHECKING:
     from panope_backends.testing.contract import BackendContract
+    from panope_backends.testing.conversion import ConverterContract
 
-__all__ = ["BackendContract", "CrashBackend", "EchoBackend", "HangBackend", "SlowBackend"]
+__all__ = ["BackendContract", "ConverterContract", "CrashBackend", "EchoBackend", "HangBackend", "SlowBackend"]
+
+
+_SUITES = {
+    "BackendContract": "panope_backends.testing.contract",
+    "ConverterContract": "panope_backends.testing.conversion",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name != "BackendContract":
+    if name not in _SUITES:
         raise AttributeError(name)
     import pytest
 
-    pytest.register_assert_rewrite("panope_backends.testing.contract")
-    from panope_backends.testing.contract import BackendContract
-
-    return BackendContract
+    pytest.register_assert_rewrite(*_SUITES.values())
+    return getattr(importlib.import_module(_SUITES[name]), name)

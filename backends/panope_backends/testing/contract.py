@@ -191,16 +191,16 @@ class BackendContract:
         device: Device,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        before = _listing(folder)
+        before = listing(folder)
         loaded = backend.load(
             model, folder, device.name, LoadOptions(cache_folder=tmp_path_factory.mktemp("cache"), threads=1)
         )
         loaded.run(self.arrays(list(loaded.inputs), 1, 3))
         loaded.close()
-        assert _listing(folder) == before
+        assert listing(folder) == before
 
 
-def _listing(folder: Path) -> dict[str, tuple[int, int]]:
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and time of change of every file."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}

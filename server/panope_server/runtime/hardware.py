@@ -16,9 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
-from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_server.config import Settings
 from panope_server.runtime.environment import PASSED
 from panope_server.runtime.programs import run_program
@@ -26,22 +27,21 @@ from panope_server.runtime.programs import run_program
 PROBE = "panope_backends.probe"
 PROBE_TIMEOUT_SECONDS = 120.0
 
-
-@dataclass(frozen=True)
-class ConverterInfo:
-    """What a backend can convert, and into what."""
-
-    target_format: str
-    source_formats: tuple[str, ...]
-    engine_version: str
+#: Raised when the probe answers in another form.
+ANSWERS = 2
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What the backends said of this machine."""
+    """What the backends said of this machine.
+
+    Attributes:
+        devices: best first.
+        conversions: by backend; also those that cannot be done here, with the reason.
+    """
 
     devices: tuple[Device, ...]
-    converters: Mapping[str, ConverterInfo]
+    conversions: Mapping[str, tuple[Conversion, ...]]
 
 
 class Hardware:
@@ -117,9 +117,9 @@ def _probe_of(answer: Mapping[str, Any]) -> Probe:
     devices = [{name: value for name, value in entry.items() if name in names} for entry in answer["devices"]]
     return Probe(
         devices=tuple(Device(**entry | {"precisions": tuple(entry["precisions"])}) for entry in devices),
-        converters={
-            backend: ConverterInfo(info["target_format"], tuple(info["source_formats"]), info["engine_version"])
-            for backend, info in answer["converters"].items()
+        conversions={
+            backend: msgspec.convert(offered, tuple[Conversion, ...])
+            for backend, offered in answer["conversions"].items()
         },
     )
 
@@ -128,7 +128,7 @@ def _machine_key(more: Sequence[str]) -> str:
     """Changes whenever the answers could."""
     packages = sorted(name for folder in sys.path for name in _installed(Path(folder)))
     hiding = sorted(f"{name}={os.environ[name]}" for name in PASSED if name in os.environ and name.isupper())
-    machine = [platform.node(), platform.machine(), _processor(), str(os.cpu_count())]
+    machine = [str(ANSWERS), platform.node(), platform.machine(), _processor(), str(os.cpu_count())]
     return hashlib.sha256("\n".join([*packages, *hiding, *machine, *more]).encode()).hexdigest()
 
 

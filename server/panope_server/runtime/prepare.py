@@ -71,7 +71,7 @@ class Preparer:
         )
 
     async def _plan(self, entry: ModelEntry, way: Candidate, failures: list[str]) -> LoadPlan:
-        variant = way.variant if way.converter is None else await self._converted(entry, way)
+        variant = way.variant if way.conversion is None else await self._converted(entry, way)
         folder = await self._held_folder(entry.name, variant.digest)
         cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
         await asyncio.to_thread(cache.mkdir, 0o700, True, True)
@@ -100,10 +100,10 @@ class Preparer:
         return await asyncio.to_thread(self._registry.materialize, digest)
 
     async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:
-        assert way.converter is not None
-        target, version = way.converter.target_format, way.converter.engine_version
+        made = way.conversion
+        assert made is not None
         async with self._converting:
-            identity = {"format": target, "precision": way.variant.precision, "engine_version": version}
+            identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
             known = await asyncio.to_thread(lambda: self._registry.converted(way.variant.digest, **identity))
             return known or await self._convert(entry, way, identity)
 
@@ -115,6 +115,8 @@ class Preparer:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             document = {
                 "backend": way.device.backend,
+                "format": identity["format"],
+                "precision": identity["precision"],
                 "model": _document(_facts(entry, way.variant)),
                 "folder": str(source),
                 "out": folder,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import PreconditionError
 from panope_registry.registry import VariantEntry
-from panope_server.runtime.hardware import ConverterInfo, Probe
+from panope_server.runtime.hardware import Probe
 
 #: Fastest first, until profiles measured on this machine say otherwise.
 PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
@@ -25,14 +25,14 @@ class Candidate:
     """One way to run a model.
 
     Attributes:
-        converter: how the variant becomes what the backend runs; None when it runs it as it is.
+        conversion: how the variant becomes what the backend runs; None when it runs it as it is.
     """
 
     variant: VariantEntry
     device: Device
     precision: str
     level: Level
-    converter: ConverterInfo | None
+    conversion: Conversion | None
     reason: str
 
 
@@ -94,15 +94,21 @@ async def _consider(
     support = direct.get(place, Support(Level.NONE, "no answer"))
     if support.level is not Level.NONE:
         return Candidate(variant, device, precision, support.level, None, support.reason)
-    converter = probe.converters.get(device.backend)
-    if converter is None or variant.format not in converter.source_formats:
+    conversion = _automatic(variant, probe.conversions.get(device.backend, ()))
+    if conversion is None:
         return support.reason
-    target = ModelFacts(facts.name, converter.target_format, facts.task, facts.architecture, facts.config)
+    target = ModelFacts(facts.name, conversion.format, facts.task, facts.architecture, facts.config)
     support = (await supports(target)).get(place, support)
     if support.level is Level.NONE:
         return support.reason
     reason = f"{support.reason}, after conversion from {variant.format}"
-    return Candidate(variant, device, precision, support.level, converter, reason)
+    return Candidate(variant, device, precision, support.level, conversion, reason)
+
+
+def _automatic(variant: VariantEntry, offered: Sequence[Conversion]) -> Conversion | None:
+    """The conversion that may be done without being asked."""
+    able = (c for c in offered if c.automatic and not c.reason and c.reads(variant.format, variant.precision))
+    return next(able, None)
 
 
 def _rank(candidate: Candidate) -> tuple[int, int, bool]:
@@ -110,4 +116,4 @@ def _rank(candidate: Candidate) -> tuple[int, int, bool]:
     backend = candidate.device.backend
     # A backend from outside was installed on purpose, so it comes before the general ones.
     place = PREFERENCE.index(backend) if backend in PREFERENCE else PREFERENCE.index("openvino")
-    return levels.index(candidate.level), place, candidate.converter is not None
+    return levels.index(candidate.level), place, candidate.conversion is not None

@@ -18,5 +18,6 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def converted_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("converted")
-    OpenVinoBackend().convert(tiny_transformer(source), source, out)
+    backend = OpenVinoBackend()
+    backend.convert(tiny_transformer(source), backend.conversions()[0], source, out)
     return out

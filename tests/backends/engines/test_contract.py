@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from panope_backends.api import Backend, ModelFacts
+from panope_backends.api import Backend, Converter, ModelFacts
 from panope_backends.engines.cpu import CpuBackend
 from panope_backends.engines.openvino import OpenVinoBackend
-from panope_backends.testing import BackendContract, EchoBackend, SlowBackend
+from panope_backends.testing import BackendContract, ConverterContract, EchoBackend, SlowBackend
 from panope_backends.testing.models import tiny_onnx, tiny_transformer
 
 
@@ -23,6 +23,16 @@ class TestOpenVino(BackendContract):
     @pytest.fixture
     def folder(self, converted_bert: Path) -> Path:
         return converted_bert
+
+
+class TestOpenVinoConverts(ConverterContract):
+    @pytest.fixture
+    def converter(self) -> Converter:
+        return OpenVinoBackend()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> ModelFacts:
+        return tiny_transformer(tmp_path)
 
 
 class TestPyTorch(BackendContract):

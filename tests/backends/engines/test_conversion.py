@@ -13,6 +13,8 @@ from panope_backends.engines.openvino import OpenVinoBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
 
+TO_FP32 = OpenVinoBackend().conversions()[0]
+
 GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
 
 #: The family, changes to its configuration, and whether it tells segments apart.
@@ -49,7 +51,7 @@ def test_the_converted_model_computes_what_torch_computes(
     source.mkdir()
     out.mkdir()
     facts = tiny_transformer(source, kind, **changes)
-    OpenVinoBackend().convert(facts, source, out)
+    OpenVinoBackend().convert(facts, TO_FP32, source, out)
     assert {path.name for path in out.iterdir()} == {"openvino_model.xml", "openvino_model.bin"}
 
     exact = LoadOptions(precision="fp32")
@@ -73,7 +75,7 @@ def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) ->
     """Longformer pads to its window, which tracing freezes; only lengths past the window show it."""
     facts = tiny_transformer(tmp_path, "longformer", attention_window=32)
     with pytest.raises(PreconditionError, match=r"differ|cannot run|cannot convert") as refusal:
-        OpenVinoBackend().convert(facts, tmp_path, tmp_path / "out")
+        OpenVinoBackend().convert(facts, TO_FP32, tmp_path, tmp_path / "out")
     assert refusal.value.reason == "conversion_failed"
     assert not (tmp_path / "out").exists()
 
@@ -81,4 +83,4 @@ def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) ->
 def test_a_result_that_is_not_a_number_is_refused(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_convert, "_difference", lambda *_: float("nan"))
     with pytest.raises(PreconditionError, match="differ by nan"):
-        OpenVinoBackend().convert(tiny_transformer(tmp_path), tmp_path, tmp_path)
+        OpenVinoBackend().convert(tiny_transformer(tmp_path), TO_FP32, tmp_path, tmp_path)

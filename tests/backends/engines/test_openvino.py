@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,15 @@ def test_threads_are_those_asked_for(converted_bert: Path) -> None:
 def test_it_is_a_converter() -> None:
     backend = OpenVinoBackend()
     assert isinstance(backend, Converter)
-    assert backend.engine_version().endswith(f"+{engine.RECIPE}")
+    (made,) = (c for c in backend.conversions() if c.automatic)
+    assert (made.source_formats, made.format, made.precision) == (("safetensors",), "openvino", "fp32")
+    assert made.engine_version == f"{version('openvino')}+{engine.RECIPE}"
 
 
 def test_serving_imports_neither_torch_nor_transformers_nor_telemetry(converted_bert: Path) -> None:
     program = f"""
 import json, sys
+from importlib.metadata import version
 from pathlib import Path
 from panope_backends.api import LoadOptions, ModelFacts
 from panope_backends.plugins import load_backend

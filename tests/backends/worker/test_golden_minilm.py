@@ -62,7 +62,8 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "architecture": config["architectures"][0],
         "config": config,
     }
-    job = {"backend": "openvino", "model": facts, "folder": str(SOURCE), "out": str(out)}
+    wish = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
+    job = wish | {"model": facts, "folder": str(SOURCE), "out": str(out)}
     command = [sys.executable, "-m", "panope_backends.convert"]
     ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()
