@@ -17,6 +17,7 @@ from panope_registry.columns import now
 from panope_registry.database import Database
 from panope_registry.names import parse_model_name, shown
 from panope_registry.records import model, model_variant, variant
+from panope_registry.variant_digest import check_digits
 
 
 class AliasAction(StrEnum):
@@ -115,13 +116,13 @@ class Aliases:
         Args:
             name: one or two parts by the rule of models' names: `embed`, `prod/embed`.
             target_model: a model that there is.
-            variant_digest: one of its variants; empty lets the server choose.
+            variant_digest: one of its variants, by the first digits of its digest; empty lets the server choose.
             expected: where it must point now (`AliasEntry.target`), "" nowhere; None is content with anything.
             who: makes the change.
             reason: why, for people.
 
         Raises:
-            InvalidInputError: the name is none.
+            InvalidInputError: the name is none, or the digits are too few.
             AlreadyExistsError: a model has the name.
             NotFoundError: there is no such model, or it has no such variant.
             PreconditionError: the alias points elsewhere than expected; nothing was changed.
@@ -132,8 +133,8 @@ class Aliases:
                 raise AlreadyExistsError(f"`{name}` is a model", reason="model_exists", field="alias")
             before = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
             _check_expected(name, before, expected)
-            _check_target(connection, target_model, variant_digest)
-            told = {"target_model": target_model, "variant_digest": variant_digest, "who": who, "reason": reason}
+            digest = _check_target(connection, target_model, variant_digest)
+            told = {"target_model": target_model, "variant_digest": digest, "who": who, "reason": reason}
             before_id = before.id if before else None
             return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **told})
 
@@ -235,7 +236,8 @@ def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -
     )
 
 
-def _check_target(connection: Connection, target_model: str, variant_digest: str) -> None:
+def _check_target(connection: Connection, target_model: str, variant_digest: str) -> str:
+    """The whole digest of the variant; empty when none is named."""
     found = connection.execute(
         select(model.c.id, model.c.revision_id).where(model.c.name == target_model)
     ).one_or_none()
@@ -243,10 +245,24 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
         raise NotFoundError(
             f"model `{shown(target_model)}` does not exist", reason="model_not_found", field="target_model"
         )
-    if variant_digest and not _offers(connection, found.id, found.revision_id, variant_digest):
+    if not variant_digest:
+        return ""
+    check_digits(variant_digest, "variant_digest")
+    like = select(variant.c.digest).where(variant.c.digest.startswith(variant_digest)).order_by(variant.c.digest)
+    offered = [
+        digest
+        for digest in connection.execute(like).scalars()
+        if _offers(connection, found.id, found.revision_id, digest)
+    ]
+    if not offered:
         raise NotFoundError(
             f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant_digest"
         )
+    if len(offered) > 1:
+        raise InvalidInputError(
+            f"`variant_digest` begins the digests of {len(offered)} variants; write more", field="variant_digest"
+        )
+    return str(offered[0])
 
 
 def _offers(connection: Connection, model_id: int, revision_id: int, variant_digest: str) -> bool:

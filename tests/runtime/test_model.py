@@ -19,6 +19,7 @@ from panope_backends.errors import (
 )
 from panope_server.config import Limits
 from panope_server.runtime.views import InstanceState, ModelState
+from panope_server.runtime.wish import ANYTHING, Wish
 
 LOADING, SERVING, FAILED = ModelState.LOADING, ModelState.SERVING, ModelState.FAILED
 
@@ -34,7 +35,7 @@ async def test_the_first_call_loads_the_model_and_later_ones_find_it_loaded(rig)
     first, second = await asyncio.gather(made.embed("hello"), made.embed("hello"))
     third = await made.embed("hello")
     assert first.vectors == second.vectors == third.vectors
-    assert made.plans == [("", "")]
+    assert made.plans == [ANYTHING]
     assert made.states == [LOADING, SERVING]
 
 
@@ -150,7 +151,7 @@ async def test_loading_what_is_loaded_changes_nothing_but_another_wish_is_refuse
     await made.runtime.load()
     assert len(made.plans) == 1
     with pytest.raises(PreconditionError, match="unload it first"):
-        await made.runtime.load("cpu", "")
+        await made.runtime.load(Wish(backend="cpu"))
 
 
 async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_queue(rig, tmp_path: Path) -> None:

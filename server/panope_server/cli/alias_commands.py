@@ -43,15 +43,19 @@ def list_aliases(home: Home = None, json: Json = False, config: ConfigFile = Non
 def set_alias(
     name: Name,
     model: Annotated[str, typer.Argument(help="The model, as VENDOR/NAME.")],
+    variant: Annotated[
+        str, typer.Option("--variant", help="The variant to run, by its digest; chosen at each load when not given.")
+    ] = "",
     expected: Expected = None,
     reason: Reason = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Point an alias to a model."""
+    """Point an alias to a model, or to one variant of it."""
     with _aliases(home, config) as aliases:
-        _tell(aliases.set(name, model, expected=expected, who=_who(), reason=reason), json=json)
+        entry = aliases.set(name, model, variant_digest=variant, expected=expected, who=_who(), reason=reason)
+        _tell(entry, json=json)
 
 
 @alias.command("rollback")
@@ -122,6 +126,7 @@ def _document(entry: AliasEntry) -> dict[str, object]:
     return {
         "name": entry.name,
         "model": entry.target_model,
+        "variant_digest": entry.variant_digest,
         "version": entry.version,
         "changed_at": entry.changed_at.isoformat(),
     }

@@ -22,10 +22,12 @@ class AliasBoard:
         """Every change, the newest first; NotFoundError when there never was such an alias."""
         return await asyncio.to_thread(self._aliases.history, alias)
 
-    async def set(self, alias: str, model: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
-        """Points an alias to a model; see `panope_registry.aliases.Aliases.set` for the errors."""
+    async def set(
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to a model or to its variant of this digest; `Aliases.set` tells of the errors."""
         return await asyncio.to_thread(
-            lambda: self._aliases.set(alias, model, expected=expected, who=who, reason=reason)
+            lambda: self._aliases.set(alias, model, variant_digest=variant, expected=expected, who=who, reason=reason)
         )
 
     async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:

@@ -42,28 +42,29 @@ class Downloads:
         self._store = store
         self._last: dict[str, int] = {}
 
-    async def ensure(self, entry: ModelEntry, *, wait: bool) -> None:
-        """Returns when a variant of the model is here.
+    async def ensure(self, entry: ModelEntry, variant: str = "", *, wait: bool) -> None:
+        """Returns when the variant of the model, or any of them, is here.
 
         Args:
             entry: of the model, perhaps a moment old.
+            variant: the digest of the one that is wanted; empty when any will do.
             wait: whether to wait for a download; otherwise the caller is told how far it is.
 
         Raises:
             LoadingError: the download is under way.
             AvailabilityError: it failed a moment ago.
         """
-        if _is_here(entry):
+        if _is_here(entry, variant):
             return
         entry = await self._fresh_entry(entry.name)
-        if _is_here(entry) or entry.source != "hub":
+        if _is_here(entry, variant) or entry.source != "hub":
             return
         await self._refuse_while_cooling(entry.name)
-        request = DownloadRequest(entry.name, entry.ref or entry.commit)
+        request = _request(entry, variant)
         job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
-            raise LoadingError(_told(entry, job), retry_after_seconds=RETRY_SECONDS)
+            raise LoadingError(_told(entry, request, job), retry_after_seconds=RETRY_SECONDS)
         async for _ in self._board.watch(job.id):
             pass
         await self._refuse_while_cooling(entry.name)
@@ -82,16 +83,26 @@ class Downloads:
             )
 
 
-def _is_here(entry: ModelEntry) -> bool:
-    """A model without variants is refused elsewhere, with the reason."""
-    return not entry.variants or any(variant.is_here for variant in entry.variants)
+def _is_here(entry: ModelEntry, digest: str) -> bool:
+    """Of a model without variants, and a variant that is none of the model's, loading tells more."""
+    wanted = [variant for variant in entry.variants if variant.digest.startswith(digest)]
+    return not wanted or any(variant.is_here for variant in wanted)
 
 
-def _told(entry: ModelEntry, job: JobEntry) -> str:
+def _request(entry: ModelEntry, digest: str) -> DownloadRequest:
+    """What brings the variant; what was made elsewhere of one is made of it again."""
+    revision = entry.ref or entry.commit
+    wanted = next((variant for variant in entry.variants if variant.digest == digest), None)
+    if wanted is None or wanted.derived_from is not None:
+        return DownloadRequest(entry.name, revision)
+    return DownloadRequest(entry.name, revision, wanted.format, wanted.precision)
+
+
+def _told(entry: ModelEntry, request: DownloadRequest, job: JobEntry) -> str:
     if job.status is not JobStatus.RUNNING:
         why = f": {job.error_message}" if job.error_message else ""
         return f"model `{entry.name}` is not here yet; its download is waiting to begin{why}"
-    variant = choose_variant(entry, DownloadRequest(entry.name))
+    variant = choose_variant(entry, request)
     done = variant.size_bytes - variant.missing_bytes
     if job.progress.unit == "bytes":
         done += job.progress.done

@@ -29,6 +29,7 @@ from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.queue import Entry
 from panope_server.runtime.translate import error_of, load_frame, work_frame
 from panope_server.runtime.views import InstanceState, InstanceView
+from panope_server.runtime.wish import Wish
 
 _log = structlog.get_logger("panope.instances")
 
@@ -83,6 +84,20 @@ class Instance:
     def pid(self) -> int:
         """The process id; 0 before the start and after the end."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    @property
+    def precision(self) -> str:
+        """What it computes in; what the plan says, perhaps nothing, until the worker has told."""
+        return self.ready.precision if self.ready is not None else self.plan.precision
+
+    def satisfies(self, wish: Wish) -> bool:
+        """Whether it runs as somebody wishes."""
+        plan = self.plan
+        return (
+            wish.backend in ("", plan.backend)
+            and wish.precision in ("", self.precision, plan.weights_precision)
+            and plan.variant_digest.startswith(wish.variant)
+        )
 
     @property
     def has_room(self) -> bool:
@@ -190,13 +205,12 @@ class Instance:
 
     def view(self, restart_count: int) -> InstanceView:
         """What people may see of it."""
-        precision = self.ready.precision if self.ready is not None else self.plan.precision
         return InstanceView(
             id=self.name,
             variant_digest=self.plan.variant_digest,
             backend=self.plan.backend,
             device=self.plan.device,
-            precision=precision,
+            precision=self.precision,
             state=self.state,
             pid=self.pid,
             resident_bytes=self.resident_bytes,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from panope_backends.api import Device
-from panope_backends.errors import NotFoundError, PanopeError, PreconditionError, ShuttingDownError
-from panope_registry.aliases import AliasEntry, Aliases
+from panope_backends.errors import NotFoundError, PanopeError, ShuttingDownError
+from panope_registry.aliases import Aliases
 from panope_registry.jobs import Jobs
 from panope_registry.registry import ModelEntry, Registry
+from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.downloads import Downloads
@@ -21,8 +22,11 @@ from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.model import ModelRuntime
+from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
-from panope_server.runtime.views import ModelState, ModelView, VariantView
+from panope_server.runtime.targets import Target, Targets
+from panope_server.runtime.views import InstanceView, ModelState, ModelView, VariantView
+from panope_server.runtime.wish import Wish
 from panope_server.work import Answer, Work
 
 _log = structlog.get_logger("panope.models")
@@ -32,6 +36,9 @@ REFRESH_SECONDS = 1.0
 
 class ModelManager:
     """Knows, loads, runs and unloads models.
+
+    What runs has a key: a model's name, or `Target.key` of one of its variants that an alias points to, which runs
+    beside the model itself.
 
     Args:
         on_state: told after every change of a model's state.
@@ -62,8 +69,7 @@ class ModelManager:
         self._on_state = on_state
         self._leases = leases
         self._preparer = Preparer(settings, registry, hardware, leases)
-        self._aliases = aliases
-        self._targets: dict[str, AliasEntry] = {}
+        self._targets = Targets(aliases)
         self._downloads = Downloads(self._fresh_entry, jobs, board, store)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
@@ -89,38 +95,26 @@ class ModelManager:
         await self._leases.close()
 
     async def run(self, model: str, work: Work, request_id: str) -> Answer:
-        """Runs work on a model that exists."""
-        if self._closing:
-            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
-        return await self._runtime(model).run(work, request_id)
+        """Runs work on what has this key."""
+        self._refuse_while_closing()
+        return await self._runtime(self._targets.of(model)).run(work, request_id)
 
     async def fetch(self, model: str, *, wait: bool) -> None:
-        """Returns when a model is here; starts its download when calls may load it."""
+        """Returns when what has this key is here; starts its download when calls may load it."""
         runtime = self._runtimes.get(model)
         if self._settings.lazy_load and (runtime is None or runtime.state is not ModelState.SERVING):
-            await self._downloads.ensure(await self._entry(model), wait=wait)
+            target = self._targets.of(model)
+            await self._downloads.ensure(await self._entry(target.model), target.variant, wait=wait)
 
     # The directory that the pipeline resolves names with.
 
     async def model_for(self, name: str) -> str:
-        """The model that a name means: itself, or where the alias of that name points."""
-        if name in self._entries:
-            return name
-        target = self._targets.get(name) or await self._alias(name)
-        if target is None:
-            return name
-        if target.variant_digest:
-            raise PreconditionError(
-                f"alias `{name}` points to one variant of `{target.target_model}`, and this server chooses variants "
-                "itself; point it to the model",
-                reason="alias_of_variant",
-                field="model",
-            )
-        return target.target_model
+        """The key of what a name means: a model, or what the alias of that name points to."""
+        return (await self._target(name)).key
 
     async def task_of(self, model: str) -> str:
-        """The model's task; NotFoundError when there is no such model."""
-        return (await self._entry(model)).task
+        """The task of what has this key; NotFoundError when there is no such model."""
+        return (await self._entry(self._targets.of(model).model)).task
 
     async def default_for(self, task: str) -> str | None:
         """The settings' default model, else the only one of the task."""
@@ -138,26 +132,42 @@ class ModelManager:
 
     def known(self) -> Sequence[ModelView]:
         """The models that were loaded, or asked for, since the server started."""
-        return [self._view(self._entries[name]) for name in sorted(self._runtimes) if name in self._entries]
+        models = {self._targets.of(key).model for key in self._runtimes}
+        return [self._view(self._entries[name]) for name in sorted(models) if name in self._entries]
 
     async def get(self, name: str) -> ModelView:
         """One model; NotFoundError when there is none of that name."""
         return self._view(await self._entry(name))
 
-    async def load(self, name: str, backend: str = "", precision: str = "") -> ModelView:
-        """Loads a model and returns when it serves."""
-        if self._closing:
-            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
-        entry = await self._entry(name)
-        await self._downloads.ensure(entry, wait=False)
-        await self._runtime(name).load(backend, precision)
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+        """Loads a model, or what an alias points to, and returns when it serves.
+
+        Args:
+            name: of the model or the alias.
+            backend: to run it on; empty lets Panope choose.
+            precision: to compute in, or that the weights are quantized to; empty lets Panope choose.
+            variant: the first digits of the digest of the variant to run; empty lets Panope choose.
+
+        Raises:
+            PanopeError: why it cannot be loaded.
+        """
+        self._refuse_while_closing()
+        target = await self._target(name)
+        entry = await self._entry(target.model)
+        digest = find_variant(entry, variant).digest if variant else target.variant
+        await self._downloads.ensure(entry, digest, wait=False)
+        await self._runtime(target).load(Wish(backend, precision, digest))
         return self._view(entry)
 
     async def unload(self, name: str) -> ModelView:
-        """Ends a model's instances and returns when their memory is free."""
-        entry = await self._entry(name)
-        if name in self._runtimes:
-            await self._runtimes[name].unload()
+        """Ends the instances of a model, or of the variant that an alias points to; returns when their memory is free.
+
+        With a model end those of its variants that run beside it.
+        """
+        target = await self._target(name)
+        entry = await self._entry(target.model)
+        keys = [target.key] if target.variant else self._keys_of(target.model)
+        await asyncio.gather(*(self._runtimes[key].unload() for key in keys if key in self._runtimes))
         return self._view(entry)
 
     async def devices(self) -> Sequence[Device]:
@@ -175,13 +185,30 @@ class ModelManager:
 
     # Inside.
 
-    def _runtime(self, name: str) -> ModelRuntime:
-        runtime = self._runtimes.get(name)
+    def _refuse_while_closing(self) -> None:
+        if self._closing:
+            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
+
+    def _runtime(self, target: Target) -> ModelRuntime:
+        runtime = self._runtimes.get(target.key)
         if runtime is None:
-            plan = partial(self._preparer.plan, name)
-            runtime = ModelRuntime(name, self._settings, self._metrics, plan, self._state_changed)
-            self._runtimes[name] = runtime
+            plan = partial(self._plan, target)
+            runtime = ModelRuntime(target.key, self._settings, self._metrics, plan, self._state_changed)
+            self._runtimes[target.key] = runtime
         return runtime
+
+    async def _plan(self, target: Target, wish: Wish) -> LoadPlan:
+        return await self._preparer.plan(target, wish)
+
+    def _keys_of(self, model: str) -> Sequence[str]:
+        """The keys under which a model has run: its own first."""
+        return [key for key in sorted(self._runtimes) if self._targets.of(key).model == model]
+
+    async def _target(self, name: str) -> Target:
+        """What a name means; a name that nobody knows is taken for a model's, which its entry then is missing."""
+        if name in self._entries:
+            return Target(name)
+        return await self._targets.find(name) or Target(name)
 
     def _state_changed(self, name: str, state: ModelState) -> None:
         """Tells it on; a model without workers needs its files no longer."""
@@ -199,12 +226,6 @@ class ModelManager:
         self._entries[name] = entry
         return entry
 
-    async def _alias(self, name: str) -> AliasEntry | None:
-        try:
-            return await asyncio.to_thread(self._aliases.get, name)
-        except NotFoundError:
-            return None
-
     async def _follow(self) -> None:
         """Sees within a second what other processes, such as `panope import`, did to the registry."""
         while True:
@@ -219,12 +240,16 @@ class ModelManager:
         if token == self._token:
             return
         entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
-        self._targets = {alias.name: alias for alias in await asyncio.to_thread(self._aliases.list)}
+        await self._targets.refresh()
         self._entries = {entry.name: entry for entry in entries}
         self._token = token
-        for name in [name for name in self._runtimes if name not in self._entries]:
-            _log.info("model_removed", model=name)
-            await self._runtimes.pop(name).unload()
+        for key in [key for key in self._runtimes if not self._is_wanted(key)]:
+            _log.info("model_removed", model=key)
+            await self._runtimes.pop(key).unload()
+
+    def _is_wanted(self, key: str) -> bool:
+        """Whether there still is what runs under this key."""
+        return self._targets.of(key).model in self._entries and self._targets.is_meant(key)
 
     def _view(self, entry: ModelEntry) -> ModelView:
         runtime = self._runtimes.get(entry.name)
@@ -237,16 +262,15 @@ class ModelManager:
             state_reason="" if runtime is None else runtime.state_reason,
             created_at=entry.created_at,
             variants=variants,
+            instances=tuple(self._instances_of(entry.name)),
         )
         if runtime is None:
             return view
-        return replace(
-            view,
-            instances=runtime.instance_views(),
-            embed=runtime.embed,
-            inputs=runtime.inputs,
-            outputs=runtime.outputs,
-        )
+        return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
+
+    def _instances_of(self, model: str) -> Iterator[InstanceView]:
+        for key in self._keys_of(model):
+            yield from self._runtimes[key].instance_views()
 
 
 def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:

@@ -20,6 +20,7 @@ from panope_server.runtime.queue import Entry, WorkQueue, cost_of
 from panope_server.runtime.supervisor import Supervisor
 from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of
 from panope_server.runtime.views import EmbedLimits, InstanceView, ModelState
+from panope_server.runtime.wish import ANYTHING, Wish
 from panope_server.work import Answer, Work
 
 _log = structlog.get_logger("panope.models")
@@ -27,8 +28,8 @@ _log = structlog.get_logger("panope.models")
 FIRST_COOL_DOWN_SECONDS = 10.0
 MAX_COOL_DOWN_SECONDS = 300.0
 
-PlanMaker = Callable[[str, str], Awaitable[LoadPlan]]
-"""Chooses how to run the model, given a wanted backend and precision (empty for any), and makes it ready."""
+PlanMaker = Callable[[Wish], Awaitable[LoadPlan]]
+"""Chooses how to run the model, as somebody wishes, and makes it ready."""
 
 
 class ModelRuntime:
@@ -93,7 +94,7 @@ class ModelRuntime:
             raise
         return answer_of(frame)
 
-    async def load(self, backend: str = "", precision: str = "") -> None:
+    async def load(self, wish: Wish = ANYTHING) -> None:
         """Loads the model and returns when it serves.
 
         Raises:
@@ -102,9 +103,9 @@ class ModelRuntime:
         if self.state is ModelState.UNLOADING:
             raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
         if self.state is ModelState.SERVING:
-            self._refuse_other(backend, precision)
+            self._refuse_other(wish)
             return
-        loading = self._ensure_loading(backend, precision)
+        loading = self._ensure_loading(wish)
         try:
             await asyncio.shield(loading)
         except asyncio.CancelledError:
@@ -199,7 +200,7 @@ class ModelRuntime:
                 raise PreconditionError(f"model `{self.name}` is not loaded", reason="model_not_loaded")
             case ModelState.FAILED:
                 self._refuse_while_cooling()
-        self._ensure_loading("", "")
+        self._ensure_loading(ANYTHING)
 
     def _refuse_while_cooling(self) -> None:
         assert self._failure is not None
@@ -215,27 +216,27 @@ class ModelRuntime:
             retry_after_seconds=left,
         )
 
-    def _refuse_other(self, backend: str, precision: str) -> None:
+    def _refuse_other(self, wish: Wish) -> None:
         for instance in self._instances:
-            plan = instance.plan
-            if (backend and backend != plan.backend) or (precision and precision != plan.precision):
+            if not instance.satisfies(wish):
                 raise PreconditionError(
-                    f"model `{self.name}` is loaded on `{plan.backend}` in `{plan.precision}`; unload it first",
+                    f"model `{self.name}` is loaded on `{instance.plan.backend}` in `{instance.precision}`; "
+                    "unload it first",
                     reason="model_loaded_otherwise",
                 )
 
-    def _ensure_loading(self, backend: str, precision: str) -> asyncio.Task[None]:
+    def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
         if self._loading is None or self._loading.done():
             self._set(ModelState.LOADING, "")
-            self._loading = asyncio.create_task(self._load(backend, precision))
+            self._loading = asyncio.create_task(self._load(wish))
             # Whoever waits sees the error; when nobody does, the state and the log have it.
             self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._loading
 
-    async def _load(self, backend: str, precision: str) -> None:
+    async def _load(self, wish: Wish) -> None:
         started = time.monotonic()
         try:
-            plan = await self._make_plan(backend, precision)
+            plan = await self._make_plan(wish)
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
             self._first_ready = asyncio.get_running_loop().create_future()
             self._supervisors = [

@@ -11,6 +11,8 @@ class LoadPlan:
     """One way to run a model, ready to be loaded.
 
     Attributes:
+        precision: to compute in; empty lets the backend choose.
+        weights_precision: of most weights in the files; empty when unknown.
         folder: the variant's verified files.
         cache_folder: where the backend may keep compiled forms.
         reason: why this way was chosen, for people.
@@ -23,6 +25,7 @@ class LoadPlan:
     backend: str
     device: str
     precision: str
+    weights_precision: str
     folder: Path
     cache_folder: Path
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import structlog
@@ -12,12 +12,15 @@ import structlog
 from panope_backends.api import ModelFacts
 from panope_backends.errors import DataLossError, PanopeError, PreconditionError
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
+from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.programs import run_program
-from panope_server.runtime.selection import Candidate, Wish, candidates
+from panope_server.runtime.selection import Candidate, candidates
+from panope_server.runtime.targets import Target
+from panope_server.runtime.wish import ANYTHING, Wish
 
 _log = structlog.get_logger("panope.models")
 
@@ -42,61 +45,68 @@ class Preparer:
         # One conversion at a time: each takes the memory of a whole model, and two of the same would waste one.
         self._converting = asyncio.Lock()
 
-    async def plan(self, name: str, backend: str = "", precision: str = "") -> LoadPlan:
+    async def plan(self, target: Target, wish: Wish = ANYTHING) -> LoadPlan:
         """Chooses the best way that works; a way whose conversion fails gives place to the next.
+
+        Args:
+            target: what is to run.
+            wish: of the one who loads it; the target's variant comes before the wish's.
 
         Raises:
             PanopeError: there is none.
         """
-        entry = await asyncio.to_thread(self._registry.model, name)
-        ways = await self.ways(entry, backend, precision)
+        entry = await asyncio.to_thread(self._registry.model, target.model)
+        ways = await self.ways(entry, replace(wish, variant=target.variant or wish.variant))
         failures: list[str] = []
         for way in ways:
             try:
-                return await self._plan(entry, way, failures)
+                return await self._plan(entry, target.key, way, failures)
             except DataLossError:
                 raise
             except PanopeError as error:
-                _log.warning("way_failed", model=name, backend=way.device.backend, error=error.message)
+                _log.warning("way_failed", model=target.key, backend=way.device.backend, error=error.message)
                 failures.append(f"{way.device.backend} failed: {error.message}")
                 if way is ways[-1]:
                     raise
         raise AssertionError("candidates are never empty")
 
-    async def ways(self, entry: ModelEntry, backend: str = "", precision: str = "") -> list[Candidate]:
+    async def ways(self, entry: ModelEntry, wish: Wish = ANYTHING) -> list[Candidate]:
         """Every way to run a model, best first; PreconditionError with the reasons when there is none."""
-        wish = Wish(backend or self._settings.backend, precision or self._settings.precision)
+        settings = self._settings
+        wish = replace(wish, backend=wish.backend or settings.backend, precision=wish.precision or settings.precision)
+        sources = [find_variant(entry, wish.variant)] if wish.variant else _sources(entry)
         return await candidates(
-            _sources(entry), lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
+            sources, lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
         )
 
-    async def _plan(self, entry: ModelEntry, way: Candidate, failures: list[str]) -> LoadPlan:
+    async def _plan(self, entry: ModelEntry, key: str, way: Candidate, failures: list[str]) -> LoadPlan:
         variant = way.variant if way.conversion is None else await self._converted(entry, way)
-        folder = await self._held_folder(entry.name, variant.digest)
+        folder = await self._held_folder(key, variant.digest)
         cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
         await asyncio.to_thread(cache.mkdir, 0o700, True, True)
         return LoadPlan(
-            model=entry.name,
+            model=key,
             task=entry.task,
             variant_digest=variant.digest,
             format=variant.format,
             backend=way.device.backend,
             device=way.device.name,
             precision=way.precision,
+            weights_precision=variant.precision,
             folder=folder,
             cache_folder=cache,
             reason="; ".join([way.reason, *failures]),
         )
 
-    async def _held_folder(self, model: str, digest: str) -> Path:
+    async def _held_folder(self, key: str, digest: str) -> Path:
         """The variant's verified files, with a lease on them so that they stay."""
         if self._leases is not None:
             try:
-                await self._leases.hold(model, digest)
+                await self._leases.hold(key, digest)
             except PreconditionError:
                 # A file is not here: laying out says which, and whether it can be had again.
                 await asyncio.to_thread(self._registry.materialize, digest)
-                await self._leases.hold(model, digest)
+                await self._leases.hold(key, digest)
         return await asyncio.to_thread(self._registry.materialize, digest)
 
     async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:

@@ -13,6 +13,7 @@ from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import PreconditionError
 from panope_registry.registry import VariantEntry
 from panope_server.runtime.hardware import Probe
+from panope_server.runtime.wish import Wish
 
 #: Fastest first, until profiles measured on this machine say otherwise.
 PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
@@ -34,14 +35,6 @@ class Candidate:
     level: Level
     conversion: Conversion | None
     reason: str
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the caller or the settings ask for; empty for no wish."""
-
-    backend: str = ""
-    precision: str = ""
 
 
 async def candidates(
@@ -94,7 +87,7 @@ async def _consider(
     support = direct.get(place, Support(Level.NONE, "no answer"))
     if support.level is not Level.NONE:
         return Candidate(variant, device, precision, support.level, None, support.reason)
-    conversion = _automatic(variant, probe.conversions.get(device.backend, ()))
+    conversion = None if wish.variant else _automatic(variant, probe.conversions.get(device.backend, ()))
     if conversion is None:
         return support.reason
     target = ModelFacts(facts.name, conversion.format, facts.task, facts.architecture, facts.config)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert
@@ -13,6 +14,7 @@ from panope_registry.aliases import AliasAction, Aliases
 from panope_registry.columns import now
 from panope_registry.database import Database, open_engine
 from panope_registry.records import model, model_variant, repo, revision, variant, vendor
+from panope_registry.registry import Registry
 
 MODELS = ("v/a", "v/b", "v/c")
 DIGEST = "d" * 64
@@ -60,6 +62,26 @@ def test_an_alias_points_to_a_model_or_to_one_variant_of_it(aliases: Aliases) ->
     converted = aliases.set("fast", "v/a", variant_digest=CONVERTED, expected="", **ADA)
     assert aliases.list() == [exact, converted, other]
     assert aliases.list(target_model="v/b") == [other]
+
+
+def test_the_first_digits_of_a_digest_are_enough(aliases: Aliases) -> None:
+    assert aliases.set("fast", "v/a", variant_digest=CONVERTED[:8], expected="", **ADA).variant_digest == CONVERTED
+    with pytest.raises(InvalidInputError, match="the first 8 or more hexadecimal digits") as caught:
+        aliases.set("fast", "v/a", variant_digest=CONVERTED[:7], expected=None, **ADA)
+    assert caught.value.field == "variant_digest"
+    assert aliases.get("fast").version == 1
+
+
+def test_a_new_model_may_not_take_the_name_of_an_alias(
+    aliases: Aliases, database_url: str, home: Path, make_model: Callable[..., Path]
+) -> None:
+    aliases.set("prod/embed", "v/a", expected="", **ADA)
+    registry = Registry.open(database_url, home)
+    with pytest.raises(AlreadyExistsError, match="`prod/embed` is an alias") as caught:
+        registry.import_folder(make_model(), "prod/embed")
+    assert (caught.value.reason, caught.value.field) == ("alias_exists", "model")
+    assert [entry.name for entry in registry.models()] == list(MODELS)
+    registry.close()
 
 
 @pytest.mark.parametrize("expected", ["", "v/b", f"v/a@{DIGEST}", "nonsense"])

@@ -1,0 +1,66 @@
+"""What names in calls mean: a model, or an alias of a model or of one of its variants."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from panope_backends.errors import NotFoundError
+from panope_registry.aliases import AliasEntry, Aliases
+from panope_registry.variant_digest import SHOWN_DIGITS
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a call runs.
+
+    Attributes:
+        model: `vendor/name`.
+        variant: the digest of the one variant that is meant; empty where Panope chooses.
+    """
+
+    model: str
+    variant: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name under which it runs here: the model's own, with the first digits of the variant if one is meant."""
+        return f"{self.model}@{self.variant[:SHOWN_DIGITS]}" if self.variant else self.model
+
+
+class Targets:
+    """Follows the aliases."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
+        self._by_alias: dict[str, Target] = {}
+        self._by_key: dict[str, Target] = {}
+
+    async def refresh(self) -> None:
+        """Looks at all aliases again."""
+        self._by_alias = {entry.name: _target(entry) for entry in await asyncio.to_thread(self._aliases.list)}
+
+    async def find(self, alias: str) -> Target | None:
+        """Where an alias points; None when there is none of that name."""
+        target = self._by_alias.get(alias)
+        if target is None:
+            try:
+                target = _target(await asyncio.to_thread(self._aliases.get, alias))
+            except NotFoundError:
+                return None
+            self._by_alias[alias] = target
+        self._by_key[target.key] = target
+        return target
+
+    def of(self, key: str) -> Target:
+        """What runs under a key that `find` has told; any other is a model's name."""
+        return self._by_key.get(key) or Target(key)
+
+    def is_meant(self, key: str) -> bool:
+        """Whether an alias points to the variant that runs under a key; a model needs none."""
+        target = self.of(key)
+        return not target.variant or target in self._by_alias.values()
+
+
+def _target(entry: AliasEntry) -> Target:
+    return Target(entry.target_model, entry.variant_digest)
