@@ -61,6 +61,25 @@ class Json(TypeDecorator[dict[str, Any]]):
         return document
 
 
+class JsonList(TypeDecorator[list[Any]]):
+    """A JSON list kept as text, for the same reasons; null stays null."""
+
+    impl = Text()
+    cache_ok = True
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> str | None:
+        """Escapes everything but ASCII."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[Any] | None:
+        """The list that was stored."""
+        if value is None:
+            return None
+        document = json.loads(value)
+        assert isinstance(document, list)
+        return document
+
+
 def now() -> datetime:
     """This moment, in UTC."""
     return datetime.now(UTC)

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from panope_registry.columns import Identifier, Json, UtcDateTime
+from panope_registry.columns import Identifier, Json, JsonList, UtcDateTime
 from panope_registry.records import metadata
 
 _HAS_KEY_AND_IS_OPEN = text("dedupe_key <> '' AND status IN ('waiting', 'queued', 'running')")
@@ -39,7 +39,9 @@ job = Table(
     Column("progress_done", BigInteger, nullable=False),
     Column("progress_total", BigInteger, nullable=False, doc="0 when unknown"),
     Column("progress_unit", Text, nullable=False),
-    Column("progress_parts", Json, doc="what is at hand together, each a `name`, `done` and `total`; null for none"),
+    Column(
+        "progress_parts", JsonList, doc="what is at hand together, each a `name`, `done` and `total`; null for none"
+    ),
     Column("attempt", Integer, nullable=False, doc="how often it was started and not given back"),
     Column("max_attempts", Integer, nullable=False),
     Column("run_at", UtcDateTime, nullable=False, doc="not before this moment"),

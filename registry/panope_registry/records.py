@@ -31,7 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from panope_registry.columns import Identifier, Json, Name, UtcDateTime
+from panope_registry.columns import Identifier, Json, JsonList, Name, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -141,7 +141,7 @@ model = Table(
     # As asked for at registration; null when nothing was.
     Column("preferred_format", Text, doc="of variants"),
     Column("preferred_precision", Text, doc="of variants"),
-    Column("quantization_targets", Json, doc="precisions to quantize to once the weights are here, such as `int8`"),
+    Column("quantization_targets", JsonList, doc="precisions to quantize to once the weights are here, such as `int8`"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )

@@ -83,6 +83,9 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="The vendors whose models may be registered; empty for every vendor.")
     ] = ()
     free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
+    parallel_downloads: Annotated[
+        int, Meta(ge=1, le=32, description="Files of a model that are downloaded at once.")
+    ] = 4
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

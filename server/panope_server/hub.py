@@ -35,7 +35,9 @@ def downloader_for(settings: Settings, database: Database) -> Downloader:
     store = Store(settings.home_path / "store")
     floor = settings.hub.free_space_bytes
     care = StoreCare(database, store, quota=Quota(free_floor_bytes=floor))
-    return Downloader(store, free_space_floor_bytes=floor, make_room=care.evict)
+    return Downloader(
+        store, free_space_floor_bytes=floor, make_room=care.evict, concurrency=settings.hub.parallel_downloads
+    )
 
 
 def check_vendor(settings: Settings, model: str) -> None:

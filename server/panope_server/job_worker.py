@@ -26,19 +26,14 @@ from panope_server.observability.logging import configure_logging
 
 _log = structlog.get_logger("panope.jobs")
 
-TICK_SECONDS = 1.0
 
-
-def work(
-    settings: Settings, stop: threading.Event, *, concurrency: int = 0, tick_seconds: float = TICK_SECONDS
-) -> None:
+def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> None:
     """Runs jobs until `stop` is set; what runs then is left at a safe point, for another worker.
 
     Args:
         settings: of the home whose jobs are run.
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
-        tick_seconds: between two looks for jobs, and two writes of their progress.
 
     Raises:
         PanopeError: the registry cannot be opened.
@@ -53,7 +48,6 @@ def work(
             handlers,
             owner=owner_name(),
             concurrency=concurrency or max(1, settings.job_workers),
-            tick_seconds=tick_seconds,
             store=registry.store_id,
         )
         _log.info("job_worker_started", owner=owner_name())

@@ -30,7 +30,7 @@ from panope_backends.errors import (
 from panope_envoy.options import EdgeOptions
 from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
 from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC, DownloadRequest, SyncRequest
-from panope_registry.jobs import JobEntry, JobProgress, JobStatus
+from panope_registry.jobs import JobEntry, JobPart, JobProgress, JobStatus
 from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
 from panope_server.config import Limits, Settings
 from panope_server.pipeline.resolve import Resolve
@@ -195,7 +195,7 @@ def job_entries() -> dict[int, JobEntry]:
         status=JobStatus.RUNNING,
         payload={"model": EMBEDDER},
         result={},
-        progress=JobProgress("download", 1 << 33, 1 << 34, "bytes"),
+        progress=JobProgress("download", 1 << 33, 1 << 34, "bytes", (JobPart("model.safetensors", 1 << 33, 1 << 34),)),
         attempt=2,
         max_attempts=5,
         error_reason="source_unavailable",

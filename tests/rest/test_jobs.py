@@ -24,7 +24,9 @@ def test_jobs_are_listed_by_state_and_kind(edge):
 
 def test_a_job_tells_how_far_it_is_and_what_went_wrong_before(edge):
     job = edge.get("/v1/jobs/2").json
-    assert job["progress"] == {"phase": "download", "done": 1 << 33, "total": 1 << 34, "unit": "bytes"}
+    progress = {"phase": "download", "done": 1 << 33, "total": 1 << 34, "unit": "bytes"}
+    parts = [{"name": "model.safetensors", "done": 1 << 33, "total": 1 << 34}]
+    assert job["progress"] == progress | {"parts": parts}
     assert job["error"] == {
         "reason": "source_unavailable",
         "message": "the hub does not answer",

@@ -39,6 +39,7 @@ class Downloader:
         make_room: called before a download that does not fit is refused.
         patience: with sources that fail.
         clock: for tests to replace.
+        concurrency: how many files `fetch_many` fetches at a time.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Downloader:
         make_room: MakeRoom | None = None,
         patience: Patience | None = None,
         clock: Clock | None = None,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._store = store
         self._floor = free_space_floor_bytes
         self._make_room = make_room
         self._patience = patience or Patience()
         self._clock = clock or Clock()
+        self._concurrency = concurrency
 
     def fetch(
         self,
@@ -99,12 +102,12 @@ class Downloader:
         progress: Progress = lambda _done, _total: None,
         stop: Stop = lambda: None,
         *,
-        concurrency: int = CONCURRENCY,
         held_in: Path | None = None,
     ) -> list[Blob]:
         """Several files, some at once; `progress` counts all of them together, and one failure ends the others.
 
-        What has arrived of the others is kept. The blobs are in the order of the requests.
+        The largest begin first, so that none of them is left to come alone at the end. What has arrived is kept. The
+        blobs are in the order of the requests.
 
         Raises:
             PanopeError, DownloadStopped: as `fetch`, for the file that failed first.
@@ -113,9 +116,11 @@ class Downloader:
         check_room(self._store.folder, sum(needed.values()), self._floor, self._make_room)
 
         def fetch(request: Request, progress: Progress, stop: Stop) -> Blob:
-            return self.fetch(request.wanted, request.open_at, progress, stop, held_in=held_in)
+            blob = self.fetch(request.wanted, request.open_at, progress, stop, held_in=held_in)
+            request.arrived(blob)
+            return blob
 
-        return fetch_in_parallel(requests, fetch, progress, stop, concurrency, self._clock)
+        return fetch_in_parallel(requests, fetch, progress, stop, self._concurrency, self._clock)
 
     def missing_bytes(self, wanted: WantedBlob) -> int:
         """How much of a file is still to come, as far as sizes tell."""

@@ -16,15 +16,20 @@ Fetch = Callable[[Request, Progress, Stop], Blob]
 def fetch_in_parallel(
     requests: Sequence[Request], fetch: Fetch, progress: Progress, stop: Stop, concurrency: int, clock: Clock
 ) -> list[Blob]:
-    """Fetches all, `concurrency` of them at once; the first failure ends the others and is raised."""
+    """Fetches all, `concurrency` of them at once, the largest first; the first failure ends the others and is raised.
+
+    Returns:
+        the blobs in the order of the requests.
+    """
     together = _Together(requests, progress, stop, clock)
+    largest_first = sorted(range(len(requests)), key=lambda place: -requests[place].wanted.size_bytes)
     with ThreadPoolExecutor(concurrency, thread_name_prefix="download") as pool:
-        futures = [
-            pool.submit(fetch, request, together.progress_of(place), together.stop)
-            for place, request in enumerate(requests)
-        ]
+        futures = {
+            place: pool.submit(fetch, requests[place], together.progress_of(place), together.stop)
+            for place in largest_first
+        }
         try:
-            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            finished, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
             failures = [error for future in finished if (error := future.exception())]
         except BaseException:  # such as the user's Ctrl-C: the pool waits for its threads, which are to end
             together.end()
@@ -33,27 +38,31 @@ def fetch_in_parallel(
             together.end(failures[0])
             raise failures[0]
     together.finish()
-    return [future.result() for future in futures]
+    return [futures[place].result() for place in range(len(requests))]
 
 
 class _Together:
     """Adds up the progress of several, and asks for all of them whether to go on; one call at a time."""
 
     def __init__(self, requests: Sequence[Request], progress: Progress, stop: Stop, clock: Clock) -> None:
+        self._requests = requests
         self._stop = stop
         self._lock = threading.Lock()
         self._ended: StopReason | None = None
         self._done = [0] * len(requests)
+        self._all_done = 0
         total = sum(request.wanted.size_bytes for request in requests)
         self._ticker = Ticker(total, progress, lambda: None, clock)
 
     def progress_of(self, place: int) -> Progress:
         """What the download at this place in the list calls."""
 
-        def progress(done: int, _total: int) -> None:
+        def progress(done: int, total: int) -> None:
+            self._requests[place].progress(done, total)
             with self._lock:
+                self._all_done += done - self._done[place]
                 self._done[place] = done
-                self._ticker.tick(sum(self._done))
+                self._ticker.tick(self._all_done)
 
         return progress
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from panope_backends.errors import InvalidInputError
 from panope_registry.download.stream import OpenAt
+from panope_registry.store import Blob
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
@@ -69,7 +70,15 @@ class WantedBlob:
 
 @dataclass(frozen=True)
 class Request:
-    """A file of several, and where it comes from."""
+    """A file of several, and where it comes from.
+
+    Attributes:
+        open_at: opens it elsewhere, at a place.
+        progress: called as this file comes, by the thread that fetches it.
+        arrived: called once it is in the store, by that thread; what it raises ends all.
+    """
 
     wanted: WantedBlob
     open_at: OpenAt
+    progress: Progress = lambda _done, _total: None
+    arrived: Callable[[Blob], None] = lambda _blob: None

@@ -1,17 +1,17 @@
-"""The job `artifact_download`: brings the files of one variant into the store, each verified, one after another.
+"""The job `artifact_download`: brings the files of one variant into the store, each verified, several at once.
 
-A file that is here already costs nothing. What was downloaded of a file when the job ended is where the next attempt
-goes on.
+A file that is here already costs nothing, and one that comes is recorded at once. One that fails ends the others; what
+was downloaded of a file when the job ended is where the next attempt goes on.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from panope_registry.download import OpenAt, StopReason, WantedBlob
+from panope_registry.download import Request, StopReason, WantedBlob
 from panope_registry.entries import ModelEntry, RepoFileEntry, WantedFile
+from panope_registry.handlers.arriving import Arriving
 from panope_registry.handlers.choice import choose_files, choose_variant
 from panope_registry.handlers.events import Event, ignore
 from panope_registry.handlers.requests import DownloadRequest, download_request
@@ -39,14 +39,13 @@ class Wants(Protocol):
 class Fetches(Protocol):
     """What the job needs of the downloader."""
 
-    def fetch(
+    def fetch_many(
         self,
-        wanted: WantedBlob,
-        open_at: OpenAt,
+        requests: Sequence[Request],
         progress: Callable[[int, int], None],
         stop: Callable[[], StopReason | None],
-    ) -> Blob:
-        """One file, verified and in the store."""
+    ) -> Sequence[Blob]:
+        """Several files, verified and in the store."""
 
 
 class ArtifactDownload:
@@ -69,9 +68,10 @@ class ArtifactDownload:
         """Downloads what is not here yet."""
         request = download_request(context.job.payload)
         files = self._missing(request)
-        for file in files:
-            context.check()
-            self._fetch(context, file)
+        arriving = Arriving(context, files, self._tell)
+        requests = [self._request(place, file, arriving) for place, file in enumerate(files)]
+        # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
+        self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
         return {
             "model": request.model,
             "files": [file.path for file in files],
@@ -84,24 +84,17 @@ class ArtifactDownload:
             return choose_files(entry, self._registry.files(request.model), request.include)
         return self._registry.wanted(choose_variant(entry, request).digest)
 
-    def _fetch(self, context: JobContext, file: WantedFile) -> None:
-        facts = {"job_id": context.job.id, "model": file.repo, "file": file.path, "sha256": file.sha256}
-        self._tell("artifact_download_start", facts | {"size_bytes": file.size_bytes})
-        started = time.monotonic()
+    def _request(self, place: int, file: WantedFile, arriving: Arriving) -> Request:
         revision = RemoteRevision(file.repo, file.commit)
-        context.progress(file.path, 0, file.size_bytes, "bytes")
-        blob = self._downloader.fetch(
+
+        def arrived(blob: Blob) -> None:
+            self._registry.record_downloaded([blob])
+            arriving.finish(place)
+
+        return Request(
             # The git hash of a large file is that of git's pointer to it and says nothing of the bytes.
             WantedBlob(file.sha256, None, file.size_bytes),
             lambda start: self._source.open(revision, file.path, start),
-            lambda done, total: context.progress(file.path, done, total, "bytes"),
-            lambda: _go_on(context),
+            arriving.progress_of(place),
+            arrived,
         )
-        self._registry.record_downloaded([blob])
-        seconds = round(time.monotonic() - started, 3)
-        self._tell("artifact_download_finish", facts | {"size_bytes": blob.size_bytes, "seconds": seconds})
-
-
-def _go_on(context: JobContext) -> None:
-    """Ends the download, which keeps what has arrived, when the job is to end."""
-    context.check()

@@ -2,7 +2,7 @@
 
 from panope_registry.jobs.backoff import Backoff
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
-from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
+from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress, JobStatus
 from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.runner import Handler, Runner
 
@@ -13,6 +13,7 @@ __all__ = [
     "JobCancelled",
     "JobContext",
     "JobEntry",
+    "JobPart",
     "JobProgress",
     "JobStatus",
     "Jobs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -20,7 +20,8 @@ from panope_registry.jobs.graph import settle
 
 _candidate = job.alias("candidate")
 
-_NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None}
+#: A job that nobody runs has nothing at hand.
+_NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None, "progress_parts": None}
 
 
 class Hold(Enum):
@@ -104,10 +105,7 @@ class Claims:
                 .where(_is_held(claim))
                 .values(
                     lease_until=self._clock(connection) + self._lease,
-                    progress_phase=progress.phase,
-                    progress_done=progress.done,
-                    progress_total=progress.total,
-                    progress_unit=progress.unit,
+                    **_told(progress),
                 )
                 .returning(job.c.cancel_requested_at)
             ).one_or_none()
@@ -118,13 +116,7 @@ class Claims:
     def succeed(self, claim: Claim, result: Mapping[str, Any], progress: JobProgress) -> bool:
         """Ends the job with what its handler returned."""
         error = {"error_reason": "", "error_message": "", "retryable": False}
-        told = {
-            "progress_phase": progress.phase,
-            "progress_done": progress.done,
-            "progress_total": progress.total,
-            "progress_unit": progress.unit,
-        }
-        return self._end(claim, JobStatus.SUCCEEDED, {"result": dict(result), **error, **told})
+        return self._end(claim, JobStatus.SUCCEEDED, {"result": dict(result), **error, **_told(progress)})
 
     def fail(self, claim: Claim, failure: Failure) -> bool:
         """Ends the attempt: the job is tried again later if time may help and attempts are left."""
@@ -194,6 +186,17 @@ class Claims:
             return False
         settle(connection, [claim.job.id], moment)
         return True
+
+
+def _told(progress: JobProgress) -> Mapping[str, Any]:
+    """The columns of progress."""
+    return {
+        "progress_phase": progress.phase,
+        "progress_done": progress.done,
+        "progress_total": progress.total,
+        "progress_unit": progress.unit,
+        "progress_parts": [asdict(part) for part in progress.parts] or None,
+    }
 
 
 def _release(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
-from panope_registry.jobs.entries import JobEntry, JobProgress
+from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress
 from panope_registry.jobs.queue import Jobs
 
 
@@ -39,9 +40,11 @@ class JobContext:
         self._interruption: Interrupted | None = None
         self._interrupted = threading.Event()
 
-    def progress(self, phase: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+    def progress(
+        self, phase: str, done: int = 0, total: int = 0, unit: str = "", parts: Iterable[JobPart] = ()
+    ) -> None:
         """Tells how far the job is; costs nothing, as the runner writes the latest word once a second."""
-        self._progress = JobProgress(phase, done, total, unit)
+        self._progress = JobProgress(phase, done, total, unit, tuple(parts))
 
     def check(self) -> None:
         """Goes on, or says why not; call it often.

@@ -37,6 +37,21 @@ OPEN = frozenset({JobStatus.WAITING, JobStatus.QUEUED, JobStatus.RUNNING})
 
 
 @dataclass(frozen=True)
+class JobPart:
+    """How far one of several things is that are done at once.
+
+    Attributes:
+        name: such as a file's path.
+        done: of `total`, in the job's unit.
+        total: 0 when unknown.
+    """
+
+    name: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
 class JobProgress:
     """How far a job is.
 
@@ -45,12 +60,14 @@ class JobProgress:
         done: of `total`, in `unit`.
         total: 0 when unknown.
         unit: such as `bytes`.
+        parts: what is at hand at this moment, when that is several things; what has ended is in `done` alone.
     """
 
     phase: str = ""
     done: int = 0
     total: int = 0
     unit: str = ""
+    parts: tuple[JobPart, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ _FRESH: Mapping[str, Any] = {
     "progress_done": 0,
     "progress_total": 0,
     "progress_unit": "",
+    "progress_parts": None,
     "attempt": 0,
     "lease_owner": "",
     "lease_until": None,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from panope_registry.job_records import job, job_need
-from panope_registry.jobs.entries import OPEN, JobEntry, JobProgress, JobStatus
+from panope_registry.jobs.entries import OPEN, JobEntry, JobPart, JobProgress, JobStatus
 
 
 def find_job(connection: Connection, job_id: int) -> JobEntry | None:
@@ -58,7 +58,7 @@ def _entry(row: Row[Any], depends_on: tuple[int, ...]) -> JobEntry:
         status=JobStatus(row.status),
         payload=row.payload,
         result=row.result,
-        progress=JobProgress(row.progress_phase, row.progress_done, row.progress_total, row.progress_unit),
+        progress=_progress(row),
         attempt=row.attempt,
         max_attempts=row.max_attempts,
         error_reason=row.error_reason,
@@ -73,3 +73,8 @@ def _entry(row: Row[Any], depends_on: tuple[int, ...]) -> JobEntry:
         requested_by=row.requested_by,
         store=row.store,
     )
+
+
+def _progress(row: Row[Any]) -> JobProgress:
+    parts = tuple(JobPart(**part) for part in row.progress_parts or ())
+    return JobProgress(row.progress_phase, row.progress_done, row.progress_total, row.progress_unit, parts)

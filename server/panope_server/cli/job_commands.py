@@ -92,15 +92,18 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
     import orjson
 
     from panope_registry.jobs import JobStatus
+    from panope_server.cli.progress import Bars
     from panope_server.transport.job_json import job_json
 
     with job_table(home, config) as (table, _):
         job = table.get(job_id)
-        for job in changes(table, job_id):
-            if json:
-                typer.echo(orjson.dumps(job_json(job)).decode())
-            else:
-                console.print(f"{job.id}  {job.status.value}  {progress_text(job)}", highlight=False)
+        with Bars(quiet=json or not console.is_terminal) as bars:
+            for job in changes(table, job_id):
+                bars.show(job)
+                if json:
+                    typer.echo(orjson.dumps(job_json(job)).decode())
+                elif not console.is_terminal:
+                    console.print(f"{job.id}  {job.status.value}  {progress_text(job)}", highlight=False)
     if job.status is not JobStatus.SUCCEEDED:
         if job.error_message and not json:
             fail(job.error_message)

@@ -20,6 +20,9 @@ from rich.progress import (
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_server.cli.output import console
 
+#: So many bars of files that are here stay in view.
+MAX_FINISHED = 8
+
 
 class Bars:
     """Bars that `show` moves.
@@ -40,6 +43,7 @@ class Bars:
             disable=quiet,
         )
         self._files: dict[tuple[int, str], TaskID] = {}
+        self._wholes: dict[int, TaskID] = {}
         self._notes: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -56,32 +60,49 @@ class Bars:
         self._progress.stop()
 
     def show(self, job: JobEntry) -> None:
-        """Draws how far a job is: the file at hand, or what it waits for."""
+        """Draws how far a job is: the files at hand and all together, or what it waits for."""
         if job.progress.unit == "bytes":
-            self._show_file(job)
+            self._show_files(job)
         note = _note_of(job)
         if note:
-            bar = self._notes.get(job.id)
-            if bar is None:
-                self._notes[job.id] = self._progress.add_task(note, total=None)
-            else:
-                self._progress.update(bar, description=note)
+            self._note(job, note)
         elif job.id in self._notes:
             self._progress.remove_task(self._notes.pop(job.id))
 
-    def _show_file(self, job: JobEntry) -> None:
-        done, total = job.progress.done, job.progress.total
-        key = (job.id, job.progress.phase)
-        if key not in self._files:
-            # One file after another: those before this one are done.
-            for (job_id, _), bar in self._files.items():
-                if job_id == job.id:
-                    self._finish(bar)
-            self._files[key] = self._progress.add_task(job.progress.phase, total=total)
-        if job.status is JobStatus.SUCCEEDED:
-            self._finish(self._files[key])
+    def _note(self, job: JobEntry, note: str) -> None:
+        bar = self._notes.get(job.id)
+        if bar is None:
+            self._notes[job.id] = self._progress.add_task(note, total=None)
         else:
-            self._progress.update(self._files[key], completed=done, total=total)
+            self._progress.update(bar, description=note)
+
+    def _show_files(self, job: JobEntry) -> None:
+        at_hand = {part.name: part for part in job.progress.parts}
+        for part in at_hand.values():
+            bar = self._files.get((job.id, part.name))
+            if bar is None:
+                # With what is here already as its beginning: only what comes from now on counts as speed.
+                bar = self._progress.add_task(part.name, total=part.total, completed=part.done)
+                self._files[job.id, part.name] = bar
+            self._progress.update(bar, completed=part.done, total=part.total)
+        if job.status in (JobStatus.RUNNING, JobStatus.SUCCEEDED):
+            ended = [(key, bar) for key, bar in self._files.items() if key[0] == job.id and key[1] not in at_hand]
+            for _, bar in ended:
+                self._finish(bar)
+            for key, bar in ended[:-MAX_FINISHED]:
+                self._progress.remove_task(bar)
+                del self._files[key]
+        self._show_whole(job)
+
+    def _show_whole(self, job: JobEntry) -> None:
+        """The bar of all files, once there is more than one."""
+        done, total = job.progress.done, job.progress.total
+        bar = self._wholes.get(job.id)
+        if bar is not None:
+            self._progress.update(bar, completed=done, total=total)
+        elif sum(job_id == job.id for job_id, _ in self._files) > 1:
+            name = str(job.payload.get("model", ""))
+            self._wholes[job.id] = self._progress.add_task(f"{name}, all files", total=total, completed=done)
 
     def _finish(self, bar: TaskID) -> None:
         task = next(task for task in self._progress.tasks if task.id == bar)

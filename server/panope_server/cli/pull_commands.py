@@ -148,7 +148,7 @@ def _working(settings: Settings) -> Iterator[list[PanopeError]]:
 
     def run() -> None:
         try:
-            work(settings, stop, tick_seconds=LOOK_SECONDS)
+            work(settings, stop)
         except PanopeError as error:
             failure.append(error)
 

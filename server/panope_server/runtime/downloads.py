@@ -103,8 +103,9 @@ def _told(entry: ModelEntry, request: DownloadRequest, job: JobEntry) -> str:
         why = f": {job.error_message}" if job.error_message else ""
         return f"model `{entry.name}` is not here yet; its download is waiting to begin{why}"
     variant = choose_variant(entry, request)
-    done = variant.size_bytes - variant.missing_bytes
-    if job.progress.unit == "bytes":
-        done += job.progress.done
+    missing = variant.missing_bytes
+    if job.progress.unit == "bytes":  # what has come since it began may be recorded already
+        missing = job.progress.total - job.progress.done
+    done = variant.size_bytes - missing
     percent = min(99, 100 * done // max(1, variant.size_bytes))
     return f"model `{entry.name}` is being downloaded: {percent} % of {variant.size_bytes / 1e6:,.1f} MB is here"

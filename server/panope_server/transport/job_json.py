@@ -20,6 +20,7 @@ def job_json(job: JobEntry) -> dict[str, object]:
             "done": job.progress.done,
             "total": job.progress.total,
             "unit": job.progress.unit,
+            "parts": [{"name": part.name, "done": part.done, "total": part.total} for part in job.progress.parts],
         },
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,

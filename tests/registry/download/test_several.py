@@ -94,7 +94,7 @@ def test_the_first_failure_ends_the_others_and_is_told(
     hub.fault("stall", bytes=MIB // 2, match="/0.safetensors")
     hub.fault("status", code=404, error_code="EntryNotFound", match="/2.safetensors", times=None)
     with pytest.raises(NotFoundError):
-        Downloader(store, free_space_floor_bytes=0).fetch_many(requests, concurrency=2)
+        Downloader(store, free_space_floor_bytes=0, concurrency=2).fetch_many(requests)
     assert not store.blob_path(requests[7].wanted.key).exists(), "the others went on"
 
 
