@@ -104,6 +104,7 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (registry.RegisterBody, "RegisterModelRequest"),
     (registry.SourceBody, "RegisterModelRequest"),
     (registry.PullBody, "PullModelRequest"),
+    (registry.PinBody, "PinModelRequest"),
     (aliases.SetBody, "SetAliasRequest"),
     (aliases.RollbackBody, "RollbackAliasRequest"),
     (panope.LoadBody, "LoadModelRequest"),
@@ -276,6 +277,10 @@ def _comments_of(message: str, public: Sequence[Element]) -> Iterator[tuple[str,
 
 
 def _type(field: FieldDescriptorProto, message: DescriptorProto) -> str:
+    entry = next((each for each in message.nested_type if field.type_name.endswith(f".{each.name}")), None)
+    if entry is not None and entry.options.map_entry:
+        key, value = (_type(part, entry) for part in entry.field)
+        return f"map of {key} to {value}"
     name = _link(field.type_name) if field.type_name else f"`{_SCALARS[field.type]}`"
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return f"repeated {name}"

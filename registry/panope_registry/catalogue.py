@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Row, Select, and_, literal, select
+from sqlalchemy import CTE, ColumnElement, Connection, Row, Select, and_, literal, select
 
-from panope_registry.entries import FileEntry, ModelEntry, VariantEntry
+from panope_registry.entries import FileEntry, ModelEntry, ModelFilter, PinEntry, VariantEntry
 from panope_registry.kinds import SUPPORTING
+from panope_registry.lifetime_records import pin
 from panope_registry.manifest import ManifestFile
 from panope_registry.memory import memory_bytes
 from panope_registry.records import (
@@ -24,6 +25,10 @@ from panope_registry.records import (
     variant,
     variant_file,
 )
+
+_LAST_CHARACTER = "\U0010ffff"
+
+_PINNED = (pin.c.who.label("pin_who"), pin.c.reason.label("pin_reason"), pin.c.created_at.label("pin_created_at"))
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,10 @@ class VariantFacts:
     config: Mapping[str, Any]
 
 
-def find_models(connection: Connection, store: str, *, task: str, after: str, limit: int) -> list[ModelEntry]:
-    """Models as one store has them, ordered by name, those after `after`; of every task when `task` is empty."""
-    wanted = select(model.c.id).where(model.c.name > after).order_by(model.c.name).limit(limit)
-    return _entries(connection, store, wanted.where(model.c.task == task) if task else wanted)
+def find_models(connection: Connection, store: str, *, only: ModelFilter, after: str, limit: int) -> list[ModelEntry]:
+    """Models as one store has them, ordered by name, those after `after`."""
+    wanted = select(model.c.id).where(model.c.name > after, *_conditions(only)).order_by(model.c.name).limit(limit)
+    return _entries(connection, store, wanted)
 
 
 def find_model(connection: Connection, store: str, name: str) -> ModelEntry | None:
@@ -109,7 +114,9 @@ def find_conversion(
     """What a variant was converted into before."""
     source = select(variant.c.id).where(variant.c.digest == source_digest).scalar_subquery()
     row = connection.execute(
-        select(variant).where(
+        select(variant, *_PINNED)
+        .outerjoin(pin, pin.c.variant_id == variant.c.id)
+        .where(
             variant.c.derived_from_id == source,
             variant.c.format == format,
             variant.c.precision == precision,
@@ -139,6 +146,23 @@ def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
         .limit(1)
     ).one_or_none()
     return None if row is None else VariantFacts(row.name, row.format, row.task, row.architecture, row.config)
+
+
+def _conditions(only: ModelFilter) -> Iterator[ColumnElement[bool]]:
+    if only.task:
+        yield model.c.task == only.task
+    if only.prefix:
+        # LIKE would ignore case on SQLite and find no index.
+        yield model.c.name >= only.prefix
+        yield model.c.name < only.prefix + _LAST_CHARACTER
+    if only.names is not None:
+        yield model.c.name.in_(only.names)
+    if only.not_names:
+        yield model.c.name.not_in(only.not_names)
+    if only.format:
+        offered = _offered(select(model.c.id), "offered_at_all")
+        of_format = select(offered.c.model_id).join(variant, variant.c.id == offered.c.variant_id)
+        yield model.c.id.in_(of_format.where(variant.c.format == only.format))
 
 
 def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> list[ModelEntry]:
@@ -171,7 +195,7 @@ def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> 
     ]
 
 
-def _offered(model_ids: Select[tuple[int]]) -> CTE:
+def _offered(model_ids: Select[tuple[int]], name: str = "offered") -> CTE:
     """Model and variant: those of the served revision, and downwards what was converted from them."""
     offered = (
         select(model.c.id.label("model_id"), model_variant.c.variant_id, literal(0).label("depth"))
@@ -180,7 +204,7 @@ def _offered(model_ids: Select[tuple[int]]) -> CTE:
             and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_id == model.c.revision_id),
         )
         .where(model.c.id.in_(model_ids))
-        .cte("offered", recursive=True)
+        .cte(name, recursive=True)
     )
     return offered.union_all(
         select(offered.c.model_id, variant.c.id, offered.c.depth + 1).join(
@@ -195,9 +219,10 @@ def _variants_of(
     """Model id -> its variants."""
     source = variant.alias("source")
     rows = connection.execute(
-        select(offered.c.model_id, variant, source.c.digest.label("source_digest"))
+        select(offered.c.model_id, variant, source.c.digest.label("source_digest"), *_PINNED)
         .join(variant, variant.c.id == offered.c.variant_id)
         .outerjoin(source, source.c.id == variant.c.derived_from_id)
+        .outerjoin(pin, pin.c.variant_id == variant.c.id)
         .order_by(offered.c.depth, variant.c.id)
     ).all()
     contents = _contents(connection, store, select(offered.c.variant_id))
@@ -269,4 +294,5 @@ def _variant_entry(
         missing_bytes=sum(content.missing.values()),
         memory_bytes=memory_bytes(content.weights_bytes, config),
         bases=tuple(content.bases),
+        pin=None if row.pin_who is None else PinEntry(row.pin_who, row.pin_reason, row.pin_created_at),
     )

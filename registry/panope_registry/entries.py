@@ -9,12 +9,43 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class ModelFilter:
+    """Which models are wanted; all by default.
+
+    Attributes:
+        task: that they have; empty for every task.
+        format: of one of their variants at least; empty for every format.
+        prefix: that their names begin with.
+        names: that they have; None for every name.
+        not_names: that they do not have.
+    """
+
+    task: str = ""
+    format: str = ""
+    prefix: str = ""
+    names: frozenset[str] | None = None
+    not_names: frozenset[str] = frozenset()
+
+
+EVERY_MODEL = ModelFilter()
+
+
+@dataclass(frozen=True)
 class FileEntry:
     """A file of a variant; `path` is relative to the folder that a backend gets."""
 
     path: str
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class PinEntry:
+    """The wish to keep a variant's files, whether they are used or not."""
+
+    who: str
+    reason: str
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,7 @@ class VariantEntry:
         missing_bytes: of the files that are not here; files that several variants share count for each.
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
         bases: the repos that it needs beside its own files, such as an adapter's base model.
+        pin: None when it is not pinned.
     """
 
     digest: str
@@ -48,6 +80,7 @@ class VariantEntry:
     missing_bytes: int = 0
     memory_bytes: int = 0
     bases: tuple[str, ...] = ()
+    pin: PinEntry | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,15 @@ from panope_registry import catalogue, listing, recording
 from panope_registry.catalogue import StoredVariant
 from panope_registry.database import Database, open_engine, sqlite_file
 from panope_registry.disk import disk_errors
-from panope_registry.entries import FileEntry, ModelEntry, RepoFileEntry, VariantEntry, WantedFile
+from panope_registry.entries import (
+    EVERY_MODEL,
+    FileEntry,
+    ModelEntry,
+    ModelFilter,
+    RepoFileEntry,
+    VariantEntry,
+    WantedFile,
+)
 from panope_registry.folder import list_folder
 from panope_registry.importer import Progress, add_files, ingest_folder
 from panope_registry.manifest import Manifest, ManifestFile, Origin
@@ -25,7 +33,16 @@ from panope_registry.views import lay_out
 if TYPE_CHECKING:
     from panope_backends.api import ModelFacts  # brings numpy, which listing models does not need
 
-__all__ = ["FileEntry", "ModelEntry", "Registry", "RepoFileEntry", "VariantEntry", "VerifyPolicy", "WantedFile"]
+__all__ = [
+    "FileEntry",
+    "ModelEntry",
+    "ModelFilter",
+    "Registry",
+    "RepoFileEntry",
+    "VariantEntry",
+    "VerifyPolicy",
+    "WantedFile",
+]
 
 
 class Registry:
@@ -172,10 +189,10 @@ class Registry:
         with self._database.change() as connection:
             recording.record_blobs(connection, blobs, self._store.id)
 
-    def models(self, *, task: str = "", after: str = "", limit: int = 100) -> list[ModelEntry]:
-        """Models by name, those after `after`; of every task when `task` is empty."""
+    def models(self, only: ModelFilter = EVERY_MODEL, *, after: str = "", limit: int = 100) -> list[ModelEntry]:
+        """Models by name, those after `after`; all of them unless a filter says which."""
         with self._database.read() as connection:
-            return catalogue.find_models(connection, self._store.id, task=task, after=after, limit=limit)
+            return catalogue.find_models(connection, self._store.id, only=only, after=after, limit=limit)
 
     def model(self, name: str) -> ModelEntry:
         """One model.

@@ -42,6 +42,7 @@ from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.jobs_process import JobsProcess
+from panope_server.runtime.keeping import ModelKeeper
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.manager import ModelManager
 from panope_server.transport.admin import AdminServer, admin_app
@@ -115,7 +116,8 @@ class App:
         hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
         store = await asyncio.to_thread(Store, settings.home_path / "store")
-        leases = ModelLeases(StoreCare(database, store))
+        care = StoreCare(database, store)
+        leases = ModelLeases(care)
         manager = ModelManager(
             settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases, leases, store.id
         )
@@ -124,8 +126,9 @@ class App:
 
         serving = Serving(database, store)
         acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))
+        keeper = ModelKeeper(care, registry, manager)
         pipeline = self._pipeline(manager, metrics)
-        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), health)
+        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), keeper, health)
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
         admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)

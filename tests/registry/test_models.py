@@ -12,13 +12,14 @@ from sqlalchemy import Engine, func, select
 
 from panope_backends.errors import NotFoundError
 from panope_registry.records import metadata
-from panope_registry.registry import Registry
+from panope_registry.registry import ModelFilter, Registry
 
 MakeModel = Callable[..., Path]
 
 
-def _names(registry: Registry, **how: object) -> list[str]:
-    return [entry.name for entry in registry.models(**how)]  # type: ignore[arg-type]
+def _names(registry: Registry, after: str = "", limit: int = 100, **only: object) -> list[str]:
+    wanted = ModelFilter(**only)  # type: ignore[arg-type]
+    return [entry.name for entry in registry.models(wanted, after=after, limit=limit)]
 
 
 def test_pages_follow_each_other_in_one_order(registry: Registry, make_model: MakeModel) -> None:
@@ -42,6 +43,39 @@ def test_models_are_found_by_task(registry: Registry, make_model: MakeModel) -> 
     assert _names(registry, task="classify") == ["v/classifies"]
     assert _names(registry, task="embed", after="v/a") == ["v/embeds"]
     assert _names(registry, task="generate") == []
+
+
+def test_models_are_found_by_how_their_names_begin(registry: Registry, make_model: MakeModel) -> None:
+    folder = make_model()
+    for name in ("acme/x", "acme/y", "acme-labs/x", "Acme/x", "a/c"):
+        registry.import_folder(folder, name)
+    assert _names(registry, prefix="acme/") == ["acme/x", "acme/y"]
+    assert _names(registry, prefix="acme") == ["acme-labs/x", "acme/x", "acme/y"]
+    assert _names(registry, prefix="acme/", after="acme/x") == ["acme/y"]
+    assert _names(registry, prefix="%") == _names(registry, prefix="acme_") == []
+
+
+def test_models_are_found_by_the_format_of_a_variant_made_here_too(
+    registry: Registry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    registry.import_folder(make_model("a"), "v/plain")
+    source = registry.import_folder(make_model("b", fill=2), "v/converted").variants[0]
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "openvino_model.xml").write_bytes(b"made")
+    how = {"format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
+    registry.add_converted(source.digest, tmp_path / "made", **how)
+    assert _names(registry, format="openvino") == ["v/converted"]
+    assert _names(registry, format="safetensors") == ["v/converted", "v/plain"]
+    assert _names(registry, format="gguf") == []
+
+
+def test_models_are_found_by_being_among_names_or_not(registry: Registry, make_model: MakeModel) -> None:
+    folder = make_model()
+    for name in ("v/a", "v/b", "v/c"):
+        registry.import_folder(folder, name)
+    assert _names(registry, names=frozenset({"v/b", "v/none"})) == ["v/b"]
+    assert _names(registry, names=frozenset()) == []
+    assert _names(registry, not_names=frozenset({"v/b"})) == ["v/a", "v/c"]
 
 
 @pytest.mark.parametrize("name", ["v/unknown", "v", "", "v/m\x00", "a" * 1000, "'; DROP TABLE model; --/x", "v/M"])

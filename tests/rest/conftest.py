@@ -29,6 +29,8 @@ from panope_backends.errors import (
 )
 from panope_envoy.options import EdgeOptions
 from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_registry.care.entries import Removal, RemovalKind, Removed
+from panope_registry.entries import EVERY_MODEL, ModelFilter
 from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobPart, JobProgress, JobStatus
 from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
@@ -44,6 +46,7 @@ from panope_server.runtime.views import (
     InstanceView,
     ModelState,
     ModelView,
+    PinView,
     VariantView,
 )
 from panope_server.transport.admin import AdminServer, admin_app
@@ -71,22 +74,26 @@ class FakeModels:
     """Two models: one that embeds, one that returns its tensors."""
 
     views: dict[str, ModelView]
-    loaded: list[tuple[str, str, str]] = field(default_factory=list)
+    loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
 
-    async def list(self, task: str = "", after: str = "", limit: int = 100) -> list[ModelView]:
-        named = [self.views[name] for name in sorted(self.views) if name > after]
-        return [view for view in named if task in {"", view.task}][:limit]
+    async def list(
+        self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
+    ) -> list[ModelView]:
+        named = [self.views[name] for name in sorted(self.views) if name > after and name.startswith(only.prefix)]
+        serving = [view for view in named if loaded in {None, view.state is ModelState.SERVING}]
+        formats = [view for view in serving if only.format in {"", *(variant.format for variant in view.variants)}]
+        return [view for view in formats if only.task in {"", view.task}][:limit]
 
     async def get(self, name: str) -> ModelView:
         if name not in self.views:
             raise NotFoundError(f"there is no model `{name}`", reason="model_not_found", field="model")
         return self.views[name]
 
-    async def load(self, name: str, backend: str = "", precision: str = "") -> ModelView:
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
         view = replace(await self.get(name), state=ModelState.SERVING)
         if backend not in {"", "openvino"}:
             raise PreconditionError(f"backend `{backend}` is not installed", field="backend")
-        self.loaded.append((name, backend, precision))
+        self.loaded.append((name, backend, precision, variant))
         self.views[name] = view
         return view
 
@@ -290,6 +297,33 @@ class FakeAcquisition:
 
 
 @dataclass
+class FakeKeeper:
+    """Pins and deletes what the models hold."""
+
+    models: FakeModels
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+        self.asked.append(("pin", model, variant, who, reason))
+        view = await self.models.get(model)
+        pin = PinView(who, reason, datetime(2026, 1, 2, tzinfo=UTC))
+        return replace(view, variants=tuple(replace(known, pin=pin) for known in view.variants))
+
+    async def unpin(self, model: str, variant: str = "") -> ModelView:
+        self.asked.append(("unpin", model, variant))
+        return await self.models.get(model)
+
+    async def delete(self, model: str) -> Removed:
+        self.asked.append(("delete", model))
+        if self.failure is not None:
+            raise self.failure
+        await self.models.get(model)
+        del self.models.views[model]
+        return Removed(("ab" * 32,), (Removal(RemovalKind.UNUSED, "cd" * 32, 1 << 33),))
+
+
+@dataclass
 class FakeFiles:
     """A store of one file, larger than any answer of gRPC may be."""
 
@@ -384,6 +418,7 @@ class Edge:
     jobs: FakeJobs
     aliases: FakeAliases
     acquisition: FakeAcquisition
+    keeper: FakeKeeper
     files: FakeFiles
     not_ready: dict[str, str]
     loop: asyncio.AbstractEventLoop
@@ -444,6 +479,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder = tmp_path_factory.mktemp("edge")
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
     jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
+    keeper = FakeKeeper(models)
     content = bytes(range(256)) * (4 << 12)
     (folder / "blob").write_bytes(content)
     files = FakeFiles(folder / "blob", hashlib.sha256(content).hexdigest())
@@ -455,7 +491,9 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
         pipeline = Pipeline([Validate(settings.limits), Resolve(models)], instances.answer)
-        grpc_server = GrpcServer(settings, pipeline, models, acquisition, jobs, aliases, Health(PUBLIC_SERVICES))
+        grpc_server = GrpcServer(
+            settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES)
+        )
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:
@@ -493,6 +531,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         jobs=jobs,
         aliases=aliases,
         acquisition=acquisition,
+        keeper=keeper,
         files=files,
         not_ready=not_ready,
         loop=loop,
@@ -523,6 +562,7 @@ def edge(running_edge: Edge) -> Edge:
     running_edge.models.loaded.clear()
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
     running_edge.acquisition.asked.clear()
+    running_edge.keeper.__init__(running_edge.models)  # type: ignore[misc]  # as above
     running_edge.aliases.__init__()  # type: ignore[misc]  # as above
     running_edge.not_ready.clear()
     running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
@@ -536,5 +576,6 @@ def failures() -> dict[str, Exception]:
         "busy": OverloadedError("the queue is full", retry_after_seconds=0.25),
         "lost": InstanceLostError("the instance was lost"),
         "late": DeadlineError("the time was up"),
+        "in_use": PreconditionError("the model is in use: leased", reason="in_use", field="model"),
         "defect": RuntimeError("secret /etc/passwd"),
     }

@@ -214,7 +214,20 @@ def test_info_tells_everything_with_sizes_as_numbers(edge):
     told = edge.get("/v1/models/acme/embedder/info").json
     assert told["created_at"] == "2026-01-02T03:04:05Z"
     assert told["variants"] == [
-        {"digest": "sha256:ab", "format": "openvino", "precision": "bf16", "size_bytes": 1 << 40}
+        {
+            "digest": "sha256:ab",
+            "format": "openvino",
+            "precision": "bf16",
+            "size_bytes": 1 << 40,
+            "is_here": True,
+            "missing_bytes": 0,
+            "memory_bytes": 0,
+            "parameter_count": 0,
+            "derived_from": None,
+            "engine_version": "",
+            "bases": [],
+            "pin": None,
+        }
     ]
     assert told["instances"][0]["resident_bytes"] == 1 << 33
     assert told["embed"]["prompt_names"] == ["query"]
@@ -232,7 +245,7 @@ def test_models_are_loaded_and_unloaded(edge):
     assert (reply.json["name"], reply.json["state"]) == ("acme/embedder", "unloaded")
     reply = edge.post("/models/load", {"model": "acme/embedder", "backend": "openvino", "precision": "bf16"})
     assert reply.json["state"] == "serving"
-    assert edge.models.loaded == [("acme/embedder", "openvino", "bf16")]
+    assert edge.models.loaded == [("acme/embedder", "openvino", "bf16", "abababab")]
 
 
 def test_a_backend_that_is_not_there_is_a_precondition(edge):

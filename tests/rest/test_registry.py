@@ -58,8 +58,9 @@ def test_a_model_is_pulled(edge):
     assert edge.acquisition.asked == [(DownloadRequest("acme/new", "v1", "onnx", "fp16"), "rest")]
 
 
-def test_a_models_files_are_listed_whether_they_are_here_or_not(edge):
-    reply = edge.get("/v1/models/acme/embedder/files")
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder/files", "/v1/model/acme/embedder/files"])
+def test_a_models_files_are_listed_whether_they_are_here_or_not(edge, path):
+    reply = edge.get(path)
     assert reply.json == {
         "model": "acme/embedder",
         "files": [
@@ -68,6 +69,55 @@ def test_a_models_files_are_listed_whether_they_are_here_or_not(edge):
         ],
     }
     assert edge.get("/v1/models/acme/other/files").error["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder/pin", "/v1/models/acme%2Fembedder/pin"])
+def test_a_model_is_pinned_and_unpinned(edge, path):
+    pinned = edge.request("PUT", path, {"variant": "abababab", "reason": "demo"})
+    assert pinned.json["variants"][0]["pin"] == {"who": "rest", "reason": "demo", "at": "2026-01-02T00:00:00Z"}
+    assert edge.request("DELETE", f"{path}?variant=abababab").json["name"] == "acme/embedder"
+    assert edge.keeper.asked == [
+        ("pin", "acme/embedder", "abababab", "rest", "demo"),
+        ("unpin", "acme/embedder", "abababab"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder", "/v1/models/acme%2Fembedder"])
+def test_a_model_is_deleted_and_what_went_with_it_told(edge, path):
+    reply = edge.request("DELETE", path)
+    assert reply.json == {"model": "acme/embedder", "variants": ["ab" * 32], "freed_bytes": 1 << 33}
+    assert edge.get("/v1/models/acme/embedder").status == 404
+
+
+def test_a_model_that_is_in_use_is_not_deleted_and_the_reason_told(edge, failures):
+    edge.keeper.failure = failures["in_use"]
+    reply = edge.request("DELETE", "/v1/models/acme/embedder")
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "in_use", "model")
+    assert edge.get("/v1/models/acme/embedder").status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["acme/embedder", "acme/tensors"]),
+        ("task=embed", ["acme/embedder"]),
+        ("format=openvino&prefix=acme/t", ["acme/tensors"]),
+        ("format=gguf", []),
+        ("loaded=false", []),
+        ("loaded=true&limit=1", ["acme/embedder"]),
+        ("limit=1&after=acme/embedder", ["acme/tensors"]),
+    ],
+)
+def test_models_are_listed_by_what_the_query_asks_for(edge, query, names):
+    reply = edge.get(f"/v1/models?{query}").json
+    assert [model["id"] for model in reply["data"]] == names
+    assert reply["has_more"] is (query == "loaded=true&limit=1")
+
+
+@pytest.mark.parametrize("query", ["loaded=yes", "limit=-1", "limit=1001", "limit=x", "formats=gguf"])
+def test_a_query_that_cannot_be_honoured_is_refused_by_name(edge, query):
+    reply = edge.get(f"/v1/models?{query}")
+    assert (reply.status, reply.error["param"]) == (400, query.partition("=")[0])
 
 
 def test_a_file_passes_the_edge_whole_and_in_ranges(edge):

@@ -96,7 +96,7 @@ type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique in this registry.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What it does: `repo_sync` or `artifact_download`.
+	// What it does: `repo_sync`, `artifact_download`, `build_engine` or `quantize`.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is in its life.
 	Status Job_Status `protobuf:"varint,3,opt,name=status,proto3,enum=panope.v1.Job_Status" json:"status,omitempty"`
@@ -291,7 +291,9 @@ type JobProgress struct {
 	// All of it; 0 while unknown.
 	Total uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
 	// What `done` and `total` count, such as `bytes`.
-	Unit          string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	Unit string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The files at hand, where several are worked on together.
+	Parts         []*JobProgressPart `protobuf:"bytes,5,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -354,6 +356,77 @@ func (x *JobProgress) GetUnit() string {
 	return ""
 }
 
+func (x *JobProgress) GetParts() []*JobProgressPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// How far one of several files is.
+type JobProgressPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its path.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is done of it, in the unit of the whole.
+	Done uint64 `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	// All of it; 0 while unknown.
+	Total         uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobProgressPart) Reset() {
+	*x = JobProgressPart{}
+	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobProgressPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobProgressPart) ProtoMessage() {}
+
+func (x *JobProgressPart) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobProgressPart.ProtoReflect.Descriptor instead.
+func (*JobProgressPart) Descriptor() ([]byte, []int) {
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JobProgressPart) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobProgressPart) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *JobProgressPart) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 // Why an attempt failed.
 type JobError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -369,7 +442,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	mi := &file_panope_v1_job_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +454,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	mi := &file_panope_v1_job_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +467,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobError) GetReason() string {
@@ -435,7 +508,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[3]
+	mi := &file_panope_v1_job_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +520,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[3]
+	mi := &file_panope_v1_job_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +533,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListJobsRequest) GetPageSize() uint32 {
@@ -504,7 +577,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_job_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +589,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_job_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +602,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -557,7 +630,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_job_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +642,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_job_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +655,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetJobRequest) GetId() uint64 {
@@ -603,7 +676,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_job_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +688,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_job_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +701,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -649,7 +722,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_job_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +734,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_job_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +747,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CancelJobRequest) GetId() uint64 {
@@ -695,7 +768,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[8]
+	mi := &file_panope_v1_job_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +780,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[8]
+	mi := &file_panope_v1_job_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +793,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -741,7 +814,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[9]
+	mi := &file_panope_v1_job_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +826,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[9]
+	mi := &file_panope_v1_job_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +839,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RetryJobRequest) GetId() uint64 {
@@ -787,7 +860,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[10]
+	mi := &file_panope_v1_job_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +872,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[10]
+	mi := &file_panope_v1_job_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +885,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -833,7 +906,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[11]
+	mi := &file_panope_v1_job_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +918,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[11]
+	mi := &file_panope_v1_job_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +931,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchJobRequest) GetId() uint64 {
@@ -879,7 +952,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[12]
+	mi := &file_panope_v1_job_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +964,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[12]
+	mi := &file_panope_v1_job_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +977,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -950,12 +1023,17 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\x0eSTATUS_RUNNING\x10\x03\x12\x14\n" +
 	"\x10STATUS_SUCCEEDED\x10\x04\x12\x11\n" +
 	"\rSTATUS_FAILED\x10\x05\x12\x14\n" +
-	"\x10STATUS_CANCELLED\x10\x06\"a\n" +
+	"\x10STATUS_CANCELLED\x10\x06\"\x93\x01\n" +
 	"\vJobProgress\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x04R\x04done\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x04R\x05total\x12\x12\n" +
-	"\x04unit\x18\x04 \x01(\tR\x04unit\"Z\n" +
+	"\x04unit\x18\x04 \x01(\tR\x04unit\x120\n" +
+	"\x05parts\x18\x05 \x03(\v2\x1a.panope.v1.JobProgressPartR\x05parts\"O\n" +
+	"\x0fJobProgressPart\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\x04R\x04done\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\"Z\n" +
 	"\bJobError\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
@@ -1006,53 +1084,55 @@ func file_panope_v1_job_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_panope_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_panope_v1_job_service_proto_goTypes = []any{
 	(Job_Status)(0),               // 0: panope.v1.Job.Status
 	(*Job)(nil),                   // 1: panope.v1.Job
 	(*JobProgress)(nil),           // 2: panope.v1.JobProgress
-	(*JobError)(nil),              // 3: panope.v1.JobError
-	(*ListJobsRequest)(nil),       // 4: panope.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 5: panope.v1.ListJobsResponse
-	(*GetJobRequest)(nil),         // 6: panope.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 7: panope.v1.GetJobResponse
-	(*CancelJobRequest)(nil),      // 8: panope.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 9: panope.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),       // 10: panope.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),      // 11: panope.v1.RetryJobResponse
-	(*WatchJobRequest)(nil),       // 12: panope.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),      // 13: panope.v1.WatchJobResponse
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*JobProgressPart)(nil),       // 3: panope.v1.JobProgressPart
+	(*JobError)(nil),              // 4: panope.v1.JobError
+	(*ListJobsRequest)(nil),       // 5: panope.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 6: panope.v1.ListJobsResponse
+	(*GetJobRequest)(nil),         // 7: panope.v1.GetJobRequest
+	(*GetJobResponse)(nil),        // 8: panope.v1.GetJobResponse
+	(*CancelJobRequest)(nil),      // 9: panope.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),     // 10: panope.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),       // 11: panope.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),      // 12: panope.v1.RetryJobResponse
+	(*WatchJobRequest)(nil),       // 13: panope.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),      // 14: panope.v1.WatchJobResponse
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_panope_v1_job_service_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Job.status:type_name -> panope.v1.Job.Status
 	2,  // 1: panope.v1.Job.progress:type_name -> panope.v1.JobProgress
-	3,  // 2: panope.v1.Job.error:type_name -> panope.v1.JobError
-	14, // 3: panope.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	14, // 4: panope.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	14, // 5: panope.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	14, // 6: panope.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	0,  // 7: panope.v1.ListJobsRequest.status:type_name -> panope.v1.Job.Status
-	1,  // 8: panope.v1.ListJobsResponse.jobs:type_name -> panope.v1.Job
-	1,  // 9: panope.v1.GetJobResponse.job:type_name -> panope.v1.Job
-	1,  // 10: panope.v1.CancelJobResponse.job:type_name -> panope.v1.Job
-	1,  // 11: panope.v1.RetryJobResponse.job:type_name -> panope.v1.Job
-	1,  // 12: panope.v1.WatchJobResponse.job:type_name -> panope.v1.Job
-	4,  // 13: panope.v1.JobService.ListJobs:input_type -> panope.v1.ListJobsRequest
-	6,  // 14: panope.v1.JobService.GetJob:input_type -> panope.v1.GetJobRequest
-	8,  // 15: panope.v1.JobService.CancelJob:input_type -> panope.v1.CancelJobRequest
-	10, // 16: panope.v1.JobService.RetryJob:input_type -> panope.v1.RetryJobRequest
-	12, // 17: panope.v1.JobService.WatchJob:input_type -> panope.v1.WatchJobRequest
-	5,  // 18: panope.v1.JobService.ListJobs:output_type -> panope.v1.ListJobsResponse
-	7,  // 19: panope.v1.JobService.GetJob:output_type -> panope.v1.GetJobResponse
-	9,  // 20: panope.v1.JobService.CancelJob:output_type -> panope.v1.CancelJobResponse
-	11, // 21: panope.v1.JobService.RetryJob:output_type -> panope.v1.RetryJobResponse
-	13, // 22: panope.v1.JobService.WatchJob:output_type -> panope.v1.WatchJobResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	4,  // 2: panope.v1.Job.error:type_name -> panope.v1.JobError
+	15, // 3: panope.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	15, // 4: panope.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	15, // 5: panope.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	15, // 6: panope.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	3,  // 7: panope.v1.JobProgress.parts:type_name -> panope.v1.JobProgressPart
+	0,  // 8: panope.v1.ListJobsRequest.status:type_name -> panope.v1.Job.Status
+	1,  // 9: panope.v1.ListJobsResponse.jobs:type_name -> panope.v1.Job
+	1,  // 10: panope.v1.GetJobResponse.job:type_name -> panope.v1.Job
+	1,  // 11: panope.v1.CancelJobResponse.job:type_name -> panope.v1.Job
+	1,  // 12: panope.v1.RetryJobResponse.job:type_name -> panope.v1.Job
+	1,  // 13: panope.v1.WatchJobResponse.job:type_name -> panope.v1.Job
+	5,  // 14: panope.v1.JobService.ListJobs:input_type -> panope.v1.ListJobsRequest
+	7,  // 15: panope.v1.JobService.GetJob:input_type -> panope.v1.GetJobRequest
+	9,  // 16: panope.v1.JobService.CancelJob:input_type -> panope.v1.CancelJobRequest
+	11, // 17: panope.v1.JobService.RetryJob:input_type -> panope.v1.RetryJobRequest
+	13, // 18: panope.v1.JobService.WatchJob:input_type -> panope.v1.WatchJobRequest
+	6,  // 19: panope.v1.JobService.ListJobs:output_type -> panope.v1.ListJobsResponse
+	8,  // 20: panope.v1.JobService.GetJob:output_type -> panope.v1.GetJobResponse
+	10, // 21: panope.v1.JobService.CancelJob:output_type -> panope.v1.CancelJobResponse
+	12, // 22: panope.v1.JobService.RetryJob:output_type -> panope.v1.RetryJobResponse
+	14, // 23: panope.v1.JobService.WatchJob:output_type -> panope.v1.WatchJobResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_job_service_proto_init() }
@@ -1066,7 +1146,7 @@ func file_panope_v1_job_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_job_service_proto_rawDesc), len(file_panope_v1_job_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -145,7 +145,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // A model that users can name.
@@ -172,7 +172,21 @@ type Model struct {
 	// The tensors that Infer takes; empty until the model has been loaded once in this server.
 	Inputs []*TensorSpec `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	// The tensors that Infer gives; empty until the model has been loaded once in this server.
-	Outputs       []*TensorSpec `protobuf:"bytes,11,rep,name=outputs,proto3" json:"outputs,omitempty"`
+	Outputs []*TensorSpec `protobuf:"bytes,11,rep,name=outputs,proto3" json:"outputs,omitempty"`
+	// Where it comes from: `hub` or `folder`.
+	Source string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
+	// The revision that is served: the hub's commit, or the digest of the folder's files.
+	Commit string `protobuf:"bytes,13,opt,name=commit,proto3" json:"commit,omitempty"`
+	// The branch, tag or commit that was asked for; empty for a folder.
+	Ref string `protobuf:"bytes,14,opt,name=ref,proto3" json:"ref,omitempty"`
+	// The format that was preferred at registration; empty when none was.
+	PreferredFormat string `protobuf:"bytes,15,opt,name=preferred_format,json=preferredFormat,proto3" json:"preferred_format,omitempty"`
+	// The precision that was preferred at registration; empty when none was.
+	PreferredPrecision string `protobuf:"bytes,16,opt,name=preferred_precision,json=preferredPrecision,proto3" json:"preferred_precision,omitempty"`
+	// The precisions that it is quantized to, as was asked for at registration.
+	QuantizationTargets []string `protobuf:"bytes,17,rep,name=quantization_targets,json=quantizationTargets,proto3" json:"quantization_targets,omitempty"`
+	// What was concluded, such as `task` -> from what, for people.
+	Reasons       map[string]string `protobuf:"bytes,18,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,6 +298,55 @@ func (x *Model) GetOutputs() []*TensorSpec {
 	return nil
 }
 
+func (x *Model) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Model) GetCommit() string {
+	if x != nil {
+		return x.Commit
+	}
+	return ""
+}
+
+func (x *Model) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Model) GetPreferredFormat() string {
+	if x != nil {
+		return x.PreferredFormat
+	}
+	return ""
+}
+
+func (x *Model) GetPreferredPrecision() string {
+	if x != nil {
+		return x.PreferredPrecision
+	}
+	return ""
+}
+
+func (x *Model) GetQuantizationTargets() []string {
+	if x != nil {
+		return x.QuantizationTargets
+	}
+	return nil
+}
+
+func (x *Model) GetReasons() map[string]string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
 // What an `embed` model takes and gives.
 type EmbedLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -376,7 +439,23 @@ type Variant struct {
 	// The precision of its weights, such as `fp32`.
 	Precision string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
 	// The bytes of all its files.
-	SizeBytes     uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	SizeBytes uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Whether all its files are in this server's store; what is not is downloaded first.
+	IsHere bool `protobuf:"varint,5,opt,name=is_here,json=isHere,proto3" json:"is_here,omitempty"`
+	// The bytes of the files that are not here.
+	MissingBytes uint64 `protobuf:"varint,6,opt,name=missing_bytes,json=missingBytes,proto3" json:"missing_bytes,omitempty"`
+	// The memory that running it takes, estimated from its files; 0 when unknown.
+	MemoryBytes uint64 `protobuf:"varint,7,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// The parameters of its weights; 0 when unknown.
+	ParameterCount uint64 `protobuf:"varint,8,opt,name=parameter_count,json=parameterCount,proto3" json:"parameter_count,omitempty"`
+	// The digest of the variant that it was made of; empty when it came with its repo.
+	DerivedFrom string `protobuf:"bytes,9,opt,name=derived_from,json=derivedFrom,proto3" json:"derived_from,omitempty"`
+	// The version of the engine that made it; empty when none did.
+	EngineVersion string `protobuf:"bytes,10,opt,name=engine_version,json=engineVersion,proto3" json:"engine_version,omitempty"`
+	// The repos that it needs beside its own files, such as an adapter's base model.
+	Bases []string `protobuf:"bytes,11,rep,name=bases,proto3" json:"bases,omitempty"`
+	// Who keeps its files in the store; unset when it is not pinned.
+	Pin           *Pin `protobuf:"bytes,12,opt,name=pin,proto3" json:"pin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -439,6 +518,126 @@ func (x *Variant) GetSizeBytes() uint64 {
 	return 0
 }
 
+func (x *Variant) GetIsHere() bool {
+	if x != nil {
+		return x.IsHere
+	}
+	return false
+}
+
+func (x *Variant) GetMissingBytes() uint64 {
+	if x != nil {
+		return x.MissingBytes
+	}
+	return 0
+}
+
+func (x *Variant) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Variant) GetParameterCount() uint64 {
+	if x != nil {
+		return x.ParameterCount
+	}
+	return 0
+}
+
+func (x *Variant) GetDerivedFrom() string {
+	if x != nil {
+		return x.DerivedFrom
+	}
+	return ""
+}
+
+func (x *Variant) GetEngineVersion() string {
+	if x != nil {
+		return x.EngineVersion
+	}
+	return ""
+}
+
+func (x *Variant) GetBases() []string {
+	if x != nil {
+		return x.Bases
+	}
+	return nil
+}
+
+func (x *Variant) GetPin() *Pin {
+	if x != nil {
+		return x.Pin
+	}
+	return nil
+}
+
+// The wish to keep a variant's files, whether they are used or not.
+type Pin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who pinned it.
+	Who string `protobuf:"bytes,1,opt,name=who,proto3" json:"who,omitempty"`
+	// Why, in their words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Pin) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Pin) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Pin) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 // A worker process that runs one variant on one device.
 type Instance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -470,7 +669,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +681,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +694,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Instance) GetId() string {
@@ -579,7 +778,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xd3\x04\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x99\a\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -593,7 +792,17 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x05embed\x18\t \x01(\v2\x16.panope.v1.EmbedLimitsR\x05embed\x12-\n" +
 	"\x06inputs\x18\n" +
 	" \x03(\v2\x15.panope.v1.TensorSpecR\x06inputs\x12/\n" +
-	"\aoutputs\x18\v \x03(\v2\x15.panope.v1.TensorSpecR\aoutputs\"\x7f\n" +
+	"\aoutputs\x18\v \x03(\v2\x15.panope.v1.TensorSpecR\aoutputs\x12\x16\n" +
+	"\x06source\x18\f \x01(\tR\x06source\x12\x16\n" +
+	"\x06commit\x18\r \x01(\tR\x06commit\x12\x10\n" +
+	"\x03ref\x18\x0e \x01(\tR\x03ref\x12)\n" +
+	"\x10preferred_format\x18\x0f \x01(\tR\x0fpreferredFormat\x12/\n" +
+	"\x13preferred_precision\x18\x10 \x01(\tR\x12preferredPrecision\x121\n" +
+	"\x14quantization_targets\x18\x11 \x03(\tR\x13quantizationTargets\x127\n" +
+	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x1a:\n" +
+	"\fReasonsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_UNLOADED\x10\x01\x12\x11\n" +
@@ -609,13 +818,26 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x02 \x01(\rR\tmaxTokens\x12!\n" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
-	"\tnormalize\x18\x05 \x01(\bR\tnormalize\"v\n" +
+	"\tnormalize\x18\x05 \x01(\bR\tnormalize\"\x82\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +
 	"\tprecision\x18\x03 \x01(\tR\tprecision\x12\x1d\n" +
 	"\n" +
-	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\"\xf6\x03\n" +
+	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x17\n" +
+	"\ais_here\x18\x05 \x01(\bR\x06isHere\x12#\n" +
+	"\rmissing_bytes\x18\x06 \x01(\x04R\fmissingBytes\x12!\n" +
+	"\fmemory_bytes\x18\a \x01(\x04R\vmemoryBytes\x12'\n" +
+	"\x0fparameter_count\x18\b \x01(\x04R\x0eparameterCount\x12!\n" +
+	"\fderived_from\x18\t \x01(\tR\vderivedFrom\x12%\n" +
+	"\x0eengine_version\x18\n" +
+	" \x01(\tR\rengineVersion\x12\x14\n" +
+	"\x05bases\x18\v \x03(\tR\x05bases\x12 \n" +
+	"\x03pin\x18\f \x01(\v2\x0e.panope.v1.PinR\x03pin\"_\n" +
+	"\x03Pin\x12\x10\n" +
+	"\x03who\x18\x01 \x01(\tR\x03who\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xf6\x03\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -650,32 +872,37 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
 	(*Model)(nil),                 // 2: panope.v1.Model
 	(*EmbedLimits)(nil),           // 3: panope.v1.EmbedLimits
 	(*Variant)(nil),               // 4: panope.v1.Variant
-	(*Instance)(nil),              // 5: panope.v1.Instance
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 7: panope.v1.TensorSpec
+	(*Pin)(nil),                   // 5: panope.v1.Pin
+	(*Instance)(nil),              // 6: panope.v1.Instance
+	nil,                           // 7: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 9: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
-	0, // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	4, // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	5, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	6, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	3, // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedLimits
-	7, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	7, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	1, // 7: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	6, // 8: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
+	4,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	6,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	8,  // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedLimits
+	9,  // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	9,  // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	7,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	5,  // 8: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	8,  // 9: panope.v1.Pin.time:type_name -> google.protobuf.Timestamp
+	1,  // 10: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	8,  // 11: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -690,7 +917,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

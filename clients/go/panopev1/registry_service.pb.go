@@ -29,7 +29,13 @@ type ListModelsRequest struct {
 	// The `next_page_token` of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only models of this task; empty for all.
-	Task          string `protobuf:"bytes,3,opt,name=task,proto3" json:"task,omitempty"`
+	Task string `protobuf:"bytes,3,opt,name=task,proto3" json:"task,omitempty"`
+	// Only models that have a variant in this format, such as `gguf`; empty for all.
+	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// Only models whose name begins so, such as `acme/`; empty for all.
+	NamePrefix string `protobuf:"bytes,5,opt,name=name_prefix,json=namePrefix,proto3" json:"name_prefix,omitempty"`
+	// Only models that serve on this server, or only those that do not; all when unset.
+	Loaded        *bool `protobuf:"varint,6,opt,name=loaded,proto3,oneof" json:"loaded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,6 +89,27 @@ func (x *ListModelsRequest) GetTask() string {
 		return x.Task
 	}
 	return ""
+}
+
+func (x *ListModelsRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *ListModelsRequest) GetNamePrefix() string {
+	if x != nil {
+		return x.NamePrefix
+	}
+	return ""
+}
+
+func (x *ListModelsRequest) GetLoaded() bool {
+	if x != nil && x.Loaded != nil {
+		return *x.Loaded
+	}
+	return false
 }
 
 // One page of models.
@@ -240,7 +267,9 @@ type LoadModelRequest struct {
 	// The backend to use, such as `openvino`; empty lets Panope choose.
 	Backend string `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
 	// The precision to compute in, such as `bf16`; empty lets Panope choose.
-	Precision     string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
+	Precision string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
+	// The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose.
+	Variant       string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +321,13 @@ func (x *LoadModelRequest) GetBackend() string {
 func (x *LoadModelRequest) GetPrecision() string {
 	if x != nil {
 		return x.Precision
+	}
+	return ""
+}
+
+func (x *LoadModelRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
 	}
 	return ""
 }
@@ -445,8 +481,12 @@ type RegisterModelRequest struct {
 	TaskHints []string `protobuf:"bytes,3,rep,name=task_hints,json=taskHints,proto3" json:"task_hints,omitempty"`
 	// The format to prefer among the model's variants, such as `gguf`; empty lets Panope choose.
 	PreferredFormat string `protobuf:"bytes,4,opt,name=preferred_format,json=preferredFormat,proto3" json:"preferred_format,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The precision to prefer among the model's variants, such as `q4_k_m`; empty lets Panope choose.
+	PreferredPrecision string `protobuf:"bytes,5,opt,name=preferred_precision,json=preferredPrecision,proto3" json:"preferred_precision,omitempty"`
+	// Precisions to quantize to once the weights are here, such as `int8`; the smaller variants stand beside the others.
+	QuantizationTargets []string `protobuf:"bytes,6,rep,name=quantization_targets,json=quantizationTargets,proto3" json:"quantization_targets,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *RegisterModelRequest) Reset() {
@@ -505,6 +545,20 @@ func (x *RegisterModelRequest) GetPreferredFormat() string {
 		return x.PreferredFormat
 	}
 	return ""
+}
+
+func (x *RegisterModelRequest) GetPreferredPrecision() string {
+	if x != nil {
+		return x.PreferredPrecision
+	}
+	return ""
+}
+
+func (x *RegisterModelRequest) GetQuantizationTargets() []string {
+	if x != nil {
+		return x.QuantizationTargets
+	}
+	return nil
 }
 
 // The work that was asked for.
@@ -681,6 +735,437 @@ func (x *PullModelResponse) GetJob() *Job {
 	return nil
 }
 
+// What to make.
+type BuildVariantRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The format of the new variant, such as `openvino`. Required.
+	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
+	// The precision of its weights, such as `int8`; empty for that of the variant that it is made of.
+	Precision string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
+	// The branch, tag or commit that was registered. Default: the one that is served.
+	Revision      string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuildVariantRequest) Reset() {
+	*x = BuildVariantRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuildVariantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuildVariantRequest) ProtoMessage() {}
+
+func (x *BuildVariantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuildVariantRequest.ProtoReflect.Descriptor instead.
+func (*BuildVariantRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BuildVariantRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *BuildVariantRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *BuildVariantRequest) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
+func (x *BuildVariantRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+// The work that was asked for.
+type BuildVariantResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of kind `build_engine`, or `quantize` when the precision is a quantized one.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuildVariantResponse) Reset() {
+	*x = BuildVariantResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuildVariantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuildVariantResponse) ProtoMessage() {}
+
+func (x *BuildVariantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuildVariantResponse.ProtoReflect.Descriptor instead.
+func (*BuildVariantResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BuildVariantResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// What to keep.
+type PinModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The digest of one variant, or its first digits, at least 8; empty for all that the model has now.
+	Variant string `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	// Why, for people.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinModelRequest) Reset() {
+	*x = PinModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinModelRequest) ProtoMessage() {}
+
+func (x *PinModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinModelRequest.ProtoReflect.Descriptor instead.
+func (*PinModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PinModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *PinModelRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *PinModelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The pinned model.
+type PinModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With its pins.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinModelResponse) Reset() {
+	*x = PinModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinModelResponse) ProtoMessage() {}
+
+func (x *PinModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinModelResponse.ProtoReflect.Descriptor instead.
+func (*PinModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *PinModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// What to keep no longer.
+type UnpinModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The digest of one variant, or its first digits, at least 8; empty for all.
+	Variant       string `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnpinModelRequest) Reset() {
+	*x = UnpinModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnpinModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnpinModelRequest) ProtoMessage() {}
+
+func (x *UnpinModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnpinModelRequest.ProtoReflect.Descriptor instead.
+func (*UnpinModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *UnpinModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *UnpinModelRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+// The unpinned model.
+type UnpinModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With the pins that are left.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnpinModelResponse) Reset() {
+	*x = UnpinModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnpinModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnpinModelResponse) ProtoMessage() {}
+
+func (x *UnpinModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnpinModelResponse.ProtoReflect.Descriptor instead.
+func (*UnpinModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *UnpinModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+// Which model to delete.
+type DeleteModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`. Required.
+	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteModelRequest) Reset() {
+	*x = DeleteModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteModelRequest) ProtoMessage() {}
+
+func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteModelRequest.ProtoReflect.Descriptor instead.
+func (*DeleteModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DeleteModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// What went with the model.
+type DeleteModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Digests of the variants that no other model offers.
+	VariantDigests []string `protobuf:"bytes,1,rep,name=variant_digests,json=variantDigests,proto3" json:"variant_digests,omitempty"`
+	// The size of the files that nothing else needed.
+	FreedBytes    uint64 `protobuf:"varint,2,opt,name=freed_bytes,json=freedBytes,proto3" json:"freed_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteModelResponse) Reset() {
+	*x = DeleteModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteModelResponse) ProtoMessage() {}
+
+func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteModelResponse.ProtoReflect.Descriptor instead.
+func (*DeleteModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DeleteModelResponse) GetVariantDigests() []string {
+	if x != nil {
+		return x.VariantDigests
+	}
+	return nil
+}
+
+func (x *DeleteModelResponse) GetFreedBytes() uint64 {
+	if x != nil {
+		return x.FreedBytes
+	}
+	return 0
+}
+
 // Whose files to list.
 type ListModelFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -692,7 +1177,7 @@ type ListModelFilesRequest struct {
 
 func (x *ListModelFilesRequest) Reset() {
 	*x = ListModelFilesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +1189,7 @@ func (x *ListModelFilesRequest) String() string {
 func (*ListModelFilesRequest) ProtoMessage() {}
 
 func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +1202,7 @@ func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesRequest.ProtoReflect.Descriptor instead.
 func (*ListModelFilesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListModelFilesRequest) GetModel() string {
@@ -738,7 +1223,7 @@ type ListModelFilesResponse struct {
 
 func (x *ListModelFilesResponse) Reset() {
 	*x = ListModelFilesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +1235,7 @@ func (x *ListModelFilesResponse) String() string {
 func (*ListModelFilesResponse) ProtoMessage() {}
 
 func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1248,7 @@ func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesResponse.ProtoReflect.Descriptor instead.
 func (*ListModelFilesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListModelFilesResponse) GetFiles() []*ModelFile {
@@ -792,7 +1277,7 @@ type ModelFile struct {
 
 func (x *ModelFile) Reset() {
 	*x = ModelFile{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1289,7 @@ func (x *ModelFile) String() string {
 func (*ModelFile) ProtoMessage() {}
 
 func (x *ModelFile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1302,7 @@ func (x *ModelFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelFile.ProtoReflect.Descriptor instead.
 func (*ModelFile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ModelFile) GetPath() string {
@@ -864,7 +1349,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +1361,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +1374,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{23}
 }
 
 // The devices.
@@ -903,7 +1388,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1400,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1413,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -961,7 +1446,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1458,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1471,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Device) GetBackend() string {
@@ -1042,35 +1527,43 @@ var File_panope_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"c\n" +
+	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\xc4\x01\n" +
 	"\x11ListModelsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x12\n" +
-	"\x04task\x18\x03 \x01(\tR\x04task\"f\n" +
+	"\x04task\x18\x03 \x01(\tR\x04task\x12\x16\n" +
+	"\x06format\x18\x04 \x01(\tR\x06format\x12\x1f\n" +
+	"\vname_prefix\x18\x05 \x01(\tR\n" +
+	"namePrefix\x12\x1b\n" +
+	"\x06loaded\x18\x06 \x01(\bH\x00R\x06loaded\x88\x01\x01B\t\n" +
+	"\a_loaded\"f\n" +
 	"\x12ListModelsResponse\x12(\n" +
 	"\x06models\x18\x01 \x03(\v2\x10.panope.v1.ModelR\x06models\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"'\n" +
 	"\x0fGetModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\":\n" +
 	"\x10GetModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"`\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"z\n" +
 	"\x10LoadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x1c\n" +
-	"\tprecision\x18\x03 \x01(\tR\tprecision\";\n" +
+	"\tprecision\x18\x03 \x01(\tR\tprecision\x12\x18\n" +
+	"\avariant\x18\x04 \x01(\tR\avariant\";\n" +
 	"\x11LoadModelResponse\x12&\n" +
 	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"*\n" +
 	"\x12UnloadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"=\n" +
 	"\x13UnloadModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\x92\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xf6\x01\n" +
 	"\x14RegisterModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1d\n" +
 	"\n" +
 	"task_hints\x18\x03 \x03(\tR\ttaskHints\x12)\n" +
-	"\x10preferred_format\x18\x04 \x01(\tR\x0fpreferredFormat\"9\n" +
+	"\x10preferred_format\x18\x04 \x01(\tR\x0fpreferredFormat\x12/\n" +
+	"\x13preferred_precision\x18\x05 \x01(\tR\x12preferredPrecision\x121\n" +
+	"\x14quantization_targets\x18\x06 \x03(\tR\x13quantizationTargets\"9\n" +
 	"\x15RegisterModelResponse\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"\x94\x01\n" +
 	"\x10PullModelRequest\x12\x14\n" +
@@ -1080,7 +1573,31 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\tprecision\x18\x04 \x01(\tR\tprecision\x12\x18\n" +
 	"\ainclude\x18\x05 \x03(\tR\ainclude\"5\n" +
 	"\x11PullModelResponse\x12 \n" +
-	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"-\n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"}\n" +
+	"\x13BuildVariantRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
+	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +
+	"\tprecision\x18\x03 \x01(\tR\tprecision\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\tR\brevision\"8\n" +
+	"\x14BuildVariantResponse\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"Y\n" +
+	"\x0fPinModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\":\n" +
+	"\x10PinModelResponse\x12&\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"C\n" +
+	"\x11UnpinModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\"<\n" +
+	"\x12UnpinModelResponse\x12&\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"*\n" +
+	"\x12DeleteModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\"_\n" +
+	"\x13DeleteModelResponse\x12'\n" +
+	"\x0fvariant_digests\x18\x01 \x03(\tR\x0evariantDigests\x12\x1f\n" +
+	"\vfreed_bytes\x18\x02 \x01(\x04R\n" +
+	"freedBytes\"-\n" +
 	"\x15ListModelFilesRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"D\n" +
 	"\x16ListModelFilesResponse\x12*\n" +
@@ -1104,7 +1621,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"precisions\x18\x05 \x03(\tR\n" +
 	"precisions\x12\x1c\n" +
 	"\tavailable\x18\x06 \x01(\bR\tavailable\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\xf8\x04\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason2\xa7\a\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +
@@ -1112,7 +1629,12 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n" +
 	"\vUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n" +
 	"\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12F\n" +
-	"\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12U\n" +
+	"\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12O\n" +
+	"\fBuildVariant\x12\x1e.panope.v1.BuildVariantRequest\x1a\x1f.panope.v1.BuildVariantResponse\x12C\n" +
+	"\bPinModel\x12\x1a.panope.v1.PinModelRequest\x1a\x1b.panope.v1.PinModelResponse\x12I\n" +
+	"\n" +
+	"UnpinModel\x12\x1c.panope.v1.UnpinModelRequest\x1a\x1d.panope.v1.UnpinModelResponse\x12L\n" +
+	"\vDeleteModel\x12\x1d.panope.v1.DeleteModelRequest\x1a\x1e.panope.v1.DeleteModelResponse\x12U\n" +
 	"\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n" +
 	"\vListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
@@ -1128,7 +1650,7 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
 	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
@@ -1142,45 +1664,64 @@ var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*RegisterModelResponse)(nil),  // 9: panope.v1.RegisterModelResponse
 	(*PullModelRequest)(nil),       // 10: panope.v1.PullModelRequest
 	(*PullModelResponse)(nil),      // 11: panope.v1.PullModelResponse
-	(*ListModelFilesRequest)(nil),  // 12: panope.v1.ListModelFilesRequest
-	(*ListModelFilesResponse)(nil), // 13: panope.v1.ListModelFilesResponse
-	(*ModelFile)(nil),              // 14: panope.v1.ModelFile
-	(*ListDevicesRequest)(nil),     // 15: panope.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 16: panope.v1.ListDevicesResponse
-	(*Device)(nil),                 // 17: panope.v1.Device
-	(*Model)(nil),                  // 18: panope.v1.Model
-	(*Job)(nil),                    // 19: panope.v1.Job
+	(*BuildVariantRequest)(nil),    // 12: panope.v1.BuildVariantRequest
+	(*BuildVariantResponse)(nil),   // 13: panope.v1.BuildVariantResponse
+	(*PinModelRequest)(nil),        // 14: panope.v1.PinModelRequest
+	(*PinModelResponse)(nil),       // 15: panope.v1.PinModelResponse
+	(*UnpinModelRequest)(nil),      // 16: panope.v1.UnpinModelRequest
+	(*UnpinModelResponse)(nil),     // 17: panope.v1.UnpinModelResponse
+	(*DeleteModelRequest)(nil),     // 18: panope.v1.DeleteModelRequest
+	(*DeleteModelResponse)(nil),    // 19: panope.v1.DeleteModelResponse
+	(*ListModelFilesRequest)(nil),  // 20: panope.v1.ListModelFilesRequest
+	(*ListModelFilesResponse)(nil), // 21: panope.v1.ListModelFilesResponse
+	(*ModelFile)(nil),              // 22: panope.v1.ModelFile
+	(*ListDevicesRequest)(nil),     // 23: panope.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 24: panope.v1.ListDevicesResponse
+	(*Device)(nil),                 // 25: panope.v1.Device
+	(*Model)(nil),                  // 26: panope.v1.Model
+	(*Job)(nil),                    // 27: panope.v1.Job
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	18, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	18, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	18, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	18, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
-	19, // 4: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
-	19, // 5: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
-	14, // 6: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
-	17, // 7: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	0,  // 8: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	2,  // 9: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	4,  // 10: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	6,  // 11: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	8,  // 12: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
-	10, // 13: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
-	12, // 14: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
-	15, // 15: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	1,  // 16: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	3,  // 17: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	5,  // 18: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	7,  // 19: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	9,  // 20: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
-	11, // 21: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
-	13, // 22: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
-	16, // 23: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	16, // [16:24] is the sub-list for method output_type
-	8,  // [8:16] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	26, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	26, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	26, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	26, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	27, // 4: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	27, // 5: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	27, // 6: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
+	26, // 7: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
+	26, // 8: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
+	22, // 9: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
+	25, // 10: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
+	0,  // 11: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 12: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 13: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 14: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 15: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	10, // 16: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	12, // 17: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
+	14, // 18: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
+	16, // 19: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
+	18, // 20: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
+	20, // 21: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	23, // 22: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	1,  // 23: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 24: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 25: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 26: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	9,  // 27: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	11, // 28: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	13, // 29: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
+	15, // 30: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
+	17, // 31: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
+	19, // 32: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
+	21, // 33: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	24, // 34: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	23, // [23:35] is the sub-list for method output_type
+	11, // [11:23] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -1190,13 +1731,14 @@ func file_panope_v1_registry_service_proto_init() {
 	}
 	file_panope_v1_job_service_proto_init()
 	file_panope_v1_model_proto_init()
+	file_panope_v1_registry_service_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,10 @@ const (
 	RegistryService_UnloadModel_FullMethodName    = "/panope.v1.RegistryService/UnloadModel"
 	RegistryService_RegisterModel_FullMethodName  = "/panope.v1.RegistryService/RegisterModel"
 	RegistryService_PullModel_FullMethodName      = "/panope.v1.RegistryService/PullModel"
+	RegistryService_BuildVariant_FullMethodName   = "/panope.v1.RegistryService/BuildVariant"
+	RegistryService_PinModel_FullMethodName       = "/panope.v1.RegistryService/PinModel"
+	RegistryService_UnpinModel_FullMethodName     = "/panope.v1.RegistryService/UnpinModel"
+	RegistryService_DeleteModel_FullMethodName    = "/panope.v1.RegistryService/DeleteModel"
 	RegistryService_ListModelFiles_FullMethodName = "/panope.v1.RegistryService/ListModelFiles"
 	RegistryService_ListDevices_FullMethodName    = "/panope.v1.RegistryService/ListDevices"
 )
@@ -56,6 +60,22 @@ type RegistryServiceClient interface {
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.
 	PullModel(ctx context.Context, in *PullModelRequest, opts ...grpc.CallOption) (*PullModelResponse, error)
+	// Makes another variant of a model, in another format or with smaller weights: a job of kind `build_engine` or
+	// `quantize`, which downloads what it is made of first. What was made before is not made again.
+	//
+	// Errors: INVALID_ARGUMENT names a format or precision that nothing makes, NOT_FOUND for an unknown name. What cannot
+	// be made of this model is told by the job.
+	BuildVariant(ctx context.Context, in *BuildVariantRequest, opts ...grpc.CallOption) (*BuildVariantResponse, error)
+	// Keeps a model's files in the store, whether they are used or not, until it is unpinned. Pinning what is pinned
+	// changes nothing.
+	PinModel(ctx context.Context, in *PinModelRequest, opts ...grpc.CallOption) (*PinModelResponse, error)
+	// Lets a pinned model's files go again when room is needed. Unpinning what is not pinned changes nothing.
+	UnpinModel(ctx context.Context, in *UnpinModelRequest, opts ...grpc.CallOption) (*UnpinModelResponse, error)
+	// Deletes a model and the files that nothing else needs; jobs that tell of it stay.
+	//
+	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
+	// job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+	DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*DeleteModelResponse, error)
 	// Lists the files of the revision that is served, whether they are in the store or not.
 	ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
@@ -130,6 +150,46 @@ func (c *registryServiceClient) PullModel(ctx context.Context, in *PullModelRequ
 	return out, nil
 }
 
+func (c *registryServiceClient) BuildVariant(ctx context.Context, in *BuildVariantRequest, opts ...grpc.CallOption) (*BuildVariantResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BuildVariantResponse)
+	err := c.cc.Invoke(ctx, RegistryService_BuildVariant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) PinModel(ctx context.Context, in *PinModelRequest, opts ...grpc.CallOption) (*PinModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PinModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_PinModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UnpinModel(ctx context.Context, in *UnpinModelRequest, opts ...grpc.CallOption) (*UnpinModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnpinModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UnpinModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*DeleteModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_DeleteModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *registryServiceClient) ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListModelFilesResponse)
@@ -177,6 +237,22 @@ type RegistryServiceServer interface {
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.
 	PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error)
+	// Makes another variant of a model, in another format or with smaller weights: a job of kind `build_engine` or
+	// `quantize`, which downloads what it is made of first. What was made before is not made again.
+	//
+	// Errors: INVALID_ARGUMENT names a format or precision that nothing makes, NOT_FOUND for an unknown name. What cannot
+	// be made of this model is told by the job.
+	BuildVariant(context.Context, *BuildVariantRequest) (*BuildVariantResponse, error)
+	// Keeps a model's files in the store, whether they are used or not, until it is unpinned. Pinning what is pinned
+	// changes nothing.
+	PinModel(context.Context, *PinModelRequest) (*PinModelResponse, error)
+	// Lets a pinned model's files go again when room is needed. Unpinning what is not pinned changes nothing.
+	UnpinModel(context.Context, *UnpinModelRequest) (*UnpinModelResponse, error)
+	// Deletes a model and the files that nothing else needs; jobs that tell of it stay.
+	//
+	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
+	// job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+	DeleteModel(context.Context, *DeleteModelRequest) (*DeleteModelResponse, error)
 	// Lists the files of the revision that is served, whether they are in the store or not.
 	ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
@@ -208,6 +284,18 @@ func (UnimplementedRegistryServiceServer) RegisterModel(context.Context, *Regist
 }
 func (UnimplementedRegistryServiceServer) PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method PullModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) BuildVariant(context.Context, *BuildVariantRequest) (*BuildVariantResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method BuildVariant not implemented")
+}
+func (UnimplementedRegistryServiceServer) PinModel(context.Context, *PinModelRequest) (*PinModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PinModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) UnpinModel(context.Context, *UnpinModelRequest) (*UnpinModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UnpinModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) DeleteModel(context.Context, *DeleteModelRequest) (*DeleteModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method DeleteModel not implemented")
 }
 func (UnimplementedRegistryServiceServer) ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListModelFiles not implemented")
@@ -344,6 +432,78 @@ func _RegistryService_PullModel_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_BuildVariant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BuildVariantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).BuildVariant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_BuildVariant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).BuildVariant(ctx, req.(*BuildVariantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_PinModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PinModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).PinModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_PinModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).PinModel(ctx, req.(*PinModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UnpinModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnpinModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UnpinModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UnpinModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UnpinModel(ctx, req.(*UnpinModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_DeleteModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).DeleteModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_DeleteModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).DeleteModel(ctx, req.(*DeleteModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RegistryService_ListModelFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListModelFilesRequest)
 	if err := dec(in); err != nil {
@@ -410,6 +570,22 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PullModel",
 			Handler:    _RegistryService_PullModel_Handler,
+		},
+		{
+			MethodName: "BuildVariant",
+			Handler:    _RegistryService_BuildVariant_Handler,
+		},
+		{
+			MethodName: "PinModel",
+			Handler:    _RegistryService_PinModel_Handler,
+		},
+		{
+			MethodName: "UnpinModel",
+			Handler:    _RegistryService_UnpinModel_Handler,
+		},
+		{
+			MethodName: "DeleteModel",
+			Handler:    _RegistryService_DeleteModel_Handler,
 		},
 		{
 			MethodName: "ListModelFiles",

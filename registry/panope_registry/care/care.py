@@ -153,8 +153,8 @@ class StoreCare:
 
         Raises:
             NotFoundError: there is no such model.
-            PreconditionError: a variant that would go with it is leased, pinned, loaded or named by an open job
-                (`in_use`); nothing was changed.
+            PreconditionError: it is loaded on any server, a variant that would go with it is leased, pinned or named
+                by an open job (`in_use`), or an alias points to it (`has_aliases`); nothing was changed.
         """
         return collecting.remove_model(self._database, self._store, name, self._clock())
 

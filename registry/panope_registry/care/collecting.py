@@ -9,15 +9,20 @@ from sqlalchemy import Connection, delete, select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry import recording
-from panope_registry.care.entries import Ages, Collected, Removal, RemovalKind, Removed
+from panope_registry.alias_records import alias, alias_event
+from panope_registry.care.entries import Ages, Collected, Keep, Removal, RemovalKind, Removed
 from panope_registry.care.occupancy import blob_files, listed
 from panope_registry.care.picture import Picture, find_kept, find_referenced, read_picture
 from panope_registry.care.removing import Removing, empty_trash, removing
 from panope_registry.database import Database
 from panope_registry.download.leftovers import discard_leftover, leftovers
 from panope_registry.names import shown
+from panope_registry.operation_records import runtime_instance
 from panope_registry.records import blob, blob_location
 from panope_registry.store import BlobError, Store, VerifyPolicy
+
+_MAX_TOLD = 5
+"""Aliases that an error names."""
 
 
 def collect(database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> Collected:
@@ -38,9 +43,12 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
 
     Raises:
         NotFoundError: there is no such model.
-        PreconditionError: a variant that would go with it is leased, pinned, loaded or in the hands of a job.
+        PreconditionError: it is loaded, a variant that would go with it is leased, pinned or in the hands of a job
+            (`in_use`), or an alias points to it (`has_aliases`).
     """
     with removing(database, store, dry_run=False) as decided:
+        _refuse_loaded(decided.connection, name, moment)
+        _refuse_aliased(decided.connection, name)
         kept = find_kept(decided.connection, moment)
         before = read_picture(decided.connection, store.id, moment)
         if not recording.delete_model(decided.connection, name):
@@ -49,12 +57,36 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
         gone = sorted(before.variants.keys() - after.variants.keys())
         for digest in gone:
             if digest in kept:
-                raise PreconditionError(
-                    f"model `{shown(name)}` is in use: {' and '.join(kept[digest])}", reason="in_use", field="model"
-                )
+                raise _in_use(name, kept[digest])
         _remove_unused(decided, after)
         decided.remove_views(gone)
     return Removed(tuple(gone), decided.removed)
+
+
+def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
+    """A server may have it loaded though another model offers the same variant."""
+    servers = select(runtime_instance.c.server).where(
+        runtime_instance.c.model == name, runtime_instance.c.lease_until > moment
+    )
+    if connection.execute(servers.limit(1)).first() is not None:
+        raise _in_use(name, (Keep.LOADED,))
+
+
+def _refuse_aliased(connection: Connection, name: str) -> None:
+    """Calls come by aliases too: whoever deletes what one points to moves or removes it first."""
+    pointing = select(alias.c.name).join(alias_event, alias_event.c.id == alias.c.event_id)
+    names = connection.execute(pointing.where(alias_event.c.target_model == name).order_by(alias.c.name)).scalars()
+    if found := [f"`{shown(each)}`" for each in names]:
+        told = ", ".join(found[:_MAX_TOLD])
+        raise PreconditionError(
+            f"model `{shown(name)}` is what aliases point to: {told}; move or remove them first",
+            reason="has_aliases",
+            field="model",
+        )
+
+
+def _in_use(name: str, why: tuple[Keep, ...]) -> PreconditionError:
+    return PreconditionError(f"model `{shown(name)}` is in use: {' and '.join(why)}", reason="in_use", field="model")
 
 
 def _sweep(

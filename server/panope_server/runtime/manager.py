@@ -10,10 +10,11 @@ from functools import partial
 import structlog
 
 from panope_backends.api import Device
-from panope_backends.errors import NotFoundError, PanopeError, ShuttingDownError
+from panope_backends.errors import NotFoundError, PanopeError, PreconditionError, ShuttingDownError
 from panope_registry.aliases import Aliases
+from panope_registry.entries import EVERY_MODEL
 from panope_registry.jobs import Jobs
-from panope_registry.registry import ModelEntry, Registry
+from panope_registry.registry import ModelEntry, ModelFilter, Registry, VariantEntry
 from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
@@ -25,7 +26,7 @@ from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target, Targets
-from panope_server.runtime.views import InstanceView, ModelState, ModelView, VariantView
+from panope_server.runtime.views import InstanceView, ModelState, ModelView, PinView, VariantView
 from panope_server.runtime.wish import Wish
 from panope_server.work import Answer, Work
 
@@ -80,7 +81,7 @@ class ModelManager:
 
     async def start(self) -> None:
         """Begins to follow the registry and to load the models that the settings name."""
-        await self._refresh()
+        await self.refresh()
         self._refresher = asyncio.create_task(self._follow())
         for name in self._settings.load:
             loading = asyncio.create_task(self.load(name))
@@ -125,9 +126,14 @@ class ModelManager:
 
     # What people see and ask.
 
-    async def list(self, task: str = "", after: str = "", limit: int = 100) -> Sequence[ModelView]:
-        """Models by name, those after `after`."""
-        entries = await asyncio.to_thread(lambda: self._registry.models(task=task, after=after, limit=limit))
+    async def list(
+        self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[ModelView]:
+        """Models by name, those after `after`; with `loaded` only those that serve here, or only those that do not."""
+        if loaded is not None:
+            serving = frozenset(name for name, run in self._runtimes.items() if run.state is ModelState.SERVING)
+            only = replace(only, names=serving) if loaded else replace(only, not_names=serving)
+        entries = await asyncio.to_thread(lambda: self._registry.models(only, after=after, limit=limit))
         return [self._view(entry) for entry in entries]
 
     def known(self) -> Sequence[ModelView]:
@@ -173,6 +179,20 @@ class ModelManager:
     async def devices(self) -> Sequence[Device]:
         """The devices of this machine, in the order in which they are preferred."""
         return (await self._hardware.probe()).devices
+
+    async def fresh(self, name: str) -> ModelView:
+        """One model as the registry knows it at this moment; NotFoundError when there is none of that name."""
+        return self._view(await self._fresh_entry(name))
+
+    def refuse_if_loaded(self, name: str) -> None:
+        """PreconditionError when the model, or a variant of it, is loaded here or is being loaded."""
+        states = [self._runtimes[key].state for key in self._keys_of(name)]
+        if state := next((each for each in states if each not in (ModelState.UNLOADED, ModelState.FAILED)), None):
+            raise PreconditionError(
+                f"model `{name}` is in use: it is {state} on this server; unload it first",
+                reason="in_use",
+                field="model",
+            )
 
     def not_ready(self) -> dict[str, str]:
         """The models that should serve and do not, each with the reason; empty when the server is ready."""
@@ -231,11 +251,12 @@ class ModelManager:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self._refresh()
+                await self.refresh()
             except Exception as error:  # a database that is away must not end the server; models go on serving
                 _log.warning("registry_unreachable", error=type(error).__name__)
 
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Sees now what changed in the registry, and not within a second."""
         token = await asyncio.to_thread(self._registry.change_token)
         if token == self._token:
             return
@@ -253,7 +274,6 @@ class ModelManager:
 
     def _view(self, entry: ModelEntry) -> ModelView:
         runtime = self._runtimes.get(entry.name)
-        variants = tuple(VariantView(v.digest, v.format, v.precision, v.size_bytes) for v in entry.variants)
         view = ModelView(
             name=entry.name,
             task=entry.task,
@@ -261,8 +281,13 @@ class ModelManager:
             state=ModelState.UNLOADED if runtime is None else runtime.state,
             state_reason="" if runtime is None else runtime.state_reason,
             created_at=entry.created_at,
-            variants=variants,
+            variants=tuple(_variant_view(variant) for variant in entry.variants),
             instances=tuple(self._instances_of(entry.name)),
+            source=entry.source,
+            commit=entry.commit,
+            ref=entry.ref,
+            preferred_format=entry.preferred_format,
+            reasons=entry.reasons,
         )
         if runtime is None:
             return view
@@ -271,6 +296,24 @@ class ModelManager:
     def _instances_of(self, model: str) -> Iterator[InstanceView]:
         for key in self._keys_of(model):
             yield from self._runtimes[key].instance_views()
+
+
+def _variant_view(entry: VariantEntry) -> VariantView:
+    pin = entry.pin
+    return VariantView(
+        digest=entry.digest,
+        format=entry.format,
+        precision=entry.precision,
+        size_bytes=entry.size_bytes,
+        is_here=entry.is_here,
+        missing_bytes=entry.missing_bytes,
+        memory_bytes=entry.memory_bytes,
+        parameter_count=entry.parameter_count,
+        derived_from=entry.derived_from,
+        engine_version=entry.engine_version,
+        bases=entry.bases,
+        pin=None if pin is None else PinView(pin.who, pin.reason, pin.created_at),
+    )
 
 
 def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:

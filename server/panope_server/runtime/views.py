@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,13 +41,30 @@ class EmbedLimits:
 
 
 @dataclass(frozen=True)
+class PinView:
+    """The wish to keep a variant's files."""
+
+    who: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class VariantView:
-    """A runnable form of a model."""
+    """A runnable form of a model; see `panope_registry.entries.VariantEntry`."""
 
     digest: str
     format: str
     precision: str
     size_bytes: int
+    is_here: bool = True
+    missing_bytes: int = 0
+    memory_bytes: int = 0
+    parameter_count: int = 0
+    derived_from: str | None = None
+    engine_version: str = ""
+    bases: tuple[str, ...] = ()
+    pin: PinView | None = None
 
 
 @dataclass(frozen=True)
@@ -81,3 +99,8 @@ class ModelView:
     embed: EmbedLimits | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    source: str = ""
+    commit: str = ""
+    ref: str = ""
+    preferred_format: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)

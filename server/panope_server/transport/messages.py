@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device
-from panope_server.runtime.views import InstanceState, InstanceView, ModelState, ModelView
+from panope_server.runtime.views import InstanceState, InstanceView, ModelState, ModelView, VariantView
 from panope_server.transport.tensors import spec_messages
 
 _MODEL_STATES = {
@@ -35,14 +35,16 @@ def model_message(view: ModelView) -> pb.Model:
         architecture=view.architecture,
         state=_MODEL_STATES[view.state],
         state_reason=view.state_reason,
-        variants=[
-            pb.Variant(digest=v.digest, format=v.format, precision=v.precision, size_bytes=v.size_bytes)
-            for v in view.variants
-        ],
+        variants=[_variant_message(variant) for variant in view.variants],
         instances=[_instance_message(instance) for instance in view.instances],
         create_time=timestamp(view.created_at),
         inputs=spec_messages(view.inputs),
         outputs=spec_messages(view.outputs),
+        source=view.source,
+        commit=view.commit,
+        ref=view.ref,
+        preferred_format=view.preferred_format,
+        reasons=view.reasons,
     )
     if view.embed is not None:
         message.embed.dimensions = view.embed.dimensions
@@ -51,6 +53,24 @@ def model_message(view: ModelView) -> pb.Model:
         message.embed.pooling = view.embed.pooling
         message.embed.normalize = view.embed.normalize
     return message
+
+
+def _variant_message(view: VariantView) -> pb.Variant:
+    pin = view.pin
+    return pb.Variant(
+        digest=view.digest,
+        format=view.format,
+        precision=view.precision,
+        size_bytes=view.size_bytes,
+        is_here=view.is_here,
+        missing_bytes=view.missing_bytes,
+        memory_bytes=view.memory_bytes,
+        parameter_count=view.parameter_count,
+        derived_from=view.derived_from or "",
+        engine_version=view.engine_version,
+        bases=view.bases,
+        pin=None if pin is None else pb.Pin(who=pin.who, reason=pin.reason, time=timestamp(pin.at)),
+    )
 
 
 def _instance_message(view: InstanceView) -> pb.Instance:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from panope_backends.api import Device
 from panope_registry.aliases import AliasEntry, AliasEvent
+from panope_registry.care.entries import Removed
+from panope_registry.entries import EVERY_MODEL, ModelFilter
 from panope_registry.handlers.requests import DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.serving import ServedFile
@@ -28,14 +30,16 @@ class Pipeline(Protocol):
 class Models(Protocol):
     """Knows, loads and unloads models."""
 
-    async def list(self, task: str = "", after: str = "", limit: int = 100) -> Sequence[ModelView]:
-        """Models by name, those after `after`; all tasks when `task` is empty."""
+    async def list(
+        self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[ModelView]:
+        """Models by name, those after `after`; with `loaded` only those that serve here, or only those that do not."""
 
     async def get(self, name: str) -> ModelView:
         """One model; NotFoundError when there is none of that name."""
 
-    async def load(self, name: str, backend: str = "", precision: str = "") -> ModelView:
-        """Loads a model and returns when it serves."""
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+        """Loads a model, or the variant whose digest begins so, and returns when it serves."""
 
     async def unload(self, name: str) -> ModelView:
         """Ends a model's instances and returns when their memory is free."""
@@ -76,6 +80,19 @@ class Acquisition(Protocol):
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served; NotFoundError when there is no such model."""
+
+
+class Keeper(Protocol):
+    """Pins and deletes models."""
+
+    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+        """Keeps a variant's files, all variants' when none is named; NotFoundError when there is no such."""
+
+    async def unpin(self, model: str, variant: str = "") -> ModelView:
+        """Lets them go again when room is needed."""
+
+    async def delete(self, model: str) -> Removed:
+        """Deletes a model; PreconditionError while it is in use, pinned, or what an alias points to."""
 
 
 class Aliases(Protocol):

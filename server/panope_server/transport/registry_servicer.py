@@ -5,12 +5,13 @@ from __future__ import annotations
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
+from panope_registry.entries import ModelFilter
 from panope_registry.handlers.requests import DownloadRequest, SyncRequest
 from panope_server.transport.context import Context
 from panope_server.transport.job_messages import job_message
 from panope_server.transport.messages import device_message, model_message
 from panope_server.transport.paging import after_of, page_of, page_size_of
-from panope_server.transport.ports import Acquisition, Models
+from panope_server.transport.ports import Acquisition, Keeper, Models
 
 GRPC = "grpc"
 """Who asked for a job, as far as is known."""
@@ -21,15 +22,18 @@ MAIN = "main"
 class RegistryServicer(pb_grpc.RegistryServiceServicer):
     """Serves panope.v1.RegistryService."""
 
-    def __init__(self, models: Models, acquisition: Acquisition) -> None:
+    def __init__(self, models: Models, acquisition: Acquisition, keeper: Keeper) -> None:
         self._models = models
         self._acquisition = acquisition
+        self._keeper = keeper
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """Lists models by name."""
         size = page_size_of(request.page_size)
         after = after_of(request.page_token)
-        views = await self._models.list(task=request.task, after=after, limit=size + 1)
+        only = ModelFilter(task=request.task, format=request.format, prefix=request.name_prefix)
+        loaded = request.loaded if request.HasField("loaded") else None
+        views = await self._models.list(only, loaded=loaded, after=after, limit=size + 1)
         page, token = page_of(views, size, lambda view: view.name)
         return pb.ListModelsResponse(models=[model_message(view) for view in page], next_page_token=token)
 
@@ -39,7 +43,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """Loads a model."""
-        view = await self._models.load(_named(request.model), request.backend, request.precision)
+        view = await self._models.load(_named(request.model), request.backend, request.precision, request.variant)
         return pb.LoadModelResponse(model=model_message(view))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
@@ -48,6 +52,8 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
         """Asks for a look at a model's repo."""
+        _refuse_yet("preferred_precision", request.preferred_precision)
+        _refuse_yet("quantization_targets", request.quantization_targets)
         wish = SyncRequest(
             _named(request.model), request.revision or MAIN, tuple(request.task_hints), request.preferred_format
         )
@@ -64,6 +70,25 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         )
         return pb.PullModelResponse(job=job_message(await self._acquisition.pull(wish, GRPC)))
 
+    async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
+        """Asks for another variant of a model."""
+        raise InvalidInputError("this server makes no variants", reason="unsupported_method")
+
+    async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
+        """Keeps a model's files."""
+        view = await self._keeper.pin(_named(request.model), request.variant, who=GRPC, reason=request.reason)
+        return pb.PinModelResponse(model=model_message(view))
+
+    async def UnpinModel(self, request: pb.UnpinModelRequest, context: Context) -> pb.UnpinModelResponse:
+        """Lets a model's files go again."""
+        view = await self._keeper.unpin(_named(request.model), request.variant)
+        return pb.UnpinModelResponse(model=model_message(view))
+
+    async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
+        """Deletes a model."""
+        removed = await self._keeper.delete(_named(request.model))
+        return pb.DeleteModelResponse(variant_digests=removed.variants, freed_bytes=removed.freed_bytes)
+
     async def ListModelFiles(self, request: pb.ListModelFilesRequest, context: Context) -> pb.ListModelFilesResponse:
         """Lists a model's files."""
         found = await self._acquisition.files(_named(request.model))
@@ -76,6 +101,11 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
         """Lists the devices."""
         return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
+
+
+def _refuse_yet(field: str, given: object) -> None:
+    if given:
+        raise InvalidInputError(f"`{field}` cannot be honoured by this server", reason="unsupported_field", field=field)
 
 
 def _named(model: str) -> str:

@@ -35,7 +35,7 @@ from panope_server.transport.health import Health
 from panope_server.transport.infer_servicer import InferServicer
 from panope_server.transport.interceptor import ErrorInterceptor
 from panope_server.transport.job_servicer import JobServicer
-from panope_server.transport.ports import Acquisition, Aliases, Jobs, Models, Pipeline
+from panope_server.transport.ports import Acquisition, Aliases, Jobs, Keeper, Models, Pipeline
 from panope_server.transport.reflection import add_reflection
 from panope_server.transport.registry_servicer import RegistryServicer
 from panope_server.transport.rest.aliases import AliasRestServicer
@@ -73,6 +73,7 @@ class GrpcServer:
         acquisition: Acquisition,
         jobs: Jobs,
         aliases: Aliases,
+        keeper: Keeper,
         health: Health,
     ) -> None:
         self._settings = settings
@@ -83,14 +84,14 @@ class GrpcServer:
         embed_service_pb2_grpc.add_EmbedServiceServicer_to_server(EmbedServicer(pipeline), self._server)
         infer_service_pb2_grpc.add_InferServiceServicer_to_server(InferServicer(pipeline), self._server)
         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
-            RegistryServicer(models, acquisition), self._server
+            RegistryServicer(models, acquisition, keeper), self._server
         )
         alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasServicer(aliases), self._server)
         rest_alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasRestServicer(aliases), self._server)
         job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(jobs), self._server)
         rest_job_service_pb2_grpc.add_JobServiceServicer_to_server(JobRestServicer(jobs), self._server)
         rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
-            RegistryRestServicer(acquisition), self._server
+            RegistryRestServicer(acquisition, keeper), self._server
         )
         openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(OpenAiServicer(pipeline, models), self._server)
         hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from panope_backends.errors import NotFoundError, PreconditionError
+from panope_registry.aliases import Aliases
 from panope_registry.care.care import StoreCare
+from panope_registry.database import Database
+from panope_registry.operation_records import runtime_instance
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.store import Store
 
@@ -62,6 +67,57 @@ def test_a_model_whose_conversion_is_in_use_stays(
     assert registry.model("v/a") == before
     care.release(held)
     assert set(care.remove_model("v/a").variants) == {source.digest, built.digest}
+
+
+def test_a_model_that_an_alias_points_to_stays(
+    care: StoreCare, add_model: AddModel, registry: Registry, database: Database
+) -> None:
+    add_model("v/a", 1)
+    aliases = Aliases(database)
+    aliases.set("prod", "v/a", who="w", reason="", expected=None)
+    with pytest.raises(PreconditionError, match="`prod`") as caught:
+        care.remove_model("v/a")
+    assert caught.value.reason == "has_aliases"
+    assert registry.model("v/a").name == "v/a"
+    aliases.remove("prod", "w", "")
+    care.remove_model("v/a")
+
+
+def test_a_model_that_a_server_has_loaded_stays_though_another_offers_the_same(
+    care: StoreCare,
+    add_model: AddModel,
+    registry: Registry,
+    make_model: Callable[..., Path],
+    database: Database,
+    clock: Callable[[], datetime],
+    pass_time: Callable[..., None],
+) -> None:
+    a = add_model("v/a", 1)
+    registry.import_folder(make_model("same", fill=1), "v/b")
+    moment = clock()
+    with database.write() as connection:
+        connection.execute(
+            insert(runtime_instance).values(
+                id="i",
+                server="s",
+                model="v/a",
+                variant_digest=a.digest,
+                backend="cpu",
+                device="CPU",
+                host="h",
+                pid=1,
+                state="ready",
+                started_at=moment,
+                heartbeat_at=moment,
+                lease_until=moment + timedelta(seconds=30),
+            )
+        )
+    with pytest.raises(PreconditionError, match="loaded") as caught:
+        care.remove_model("v/a")
+    assert caught.value.reason == "in_use"
+    care.remove_model("v/b")
+    pass_time(seconds=31)
+    care.remove_model("v/a")
 
 
 @pytest.mark.parametrize("name", ["v/none", "", "../../etc", "v/a'; drop table model"])

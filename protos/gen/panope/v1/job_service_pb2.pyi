@@ -85,7 +85,7 @@ class Job(google.protobuf.message.Message):
     id: builtins.int
     """Unique in this registry."""
     kind: builtins.str
-    """What it does: `repo_sync` or `artifact_download`."""
+    """What it does: `repo_sync`, `artifact_download`, `build_engine` or `quantize`."""
     status: Global___Job.Status.ValueType
     """Where it is in its life."""
     payload_json: builtins.str
@@ -166,6 +166,7 @@ class JobProgress(google.protobuf.message.Message):
     DONE_FIELD_NUMBER: builtins.int
     TOTAL_FIELD_NUMBER: builtins.int
     UNIT_FIELD_NUMBER: builtins.int
+    PARTS_FIELD_NUMBER: builtins.int
     phase: builtins.str
     """The part at hand, such as `download`; empty before the first."""
     done: builtins.int
@@ -174,6 +175,10 @@ class JobProgress(google.protobuf.message.Message):
     """All of it; 0 while unknown."""
     unit: builtins.str
     """What `done` and `total` count, such as `bytes`."""
+    @property
+    def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___JobProgressPart]:
+        """The files at hand, where several are worked on together."""
+
     def __init__(
         self,
         *,
@@ -181,10 +186,37 @@ class JobProgress(google.protobuf.message.Message):
         done: builtins.int = ...,
         total: builtins.int = ...,
         unit: builtins.str = ...,
+        parts: collections.abc.Iterable[Global___JobProgressPart] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["done", b"done", "phase", b"phase", "total", b"total", "unit", b"unit"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["done", b"done", "parts", b"parts", "phase", b"phase", "total", b"total", "unit", b"unit"]) -> None: ...
 
 Global___JobProgress: typing_extensions.TypeAlias = JobProgress
+
+@typing.final
+class JobProgressPart(google.protobuf.message.Message):
+    """How far one of several files is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
+    TOTAL_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its path."""
+    done: builtins.int
+    """What is done of it, in the unit of the whole."""
+    total: builtins.int
+    """All of it; 0 while unknown."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        done: builtins.int = ...,
+        total: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["done", b"done", "name", b"name", "total", b"total"]) -> None: ...
+
+Global___JobProgressPart: typing_extensions.TypeAlias = JobProgressPart
 
 @typing.final
 class JobError(google.protobuf.message.Message):

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from panope.v1 import tensor_pb2 as panope_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xec\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.panope.v1.Model.State\x12\x14\n\x0cstate_reason\x18\x05 \x01(\t\x12$\n\x08variants\x18\x06 \x03(\x0b\x32\x12.panope.v1.Variant\x12&\n\tinstances\x18\x07 \x03(\x0b\x32\x13.panope.v1.Instance\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65mbed\x18\t \x01(\x0b\x32\x16.panope.v1.EmbedLimits\x12%\n\x06inputs\x18\n \x03(\x0b\x32\x15.panope.v1.TensorSpec\x12&\n\x07outputs\x18\x0b \x03(\x0b\x32\x15.panope.v1.TensorSpec\"\x7f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNLOADED\x10\x01\x12\x11\n\rSTATE_LOADING\x10\x02\x12\x11\n\rSTATE_SERVING\x10\x03\x12\x13\n\x0fSTATE_UNLOADING\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"o\n\x0b\x45mbedLimits\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x14\n\x0cprompt_names\x18\x03 \x03(\t\x12\x0f\n\x07pooling\x18\x04 \x01(\t\x12\x11\n\tnormalize\x18\x05 \x01(\x08\"P\n\x07Variant\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\"\x82\x03\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0evariant_digest\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.panope.v1.Instance.State\x12\x0b\n\x03pid\x18\x07 \x01(\r\x12\x16\n\x0eresident_bytes\x18\x08 \x01(\x04\x12\x15\n\rrestart_count\x18\t \x01(\r\x12\x18\n\x10selection_reason\x18\n \x01(\t\x12.\n\nready_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x15\n\x11STATE_BACKING_OFF\x10\x03\x12\x12\n\x0eSTATE_DRAINING\x10\x04\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xce\x05\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.panope.v1.Model.State\x12\x14\n\x0cstate_reason\x18\x05 \x01(\t\x12$\n\x08variants\x18\x06 \x03(\x0b\x32\x12.panope.v1.Variant\x12&\n\tinstances\x18\x07 \x03(\x0b\x32\x13.panope.v1.Instance\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65mbed\x18\t \x01(\x0b\x32\x16.panope.v1.EmbedLimits\x12%\n\x06inputs\x18\n \x03(\x0b\x32\x15.panope.v1.TensorSpec\x12&\n\x07outputs\x18\x0b \x03(\x0b\x32\x15.panope.v1.TensorSpec\x12\x0e\n\x06source\x18\x0c \x01(\t\x12\x0e\n\x06\x63ommit\x18\r \x01(\t\x12\x0b\n\x03ref\x18\x0e \x01(\t\x12\x18\n\x10preferred_format\x18\x0f \x01(\t\x12\x1b\n\x13preferred_precision\x18\x10 \x01(\t\x12\x1c\n\x14quantization_targets\x18\x11 \x03(\t\x12.\n\x07reasons\x18\x12 \x03(\x0b\x32\x1d.panope.v1.Model.ReasonsEntry\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x7f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNLOADED\x10\x01\x12\x11\n\rSTATE_LOADING\x10\x02\x12\x11\n\rSTATE_SERVING\x10\x03\x12\x13\n\x0fSTATE_UNLOADING\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\"o\n\x0b\x45mbedLimits\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x14\n\x0cprompt_names\x18\x03 \x03(\t\x12\x0f\n\x07pooling\x18\x04 \x01(\t\x12\x11\n\tnormalize\x18\x05 \x01(\x08\"\x81\x02\n\x07Variant\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x0f\n\x07is_here\x18\x05 \x01(\x08\x12\x15\n\rmissing_bytes\x18\x06 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x04\x12\x17\n\x0fparameter_count\x18\x08 \x01(\x04\x12\x14\n\x0c\x64\x65rived_from\x18\t \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\n \x01(\t\x12\r\n\x05\x62\x61ses\x18\x0b \x03(\t\x12\x1b\n\x03pin\x18\x0c \x01(\x0b\x32\x0e.panope.v1.Pin\"L\n\x03Pin\x12\x0b\n\x03who\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x03\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0evariant_digest\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.panope.v1.Instance.State\x12\x0b\n\x03pid\x18\x07 \x01(\r\x12\x16\n\x0eresident_bytes\x18\x08 \x01(\x04\x12\x15\n\rrestart_count\x18\t \x01(\r\x12\x18\n\x10selection_reason\x18\n \x01(\t\x12.\n\nready_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x15\n\x11STATE_BACKING_OFF\x10\x03\x12\x12\n\x0eSTATE_DRAINING\x10\x04\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,16 +34,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.model_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
+  _globals['_MODEL_REASONSENTRY']._loaded_options = None
+  _globals['_MODEL_REASONSENTRY']._serialized_options = b'8\001'
   _globals['_MODEL']._serialized_start=94
-  _globals['_MODEL']._serialized_end=586
-  _globals['_MODEL_STATE']._serialized_start=459
-  _globals['_MODEL_STATE']._serialized_end=586
-  _globals['_EMBEDLIMITS']._serialized_start=588
-  _globals['_EMBEDLIMITS']._serialized_end=699
-  _globals['_VARIANT']._serialized_start=701
-  _globals['_VARIANT']._serialized_end=781
-  _globals['_INSTANCE']._serialized_start=784
-  _globals['_INSTANCE']._serialized_end=1170
-  _globals['_INSTANCE_STATE']._serialized_start=1060
-  _globals['_INSTANCE_STATE']._serialized_end=1170
+  _globals['_MODEL']._serialized_end=812
+  _globals['_MODEL_REASONSENTRY']._serialized_start=637
+  _globals['_MODEL_REASONSENTRY']._serialized_end=683
+  _globals['_MODEL_STATE']._serialized_start=685
+  _globals['_MODEL_STATE']._serialized_end=812
+  _globals['_EMBEDLIMITS']._serialized_start=814
+  _globals['_EMBEDLIMITS']._serialized_end=925
+  _globals['_VARIANT']._serialized_start=928
+  _globals['_VARIANT']._serialized_end=1185
+  _globals['_PIN']._serialized_start=1187
+  _globals['_PIN']._serialized_end=1263
+  _globals['_INSTANCE']._serialized_start=1266
+  _globals['_INSTANCE']._serialized_end=1652
+  _globals['_INSTANCE_STATE']._serialized_start=1542
+  _globals['_INSTANCE_STATE']._serialized_end=1652
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,22 @@ class Model(google.protobuf.message.Message):
     STATE_FAILED: Model.State.ValueType  # 5
     """Loading failed, or instances crash again and again; see `state_reason`."""
 
+    @typing.final
+    class ReasonsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     NAME_FIELD_NUMBER: builtins.int
     TASK_FIELD_NUMBER: builtins.int
     ARCHITECTURE_FIELD_NUMBER: builtins.int
@@ -73,6 +89,13 @@ class Model(google.protobuf.message.Message):
     EMBED_FIELD_NUMBER: builtins.int
     INPUTS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    COMMIT_FIELD_NUMBER: builtins.int
+    REF_FIELD_NUMBER: builtins.int
+    PREFERRED_FORMAT_FIELD_NUMBER: builtins.int
+    PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
+    QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
+    REASONS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -83,6 +106,16 @@ class Model(google.protobuf.message.Message):
     """Whether it can answer now."""
     state_reason: builtins.str
     """Why it is in this state, for a person; empty when there is nothing to tell."""
+    source: builtins.str
+    """Where it comes from: `hub` or `folder`."""
+    commit: builtins.str
+    """The revision that is served: the hub's commit, or the digest of the folder's files."""
+    ref: builtins.str
+    """The branch, tag or commit that was asked for; empty for a folder."""
+    preferred_format: builtins.str
+    """The format that was preferred at registration; empty when none was."""
+    preferred_precision: builtins.str
+    """The precision that was preferred at registration; empty when none was."""
     @property
     def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Variant]:
         """Its runnable forms."""
@@ -107,6 +140,14 @@ class Model(google.protobuf.message.Message):
     def outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.tensor_pb2.TensorSpec]:
         """The tensors that Infer gives; empty until the model has been loaded once in this server."""
 
+    @property
+    def quantization_targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The precisions that it is quantized to, as was asked for at registration."""
+
+    @property
+    def reasons(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What was concluded, such as `task` -> from what, for people."""
+
     def __init__(
         self,
         *,
@@ -121,9 +162,16 @@ class Model(google.protobuf.message.Message):
         embed: Global___EmbedLimits | None = ...,
         inputs: collections.abc.Iterable[panope.v1.tensor_pb2.TensorSpec] | None = ...,
         outputs: collections.abc.Iterable[panope.v1.tensor_pb2.TensorSpec] | None = ...,
+        source: builtins.str = ...,
+        commit: builtins.str = ...,
+        ref: builtins.str = ...,
+        preferred_format: builtins.str = ...,
+        preferred_precision: builtins.str = ...,
+        quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
+        reasons: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["architecture", b"architecture", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "state", b"state", "state_reason", b"state_reason", "task", b"task", "variants", b"variants"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 
@@ -173,6 +221,14 @@ class Variant(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
     SIZE_BYTES_FIELD_NUMBER: builtins.int
+    IS_HERE_FIELD_NUMBER: builtins.int
+    MISSING_BYTES_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    PARAMETER_COUNT_FIELD_NUMBER: builtins.int
+    DERIVED_FROM_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    BASES_FIELD_NUMBER: builtins.int
+    PIN_FIELD_NUMBER: builtins.int
     digest: builtins.str
     """The SHA-256 of its manifest, 64 hexadecimal digits."""
     format: builtins.str
@@ -181,6 +237,26 @@ class Variant(google.protobuf.message.Message):
     """The precision of its weights, such as `fp32`."""
     size_bytes: builtins.int
     """The bytes of all its files."""
+    is_here: builtins.bool
+    """Whether all its files are in this server's store; what is not is downloaded first."""
+    missing_bytes: builtins.int
+    """The bytes of the files that are not here."""
+    memory_bytes: builtins.int
+    """The memory that running it takes, estimated from its files; 0 when unknown."""
+    parameter_count: builtins.int
+    """The parameters of its weights; 0 when unknown."""
+    derived_from: builtins.str
+    """The digest of the variant that it was made of; empty when it came with its repo."""
+    engine_version: builtins.str
+    """The version of the engine that made it; empty when none did."""
+    @property
+    def bases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The repos that it needs beside its own files, such as an adapter's base model."""
+
+    @property
+    def pin(self) -> Global___Pin:
+        """Who keeps its files in the store; unset when it is not pinned."""
+
     def __init__(
         self,
         *,
@@ -188,10 +264,48 @@ class Variant(google.protobuf.message.Message):
         format: builtins.str = ...,
         precision: builtins.str = ...,
         size_bytes: builtins.int = ...,
+        is_here: builtins.bool = ...,
+        missing_bytes: builtins.int = ...,
+        memory_bytes: builtins.int = ...,
+        parameter_count: builtins.int = ...,
+        derived_from: builtins.str = ...,
+        engine_version: builtins.str = ...,
+        bases: collections.abc.Iterable[builtins.str] | None = ...,
+        pin: Global___Pin | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["digest", b"digest", "format", b"format", "precision", b"precision", "size_bytes", b"size_bytes"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["pin", b"pin"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bases", b"bases", "derived_from", b"derived_from", "digest", b"digest", "engine_version", b"engine_version", "format", b"format", "is_here", b"is_here", "memory_bytes", b"memory_bytes", "missing_bytes", b"missing_bytes", "parameter_count", b"parameter_count", "pin", b"pin", "precision", b"precision", "size_bytes", b"size_bytes"]) -> None: ...
 
 Global___Variant: typing_extensions.TypeAlias = Variant
+
+@typing.final
+class Pin(google.protobuf.message.Message):
+    """The wish to keep a variant's files, whether they are used or not."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHO_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    who: builtins.str
+    """Who pinned it."""
+    reason: builtins.str
+    """Why, in their words."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        who: builtins.str = ...,
+        reason: builtins.str = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "time", b"time", "who", b"who"]) -> None: ...
+
+Global___Pin: typing_extensions.TypeAlias = Pin
 
 @typing.final
 class Instance(google.protobuf.message.Message):

@@ -26,7 +26,7 @@ from panope.v1 import job_service_pb2 as panope_dot_v1_dot_job__service__pb2
 from panope.v1 import model_pb2 as panope_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"H\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.panope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"E\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\"4\n\x11LoadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x13UnloadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"e\n\x14RegisterModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\ntask_hints\x18\x03 \x03(\t\x12\x18\n\x10preferred_format\x18\x04 \x01(\t\"4\n\x15RegisterModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"g\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x0f\n\x07include\x18\x05 \x03(\t\"0\n\x11PullModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"&\n\x15ListModelFilesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"=\n\x16ListModelFilesResponse\x12#\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x14.panope.v1.ModelFile\"\\\n\tModelFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07is_here\x18\x05 \x01(\x08\"\x14\n\x12ListDevicesRequest\"9\n\x13ListDevicesResponse\x12\"\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x11.panope.v1.Device\"\x89\x01\n\x06\x44\x65vice\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x12\n\nprecisions\x18\x05 \x03(\t\x12\x11\n\tavailable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t2\xf8\x04\n\x0fRegistryService\x12I\n\nListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12\x46\n\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n\x0bUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12\x46\n\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12U\n\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n\x0bListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\x8d\x01\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x13\n\x0bname_prefix\x18\x05 \x01(\t\x12\x13\n\x06loaded\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_loaded\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.panope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"V\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\"4\n\x11LoadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x13UnloadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"\xa0\x01\n\x14RegisterModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\ntask_hints\x18\x03 \x03(\t\x12\x18\n\x10preferred_format\x18\x04 \x01(\t\x12\x1b\n\x13preferred_precision\x18\x05 \x01(\t\x12\x1c\n\x14quantization_targets\x18\x06 \x03(\t\"4\n\x15RegisterModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"g\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x0f\n\x07include\x18\x05 \x03(\t\"0\n\x11PullModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"Y\n\x13\x42uildVariantRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"3\n\x14\x42uildVariantResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"A\n\x0fPinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"3\n\x10PinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"3\n\x11UnpinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\"5\n\x12UnpinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12\x44\x65leteModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"C\n\x13\x44\x65leteModelResponse\x12\x17\n\x0fvariant_digests\x18\x01 \x03(\t\x12\x13\n\x0b\x66reed_bytes\x18\x02 \x01(\x04\"&\n\x15ListModelFilesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"=\n\x16ListModelFilesResponse\x12#\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x14.panope.v1.ModelFile\"\\\n\tModelFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07is_here\x18\x05 \x01(\x08\"\x14\n\x12ListDevicesRequest\"9\n\x13ListDevicesResponse\x12\"\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x11.panope.v1.Device\"\x89\x01\n\x06\x44\x65vice\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x12\n\nprecisions\x18\x05 \x03(\t\x12\x11\n\tavailable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t2\xa7\x07\n\x0fRegistryService\x12I\n\nListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12\x46\n\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n\x0bUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12\x46\n\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12O\n\x0c\x42uildVariant\x12\x1e.panope.v1.BuildVariantRequest\x1a\x1f.panope.v1.BuildVariantResponse\x12\x43\n\x08PinModel\x12\x1a.panope.v1.PinModelRequest\x1a\x1b.panope.v1.PinModelResponse\x12I\n\nUnpinModel\x12\x1c.panope.v1.UnpinModelRequest\x1a\x1d.panope.v1.UnpinModelResponse\x12L\n\x0b\x44\x65leteModel\x12\x1d.panope.v1.DeleteModelRequest\x1a\x1e.panope.v1.DeleteModelResponse\x12U\n\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n\x0bListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,42 +34,58 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.registry_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_LISTMODELSREQUEST']._serialized_start=99
-  _globals['_LISTMODELSREQUEST']._serialized_end=171
-  _globals['_LISTMODELSRESPONSE']._serialized_start=173
-  _globals['_LISTMODELSRESPONSE']._serialized_end=252
-  _globals['_GETMODELREQUEST']._serialized_start=254
-  _globals['_GETMODELREQUEST']._serialized_end=286
-  _globals['_GETMODELRESPONSE']._serialized_start=288
-  _globals['_GETMODELRESPONSE']._serialized_end=339
-  _globals['_LOADMODELREQUEST']._serialized_start=341
-  _globals['_LOADMODELREQUEST']._serialized_end=410
-  _globals['_LOADMODELRESPONSE']._serialized_start=412
-  _globals['_LOADMODELRESPONSE']._serialized_end=464
-  _globals['_UNLOADMODELREQUEST']._serialized_start=466
-  _globals['_UNLOADMODELREQUEST']._serialized_end=501
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=503
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=557
-  _globals['_REGISTERMODELREQUEST']._serialized_start=559
-  _globals['_REGISTERMODELREQUEST']._serialized_end=660
-  _globals['_REGISTERMODELRESPONSE']._serialized_start=662
-  _globals['_REGISTERMODELRESPONSE']._serialized_end=714
-  _globals['_PULLMODELREQUEST']._serialized_start=716
-  _globals['_PULLMODELREQUEST']._serialized_end=819
-  _globals['_PULLMODELRESPONSE']._serialized_start=821
-  _globals['_PULLMODELRESPONSE']._serialized_end=869
-  _globals['_LISTMODELFILESREQUEST']._serialized_start=871
-  _globals['_LISTMODELFILESREQUEST']._serialized_end=909
-  _globals['_LISTMODELFILESRESPONSE']._serialized_start=911
-  _globals['_LISTMODELFILESRESPONSE']._serialized_end=972
-  _globals['_MODELFILE']._serialized_start=974
-  _globals['_MODELFILE']._serialized_end=1066
-  _globals['_LISTDEVICESREQUEST']._serialized_start=1068
-  _globals['_LISTDEVICESREQUEST']._serialized_end=1088
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=1090
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=1147
-  _globals['_DEVICE']._serialized_start=1150
-  _globals['_DEVICE']._serialized_end=1287
-  _globals['_REGISTRYSERVICE']._serialized_start=1290
-  _globals['_REGISTRYSERVICE']._serialized_end=1922
+  _globals['_LISTMODELSREQUEST']._serialized_start=100
+  _globals['_LISTMODELSREQUEST']._serialized_end=241
+  _globals['_LISTMODELSRESPONSE']._serialized_start=243
+  _globals['_LISTMODELSRESPONSE']._serialized_end=322
+  _globals['_GETMODELREQUEST']._serialized_start=324
+  _globals['_GETMODELREQUEST']._serialized_end=356
+  _globals['_GETMODELRESPONSE']._serialized_start=358
+  _globals['_GETMODELRESPONSE']._serialized_end=409
+  _globals['_LOADMODELREQUEST']._serialized_start=411
+  _globals['_LOADMODELREQUEST']._serialized_end=497
+  _globals['_LOADMODELRESPONSE']._serialized_start=499
+  _globals['_LOADMODELRESPONSE']._serialized_end=551
+  _globals['_UNLOADMODELREQUEST']._serialized_start=553
+  _globals['_UNLOADMODELREQUEST']._serialized_end=588
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=590
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=644
+  _globals['_REGISTERMODELREQUEST']._serialized_start=647
+  _globals['_REGISTERMODELREQUEST']._serialized_end=807
+  _globals['_REGISTERMODELRESPONSE']._serialized_start=809
+  _globals['_REGISTERMODELRESPONSE']._serialized_end=861
+  _globals['_PULLMODELREQUEST']._serialized_start=863
+  _globals['_PULLMODELREQUEST']._serialized_end=966
+  _globals['_PULLMODELRESPONSE']._serialized_start=968
+  _globals['_PULLMODELRESPONSE']._serialized_end=1016
+  _globals['_BUILDVARIANTREQUEST']._serialized_start=1018
+  _globals['_BUILDVARIANTREQUEST']._serialized_end=1107
+  _globals['_BUILDVARIANTRESPONSE']._serialized_start=1109
+  _globals['_BUILDVARIANTRESPONSE']._serialized_end=1160
+  _globals['_PINMODELREQUEST']._serialized_start=1162
+  _globals['_PINMODELREQUEST']._serialized_end=1227
+  _globals['_PINMODELRESPONSE']._serialized_start=1229
+  _globals['_PINMODELRESPONSE']._serialized_end=1280
+  _globals['_UNPINMODELREQUEST']._serialized_start=1282
+  _globals['_UNPINMODELREQUEST']._serialized_end=1333
+  _globals['_UNPINMODELRESPONSE']._serialized_start=1335
+  _globals['_UNPINMODELRESPONSE']._serialized_end=1388
+  _globals['_DELETEMODELREQUEST']._serialized_start=1390
+  _globals['_DELETEMODELREQUEST']._serialized_end=1425
+  _globals['_DELETEMODELRESPONSE']._serialized_start=1427
+  _globals['_DELETEMODELRESPONSE']._serialized_end=1494
+  _globals['_LISTMODELFILESREQUEST']._serialized_start=1496
+  _globals['_LISTMODELFILESREQUEST']._serialized_end=1534
+  _globals['_LISTMODELFILESRESPONSE']._serialized_start=1536
+  _globals['_LISTMODELFILESRESPONSE']._serialized_end=1597
+  _globals['_MODELFILE']._serialized_start=1599
+  _globals['_MODELFILE']._serialized_end=1691
+  _globals['_LISTDEVICESREQUEST']._serialized_start=1693
+  _globals['_LISTDEVICESREQUEST']._serialized_end=1713
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=1715
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=1772
+  _globals['_DEVICE']._serialized_start=1775
+  _globals['_DEVICE']._serialized_end=1912
+  _globals['_REGISTRYSERVICE']._serialized_start=1915
+  _globals['_REGISTRYSERVICE']._serialized_end=2850
 # @@protoc_insertion_point(module_scope)

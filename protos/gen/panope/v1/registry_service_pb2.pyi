@@ -29,20 +29,34 @@ class ListModelsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     TASK_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    NAME_PREFIX_FIELD_NUMBER: builtins.int
+    LOADED_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """The most models to return, at most 1,000. Default: 100."""
     page_token: builtins.str
     """The `next_page_token` of the page before; empty for the first."""
     task: builtins.str
     """Only models of this task; empty for all."""
+    format: builtins.str
+    """Only models that have a variant in this format, such as `gguf`; empty for all."""
+    name_prefix: builtins.str
+    """Only models whose name begins so, such as `acme/`; empty for all."""
+    loaded: builtins.bool
+    """Only models that serve on this server, or only those that do not; all when unset."""
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         task: builtins.str = ...,
+        format: builtins.str = ...,
+        name_prefix: builtins.str = ...,
+        loaded: builtins.bool | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "task", b"task"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_loaded", b"_loaded", "loaded", b"loaded"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_loaded", b"_loaded", "format", b"format", "loaded", b"loaded", "name_prefix", b"name_prefix", "page_size", b"page_size", "page_token", b"page_token", "task", b"task"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_loaded", b"_loaded"]) -> typing.Literal["loaded"] | None: ...
 
 Global___ListModelsRequest: typing_extensions.TypeAlias = ListModelsRequest
 
@@ -118,20 +132,24 @@ class LoadModelRequest(google.protobuf.message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     BACKEND_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`. Required."""
     backend: builtins.str
     """The backend to use, such as `openvino`; empty lets Panope choose."""
     precision: builtins.str
     """The precision to compute in, such as `bf16`; empty lets Panope choose."""
+    variant: builtins.str
+    """The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose."""
     def __init__(
         self,
         *,
         model: builtins.str = ...,
         backend: builtins.str = ...,
         precision: builtins.str = ...,
+        variant: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "model", b"model", "precision", b"precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "model", b"model", "precision", b"precision", "variant", b"variant"]) -> None: ...
 
 Global___LoadModelRequest: typing_extensions.TypeAlias = LoadModelRequest
 
@@ -205,15 +223,23 @@ class RegisterModelRequest(google.protobuf.message.Message):
     REVISION_FIELD_NUMBER: builtins.int
     TASK_HINTS_FIELD_NUMBER: builtins.int
     PREFERRED_FORMAT_FIELD_NUMBER: builtins.int
+    PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
+    QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`, as the hub knows it. Required."""
     revision: builtins.str
     """The branch, tag or commit. Default: `main`."""
     preferred_format: builtins.str
     """The format to prefer among the model's variants, such as `gguf`; empty lets Panope choose."""
+    preferred_precision: builtins.str
+    """The precision to prefer among the model's variants, such as `q4_k_m`; empty lets Panope choose."""
     @property
     def task_hints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What the model is for, such as `embed`, the likeliest first; they count where its files do not tell."""
+
+    @property
+    def quantization_targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Precisions to quantize to once the weights are here, such as `int8`; the smaller variants stand beside the others."""
 
     def __init__(
         self,
@@ -222,8 +248,10 @@ class RegisterModelRequest(google.protobuf.message.Message):
         revision: builtins.str = ...,
         task_hints: collections.abc.Iterable[builtins.str] | None = ...,
         preferred_format: builtins.str = ...,
+        preferred_precision: builtins.str = ...,
+        quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "revision", b"revision", "task_hints", b"task_hints"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints"]) -> None: ...
 
 Global___RegisterModelRequest: typing_extensions.TypeAlias = RegisterModelRequest
 
@@ -304,6 +332,189 @@ class PullModelResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
 
 Global___PullModelResponse: typing_extensions.TypeAlias = PullModelResponse
+
+@typing.final
+class BuildVariantRequest(google.protobuf.message.Message):
+    """What to make."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`. Required."""
+    format: builtins.str
+    """The format of the new variant, such as `openvino`. Required."""
+    precision: builtins.str
+    """The precision of its weights, such as `int8`; empty for that of the variant that it is made of."""
+    revision: builtins.str
+    """The branch, tag or commit that was registered. Default: the one that is served."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        format: builtins.str = ...,
+        precision: builtins.str = ...,
+        revision: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["format", b"format", "model", b"model", "precision", b"precision", "revision", b"revision"]) -> None: ...
+
+Global___BuildVariantRequest: typing_extensions.TypeAlias = BuildVariantRequest
+
+@typing.final
+class BuildVariantResponse(google.protobuf.message.Message):
+    """The work that was asked for."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @property
+    def job(self) -> panope.v1.job_service_pb2.Job:
+        """Of kind `build_engine`, or `quantize` when the precision is a quantized one."""
+
+    def __init__(
+        self,
+        *,
+        job: panope.v1.job_service_pb2.Job | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+
+Global___BuildVariantResponse: typing_extensions.TypeAlias = BuildVariantResponse
+
+@typing.final
+class PinModelRequest(google.protobuf.message.Message):
+    """What to keep."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`. Required."""
+    variant: builtins.str
+    """The digest of one variant, or its first digits, at least 8; empty for all that the model has now."""
+    reason: builtins.str
+    """Why, for people."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        variant: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "reason", b"reason", "variant", b"variant"]) -> None: ...
+
+Global___PinModelRequest: typing_extensions.TypeAlias = PinModelRequest
+
+@typing.final
+class PinModelResponse(google.protobuf.message.Message):
+    """The pinned model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    @property
+    def model(self) -> panope.v1.model_pb2.Model:
+        """With its pins."""
+
+    def __init__(
+        self,
+        *,
+        model: panope.v1.model_pb2.Model | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["model", b"model"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+Global___PinModelResponse: typing_extensions.TypeAlias = PinModelResponse
+
+@typing.final
+class UnpinModelRequest(google.protobuf.message.Message):
+    """What to keep no longer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`. Required."""
+    variant: builtins.str
+    """The digest of one variant, or its first digits, at least 8; empty for all."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        variant: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "variant", b"variant"]) -> None: ...
+
+Global___UnpinModelRequest: typing_extensions.TypeAlias = UnpinModelRequest
+
+@typing.final
+class UnpinModelResponse(google.protobuf.message.Message):
+    """The unpinned model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    @property
+    def model(self) -> panope.v1.model_pb2.Model:
+        """With the pins that are left."""
+
+    def __init__(
+        self,
+        *,
+        model: panope.v1.model_pb2.Model | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["model", b"model"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+Global___UnpinModelResponse: typing_extensions.TypeAlias = UnpinModelResponse
+
+@typing.final
+class DeleteModelRequest(google.protobuf.message.Message):
+    """Which model to delete."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`. Required."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+Global___DeleteModelRequest: typing_extensions.TypeAlias = DeleteModelRequest
+
+@typing.final
+class DeleteModelResponse(google.protobuf.message.Message):
+    """What went with the model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VARIANT_DIGESTS_FIELD_NUMBER: builtins.int
+    FREED_BYTES_FIELD_NUMBER: builtins.int
+    freed_bytes: builtins.int
+    """The size of the files that nothing else needed."""
+    @property
+    def variant_digests(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Digests of the variants that no other model offers."""
+
+    def __init__(
+        self,
+        *,
+        variant_digests: collections.abc.Iterable[builtins.str] | None = ...,
+        freed_bytes: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["freed_bytes", b"freed_bytes", "variant_digests", b"variant_digests"]) -> None: ...
+
+Global___DeleteModelResponse: typing_extensions.TypeAlias = DeleteModelResponse
 
 @typing.final
 class ListModelFilesRequest(google.protobuf.message.Message):

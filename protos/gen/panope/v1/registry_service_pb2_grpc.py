@@ -65,6 +65,26 @@ class RegistryServiceStub(object):
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.PullModelRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_registry__service__pb2.PullModelResponse.FromString,
                 _registered_method=True)
+        self.BuildVariant = channel.unary_unary(
+                '/panope.v1.RegistryService/BuildVariant',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.BuildVariantRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.BuildVariantResponse.FromString,
+                _registered_method=True)
+        self.PinModel = channel.unary_unary(
+                '/panope.v1.RegistryService/PinModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.PinModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.PinModelResponse.FromString,
+                _registered_method=True)
+        self.UnpinModel = channel.unary_unary(
+                '/panope.v1.RegistryService/UnpinModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.UnpinModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.UnpinModelResponse.FromString,
+                _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/panope.v1.RegistryService/DeleteModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.DeleteModelResponse.FromString,
+                _registered_method=True)
         self.ListModelFiles = channel.unary_unary(
                 '/panope.v1.RegistryService/ListModelFiles',
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.ListModelFilesRequest.SerializeToString,
@@ -132,6 +152,42 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BuildVariant(self, request, context):
+        """Makes another variant of a model, in another format or with smaller weights: a job of kind `build_engine` or
+        `quantize`, which downloads what it is made of first. What was made before is not made again.
+
+        Errors: INVALID_ARGUMENT names a format or precision that nothing makes, NOT_FOUND for an unknown name. What cannot
+        be made of this model is told by the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinModel(self, request, context):
+        """Keeps a model's files in the store, whether they are used or not, until it is unpinned. Pinning what is pinned
+        changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinModel(self, request, context):
+        """Lets a pinned model's files go again when room is needed. Unpinning what is not pinned changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModel(self, request, context):
+        """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
+
+        Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
+        job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModelFiles(self, request, context):
         """Lists the files of the revision that is served, whether they are in the store or not.
         """
@@ -178,6 +234,26 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.PullModel,
                     request_deserializer=panope_dot_v1_dot_registry__service__pb2.PullModelRequest.FromString,
                     response_serializer=panope_dot_v1_dot_registry__service__pb2.PullModelResponse.SerializeToString,
+            ),
+            'BuildVariant': grpc.unary_unary_rpc_method_handler(
+                    servicer.BuildVariant,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.BuildVariantRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.BuildVariantResponse.SerializeToString,
+            ),
+            'PinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.PinModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.PinModelResponse.SerializeToString,
+            ),
+            'UnpinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.UnpinModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.UnpinModelResponse.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.DeleteModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.DeleteModelResponse.SerializeToString,
             ),
             'ListModelFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModelFiles,
@@ -353,6 +429,114 @@ class RegistryService(object):
             '/panope.v1.RegistryService/PullModel',
             panope_dot_v1_dot_registry__service__pb2.PullModelRequest.SerializeToString,
             panope_dot_v1_dot_registry__service__pb2.PullModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BuildVariant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/BuildVariant',
+            panope_dot_v1_dot_registry__service__pb2.BuildVariantRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.BuildVariantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/PinModel',
+            panope_dot_v1_dot_registry__service__pb2.PinModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.PinModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/UnpinModel',
+            panope_dot_v1_dot_registry__service__pb2.UnpinModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.UnpinModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/DeleteModel',
+            panope_dot_v1_dot_registry__service__pb2.DeleteModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.DeleteModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

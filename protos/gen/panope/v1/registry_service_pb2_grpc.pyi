@@ -121,6 +121,70 @@ _RegistryServicePullModelType = typing_extensions.TypeVar(
     ],
 )
 
+_RegistryServiceBuildVariantType = typing_extensions.TypeVar(
+    '_RegistryServiceBuildVariantType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.BuildVariantRequest,
+        panope.v1.registry_service_pb2.BuildVariantResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.BuildVariantRequest,
+        panope.v1.registry_service_pb2.BuildVariantResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.BuildVariantRequest,
+        panope.v1.registry_service_pb2.BuildVariantResponse,
+    ],
+)
+
+_RegistryServicePinModelType = typing_extensions.TypeVar(
+    '_RegistryServicePinModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PinModelRequest,
+        panope.v1.registry_service_pb2.PinModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PinModelRequest,
+        panope.v1.registry_service_pb2.PinModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PinModelRequest,
+        panope.v1.registry_service_pb2.PinModelResponse,
+    ],
+)
+
+_RegistryServiceUnpinModelType = typing_extensions.TypeVar(
+    '_RegistryServiceUnpinModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UnpinModelRequest,
+        panope.v1.registry_service_pb2.UnpinModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UnpinModelRequest,
+        panope.v1.registry_service_pb2.UnpinModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UnpinModelRequest,
+        panope.v1.registry_service_pb2.UnpinModelResponse,
+    ],
+)
+
+_RegistryServiceDeleteModelType = typing_extensions.TypeVar(
+    '_RegistryServiceDeleteModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.DeleteModelRequest,
+        panope.v1.registry_service_pb2.DeleteModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.DeleteModelRequest,
+        panope.v1.registry_service_pb2.DeleteModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.DeleteModelRequest,
+        panope.v1.registry_service_pb2.DeleteModelResponse,
+    ],
+)
+
 _RegistryServiceListModelFilesType = typing_extensions.TypeVar(
     '_RegistryServiceListModelFilesType',
     grpc.UnaryUnaryMultiCallable[
@@ -153,7 +217,7 @@ _RegistryServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
+class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
     """Knows the models, loads and unloads them."""
 
     @typing.overload
@@ -181,6 +245,22 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.PullModelRequest,
             panope.v1.registry_service_pb2.PullModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.BuildVariantRequest,
+            panope.v1.registry_service_pb2.BuildVariantResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.PinModelRequest,
+            panope.v1.registry_service_pb2.PinModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.UnpinModelRequest,
+            panope.v1.registry_service_pb2.UnpinModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.DeleteModelRequest,
+            panope.v1.registry_service_pb2.DeleteModelResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.ListModelFilesRequest,
@@ -217,6 +297,22 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.PullModelRequest,
             panope.v1.registry_service_pb2.PullModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.BuildVariantRequest,
+            panope.v1.registry_service_pb2.BuildVariantResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.PinModelRequest,
+            panope.v1.registry_service_pb2.PinModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.UnpinModelRequest,
+            panope.v1.registry_service_pb2.UnpinModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.DeleteModelRequest,
+            panope.v1.registry_service_pb2.DeleteModelResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.ListModelFilesRequest,
@@ -259,6 +355,29 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     with the same job.
     """
 
+    BuildVariant: _RegistryServiceBuildVariantType
+    """Makes another variant of a model, in another format or with smaller weights: a job of kind `build_engine` or
+    `quantize`, which downloads what it is made of first. What was made before is not made again.
+
+    Errors: INVALID_ARGUMENT names a format or precision that nothing makes, NOT_FOUND for an unknown name. What cannot
+    be made of this model is told by the job.
+    """
+
+    PinModel: _RegistryServicePinModelType
+    """Keeps a model's files in the store, whether they are used or not, until it is unpinned. Pinning what is pinned
+    changes nothing.
+    """
+
+    UnpinModel: _RegistryServiceUnpinModelType
+    """Lets a pinned model's files go again when room is needed. Unpinning what is not pinned changes nothing."""
+
+    DeleteModel: _RegistryServiceDeleteModelType
+    """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
+
+    Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
+    job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+    """
+
     ListModelFiles: _RegistryServiceListModelFilesType
     """Lists the files of the revision that is served, whether they are in the store or not."""
 
@@ -289,6 +408,22 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.PullModelRequest,
         panope.v1.registry_service_pb2.PullModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.BuildVariantRequest,
+        panope.v1.registry_service_pb2.BuildVariantResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.PinModelRequest,
+        panope.v1.registry_service_pb2.PinModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UnpinModelRequest,
+        panope.v1.registry_service_pb2.UnpinModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.DeleteModelRequest,
+        panope.v1.registry_service_pb2.DeleteModelResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.ListModelFilesRequest,
@@ -362,6 +497,49 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[panope.v1.registry_service_pb2.PullModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.PullModelResponse]]:
         """Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
         with the same job.
+        """
+
+    @abc.abstractmethod
+    def BuildVariant(
+        self,
+        request: panope.v1.registry_service_pb2.BuildVariantRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.BuildVariantResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.BuildVariantResponse]]:
+        """Makes another variant of a model, in another format or with smaller weights: a job of kind `build_engine` or
+        `quantize`, which downloads what it is made of first. What was made before is not made again.
+
+        Errors: INVALID_ARGUMENT names a format or precision that nothing makes, NOT_FOUND for an unknown name. What cannot
+        be made of this model is told by the job.
+        """
+
+    @abc.abstractmethod
+    def PinModel(
+        self,
+        request: panope.v1.registry_service_pb2.PinModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.PinModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.PinModelResponse]]:
+        """Keeps a model's files in the store, whether they are used or not, until it is unpinned. Pinning what is pinned
+        changes nothing.
+        """
+
+    @abc.abstractmethod
+    def UnpinModel(
+        self,
+        request: panope.v1.registry_service_pb2.UnpinModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.UnpinModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.UnpinModelResponse]]:
+        """Lets a pinned model's files go again when room is needed. Unpinning what is not pinned changes nothing."""
+
+    @abc.abstractmethod
+    def DeleteModel(
+        self,
+        request: panope.v1.registry_service_pb2.DeleteModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.DeleteModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.DeleteModelResponse]]:
+        """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
+
+        Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
+        job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
         """
 
     @abc.abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
+from panope_registry.entries import ModelFilter
 from panope_server.runtime.views import ModelView
 from panope_server.transport.ports import Models
 from panope_server.transport.rest.bodies import printed_body
@@ -12,11 +13,11 @@ from panope_server.transport.rest.bodies import printed_body
 _PAGE = 1000
 
 
-async def all_models(models: Models, task: str) -> list[ModelView]:
-    """Every model by name, page after page; all tasks when `task` is empty."""
+async def all_models(models: Models, only: ModelFilter, loaded: bool | None, after: str = "") -> list[ModelView]:
+    """Every model that passes, by name, page after page."""
     found: list[ModelView] = []
     while True:
-        page = await models.list(task, found[-1].name if found else "", _PAGE)
+        page = await models.list(only, loaded=loaded, after=found[-1].name if found else after, limit=_PAGE)
         found.extend(page)
         if len(page) < _PAGE:
             return found

@@ -11,13 +11,15 @@ from msgspec import Meta, Raw, Struct
 
 from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, NoPath
+from panope_registry.entries import ModelFilter
 from panope_server.runtime.views import ModelView
 from panope_server.transport.context import Context, call_for
+from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.ports import Models, Pipeline
 from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.listing import all_models
-from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.query import boolean_of, number_of, query_of
 from panope_server.transport.rest.texts import read_input
 from panope_server.transport.rest.vectors import Encoding, matrix_of, vectors_json
 from panope_server.work import EmbedWork
@@ -66,10 +68,17 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         return printed_body(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
 
     async def ListModels(self, request: NoPath, context: Context) -> HttpBody:
-        """Lists all models, or those of the query parameter `task`."""
-        query = query_of(context, ("task",))
-        views = await all_models(self._models, query.get("task", ""))
-        return json_body({"object": "list", "data": [_model(view) for view in views]})
+        """Lists all models, or those that the query asks for; `limit` makes pages of them."""
+        query = query_of(context, ("task", "format", "prefix", "loaded", "limit", "after"))
+        only = ModelFilter(query.get("task", ""), query.get("format", ""), query.get("prefix", ""))
+        loaded, after = boolean_of(query, "loaded"), query.get("after", "")
+        limit = number_of(query, "limit", default=0, most=MAX_PAGE_SIZE)
+        if limit:
+            views = await self._models.list(only, loaded=loaded, after=after, limit=limit + 1)
+        else:
+            views = await all_models(self._models, only, loaded, after)
+        told = {"object": "list", "data": [_model(view) for view in views[: limit or None]]}
+        return json_body(told | {"has_more": bool(limit) and len(views) > limit})
 
     async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells about one model."""

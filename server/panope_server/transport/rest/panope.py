@@ -47,11 +47,12 @@ class InferBody(Struct, forbid_unknown_fields=True):
 
 
 class LoadBody(Struct, forbid_unknown_fields=True):
-    """POST /models/load; an absent backend or precision lets Panope choose."""
+    """POST /models/load; an absent backend, precision or variant lets Panope choose."""
 
     model: _Name
     backend: str = ""
     precision: str = ""
+    variant: str = ""
 
 
 class UnloadBody(Struct, forbid_unknown_fields=True):
@@ -120,7 +121,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         """Loads a model; answers when it serves."""
         query_of(context)
         body = _LOAD.read(request)
-        return view_body(await self._models.load(body.model, body.backend, body.precision))
+        return view_body(await self._models.load(body.model, body.backend, body.precision, body.variant))
 
     async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Unloads a model; answers when its memory is free."""

@@ -41,3 +41,11 @@ def number_of(query: Mapping[str, str], name: str, *, default: int, least: int =
     if not (text.isascii() and text.isdecimal()) or len(text) > 18 or not least <= int(text) <= most:
         raise InvalidInputError(f"`{name}` must be a whole number from {least:,} to {most:,}", field=name)
     return int(text)
+
+
+def boolean_of(query: Mapping[str, str], name: str) -> bool | None:
+    """A parameter that is `true` or `false`; None when it is not given, InvalidInputError when it is anything else."""
+    text = query.get(name, "")
+    if text not in ("", "true", "false"):
+        raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
+    return text == "true" if text else None

@@ -8,13 +8,14 @@ from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Struct
 
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
-from panope.rest.v1.path_pb2 import ModelPath
+from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
 from panope_backends.errors import InvalidInputError
 from panope_registry.handlers.requests import DownloadRequest, SyncRequest
 from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
-from panope_server.transport.ports import Acquisition
+from panope_server.transport.ports import Acquisition, Keeper
 from panope_server.transport.rest.bodies import Body, json_body
+from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.query import query_of
 
 REST = "rest"
@@ -52,6 +53,14 @@ class PullBody(Struct, forbid_unknown_fields=True):
     include: list[_Word] = []
 
 
+class PinBody(Struct, forbid_unknown_fields=True):
+    """The body of PUT /v1/models/{model}/pin; without a variant, all that the model has are pinned."""
+
+    variant: str = ""
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+
+
+_PIN = Body(PinBody)
 _REGISTER = Body(RegisterBody)
 _PULL = Body(PullBody)
 
@@ -59,8 +68,9 @@ _PULL = Body(PullBody)
 class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
     """Serves panope.rest.v1.RegistryService."""
 
-    def __init__(self, acquisition: Acquisition) -> None:
+    def __init__(self, acquisition: Acquisition, keeper: Keeper) -> None:
         self._acquisition = acquisition
+        self._keeper = keeper
 
     async def RegisterModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a look at a model's repo."""
@@ -74,6 +84,29 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         body = _PULL.read(request)
         wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
         return json_body({"job": job_json(await self._acquisition.pull(wish, REST))})
+
+    async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Asks for another variant of a model."""
+        raise InvalidInputError("this server makes no variants", reason="unsupported_method")
+
+    async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Keeps a model's files."""
+        query_of(context)
+        body = _PIN.read(request.body)
+        return view_body(await self._keeper.pin(request.model, body.variant, who=REST, reason=body.reason))
+
+    async def UnpinModel(self, request: ModelPath, context: Context) -> HttpBody:
+        """Lets a model's files go again."""
+        query = query_of(context, ("variant",))
+        return view_body(await self._keeper.unpin(request.model, query.get("variant", "")))
+
+    async def DeleteModel(self, request: ModelPath, context: Context) -> HttpBody:
+        """Deletes a model."""
+        query_of(context)
+        removed = await self._keeper.delete(request.model)
+        return json_body(
+            {"model": request.model, "variants": list(removed.variants), "freed_bytes": removed.freed_bytes}
+        )
 
     async def ListModelFiles(self, request: ModelPath, context: Context) -> HttpBody:
         """Lists a model's files."""

@@ -65,7 +65,7 @@ class OpenAiServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models; the query parameter `task` keeps those of one task.
+        """Lists the models; the query parameters are `task`, `format`, `prefix`, `loaded`, `limit` and `after`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

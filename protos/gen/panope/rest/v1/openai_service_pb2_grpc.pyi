@@ -113,7 +113,7 @@ class OpenAiServiceStub(typing.Generic[_OpenAiServiceCreateEmbeddingsType, _Open
     """Embeds texts or token ids."""
 
     ListModels: _OpenAiServiceListModelsType
-    """Lists the models; the query parameter `task` keeps those of one task."""
+    """Lists the models; the query parameters are `task`, `format`, `prefix`, `loaded`, `limit` and `after`."""
 
     GetModel: _OpenAiServiceGetModelType
     """Tells about one model."""
@@ -150,7 +150,7 @@ class OpenAiServiceServicer(metaclass=abc.ABCMeta):
         request: panope.rest.v1.path_pb2.NoPath,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Lists the models; the query parameter `task` keeps those of one task."""
+        """Lists the models; the query parameters are `task`, `format`, `prefix`, `loaded`, `limit` and `after`."""
 
     @abc.abstractmethod
     def GetModel(

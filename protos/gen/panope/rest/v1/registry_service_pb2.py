@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%panope/rest/v1/registry_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xcb\x02\n\x0fRegistryService\x12[\n\rRegisterModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/models/register:\x01*\x12S\n\tPullModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/models/pull:\x01*\x12\x85\x01\n\x0eListModelFiles\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\"B\x82\xd3\xe4\x93\x02<\x12\x1a/v1/models/{model=*}/filesZ\x1e\x12\x1c/v1/models/{model=*/*}/filesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%panope/rest/v1/registry_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xb0\x07\n\x0fRegistryService\x12[\n\rRegisterModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/models/register:\x01*\x12S\n\tPullModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/models/pull:\x01*\x12\x9d\x01\n\x0c\x42uildVariant\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"T\x82\xd3\xe4\x93\x02N\"\x1d/v1/models/{model=*}/variants:\x04\x62odyZ\'\"\x1f/v1/models/{model=*/*}/variants:\x04\x62ody\x12\x8f\x01\n\x08PinModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"J\x82\xd3\xe4\x93\x02\x44\x1a\x18/v1/models/{model=*}/pin:\x04\x62odyZ\"\x1a\x1a/v1/models/{model=*/*}/pin:\x04\x62ody\x12}\n\nUnpinModel\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\">\x82\xd3\xe4\x93\x02\x38*\x18/v1/models/{model=*}/pinZ\x1c*\x1a/v1/models/{model=*/*}/pin\x12v\n\x0b\x44\x65leteModel\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\"6\x82\xd3\xe4\x93\x02\x30*\x14/v1/models/{model=*}Z\x18*\x16/v1/models/{model=*/*}\x12\xc1\x01\n\x0eListModelFiles\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\"~\x82\xd3\xe4\x93\x02x\x12\x1a/v1/models/{model=*}/filesZ\x1e\x12\x1c/v1/models/{model=*/*}/filesZ\x1b\x12\x19/v1/model/{model=*}/filesZ\x1d\x12\x1b/v1/model/{model=*/*}/filesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYSERVICE'].methods_by_name['RegisterModel']._serialized_options = b'\202\323\344\223\002\030\"\023/v1/models/register:\001*'
   _globals['_REGISTRYSERVICE'].methods_by_name['PullModel']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['PullModel']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/models/pull:\001*'
+  _globals['_REGISTRYSERVICE'].methods_by_name['BuildVariant']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['BuildVariant']._serialized_options = b'\202\323\344\223\002N\"\035/v1/models/{model=*}/variants:\004bodyZ\'\"\037/v1/models/{model=*/*}/variants:\004body'
+  _globals['_REGISTRYSERVICE'].methods_by_name['PinModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['PinModel']._serialized_options = b'\202\323\344\223\002D\032\030/v1/models/{model=*}/pin:\004bodyZ\"\032\032/v1/models/{model=*/*}/pin:\004body'
+  _globals['_REGISTRYSERVICE'].methods_by_name['UnpinModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['UnpinModel']._serialized_options = b'\202\323\344\223\0028*\030/v1/models/{model=*}/pinZ\034*\032/v1/models/{model=*/*}/pin'
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteModel']._serialized_options = b'\202\323\344\223\0020*\024/v1/models/{model=*}Z\030*\026/v1/models/{model=*/*}'
   _globals['_REGISTRYSERVICE'].methods_by_name['ListModelFiles']._loaded_options = None
-  _globals['_REGISTRYSERVICE'].methods_by_name['ListModelFiles']._serialized_options = b'\202\323\344\223\002<\022\032/v1/models/{model=*}/filesZ\036\022\034/v1/models/{model=*/*}/files'
+  _globals['_REGISTRYSERVICE'].methods_by_name['ListModelFiles']._serialized_options = b'\202\323\344\223\002x\022\032/v1/models/{model=*}/filesZ\036\022\034/v1/models/{model=*/*}/filesZ\033\022\031/v1/model/{model=*}/filesZ\035\022\033/v1/model/{model=*/*}/files'
   _globals['_REGISTRYSERVICE']._serialized_start=142
-  _globals['_REGISTRYSERVICE']._serialized_end=473
+  _globals['_REGISTRYSERVICE']._serialized_end=1086
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,70 @@ _RegistryServicePullModelType = typing_extensions.TypeVar(
     ],
 )
 
+_RegistryServiceBuildVariantType = typing_extensions.TypeVar(
+    '_RegistryServiceBuildVariantType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_RegistryServicePinModelType = typing_extensions.TypeVar(
+    '_RegistryServicePinModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_RegistryServiceUnpinModelType = typing_extensions.TypeVar(
+    '_RegistryServiceUnpinModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_RegistryServiceDeleteModelType = typing_extensions.TypeVar(
+    '_RegistryServiceDeleteModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _RegistryServiceListModelFilesType = typing_extensions.TypeVar(
     '_RegistryServiceListModelFilesType',
     grpc.UnaryUnaryMultiCallable[
@@ -74,7 +138,7 @@ _RegistryServiceListModelFilesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceListModelFilesType]):
+class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType]):
     """The registry as JSON: models from a hub, their files, aliases."""
 
     @typing.overload
@@ -85,6 +149,22 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
         ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -104,6 +184,22 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -115,6 +211,18 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
     PullModel: _RegistryServicePullModelType
     """Registers a model if need be and downloads one of its variants."""
 
+    BuildVariant: _RegistryServiceBuildVariantType
+    """Makes another variant of a model."""
+
+    PinModel: _RegistryServicePinModelType
+    """Keeps a model's files in the store."""
+
+    UnpinModel: _RegistryServiceUnpinModelType
+    """Lets a pinned model's files go again; the query parameter `variant` names one variant."""
+
+    DeleteModel: _RegistryServiceDeleteModelType
+    """Deletes a model and the files that nothing else needs."""
+
     ListModelFiles: _RegistryServiceListModelFilesType
     """Lists a model's files."""
 
@@ -125,6 +233,22 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPath,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -151,6 +275,38 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Registers a model if need be and downloads one of its variants."""
+
+    @abc.abstractmethod
+    def BuildVariant(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Makes another variant of a model."""
+
+    @abc.abstractmethod
+    def PinModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Keeps a model's files in the store."""
+
+    @abc.abstractmethod
+    def UnpinModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPath,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Lets a pinned model's files go again; the query parameter `variant` names one variant."""
+
+    @abc.abstractmethod
+    def DeleteModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPath,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Deletes a model and the files that nothing else needs."""
 
     @abc.abstractmethod
     def ListModelFiles(
