@@ -243,7 +243,8 @@ def test_hardware_tells_devices(edge):
 def test_models_are_loaded_and_unloaded(edge):
     reply = edge.post("/models/unload", {"model": "acme/embedder"})
     assert (reply.json["name"], reply.json["state"]) == ("acme/embedder", "unloaded")
-    reply = edge.post("/models/load", {"model": "acme/embedder", "backend": "openvino", "precision": "bf16"})
+    wish = {"model": "acme/embedder", "backend": "openvino", "precision": "bf16", "variant": "abababab"}
+    reply = edge.post("/models/load", wish)
     assert reply.json["state"] == "serving"
     assert edge.models.loaded == [("acme/embedder", "openvino", "bf16", "abababab")]
 
