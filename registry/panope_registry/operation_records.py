@@ -38,6 +38,7 @@ backend_profile = Table(
     Column("backend", Text, nullable=False),
     Column("engine_version", Text, nullable=False),
     Column("device", Text, nullable=False, doc="the device's full name, the same on like machines"),
+    Column("precision", Text, nullable=False, doc="that was computed in"),
     Column("workload", Text, nullable=False, doc="what was run, such as `embed-22-words-batch-32`"),
     Column("items_per_second", Double, nullable=False),
     Column("latency_p50_seconds", Double, nullable=False),
@@ -51,6 +52,7 @@ backend_profile = Table(
         "backend",
         "engine_version",
         "device",
+        "precision",
         "workload",
         name="uq_backend_profile_measured",  # the full name is longer than PostgreSQL's 63 bytes
     ),

@@ -21,6 +21,7 @@ from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
 from panope_registry.aliases import Aliases
 from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
+from panope_registry.instances import Instances
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
 from panope_registry.serving import Serving
@@ -45,6 +46,8 @@ from panope_server.runtime.jobs_process import JobsProcess
 from panope_server.runtime.keeping import ModelKeeper
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.manager import ModelManager
+from panope_server.runtime.presence import Presence
+from panope_server.runtime.views import ModelState
 from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.errors import code_name
 from panope_server.transport.files import file_routes
@@ -118,11 +121,19 @@ class App:
         store = await asyncio.to_thread(Store, settings.home_path / "store")
         care = StoreCare(database, store)
         leases = ModelLeases(care)
+        presence = Presence(Instances(database), store.id)
+
+        def state_changed(model: str, state: ModelState) -> None:
+            health.model_changed(model, state)
+            presence.changed()
+
         manager = ModelManager(
-            settings, registry, hardware, metrics, health.model_changed, jobs, board, aliases, leases, store.id
+            settings, registry, hardware, metrics, state_changed, jobs, board, aliases, leases, store.id
         )
         stack.push_async_callback(manager.close)
         await manager.start()
+        stack.push_async_callback(presence.stop)
+        presence.start(manager.running)
 
         serving = Serving(database, store)
         acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))

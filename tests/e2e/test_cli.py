@@ -71,11 +71,19 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     where = ("--address", server.grpc_address)
     (instance,) = json.loads(panope("ps", *where, "--json"))
     assert (instance["model"], instance["state"]) == (server.model, "ready")
+
+    def told() -> list[tuple[str, int, str]]:
+        rows = json.loads(panope("ps", "--all", "--home", str(server.home), "--json"))
+        return [(row["model"], row["pid"], row["state"]) for row in rows]
+
+    server.wait(lambda: told() == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
     panope("unload", server.model, *where)
     assert json.loads(panope("ps", *where, "--json")) == []
     (loaded,) = json.loads(panope("load", server.model, "--backend", "cpu", *where, "--json"))
     assert (loaded["backend"], loaded["precision"]) == ("cpu", "fp32")
     assert "384 values" in panope("embed", server.model, "hello", *where)
+    assert server.stop() == 0
+    assert told() == []
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so() -> None:

@@ -1,4 +1,4 @@
-"""What is wished for a model at registration; which store a job's bytes are for, and how far each file is."""
+"""Wishes of models at registration; stores of jobs, and how far each file is; the precision of what was measured."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ COLUMNS = {
     "job": ("store", "progress_parts"),
 }
 
+MEASURED = ("variant_digest", "backend", "engine_version", "device", "workload")
+
 
 def upgrade() -> None:
     for table, names in COLUMNS.items():
         for name in names:
             op.add_column(table, sa.Column(name, sa.Text(), nullable=True))
+    op.execute("DELETE FROM backend_profile")  # nothing has written to it yet
+    with op.batch_alter_table("backend_profile") as batch:
+        batch.add_column(sa.Column("precision", sa.Text(), nullable=False))
+        batch.drop_constraint("uq_backend_profile_measured", type_="unique")
+        batch.create_unique_constraint("uq_backend_profile_measured", [*MEASURED, "precision"])
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM backend_profile")  # two precisions of one workload would be one
+    with op.batch_alter_table("backend_profile") as batch:
+        batch.drop_constraint("uq_backend_profile_measured", type_="unique")
+        batch.drop_column("precision")
+        batch.create_unique_constraint("uq_backend_profile_measured", list(MEASURED))
     for table, names in COLUMNS.items():
         for name in names:
             op.drop_column(table, name)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import Address, Json, address_for
+from panope_server.cli.opened import opened
+from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
 
 if TYPE_CHECKING:
@@ -17,10 +20,20 @@ if TYPE_CHECKING:
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 
 
-def ps(address: Address = None, json: Json = False) -> None:
-    """List the instances that run."""
-    with _client(address) as client:
-        models = [model for model in client.models() if model.instances]
+def ps(
+    all_servers: Annotated[
+        bool, typer.Option("--all", help="Those of every server on this database, as they last told of them.")
+    ] = False,
+    address: Address = None,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """List the instances that run; those of other servers on this database too with `--all`."""
+    models = None if all_servers else _models_of_server(address, config, home)
+    if models is None:
+        _list_all(home, config, json=json)
+        return
     if json:
         print_json([_instance(model.name, instance) for model in models for instance in model.instances])
         return
@@ -93,6 +106,44 @@ def embed(
         first = ", ".join(f"{value:.4f}" for value in embeddings.vectors[index][:4])
         size = embeddings.vectors.shape[1]
         console.print(f"{text!r}: [{first}, …] ({size} values, {embeddings.token_counts[index]} tokens)", markup=False)
+
+
+def _models_of_server(address: str | None, config: Path | None, home: str | None) -> list[Any] | None:
+    """The models with instances; None when no address was given and no server answers at that of the settings."""
+    from panope_client import Client, PanopeClientError, UnavailableError
+
+    try:
+        with Client(address_for(address, home, config)) as client:
+            return [model for model in client.models() if model.instances]
+    except UnavailableError as error:
+        if address is None and not error.reason:  # nobody answers, rather than a server that says so
+            return None
+        fail(error.message)
+    except PanopeClientError as error:
+        fail(error.message)
+
+
+def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
+    from panope_registry.instances import Instances
+
+    with opened(home, config) as (database, _):
+        found = Instances(database).list()
+    if json:
+        print_json([asdict(record) for record in found])
+        return
+    rows = (
+        (
+            record.id.removeprefix(f"{record.server}/"),
+            record.host,
+            f"{record.backend} {record.device}",
+            record.state.replace("_", " "),
+            str(record.pid or "-"),
+            f"{record.heartbeat_at:%H:%M:%S}",
+        )
+        for record in found
+    )
+    columns = ("INSTANCE", "HOST", "RUNS ON", "STATE", "PID", "LAST SEEN (UTC)")
+    print_table(columns, rows, empty="no server on this database runs an instance")
 
 
 @contextmanager

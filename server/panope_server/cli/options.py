@@ -30,9 +30,9 @@ def settings_for(home: str | None = None, **flags: object) -> Settings:
         fail(str(error), 2)
 
 
-def address_for(address: str | None) -> str:
+def address_for(address: str | None, home: str | None = None, config: Path | None = None) -> str:
     """The server's gRPC address."""
     if address:
         return address
-    settings = settings_for()
+    settings = settings_for(home, config=config)
     return f"{settings.host}:{settings.grpc_port}"

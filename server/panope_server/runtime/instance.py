@@ -66,6 +66,7 @@ class Instance:
         self.plan = plan
         self.state = InstanceState.STARTING
         self.ready: wire.Ready | None = None
+        self.started_at = datetime.now(UTC)
         self.ready_at: datetime | None = None
         self.resident_bytes = 0
         self.held_texts = 0
@@ -217,6 +218,7 @@ class Instance:
             restart_count=restart_count,
             selection_reason=self.plan.reason,
             ready_at=self.ready_at,
+            started_at=self.started_at,
         )
 
     async def _wait_until_loaded(self) -> None:

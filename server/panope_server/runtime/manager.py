@@ -194,6 +194,10 @@ class ModelManager:
                 field="model",
             )
 
+    def running(self) -> Sequence[tuple[str, InstanceView]]:
+        """Every instance, each with the key of what it serves."""
+        return [(key, view) for key, runtime in self._runtimes.items() for view in runtime.instance_views()]
+
     def not_ready(self) -> dict[str, str]:
         """The models that should serve and do not, each with the reason; empty when the server is ready."""
         waiting = {name: "not loaded yet" for name in self._settings.load if name not in self._runtimes}

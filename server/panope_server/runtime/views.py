@@ -82,6 +82,7 @@ class InstanceView:
     restart_count: int
     selection_reason: str
     ready_at: datetime | None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)
