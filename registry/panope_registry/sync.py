@@ -71,7 +71,7 @@ def sync_repo(
         else RemoteHeader(source, remote, file)
         for file in remote.files
     }
-    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag))
+    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags))
     _check_format(understanding, preferred_format)
     contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
     contents |= blobs

@@ -12,14 +12,13 @@ from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.documents import broken, read_json, read_object
+from panope_registry.headers.facts import WeightFacts
 from panope_registry.headers.opened import Header
 from panope_registry.kinds import IMPORTED, FileKind, kinds_of
 from panope_registry.names import parse_model_name, shown
-from panope_registry.tasks import architecture_of, settled_task, task_of
+from panope_registry.tasks import architecture_of, settle, task_of
+from panope_registry.tasks.evidence import MARKERS
 from panope_registry.weights import WeightSet, find_weights
-
-#: Files at the root whose presence says what a model is.
-MARKERS = ("modules.json", "model_index.json", "adapter_config.json")
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class Understanding:
     """What is known of a model.
 
     Attributes:
+        task: empty when it is open or unknown.
+        candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
         config: the parsed config.json; {} without one.
         reasons: what was concluded -> from what.
         kinds: of every file.
@@ -41,6 +42,7 @@ class Understanding:
     kinds: Mapping[str, FileKind]
     weight_sets: tuple[WeightSet, ...]
     base: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,12 @@ class Evidence:
     Attributes:
         task_hints: what the user says, the likeliest first.
         pipeline_tag: what the source says, in the hub's words.
+        tags: more of the source's words.
     """
 
     task_hints: tuple[str, ...] = ()
     pipeline_tag: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
@@ -79,14 +83,15 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     if not weight_sets:
         raise _no_weights(kinds)
     _settle_weights(kinds, weight_sets)
-    header = next((found.facts.architecture for found in weight_sets if found.facts.architecture), "")
-    said = task_of(markers, config, header)
-    runs_alone = not markers.keys() & {"adapter_config.json", "model_index.json"}
-    task, candidates = settled_task(said, evidence.task_hints, evidence.pipeline_tag if runs_alone else "")
-    architecture = architecture_of(config, header)
+    named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
+    said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
+    task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
+    architecture = architecture_of(config, named.architecture)
     reasons = {"task": task.reason, "architecture": architecture.reason}
-    if len(candidates) > 1:
-        reasons["candidates"] = f"the evidence speaks for {_listed(list(candidates))}"
+    if task.candidates:
+        reasons["candidates"] = f"it may be for {_listed(list(task.candidates))}; nothing says for which"
+    elif len(task.spoken_for) > 1:
+        reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
@@ -97,13 +102,14 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         reasons["base model"] = "adapter_config.json names it in `base_model_name_or_path`"
     packed = _packing(config)
     return Understanding(
-        task.value,
+        task.task,
         architecture.value,
         config,
         reasons,
         kinds,
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
         base,
+        task.candidates,
     )
 
 

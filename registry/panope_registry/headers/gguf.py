@@ -56,6 +56,9 @@ def read_gguf(file: Header, path: str) -> WeightFacts:
             precision, count = _tensor(reader)
             elements[precision] += count
     metadata = {key: value for key, value in keys.items() if key in ("general.architecture", "general.file_type")}
+    pooling = keys.get(f"{keys.get('general.architecture', '')}.pooling_type")
+    if pooling is not None:
+        metadata["pooling_type"] = pooling
     if "tokenizer.chat_template" in keys:
         metadata["tokenizer.chat_template"] = "present"
     return WeightFacts(dict(elements), keys.get("general.architecture", ""), metadata)
