@@ -24,6 +24,7 @@ each into a gRPC status. `message` is written for the caller: it holds no path, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -35,18 +36,26 @@ class PanopeError(Exception):
         reason: a stable word for programs; each class has a default.
         field: the request field at fault, empty when none is.
         retry_after_seconds: when a retry can succeed; None when time does not help.
+        details: more words for programs, by their names, such as the candidates of a choice.
     """
 
     default_reason: ClassVar[str] = "internal_error"
 
     def __init__(
-        self, message: str, *, reason: str = "", field: str = "", retry_after_seconds: float | None = None
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        field: str = "",
+        retry_after_seconds: float | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason or self.default_reason
         self.field = field
         self.retry_after_seconds = retry_after_seconds
+        self.details = dict(details or {})
 
 
 class CallerError(PanopeError):

@@ -72,6 +72,12 @@ def find_model(connection: Connection, store: str, name: str) -> ModelEntry | No
     return next(iter(_entries(connection, store, select(model.c.id).where(model.c.name == name))), None)
 
 
+def find_hints(connection: Connection, name: str) -> tuple[str, ...]:
+    """What a user said that a model is for, the likeliest first; empty when nobody did."""
+    hints = connection.execute(select(model.c.task_hints).where(model.c.name == name)).scalar_one_or_none()
+    return tuple(hints or ())
+
+
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
     """The variant of that digest, with what one store knows of its blobs."""
     found = connection.execute(select(variant).where(variant.c.digest == digest)).one_or_none()
@@ -190,6 +196,7 @@ def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> 
             row.commit,
             row.ref or "",
             row.preferred_format or "",
+            tuple(row.task_candidates or ()),
         )
         for row in models
     ]

@@ -131,7 +131,7 @@ class ModelEntry:
 
     Attributes:
         name: `vendor/name`.
-        task: such as `embed`; empty when unknown.
+        task: such as `embed`; empty when open or unknown.
         architecture: the class that the checkpoint names; empty when unknown.
         created_at: when the name was first used.
         reasons: what was concluded -> from what, for people.
@@ -141,6 +141,7 @@ class ModelEntry:
         commit: of the revision that is served.
         ref: the branch, tag or commit that was asked for; empty for a folder.
         preferred_format: of variants, as asked for at registration; empty when nothing was.
+        task_candidates: the tasks among which somebody must decide; empty when none must.
     """
 
     name: str
@@ -154,3 +155,4 @@ class ModelEntry:
     commit: str = ""
     ref: str = ""
     preferred_format: str = ""
+    task_candidates: tuple[str, ...] = ()

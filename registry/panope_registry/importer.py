@@ -15,7 +15,7 @@ from panope_registry.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.names import shown
 from panope_registry.sources.source import RemoteFile, RemoteRevision
 from panope_registry.store import Blob, Store
-from panope_registry.understand import Understanding, understand
+from panope_registry.understand import Evidence, Understanding, understand
 from panope_registry.weights import WeightSet
 
 Progress = Callable[[int, int, str], None]
@@ -74,6 +74,7 @@ class ImportedRevision:
         commit: names the content.
         origin: None for a folder.
         preferred_format: of variants; None leaves what was asked for before.
+        task_hints: as the user says; empty leaves what was said before.
     """
 
     commit: str
@@ -82,31 +83,39 @@ class ImportedRevision:
     manifests: tuple[Manifest, ...]
     origin: Origin | None = None
     preferred_format: str | None = None
+    task_hints: tuple[str, ...] = ()
 
 
-def ingest_folder(store: Store, folder: Path, staging: Path, progress: Progress | None) -> ImportedRevision:
+def ingest_folder(
+    store: Store,
+    folder: Path,
+    staging: Path,
+    progress: Progress | None,
+    evidence: Evidence,
+) -> ImportedRevision:
     """Brings a model's folder into the store.
 
     Raises:
-        InvalidInputError: a file is broken or leaves the folder.
+        InvalidInputError: a file is broken or leaves the folder, or a hint is no task.
         PreconditionError: its weights are unsafe, it needs code, cannot be read or changes meanwhile.
         CapacityError: the disk is full.
     """
     listed = list_folder(folder)
-    kinds = understand({file.path: file.source for file in listed}).kinds  # refuse before copying gigabytes
+    # Understood before gigabytes are copied, to refuse what cannot be.
+    kinds = understand({file.path: file.source for file in listed}, evidence).kinds
     blobs = add_files(store, [file for file in listed if kinds[file.path] in IMPORTED], staging, progress)
     # Headers are read again from the store: what is recorded is what is kept, whatever became of the folder.
     sources = {file.path: file.source for file in listed} | {
         path: store.blob_path(blob.sha256) for path, blob in blobs.items()
     }
-    understanding = understand(sources)
+    understanding = understand(sources, evidence)
     files = tuple(
         RevisionFile(file.path, understanding.kinds[file.path], file.size_bytes, blobs.get(file.path))
         for file in listed
     )
     commit = listing_digest((file.path, file.size_bytes, file.blob.sha256 if file.blob else "") for file in files)
     manifests = tuple(manifest_of(found, understanding.kinds, blobs) for found in understanding.weight_sets)
-    return ImportedRevision(commit, files, understanding, manifests)
+    return ImportedRevision(commit, files, understanding, manifests, task_hints=evidence.task_hints)
 
 
 def add_files(

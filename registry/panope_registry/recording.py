@@ -252,10 +252,13 @@ def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: i
     values = {
         "revision_id": revision_id,
         "task": understanding.task,
+        "task_candidates": list(understanding.candidates) or None,
         "architecture": understanding.architecture,
         "reasons": dict(understanding.reasons),
         "updated_at": now(),
     }
+    if imported.task_hints:
+        values["task_hints"] = list(imported.task_hints)
     if imported.preferred_format is not None:
         values["preferred_format"] = imported.preferred_format or None
     known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()

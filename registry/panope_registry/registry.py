@@ -28,6 +28,7 @@ from panope_registry.schema import migrate
 from panope_registry.sources.source import Source
 from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
 from panope_registry.sync import sync_repo
+from panope_registry.understand import Evidence
 from panope_registry.views import lay_out
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ class Registry:
         """Closes the database's connections."""
         self._database.close()
 
-    def import_folder(self, folder: Path, name: str, progress: Progress | None = None) -> ModelEntry:
+    def import_folder(
+        self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()
+    ) -> ModelEntry:
         """Copies a model's files into the store and names them.
 
         All or nothing: a call that fails or is killed leaves the model as it was. The same content again changes
@@ -101,15 +104,19 @@ class Registry:
             folder: with the model's files.
             name: `vendor/name`.
             progress: called with the bytes done, the bytes in all and the file at hand.
+            task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
+                the evidence.
 
         Raises:
-            InvalidInputError: the name is none, a file is broken, or a link leaves the folder.
+            InvalidInputError: the name or a hint is none, a file is broken, or a link leaves the folder.
             PreconditionError: no safe weights, code of its own, an unreadable file.
             CapacityError: the disk is full.
         """
         parsed = parse_model_name(name)
+        with self._database.read() as connection:
+            evidence = Evidence(tuple(task_hints) or catalogue.find_hints(connection, name))
         with self._store.staging() as staging:
-            imported = ingest_folder(self._store, folder, staging, progress)
+            imported = ingest_folder(self._store, folder, staging, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, imported, self._store.id)
         return self.model(name)
@@ -131,7 +138,8 @@ class Registry:
         Args:
             name: `vendor/name`, there and here.
             revision: a branch, tag or commit.
-            task_hints: what the model is for, the likeliest first; empty leaves it to the evidence.
+            task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
+                the evidence.
             preferred_format: of variants, such as `onnx`; empty for none.
             source: that has the repo.
 
@@ -149,6 +157,7 @@ class Registry:
         remote = source.resolve(name, revision)
         with self._database.read() as connection:
             known = listing.find_here(connection, remote.files, self._store.id)
+            hints = tuple(task_hints) or catalogue.find_hints(connection, name)
         with self._store.staging() as staging:
             here = {path: blob for path, blob in known.items() if self._is_intact(blob, staging)}
             synced = sync_repo(
@@ -157,7 +166,7 @@ class Registry:
                 staging,
                 remote,
                 here=here,
-                task_hints=task_hints,
+                task_hints=hints,
                 preferred_format=preferred_format,
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs

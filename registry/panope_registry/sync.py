@@ -84,6 +84,7 @@ def sync_repo(
         manifests=tuple(manifest_of(found, understanding.kinds, contents) for found in understanding.weight_sets),
         origin=Origin(source.kind, source.endpoint, remote),
         preferred_format=preferred_format,
+        task_hints=tuple(task_hints),
     )
 
 

@@ -6,7 +6,14 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from panope_backends.errors import DeadlineError, InvalidInputError, LoadingError, NotFoundError, OverloadedError
+from panope_backends.errors import (
+    DeadlineError,
+    InvalidInputError,
+    LoadingError,
+    NotFoundError,
+    OverloadedError,
+    PreconditionError,
+)
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
@@ -37,10 +44,13 @@ class Models:
         return {"prod": "acme/tiny"}.get(name, name)
 
     async def task_of(self, model: str) -> str:
-        tasks = {"acme/tiny": "embed", "acme/judge": "classify"}
+        tasks = {"acme/tiny": "embed", "acme/judge": "classify", "acme/open": "", "acme/graph": ""}
         if model not in tasks:
             raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found")
         return tasks[model]
+
+    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
+        return ("embed", "rerank") if model == "acme/open" else ()
 
     async def default_for(self, task: str) -> str | None:
         return {"embed": "acme/tiny"}.get(task)
@@ -205,3 +215,15 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
+
+
+async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call, answer: Answer) -> None:
+    async def last(_: Call) -> Answer:
+        return answer
+
+    pipeline = Pipeline([Resolve(Models())], last)
+    with pytest.raises(PreconditionError, match="embed or rerank") as caught:
+        await pipeline.run(call(model="acme/open"))
+    assert (caught.value.reason, caught.value.details) == ("ambiguous_task", {"candidates": "embed,rerank"})
+    with pytest.raises(InvalidInputError, match="no known task"):
+        await pipeline.run(call(model="acme/graph"))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.folder import list_folder
 from panope_registry.kinds import FileKind
-from panope_registry.tasks import task_of
 from panope_registry.understand import Understanding, understand
 
 MakeModel = Callable[..., Path]
@@ -36,36 +34,8 @@ def test_the_real_minilm_is_understood() -> None:
     assert found.reasons["task"] == "modules.json lists Transformer, Pooling, Normalize"
 
 
-@pytest.mark.parametrize(
-    ("config", "task"),
-    [
-        ({"architectures": ["BertModel"], "model_type": "bert"}, "embed"),
-        ({"architectures": ["MPNetModel"], "model_type": "mpnet"}, "embed"),
-        ({"architectures": ["LlamaModel"], "model_type": "llama"}, ""),
-        ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "no", "1": "yes"}}, "classify"),
-        ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}, "rerank"),
-        ({"architectures": ["BertForSequenceClassification"]}, "classify"),
-        ({"architectures": ["BertForTokenClassification"]}, "token-classify"),
-        ({"architectures": ["Qwen3ForCausalLM"]}, "generate"),
-        ({"architectures": ["GPT2LMHeadModel"]}, "generate"),
-        ({"architectures": ["T5ForConditionalGeneration"], "model_type": "t5"}, "generate"),
-        ({"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper"}, "transcribe"),
-        ({"architectures": ["Wav2Vec2ForCTC"]}, "transcribe"),
-        ({"architectures": ["DetrForObjectDetection"]}, "detect"),
-        ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, ""),
-        ({"architectures": []}, ""),
-        ({"architectures": "BertModel"}, ""),
-        ({}, ""),
-    ],
-)
-def test_the_class_in_config_json_tells_the_task(config: Mapping[str, Any], task: str) -> None:
-    conclusion = task_of({}, config, "")
-    assert conclusion.value == task
-    assert conclusion.reason
-
-
 @pytest.mark.parametrize("marker", ["model_index.json", "adapter_config.json"])
-def test_what_cannot_run_alone_has_no_task_and_says_why(make_model: MakeModel, marker: str) -> None:
+def test_what_does_not_say_what_it_makes_has_no_task_and_says_why(make_model: MakeModel, marker: str) -> None:
     found = _understand(make_model(files={"modules.json": None, marker: "{}"}))
     assert found.task == ""
     assert marker in found.reasons["task"]

@@ -110,6 +110,9 @@ class FakeModels:
     async def task_of(self, model: str) -> str:
         return (await self.get(model)).task
 
+    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
+        return ()
+
     async def default_for(self, task: str) -> str | None:
         return EMBEDDER if task == "embed" else None
 

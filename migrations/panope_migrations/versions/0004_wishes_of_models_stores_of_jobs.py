@@ -10,7 +10,7 @@ down_revision = "0003"
 
 #: All may be null, so that no table is made anew on SQLite.
 COLUMNS = {
-    "model": ("preferred_precision", "quantization_targets"),
+    "model": ("preferred_precision", "quantization_targets", "task_hints", "task_candidates"),
     "job": ("store", "progress_parts"),
 }
 

@@ -53,6 +53,7 @@ class RepoSync:
         return {
             "model": entry.name,
             "task": entry.task,
+            "task_candidates": list(entry.task_candidates),
             "architecture": entry.architecture,
             "commit": entry.commit,
             "variants": [

@@ -165,7 +165,7 @@ def _by_header(header: str, pooling: str) -> Conclusion:
 
 def _by_preprocessor(document: Mapping[str, Any], config: Mapping[str, Any]) -> Conclusion:
     for key, modality in (("image_processor_type", "image"), ("feature_extractor_type", "audio")):
-    XX
+        if document.get(key):
             reason = f"preprocessor_config.json says that it takes {modality} and nothing says what it gives"
             return Conclusion("", reason, MODALITIES[modality], is_guess=True)
     where = "config.json names no class and no known model type" if config else "there is no config.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.names import shown
 from panope_registry.tasks.evidence import Conclusion
 from panope_registry.tasks.words import MODALITIES, MODALITY_TAGS, PIPELINE_TAGS, TASKS, VAGUE_TAGS, task_word
@@ -66,9 +66,7 @@ def _task(hint: str) -> str:
     return task
 
 
-def _open(
-    found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]
-) -> Settled:
+def _open(found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]) -> Settled:
     """What may be, when nothing says what is: by the files, else by the tags."""
     if found.candidates:
         return Settled("", found.reason, found.candidates, spoken_for)
@@ -79,3 +77,15 @@ def _open(
             reason = f"{found.reason}; a tag of the hub says `{shown(tag)}` and nothing more"
             return Settled("", reason, MODALITIES[modality], spoken_for)
     return Settled("", found.reason, (), spoken_for)
+
+
+def ambiguous_task(model: str, candidates: Sequence[str]) -> PreconditionError:
+    """The error for whoever needs to know what a model is for, while nobody has decided."""
+    return PreconditionError(
+        f"what model `{model}` is for is not decided: it may be for {' or '.join(candidates)}. Say which: `panope "
+        f"register {model} --task {candidates[0]}`, or with `panope import` and the same option where it came from a "
+        "folder",
+        reason="ambiguous_task",
+        field="model",
+        details={"candidates": ",".join(candidates)},
+    )

@@ -12,6 +12,9 @@ from panope_server.config import Settings, SettingsError, load_settings
 
 Home = Annotated[str | None, typer.Option("--home", help="The folder of the registry, the store and the logs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Task = Annotated[
+    list[str] | None, typer.Option("--task", help="What it is for, where its files do not tell; may be repeated.")
+]
 Address = Annotated[
     str | None,
     typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings."),

@@ -11,8 +11,9 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.job_commands import job_table
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.cli.tasks import require_task
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ INTERRUPTED = 130
 def register(
     model: Model,
     revision: Revision = "main",
-    task: Annotated[
-        list[str] | None, typer.Option("--task", help="What it is for, where its files do not tell; may be repeated.")
-    ] = None,
+    task: Task = None,
     preferred_format: Annotated[str, typer.Option("--format", help="The format to prefer, such as onnx.")] = "",
     home: Home = None,
     json: Json = False,
@@ -46,13 +45,14 @@ def register(
         _check(settings, model)
         wish = SyncRequest(model, revision, tuple(task or ()), preferred_format)
         job = _finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
-    if json:
-        print_json(dict(job.result))
-        return
     result = job.result
-    console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no known task'})")
-    for variant in result["variants"]:
-        console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
+    if json:
+        print_json(dict(result))
+    else:
+        console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no decided task'})")
+        for variant in result["variants"]:
+            console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
+    require_task(result["model"], result["task_candidates"])
 
 
 def pull(

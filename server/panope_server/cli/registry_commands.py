@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.tasks import require_task, task_text
 
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry, Registry
@@ -22,18 +23,20 @@ Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", e
 def import_folder(
     folder: Folder,
     name: Annotated[str, typer.Option("--name", help="What to call it, as VENDOR/NAME.")],
+    task: Task = None,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Import a model from a folder into the store."""
     with _registry(home, config) as registry:
-        entry = registry.import_folder(folder, name)
+        entry = registry.import_folder(folder, name, task_hints=task or ())
     if json:
         print_json(_document(entry))
     else:
         size = sum(variant.size_bytes for variant in entry.variants)
-        console.print(f"imported [bold]{entry.name}[/] ({entry.task or 'no known task'}, {bytes_text(size)})")
+        console.print(f"imported [bold]{entry.name}[/] ({task_text(entry)}, {bytes_text(size)})")
+    require_task(entry.name, entry.task_candidates)
 
 
 def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
@@ -46,7 +49,7 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
     rows = (
         (
             entry.name,
-            entry.task or "-",
+            entry.task or (f"{'/'.join(entry.task_candidates)}?" if entry.task_candidates else "-"),
             entry.architecture or "-",
             ", ".join(f"{variant.format} {variant.precision}" for variant in entry.variants),
             bytes_text(sum(variant.size_bytes for variant in entry.variants)),
@@ -71,7 +74,7 @@ def show(
         print_json(_document(entry))
         return
     console.print(f"[bold]{entry.name}[/]")
-    for label, value in (("task", entry.task or "unknown"), ("architecture", entry.architecture or "unknown")):
+    for label, value in (("task", task_text(entry)), ("architecture", entry.architecture or "unknown")):
         console.print(f"  {label}: {value}")
     for what, reason in entry.reasons.items():
         console.print(f"  why {what}: {reason}")
@@ -128,6 +131,7 @@ def _document(entry: ModelEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "task": entry.task,
+        "task_candidates": list(entry.task_candidates),
         "architecture": entry.architecture,
         "created_at": entry.created_at.isoformat(),
         "reasons": dict(entry.reasons),

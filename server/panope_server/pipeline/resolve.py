@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PanopeError
+from panope_registry.tasks import ambiguous_task
 from panope_server.pipeline.step import Next
 from panope_server.work import Answer, Call
 
@@ -17,6 +19,9 @@ class Directory(Protocol):
 
     async def task_of(self, model: str) -> str:
         """The model's task; NotFoundError when there is no such model."""
+
+    async def task_candidates_of(self, model: str) -> Sequence[str]:
+        """The tasks among which somebody must decide; empty when one is decided, or nothing is known."""
 
     async def default_for(self, task: str) -> str | None:
         """The model of calls that name none; None when there is no such model."""
@@ -39,8 +44,14 @@ class Resolve:
         task = await self._directory.task_of(call.model)
         call.resolved = True
         if call.task and task != call.task:
-            has = f"its task is `{task}`" if task else "it has no known task"
-            raise InvalidInputError(
-                f"model `{call.model}` cannot {call.task}: {has}", reason="task_mismatch", field="model"
-            )
+            raise await self._mismatch(call, task)
         return await forward(call)
+
+    async def _mismatch(self, call: Call, task: str) -> PanopeError:
+        candidates = () if task else await self._directory.task_candidates_of(call.model)
+        if candidates:
+            return ambiguous_task(call.model, candidates)
+        has = f"its task is `{task}`" if task else "it has no known task"
+        return InvalidInputError(
+            f"model `{call.model}` cannot {call.task}: {has}", reason="task_mismatch", field="model"
+        )

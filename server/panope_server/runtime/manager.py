@@ -117,6 +117,10 @@ class ModelManager:
         """The task of what has this key; NotFoundError when there is no such model."""
         return (await self._entry(self._targets.of(model).model)).task
 
+    async def task_candidates_of(self, model: str) -> Sequence[str]:
+        """The tasks among which somebody must decide for what has this key; empty when nobody must."""
+        return (await self._entry(self._targets.of(model).model)).task_candidates
+
     async def default_for(self, task: str) -> str | None:
         """The settings' default model, else the only one of the task."""
         if self._settings.default_model:

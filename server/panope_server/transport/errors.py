@@ -52,7 +52,7 @@ def openai_type_of(error: PanopeError) -> str:
 def status_of(error: PanopeError) -> status_pb2.Status:
     """The rich status of an error."""
     code: int = code_of(error).value[0]
-    words = {"type": openai_type_of(error), "code": error.reason}
+    words = {**error.details, "type": openai_type_of(error), "code": error.reason}
     if error.field:
         words["param"] = error.field
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=words)]

@@ -204,19 +204,24 @@ def test_an_adapter_names_its_base_model(
     hub.add(NAME, make_model(files=files), pipeline_tag="text-generation")
     entry = registry.register(NAME, source=source)
     assert entry.variants[0].bases == ("vendor/base",)
-    assert entry.task == ""
+    assert entry.task == "generate"
     assert "cannot run without its base model" in entry.reasons["task"]
 
 
-def test_a_hint_settles_what_the_evidence_leaves_open_and_candidates_are_told(
+def test_a_hint_settles_what_the_evidence_leaves_open_and_stays_said(
     hub: HubStandIn, registry: Registry, source: HubSource, make_model: MakeModel
 ) -> None:
     config = json.dumps({"architectures": ["BertForSequenceClassification"], "model_type": "bert"})
     hub.add(NAME, make_model(files={"modules.json": None, "config.json": config}), pipeline_tag="text-ranking")
     entry = registry.register(NAME, source=source)
-    assert entry.task == "classify"
-    assert entry.reasons["candidates"] == "the evidence speaks for classify, rerank"
-    assert registry.register(NAME, task_hints=["rerank"], source=source).task == "rerank"
+    assert (entry.task, entry.task_candidates) == ("", ("classify", "rerank"))
+    assert entry.reasons["candidates"] == "it may be for classify, rerank; nothing says for which"
+    assert "BertForSequenceClassification" in entry.reasons["task"]
+    assert "but the hub's tag says `text-ranking`" in entry.reasons["task"]
+    hinted = registry.register(NAME, task_hints=["text-ranking"], source=source)
+    assert (hinted.task, hinted.task_candidates) == ("rerank", ())
+    assert registry.register(NAME, source=source).task == "rerank"  # as a pull does, which has no hints
+    assert registry.register(NAME, task_hints=["classify"], source=source).task == "classify"
 
 
 def test_the_hubs_tag_tells_the_task_of_a_class_that_nobody_knows(

@@ -1,0 +1,26 @@
+"""How commands tell of tasks that somebody must decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from panope_server.cli.output import fail
+
+if TYPE_CHECKING:
+    from panope_registry.registry import ModelEntry
+
+
+def task_text(entry: ModelEntry) -> str:
+    """The task for people."""
+    if entry.task_candidates:
+        return f"{' or '.join(entry.task_candidates)}, which is to be decided"
+    return entry.task or "no known task"
+
+
+def require_task(model: str, candidates: Sequence[str]) -> None:
+    """Ends the command, whose work is done, with the error of calls to come when somebody must decide."""
+    if candidates:
+        from panope_registry.tasks import ambiguous_task
+
+        fail(ambiguous_task(model, candidates).message)
