@@ -7,10 +7,10 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test test-all check format protos lock bench docs clean
+.PHONY: help install dev serve test test-all check format protos lock bench docs architectures clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(UV):
 	$(PYTHON) -c 'import sys; sys.exit("Panope needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
@@ -60,6 +60,7 @@ check: $(VENV)/installed-dev ## Check style, types, imports, protos, generated f
 	$(BIN)/lint-imports
 	$(BIN)/python protos/lint.py
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python registry/generate.py --check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m panope_envoy --validate
 
@@ -68,6 +69,9 @@ format: $(VENV)/installed-dev ## Put the code into its format
 
 protos: $(VENV)/installed-dev ## Generate code and descriptors from the protos
 	$(BIN)/python protos/generate.py
+
+architectures: $(VENV)/installed-dev ## Write down what model libraries say of their classes
+	$(BIN)/python registry/generate.py
 
 docs: $(VENV)/installed-dev ## Generate the API and configuration pages
 	$(BIN)/python docs/generate.py

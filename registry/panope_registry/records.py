@@ -136,11 +136,11 @@ model = Table(
     Column("name", Name, nullable=False, unique=True, doc="VENDOR/NAME"),
     Column("revision_id", ForeignKey("revision.id"), nullable=False, index=True, doc="the one that is served"),
     Column("task", Text, nullable=False, index=True, doc="'' when open or unknown"),
-    Column("task_candidates", Json, doc="the tasks among which somebody must decide; null when none must"),
+    Column("task_candidates", JsonList, doc="the tasks among which somebody must decide; null when none must"),
     Column("architecture", Text, nullable=False, doc="'' when unknown"),
     Column("reasons", Json, nullable=False, doc="what was concluded -> from what"),
     # As asked for at registration; null when nothing was.
-    Column("task_hints", Json, doc="what it is for, as the user says, the likeliest first"),
+    Column("task_hints", JsonList, doc="what it is for, as the user says, the likeliest first"),
     Column("preferred_format", Text, doc="of variants"),
     Column("preferred_precision", Text, doc="of variants"),
     Column("quantization_targets", JsonList, doc="precisions to quantize to once the weights are here, such as `int8`"),
