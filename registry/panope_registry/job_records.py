@@ -18,7 +18,7 @@ from sqlalchemy import (
 from panope_registry.columns import Identifier, Json, JsonList, UtcDateTime
 from panope_registry.records import metadata
 
-_HAS_KEY_AND_IS_OPEN = text("dedupe_key <> '' AND status IN ('waiting', 'queued', 'running')")
+HAS_KEY_AND_IS_OPEN = text("dedupe_key <> '' AND status IN ('waiting', 'queued', 'running')")
 _IS_QUEUED = text("status = 'queued'")
 _IS_RUNNING = text("status = 'running'")
 
@@ -65,11 +65,19 @@ job = Table(
         "uq_job_dedupe_key_open",
         "dedupe_key",
         unique=True,
-        sqlite_where=_HAS_KEY_AND_IS_OPEN,
-        postgresql_where=_HAS_KEY_AND_IS_OPEN,
+        sqlite_where=HAS_KEY_AND_IS_OPEN,
+        postgresql_where=HAS_KEY_AND_IS_OPEN,
     ),
-    Index("ix_job_queued", "priority", "id", sqlite_where=_IS_QUEUED, postgresql_where=_IS_QUEUED),
     Index("ix_job_running", "lease_until", sqlite_where=_IS_RUNNING, postgresql_where=_IS_RUNNING),
+)
+
+# In the order in which they are taken.
+Index(
+    "ix_job_queued",
+    job.c.priority.desc(),
+    job.c.id,
+    sqlite_where=_IS_QUEUED,
+    postgresql_where=_IS_QUEUED,
 )
 
 #: A job waits until all that it needs have succeeded.

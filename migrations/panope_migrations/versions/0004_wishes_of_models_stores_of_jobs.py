@@ -26,9 +26,11 @@ def upgrade() -> None:
         batch.add_column(sa.Column("precision", sa.Text(), nullable=False))
         batch.drop_constraint("uq_backend_profile_measured", type_="unique")
         batch.create_unique_constraint("uq_backend_profile_measured", [*MEASURED, "precision"])
+    _index_queued_jobs("priority DESC", "id")
 
 
 def downgrade() -> None:
+    _index_queued_jobs("priority", "id")
     op.execute("DELETE FROM backend_profile")  # two precisions of one workload would be one
     with op.batch_alter_table("backend_profile") as batch:
         batch.drop_constraint("uq_backend_profile_measured", type_="unique")
@@ -37,3 +39,11 @@ def downgrade() -> None:
     for table, names in COLUMNS.items():
         for name in names:
             op.drop_column(table, name)
+
+
+def _index_queued_jobs(*columns: str) -> None:
+    """In the order in which they are taken, so that the first is found without sorting all."""
+    op.drop_index("ix_job_queued", "job")
+    where = sa.text("status = 'queued'")
+    in_order = [sa.text(column) for column in columns]
+    op.create_index("ix_job_queued", "job", in_order, sqlite_where=where, postgresql_where=where)

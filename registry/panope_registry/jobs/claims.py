@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, exists, select, update
+from sqlalchemy import Connection, select, update
 
 from panope_registry.database import Database
 from panope_registry.job_records import job
 from panope_registry.jobs import reading
 from panope_registry.jobs.backoff import RUNNER_LOST, Backoff, Failure
-from panope_registry.jobs.clock import Clock
+from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
 from panope_registry.jobs.graph import settle
-
-_candidate = job.alias("candidate")
-
-#: A job that nobody runs has nothing at hand.
-_NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None, "progress_parts": None}
+from panope_registry.jobs.statements import HELD, NO_LEASE, Statements
 
 
 class Hold(Enum):
@@ -70,44 +66,41 @@ class Claims:
         self._lease = timedelta(seconds=lease_seconds)
         self._backoff = backoff
         self._store = store
+        # On SQLite looking first leaves the one writer's lock to those who have something to write.
+        self._looks_first = database.engine.dialect.name == "sqlite"
+        server_time = clock is database_clock and not self._looks_first
+        self._statements = Statements(self._lease, server_time=server_time)
+        self._server_time = server_time
 
     def claim(self, kinds: Collection[str]) -> Claim | None:
         """Takes the job that is due first, of one of these kinds; None when none is due."""
+        if self._looks_first and not self.is_due(kinds):
+            return None
         with self._database.write() as connection:
-            moment = self._clock(connection)
-            taken = connection.execute(
-                update(job)
-                .where(job.c.id == _first_due(kinds, self._store, moment))
-                .values(
-                    status=JobStatus.RUNNING,
-                    attempt=job.c.attempt + 1,
-                    lease_owner=self._owner,
-                    lease_token=job.c.lease_token + 1,
-                    lease_until=moment + self._lease,
-                    started_at=moment,
-                )
-                .returning(job)
-            ).all()
-            claims = zip(reading.entries_of(connection, taken), taken, strict=True)
-            return next((Claim(entry, row.lease_token) for entry, row in claims), None)
+            times = self._times(connection)
+            wanted = {"kinds": list(kinds), "for_store": self._store, "owner": self._owner}
+            row = connection.execute(self._statements.claim, wanted | times).one_or_none()
+        return None if row is None else Claim(reading.entry_of(row), row.lease_token)
 
     def is_due(self, kinds: Collection[str]) -> bool:
         """Whether `claim` would find a job; asks without a lock."""
         with self._database.read() as connection:
-            due = _due(kinds, self._store, self._clock(connection))
-            return bool(connection.execute(select(exists().where(due))).scalar_one())
+            wanted = {"kinds": list(kinds), "for_store": self._store}
+            found = connection.execute(self._statements.is_due, wanted | self._times(connection, lease=False))
+            return bool(found.scalar_one())
 
     def renew(self, claim: Claim, progress: JobProgress) -> Hold:
         """Makes the lease last and tells how far the job is."""
         with self._database.write() as connection:
             kept = connection.execute(
                 update(job)
-                .where(_is_held(claim))
+                .where(HELD)
                 .values(
                     lease_until=self._clock(connection) + self._lease,
                     **_told(progress),
                 )
-                .returning(job.c.cancel_requested_at)
+                .returning(job.c.cancel_requested_at),
+                _held(claim),
             ).one_or_none()
         if kept is None:
             return Hold.LOST
@@ -150,16 +143,15 @@ class Claims:
         """One job in each transaction: locks of several would not be taken in order of their ids."""
         with self._database.write() as connection:
             row = connection.execute(
-                select(job)
+                select(*reading.WHOLE)
                 .where(job.c.status == JobStatus.RUNNING, job.c.lease_until < self._clock(connection))
                 .order_by(job.c.lease_until, job.c.id)
                 .limit(1)
-                .with_for_update(skip_locked=True)
+                .with_for_update(skip_locked=True, of=job)
             ).one_or_none()
             if row is None:
                 return False
-            (entry,) = reading.entries_of(connection, [row])
-            return self._fail(connection, Claim(entry, row.lease_token), RUNNER_LOST)
+            return self._fail(connection, Claim(reading.entry_of(row), row.lease_token), RUNNER_LOST)
 
     def _fail(self, connection: Connection, claim: Claim, failure: Failure) -> bool:
         if _cancel_requested(connection, claim):
@@ -181,11 +173,18 @@ class Claims:
             return self._finish(connection, claim, status, values)
 
     def _finish(self, connection: Connection, claim: Claim, status: JobStatus, values: Mapping[str, Any]) -> bool:
-        moment = self._clock(connection)
-        if not _release(connection, claim, {"status": status, "finished_at": moment, **values}):
+        values = {**_held(claim), "status": status, **values, **self._times(connection, lease=False)}
+        if connection.execute(self._statements.end, values).rowcount == 0:
             return False
-        settle(connection, [claim.job.id], moment)
+        settle(connection, [claim.job.id], self._clock)
         return True
+
+    def _times(self, connection: Connection, *, lease: bool = True) -> dict[str, object]:
+        """What the statements need to know of the time."""
+        if self._server_time:
+            return {}
+        moment = self._clock(connection)
+        return {"moment": moment, "until": moment + self._lease} if lease else {"moment": moment}
 
 
 def _told(progress: JobProgress) -> Mapping[str, Any]:
@@ -200,33 +199,15 @@ def _told(progress: JobProgress) -> Mapping[str, Any]:
 
 
 def _release(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> bool:
-    changed = connection.execute(update(job).where(_is_held(claim)).values({**values, **_NO_LEASE}))
+    changed = connection.execute(update(job).where(HELD).values({**values, **NO_LEASE}), _held(claim))
     return changed.rowcount == 1
 
 
 def _cancel_requested(connection: Connection, claim: Claim) -> bool:
     """Locks the job too, so that a cancellation comes before this transaction or after it."""
-    requested = select(job.c.cancel_requested_at).where(_is_held(claim)).with_for_update()
-    return connection.execute(requested).scalar_one_or_none() is not None
+    requested = select(job.c.cancel_requested_at).where(HELD).with_for_update()
+    return connection.execute(requested, _held(claim)).scalar_one_or_none() is not None
 
 
-def _is_held(claim: Claim) -> ColumnElement[bool]:
-    return (job.c.id == claim.job.id) & (job.c.lease_token == claim.token) & (job.c.status == JobStatus.RUNNING)
-
-
-def _due(kinds: Collection[str], store: str | None, moment: datetime) -> ColumnElement[bool]:
-    due = (_candidate.c.status == JobStatus.QUEUED) & (_candidate.c.run_at <= moment)
-    for_any = _candidate.c.store.is_(None)
-    return due & _candidate.c.kind.in_(kinds) & (for_any if store is None else for_any | (_candidate.c.store == store))
-
-
-def _first_due(kinds: Collection[str], store: str | None, moment: datetime) -> ScalarSelect[int]:
-    """Compared with `=`: a planner may run the query of an IN more than once and lock more than one row."""
-    return (
-        select(_candidate.c.id)
-        .where(_due(kinds, store, moment))
-        .order_by(_candidate.c.priority.desc(), _candidate.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
+def _held(claim: Claim) -> dict[str, int]:
+    return {"held_id": claim.job.id, "held_token": claim.token}

@@ -7,11 +7,11 @@ the writer is alone anyway, and the locking clauses compile to nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, select, update
 
 from panope_registry.job_records import job, job_need
+from panope_registry.jobs.clock import Clock
 from panope_registry.jobs.entries import JobStatus
 
 _needed = job.alias("needed")
@@ -33,11 +33,12 @@ def lock_with_descendants(connection: Connection, job_id: int) -> list[int]:
         locked = lock(connection, family)
 
 
-def settle(connection: Connection, finished: Sequence[int], moment: datetime) -> None:
+def settle(connection: Connection, finished: Sequence[int], clock: Clock) -> None:
     """Moves on what waits for jobs that have just reached a final status: to the queue, or to failure."""
     affected = lock(connection, _dependents(connection, finished))
     if not affected:
         return
+    moment = clock(connection)
     waits = job.c.id.in_(affected) & (job.c.status == JobStatus.WAITING)
     needs = select(job_need).join(_needed, _needed.c.id == job_need.c.needed_id).where(job_need.c.job_id == job.c.id)
     hopeless = exists(needs.where(_needed.c.status.in_((JobStatus.FAILED, JobStatus.CANCELLED))))
@@ -49,6 +50,16 @@ def settle(connection: Connection, finished: Sequence[int], moment: datetime) ->
     connection.execute(update(job).where(waits, ~unfinished).values(status=JobStatus.QUEUED, run_at=moment))
 
 
+def _find_dependents() -> Select[tuple[int]]:
+    wanted = job_need.c.needed_id.in_(bindparam("needed", expanding=True))
+    reached = select(job_need.c.job_id).where(wanted).cte("reached", recursive=True)
+    reached = reached.union(select(job_need.c.job_id).join(reached, job_need.c.needed_id == reached.c.job_id))
+    return select(reached.c.job_id)
+
+
+# Sent whenever a job ends, so it is made once.
+_DEPENDENTS = _find_dependents()
+
 _DEPENDENCY_FAILED = {
     "error_reason": "dependency_failed",
     "error_message": "a job that this one needs did not succeed",
@@ -57,9 +68,9 @@ _DEPENDENCY_FAILED = {
 
 def _dependents(connection: Connection, needed: Sequence[int]) -> list[int]:
     """The jobs that need these, directly or not."""
-    reached = select(job_need.c.job_id).where(job_need.c.needed_id.in_(needed)).cte("reached", recursive=True)
-    reached = reached.union(select(job_need.c.job_id).join(reached, job_need.c.needed_id == reached.c.job_id))
-    return list(connection.execute(select(reached.c.job_id)).scalars())
+    if not needed:
+        return []
+    return [row.job_id for row in connection.execute(_DEPENDENTS, {"needed": list(needed)})]
 
 
 def _family(connection: Connection, job_id: int) -> list[int]:

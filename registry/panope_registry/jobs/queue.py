@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -26,6 +27,8 @@ from panope_registry.jobs.graph import lock, lock_with_descendants, settle
 from panope_registry.names import shown
 
 _ENQUEUE_TRIES = 10
+
+_INSERT = insert(job).returning(*reading.WHOLE)
 
 _FRESH: Mapping[str, Any] = {
     "result": {},
@@ -161,7 +164,7 @@ class Jobs:
             ended = connection.execute(unstarted.values(values).returning(job.c.id)).scalars().all()
             running = update(job).where(mine, job.c.status == JobStatus.RUNNING, job.c.cancel_requested_at.is_(None))
             connection.execute(running.values(cancel_requested_at=moment))
-            settle(connection, ended, moment)
+            settle(connection, ended, self.clock)
             entry = _found(connection, job_id)
         self.bell.ring()
         return entry
@@ -204,10 +207,11 @@ class Jobs:
         moment = self.clock(connection)
         status = _first_status(connection, depends_on)
         values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
-        job_id = connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
-        if depends_on:
-            connection.execute(insert(job_need), [{"job_id": job_id, "needed_id": each} for each in depends_on])
-        return _found(connection, job_id)
+        entry = reading.entry_of(connection.execute(_INSERT, values).one())
+        if not depends_on:
+            return entry
+        connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": each} for each in depends_on])
+        return replace(entry, depends_on=tuple(depends_on))
 
 
 def _first_status(connection: Connection, depends_on: Sequence[int]) -> JobStatus:

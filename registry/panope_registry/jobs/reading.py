@@ -2,56 +2,48 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, select
 
-from panope_registry.job_records import job, job_need
-from panope_registry.jobs.entries import OPEN, JobEntry, JobPart, JobProgress, JobStatus
+from panope_registry.job_records import HAS_KEY_AND_IS_OPEN, job, job_need
+from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress, JobStatus
+
+_NEEDS = select(func.aggregate_strings(cast(job_need.c.needed_id, Text), " ")).where(job_need.c.job_id == job.c.id)
+
+WHOLE = (job, _NEEDS.correlate(job).scalar_subquery().label("needs"))
+"""The columns that `entry_of` reads."""
+
+_BY_ID = select(*WHOLE).where(job.c.id == bindparam("job_id"))
+_BY_KEY = select(*WHOLE).where(job.c.dedupe_key == bindparam("key"), HAS_KEY_AND_IS_OPEN)
 
 
 def find_job(connection: Connection, job_id: int) -> JobEntry | None:
     """The job of that id."""
-    return next(iter(_entries(connection, select(job).where(job.c.id == job_id))), None)
+    row = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
+    return None if row is None else entry_of(row)
 
 
 def find_jobs(connection: Connection, *, status: JobStatus | None, kind: str, after: int, limit: int) -> list[JobEntry]:
     """Jobs, newest first, those older than job `after`; 0 begins with the newest."""
-    wanted = select(job).order_by(job.c.id.desc()).limit(limit)
+    wanted: Select[Any] = select(*WHOLE).order_by(job.c.id.desc()).limit(limit)
     if status is not None:
         wanted = wanted.where(job.c.status == status)
     if kind:
         wanted = wanted.where(job.c.kind == kind)
-    return _entries(connection, wanted.where(job.c.id < after) if after else wanted)
+    if after:
+        wanted = wanted.where(job.c.id < after)
+    return [entry_of(row) for row in connection.execute(wanted)]
 
 
 def find_open_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
     """The unfinished job that does the work of that name."""
-    wanted = select(job).where(job.c.dedupe_key == dedupe_key, job.c.dedupe_key != "", job.c.status.in_(OPEN))
-    return next(iter(_entries(connection, wanted)), None)
+    row = connection.execute(_BY_KEY, {"key": dedupe_key}).one_or_none() if dedupe_key else None
+    return None if row is None else entry_of(row)
 
 
-def entries_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[JobEntry]:
-    """What whole rows of the table tell, and what those jobs need; one query for any number."""
-    needs = _needs(connection, [row.id for row in rows])
-    return [_entry(row, tuple(needs[row.id])) for row in rows]
-
-
-def _entries(connection: Connection, wanted: Select[Any]) -> list[JobEntry]:
-    return entries_of(connection, connection.execute(wanted).all())
-
-
-def _needs(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[int]]:
-    needs: dict[int, list[int]] = defaultdict(list)
-    wanted = select(job_need).where(job_need.c.job_id.in_(job_ids)).order_by(job_need.c.needed_id)
-    for row in connection.execute(wanted) if job_ids else ():
-        needs[row.job_id].append(row.needed_id)
-    return needs
-
-
-def _entry(row: Row[Any], depends_on: tuple[int, ...]) -> JobEntry:
+def entry_of(row: Row[Any]) -> JobEntry:
+    """What the columns `WHOLE` tell."""
     return JobEntry(
         id=row.id,
         kind=row.kind,
@@ -69,7 +61,7 @@ def _entry(row: Row[Any], depends_on: tuple[int, ...]) -> JobEntry:
         finished_at=row.finished_at,
         run_at=row.run_at,
         parent_id=row.parent_id,
-        depends_on=depends_on,
+        depends_on=tuple(sorted(int(needed) for needed in (row.needs or "").split())),
         requested_by=row.requested_by,
         store=row.store,
     )

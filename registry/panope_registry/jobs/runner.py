@@ -117,9 +117,6 @@ class Runner:
                 attempt.context.interrupt(LeaseLost())
 
     def _start_next(self) -> bool:
-        # Looking first leaves the one writer's lock of SQLite to those who have something to write.
-        if not self._claims.is_due(self._handlers):
-            return False
         claim = self._claims.claim(self._handlers)
         if claim is None:
             return False

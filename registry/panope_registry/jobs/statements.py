@@ -1,0 +1,93 @@
+"""The statements that runners send all day, made once: making one takes longer than the database's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
+
+from panope_registry.columns import UtcDateTime
+from panope_registry.job_records import job
+from panope_registry.jobs.entries import JobStatus
+from panope_registry.jobs.reading import WHOLE
+
+# No parameters: a planner takes the index of queued jobs when it sees that nothing else is wanted.
+_QUEUED: ColumnElement[str] = literal_column("'queued'", Text())
+_RUNNING: ColumnElement[str] = literal_column("'running'", Text())
+
+_candidate = job.alias("candidate")
+
+HELD = (
+    (job.c.id == bindparam("held_id", type_=Integer()))
+    & (job.c.lease_token == bindparam("held_token", type_=Integer()))
+    & (job.c.status == _RUNNING)
+)
+"""That a claim is still its runner's; needs `held_id` and `held_token`."""
+
+
+#: A job that nobody runs has nothing at hand.
+NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None, "progress_parts": None}
+
+
+class Statements:
+    """What a runner sends.
+
+    Attributes:
+        claim: takes the job that is due first and returns it whole; needs `kinds`, `for_store`, `owner`.
+        is_due: whether there is one; needs `kinds`, `for_store`.
+        end: ends a held job; needs those of `HELD`, and the columns to set beside.
+
+    Unless the server's own time counts, all need `moment`, and `claim` needs `until`, when its lease ends.
+    """
+
+    def __init__(self, lease: timedelta, *, server_time: bool) -> None:
+        """Makes them.
+
+        Args:
+            lease: how long a claim lasts.
+            server_time: whether the statements ask the server's clock, which saves a question of its own.
+        """
+        moment: ColumnElement[object] = bindparam("moment", type_=UtcDateTime())
+        until: ColumnElement[object] = bindparam("until", type_=UtcDateTime())
+        if server_time:
+            moment = func.clock_timestamp()
+            until = func.clock_timestamp() + literal(lease, Interval())
+        due = (
+            (_candidate.c.status == _QUEUED)
+            & (_candidate.c.run_at <= moment)
+            & _candidate.c.kind.in_(bindparam("kinds", expanding=True))
+            & (_candidate.c.store.is_(None) | (_candidate.c.store == bindparam("for_store", type_=Text())))
+        )
+        first = (
+            select(_candidate.c.id)
+            .where(due)
+            .order_by(_candidate.c.priority.desc(), _candidate.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        taken = {
+            "status": JobStatus.RUNNING,
+            "attempt": job.c.attempt + 1,
+            "lease_owner": bindparam("owner", type_=Text()),
+            "lease_token": job.c.lease_token + 1,
+            "lease_until": until,
+            "started_at": moment,
+        }
+        # Compared with `=`: a planner may run the query of an IN more than once and lock more than one row.
+        self.claim = update(job).where(job.c.id == first.scalar_subquery()).values(taken).returning(*WHOLE)
+        self.is_due = select(exists().where(due))
+        self.end = update(job).where(HELD).values(finished_at=moment, **NO_LEASE)
