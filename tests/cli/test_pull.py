@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import sqlite3
 import time
@@ -54,13 +55,12 @@ def test_a_link_that_breaks_does_not_show(cli, hub, tiny):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
-    files = tiny(seed=2, megabytes=24)
-    hub.add("acme/large", files)
-    hub.fault("trickle", times=None, match="model.safetensors", on="cdn", bytes=1 << 20, seconds=0.1)
+    hub.add("acme/large", sharded(tiny, count=3, megabytes=8))
+    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 20, seconds=0.2)
     process = cli.start("pull", "acme/large")
     downloads = cli.home / "store" / "downloads"
     deadline = time.monotonic() + 30
-    while not any(part.stat().st_size > 4 << 20 for part in downloads.glob("*.part")):
+    while sum(part.stat().st_size > 2 << 20 for part in downloads.glob("*.part")) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -68,16 +68,31 @@ def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
     out, err = process.communicate(timeout=30)
     assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL), out + err
     assert "Traceback" not in err
+    arrived = {part.stem: part.stat().st_size for part in downloads.glob("*.part")}
+    assert len(arrived) == 3
     hub.clear_faults()
+    hub.requests.clear()
     if end is signal.SIGKILL:
         end_leases(cli)
 
-    assert "pulled acme/large" in cli("pull", "acme/large").out
+    assert "pulled acme/large: 3 files" in cli("pull", "acme/large").out
 
-    last = hub.gets("model.safetensors")[-1]
-    # By its address on the CDN a file is known by its hash.
-    ranges = [request.headers.get("range", "") for request in hub.gets() if request.on == "cdn"]
-    assert int(ranges[-1].removeprefix("bytes=").partition("-")[0]) >= 4 << 20, last
+    # On the CDN a file is known by its hash.
+    begun = {request.path.strip("/").partition("?")[0]: request.headers.get("range") for request in hub.gets()}
+    assert {sha256: begun[sha256] for sha256 in arrived} == {
+        sha256: f"bytes={size}-" for sha256, size in arrived.items()
+    }, "not a byte that had arrived was fetched again"
+
+
+def sharded(tiny, *, count, megabytes):
+    """A model whose weights are in several files."""
+    shards = {
+        f"model-{number:05}-of-{count:05}.safetensors": tiny(seed=number, megabytes=megabytes)["model.safetensors"]
+        for number in range(1, count + 1)
+    }
+    index = {"metadata": {}, "weight_map": {f"w{number}": path for number, path in enumerate(shards)}}
+    config = tiny()["config.json"]
+    return {"config.json": config, "model.safetensors.index.json": json.dumps(index).encode(), **shards}
 
 
 def end_leases(cli):

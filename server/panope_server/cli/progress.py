@@ -77,6 +77,7 @@ class Bars:
             self._progress.update(bar, description=note)
 
     def _show_files(self, job: JobEntry) -> None:
+        self._show_whole(job)
         at_hand = {part.name: part for part in job.progress.parts}
         for part in at_hand.values():
             bar = self._files.get((job.id, part.name))
@@ -92,15 +93,14 @@ class Bars:
             for key, bar in ended[:-MAX_FINISHED]:
                 self._progress.remove_task(bar)
                 del self._files[key]
-        self._show_whole(job)
 
     def _show_whole(self, job: JobEntry) -> None:
-        """The bar of all files, once there is more than one."""
+        """The bar of all files, when there are several."""
         done, total = job.progress.done, job.progress.total
         bar = self._wholes.get(job.id)
         if bar is not None:
             self._progress.update(bar, completed=done, total=total)
-        elif sum(job_id == job.id for job_id, _ in self._files) > 1:
+        elif job.progress.parts and total > job.progress.parts[0].total:
             name = str(job.payload.get("model", ""))
             self._wholes[job.id] = self._progress.add_task(f"{name}, all files", total=total, completed=done)
 
