@@ -47,7 +47,7 @@ class Tries:
             reached: how many bytes are here.
 
         Raises:
-            AvailabilityError: `problem`, when it does not go away or patience is over.
+            AvailabilityError: `problem`, when it does not go away or patience is over; then it says how often.
         """
         if problem.reason != RETRYABLE:
             raise problem
@@ -57,7 +57,13 @@ class Tries:
             return patience.resume_seconds
         self._failed += 1
         asked_for = problem.retry_after_seconds or 0.0
-        if self._failed >= patience.tries or asked_for > patience.cap_seconds:
+        if self._failed >= patience.tries:
+            raise AvailabilityError(
+                f"{problem.message}; it was tried {self._failed} times in a row",
+                reason=problem.reason,
+                retry_after_seconds=problem.retry_after_seconds,
+            )
+        if asked_for > patience.cap_seconds:
             raise problem
         longest = min(patience.cap_seconds, patience.base_seconds * 2.0 ** (self._failed - 1))
         return max(asked_for, longest * (1 + patience.random()) / 2)

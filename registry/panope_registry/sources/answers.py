@@ -11,33 +11,39 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 
 HubRefusal = NotFoundError | PermissionDeniedError
 
-#: The hub's `X-Error-Code` -> what is said and the reason.
+#: The hub's `X-Error-Code` -> what is said of the host, and the reason.
 _NOT_FOUND = {
-    "RepoNotFound": ("the hub has no such repo, or does not show it without the right token", "repo_not_found"),
-    "RevisionNotFound": ("the repo has no such revision", "revision_not_found"),
-    "EntryNotFound": ("the repo has no such file", "entry_not_found"),
+    "RepoNotFound": ("`{}` has no such repo, or does not show it without the right token", "repo_not_found"),
+    "RevisionNotFound": ("at `{}` the repo has no such revision", "revision_not_found"),
+    "EntryNotFound": ("at `{}` the repo has no such file", "entry_not_found"),
 }
 
 
-def refusal(status: int, headers: Mapping[str, str]) -> HubRefusal | AvailabilityError:
-    """The error for a status that is no success."""
+def refusal(status: int, headers: Mapping[str, str], host: str, page: str = "") -> HubRefusal | AvailabilityError:
+    """The error for a status that is no success.
+
+    Args:
+        status: of the answer.
+        headers: of the answer.
+        host: that answers.
+        page: where people read of the repo and accept its terms.
+    """
     code = headers.get("x-error-code", "")
-    if code in _NOT_FOUND:
-        message, reason = _NOT_FOUND[code]
-        return NotFoundError(message, reason=reason)
     if code == "GatedRepo":
         return PermissionDeniedError(
-            "the repo is gated: accept its terms on the hub, and give Panope a token of that account", reason="gated"
+            f"the repo is gated: accept its terms at {page or host}, and give Panope a token of that account",
+            reason="gated",
         )
-    if status == 404:
-        return NotFoundError(_NOT_FOUND["RepoNotFound"][0], reason="repo_not_found")
+    if code in _NOT_FOUND or status == 404:
+        message, reason = _NOT_FOUND.get(code, _NOT_FOUND["RepoNotFound"])
+        return NotFoundError(message.format(host), reason=reason)
     if status in (401, 403):
         return PermissionDeniedError(
-            "the hub does not accept the token that Panope has for it, or wants one", reason="source_unauthorized"
+            f"`{host}` does not accept the token that Panope has for it, or wants one", reason="source_unauthorized"
         )
     if status == 429 or status >= 500:
-        return unavailable(f"the hub answers with status {status}", headers.get("retry-after", ""))
-    return AvailabilityError(f"the hub answers with status {status}", reason="source_protocol")
+        return unavailable(f"`{host}` answers with status {status}", headers.get("retry-after", ""))
+    return AvailabilityError(f"`{host}` answers with status {status}", reason="source_protocol")
 
 
 def unavailable(problem: str, retry_after: str = "") -> AvailabilityError:

@@ -15,11 +15,9 @@ import httpx2
 
 from panope_backends.errors import AvailabilityError
 from panope_registry.sources.answers import HubRefusal, refusal, unavailable
+from panope_registry.sources.links import broken_link, host_of, is_proxied
 
 MAX_REDIRECTS = 5
-CONNECT_SECONDS = 10.0
-IDLE_SECONDS = 30.0
-"""Without a byte, the answer's first line included."""
 
 Resolve = Callable[[str], Sequence[str]]
 """A host's addresses."""
@@ -30,12 +28,6 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def addresses_of(host: str) -> list[str]:
     """The addresses of a host, as the system knows them."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
-
-
-def new_client() -> httpx2.Client:
-    """A client for one source; making one takes 20 ms, so it is kept."""
-    timeout = httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS)
-    return httpx2.Client(timeout=timeout, follow_redirects=False)
 
 
 class HubHttp:
@@ -49,31 +41,39 @@ class HubHttp:
         self._home_is_private: bool | None = None
 
     @contextmanager
-    def get(self, url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+    def get(self, url: str, headers: dict[str, str], page: str = "") -> Iterator[httpx2.Response]:
         """The answer to a GET, its body unread; 200, 206 and 416 alone come back.
+
+        Args:
+            url: at the hub.
+            headers: beside its own.
+            page: where people read of what is asked for, for the message of a refusal.
 
         Raises:
             PanopeError: as `panope_registry.sources.source.Source` says.
         """
+        at = [httpx2.URL(url)]
         try:
-            with self._follow(httpx2.URL(url), headers) as answer:
+            with self._follow(at, headers, page) as answer:
                 yield answer
         except httpx2.TransportError as error:
-            raise unavailable("the connection to the hub failed") from error
+            raise broken_link(error, at[-1]) from error
         except (httpx2.InvalidURL, httpx2.StreamError) as error:
             raise protocol_error("its answer cannot be read") from error
 
     @contextmanager
-    def _follow(self, url: httpx2.URL, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+    def _follow(self, at: list[httpx2.URL], headers: dict[str, str], page: str) -> Iterator[httpx2.Response]:
+        """Adds to `at` every address that it is sent to."""
         for _ in range(MAX_REDIRECTS + 1):
+            url = at[-1]
             with self._client.stream("GET", url, headers=self._headers(url, headers)) as answer:
                 if answer.status_code in (200, 206, 416):
                     _refuse_encoding(answer)
                     yield answer
                     return
                 if answer.status_code not in (301, 302, 303, 307, 308):
-                    raise self._refused(answer, url)
-                url = self._next(url, answer.headers.get("location", ""))
+                    raise self._refused(answer, url, page)
+                at.append(self._next(url, answer.headers.get("location", "")))
         raise protocol_error(f"it redirects more than {MAX_REDIRECTS} times")
 
     def _headers(self, url: httpx2.URL, headers: dict[str, str]) -> dict[str, str]:
@@ -83,10 +83,10 @@ class HubHttp:
             sent["authorization"] = f"Bearer {self._token}"
         return sent
 
-    def _refused(self, answer: httpx2.Response, url: httpx2.URL) -> HubRefusal | AvailabilityError:
+    def _refused(self, answer: httpx2.Response, url: httpx2.URL, page: str) -> HubRefusal | AvailabilityError:
         if not self._is_home(url) and answer.status_code in (401, 403, 404):
-            return unavailable("the address that the hub gave for a file has expired")
-        return refusal(answer.status_code, answer.headers)
+            return unavailable(f"the address at `{host_of(url)}` that the hub gave for a file has expired")
+        return refusal(answer.status_code, answer.headers, host_of(url), page)
 
     def _next(self, url: httpx2.URL, location: str) -> httpx2.URL:
         if not location:
@@ -96,7 +96,7 @@ class HubHttp:
             raise protocol_error("it redirects to an address that is not http or https")
         if target.userinfo:
             raise protocol_error("it redirects to an address with a password")
-        if not self._is_home(target) and self._is_private(target.host) and not self._at_home_in_private():
+        if not self._is_home(target) and self._is_private(target) and not self._at_home_in_private():
             raise protocol_error("it redirects to an address inside this network")
         return target
 
@@ -105,14 +105,16 @@ class HubHttp:
 
     def _at_home_in_private(self) -> bool:
         if self._home_is_private is None:
-            self._home_is_private = self._is_private(self._home.host)
+            self._home_is_private = self._is_private(self._home)
         return self._home_is_private
 
-    def _is_private(self, host: str) -> bool:
+    def _is_private(self, url: httpx2.URL) -> bool:
         try:
-            addresses = self._resolve(host)
+            addresses = self._resolve(url.host)
         except OSError as error:
-            raise unavailable("the name of the hub's host cannot be resolved") from error
+            if is_proxied(url):  # the proxy knows the name, and where it lets us go is its own rule
+                return False
+            raise unavailable(f"the name of `{host_of(url)}` cannot be resolved") from error
         return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses)
 
 

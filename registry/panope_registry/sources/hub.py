@@ -19,7 +19,8 @@ import httpx2
 
 from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.names import parse_model_name
-from panope_registry.sources.http import HubHttp, Resolve, addresses_of, new_client, protocol_error
+from panope_registry.sources.http import HubHttp, Resolve, addresses_of, protocol_error
+from panope_registry.sources.links import new_client
 from panope_registry.sources.source import HUB, MAX_FILES, RemoteFile, RemoteRevision, checked
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -69,7 +70,7 @@ class HubSource:
         resolve_host: Resolve = addresses_of,
     ) -> None:
         parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
             raise InvalidInputError("the hub's endpoint is not an address such as https://HOST", field="endpoint")
         self.endpoint = endpoint.rstrip("/")
         self._client = client or new_client()
@@ -86,7 +87,7 @@ class HubSource:
         parse_model_name(name)
         if not 0 < len(revision) <= MAX_REVISION_LENGTH or not revision.isprintable():
             raise InvalidInputError("a revision is a branch, a tag or a commit", field="revision")
-        info, _ = self._json(f"{self.endpoint}/api/models/{name}/revision/{quote(revision, safe='')}")
+        info, _ = self._json(f"{self.endpoint}/api/models/{name}/revision/{quote(revision, safe='')}", name)
         if not isinstance(info, dict):
             raise protocol_error("it describes the repo wrongly")
         commit = info.get("sha")
@@ -115,7 +116,7 @@ class HubSource:
         headers = {}
         if start or length is not None:
             headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
-        with self._http.get(url, headers) as answer:
+        with self._http.get(url, headers, f"{self.endpoint}/{revision.name}") as answer:
             yield _stream(answer, start)
 
     def _files(self, name: str, commit: str) -> Iterator[RemoteFile]:
@@ -125,7 +126,7 @@ class HubSource:
             if url in seen or not url.startswith(f"{self.endpoint}/"):
                 raise protocol_error("the pages of its listing lead nowhere")
             seen.add(url)
-            page, link = self._json(url)
+            page, link = self._json(url, name)
             if not isinstance(page, list):
                 raise protocol_error("it lists files wrongly")
             count += len(page)
@@ -135,9 +136,9 @@ class HubSource:
             following = _NEXT.search(link)
             url = str(httpx2.URL(url).join(following[1])) if following else ""
 
-    def _json(self, url: str) -> tuple[Any, str]:
+    def _json(self, url: str, name: str) -> tuple[Any, str]:
         """The document, and where the next page is."""
-        with self._http.get(url, {"accept": "application/json"}) as answer:
+        with self._http.get(url, {"accept": "application/json"}, f"{self.endpoint}/{name}") as answer:
             if answer.status_code != 200:
                 raise protocol_error(f"it answers a question with status {answer.status_code}")
             body = bytearray()

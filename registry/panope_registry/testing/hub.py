@@ -7,6 +7,7 @@ a signed address, listings in pages, and 401, 403 and 404 with their `X-Error-Co
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,10 @@ class HubStandIn:
         for server in (self._hub, self._cdn):
             server.shutdown()
             server.server_close()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """From now on the hub's own port speaks TLS; the other one does not."""
+        self._hub.socket = context.wrap_socket(self._hub.socket, server_side=True)
 
     def add(
         self,
