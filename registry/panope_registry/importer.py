@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from panope_backends.errors import PreconditionError
 from panope_registry.disk import disk_errors
@@ -17,6 +17,10 @@ from panope_registry.sources.source import RemoteFile, RemoteRevision
 from panope_registry.store import Blob, Store
 from panope_registry.understand import Evidence, Understanding, understand
 from panope_registry.weights import WeightSet
+
+if TYPE_CHECKING:
+    from panope_registry.care.promises import Promise  # care records what it finds, by way of this module's entries
+    from panope_registry.care.room import StoreRoom
 
 Progress = Callable[[int, int, str], None]
 """Called with the bytes done, the bytes in all and the file at hand, for each MiB."""
@@ -90,6 +94,7 @@ def ingest_folder(
     store: Store,
     folder: Path,
     staging: Path,
+    room: StoreRoom,
     progress: Progress | None,
     evidence: Evidence,
 ) -> ImportedRevision:
@@ -98,12 +103,14 @@ def ingest_folder(
     Raises:
         InvalidInputError: a file is broken or leaves the folder, or a hint is no task.
         PreconditionError: its weights are unsafe, it needs code, cannot be read or changes meanwhile.
-        CapacityError: the disk is full.
+        CapacityError: it does not fit.
     """
     listed = list_folder(folder)
     # Understood before gigabytes are copied, to refuse what cannot be.
     kinds = understand({file.path: file.source for file in listed}, evidence).kinds
-    blobs = add_files(store, [file for file in listed if kinds[file.path] in IMPORTED], staging, progress)
+    kept = [file for file in listed if kinds[file.path] in IMPORTED]
+    with room.promise_bytes(sum(file.size_bytes for file in kept), what="the import") as promise:
+        blobs = add_files(store, kept, staging, promise, progress)
     # Headers are read again from the store: what is recorded is what is kept, whatever became of the folder.
     sources = {file.path: file.source for file in listed} | {
         path: store.blob_path(blob.sha256) for path, blob in blobs.items()
@@ -119,9 +126,9 @@ def ingest_folder(
 
 
 def add_files(
-    store: Store, files: list[FolderFile], staging: Path, progress: Progress | None = None
+    store: Store, files: list[FolderFile], staging: Path, promise: Promise, progress: Progress | None = None
 ) -> dict[str, Blob]:
-    """Brings files into the store; path -> blob."""
+    """Brings files into the store, for which there is room; path -> blob."""
     counter = _Counter(progress, sum(file.size_bytes for file in files))
     blobs: dict[str, Blob] = {}
     for file in files:
@@ -130,6 +137,7 @@ def add_files(
             blob = store.add(file.source, staging, counter.add)
         if blob.size_bytes != file.size_bytes:
             raise PreconditionError(f"`{shown(file.path)}` changed while it was read", reason="folder_changed")
+        promise.arrived(blob.size_bytes)
         blobs[file.path] = blob
     return blobs
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
 from panope_registry import catalogue, listing, recording
+from panope_registry.care.care import StoreCare
+from panope_registry.care.entries import Quota
+from panope_registry.care.room import StoreRoom
 from panope_registry.catalogue import StoredVariant
 from panope_registry.database import Database, open_engine, sqlite_file
 from panope_registry.disk import disk_errors
@@ -46,22 +49,34 @@ __all__ = [
 ]
 
 
+WHOLE_DISK = Quota(free_floor_bytes=0)
+
+
 class Registry:
     """Models, and the store of their files. Safe for use by several threads, processes and machines."""
 
-    def __init__(self, database: Database, store: Store, verify: VerifyPolicy) -> None:
+    def __init__(self, database: Database, store: Store, verify: VerifyPolicy, quota: Quota) -> None:
         self._database = database
         self._store = store
         self._verify = verify
+        self._room = StoreRoom(StoreCare(database, store, quota=quota), store)
 
     @classmethod
-    def open(cls, database_url: str, home: Path, *, verify: VerifyPolicy = VerifyPolicy.CHANGED) -> Registry:
+    def open(
+        cls,
+        database_url: str,
+        home: Path,
+        *,
+        verify: VerifyPolicy = VerifyPolicy.CHANGED,
+        quota: Quota = WHOLE_DISK,
+    ) -> Registry:
         """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
 
         Args:
             database_url: `sqlite:///FILE` or `postgresql://…`.
             home: the folder that holds `store/`.
             verify: when files are hashed again before they are used.
+            quota: how much the store may take.
 
         Raises:
             InvalidInputError: the URL is of no known database.
@@ -81,7 +96,7 @@ class Registry:
         except PanopeError:
             engine.dispose()
             raise
-        return cls(Database(engine), store, verify)
+        return cls(Database(engine), store, verify, quota)
 
     @property
     def store_id(self) -> str:
@@ -110,13 +125,13 @@ class Registry:
         Raises:
             InvalidInputError: the name or a hint is none, a file is broken, or a link leaves the folder.
             PreconditionError: no safe weights, code of its own, an unreadable file.
-            CapacityError: the disk is full.
+            CapacityError: it does not fit, on the disk or in what the store may take.
         """
         parsed = parse_model_name(name)
         with self._database.read() as connection:
             evidence = Evidence(tuple(task_hints) or catalogue.find_hints(connection, name))
         with self._store.staging() as staging:
-            imported = ingest_folder(self._store, folder, staging, progress, evidence)
+            imported = ingest_folder(self._store, folder, staging, self._room, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, imported, self._store.id)
         return self.model(name)
@@ -307,10 +322,16 @@ class Registry:
         Raises:
             NotFoundError: there is no such source.
             InvalidInputError: the folder is empty.
+            CapacityError: it does not fit, on the disk or in what the store may take.
         """
         source = self._stored(source_digest)
-        with self._store.staging() as staging:
-            blobs = add_files(self._store, list(list_folder(folder)), staging)
+        made = list(list_folder(folder))
+        size = sum(file.size_bytes for file in made)
+        with (
+            self._store.staging() as staging,
+            self._room.promise_bytes(size, what="the conversion", keep=[source_digest]) as promise,
+        ):
+            blobs = add_files(self._store, made, staging, promise)
             files = {file.path: file for file in source.files if file.component != "weights"}
             for path, blob in blobs.items():
                 part = files[path].component if path in files else "weights"
@@ -320,7 +341,7 @@ class Registry:
             key = {"format": format, "precision": precision, "engine_version": engine_version}
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 known = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
-                if known is not None:
+                if known is not None and known.is_here:
                     return known
                 recording.record_blobs(connection, blobs.values(), self._store.id)
                 recording.record_variant(connection, manifest, derived_from_id=source.id)

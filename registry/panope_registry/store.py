@@ -8,6 +8,8 @@
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.care`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
+    ├── promises/                   what is on its way, and how much room it was promised (`panope_registry.care`)
+    ├── room.lock                   held by who looks whether something fits and makes room for it
     └── work/                       staging folders
 
 A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
@@ -66,13 +68,15 @@ class Store:
         self.folder = folder
         self._work = folder / "work"
         self._removal_lock = folder / "removal.lock"
+        self._room_lock = folder / "room.lock"
         self.blobs = folder / "blobs" / "sha256"
         self.quarantine = folder / "quarantine"
         self.trash = folder / "trash"
         self.views = folder / "views"
         self.downloads = folder / "downloads"
-        folders = (self.blobs.parent, self.blobs, self.views, self.quarantine, self.trash, self.downloads, self._work)
-        for path in (folder, *folders):
+        self.promises = folder / "promises"
+        places = (self.views, self.quarantine, self.trash, self.downloads, self.promises, self._work)
+        for path in (folder, self.blobs.parent, self.blobs, *places):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)
         self.sweep()
@@ -100,6 +104,10 @@ class Store:
         """While it lasts nobody else removes blobs and nobody begins to hold one; yields those that writers hold."""
         with _locked(self._removal_lock, fcntl.LOCK_EX):
             yield frozenset(mark for writer in self._work.iterdir() for mark in _names(writer / _HELD))
+
+    def making_room(self) -> AbstractContextManager[None]:
+        """While it lasts nobody else looks whether something fits; taken before `removing`, never within it."""
+        return _locked(self._room_lock, fcntl.LOCK_EX)
 
     def throw_away(self, path: Path) -> None:
         """Moves a file or folder of the store into the trash, at once; to be called within `removing`."""

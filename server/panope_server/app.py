@@ -19,17 +19,16 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
 from panope_registry.aliases import Aliases
-from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
 from panope_registry.instances import Instances
 from panope_registry.jobs import Jobs
-from panope_registry.registry import Registry
 from panope_registry.serving import Serving
 from panope_registry.store import Store
 from panope_server.config import Settings
 from panope_server.hub import check_vendor
 from panope_server.observability.loop import watch_loop
 from panope_server.observability.metrics import Metrics, panope_version
+from panope_server.opening import care_for, open_registry, verify_policy
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
@@ -107,7 +106,7 @@ class App:
         settings = self._settings
         stack.enter_context(await asyncio.to_thread(_locked_home, settings.home_path))
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
-        registry = await asyncio.to_thread(Registry.open, settings.registry_url, settings.home_path)
+        registry = await asyncio.to_thread(open_registry, settings)
         stack.callback(registry.close)
         database = Database(open_engine(settings.registry_url))
         stack.callback(database.close)
@@ -119,7 +118,7 @@ class App:
         hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
         store = await asyncio.to_thread(Store, settings.home_path / "store")
-        care = StoreCare(database, store)
+        care = care_for(settings, database, store)
         leases = ModelLeases(care)
         presence = Presence(Instances(database), store.id)
 
@@ -135,7 +134,7 @@ class App:
         stack.push_async_callback(presence.stop)
         presence.start(manager.running)
 
-        serving = Serving(database, store)
+        serving = Serving(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))
         keeper = ModelKeeper(care, registry, manager)
         pipeline = self._pipeline(manager, metrics)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -29,6 +31,25 @@ class SettingsError(Exception):
 
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<prefix>[kKMGT])(?P<binary>i?)B?")
+_POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def parse_size(size: str | int, name: str) -> int:
+    """Bytes, of a number or a text such as `200GB` (of 1000) or `1.5TiB` (of 1024).
+
+    Raises:
+        ValueError: it is neither; the message names the setting.
+    """
+    text = str(size).strip()
+    if text.isdecimal():
+        return int(text)
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError(f"`{name}` must be a number of bytes, or such as `200GB` or `1.5TiB`")
+    unit: int = (1024 if found["binary"] else 1000) ** _POWERS[found["prefix"]]
+    return int(Fraction(found["number"]) * unit)
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +109,34 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 4
 
 
+class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What this machine's store may take, and how its files are checked."""
+
+    max_bytes: Annotated[
+        str | int,
+        Meta(
+            description="Bytes that the store may take, as a number or such as `200GB` or `1.5TiB`; 0 for no limit. "
+            "What was used least recently, and can be had again, makes room."
+        ),
+    ] = 0
+    verify: Annotated[
+        str,
+        Meta(
+            pattern="^(always|changed|never)$",
+            description="When a file is hashed again before a model opens it: always, when its size, place or time of "
+            "change is another than at the last hash, or never.",
+        ),
+    ] = "changed"
+
+    def __post_init__(self) -> None:
+        parse_size(self.max_bytes, "max_bytes")
+
+    @property
+    def max_size(self) -> int | None:
+        """`max_bytes` as a number; None for no limit."""
+        return parse_size(self.max_bytes, "max_bytes") or None
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -135,6 +184,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     workers: Workers = Workers()
     hub: Hub = Hub()
+    store: StoreSettings = StoreSettings()
 
     @property
     def home_path(self) -> Path:

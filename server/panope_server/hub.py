@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from panope_backends.errors import PermissionDeniedError
 from panope_registry.names import parse_model_name, shown
 from panope_server.config import Settings
+from panope_server.opening import care_for
 
 if TYPE_CHECKING:
     from panope_registry.database import Database
@@ -27,16 +28,17 @@ def source_for(settings: Settings) -> HubSource:
 
 def downloader_for(settings: Settings, database: Database) -> Downloader:
     """Downloads into the store of the home; when a file does not fit, what was used least recently makes room."""
-    from panope_registry.care.care import StoreCare
-    from panope_registry.care.entries import Quota
+    from panope_registry.care.room import StoreRoom
     from panope_registry.download import Downloader
     from panope_registry.store import Store
 
     store = Store(settings.home_path / "store")
-    floor = settings.hub.free_space_bytes
-    care = StoreCare(database, store, quota=Quota(free_floor_bytes=floor))
+    room = StoreRoom(care_for(settings, database, store), store)
     return Downloader(
-        store, free_space_floor_bytes=floor, make_room=care.evict, concurrency=settings.hub.parallel_downloads
+        store,
+        free_space_floor_bytes=settings.hub.free_space_bytes,
+        room=room,
+        concurrency=settings.hub.parallel_downloads,
     )
 
 

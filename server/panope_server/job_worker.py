@@ -19,10 +19,10 @@ from panope_backends.errors import PanopeError
 from panope_registry.database import Database, open_engine
 from panope_registry.handlers.table import handlers_for
 from panope_registry.jobs import Jobs, Runner
-from panope_registry.registry import Registry
 from panope_server.config import Settings
 from panope_server.hub import downloader_for, source_for
 from panope_server.observability.logging import configure_logging
+from panope_server.opening import open_registry
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -38,7 +38,7 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> 
     Raises:
         PanopeError: the registry cannot be opened.
     """
-    registry = Registry.open(settings.registry_url, settings.home_path)
+    registry = open_registry(settings)
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)

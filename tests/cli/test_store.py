@@ -27,15 +27,36 @@ def test_room_is_told_and_comes_back_when_a_model_goes(cli, tiny):
     assert "does not exist" in cli("rm", MODEL, code=1).err
 
 
-def test_a_download_that_does_not_fit_makes_room_and_is_refused_when_that_is_not_enough(cli, hub, tiny):
+def test_a_download_within_the_quota_takes_the_place_of_what_was_used_least_recently(cli, hub, tiny):
     hub.add("acme/other", tiny(seed=5))
+    cli.environment["PANOPE_STORE_MAX_BYTES"] = "1.5MiB"
     cli("pull", MODEL)
+    used = cli("du", "--json").json
+    assert (used["max_bytes"], used["promised_bytes"]) == (3 << 19, 0)
+    assert 1 << 20 < used["reclaimable_bytes"] < used["total_bytes"]
+    assert "1.6 MB allowed" in cli("du").out
+    cli("pull", "acme/other")
+    assert _weights_are_here(cli, MODEL) is False
+    assert _weights_are_here(cli, "acme/other") is True
+    assert cli("du", "--json").json["total_bytes"] < 3 << 19
+
+
+def test_a_download_that_cannot_fit_is_refused_with_both_numbers_and_nothing_goes_for_it(cli, hub, tiny):
+    hub.add("acme/other", tiny(seed=5, megabytes=2))
+    cli("pull", MODEL)
+    cli.environment["PANOPE_STORE_MAX_BYTES"] = "1.5MiB"
+    refused = cli("pull", "acme/other", code=1).err
+    assert "needs 2.1 MB, and 1.6 MB can be made free of the 1.6 MB that the store may take" in refused
+    cli.environment["PANOPE_STORE_MAX_BYTES"] = "0"
     cli.environment["PANOPE_HUB_FREE_SPACE_BYTES"] = str(1 << 60)
-    assert "bytes" in cli("pull", "acme/other", code=1).err
-    here = {file["path"]: file["is_here"] for file in cli("files", MODEL, "--json").json["files"]}
-    assert here["model.safetensors"] is False
-    cli.environment["PANOPE_HUB_FREE_SPACE_BYTES"] = "0"
-    assert f"{MODEL}: 1 file" in cli("pull", MODEL).out
+    refused = cli("pull", "acme/other", code=1).err
+    assert "needs 2.1 MB, and 0 B can be made free on the store's disk" in refused
+    assert _weights_are_here(cli, MODEL) is True
+
+
+def _weights_are_here(cli, model):
+    here = {file["path"]: file["is_here"] for file in cli("files", model, "--json").json["files"]}
+    return here["model.safetensors"]
 
 
 def test_a_dry_run_of_gc_removes_nothing(cli):

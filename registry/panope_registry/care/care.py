@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from panope_registry.care import checking, collecting, evicting, leases
 from panope_registry.care.checking import Progress
 from panope_registry.care.entries import Ages, Collected, Evicted, Lease, Quota, Removed, Usage, Verified
-from panope_registry.care.occupancy import measure
+from panope_registry.care.occupancy import Occupancy, measure
 from panope_registry.care.picture import read_picture
+from panope_registry.care.promises import promised
 from panope_registry.care.using import usage_of
 from panope_registry.columns import now
 from panope_registry.database import Database
@@ -39,7 +39,7 @@ class StoreCare:
     ) -> None:
         self._database = database
         self._store = store
-        self._quota = quota or Quota()
+        self.quota = quota or Quota()
         self._ages = ages or Ages()
         self._clock = clock
         self._uses = _Uses()
@@ -110,9 +110,15 @@ class StoreCare:
     def usage(self) -> Usage:
         """What the store takes on disk, and each variant's part in it."""
         taken = measure(self._store)
+        with self._store.making_room():
+            coming = promised(self._store)
         with self._database.read() as connection:
             picture = read_picture(connection, self._store.id, self._clock())
-        return usage_of(taken, picture)
+        return usage_of(taken, picture, self.quota, coming.missing_bytes(self._store))
+
+    def occupancy(self) -> Occupancy:
+        """What lies in the store's folder, whatever the database says."""
+        return measure(self._store)
 
     def collect(self, *, dry_run: bool = False) -> Collected:
         """Removes what nothing needs, records what is here without a record, forgets what is gone.
@@ -122,16 +128,25 @@ class StoreCare:
         """
         return collecting.collect(self._database, self._store, self._ages, self._clock(), dry_run=dry_run)
 
-    def evict(self, needed_bytes: int = 0, *, variants: Collection[str] = (), dry_run: bool = False) -> Evicted:
+    def evict(
+        self,
+        needed_bytes: int = 0,
+        *,
+        variants: Collection[str] = (),
+        keep: Collection[str] = (),
+        dry_run: bool = False,
+    ) -> Evicted:
         """Makes room for `needed_bytes` more within the quota.
 
         First goes what nothing needs; then variants that can be downloaded again, the least recently used first; then
-        those of which another store has a copy. What was built or imported here and is nowhere else goes only when it
-        is named. A variant loses its weights and stays registered; its small files stay as long as its repo.
+        those of which another store has a copy; then those that were made here and can be made again. What was
+        imported here and is nowhere else goes only when it is named. A variant loses its weights and stays
+        registered; its small files stay as long as its repo.
 
         Args:
             needed_bytes: how much is to come.
             variants: digests of variants that are to go whether room is needed or not; others stay then.
+            keep: digests of variants that stay.
             dry_run: tell what would be done, and do nothing.
 
         Raises:
@@ -140,13 +155,18 @@ class StoreCare:
         """
         if variants:
             return evicting.evict_named(self._database, self._store, variants, self._clock(), dry_run=dry_run)
-        goal = self._room_to_make(needed_bytes)
-        if goal == 0:
+        taken = measure(self._store)
+        room = evicting.room_to_make(self.quota, taken, needed_bytes)
+        if room.should == 0:
             return Evicted((), (), 0)
         collected = self.collect(dry_run=dry_run)
-        goal = goal - collected.freed_bytes if dry_run else self._room_to_make(needed_bytes)
-        evicted = evicting.evict_for(self._database, self._store, goal, self._clock(), dry_run=dry_run)
-        return replace(evicted, removed=collected.removed + evicted.removed)
+        gone = collected.freed_bytes + taken.trash_bytes if dry_run else 0
+        if not dry_run:
+            room = evicting.room_to_make(self.quota, measure(self._store), needed_bytes)
+        goal = room.should - gone
+        evicted = evicting.evict_for(self._database, self._store, goal, self._clock(), keep=keep, dry_run=dry_run)
+        short = max(0, room.must - gone - evicted.freed_bytes)
+        return Evicted(evicted.variants, collected.removed + evicted.removed, short)
 
     def remove_model(self, name: str) -> Removed:
         """Deletes a model, and the files that nothing else needs.
@@ -166,9 +186,6 @@ class StoreCare:
             progress: called with the bytes done and the bytes in all, after each file.
         """
         return checking.verify(self._database, self._store, oldest=oldest, progress=progress, clock=self._clock)
-
-    def _room_to_make(self, needed_bytes: int) -> int:
-        return evicting.room_to_make(self._quota, measure(self._store), needed_bytes)
 
 
 class _Uses:

@@ -30,6 +30,8 @@ class Recovery(StrEnum):
     """From the hub that lists them."""
     COPY = "copy"
     """Another store has them."""
+    BUILD = "build"
+    """They were made here, and are nowhere else, of a variant that is here or can come back."""
     NONE = "none"
     """They were built or imported here and are nowhere else: they go only when named."""
 
@@ -120,6 +122,9 @@ class Usage:
         trash_bytes: of what is on its way out.
         free_bytes: on the store's disk, for this user.
         variants: by digest, those with any file here.
+        max_bytes: that the store may take; None for no limit.
+        promised_bytes: that are on their way and have not arrived.
+        reclaimable_bytes: that would go when room is needed.
     """
 
     blob_bytes: int
@@ -129,6 +134,9 @@ class Usage:
     trash_bytes: int
     free_bytes: int
     variants: tuple[VariantUsage, ...]
+    max_bytes: int | None
+    promised_bytes: int
+    reclaimable_bytes: int
 
     @property
     def total_bytes(self) -> int:
@@ -190,7 +198,7 @@ class Evicted:
     Attributes:
         variants: digests of those that lost files.
         removed: what went, with what a collection took before.
-        short_bytes: how much of the room that was asked for is still missing; 0 when there is enough.
+        short_bytes: how much of the room that is needed is still missing; 0 when there is enough.
     """
 
     variants: tuple[str, ...]

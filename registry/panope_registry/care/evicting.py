@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from panope_backends.errors import NotFoundError, PreconditionError
@@ -14,16 +15,38 @@ from panope_registry.database import Database
 from panope_registry.store import Store
 
 
-def room_to_make(quota: Quota, taken: Occupancy, needed_bytes: int) -> int:
-    """How much must go so that `needed_bytes` more fit; 0 when they do."""
-    goal = max(0, quota.free_floor_bytes + needed_bytes - taken.free_bytes)
+@dataclass(frozen=True)
+class RoomToMake:
+    """How much is to go.
+
+    Attributes:
+        must: without it what is needed does not fit; 0 when it does.
+        should: at least that, and so much more that not every download evicts.
+    """
+
+    must: int
+    should: int
+
+
+def room_to_make(quota: Quota, taken: Occupancy, needed_bytes: int) -> RoomToMake:
+    """How much is to go so that `needed_bytes` more fit."""
+    must = should = max(0, quota.free_floor_bytes + needed_bytes - taken.free_bytes)
     if quota.max_bytes is not None and taken.total_bytes + needed_bytes > quota.max_bytes:
-        goal = max(goal, taken.total_bytes + needed_bytes - int(quota.max_bytes * quota.low_water))
-    return goal
+        must = max(must, taken.total_bytes + needed_bytes - quota.max_bytes)
+        should = max(should, taken.total_bytes + needed_bytes - int(quota.max_bytes * quota.low_water))
+    return RoomToMake(must, should)
 
 
-def evict_for(database: Database, store: Store, goal_bytes: int, moment: datetime, *, dry_run: bool) -> Evicted:
-    """Evicts until `goal_bytes` are free or nothing more may go."""
+def evict_for(
+    database: Database,
+    store: Store,
+    goal_bytes: int,
+    moment: datetime,
+    *,
+    keep: Collection[str] = (),
+    dry_run: bool,
+) -> Evicted:
+    """Evicts until `goal_bytes` are free or nothing more may go; variants whose digests are in `keep` stay."""
     if goal_bytes <= 0:
         return Evicted((), (), 0)
     with removing(database, store, dry_run=dry_run) as decided:
@@ -32,10 +55,19 @@ def evict_for(database: Database, store: Store, goal_bytes: int, moment: datetim
         for known in eviction.candidates():
             if eviction.freed_bytes >= goal_bytes:
                 break
-            eviction.evict(known)
+            if known.digest not in keep:
+                eviction.evict(known)
         decided.remove_blobs(RemovalKind.EVICTED, eviction.freed)
         decided.remove_views(eviction.evicted)
     return Evicted(eviction.evicted, decided.removed, max(0, goal_bytes - eviction.freed_bytes))
+
+
+def reclaimable_bytes(picture: Picture) -> int:
+    """What would go if as much room as possible were needed."""
+    eviction = _Eviction(picture, frozenset())
+    for known in eviction.candidates():
+        eviction.evict(known)
+    return eviction.freed_bytes + sum(picture.blobs[sha256].size_bytes for sha256 in picture.unused)
 
 
 def evict_named(
@@ -90,13 +122,15 @@ class _Eviction:
         return tuple(digest for digest in known if not known[digest].blobs.isdisjoint(self.freed))
 
     def candidates(self) -> list[KnownVariant]:
-        """Those that may go unasked, in order: what can be downloaded again first, then by last use."""
+        """Those that may go unasked, in order: by how they would come back, then by last use."""
         ranked = []
         for known in self._picture.variants.values():
             blobs = self._removable(known)
-            if known.kept_by or not blobs or recovery_of(blobs) is Recovery.NONE:
+            if known.kept_by or not blobs:
                 continue
-            ranked.append((_ORDER.index(recovery_of(blobs)), last_use_of(blobs), known.digest, known))
+            recovery = recovery_of(self._picture, known, blobs)
+            if recovery is not Recovery.NONE:
+                ranked.append((_ORDER.index(recovery), last_use_of(blobs), known.digest, known))
         return [known for *_, known in sorted(ranked, key=lambda found: found[:3])]
 
     def evict(self, known: KnownVariant) -> None:
@@ -115,9 +149,10 @@ class _Eviction:
 _ORDER = tuple(Recovery)
 
 
-def recovery_of(blobs: Iterable[KnownBlob]) -> Recovery:
-    """Of a set of blobs that is whole only when each comes back."""
-    return max((blob.recovery for blob in blobs), key=_ORDER.index, default=Recovery.DOWNLOAD)
+def recovery_of(picture: Picture, known: KnownVariant, blobs: Iterable[KnownBlob]) -> Recovery:
+    """How these blobs of a variant come back, which is whole only when each does."""
+    hardest = max((blob.recovery for blob in blobs), key=_ORDER.index, default=Recovery.DOWNLOAD)
+    return Recovery.BUILD if hardest is Recovery.NONE and picture.can_be_made_again(known) else hardest
 
 
 def last_use_of(blobs: Iterable[KnownBlob]) -> datetime:

@@ -39,6 +39,7 @@ def measure(store: Store) -> Occupancy:
     quarantine = _size_of(store.quarantine, seen)
     trash = _size_of(store.trash, seen)
     views = _size_of(store.views, seen)
+    _size_of(store.promises, seen)  # notes of who is here at this moment, which are nobody's files
     everything = _size_of(store.folder, seen)  # what is left: staging folders and partial downloads
     return Occupancy(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
 

@@ -51,7 +51,11 @@ class KnownBlob:
 
 @dataclass(frozen=True)
 class KnownVariant:
-    """A variant and the blobs that it consists of, here or not."""
+    """A variant and the blobs that it consists of, here or not.
+
+    Attributes:
+        source: the digest of the variant that it was made of; None when it came as it is.
+    """
 
     digest: str
     format: str
@@ -59,6 +63,7 @@ class KnownVariant:
     blobs: frozenset[str]
     models: tuple[str, ...]
     kept_by: tuple[Keep, ...]
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,15 @@ class Picture:
         blobs: those recorded as here, by sha256.
         variants: all of them, by digest.
         kept_blobs: sha256s that open jobs name.
+        unused: sha256s of blobs that no variant and no repo has any more.
+        elsewhere: sha256s of what a hub lists or another store has, here or not.
     """
 
     blobs: Mapping[str, KnownBlob]
     variants: Mapping[str, KnownVariant]
     kept_blobs: frozenset[str]
+    unused: frozenset[str]
+    elsewhere: frozenset[str]
 
     def here(self, known: KnownVariant) -> list[KnownBlob]:
         """The variant's blobs that are here."""
@@ -87,11 +96,20 @@ class Picture:
         """Whether a variant has a claim on its blobs: leftovers of one that is not whole are nobody's."""
         return bool(known.kept_by) or self.is_here(known)
 
+    def can_be_made_again(self, known: KnownVariant) -> bool:
+        """Whether a variant was made of one that is here or comes back; what is here and nowhere else stays."""
+        source = self.variants.get(known.source or "")
+        if source is None:
+            return False
+        return source.blobs <= self.blobs.keys() | self.elsewhere or self.can_be_made_again(source)
+
 
 def read_picture(connection: Connection, store: str, moment: datetime) -> Picture:
     """Reads everything; a few queries for any number of variants."""
     named = frozenset(_named_by_jobs(connection))
-    return Picture(_blobs(connection, store), _variants(connection, moment, named), named)
+    blobs = _blobs(connection, store)
+    unused = blobs.keys() - find_referenced(connection) - named
+    return Picture(blobs, _variants(connection, moment, named), named, frozenset(unused), _elsewhere(connection, store))
 
 
 def find_kept(connection: Connection, moment: datetime) -> dict[str, tuple[Keep, ...]]:
@@ -104,6 +122,17 @@ def find_referenced(connection: Connection) -> frozenset[str]:
     """sha256s that some variant consists of or some repo lists."""
     rows = connection.execute(select(variant_file.c.sha256).union(select(repo_file.c.sha256)))
     return frozenset(row.sha256 for row in rows if row.sha256)
+
+
+def _elsewhere(connection: Connection, store: str) -> frozenset[str]:
+    listed = (
+        select(repo_file.c.sha256)
+        .join(revision, revision.c.id == repo_file.c.revision_id)
+        .join(repo, repo.c.id == revision.c.repo_id)
+        .where(repo.c.source != FOLDER, repo_file.c.sha256.is_not(None))
+    )
+    in_others = select(blob_location.c.sha256).where(blob_location.c.store != store, blob_location.c.state == "present")
+    return frozenset(connection.execute(listed.union(in_others)).scalars())
 
 
 def _blobs(connection: Connection, store: str) -> dict[str, KnownBlob]:
@@ -153,7 +182,9 @@ def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -
     models = _models_of(connection)
     kept = _kept(connection, moment)
     found = {}
-    for row in connection.execute(select(variant).order_by(variant.c.id)):
+    digests: dict[int, str] = {}
+    for row in connection.execute(select(variant).order_by(variant.c.id)):  # sources come before what is made of them
+        digests[row.id] = row.digest
         names = models[row.id]
         by_job = [Keep.JOB] if named and (row.digest in named or not named.isdisjoint(names)) else []
         found[row.digest] = KnownVariant(
@@ -163,6 +194,7 @@ def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -
             frozenset(files[row.id]),
             tuple(sorted(names)),
             tuple(sorted({*kept[row.id], *by_job})),
+            digests.get(row.derived_from_id),
         )
     return found
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from panope_registry.care.entries import Usage, VariantUsage
-from panope_registry.care.evicting import last_use_of, recovery_of
+from panope_registry.care.entries import Quota, Usage, VariantUsage
+from panope_registry.care.evicting import last_use_of, reclaimable_bytes, recovery_of
 from panope_registry.care.occupancy import Occupancy
 from panope_registry.care.picture import KnownVariant, Picture
 
 
-def usage_of(taken: Occupancy, picture: Picture) -> Usage:
-    """Puts together what the disk says and what the database says."""
+def usage_of(taken: Occupancy, picture: Picture, quota: Quota, promised_bytes: int) -> Usage:
+    """Puts together what the disk says, what the database says and what is promised."""
     needing = [known for known in picture.variants.values() if picture.needs(known)]
     users = Counter(sha256 for known in needing for sha256 in known.blobs)
     return Usage(
@@ -26,6 +26,9 @@ def usage_of(taken: Occupancy, picture: Picture) -> Usage:
             for digest in sorted(picture.variants)
             if picture.here(picture.variants[digest])
         ),
+        quota.max_bytes,
+        promised_bytes,
+        reclaimable_bytes(picture),
     )
 
 
@@ -41,6 +44,6 @@ def _variant_usage(picture: Picture, known: KnownVariant, users: Counter[str]) -
         own_bytes=sum(blob.size_bytes for blob in here if users[blob.sha256] == own_use and not blob.is_listed),
         is_here=picture.is_here(known),
         kept_by=known.kept_by,
-        recovery=recovery_of([blob for blob in here if not blob.is_listed] or here),
+        recovery=recovery_of(picture, known, [blob for blob in here if not blob.is_listed] or here),
         last_used_at=last_use_of(here),
     )

@@ -1,7 +1,7 @@
 """Brings files from elsewhere into the store: resumed where the last byte was, verified before they have a name.
 
 look in the store        bytes that are here are not fetched again, whichever repo wants them
-check the room           before the first byte
+have room promised       before the first byte
 lock the partial         one writer over all processes; the others wait and then find the blob
 hash what is here        and ask for the rest
 receive                  hashed while written; a connection that breaks is opened again from there
@@ -18,9 +18,9 @@ from panope_backends.errors import AvailabilityError, DataLossError
 from panope_registry.download.leftovers import discard_leftover
 from panope_registry.download.locks import locked
 from panope_registry.download.parallel import fetch_in_parallel
-from panope_registry.download.partial import Partial, remove_partial
+from panope_registry.download.partial import Partial, missing_bytes, part_path, remove_partial
 from panope_registry.download.patience import RETRYABLE, Patience, Tries
-from panope_registry.download.room import MakeRoom, check_room, disk_full
+from panope_registry.download.room import DiskRoom, Room, disk_full
 from panope_registry.download.stream import OpenAt
 from panope_registry.download.ticker import Clock, Ticker
 from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason, WantedBlob
@@ -36,7 +36,7 @@ class Downloader:
     Args:
         store: that gets the files.
         free_space_floor_bytes: what stays free on the store's disk.
-        make_room: called before a download that does not fit is refused.
+        room: promises room for what is to come; None looks at the disk alone.
         patience: with sources that fail.
         clock: for tests to replace.
         concurrency: how many files `fetch_many` fetches at a time.
@@ -47,14 +47,14 @@ class Downloader:
         store: Store,
         *,
         free_space_floor_bytes: int = FREE_SPACE_FLOOR_BYTES,
-        make_room: MakeRoom | None = None,
+        room: Room | None = None,
         patience: Patience | None = None,
         clock: Clock | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self._store = store
         self._floor = free_space_floor_bytes
-        self._make_room = make_room
+        self._room = room or DiskRoom(store, free_space_floor_bytes)
         self._patience = patience or Patience()
         self._clock = clock or Clock()
         self._concurrency = concurrency
@@ -80,21 +80,13 @@ class Downloader:
 
         Raises:
             DataLossError: what arrived was not the file, twice (`data_loss`); nothing of it is kept.
-            CapacityError: it does not fit (`disk_full`); what has arrived is kept.
+            CapacityError: it does not fit (`disk_full`, `store_full`); what has arrived is kept.
             AvailabilityError: the source fails and goes on failing; what has arrived is kept.
             DownloadStopped: `stop` said so.
             PanopeError: the source refuses.
         """
-        ticker = Ticker(wanted.size_bytes, progress, stop, self._clock)
-        try:
-            with disk_full(self._store.folder, lambda: self.missing_bytes(wanted), self._floor):
-                blob = self._fetch(wanted, open_at, ticker, held_in)
-        except DownloadStopped as stopped:
-            if stopped.reason is StopReason.DISCARD:
-                discard_leftover(self._store, wanted.key)
-            raise
-        ticker.finish()
-        return blob
+        with self._room.promise([wanted]):
+            return self._fetch_told(wanted, open_at, progress, stop, held_in)
 
     def fetch_many(
         self,
@@ -112,25 +104,32 @@ class Downloader:
         Raises:
             PanopeError, DownloadStopped: as `fetch`, for the file that failed first.
         """
-        needed = {request.wanted.key: self.missing_bytes(request.wanted) for request in requests}
-        check_room(self._store.folder, sum(needed.values()), self._floor, self._make_room)
 
         def fetch(request: Request, progress: Progress, stop: Stop) -> Blob:
-            blob = self.fetch(request.wanted, request.open_at, progress, stop, held_in=held_in)
+            blob = self._fetch_told(request.wanted, request.open_at, progress, stop, held_in)
             request.arrived(blob)
             return blob
 
-        return fetch_in_parallel(requests, fetch, progress, stop, self._concurrency, self._clock)
+        with self._room.promise([request.wanted for request in requests]):
+            return fetch_in_parallel(requests, fetch, progress, stop, self._concurrency, self._clock)
 
     def missing_bytes(self, wanted: WantedBlob) -> int:
         """How much of a file is still to come, as far as sizes tell."""
-        if wanted.sha256 is not None and self._store.blob_path(wanted.sha256).exists():
-            return 0
+        return missing_bytes(self._store, wanted.key, wanted.size_bytes)
+
+    def _fetch_told(
+        self, wanted: WantedBlob, open_at: OpenAt, progress: Progress, stop: Stop, held_in: Path | None
+    ) -> Blob:
+        ticker = Ticker(wanted.size_bytes, progress, stop, self._clock)
         try:
-            arrived = self._part(wanted).stat().st_size
-        except FileNotFoundError:
-            arrived = 0
-        return max(0, wanted.size_bytes - arrived)
+            with disk_full(self._store.folder, lambda: self.missing_bytes(wanted), self._floor):
+                blob = self._fetch(wanted, open_at, ticker, held_in)
+        except DownloadStopped as stopped:
+            if stopped.reason is StopReason.DISCARD:
+                discard_leftover(self._store, wanted.key)
+            raise
+        ticker.finish()
+        return blob
 
     def _fetch(self, wanted: WantedBlob, open_at: OpenAt, ticker: Ticker, held_in: Path | None) -> Blob:
         ticker.check()
@@ -175,7 +174,6 @@ class Downloader:
     def _receive(self, partial: Partial, open_at: OpenAt, ticker: Ticker) -> None:
         """Fills it, over as many connections as that takes; ends early when the source has a file of another size."""
         tries = Tries(self._patience, partial.size)
-        check_room(self._store.folder, partial.missing_bytes, self._floor, self._make_room)
         while partial.missing_bytes > 0:
             try:
                 if not _receive_once(partial, open_at, ticker):
@@ -191,7 +189,7 @@ class Downloader:
         ticker.tick(wanted.size_bytes - self.missing_bytes(wanted))
 
     def _part(self, wanted: WantedBlob) -> Path:
-        return self._store.downloads / f"{wanted.key}.part"
+        return part_path(self._store, wanted.key)
 
 
 def _receive_once(partial: Partial, open_at: OpenAt, ticker: Ticker) -> bool:

@@ -21,6 +21,7 @@ from types import TracebackType
 from panope_registry.disk import BLOCK_BYTES, READ_ONLY
 from panope_registry.download.digests import Digests
 from panope_registry.download.wanted import WantedBlob
+from panope_registry.store import Store
 
 CONFIRM_BYTES = 256 << 20
 """After so many bytes they are synced; a machine that goes down costs no more."""
@@ -135,6 +136,22 @@ class Partial:
         draft = self._note.with_suffix(".new")
         draft.write_text(json.dumps({"boot": self._boot, "confirmed_bytes": confirmed}))
         draft.replace(self._note)
+
+
+def part_path(store: Store, key: str) -> Path:
+    """Where the bytes of a wanted file are until it is whole."""
+    return store.downloads / f"{key}.part"
+
+
+def missing_bytes(store: Store, key: str, size_bytes: int) -> int:
+    """How much of a wanted file is still to come, as far as sizes tell."""
+    if store.blob_path(key).exists():
+        return 0
+    try:
+        arrived = part_path(store, key).stat().st_size
+    except FileNotFoundError:
+        arrived = 0
+    return max(0, size_bytes - arrived)
 
 
 def remove_partial(part: Path) -> int:

@@ -1,31 +1,51 @@
-"""Whether a download fits on the disk, told before it begins where that is known."""
+"""Whether a download fits, told before it begins."""
 
 from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from panope_backends.errors import CapacityError
+from panope_registry.download.partial import missing_bytes
+from panope_registry.download.wanted import WantedBlob
+from panope_registry.store import Store
 
-MakeRoom = Callable[[int], object]
-"""Called with a number of bytes that are to fit beside the floor and do not; makes room if it can."""
+
+class Room(Protocol):
+    """Sees to it that what is to come fits."""
+
+    def promise(self, wanted: Sequence[WantedBlob]) -> AbstractContextManager[object]:
+        """While it lasts, there is room for what has not arrived of these files.
+
+        Raises:
+            CapacityError: there is none, and none could be made.
+        """
 
 
-def check_room(folder: Path, needed: int, floor: int, make_room: MakeRoom | None) -> None:
-    """Makes sure that `needed` bytes fit on the folder's disk and `floor` bytes stay free.
+class DiskRoom:
+    """Looks at the disk alone, once; nobody else knows of the promise.
 
-    Raises:
-        CapacityError: they do not, and no room could be made.
+    Args:
+        store: that gets the files.
+        floor_bytes: what stays free on its disk.
     """
-    if needed == 0:
-        return
-    if _free(folder) - floor < needed and make_room is not None:
-        make_room(needed)
-    if _free(folder) - floor < needed:
-        raise no_room(folder, needed, floor)
+
+    def __init__(self, store: Store, floor_bytes: int) -> None:
+        self._store = store
+        self._floor = floor_bytes
+
+    @contextmanager
+    def promise(self, wanted: Sequence[WantedBlob]) -> Iterator[None]:
+        """As `Room.promise`."""
+        sizes = {file.key: file.size_bytes for file in wanted}
+        needed = sum(missing_bytes(self._store, key, size) for key, size in sizes.items())
+        if needed and _free(self._store.folder) - self._floor < needed:
+            raise no_room(self._store.folder, needed, self._floor)
+        yield
 
 
 @contextmanager

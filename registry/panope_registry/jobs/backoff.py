@@ -56,5 +56,6 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _is_transient(error: PanopeError) -> bool:
-    # A full disk stays full until somebody makes room.
-    return isinstance(error, (AvailabilityError, CapacityError, DeadlineError)) and error.reason != "disk_full"
+    # What is full stays full until somebody makes room.
+    full = error.reason in ("disk_full", "store_full")
+    return isinstance(error, (AvailabilityError, CapacityError, DeadlineError)) and not full

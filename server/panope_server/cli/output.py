@@ -10,6 +10,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from panope_registry.sizes import size_text
+
 console = Console()
 _errors = Console(stderr=True)
 
@@ -39,11 +41,5 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise SystemExit(code)
 
 
-def bytes_text(size: int) -> str:
-    """A size for people, such as `90.9 MB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+bytes_text = size_text
+"""A size for people, such as `90.9 MB`."""

@@ -112,11 +112,11 @@ def discover(
 
 @contextmanager
 def _registry(home: str | None, config: Path | None) -> Iterator[Registry]:
-    from panope_registry.registry import Registry
+    from panope_server.opening import open_registry
 
     settings = settings_for(home, config=config)
     try:
-        registry = Registry.open(settings.registry_url, settings.home_path)
+        registry = open_registry(settings)
     except PanopeError as error:
         fail(error.message)
     try:

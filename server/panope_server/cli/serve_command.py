@@ -104,10 +104,10 @@ def greeting(settings: Settings, *, try_it: bool) -> str:
 
 def _import_demo(settings: Settings) -> None:
     from panope_backends.errors import NotFoundError, PanopeError
-    from panope_registry.registry import Registry
+    from panope_server.opening import open_registry
 
     try:
-        registry = Registry.open(settings.registry_url, settings.home_path)
+        registry = open_registry(settings)
     except PanopeError as error:
         fail(error.message)
     try:

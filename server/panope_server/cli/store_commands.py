@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panope_server.cli.opened import opened
-from panope_server.cli.options import ConfigFile, Home, Json
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
         "trash": usage.trash_bytes,
     }
     told = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
+    console.print(f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}", highlight=False)
+    allowed = "no limit" if usage.max_bytes is None else f"{bytes_text(usage.max_bytes)} allowed"
+    coming = f"; {bytes_text(usage.promised_bytes)} on their way" if usage.promised_bytes else ""
     console.print(
-        f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}; {bytes_text(usage.free_bytes)} free",
+        f"{allowed}; {bytes_text(usage.free_bytes)} of the disk are free; {bytes_text(usage.reclaimable_bytes)} would "
+        f"go when room is needed{coming}",
         highlight=False,
     )
 
@@ -122,7 +126,7 @@ def verify(
 
 @contextmanager
 def _care(home: str | None, config: Path | None) -> Iterator[StoreCare]:
-    from panope_registry.care.care import StoreCare
+    from panope_server.opening import care_for
 
     with opened(home, config) as (database, store):
-        yield StoreCare(database, store)
+        yield care_for(settings_for(home, config=config), database, store)

@@ -173,7 +173,7 @@ def test_what_was_built_here_goes_after_what_can_be_downloaded_and_only_if_anoth
 ) -> None:
     built = _convert(registry, three[0], tmp_path / "converted")
     recovery = {variant.digest: variant.recovery for variant in make_care().usage().variants}
-    assert recovery[built.digest] is Recovery.NONE
+    assert recovery[built.digest] is Recovery.BUILD
     _copy_elsewhere(database, built)
     usage = make_care().usage()
     assert {variant.digest: variant.recovery for variant in usage.variants}[built.digest] is Recovery.COPY
@@ -191,10 +191,12 @@ def _copy_elsewhere(database: Database, variant: VariantEntry) -> None:
             connection.execute(insert(blob_location).values(values | {"verified_at": now()}))
 
 
-def test_the_last_copy_of_all_stores_stays(
-    make_care: MakeCare, three: list[VariantEntry], registry: Registry, database: Database, tmp_path: Path
+def test_the_last_copy_of_all_stores_of_what_cannot_be_made_again_stays(
+    make_care: MakeCare, add_model: AddModel, registry: Registry, database: Database, tmp_path: Path
 ) -> None:
-    built = _convert(registry, three[0], tmp_path / "converted")
+    source = add_model("v/source", 9, from_hub=False)
+    built = _convert(registry, source, tmp_path / "converted")
+    make_care().evict(variants=[source.digest])
     _copy_elsewhere(database, built)
     with database.change() as connection:
         connection.execute(update(blob_location).where(blob_location.c.store == "another").values(state="quarantined"))

@@ -65,5 +65,5 @@ def test_a_variant_says_who_offers_it_and_how_it_would_come_back(
     assert found[hub.digest].recovery is Recovery.DOWNLOAD
     assert found[mine.digest].recovery is Recovery.NONE
     assert found[built.digest].models == ("v/mine",)
-    assert found[built.digest].recovery is Recovery.NONE
+    assert found[built.digest].recovery is Recovery.BUILD
     assert (found[built.digest].format, found[built.digest].precision) == ("openvino", "fp16")

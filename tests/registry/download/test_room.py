@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from panope_backends.errors import AvailabilityError, CapacityError
-from panope_registry.download import Downloader, Request, room
+from panope_registry.download import Downloader, Request, WantedBlob, room
+from panope_registry.sources.hub import HubSource
 from panope_registry.store import Store
+from panope_registry.testing.hub import HubStandIn
 
 MIB = 1 << 20
 PROGRAM = Path(__file__).with_name("full_disk_program.py")
@@ -64,18 +69,26 @@ def test_files_that_fit_one_by_one_but_not_together_are_refused(store: Store, of
     assert files[0].ranges == []
 
 
-def test_room_is_made_before_refusing(store: Store, offer: Any, free: list[int]) -> None:
-    file = offer()
-    free[0] = MIB
-    asked: list[int] = []
+def test_room_is_promised_once_for_all_files_and_as_long_as_they_come(
+    store: Store, hub: HubStandIn, source: HubSource
+) -> None:
+    hub.add("v/m", {f"{fill}.safetensors": bytes([fill]) * MIB for fill in (0, 1)})
+    repo = source.resolve("v/m")
+    told: list[object] = []
 
-    def make_room(needed: int) -> None:
-        asked.append(needed)
-        free[0] = 6 * MIB
+    class Told:
+        @contextmanager
+        def promise(self, wanted: Sequence[WantedBlob]) -> Iterator[None]:
+            told.append(len(wanted))
+            yield
+            told.append([store.blob_path(each.key).exists() for each in wanted])
 
-    blob = Downloader(store, free_space_floor_bytes=MIB, make_room=make_room).fetch(file.wanted, file.open_at)
-    assert blob.sha256 == file.wanted.sha256
-    assert asked == [5 * MIB]
+    requests = [
+        Request(WantedBlob(file.sha256, None, file.size_bytes), partial(source.open, repo, file.path))
+        for file in repo.files
+    ]
+    Downloader(store, free_space_floor_bytes=0, room=Told()).fetch_many(requests)
+    assert told == [2, [True, True]]
 
 
 def test_a_disk_that_fills_up_meanwhile_leaves_no_half_blob_and_the_download_goes_on_later(

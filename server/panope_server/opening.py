@@ -1,0 +1,44 @@
+"""The registry and the care of its store, as the settings describe them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from panope_server.config import Settings
+
+if TYPE_CHECKING:
+    from panope_registry.care.care import StoreCare
+    from panope_registry.care.entries import Quota
+    from panope_registry.database import Database
+    from panope_registry.registry import Registry
+    from panope_registry.store import Store, VerifyPolicy
+
+
+def open_registry(settings: Settings) -> Registry:
+    """As `Registry.open`; it raises what that raises."""
+    from panope_registry.registry import Registry
+
+    return Registry.open(
+        settings.registry_url, settings.home_path, verify=verify_policy(settings), quota=quota_of(settings)
+    )
+
+
+def care_for(settings: Settings, database: Database, store: Store) -> StoreCare:
+    """Care of a store within the settings' limits."""
+    from panope_registry.care.care import StoreCare
+
+    return StoreCare(database, store, quota=quota_of(settings))
+
+
+def quota_of(settings: Settings) -> Quota:
+    """How much the store may take."""
+    from panope_registry.care.entries import Quota
+
+    return Quota(settings.store.max_size, free_floor_bytes=settings.hub.free_space_bytes)
+
+
+def verify_policy(settings: Settings) -> VerifyPolicy:
+    """When files are hashed again before they are used."""
+    from panope_registry.store import VerifyPolicy
+
+    return VerifyPolicy(settings.store.verify)
