@@ -59,6 +59,21 @@ def _weights_are_here(cli, model):
     return here["model.safetensors"]
 
 
+def test_a_pinned_model_stays_until_it_is_unpinned(cli, hub, tiny):
+    hub.add("acme/other", tiny(seed=5))
+    cli.environment["PANOPE_STORE_MAX_BYTES"] = "1.5MiB"
+    cli("pull", MODEL)
+    (digest,) = cli("pin", MODEL, "--reason", "demo on Monday", "--json").json["variants"]
+    assert "(pinned)" in cli("ls").out
+    assert "demo on Monday" in cli("show", MODEL).out
+    assert "needs 1.0 MB, and 524" in cli("pull", "acme/other", code=1).err
+    assert "is in use: pinned; unpin it first" in cli("rm", MODEL, code=1).err
+    assert "more hexadecimal digits" in cli("unpin", MODEL, "--variant", "abc", code=2).err
+    assert "unpinned" in cli("unpin", MODEL, "--variant", digest[:8]).out
+    cli("rm", MODEL)
+    assert "does not exist" in cli("pin", MODEL, code=1).err
+
+
 def test_a_dry_run_of_gc_removes_nothing(cli):
     cli("pull", MODEL)
     collected = cli("gc", "--dry-run", "--json").json

@@ -84,7 +84,7 @@ class StoreCare:
         Raises:
             NotFoundError: there is no such variant.
         """
-        with leases.keeping(self._database) as connection:
+        with self._database.change() as connection:
             leases.put_pin(connection, variant_digest, who, reason, self._clock())
 
     def unpin(self, variant_digest: str) -> None:
@@ -93,7 +93,7 @@ class StoreCare:
         Raises:
             NotFoundError: there is no such variant.
         """
-        with leases.keeping(self._database) as connection:
+        with self._database.change() as connection:
             leases.take_pin(connection, variant_digest)
 
     def touch(self, variant_digest: str) -> None:

@@ -86,7 +86,9 @@ def _refuse_aliased(connection: Connection, name: str) -> None:
 
 
 def _in_use(name: str, why: tuple[Keep, ...]) -> PreconditionError:
-    return PreconditionError(f"model `{shown(name)}` is in use: {' and '.join(why)}", reason="in_use", field="model")
+    hint = "; unpin it first" if why == (Keep.PINNED,) else ""
+    told = f"model `{shown(name)}` is in use: {' and '.join(why)}{hint}"
+    return PreconditionError(told, reason="in_use", field="model")
 
 
 def _sweep(

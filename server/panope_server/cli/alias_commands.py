@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.opened import opened
+from panope_server.cli.opened import opened, who_asks
 from panope_server.cli.options import ConfigFile, Home, Json
 from panope_server.cli.output import console, print_json, print_table
 
@@ -54,7 +53,7 @@ def set_alias(
 ) -> None:
     """Point an alias to a model, or to one variant of it."""
     with _aliases(home, config) as aliases:
-        entry = aliases.set(name, model, variant_digest=variant, expected=expected, who=_who(), reason=reason)
+        entry = aliases.set(name, model, variant_digest=variant, expected=expected, who=who_asks(), reason=reason)
         _tell(entry, json=json)
 
 
@@ -69,7 +68,7 @@ def rollback(
 ) -> None:
     """Point an alias to where it pointed before."""
     with _aliases(home, config) as aliases:
-        _tell(aliases.rollback(name, _who(), reason, expected=expected), json=json)
+        _tell(aliases.rollback(name, who_asks(), reason, expected=expected), json=json)
 
 
 @alias.command("rm")
@@ -82,7 +81,7 @@ def remove(
 ) -> None:
     """Forget an alias; its history stays."""
     with _aliases(home, config) as aliases:
-        aliases.remove(name, _who(), reason, expected=expected)
+        aliases.remove(name, who_asks(), reason, expected=expected)
     console.print(f"alias {name} is gone", highlight=False)
 
 
@@ -106,13 +105,6 @@ def _aliases(home: str | None, config: Path | None) -> Iterator[Aliases]:
 
     with opened(home, config) as (database, _):
         yield Aliases(database)
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # in a container the user may have no name
-        return "unknown"
 
 
 def _tell(entry: AliasEntry, *, json: bool) -> None:

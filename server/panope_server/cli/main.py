@@ -9,6 +9,7 @@ from panope_server.cli import (
     inspect_commands,
     job_commands,
     model_commands,
+    pin_commands,
     pull_commands,
     registry_commands,
     serve_command,
@@ -32,6 +33,8 @@ app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
 app.command("discover")(registry_commands.discover)
 app.command("files")(store_commands.files)
+app.command("pin")(pin_commands.pin)
+app.command("unpin")(pin_commands.unpin)
 app.command("rm")(store_commands.rm)
 app.command("gc")(store_commands.gc)
 app.command("du")(store_commands.du)

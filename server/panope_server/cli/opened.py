@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,3 +39,11 @@ def opened(home: str | None, config: Path | None) -> Iterator[tuple[Database, St
         fail(error.message)
     finally:
         database.close()
+
+
+def who_asks() -> str:
+    """The user, for those who look later at what was done."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container the user may have no name
+        return "unknown"

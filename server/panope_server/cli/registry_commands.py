@@ -51,7 +51,10 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
             entry.name,
             entry.task or (f"{'/'.join(entry.task_candidates)}?" if entry.task_candidates else "-"),
             entry.architecture or "-",
-            ", ".join(f"{variant.format} {variant.precision}" for variant in entry.variants),
+            ", ".join(
+                f"{variant.format} {variant.precision}{' (pinned)' if variant.pin else ''}"
+                for variant in entry.variants
+            ),
             bytes_text(sum(variant.size_bytes for variant in entry.variants)),
         )
         for entry in entries
@@ -81,6 +84,9 @@ def show(
     for variant in entry.variants:
         console.print(f"  variant {variant.format} {variant.precision}, {bytes_text(variant.size_bytes)}")
         console.print(f"    {variant.digest}")
+        if variant.pin:
+            why = f": {variant.pin.reason}" if variant.pin.reason else ""
+            console.print(f"    pinned by {variant.pin.who}{why}", highlight=False)
         for file in variant.files:
             console.print(f"    {file.path}  {bytes_text(file.size_bytes)}", highlight=False)
 
@@ -142,6 +148,7 @@ def _document(entry: ModelEntry) -> dict[str, Any]:
                 "precision": variant.precision,
                 "size_bytes": variant.size_bytes,
                 "derived_from": variant.derived_from,
+                "pinned": variant.pin is not None,
                 "files": [{"path": f.path, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in variant.files],
             }
             for variant in entry.variants
