@@ -65,6 +65,7 @@ class Device:
         precisions: computed natively, fastest first, such as `("bf16", "fp32")`.
         available: whether models can be loaded there now.
         reason: why not, or what to know.
+        engine_version: of the libraries that compute; what was measured with others is not believed.
     """
 
     backend: str
@@ -74,6 +75,7 @@ class Device:
     precisions: tuple[str, ...] = ("fp32",)
     available: bool = True
     reason: str = ""
+    engine_version: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ PROBE = "panope_backends.probe"
 PROBE_TIMEOUT_SECONDS = 120.0
 
 #: Raised when the probe answers in another form.
-ANSWERS = 2
+ANSWERS = 3
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from panope_backends.api import ModelFacts
-from panope_backends.errors import DataLossError, PanopeError, PreconditionError
+from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
+from panope_registry.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
-from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.leases import ModelLeases
+from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.programs import run_program
-from panope_server.runtime.selection import Candidate, candidates
+from panope_server.runtime.ranking import Candidate
+from panope_server.runtime.selection import Choice, Machine, choose
 from panope_server.runtime.targets import Target
 from panope_server.runtime.wish import ANYTHING, Wish
 
@@ -32,13 +36,23 @@ class Preparer:
     """Makes plans.
 
     Args:
+        profiles: what was measured.
+        memory: what is free on each device; what is about to be loaded is taken from it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
     """
 
     def __init__(
-        self, settings: Settings, registry: Registry, hardware: Hardware, leases: ModelLeases | None = None
+        self,
+        settings: Settings,
+        registry: Registry,
+        hardware: Hardware,
+        profiles: Profiles,
+        memory: DeviceMemory,
+        leases: ModelLeases | None = None,
     ) -> None:
         self._leases = leases
+        self._profiles = profiles
+        self._memory = memory
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
@@ -56,30 +70,37 @@ class Preparer:
             PanopeError: there is none.
         """
         entry = await asyncio.to_thread(self._registry.model, target.model)
-        ways = await self.ways(entry, replace(wish, variant=target.variant or wish.variant))
+        choice = await self.choose(entry, replace(wish, variant=target.variant or wish.variant))
         failures: list[str] = []
-        for way in ways:
+        for way, reason in zip(choice.ways, choice.reasons, strict=True):
+            self._memory.take(target.key, way.device, way.need_bytes)
             try:
-                return await self._plan(entry, target.key, way, failures)
+                return await self._plan(entry, target.key, way, "; ".join([reason, *failures]))
             except DataLossError:
                 raise
             except PanopeError as error:
                 _log.warning("way_failed", model=target.key, backend=way.device.backend, error=error.message)
                 failures.append(f"{way.device.backend} failed: {error.message}")
-                if way is ways[-1]:
+                if way is choice.ways[-1]:
                     raise
         raise AssertionError("candidates are never empty")
 
-    async def ways(self, entry: ModelEntry, wish: Wish = ANYTHING) -> list[Candidate]:
-        """Every way to run a model, best first; PreconditionError with the reasons when there is none."""
+    async def choose(self, entry: ModelEntry, wish: Wish = ANYTHING) -> Choice:
+        """Every way to run a model, best first; `selection.choose` tells of the errors."""
         settings = self._settings
         wish = replace(wish, backend=wish.backend or settings.backend, precision=wish.precision or settings.precision)
-        sources = [find_variant(entry, wish.variant)] if wish.variant else _sources(entry)
-        return await candidates(
-            sources, lambda v: _facts(entry, v), await self._hardware.probe(), self._hardware.supports, wish
-        )
+        machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
+        profiles = await self._measured(entry)
+        return await choose(entry, partial(_facts, entry), machine, wish, profiles, settings.workers.instances)
 
-    async def _plan(self, entry: ModelEntry, key: str, way: Candidate, failures: list[str]) -> LoadPlan:
+    async def _measured(self, entry: ModelEntry) -> Sequence[Profile]:
+        """What was measured of the model; nothing while the database is away, which stops no loading."""
+        try:
+            return await asyncio.to_thread(self._profiles.of_variants, [each.digest for each in entry.variants])
+        except AvailabilityError:
+            return ()
+
+    async def _plan(self, entry: ModelEntry, key: str, way: Candidate, reason: str) -> LoadPlan:
         variant = way.variant if way.conversion is None else await self._converted(entry, way)
         folder = await self._held_folder(key, variant.digest)
         cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
@@ -95,7 +116,7 @@ class Preparer:
             weights_precision=variant.precision,
             folder=folder,
             cache_folder=cache,
-            reason="; ".join([way.reason, *failures]),
+            reason=reason,
         )
 
     async def _held_folder(self, key: str, digest: str) -> Path:
@@ -144,13 +165,6 @@ class Preparer:
             )
         _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
         return variant
-
-
-def _sources(entry: ModelEntry) -> list[VariantEntry]:
-    """The variants that the model came with; conversions are found again by their source."""
-    sources = [variant for variant in entry.variants if variant.derived_from is None]
-    # What is not here would have to be downloaded first; with nothing here, opening it tells so.
-    return [variant for variant in sources if variant.is_here] or sources
 
 
 def _facts(entry: ModelEntry, variant: VariantEntry) -> ModelFacts:

@@ -33,6 +33,7 @@ class CpuBackend(Backend):
                 _native(),
                 available=len(missing) < len(_PACKAGES),
                 reason=f"not installed: {', '.join(missing)}" if missing else "",
+                engine_version=", ".join(f"{package} {version_of(package)}" for package, _ in _PACKAGES.values()),
             ),
         )
 

@@ -1,0 +1,94 @@
+"""How much memory models can still take on each device.
+
+Two counts, and the smaller one holds: what the system says is free, less what models that are being loaded will take;
+and what the device has, less what all loaded models were said to need. The first sees other programs, the second sees
+weights that lie in mapped files, which the system counts as free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from panope_backends.api import Device
+
+HOST = "host"
+"""The memory that all backends' processors share."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class _Taken:
+    place: str
+    size_bytes: int
+    is_loading: bool
+
+
+class DeviceMemory:
+    """Remembers what the models of this server take. For one event loop.
+
+    Args:
+        cgroup: where the limits of a container are.
+    """
+
+    def __init__(self, cgroup: Path = _CGROUP) -> None:
+        self._cgroup = cgroup
+        self._taken: dict[str, _Taken] = {}
+
+    def take(self, key: str, device: Device, size_bytes: int) -> None:
+        """A model begins to load there; it takes the place of what it took before."""
+        self._taken[key] = _Taken(_place(device), size_bytes, is_loading=True)
+
+    def loaded(self, key: str) -> None:
+        """A model has loaded: the system sees what it takes."""
+        if (taken := self._taken.get(key)) is not None:
+            self._taken[key] = _Taken(taken.place, taken.size_bytes, is_loading=False)
+
+    def give_back(self, key: str) -> None:
+        """A model is gone."""
+        self._taken.pop(key, None)
+
+    def free_bytes(self, device: Device) -> int | None:
+        """What one more model can take; None when nobody knows."""
+        place = _place(device)
+        there = [taken for taken in self._taken.values() if taken.place == place]
+        counts = [device.memory_bytes - sum(taken.size_bytes for taken in there)] if device.memory_bytes else []
+        if place == HOST:
+            counts.append(self._host_free() - sum(taken.size_bytes for taken in there if taken.is_loading))
+        return max(0, min(counts)) if counts else None
+
+    def _host_free(self) -> int:
+        free = int(psutil.virtual_memory().available)
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            most, now = _number(self._cgroup / limit), _number(self._cgroup / used)
+            if most is not None and now is not None:
+                free = min(free, most - now + self._cached((self._cgroup / used).parent / "memory.stat", cached))
+        return free
+
+    def _cached(self, file: Path, name: str) -> int:
+        """What the container's files take in memory and give up when it is needed."""
+        lines = (line.split() for line in _text(file).splitlines())
+        return next((int(parts[1]) for parts in lines if len(parts) == 2 and parts[0] == name), 0)
+
+
+def _place(device: Device) -> str:
+    """Where its memory is: devices of several backends may be one."""
+    return HOST if device.name.partition(".")[0] == "CPU" else device.name
+
+
+def _number(file: Path) -> int | None:
+    text = _text(file).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""  # no container, or not Linux
