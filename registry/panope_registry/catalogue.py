@@ -196,6 +196,7 @@ def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> 
             row.commit,
             row.ref or "",
             row.preferred_format or "",
+            row.preferred_precision or "",
             tuple(row.task_candidates or ()),
         )
         for row in models

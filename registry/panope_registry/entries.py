@@ -141,6 +141,7 @@ class ModelEntry:
         commit: of the revision that is served.
         ref: the branch, tag or commit that was asked for; empty for a folder.
         preferred_format: of variants, as asked for at registration; empty when nothing was.
+        preferred_precision: likewise.
         task_candidates: the tasks among which somebody must decide; empty when none must.
     """
 
@@ -155,4 +156,5 @@ class ModelEntry:
     commit: str = ""
     ref: str = ""
     preferred_format: str = ""
+    preferred_precision: str = ""
     task_candidates: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What the names of precisions tell: `fp32`, `bf16`, `int8`, `q4_k_m`, `iq2_xs` …"""
+"""What the names of precisions tell, such as `fp32`, `bf16`, `int8`, `q4_k_m` and `iq2_xs`."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from panope_registry.aliases import Aliases
 from panope_registry.database import Database, open_engine
 from panope_registry.instances import Instances
 from panope_registry.jobs import Jobs
+from panope_registry.profiles import Profiles
 from panope_registry.serving import Serving
 from panope_registry.store import Store
 from panope_server.config import Settings
@@ -127,7 +128,17 @@ class App:
             presence.changed()
 
         manager = ModelManager(
-            settings, registry, hardware, metrics, state_changed, jobs, board, aliases, leases, store.id
+            settings,
+            registry,
+            hardware,
+            metrics,
+            state_changed,
+            jobs,
+            board,
+            aliases,
+            leases,
+            Profiles(database),
+            store.id,
         )
         stack.push_async_callback(manager.close)
         await manager.start()

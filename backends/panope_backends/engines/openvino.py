@@ -122,9 +122,7 @@ class OpenVinoBackend(Backend):
         if kind in _MEMORY and _MEMORY[kind] in core.get_property(name, "SUPPORTED_PROPERTIES"):
             memory = int(core.get_property(name, _MEMORY[kind]))
         description = str(core.get_property(name, "FULL_DEVICE_NAME")).strip()
-        return Device(
-            self.name, name, description, memory, self._native(name), engine_version=version_of("openvino")
-        )
+        return Device(self.name, name, description, memory, self._native(name), engine_version=version_of("openvino"))
 
     def _native(self, device: str) -> tuple[str, ...]:
         listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")

@@ -10,11 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
 from panope_backends.errors import PanopeError
+from panope_registry.database import Database, open_engine
+from panope_registry.profiles import Profiles
 from panope_registry.registry import Registry
 from panope_server.config import Settings
 from panope_server.observability.metrics import panope_version
 from panope_server.runtime.envoy import envoy_binary
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.prepare import Preparer
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
@@ -103,14 +106,16 @@ async def _devices(hardware: Hardware) -> list[Finding]:
 
 
 async def _models(settings: Settings, registry: Registry, hardware: Hardware) -> list[Finding]:
-    preparer = Preparer(settings, registry, hardware)
+    database = Database(open_engine(settings.registry_url))
+    preparer = Preparer(settings, registry, hardware, Profiles(database), DeviceMemory())
     findings = []
     for entry in registry.models(limit=100):
         try:
-            way = (await preparer.ways(entry))[0]
+            choice = await preparer.choose(entry)
         except PanopeError as error:
             findings.append(Finding(what=f"model {entry.name}", ok=False, detail=error.message))
             continue
-        detail = f"{way.device.backend} {way.device.name} in {way.precision}: {way.reason}"
+        detail = f"{choice.ways[0].label}: {choice.reasons[0]}"
         findings.append(Finding(what=f"model {entry.name}", ok=True, detail=detail))
+    database.close()
     return findings

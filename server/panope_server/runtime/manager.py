@@ -14,6 +14,7 @@ from panope_backends.errors import NotFoundError, PanopeError, PreconditionError
 from panope_registry.aliases import Aliases
 from panope_registry.entries import EVERY_MODEL
 from panope_registry.jobs import Jobs
+from panope_registry.profiles import Profiles
 from panope_registry.registry import ModelEntry, ModelFilter, Registry, VariantEntry
 from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
@@ -22,6 +23,7 @@ from panope_server.runtime.downloads import Downloads
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
+from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
@@ -43,6 +45,7 @@ class ModelManager:
 
     Args:
         on_state: told after every change of a model's state.
+        profiles: what was measured, by which ways to run models are chosen.
         leases: keep the files of loaded models in the store.
         jobs: where downloads are asked for.
         board: where they are followed.
@@ -61,6 +64,7 @@ class ModelManager:
         board: JobBoard,
         aliases: Aliases,
         leases: ModelLeases,
+        profiles: Profiles,
         store: str,
     ) -> None:
         self._settings = settings
@@ -69,7 +73,8 @@ class ModelManager:
         self._metrics = metrics
         self._on_state = on_state
         self._leases = leases
-        self._preparer = Preparer(settings, registry, hardware, leases)
+        self._memory = DeviceMemory()
+        self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases)
         self._targets = Targets(aliases)
         self._downloads = Downloads(self._fresh_entry, jobs, board, store)
         self._runtimes: dict[str, ModelRuntime] = {}
@@ -178,6 +183,7 @@ class ModelManager:
         entry = await self._entry(target.model)
         keys = [target.key] if target.variant else self._keys_of(target.model)
         await asyncio.gather(*(self._runtimes[key].unload() for key in keys if key in self._runtimes))
+        await asyncio.gather(*self._releases)  # so that who is told may remove the files
         return self._view(entry)
 
     async def devices(self) -> Sequence[Device]:
@@ -241,7 +247,10 @@ class ModelManager:
     def _state_changed(self, name: str, state: ModelState) -> None:
         """Tells it on; a model without workers needs its files no longer."""
         self._on_state(name, state)
+        if state is ModelState.SERVING:
+            self._memory.loaded(name)
         if state in (ModelState.UNLOADED, ModelState.FAILED):
+            self._memory.give_back(name)
             release = asyncio.ensure_future(self._leases.release(name))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)

@@ -129,13 +129,13 @@ class _Search:
         self._wish = wish
         self._profiles = profiles
         self._instances = instances
+        # To compute in; a quantized precision is that of the weights.
+        self._asked = "" if is_quantized(wish.precision) else wish.precision
         self._variants = {variant.digest: variant for variant in entry.variants}
 
     async def look_at(self, variant: VariantEntry) -> None:
         """Takes in the ways to run a variant."""
-        devices = [
-            device for device in self._machine.probe.devices if self._wish.backend in ("", device.backend)
-        ]
+        devices = [device for device in self._machine.probe.devices if self._wish.backend in ("", device.backend)]
         if reason := self._unusable(variant):
             self.refused.append(Refusal(_name(variant), reason))
             return
@@ -184,9 +184,8 @@ class _Search:
         """A way, or why there is none; empty where the result of a conversion is a way of its own."""
         if not device.available:
             return device.reason or "not available"
-        asked = "" if is_quantized(self._wish.precision) else self._wish.precision
-        if asked and asked not in device.precisions:
-            return f"computes in {', '.join(device.precisions)}, not in {asked}"
+        if self._asked and self._asked not in device.precisions:
+            return f"computes in {', '.join(device.precisions)}, not in {self._asked}"
         place = (device.backend, device.name)
         support = direct.get(place, Support(Level.NONE, "no answer"))
         if support.level is not Level.NONE:
@@ -220,12 +219,11 @@ class _Search:
 
     def _way(self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None) -> Candidate:
         profile = self._profile(variant, device) if conversion is None else None
-        asked = "" if is_quantized(self._wish.precision) else self._wish.precision
         measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
         return Candidate(
             variant,
             device,
-            asked or measured,
+            self._asked or measured,
             support.level,
             conversion,
             support.reason,
@@ -242,7 +240,7 @@ class _Search:
             for profile in self._profiles
             if profile.variant_digest == variant.digest
             and (profile.backend, profile.engine_version, profile.device, profile.workload) == like
-            and self._wish.precision in ("", profile.precision, variant.precision)
+            and self._asked in ("", profile.precision)
         ]
         return max(found, key=lambda profile: profile.items_per_second, default=None)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from panope_backends.api import Backend, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
+from panope_backends.engines.packages import version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.transformer import transformer_support
 from panope_backends.errors import PreconditionError
