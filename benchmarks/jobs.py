@@ -1,34 +1,43 @@
-"""How many jobs a second are claimed and finished, by 1 to 8 processes, on SQLite and on a real PostgreSQL.
+"""How many jobs a second are claimed and finished, by 1 to 8 processes, and how soon another process begins one.
 
     .venv/bin/python benchmarks/jobs.py [JOBS]
 
-Each process claims and ends jobs as fast as it can; nothing is done for them. Every job must be claimed exactly once.
+On SQLite and on a real PostgreSQL. Each process claims and ends jobs as fast as it can; nothing is done for them. Every
+job must be claimed exactly once. Then one process asks for jobs now and then, and a runner in another tells when its
+handler begins.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from panope_registry.database import Database, open_engine
-from panope_registry.jobs import Backoff, JobProgress, Jobs
+from panope_registry.jobs import Backoff, JobProgress, Jobs, Runner
 from panope_registry.jobs.claims import Claims
 from panope_registry.schema import migrate
 
 PROCESSES = (1, 2, 4, 8)
+ASKED = 40
 
 
 def main() -> None:
     if sys.argv[1:2] == ["work"]:
         work(sys.argv[2])
+        return
+    if sys.argv[1:2] == ["serve"]:
+        serve(sys.argv[2])
         return
     count = int(sys.argv[1]) if sys.argv[1:] else 2000
     print(f"{count} jobs each time, {os.cpu_count()} cores")
@@ -49,7 +58,28 @@ def measure(name: str, url: str, count: int) -> None:
         enqueued = count / (time.perf_counter() - began)
         per_second = race(url, processes, ids)
         print(f"{name:12}{processes:10}{per_second:10.0f}{enqueued:12.0f}")
+    began_after = sorted(pauses(url, jobs))
+    median, worst = statistics.median(began_after), began_after[-1]
+    print(f"{name:12} begun in another process after {median * 1e3:.0f} ms (median), {worst * 1e3:.0f} ms (worst)")
     engine.dispose()
+
+
+def pauses(url: str, jobs: Jobs) -> list[float]:
+    """Seconds from the wish to the handler."""
+    command = [sys.executable, __file__, "serve", url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == "ready\n"
+        time.sleep(2)  # it looks for jobs by itself now and then, and has begun to
+        asked = {}
+        for _ in range(ASKED):
+            time.sleep(random.uniform(0.1, 0.4))
+            began = time.monotonic()
+            asked[jobs.enqueue("wait", {}).id] = began
+        while not all(jobs.get(job_id).status.is_final for job_id in asked):
+            time.sleep(0.05)
+        runner.communicate("\n")
+    return [jobs.get(job_id).result["began"] - began for job_id, began in asked.items()]
 
 
 def race(url: str, processes: int, ids: set[int]) -> float:
@@ -85,6 +115,20 @@ def work(url: str) -> None:
             assert claims.succeed(claim, {}, JobProgress())
             done.append(claim.job.id)
     print(*done)
+
+
+def serve(url: str) -> None:
+    """A runner as a server has it, until a line comes."""
+    database = Database(open_engine(url))
+    stop = threading.Event()
+    runner = Runner(Jobs(database), {"wait": lambda _: {"began": time.monotonic()}}, owner="benchmark", concurrency=4)
+    thread = threading.Thread(target=runner.run, args=(stop,))
+    thread.start()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    stop.set()
+    thread.join()
+    database.close()
 
 
 @contextmanager

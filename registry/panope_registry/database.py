@@ -19,6 +19,16 @@ from panope_registry.records import change_counter
 
 BUSY_TIMEOUT_SECONDS = 30
 
+_POSTGRES_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that vanished without a word, with its network, is given up within half a minute or so. In seconds, the last
+in milliseconds; what the URL says counts first."""
+
 _BEGIN = "panope_begin"
 """The execution option that says how a SQLite transaction begins."""
 
@@ -74,7 +84,8 @@ def open_engine(database_url: str) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        patient = {name: value for name, value in _POSTGRES_PATIENCE.items() if name not in url.query}
+        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient)
     except ModuleNotFoundError:
         raise PreconditionError(
             "PostgreSQL needs the package `psycopg[binary]`", reason="driver_not_installed"

@@ -1,4 +1,4 @@
-"""Wakes the runners of this process; those of others look again by themselves."""
+"""Wakes the runners of this process; `waking` rings it for what other processes do."""
 
 from __future__ import annotations
 

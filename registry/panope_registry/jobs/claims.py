@@ -18,6 +18,7 @@ from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
 from panope_registry.jobs.graph import settle
 from panope_registry.jobs.statements import HELD, NO_LEASE, Statements
+from panope_registry.jobs.waking import announce
 
 
 class Hold(Enum):
@@ -106,6 +107,14 @@ class Claims:
             return Hold.LOST
         return Hold.KEPT if kept.cancel_requested_at is None else Hold.CANCELLED
 
+    def cancelled(self, claims: Collection[Claim]) -> list[Claim]:
+        """Those that somebody wants to end; asks without a lock."""
+        wanted = select(job.c.id, job.c.lease_token).where(job.c.id.in_([claim.job.id for claim in claims]))
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.where(job.c.cancel_requested_at.is_not(None)))
+            found = {(row.id, row.lease_token) for row in rows}
+        return [claim for claim in claims if (claim.job.id, claim.token) in found]
+
     def succeed(self, claim: Claim, result: Mapping[str, Any], progress: JobProgress) -> bool:
         """Ends the job with what its handler returned."""
         error = {"error_reason": "", "error_message": "", "retryable": False}
@@ -125,6 +134,7 @@ class Claims:
         with self._database.write() as connection:
             if _cancel_requested(connection, claim):
                 return self._finish(connection, claim, JobStatus.CANCELLED, {})
+            announce(connection)
             values = {"attempt": job.c.attempt - 1, "run_at": self._clock(connection)}
             return _release(connection, claim, {"status": JobStatus.QUEUED, **values})
 

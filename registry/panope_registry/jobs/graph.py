@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, select, update
 from panope_registry.job_records import job, job_need
 from panope_registry.jobs.clock import Clock
 from panope_registry.jobs.entries import JobStatus
+from panope_registry.jobs.waking import announce
 
 _needed = job.alias("needed")
 
@@ -47,7 +48,10 @@ def settle(connection: Connection, finished: Sequence[int], clock: Clock) -> Non
     while connection.execute(failed).rowcount:  # each round reaches those that need the ones before
         pass
     unfinished = exists(needs.where(_needed.c.status != JobStatus.SUCCEEDED))
-    connection.execute(update(job).where(waits, ~unfinished).values(status=JobStatus.QUEUED, run_at=moment))
+    if connection.execute(
+        update(job).where(waits, ~unfinished).values(status=JobStatus.QUEUED, run_at=moment)
+    ).rowcount:
+        announce(connection)
 
 
 def _find_dependents() -> Select[tuple[int]]:

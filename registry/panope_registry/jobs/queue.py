@@ -24,6 +24,7 @@ from panope_registry.jobs.bell import Bell
 from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.entries import JobEntry, JobStatus
 from panope_registry.jobs.graph import lock, lock_with_descendants, settle
+from panope_registry.jobs.waking import announce
 from panope_registry.names import shown
 
 _ENQUEUE_TRIES = 10
@@ -165,6 +166,7 @@ class Jobs:
             running = update(job).where(mine, job.c.status == JobStatus.RUNNING, job.c.cancel_requested_at.is_(None))
             connection.execute(running.values(cancel_requested_at=moment))
             settle(connection, ended, self.clock)
+            announce(connection)
             entry = _found(connection, job_id)
         self.bell.ring()
         return entry
@@ -189,6 +191,7 @@ class Jobs:
                 moment = self.clock(connection)
                 fresh = {**_FRESH, "status": _first_status(connection, entry.depends_on), "run_at": moment}
                 connection.execute(update(job).where(job.c.id == job_id).values(fresh))
+                announce(connection)
                 entry = _found(connection, job_id)
         except IntegrityError:
             raise AlreadyExistsError(
@@ -208,6 +211,7 @@ class Jobs:
         status = _first_status(connection, depends_on)
         values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
         entry = reading.entry_of(connection.execute(_INSERT, values).one())
+        announce(connection)
         if not depends_on:
             return entry
         connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": each} for each in depends_on])

@@ -15,6 +15,7 @@ from panope_registry.jobs.backoff import Backoff, failure_of
 from panope_registry.jobs.claims import Claim, Claims, Hold
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
 from panope_registry.jobs.queue import Jobs
+from panope_registry.jobs.waking import hearing
 
 Handler = Callable[[JobContext], Mapping[str, Any]]
 """Does a job and returns its result, which goes through JSON. It may run again after a crash at any point, so it must
@@ -61,7 +62,8 @@ class Runner:
             owner: tells people who runs a job.
             concurrency: jobs at a time.
             lease_seconds: how long a job stays this runner's without word of it.
-            tick_seconds: between two looks for due jobs, and two renewals of each lease with its progress.
+            tick_seconds: between two renewals of each lease with its progress, and two looks for due jobs when nothing
+                is heard of any.
             grace_seconds: how long handlers may take to end when the runner stops.
             backoff: how long jobs wait after an attempt that failed.
             store: the id of the store that its handlers write to; it takes jobs for that one and for any.
@@ -73,6 +75,7 @@ class Runner:
         self._grace_seconds = grace_seconds
         self._reap_every = lease_seconds / 3
         self._reap_at = 0.0
+        self._renew_at = 0.0
         self._claims = Claims(
             jobs.database,
             jobs.clock,
@@ -93,14 +96,20 @@ class Runner:
         left behind in their threads, and their jobs become free when the leases end.
         """
         self._abandoned.clear()
-        while not stop.is_set():
-            heard = self._jobs.bell.count
-            self._guarded(self._tick)
-            self._rest(heard, stop)
+        with hearing(self._jobs.database, self._jobs.bell):
+            while not stop.is_set():
+                heard = self._jobs.bell.count
+                self._guarded(self._tick)
+                self._rest(heard, stop)
         self._drain()
 
     def _tick(self) -> None:
-        self._renew()
+        """Does what is due; a ring of the bell may mean a new job, or a wish that one should end."""
+        if time.monotonic() >= self._renew_at:
+            self._renew_at = time.monotonic() + self._tick_seconds
+            self._renew()
+        else:
+            self._hear_wishes()
         if time.monotonic() >= self._reap_at:
             self._claims.reap()
             self._reap_at = time.monotonic() + self._reap_every
@@ -115,6 +124,13 @@ class Runner:
             elif hold is Hold.LOST:
                 # Also when its thread has just ended the job: then nobody hears this.
                 attempt.context.interrupt(LeaseLost())
+
+    def _hear_wishes(self) -> None:
+        attempts = self._attempts()
+        cancelled = self._claims.cancelled([attempt.claim for attempt in attempts]) if attempts else []
+        for attempt in attempts:
+            if attempt.claim in cancelled:
+                attempt.context.interrupt(JobCancelled())
 
     def _start_next(self) -> bool:
         claim = self._claims.claim(self._handlers)
@@ -176,7 +192,7 @@ class Runner:
 
     def _rest(self, heard: int, stop: threading.Event) -> None:
         """Until the next tick, a ring of the bell, or the end."""
-        end = time.monotonic() + self._tick_seconds
+        end = max(self._renew_at, time.monotonic())
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             if self._jobs.bell.wait(heard, min(left, _LOOK_SECONDS)):
                 return
