@@ -1,13 +1,17 @@
-"""Questions to the database."""
+"""Questions to the database.
+
+The statements of the questions that are asked most are made once: making them costs as much as their answers.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Row, Select, and_, literal, select
+from sqlalchemy import CTE, ColumnElement, Connection, Row, Select, and_, bindparam, literal, select
 
 from panope_registry.entries import FileEntry, ModelEntry, ModelFilter, PinEntry, VariantEntry
 from panope_registry.kinds import SUPPORTING
@@ -28,7 +32,13 @@ from panope_registry.records import (
 
 _LAST_CHARACTER = "\U0010ffff"
 
+MODELS_AT_ONCE = 500
+"""In one question; databases have limits."""
+
 _PINNED = (pin.c.who.label("pin_who"), pin.c.reason.label("pin_reason"), pin.c.created_at.label("pin_created_at"))
+
+
+_SERVED = and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_id == model.c.revision_id)
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,15 @@ class VariantFacts:
 def find_models(connection: Connection, store: str, *, only: ModelFilter, after: str, limit: int) -> list[ModelEntry]:
     """Models as one store has them, ordered by name, those after `after`."""
     wanted = select(model.c.id).where(model.c.name > after, *_conditions(only)).order_by(model.c.name).limit(limit)
-    return _entries(connection, store, wanted)
+    ids = connection.execute(wanted).scalars().all()
+    batches = (ids[start : start + MODELS_AT_ONCE] for start in range(0, len(ids), MODELS_AT_ONCE))
+    return [entry for batch in batches for entry in _entries(connection, store, batch)]
 
 
 def find_model(connection: Connection, store: str, name: str) -> ModelEntry | None:
     """The model of that name, as one store has it."""
-    return next(iter(_entries(connection, store, select(model.c.id).where(model.c.name == name))), None)
+    found = connection.execute(select(model.c.id).where(model.c.name == name)).scalars().all()
+    return next(iter(_entries(connection, store, found)), None)
 
 
 def find_hints(connection: Connection, name: str) -> tuple[str, ...]:
@@ -166,23 +179,27 @@ def _conditions(only: ModelFilter) -> Iterator[ColumnElement[bool]]:
     if only.not_names:
         yield model.c.name.not_in(only.not_names)
     if only.format:
-        offered = _offered(select(model.c.id), "offered_at_all")
-        of_format = select(offered.c.model_id).join(variant, variant.c.id == offered.c.variant_id)
-        yield model.c.id.in_(of_format.where(variant.c.format == only.format))
+        yield model.c.id.in_(_with_format(only.format))
 
 
-def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> list[ModelEntry]:
-    """Four queries for any number of models."""
-    ids = wanted.subquery()
-    models = connection.execute(
-        select(model, revision.c.config, revision.c.commit, revision.c.ref, repo.c.source)
-        .join(revision, revision.c.id == model.c.revision_id)
-        .join(repo, repo.c.id == revision.c.repo_id)
-        .where(model.c.id.in_(select(ids.c.id)))
-        .order_by(model.c.name)
-    ).all()
+def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema's word
+    """The models that offer a variant of a format: upwards from those variants, as few models offer most formats."""
+    line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.format == format)
+    made_of = line.cte("made_of", recursive=True)
+    made_of = made_of.union(
+        select(variant.c.id, variant.c.derived_from_id).join(made_of, variant.c.id == made_of.c.derived_from_id)
+    )
+    offers = model.join(model_variant, _SERVED).join(made_of, made_of.c.id == model_variant.c.variant_id)
+    return select(model.c.id).select_from(offers)
+
+
+def _entries(connection: Connection, store: str, model_ids: Sequence[int]) -> list[ModelEntry]:
+    """By name; four queries for any number of models."""
+    if not model_ids:
+        return []
+    models = connection.execute(_models_asked(), {"model_ids": model_ids}).all()
     configs = {row.id: row.config for row in models}
-    variants = _variants_of(connection, store, _offered(select(ids.c.id)), configs)
+    variants = _variants_of(connection, store, model_ids, configs)
     return [
         ModelEntry(
             row.name,
@@ -203,16 +220,24 @@ def _entries(connection: Connection, store: str, wanted: Select[tuple[int]]) -> 
     ]
 
 
-def _offered(model_ids: Select[tuple[int]], name: str = "offered") -> CTE:
+@cache
+def _models_asked() -> Select[Any]:
+    return (
+        select(model, revision.c.config, revision.c.commit, revision.c.ref, repo.c.source)
+        .join(revision, revision.c.id == model.c.revision_id)
+        .join(repo, repo.c.id == revision.c.repo_id)
+        .where(model.c.id.in_(bindparam("model_ids", expanding=True)))
+        .order_by(model.c.name)
+    )
+
+
+def _offered() -> CTE:
     """Model and variant: those of the served revision, and downwards what was converted from them."""
     offered = (
         select(model.c.id.label("model_id"), model_variant.c.variant_id, literal(0).label("depth"))
-        .join(
-            model_variant,
-            and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_id == model.c.revision_id),
-        )
-        .where(model.c.id.in_(model_ids))
-        .cte(name, recursive=True)
+        .join(model_variant, _SERVED)
+        .where(model.c.id.in_(bindparam("model_ids", expanding=True)))
+        .cte("offered", recursive=True)
     )
     return offered.union_all(
         select(offered.c.model_id, variant.c.id, offered.c.depth + 1).join(
@@ -221,31 +246,34 @@ def _offered(model_ids: Select[tuple[int]], name: str = "offered") -> CTE:
     )
 
 
-def _variants_of(
-    connection: Connection, store: str, offered: CTE, configs: Mapping[int, Mapping[str, Any]]
-) -> dict[int, list[VariantEntry]]:
-    """Model id -> its variants."""
-    source = variant.alias("source")
-    rows = connection.execute(
+@cache
+def _variants_asked() -> Select[Any]:
+    offered, source = _offered(), variant.alias("source")
+    return (
         select(offered.c.model_id, variant, source.c.digest.label("source_digest"), *_PINNED)
         .join(variant, variant.c.id == offered.c.variant_id)
         .outerjoin(source, source.c.id == variant.c.derived_from_id)
         .outerjoin(pin, pin.c.variant_id == variant.c.id)
         .order_by(offered.c.depth, variant.c.id)
-    ).all()
-    contents = _contents(connection, store, select(offered.c.variant_id))
+    )
+
+
+def _variants_of(
+    connection: Connection, store: str, model_ids: Sequence[int], configs: Mapping[int, Mapping[str, Any]]
+) -> dict[int, list[VariantEntry]]:
+    """Model id -> its variants."""
+    rows = connection.execute(_variants_asked(), {"model_ids": model_ids}).all()
+    contents = _contents(connection, store, list({row.id for row in rows}))
     variants: dict[int, list[VariantEntry]] = defaultdict(list)
     for row in rows:
         variants[row.model_id].append(_variant_entry(row, row.source_digest, contents[row.id], configs[row.model_id]))
     return variants
 
 
-def _contents(
-    connection: Connection, store: str, variant_ids: Sequence[int] | Select[tuple[int]]
-) -> dict[int, _Content]:
-    """Variant id -> what it consists of, and what of that one store has."""
-    contents: dict[int, _Content] = defaultdict(_Content)
-    rows = connection.execute(
+@cache
+def _files_asked() -> Select[Any]:
+    location = and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == bindparam("store"))
+    return (
         select(
             variant_file.c.variant_id,
             variant_file.c.path,
@@ -256,22 +284,34 @@ def _contents(
         )
         .join(blob, blob.c.sha256 == variant_file.c.sha256)
         .join(component, component.c.id == variant_file.c.component_id)
-        .outerjoin(blob_location, and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store))
-        .where(variant_file.c.variant_id.in_(variant_ids))
+        .outerjoin(blob_location, location)
+        .where(variant_file.c.variant_id.in_(bindparam("variant_ids", expanding=True)))
         .order_by(variant_file.c.path)
     )
-    for row in rows:
-        content = contents[row.variant_id]
-        content.files.append(FileEntry(row.path, row.sha256, row.size_bytes))
-        content.weights_bytes += 0 if row.part in SUPPORTING else row.size_bytes
-        if not row.is_here:
-            content.missing[row.sha256] = row.size_bytes
-    elsewhere = connection.execute(
+
+
+@cache
+def _bases_asked() -> Select[Any]:
+    return (
         select(component.c.variant_id, component.c.repo_name)
-        .where(component.c.variant_id.in_(variant_ids), component.c.repo_name.is_not(None))
+        .where(component.c.variant_id.in_(bindparam("variant_ids", expanding=True)), component.c.repo_name.is_not(None))
         .order_by(component.c.id)
     )
-    for variant_id, name in elsewhere:
+
+
+def _contents(connection: Connection, store: str, variant_ids: Sequence[int]) -> dict[int, _Content]:
+    """Variant id -> what it consists of, and what of that one store has."""
+    contents: dict[int, _Content] = defaultdict(_Content)
+    if not variant_ids:
+        return contents
+    rows = connection.execute(_files_asked(), {"variant_ids": variant_ids, "store": store}).all()
+    for variant_id, path, sha256, size, part, is_here in rows:
+        content = contents[variant_id]
+        content.files.append(FileEntry(path, sha256, size))
+        content.weights_bytes += 0 if part in SUPPORTING else size
+        if not is_here:
+            content.missing[sha256] = size
+    for variant_id, name in connection.execute(_bases_asked(), {"variant_ids": variant_ids}):
         contents[variant_id].bases.append(name)
     return contents
 
