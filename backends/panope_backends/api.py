@@ -84,10 +84,12 @@ class ModelFacts:
 
     Attributes:
         name: `vendor/name`.
-        format: of the files at hand: `safetensors`, `openvino`, `onnx` or `gguf`.
+        format: of the files at hand: `safetensors`, `openvino`, `onnx`, `gguf` or `pytorch`.
         task: such as `embed`; empty when unknown.
         architecture: the class that the checkpoint names, such as `BertModel`; empty when unknown.
         config: the parsed config.json; empty when there is none.
+        grants: what an admin lets this model do: `pickles` (weights in PyTorch's own files, opened as data alone) and
+            `remote_code` (Python files of its folder may run).
     """
 
     name: str
@@ -95,6 +97,7 @@ class ModelFacts:
     task: str = ""
     architecture: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,10 @@ from panope_backends.plugins import load_backend
 from panope_backends.report import claim_stdout
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs.
-_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data", "*.gguf")
+_WEIGHTS = (
+    *("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data", "*.gguf"),
+    *("pytorch_model*.bin", "pytorch_model.bin.index.json"),
+)
 
 #: Models come from their folder alone; set before any library that reads them is imported.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

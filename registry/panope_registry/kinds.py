@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import PurePosixPath
+
+from panope_registry.grants import PICKLES, REMOTE_CODE
 
 
 class FileKind(StrEnum):
@@ -17,14 +20,19 @@ class FileKind(StrEnum):
     UNSAFE = "unsafe"
     """Weights in a form that can run code when it is opened, such as a pickle."""
     CODE = "code"
+    GRANTED_CODE = "granted_code"
+    """Python that the model brings and that an admin lets its worker run."""
     OTHER = "other"
 
 
 #: Kept in the store; everything else is listed and left where it is.
-IMPORTED = frozenset({FileKind.WEIGHTS, FileKind.CONFIG, FileKind.TOKENIZER, FileKind.DOCUMENT})
+IMPORTED = frozenset({FileKind.WEIGHTS, FileKind.CONFIG, FileKind.TOKENIZER, FileKind.DOCUMENT, FileKind.GRANTED_CODE})
 
 #: Part of every variant of a model, beside its weights.
-SUPPORTING = frozenset({FileKind.CONFIG, FileKind.TOKENIZER})
+SUPPORTING = frozenset({FileKind.CONFIG, FileKind.TOKENIZER, FileKind.GRANTED_CODE})
+
+#: PyTorch's pickled weights under the names by which transformers finds them.
+PICKLED_WEIGHTS = re.compile(r"pytorch_model(-\d{5}-of-\d{5})?\.bin")
 
 _BY_SUFFIX = {
     FileKind.WEIGHTS: ".safetensors .onnx .onnx_data .gguf",
@@ -45,10 +53,20 @@ _TOKENIZER_NAMES = frozenset(
 _DOCUMENT_NAMES = frozenset({"license", "notice", "readme", ".gitattributes", ".gitignore"})
 
 
-def kinds_of(paths: Collection[str]) -> dict[str, FileKind]:
-    """The kind of every file; some depend on a neighbour: `x.bin` beside `x.xml` is an OpenVINO model's weights."""
+def kinds_of(paths: Collection[str], grants: Collection[str] = ()) -> dict[str, FileKind]:
+    """The kind of every file; some depend on a neighbour: `x.bin` beside `x.xml` is an OpenVINO model's weights.
+
+    Args:
+        paths: of all files.
+        grants: of the model; with them pickled weights are weights, and its Python files are part of it.
+    """
     present = set(paths)
-    return {path: _kind_of(PurePosixPath(path), present) for path in paths}
+    kinds = {path: _kind_of(PurePosixPath(path), present) for path in paths}
+    if PICKLES in grants:
+        kinds |= {path: FileKind.WEIGHTS for path in paths if PICKLED_WEIGHTS.fullmatch(path)}
+    if REMOTE_CODE in grants:
+        kinds |= {path: FileKind.GRANTED_CODE for path in paths if path.endswith(".py")}
+    return kinds
 
 
 def _kind_of(path: PurePosixPath, present: set[str]) -> FileKind:

@@ -211,11 +211,22 @@ def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRev
     if known is not None:
         if told:
             connection.execute(update(revision).where(revision.c.id == known).values(told))
+        _renew_kinds(connection, int(known), imported.files)
         return int(known)
     values = key | told | {"config": dict(imported.understanding.config), "created_at": now()}
     revision_id = _insert(connection, revision, values)
     connection.execute(insert(repo_file), [{"revision_id": revision_id} | _file_row(file) for file in imported.files])
     return revision_id
+
+
+def _renew_kinds(connection: Connection, revision_id: int, files: Iterable[RevisionFile]) -> None:
+    """A grant given since changes what files are for, and with it which can be downloaded."""
+    rows = connection.execute(select(repo_file.c.path, repo_file.c.kind).filter_by(revision_id=revision_id))
+    kinds = {row.path: row.kind for row in rows}
+    for file in files:
+        if kinds.get(file.path, file.kind.value) != file.kind.value:
+            key = {"revision_id": revision_id, "path": file.path}
+            connection.execute(update(repo_file).filter_by(**key).values(_file_row(file)))
 
 
 def _told(origin: Origin | None) -> dict[str, object]:

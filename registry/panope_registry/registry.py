@@ -24,7 +24,9 @@ from panope_registry.entries import (
     WantedFile,
 )
 from panope_registry.folder import list_folder
-from panope_registry.importer import Progress, add_files, ingest_folder
+from panope_registry.grants import Grants
+from panope_registry.handlers.events import Event, ignore
+from panope_registry.importer import ImportedRevision, Progress, add_files, ingest_folder
 from panope_registry.manifest import Manifest, ManifestFile, Origin
 from panope_registry.names import parse_model_name, shown
 from panope_registry.schema import migrate
@@ -50,16 +52,27 @@ __all__ = [
 
 
 WHOLE_DISK = Quota(free_floor_bytes=0)
+NO_GRANTS = Grants()
 
 
 class Registry:
     """Models, and the store of their files. Safe for use by several threads, processes and machines."""
 
-    def __init__(self, database: Database, store: Store, verify: VerifyPolicy, quota: Quota) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        verify: VerifyPolicy,
+        quota: Quota,
+        grants: Grants = NO_GRANTS,
+        tell: Event = ignore,
+    ) -> None:
         self._database = database
         self._store = store
         self._verify = verify
         self._room = StoreRoom(StoreCare(database, store, quota=quota), store)
+        self._grants = grants
+        self._tell = tell
 
     @classmethod
     def open(
@@ -69,6 +82,8 @@ class Registry:
         *,
         verify: VerifyPolicy = VerifyPolicy.CHANGED,
         quota: Quota = WHOLE_DISK,
+        grants: Grants = NO_GRANTS,
+        tell: Event = ignore,
     ) -> Registry:
         """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
 
@@ -77,6 +92,8 @@ class Registry:
             home: the folder that holds `store/`.
             verify: when files are hashed again before they are used.
             quota: how much the store may take.
+            grants: what an admin lets single models do.
+            tell: told when a model is let in by a grant (`grant_used`).
 
         Raises:
             InvalidInputError: the URL is of no known database.
@@ -96,7 +113,7 @@ class Registry:
         except PanopeError:
             engine.dispose()
             raise
-        return cls(Database(engine), store, verify, quota)
+        return cls(Database(engine), store, verify, quota, grants, tell)
 
     @property
     def store_id(self) -> str:
@@ -129,11 +146,14 @@ class Registry:
         """
         parsed = parse_model_name(name)
         with self._database.read() as connection:
-            evidence = Evidence(tuple(task_hints) or catalogue.find_hints(connection, name))
+            evidence = Evidence(
+                tuple(task_hints) or catalogue.find_hints(connection, name), grants=self._grants.of(name)
+            )
         with self._store.staging() as staging:
             imported = ingest_folder(self._store, folder, staging, self._room, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, imported, self._store.id)
+        self._tell_grants(name, imported)
         return self.model(name)
 
     def register(
@@ -182,10 +202,12 @@ class Registry:
                 remote,
                 here=here,
                 task_hints=hints,
+                grants=self._grants.of(name),
                 preferred_format=preferred_format,
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, synced, self._store.id)
+        self._tell_grants(name, synced)
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:
@@ -352,6 +374,11 @@ class Registry:
     def change_token(self) -> int:
         """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
         return self._database.change_token()
+
+    def _tell_grants(self, name: str, imported: ImportedRevision) -> None:
+        """The admins' record of who was let in by which setting."""
+        for grant in imported.understanding.used_grants:
+            self._tell("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
 
     def _is_intact(self, blob: Blob, staging: Path) -> bool:
         """Whether it is here, and is to stay until it is recorded."""

@@ -42,6 +42,7 @@ def sync_repo(
     here: Mapping[str, Blob],
     task_hints: Collection[str] = (),
     preferred_format: str = "",
+    grants: tuple[str, ...] = (),
 ) -> ImportedRevision:
     """Understands a revision without its weights; its small files are in the store afterwards.
 
@@ -53,6 +54,7 @@ def sync_repo(
         here: path -> blob of the files that the store has already.
         task_hints: what the user says that it is for, the likeliest first.
         preferred_format: of variants; empty for none.
+        grants: what an admin lets the model do.
 
     Raises:
         InvalidInputError: a file is broken, or a hint is no task.
@@ -61,7 +63,7 @@ def sync_repo(
         AvailabilityError: the source does not answer.
         CapacityError: the disk is full.
     """
-    kinds = kinds_of([file.path for file in remote.files])
+    kinds = kinds_of([file.path for file in remote.files], grants)
     wanted = [file for file in remote.files if file.path not in here and _is_small(file, kinds[file.path])]
     _check_small(wanted)
     blobs = dict(here) | _fetch_all(source, store, staging, remote, wanted)
@@ -71,7 +73,7 @@ def sync_repo(
         else RemoteHeader(source, remote, file)
         for file in remote.files
     }
-    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags))
+    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
     _check_format(understanding, preferred_format)
     contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
     contents |= blobs

@@ -12,9 +12,10 @@ from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.documents import broken, read_json, read_object
+from panope_registry.grants import REMOTE_CODE
 from panope_registry.headers.facts import WeightFacts
 from panope_registry.headers.opened import Header
-from panope_registry.kinds import IMPORTED, FileKind, kinds_of
+from panope_registry.kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
 from panope_registry.names import parse_model_name, shown
 from panope_registry.tasks import architecture_of, settle, task_of
 from panope_registry.tasks.evidence import MARKERS
@@ -31,6 +32,7 @@ class Understanding:
         config: the parsed config.json; {} without one.
         reasons: what was concluded -> from what.
         kinds: of every file.
+        used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.
         weight_sets: one for each way to run it, at least one.
         base: the repo of the model that an adapter changes; empty for what is none, or names none.
     """
@@ -43,6 +45,7 @@ class Understanding:
     weight_sets: tuple[WeightSet, ...]
     base: str = ""
     candidates: tuple[str, ...] = ()
+    used_grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Evidence:
         task_hints: what the user says, the likeliest first.
         pipeline_tag: what the source says, in the hub's words.
         tags: more of the source's words.
+        grants: what an admin lets the model do: `pickles`, `remote_code`.
     """
 
     task_hints: tuple[str, ...] = ()
     pipeline_tag: str = ""
     tags: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
 
 
 def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
@@ -72,13 +77,9 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
     config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
-    if config.get("auto_map"):
-        raise PreconditionError(
-            "`config.json` asks for code from the model's own files (`auto_map`), which Panope does not run",
-            reason="remote_code",
-        )
+    own_code = _own_code(config, evidence)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
-    kinds = kinds_of(files)
+    kinds = kinds_of(files, [grant for grant in evidence.grants if own_code or grant != REMOTE_CODE])
     weight_sets = find_weights(files, kinds, _part_folders(markers))
     if not weight_sets:
         raise _no_weights(kinds)
@@ -94,6 +95,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
+    if used := _used_grants(kinds, weight_sets):
+        reasons["grants"] = f"the setting of the same name lets it use {_listed(used)}"
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
     if skipped:
         reasons["left out"] = _listed(skipped)
@@ -110,6 +113,7 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
         base,
         task.candidates,
+        tuple(used),
     )
 
 
@@ -133,11 +137,39 @@ def _base(markers: Mapping[str, Any]) -> str:
         return ""
 
 
+def _own_code(config: Mapping[str, Any], evidence: Evidence) -> bool:
+    """Whether the model needs code of its own, and may bring it."""
+    auto_map = config.get("auto_map")
+    if not auto_map:
+        return False
+    if REMOTE_CODE not in evidence.grants:
+        raise PreconditionError(
+            "`config.json` asks for code from the model's own files (`auto_map`), which Panope does not run unless the "
+            "setting `grants.remote_code` lists the model",
+            reason="remote_code",
+        )
+    targets = auto_map.values() if isinstance(auto_map, dict) else (auto_map,)
+    for target in (part for found in targets for part in (found if isinstance(found, list) else [found])):
+        if target is not None and (not isinstance(target, str) or "--" in target):
+            raise PreconditionError(
+                "`config.json` asks for code from another repo (`auto_map`), which is never run", reason="remote_code"
+            )
+    return True
+
+
+def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:
+    used = {
+        "grants.pickles": any(found.format == "pytorch" for found in weight_sets),
+        "grants.remote_code": FileKind.GRANTED_CODE in kinds.values(),
+    }
+    return [name for name, is_used in used.items() if is_used]
+
+
 def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> None:
     """Weights are what some set uses: an ONNX model's data may have any name, and copies of weights have no use."""
     for path, kind in kinds.items():
         if kind is FileKind.WEIGHTS:
-            kinds[path] = FileKind.OTHER
+            kinds[path] = FileKind.UNSAFE if PICKLED_WEIGHTS.fullmatch(path) else FileKind.OTHER
     for weight_set in weight_sets:
         kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
 
@@ -155,7 +187,8 @@ def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
     if unsafe:
         return PreconditionError(
             f"the only weights are in forms that can run code when they are opened: {_listed(unsafe)}; "
-            "convert them to safetensors",
+            "convert them to safetensors, or let the setting `grants.pickles` list the model, which admits "
+            "`pytorch_model.bin` and its shards",
             reason="unsafe_format",
         )
     return PreconditionError("the folder holds no safetensors, ONNX, OpenVINO or GGUF weights", reason="no_weights")

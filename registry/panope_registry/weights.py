@@ -17,7 +17,7 @@ from panope_registry.headers.onnx import read_onnx
 from panope_registry.headers.opened import Header, size_of
 from panope_registry.headers.openvino import read_openvino
 from panope_registry.headers.safetensors import read_safetensors
-from panope_registry.kinds import FileKind
+from panope_registry.kinds import PICKLED_WEIGHTS, FileKind
 from panope_registry.names import safe_relative_path
 
 MAX_PARAMETERS = 1 << 50
@@ -28,6 +28,7 @@ ONNX_FILE = "model.onnx"
 OPENVINO_FILE = "openvino_model.xml"
 
 INDEX = "model.safetensors.index.json"
+PICKLED_INDEX = "pytorch_model.bin.index.json"
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.\w+)")
 
 
@@ -74,6 +75,8 @@ def find_weights(
         *(_openvino(files, path) for path in weights if path.endswith(".xml")),
         *_gguf(files, [path for path in weights if path.endswith(".gguf")]),
     ]
+    if not any(weight_set.format == "safetensors" for weight_set in found):  # the same weights, and safer
+        found += _pytorch(files, [path for path in weights if PICKLED_WEIGHTS.fullmatch(path)])
     for weight_set in found:
         if weight_set.parameter_count > MAX_PARAMETERS:
             raise broken(weight_set.main_files[0], "it claims an impossible number of parameters")
@@ -92,14 +95,22 @@ def _safetensors(files: Mapping[str, Header], paths: list[str], part_folders: Co
         yield _set("safetensors", facts, {path: path for path in used}, tuple(used))
 
 
-def _shards_of(files: Mapping[str, Header]) -> frozenset[str]:
-    weight_map = read_object(files[INDEX], INDEX).get("weight_map")
+def _pytorch(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
+    """Nothing is known of what pickles hold, since telling would take opening them."""
+    if PICKLED_INDEX in files:
+        paths = sorted(_shards_of(files, PICKLED_INDEX) & set(paths))
+    if paths:
+        yield _set("pytorch", WeightFacts({}), {path: path for path in paths}, tuple(paths))
+
+
+def _shards_of(files: Mapping[str, Header], index: str = INDEX) -> frozenset[str]:
+    weight_map = read_object(files[index], index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise broken(INDEX, "its `weight_map` does not map tensors to files")
+        raise broken(index, "its `weight_map` does not map tensors to files")
     shards = frozenset(safe_relative_path(shard) for shard in weight_map.values())
     missing = sorted(shards - files.keys())
     if missing:
-        raise broken(INDEX, f"it names `{missing[0]}`, which is not in the folder")
+        raise broken(index, f"it names `{missing[0]}`, which is not in the folder")
     return shards
 
 

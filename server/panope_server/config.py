@@ -137,6 +137,24 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return parse_size(self.max_bytes, "max_bytes") or None
 
 
+Granted = Annotated[str, Meta(pattern=r"^[^/*]+/([^/*]+|\*)$")]
+
+
+class Grants(Struct, frozen=True, forbid_unknown_fields=True):
+    """What single models may do that no other may: names as VENDOR/NAME, or VENDOR/* for all of a vendor's."""
+
+    pickles: Annotated[
+        tuple[Granted, ...],
+        Meta(
+            description="Models whose weights may be PyTorch's pickles, which are read as data: nothing in them runs."
+        ),
+    ] = ()
+    remote_code: Annotated[
+        tuple[Granted, ...],
+        Meta(description="Models whose own Python files may run, in their worker."),
+    ] = ()
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -185,6 +203,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Workers = Workers()
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
+    grants: Grants = Grants()
 
     @property
     def home_path(self) -> Path:

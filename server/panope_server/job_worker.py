@@ -38,7 +38,7 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> 
     Raises:
         PanopeError: the registry cannot be opened.
     """
-    registry = open_registry(settings)
+    registry = open_registry(settings, _tell)
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from panope_registry.handlers.events import Event, ignore
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
     from panope_registry.store import Store, VerifyPolicy
 
 
-def open_registry(settings: Settings) -> Registry:
-    """As `Registry.open`; it raises what that raises."""
+def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
+    """As `Registry.open`; it raises what that raises. `tell` is told of grants that let a model in."""
     from panope_registry.registry import Registry
+    from panope_server.grants import grants_for
 
     return Registry.open(
-        settings.registry_url, settings.home_path, verify=verify_policy(settings), quota=quota_of(settings)
+        settings.registry_url,
+        settings.home_path,
+        verify=verify_policy(settings),
+        quota=quota_of(settings),
+        grants=grants_for(settings),
+        tell=tell,
     )
 
 

@@ -101,7 +101,7 @@ class OpenVinoBackend(Backend):
         """To OpenVINO's format, in float32."""
         engine = f"{version_of('openvino')}+{RECIPE}"
         missing = missing_reason("openvino", "openvino") or missing_reason("torch", "torch", "transformers")
-        return (Conversion(("safetensors",), "openvino", "fp32", engine, automatic=True, reason=missing),)
+        return (Conversion(("safetensors", "pytorch"), "openvino", "fp32", engine, automatic=True, reason=missing),)
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `openvino_model.xml` and `.bin`; see `openvino_convert`."""

@@ -1,4 +1,7 @@
-"""Loads a transformers model from safetensors: the base model, by its configuration, with nothing else executed.
+"""Loads a transformers model: the base model, by its configuration, with nothing else executed.
+
+Weights are safetensors. With an admin's grants (`ModelFacts.grants`) they may be PyTorch's pickles, which are read as
+data alone, and the model's own Python files may run.
 
 Used by the cpu engine to run it and by the openvino engine to convert it, so that both give the same names:
 `input_ids`, `attention_mask` and, where the model tells segments apart, `token_type_ids` (int64, batch × tokens), and
@@ -11,6 +14,9 @@ import contextlib
 import importlib
 import inspect
 import io
+import pickle
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +26,8 @@ from panope_backends.errors import PreconditionError
 
 OUTPUT = "last_hidden_state"
 
+TORCH_FORMATS = ("safetensors", "pytorch")
+
 #: Tasks that work from hidden states; the others need a head that the base model leaves out.
 _HEADLESS_TASKS = ("", "embed")
 
@@ -28,8 +36,10 @@ def transformer_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_transformer` can work; transformers is not imported."""
     if model.task not in _HEADLESS_TASKS:
         return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
-    if "auto_map" in model.config:
-        return Support(Level.NONE, "the model brings code of its own, which is never run")
+    if model.config.get("auto_map") and "remote_code" not in model.grants:
+        return Support(Level.NONE, "the model brings code of its own, and `grants.remote_code` does not list it")
+    if model.format == "pytorch" and "pickles" not in model.grants:
+        return Support(Level.NONE, "its weights are pickled, and `grants.pickles` does not list it")
     if not model.config.get("model_type"):
         return Support(Level.NONE, "config.json names no model_type")
     if model.config.get("is_encoder_decoder"):
@@ -60,18 +70,19 @@ def load_transformer(
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    with _quiet(transformers):
+    with _quiet(transformers), _own_code(model) as trusted:
         try:
             module, report = transformers.AutoModel.from_pretrained(
                 folder,
                 dtype=dtype,
                 attn_implementation=attention,
-                use_safetensors=True,  # never a pickle
+                use_safetensors=model.format != "pytorch",
+                weights_only=True,  # torch reads pickles as data: nothing that they name is called
                 local_files_only=True,
-                trust_remote_code=False,
+                trust_remote_code=trusted,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, ImportError, pickle.UnpicklingError) as error:
             raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
     # transformers fills missing weights with random numbers; only the pooler may be absent, which is not run.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
@@ -99,6 +110,23 @@ def _import(name: str) -> Any:
         raise PreconditionError(
             f"the package `{error.name}` is not installed: pip install 'panope-serving[torch]'", reason="not_installed"
         ) from None
+
+
+@contextlib.contextmanager
+def _own_code(model: ModelFacts) -> Iterator[bool]:
+    """Whether transformers may run Python files of the model's folder; it copies them first, to a place of ours."""
+    if not model.config.get("auto_map"):
+        yield False
+        return
+    cache: Any = importlib.import_module("transformers.dynamic_module_utils")
+    with tempfile.TemporaryDirectory(prefix="panope-code-") as folder:
+        usual, cache.HF_MODULES_CACHE = cache.HF_MODULES_CACHE, folder
+        try:
+            yield True
+        finally:
+            cache.HF_MODULES_CACHE = usual
+            with contextlib.suppress(ValueError):
+                sys.path.remove(folder)
 
 
 @contextlib.contextmanager

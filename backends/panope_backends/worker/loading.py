@@ -89,7 +89,7 @@ def _load(load: wire.Load) -> LoadedModel:
 
 def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> TensorModel:
     architecture = next(iter(config.get("architectures") or ()), "")
-    facts = ModelFacts(load.model, load.format, load.task, architecture, config)
+    facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
     cache = Path(load.cache_folder) if load.cache_folder else None
     options = LoadOptions(precision=load.precision, cache_folder=cache)
     return load_backend(load.backend).load(facts, folder, load.device, options)

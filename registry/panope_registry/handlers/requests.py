@@ -15,7 +15,7 @@ from panope_registry.names import parse_model_name, safe_relative_path
 REPO_SYNC = "repo_sync"
 ARTIFACT_DOWNLOAD = "artifact_download"
 
-FORMATS = ("safetensors", "openvino", "onnx", "gguf")
+FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
 """In the order in which a pull prefers them."""
 
 MAX_REVISION = 200

@@ -43,3 +43,8 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 bytes_text = size_text
 """A size for people, such as `90.9 MB`."""
+
+
+def note(message: str) -> None:
+    """A sentence on standard error, beside the answer."""
+    _errors.print(f"panope: {message}", highlight=False, soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output import bytes_text, console, fail, note, print_json, print_table
 from panope_server.cli.tasks import require_task, task_text
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _registry(home: str | None, config: Path | None) -> Iterator[Registry]:
 
     settings = settings_for(home, config=config)
     try:
-        registry = open_registry(settings)
+        registry = open_registry(settings, _tell_grant)
     except PanopeError as error:
         fail(error.message)
     try:
@@ -131,6 +131,11 @@ def _registry(home: str | None, config: Path | None) -> Iterator[Registry]:
         fail(error.message)
     finally:
         registry.close()
+
+
+def _tell_grant(_: str, facts: Mapping[str, object]) -> None:
+    """In words, because a command keeps no log."""
+    note(f"the setting `{facts['setting']}` lets in `{facts['model']}`")
 
 
 def _document(entry: ModelEntry) -> dict[str, Any]:

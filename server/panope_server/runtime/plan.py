@@ -15,6 +15,7 @@ class LoadPlan:
         weights_precision: of most weights in the files; empty when unknown.
         folder: the variant's verified files.
         cache_folder: where the backend may keep compiled forms.
+        grants: of the settings that the model has.
         reason: why this way was chosen, for people.
     """
 
@@ -29,3 +30,4 @@ class LoadPlan:
     folder: Path
     cache_folder: Path
     reason: str
+    grants: tuple[str, ...] = ()

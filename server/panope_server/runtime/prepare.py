@@ -13,9 +13,11 @@ import structlog
 
 from panope_backends.api import ModelFacts
 from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
+from panope_registry.grants import PICKLES, REMOTE_CODE
 from panope_registry.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
+from panope_server.grants import grants_for
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory
@@ -53,6 +55,7 @@ class Preparer:
         self._leases = leases
         self._profiles = profiles
         self._memory = memory
+        self._grants = grants_for(settings)
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
@@ -91,7 +94,7 @@ class Preparer:
         wish = replace(wish, backend=wish.backend or settings.backend, precision=wish.precision or settings.precision)
         machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
         profiles = await self._measured(entry)
-        return await choose(entry, partial(_facts, entry), machine, wish, profiles, settings.workers.instances)
+        return await choose(entry, partial(self._facts, entry), machine, wish, profiles, settings.workers.instances)
 
     async def _measured(self, entry: ModelEntry) -> Sequence[Profile]:
         """What was measured of the model; nothing while the database is away, which stops no loading."""
@@ -101,6 +104,7 @@ class Preparer:
             return ()
 
     async def _plan(self, entry: ModelEntry, key: str, way: Candidate, reason: str) -> LoadPlan:
+        self._tell_grants(entry, way.variant)
         variant = way.variant if way.conversion is None else await self._converted(entry, way)
         folder = await self._held_folder(key, variant.digest)
         cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
@@ -117,7 +121,19 @@ class Preparer:
             folder=folder,
             cache_folder=cache,
             reason=reason,
+            grants=self._grants.of(entry.name),
         )
+
+    def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
+        grants = self._grants.of(entry.name)
+        return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config, grants)
+
+    def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
+        """The admins' record of what a model does by their leave."""
+        used = {PICKLES: variant.format == "pytorch", REMOTE_CODE: bool(entry.config.get("auto_map"))}
+        for grant in self._grants.of(entry.name):
+            if used[grant]:
+                _log.info("grant_used", model=entry.name, setting=f"grants.{grant}", variant=variant.digest)
 
     async def _held_folder(self, key: str, digest: str) -> Path:
         """The variant's verified files, with a lease on them so that they stay."""
@@ -148,7 +164,7 @@ class Preparer:
                 "backend": way.device.backend,
                 "format": identity["format"],
                 "precision": identity["precision"],
-                "model": _document(_facts(entry, way.variant)),
+                "model": _document(self._facts(entry, way.variant)),
                 "folder": str(source),
                 "out": folder,
             }
@@ -165,10 +181,6 @@ class Preparer:
             )
         _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
         return variant
-
-
-def _facts(entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
-    return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config)
 
 
 def _document(facts: ModelFacts) -> dict[str, object]:

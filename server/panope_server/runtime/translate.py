@@ -40,6 +40,7 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         max_batch_tokens=workers.max_batch_tokens,
         max_batch_size=workers.max_batch_size,
         batch_wait_microseconds=round(workers.batch_wait_ms * 1000),
+        grants=plan.grants,
     )
     return wire.ServerFrame(load=load)
 

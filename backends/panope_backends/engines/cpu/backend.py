@@ -10,11 +10,15 @@ from panope_backends.api import Backend, Device, Level, LoadOptions, ModelFacts,
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import version_of
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.transformer import transformer_support
+from panope_backends.engines.transformer import TORCH_FORMATS, transformer_support
 from panope_backends.errors import PreconditionError
 
 #: The package that each format needs, and the extra of Panope's that brings it.
-_PACKAGES = {"safetensors": ("torch", "torch"), "onnx": ("onnxruntime", "onnx")}
+_PACKAGES = {
+    "safetensors": ("torch", "torch"),
+    "pytorch": ("torch", "torch"),
+    "onnx": ("onnxruntime", "onnx"),
+}
 
 
 class CpuBackend(Backend):
@@ -24,7 +28,8 @@ class CpuBackend(Backend):
 
     def devices(self) -> Sequence[Device]:
         """One processor. fp32 comes first, though bf16 can be faster: this backend is the exact one."""
-        missing = [package for package, _ in _PACKAGES.values() if find_spec(package) is None]
+        packages = dict(_PACKAGES.values())
+        missing = [package for package in packages if find_spec(package) is None]
         return (
             Device(
                 self.name,
@@ -32,7 +37,7 @@ class CpuBackend(Backend):
                 processor_name(),
                 memory_bytes(),
                 _native(),
-                available=len(missing) < len(_PACKAGES),
+                available=len(missing) < len(packages),
                 reason=f"not installed: {', '.join(missing)}" if missing else "",
                 engine_version=", ".join(f"{package} {version_of(package)}" for package, _ in _PACKAGES.values()),
             ),
@@ -42,11 +47,11 @@ class CpuBackend(Backend):
         """FULL for safetensors that transformers knows, and for ONNX."""
         del device  # there is one
         if model.format not in _PACKAGES:
-            return Support(Level.NONE, f"runs {' and '.join(_PACKAGES)}, not `{model.format}`")
+            return Support(Level.NONE, f"runs {', '.join(_PACKAGES)}, not `{model.format}`")
         package, extra = _PACKAGES[model.format]
         if find_spec(package) is None:
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
-        if model.format == "safetensors":
+        if model.format in TORCH_FORMATS:
             return transformer_support(model)
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
 
@@ -59,7 +64,7 @@ class CpuBackend(Backend):
         if device != "CPU":
             raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
         threads = threads_to_use(options.threads)
-        if model.format == "safetensors":
+        if model.format in TORCH_FORMATS:
             from panope_backends.engines.cpu.torch_model import load_torch_model  # it brings torch
 
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")

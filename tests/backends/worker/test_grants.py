@@ -1,0 +1,143 @@
+"""Pickled weights and models' own code, in real workers: with an admin's grant, and without."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import ModelFacts
+from panope_backends.engines.transformer import load_transformer
+from panope_backends.errors import PreconditionError
+from panope_backends.testing.models import tiny_transformer
+
+Start = Callable[..., tuple[object, wire.WorkerFrame]]
+
+TOKENS = [[1, 5, 2]]
+
+MODELING = """
+from pathlib import Path
+from transformers import BertConfig, BertModel
+
+Path({canary!r}).write_text("ran")
+
+class OwnModel(BertModel):
+    def forward(self, *args, **kwargs):
+        found = super().forward(*args, **kwargs)
+        found.last_hidden_state = found.last_hidden_state * 0 + 7
+        return found
+"""
+
+
+class Hostile:
+    """What a pickle of this class would do to whoever opened it in the usual way."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, ...]:
+        import os
+
+        return os.system, (f"touch {self.canary}",)
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    return tmp_path / "canary"
+
+
+@pytest.fixture
+def pickled(tmp_path: Path) -> Path:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    tiny_transformer(folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.fixture
+def own_code(tmp_path: Path, canary: Path) -> Path:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    tiny_transformer(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"architectures": ["OwnModel"], "auto_map": {"AutoModel": "modeling_own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "modeling_own.py").write_text(MODELING.format(canary=str(canary)))
+    return folder
+
+
+def _tensors(start: Start, folder: Path, **fields: object) -> tuple[wire.WorkerFrame, np.ndarray | None]:
+    """The worker's first word, and what it makes of three tokens if it serves."""
+    worker, first = start("cpu", task="", folder=str(folder), **fields)
+    if first.WhichOneof("body") != "ready":
+        return first, None
+    ids = np.array(TOKENS)
+    arrays = {spec.name: ids if spec.name == "input_ids" else np.ones_like(ids) for spec in first.ready.inputs}
+    arrays |= {"token_type_ids": np.zeros_like(ids)} if "token_type_ids" in arrays else {}
+    inputs = [
+        wire.Tensor(name=name, dtype="int64", shape=array.shape, data=array.tobytes()) for name, array in arrays.items()
+    ]
+    answer = worker.ask(wire.ServerFrame(tensors=wire.TensorWork(inputs=inputs)))  # type: ignore[attr-defined]
+    return first, np.frombuffer(answer.tensors.outputs[0].data, "<f4")
+
+
+def test_granted_pickles_give_what_safetensors_give(start: Start, pickled: Path) -> None:
+    module = AutoModel.from_pretrained(pickled, use_safetensors=True).eval()
+    with torch.inference_mode():
+        expected = module(torch.tensor(TOKENS)).last_hidden_state.numpy()
+    (pickled / "model.safetensors").unlink()
+    _, found = _tensors(start, pickled, format="pytorch", grants=["pickles"])
+    assert found is not None
+    np.testing.assert_allclose(found, expected.ravel(), atol=1e-6)
+
+
+def test_pickles_without_a_grant_are_not_opened(start: Start, pickled: Path) -> None:
+    first, _ = _tensors(start, pickled, format="pytorch")
+    assert "`grants.pickles` does not list it" in first.failure.message
+
+
+def test_a_hostile_pickle_does_nothing_even_with_a_grant(start: Start, pickled: Path, canary: Path) -> None:
+    (pickled / "model.safetensors").unlink()
+    torch.save({"embeddings.word_embeddings.weight": Hostile(canary)}, pickled / "pytorch_model.bin")
+    first, _ = _tensors(start, pickled, format="pytorch", grants=["pickles", "remote_code"])
+    assert first.failure.message == "transformers refuses the model's files"
+    assert str(pickled) not in first.failure.message
+    assert not canary.exists()
+    torch.load(pickled / "pytorch_model.bin", weights_only=False)
+    assert canary.exists()  # it would have
+
+
+def test_a_bare_pickle_does_nothing_either(pickled: Path, canary: Path) -> None:
+    (pickled / "model.safetensors").unlink()
+    (pickled / "pytorch_model.bin").write_bytes(
+        pickle.dumps({"embeddings.word_embeddings.weight": Hostile(canary)}, protocol=2)
+    )
+    config = json.loads((pickled / "config.json").read_text())
+    facts = ModelFacts("a/b", "pytorch", "embed", "BertModel", config, ("pickles",))
+    with pytest.raises(PreconditionError, match="transformers refuses"):
+        load_transformer(facts, pickled, "fp32")
+    assert not canary.exists()
+    pickle.loads((pickled / "pytorch_model.bin").read_bytes())
+    assert canary.exists()  # it would have
+
+
+def test_granted_code_runs_in_the_worker(start: Start, own_code: Path, canary: Path) -> None:
+    _, found = _tensors(start, own_code, grants=["remote_code"])
+    assert found is not None
+    assert set(found) == {7.0}
+    assert canary.read_text() == "ran"
+
+
+def test_code_without_a_grant_does_not_run(start: Start, own_code: Path, canary: Path) -> None:
+    first, _ = _tensors(start, own_code, grants=["pickles"])
+    assert "`grants.remote_code` does not list it" in first.failure.message
+    assert not canary.exists()
