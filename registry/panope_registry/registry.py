@@ -279,7 +279,8 @@ class Registry:
             facts = catalogue.find_facts(connection, variant_digest)
         if facts is None:
             raise _no_variant()
-        return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config)
+        grants = self._grants.of(facts.name)
+        return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config, grants)
 
     def materialize(self, variant_digest: str) -> Path:
         """The folder of a variant's files, each verified; read-only, and the same for every caller.

@@ -61,6 +61,7 @@ def test_facts_are_those_that_a_backend_gets(registry: Registry, make_model: Mak
         "task": "embed",
         "architecture": "BertModel",
         "config": registry.model("v/m").config,
+        "grants": (),
     }
     with pytest.raises(NotFoundError):
         registry.facts("0" * 64)
