@@ -25,9 +25,10 @@ from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.plugins import load_backend
 from panope_backends.report import claim_stdout
 
-#: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs.
+#: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
+#: are whole models wherever they lie.
 _WEIGHTS = (
-    *("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data", "*.gguf"),
+    *("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data"),
     *("pytorch_model*.bin", "pytorch_model.bin.index.json"),
 )
 
@@ -102,7 +103,8 @@ def _complete(folder: Path, out: Path) -> None:
     """Brings over what the converter did not write: configuration, tokenizer, the weights of later modules."""
     for source in sorted(folder.rglob("*")):
         relative = source.relative_to(folder)
-        replaced = len(relative.parts) == 1 and any(relative.match(pattern) for pattern in _WEIGHTS)
+        at_root = len(relative.parts) == 1
+        replaced = relative.suffix == ".gguf" or (at_root and any(relative.match(pattern) for pattern in _WEIGHTS))
         target = out / relative
         if source.is_file() and not replaced and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

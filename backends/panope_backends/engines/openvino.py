@@ -6,6 +6,7 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +99,30 @@ class OpenVinoBackend(Backend):
         return OpenVinoModel(compiled, precision)
 
     def conversions(self) -> Sequence[Conversion]:
-        """To OpenVINO's format, in float32."""
+        """To OpenVINO's format in float32; to weights of 8 and 4 bits by NNCF."""
         engine = f"{version_of('openvino')}+{RECIPE}"
         missing = missing_reason("openvino", "openvino") or missing_reason("torch", "torch", "transformers")
-        return (Conversion(("safetensors", "pytorch"), "openvino", "fp32", engine, automatic=True, reason=missing),)
+        exact = Conversion(("safetensors", "pytorch"), "openvino", "fp32", engine, automatic=True, reason=missing)
+        smaller = replace(
+            exact,
+            source_formats=("openvino", "safetensors", "pytorch"),
+            source_precisions=("fp32", "bf16", "fp16"),
+            engine_version=f"{engine}+nncf{version_of('nncf')}",
+            automatic=False,
+            reason=missing or missing_reason("build", "nncf"),
+        )
+        return (exact, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `openvino_convert`."""
-        from panope_backends.engines.openvino_convert import convert  # it brings torch
+        """Writes `openvino_model.xml` and `.bin`; see `openvino_convert` and `openvino_compress`."""
+        if conversion.precision == "fp32":
+            from panope_backends.engines.openvino_convert import convert  # it brings torch
 
-        del conversion  # there is one
-        convert(model, folder, out / MODEL_FILE)
+            convert(model, folder, out / MODEL_FILE)
+        else:
+            from panope_backends.engines.openvino_compress import compress  # it brings torch
+
+            compress(model, conversion.precision, folder, out / MODEL_FILE)
 
     def _core(self) -> Any:
         if self._kept_core is None:

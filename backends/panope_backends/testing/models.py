@@ -43,6 +43,39 @@ def tiny_onnx(folder: Path) -> ModelFacts:
     return ModelFacts("test/tiny-onnx", "onnx")
 
 
+def tiny_gguf(folder: Path, precision: str = "f16", split_max_tensors: int = 0) -> ModelFacts:
+    """Writes a seeded GGUF file of a llama's shape, one block, with a vocabulary. Needs the package `gguf`.
+
+    Args:
+        folder: where to.
+        precision: of the matrices: `f32`, `f16` or `bf16`.
+        split_max_tensors: in one file; 0 for one file.
+    """
+    import gguf
+
+    random = np.random.default_rng(0)
+    kind = gguf.GGMLQuantizationType[precision.upper()]
+    writer = gguf.GGUFWriter(folder / f"tiny-{precision}.gguf", "llama", split_max_tensors=split_max_tensors)
+    writer.add_name("tiny")
+    writer.add_block_count(1)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32 if precision == "f32" else gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([b"<s>", b"\xff", *(f"t{n}".encode() for n in range(VOCABULARY - 2))])
+    writer.add_token_scores([float(n) for n in range(VOCABULARY)])
+    matrices = {"token_embd": (VOCABULARY, 64), "blk.0.attn_q": (64, 64), "blk.0.ffn_up": (128, 64)}
+    for name, shape in matrices.items():
+        values = random.standard_normal(shape, dtype=np.float32)
+        writer.add_tensor(f"{name}.weight", gguf.quants.quantize(values, kind), raw_dtype=kind)
+    writer.add_tensor("blk.0.attn_norm.weight", random.standard_normal(64, dtype=np.float32))
+    # A row that no block divides.
+    writer.add_tensor("blk.0.odd.weight", random.standard_normal((64, 40), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ModelFacts("test/tiny-gguf", "gguf", "generate", "llama")
+
+
 def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelFacts:
     """Writes a seeded model of any transformers type that AutoModel knows, as safetensors. Needs transformers.
 

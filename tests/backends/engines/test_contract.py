@@ -1,14 +1,16 @@
 """Every backend that comes with Panope passes the suite that others are asked to pass."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from panope_backends.api import Backend, Converter, ModelFacts
 from panope_backends.engines.cpu import CpuBackend
+from panope_backends.engines.gguf import GgufBackend
 from panope_backends.engines.openvino import OpenVinoBackend
 from panope_backends.testing import BackendContract, ConverterContract, EchoBackend, SlowBackend
-from panope_backends.testing.models import tiny_onnx, tiny_transformer
+from panope_backends.testing.models import VOCABULARY, tiny_gguf, tiny_onnx, tiny_transformer
 
 
 class TestOpenVino(BackendContract):
@@ -33,6 +35,33 @@ class TestOpenVinoConverts(ConverterContract):
     @pytest.fixture
     def model(self, tmp_path: Path) -> ModelFacts:
         return tiny_transformer(tmp_path)
+
+
+class TestOpenVinoMakesOpenVinoSmaller(TestOpenVinoConverts):
+    @pytest.fixture
+    def model(self, tmp_path: Path, converted_bert: Path) -> ModelFacts:
+        shutil.copytree(converted_bert, tmp_path, dirs_exist_ok=True)
+        return ModelFacts("test/tiny-bert", "openvino", "embed", config={"vocab_size": VOCABULARY})
+
+
+class TestCpuConverts(ConverterContract):
+    @pytest.fixture
+    def converter(self) -> Converter:
+        return CpuBackend()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> ModelFacts:
+        return tiny_transformer(tmp_path)
+
+
+class TestGguf(ConverterContract):
+    @pytest.fixture
+    def converter(self) -> Converter:
+        return GgufBackend()
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> ModelFacts:
+        return tiny_gguf(tmp_path)
 
 
 class TestPyTorch(BackendContract):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from panope_backends.api import LoadOptions
-from panope_backends.engines import openvino_convert
+from panope_backends.engines import comparing
 from panope_backends.engines.cpu import CpuBackend
 from panope_backends.engines.openvino import OpenVinoBackend
 from panope_backends.errors import PreconditionError
@@ -81,6 +81,6 @@ def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) ->
 
 
 def test_a_result_that_is_not_a_number_is_refused(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_convert, "_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(comparing, "_difference", lambda *_: float("nan"))
     with pytest.raises(PreconditionError, match="differ by nan"):
         OpenVinoBackend().convert(tiny_transformer(tmp_path), TO_FP32, tmp_path, tmp_path)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from panope_backends.api import Backend, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
+from panope_backends.api import Backend, Conversion, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
-from panope_backends.engines.packages import version_of
+from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.transformer import TORCH_FORMATS, transformer_support
 from panope_backends.errors import PreconditionError
@@ -21,8 +21,12 @@ _PACKAGES = {
 }
 
 
+#: Changes when `convert` would write something else for the same model and the same PyTorch.
+RECIPE = 1
+
+
 class CpuBackend(Backend):
-    """PyTorch for safetensors, ONNX Runtime for ONNX files."""
+    """PyTorch for safetensors, ONNX Runtime for ONNX files; also a `Converter` from one to the other."""
 
     name = "cpu"
 
@@ -75,6 +79,26 @@ class CpuBackend(Backend):
             choose_precision(options.precision, ("fp32",), "cpu with ONNX Runtime")
             return load_onnx_model(folder, threads)
         raise PreconditionError(f"cpu cannot load the format `{model.format}`", reason="unsupported_format")
+
+    def conversions(self) -> Sequence[Conversion]:
+        """To ONNX in float32, by PyTorch's exporter."""
+        missing = missing_reason("torch", "torch", "transformers") or missing_reason("build", "onnx", "onnxscript")
+        return (
+            Conversion(
+                ("safetensors", "pytorch"),
+                "onnx",
+                "fp32",
+                f"torch{version_of('torch')}+onnxscript{version_of('onnxscript')}+{RECIPE}",
+                reason=missing or missing_reason("onnx", "onnxruntime"),
+            ),
+        )
+
+    def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
+        """Writes `model.onnx`; see `onnx_export`."""
+        from panope_backends.engines.cpu.onnx_export import export  # it brings torch
+
+        del conversion  # there is one
+        export(model, folder, out)
 
 
 def _native() -> tuple[str, ...]:
