@@ -155,6 +155,17 @@ class Grants(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
+class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long jobs are remembered that have ended; one that another job refers to stays as long as that."""
+
+    keep_days: Annotated[
+        float, Meta(ge=0, le=36500, description="Days after its end that a job is kept; 0 for ever.")
+    ] = 30.0
+    keep_count: Annotated[
+        int, Meta(ge=0, description="Of the jobs that have ended, so many of the newest are kept; 0 for all.")
+    ] = 10_000
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -204,6 +215,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
     grants: Grants = Grants()
+    jobs: JobSettings = JobSettings()
 
     @property
     def home_path(self) -> Path:

@@ -18,7 +18,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.database import Database, open_engine
 from panope_registry.handlers.table import handlers_for
-from panope_registry.jobs import Jobs, Runner
+from panope_registry.jobs import Jobs, Retention, Runner
 from panope_server.config import Settings
 from panope_server.hub import downloader_for, source_for
 from panope_server.observability.logging import configure_logging
@@ -49,6 +49,7 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> 
             owner=owner_name(),
             concurrency=concurrency or max(1, settings.job_workers),
             store=registry.store_id,
+            retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
         )
         _log.info("job_worker_started", owner=owner_name())
         runner.run(stop)

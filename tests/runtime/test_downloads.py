@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from panope_backends.errors import AvailabilityError, LoadingError
 from panope_registry.columns import now
 from panope_registry.database import Database, open_engine
 from panope_registry.entries import ModelEntry, VariantEntry
+from panope_registry.job_records import job as job_table
 from panope_registry.jobs import JobContext, Jobs, JobStatus, Runner
 from panope_registry.registry import Registry
 from panope_server.runtime.downloads import Downloads
@@ -87,6 +89,17 @@ async def test_many_calls_ask_for_one_download(rig: Rig) -> None:
             await rig.downloads.ensure(MODEL, wait=False)
         assert told.value.retry_after_seconds
     assert [job.kind for job in rig.jobs.list()] == ["artifact_download"]
+
+
+async def test_a_download_that_the_registry_has_forgotten_is_none(rig: Rig) -> None:
+    with pytest.raises(LoadingError):
+        await rig.downloads.ensure(MODEL, wait=False)
+    (old,) = rig.jobs.list()
+    with rig.jobs.database.write() as connection:
+        connection.execute(delete(job_table).where(job_table.c.id == old.id))
+    rig.jobs.enqueue("other", {})  # ids are not given twice in a row
+    with pytest.raises(LoadingError):
+        await rig.downloads.ensure(MODEL, wait=False)
 
 
 async def test_a_call_that_does_not_wait_is_told_how_far_the_download_is(running: Rig) -> None:

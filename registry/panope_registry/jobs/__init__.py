@@ -3,6 +3,7 @@
 from panope_registry.jobs.backoff import Backoff
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
 from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress, JobStatus
+from panope_registry.jobs.pruning import Retention
 from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.runner import Handler, Runner
 
@@ -18,6 +19,7 @@ __all__ = [
     "JobStatus",
     "Jobs",
     "LeaseLost",
+    "Retention",
     "Runner",
     "RunnerStopping",
 ]

@@ -14,6 +14,7 @@ from panope_backends.errors import AvailabilityError
 from panope_registry.jobs.backoff import Backoff, failure_of
 from panope_registry.jobs.claims import Claim, Claims, Hold
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.pruning import Pruning, Retention
 from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.waking import hearing
 
@@ -25,6 +26,12 @@ _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.1
 """How soon a stop is seen."""
+
+_FIRST_PRUNE_SECONDS = 5.0
+"""Programs that run one job and end leave old ones alone."""
+
+_PRUNE_SECONDS = 600.0
+"""Between two looks for jobs that ended long ago, once none is left."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Runner:
         grace_seconds: float = 10.0,
         backoff: Backoff | None = None,
         store: str | None = None,
+        retention: Retention | None = None,
     ) -> None:
         """Takes no job yet.
 
@@ -67,6 +75,7 @@ class Runner:
             grace_seconds: how long handlers may take to end when the runner stops.
             backoff: how long jobs wait after an attempt that failed.
             store: the id of the store that its handlers write to; it takes jobs for that one and for any.
+            retention: how long jobs are remembered that have ended; by default 30 days, and 10,000 of them.
         """
         self._jobs = jobs
         self._handlers = dict(handlers)
@@ -84,6 +93,8 @@ class Runner:
             backoff=backoff or Backoff(),
             store=store,
         )
+        self._pruning = Pruning(jobs.database, jobs.clock, retention or Retention())
+        self._prune_at = time.monotonic() + _FIRST_PRUNE_SECONDS
         # By claim, as a job whose lease was lost may be here a second time while the first thread still ends.
         self._running: dict[tuple[int, int], _Attempt] = {}
         self._lock = threading.Lock()
@@ -115,6 +126,9 @@ class Runner:
             self._reap_at = time.monotonic() + self._reap_every
         while len(self._running) < self._concurrency and self._start_next():
             pass
+        # Last, and a few at a time, so that no lease and no job waits for it.
+        if time.monotonic() >= self._prune_at and not self._pruning.prune_some():
+            self._prune_at = time.monotonic() + _PRUNE_SECONDS
 
     def _renew(self) -> None:
         for attempt in self._attempts():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from panope_backends.errors import AvailabilityError, LoadingError
+from panope_backends.errors import AvailabilityError, LoadingError, NotFoundError
 from panope_registry.columns import now
 from panope_registry.entries import ModelEntry
 from panope_registry.handlers.choice import choose_variant
@@ -71,8 +71,7 @@ class Downloads:
 
     async def _refuse_while_cooling(self, name: str) -> None:
         """Refuses when the last download failed a moment ago, so that calls do not ask for it again and again."""
-        last = self._last.get(name)
-        job = None if last is None else await self._board.get(last)
+        job = await self._last_download(name)
         if job is None or job.finished_at is None or job.status is JobStatus.SUCCEEDED:
             return
         left = COOL_DOWN_SECONDS - (now() - job.finished_at).total_seconds()
@@ -81,6 +80,16 @@ class Downloads:
             raise AvailabilityError(
                 f"model `{name}` could not be downloaded: {why}", reason="download_failed", retry_after_seconds=left
             )
+
+    async def _last_download(self, name: str) -> JobEntry | None:
+        """The job that a call asked for last; None when there was none, or it is forgotten."""
+        last = self._last.get(name)
+        if last is None:
+            return None
+        try:
+            return await self._board.get(last)
+        except NotFoundError:
+            return None
 
 
 def _is_here(entry: ModelEntry, digest: str) -> bool:
