@@ -20,6 +20,7 @@ from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
 from panope_registry.aliases import Aliases
 from panope_registry.database import Database, open_engine
+from panope_registry.inference_log import InferenceLog
 from panope_registry.instances import Instances
 from panope_registry.jobs import Jobs
 from panope_registry.profiles import Profiles
@@ -39,6 +40,7 @@ from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.acquire import Acquisition
 from panope_server.runtime.aliases import AliasBoard
+from panope_server.runtime.call_log import CallLog, sample_of
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
@@ -77,7 +79,8 @@ class App:
         self._started = time.monotonic()
         self._stop = asyncio.Event()
         self._envoy: EnvoyProcess | None = None
-        self._job_worker = JobsProcess(settings)
+        self._metrics = Metrics()
+        self._job_worker = JobsProcess(settings, on_report=self._metrics.downloads.add)
 
     async def run(self) -> None:
         """Serves until SIGTERM, SIGINT or `stop`.
@@ -112,7 +115,7 @@ class App:
         database = Database(open_engine(settings.registry_url))
         stack.callback(database.close)
 
-        metrics = Metrics()
+        metrics = self._metrics
         health = Health(PUBLIC_SERVICES)
         jobs = Jobs(database)
         board = JobBoard(jobs)
@@ -148,7 +151,11 @@ class App:
         serving = Serving(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))
         keeper = ModelKeeper(care, registry, manager)
-        pipeline = self._pipeline(manager, metrics)
+        call_log = self._call_log(database)
+        if call_log is not None:
+            call_log.start()
+            stack.push_async_callback(call_log.stop)
+        pipeline = self._pipeline(manager, metrics, call_log)
         server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), keeper, health)
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
@@ -166,10 +173,20 @@ class App:
         watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
         stack.callback(watcher.cancel)
 
-    def _pipeline(self, manager: ModelManager, metrics: Metrics) -> Pipeline:
+    def _call_log(self, database: Database) -> CallLog | None:
+        settings = self._settings
+        sample = sample_of(settings)
+        if not sample:
+            return None
+        dropped = self._metrics.calls_not_kept
+        return CallLog(
+            InferenceLog(database), sample=sample, keep_days=settings.inference_log.keep_days, dropped=dropped
+        )
+
+    def _pipeline(self, manager: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:
         settings = self._settings
         steps: list[Step] = [
-            Account(metrics, code_name, log_calls=settings.log_calls),
+            Account(metrics, code_name, log_calls=settings.log_calls, keep=call_log),
             Deadline(settings.limits.default_timeout_seconds),
             Validate(settings.limits),
             Resolve(manager),

@@ -166,6 +166,16 @@ class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10_000
 
 
+class InferenceLogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sample of calls that is kept in the registry's table `inference_log`: names, times and sizes, never texts."""
+
+    sample: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="The part of the calls, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
+    ] = None
+    keep_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -210,12 +220,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "auto"
     log_calls: Annotated[bool, Meta(description="Whether each call is logged in a line of its own.")] = True
+    log_files: Annotated[
+        int,
+        Meta(ge=0, le=100, description="How many files of each log are kept in `logs/` of the home; 0 writes none."),
+    ] = 0
+    log_file_bytes: Annotated[int, Meta(ge=1 << 16, description="The size at which a log goes on in a new file.")] = (
+        64 << 20
+    )
     limits: Limits = Limits()
     workers: Workers = Workers()
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
     grants: Grants = Grants()
     jobs: JobSettings = JobSettings()
+    inference_log: InferenceLogSettings = InferenceLogSettings()
 
     @property
     def home_path(self) -> Path:

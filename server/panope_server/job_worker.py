@@ -11,38 +11,59 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
+from typing import BinaryIO, Protocol
 
 import msgspec
 import structlog
 
 from panope_backends.errors import PanopeError
 from panope_registry.database import Database, open_engine
+from panope_registry.handlers.events import ERROR
+from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD
 from panope_registry.handlers.table import handlers_for
 from panope_registry.jobs import Jobs, Retention, Runner
+from panope_registry.sources.counted import CountedSource
 from panope_server.config import Settings
 from panope_server.hub import downloader_for, source_for
+from panope_server.observability.downloads import DownloadCounts, Reporter
+from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
 from panope_server.opening import open_registry
 
 _log = structlog.get_logger("panope.jobs")
 
 
-def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> None:
+class Counts(Protocol):
+    """Counts what is downloaded."""
+
+    def received(self, vendor: str, count: int) -> None:
+        """Bytes have come from a vendor's repos."""
+
+    def failed(self, vendor: str) -> None:
+        """An attempt to download from them has ended in an error."""
+
+
+def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, counts: Counts | None = None) -> None:
     """Runs jobs until `stop` is set; what runs then is left at a safe point, for another worker.
 
     Args:
         settings: of the home whose jobs are run.
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
+        counts: told what is downloaded.
 
     Raises:
         PanopeError: the registry cannot be opened.
     """
-    registry = open_registry(settings, _tell)
+    counts = counts or DownloadCounts()
+    tell = partial(_tell, counts)
+    registry = open_registry(settings, tell)
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)
-        handlers = handlers_for(registry, source_for(settings), downloader_for(settings, database), _tell)
+        source = CountedSource(source_for(settings), counts.received)
+        handlers = handlers_for(registry, source, downloader_for(settings, database), tell)
         runner = Runner(
             jobs,
             handlers,
@@ -59,8 +80,13 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0) -> 
         registry.close()
 
 
-def _tell(name: str, facts: Mapping[str, object]) -> None:
-    _log.info(name, **facts)
+def _tell(counts: Counts, name: str, facts: Mapping[str, object]) -> None:
+    if name != ERROR:
+        _log.info(name, **facts)
+        return
+    _log.error(name, **facts)
+    if facts["job_kind"] == ARTIFACT_DOWNLOAD:
+        counts.failed(str(facts["model_repo_name"]).partition("/")[0])
 
 
 def owner_name() -> str:
@@ -79,13 +105,25 @@ def stop_on_signals() -> threading.Event:
 def main() -> int:
     """The program; its exit code."""
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
-    configure_logging(settings.log_level)
+    file = log_file(settings.home_path / "logs/jobs.log", max_bytes=settings.log_file_bytes, kept=settings.log_files)
+    configure_logging(settings.log_level, file=file)
+    counts = DownloadCounts()
+    reporter = Reporter(counts, _reports())
     try:
-        work(settings, stop_on_signals())
+        work(settings, stop_on_signals(), counts=counts)
     except PanopeError as error:
         _log.error("job_worker_failed", reason=error.reason, message=error.message)
         return 1
+    finally:
+        reporter.close()
     return 0
+
+
+def _reports() -> BinaryIO:
+    """Standard output, for reports alone: what others print there goes to standard error from now on."""
+    stream = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return stream
 
 
 if __name__ == "__main__":

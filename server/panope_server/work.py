@@ -109,6 +109,28 @@ Answer = EmbedAnswer | TensorAnswer | TokenizeAnswer | DetokenizeAnswer
 
 
 @dataclass(slots=True)
+class Place:
+    """Where a piece of work was run; everything is empty until an instance has it.
+
+    Attributes:
+        instance: its name, unique in this server.
+        format: of the variant's files.
+        precision: of the variant's weights.
+    """
+
+    instance: str = ""
+    variant_digest: str = ""
+    format: str = ""
+    precision: str = ""
+    backend: str = ""
+
+    @property
+    def variant(self) -> str:
+        """The variant in a word, such as `openvino-int8`; a model has few."""
+        return "-".join(part for part in (self.format, self.precision) if part)
+
+
+@dataclass(slots=True)
 class Call:
     """One request on its way.
 
@@ -122,6 +144,8 @@ class Call:
         started: when transport saw the call, on the same clock.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: whether the registry knows the model.
+        model_task: the model's task, once the registry has found it.
+        place: where it was run last.
     """
 
     model: str
@@ -133,6 +157,13 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     wait: bool = False
     resolved: bool = False
+    model_task: str = ""
+    place: Place = field(default_factory=Place)
+
+    @property
+    def model_name(self) -> str:
+        """`vendor/name` of a resolved call's model, of which `model` may name one variant."""
+        return self.model.partition("@")[0]
 
     @property
     def remaining_seconds(self) -> float | None:

@@ -45,6 +45,12 @@ def succeeded(server: Any, job_id: int) -> bool:
     return bool(job["status"] == "succeeded")
 
 
+def sample(server: Any, name: str) -> float:
+    """A metric's value; 0 when there is none."""
+    lines = server.get("/metrics").body.decode().splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+
 def test_a_registered_model_is_fetched_by_the_first_call_and_served(server: Any, hub: HubStandIn) -> None:
     registered = server.post("/v1/models/register", {"source": {"repo_id": MODEL}}).json["job"]
     server.wait(lambda: succeeded(server, registered["id"]), 60, "the sync")
@@ -66,6 +72,10 @@ def test_a_registered_model_is_fetched_by_the_first_call_and_served(server: Any,
     assert (waited.status, len(waited.json["data"][0]["embedding"])) == (200, 384)
     jobs = server.get("/v1/jobs?kind=artifact_download").json["jobs"]
     assert [(job["status"], job["requested_by"]) for job in jobs] == [("succeeded", "call")]
+    told = (
+        f'inference_requests_total{{model_repo_name="{MODEL}",status="ok",task_type="embed",variant="openvino-fp32"}}'
+    )
+    assert sample(server, told) == 1
 
 
 def test_a_pull_over_rest_can_be_watched_to_its_end(server: Any) -> None:
@@ -79,6 +89,15 @@ def test_a_pull_over_rest_can_be_watched_to_its_end(server: Any) -> None:
         file["sha256"] for file in server.get(f"/v1/models/{MODEL}/files").json["files"] if file["kind"] == "weights"
     )
     assert server.request("HEAD", f"/v1/files/{sha256}").status == 200
+    # What the job worker counted is told by the server.
+    size = next(
+        file["size_bytes"] for file in server.get(f"/v1/models/{MODEL}/files").json["files"] if file["sha256"] == sha256
+    )
+    server.wait(
+        lambda: sample(server, 'artifact_download_bytes_total{source_vendor="sentence-transformers"}') >= size,
+        10,
+        "the bytes",
+    )
 
 
 def test_the_job_worker_tells_its_state_and_dies_with_the_server(server: Any) -> None:

@@ -3,11 +3,14 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import MAX_PENDING_LINES, LogWriter, configure_logging
 
 
@@ -74,3 +77,49 @@ def test_a_reader_that_stands_still_costs_lines_and_never_the_caller() -> None:
     assert dropped["event"] == "log_lines_dropped"
     assert 498 <= dropped["count"] <= 500
     assert lines[0] == "line 0"
+
+
+def test_lines_go_to_a_file_too_as_json_and_without_secrets(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    file = log_file(tmp_path / "logs" / "server.log", max_bytes=1 << 20, kept=2)
+    writer = configure_logging("info", "console", stream, file)
+    structlog.get_logger("test").info("something_happened", model="a/b", token="hunter2")
+    writer.close()
+    structlog.reset_defaults()
+    until(lambda: (tmp_path / "logs/server.log").exists() and (tmp_path / "logs/server.log").stat().st_size > 0)
+    assert file is not None
+    file.close()
+    event = json.loads((tmp_path / "logs/server.log").read_text())
+    assert (event["event"], event["model"], event["token"]) == ("something_happened", "a/b", "[redacted]")
+    assert not stream.getvalue().startswith(b"{")
+
+
+def test_a_full_file_is_numbered_and_the_oldest_deleted(tmp_path: Path) -> None:
+    file = log_file(tmp_path / "server.log", max_bytes=100, kept=3)
+    assert file is not None
+    for number in range(20):
+        file.write(b"%040d\n" % number)
+    file.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log", "server.log.1", "server.log.2"]
+    assert all(path.stat().st_size <= 100 for path in tmp_path.iterdir())
+    assert (tmp_path / "server.log").read_text().endswith("19\n")
+
+
+def test_no_file_is_written_unless_some_are_kept(tmp_path: Path) -> None:
+    assert log_file(tmp_path / "server.log", max_bytes=100, kept=0) is None
+
+
+def test_a_folder_that_is_gone_costs_lines_and_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = log_file(tmp_path / "logs" / "server.log", max_bytes=100, kept=1)
+    assert file is not None
+    (tmp_path / "logs").rmdir()
+    file.write(b"lost\n")
+    file.flush()
+    assert capfd.readouterr().err == ""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)

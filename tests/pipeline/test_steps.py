@@ -12,16 +12,33 @@ from panope_backends.errors import (
     LoadingError,
     NotFoundError,
     OverloadedError,
+    PanopeError,
     PreconditionError,
 )
+from panope_registry.inference_log import LoggedCall
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.fetch import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
+from panope_server.pipeline.units import units_of
 from panope_server.transport.errors import code_name
-from panope_server.work import Answer, Call
+from panope_server.work import (
+    Answer,
+    Call,
+    DetokenizeAnswer,
+    DetokenizeWork,
+    EmbedAnswer,
+    EmbedWork,
+    NamedTensor,
+    TensorAnswer,
+    TensorWork,
+    TokenizeAnswer,
+    TokenizedText,
+    TokenizeWork,
+    Work,
+)
 
 
 class Recorder:
@@ -227,3 +244,75 @@ async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call
     assert (caught.value.reason, caught.value.details) == ("ambiguous_task", {"candidates": "embed,rerank"})
     with pytest.raises(InvalidInputError, match="no known task"):
         await pipeline.run(call(model="acme/graph"))
+
+
+def inferred(metrics: Metrics, **labels: str) -> float:
+    return metrics.registry.get_sample_value("inference_requests_total", labels) or 0.0
+
+
+async def test_calls_count_under_the_words_of_the_design_too(call, answer: Answer) -> None:
+    metrics = Metrics()
+    account = Account(metrics, code_name, log_calls=False)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved, made.model_task, made.model = True, "embed", "acme/tiny@0123456789ab"
+        made.place.format, made.place.precision = "openvino", "int8"
+        return answer
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    await account(call(), ok)
+    with pytest.raises(NotFoundError):
+        await account(call(model="forged/name"), unknown)
+    named = {"model_repo_name": "acme/tiny", "variant": "openvino-int8", "task_type": "embed"}
+    assert inferred(metrics, **named, status="ok") == 1
+    assert inferred(metrics, model_repo_name="_other", variant="", task_type="embed", status="error") == 1
+    assert metrics.registry.get_sample_value("inference_latency_ms_bucket", named | {"le": "+Inf"}) == 1
+
+
+async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answer: Answer) -> None:
+    kept: list[LoggedCall] = []
+    account = Account(Metrics(), code_name, log_calls=False, keep=kept.append)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved, made.model_task = True, "embed"
+        made.place.instance, made.place.variant_digest = "acme/tiny#1", "ab" * 32
+        return answer
+
+    async def full(made: Call) -> Answer:
+        made.resolved, made.model_task = True, "embed"
+        raise OverloadedError("full")
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    await account(call(), ok)
+    for end in (full, unknown):
+        with pytest.raises(PanopeError):
+            await account(call(), end)
+    told = [(one.model, one.variant_digest, one.instance, one.task, one.outcome, one.input_units) for one in kept]
+    assert told == [
+        ("acme/tiny", "ab" * 32, "acme/tiny#1", "embed", "ok", 3),
+        ("acme/tiny", "", "", "embed", "overloaded", 0),
+    ], "a name that the registry does not know is not kept"
+    assert "hello" not in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("work", "answer", "units"),
+    [
+        (EmbedWork(["a b"]), EmbedAnswer(b"\0" * 12, 1, 3, [4], []), (4, 12)),
+        (EmbedWork(["a b"]), None, (0, 0)),
+        (TensorWork([NamedTensor("x", "int8", (3,), b"abc")]), None, (3, 0)),
+        (
+            TensorWork([NamedTensor("x", "int8", (3,), b"abc")]),
+            TensorAnswer([NamedTensor("y", "int8", (2,), b"ab")]),
+            (3, 2),
+        ),
+        (TokenizeWork(["a b"]), TokenizeAnswer([TokenizedText([1, 2], ["a", "b"], [0, 2], [1, 3])]), (2, 2)),
+        (DetokenizeWork([[1, 2, 3]]), DetokenizeAnswer(["é"]), (3, 2)),
+    ],
+)
+def test_units_are_tokens_of_text_and_bytes_of_others(work: Work, answer: Answer | None, units: object) -> None:
+    assert units_of(work, answer) == units

@@ -66,3 +66,22 @@ async def test_settings_without_workers_start_none() -> None:
     await process.start()
     assert (process.view().state, process.view().pid) == ("off", 0)
     await process.stop()
+
+
+async def test_its_reports_are_taken_over_a_restart_and_to_its_end(tmp_path: Path) -> None:
+    script = (
+        'import os, signal, sys, time; sys.stdin.read(); print(\'{"bytes":{"acme":3}}\', flush=True);'
+        "print('no report', flush=True); print('x' * 100_000, flush=True);"
+        'signal.signal(signal.SIGTERM, lambda *_: (print(\'{"bytes":{"acme":4}}\', flush=True), os._exit(0)));'
+        "time.sleep(600)"
+    )
+    received: list[int] = []
+    process = JobsProcess(
+        Settings(), (sys.executable, "-c", script), lambda report: received.append(report.bytes["acme"])
+    )
+    await process.start()
+    await until(lambda: received == [3])
+    os.kill(process.view().pid, signal.SIGKILL)
+    await until(lambda: received == [3, 3])
+    await process.stop()
+    assert received == [3, 3, 4]

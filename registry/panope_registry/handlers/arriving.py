@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from panope_registry.entries import WantedFile
-from panope_registry.handlers.events import Event
+from panope_registry.handlers.events import Event, milliseconds_since
 from panope_registry.jobs import JobContext, JobPart
 
 PHASE = "download"
@@ -51,10 +51,10 @@ class Arriving:
     def finish(self, place: int) -> None:
         """The file at this place is here."""
         with self._lock:
-            seconds = time.monotonic() - self._began.pop(place)
+            began = self._began.pop(place)
             self._finished += self._at_hand.pop(place).total
             self._show()
-        self._tell("artifact_download_finish", self._facts(place) | {"seconds": round(seconds, 3)})
+        self._tell("artifact_download_finish", self._facts(place) | {"duration_ms": milliseconds_since(began)})
 
     def _show(self) -> None:
         parts = [part for _, part in sorted(self._at_hand.items())]
@@ -65,8 +65,10 @@ class Arriving:
         file = self._files[place]
         return {
             "job_id": self._context.job.id,
-            "model": file.repo,
-            "file": file.path,
-            "sha256": file.sha256,
+            "model_repo_name": file.repo,
+            "revision": file.commit,
+            "file_path": file.path,
+            "artifact_id": file.sha256,
+            "hash": f"sha256:{file.sha256}",
             "size_bytes": file.size_bytes,
         }

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from panope_backends.errors import NotFoundError
 from panope_registry.entries import ModelEntry
-from panope_registry.handlers.events import Event, ignore
+from panope_registry.handlers.events import Event, ignore, milliseconds_since
 from panope_registry.handlers.requests import sync_request
 from panope_registry.jobs import JobContext
 from panope_registry.sources.source import Source
@@ -21,6 +22,9 @@ class Registers(Protocol):
     ) -> ModelEntry:
         """Records a model as its source has it now."""
 
+    def model(self, name: str) -> ModelEntry:
+        """One model; NotFoundError when there is none of that name."""
+
 
 class RepoSync:
     """The handler.
@@ -28,7 +32,7 @@ class RepoSync:
     Args:
         registry: takes what was found.
         source: has the repo.
-        tell: told when a repo was synced.
+        tell: told when a repo was synced, and before that when its model is new.
     """
 
     def __init__(self, registry: Registers, source: Source, tell: Event = ignore) -> None:
@@ -41,6 +45,7 @@ class RepoSync:
         request = sync_request(context.job.payload)
         context.progress("sync")
         started = time.monotonic()
+        is_new = self._is_new(request.model)
         entry = self._registry.register(
             request.model,
             revision=request.revision,
@@ -48,8 +53,10 @@ class RepoSync:
             preferred_format=request.preferred_format,
             source=self._source,
         )
-        facts = {"job_id": context.job.id, "model": entry.name, "revision": entry.commit}
-        self._tell("repo_synced", facts | {"seconds": round(time.monotonic() - started, 3)})
+        facts = {"job_id": context.job.id, "model_repo_name": entry.name, "revision": entry.commit}
+        if is_new:
+            self._tell("repo_registered", facts | {"task": entry.task, "architecture": entry.architecture})
+        self._tell("repo_synced", facts | {"duration_ms": milliseconds_since(started)})
         return {
             "model": entry.name,
             "task": entry.task,
@@ -61,3 +68,10 @@ class RepoSync:
                 for variant in entry.variants
             ],
         }
+
+    def _is_new(self, name: str) -> bool:
+        try:
+            self._registry.model(name)
+        except NotFoundError:
+            return True
+        return False

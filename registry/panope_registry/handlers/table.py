@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from panope_registry.download import Downloader
 from panope_registry.handlers.artifact_download import ArtifactDownload
-from panope_registry.handlers.events import Event, ignore
+from panope_registry.handlers.events import Event, ignore, telling
 from panope_registry.handlers.repo_sync import RepoSync
 from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC
 from panope_registry.jobs import Handler
@@ -18,7 +18,8 @@ def handlers_for(
     registry: Registry, source: Source, downloader: Downloader, tell: Event = ignore
 ) -> Mapping[str, Handler]:
     """What a worker needs to run every kind of job."""
-    return {
+    handlers: Mapping[str, Handler] = {
         REPO_SYNC: RepoSync(registry, source, tell),
         ARTIFACT_DOWNLOAD: ArtifactDownload(registry, source, downloader, tell),
     }
+    return {kind: telling(handler, tell) for kind, handler in handlers.items()}

@@ -114,17 +114,22 @@ def worker(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=0, max=64, help="Jobs at a time; 0 for what the settings say.")
     ] = 0,
+    metrics_port: Annotated[
+        int, typer.Option("--metrics-port", min=0, max=65535, help="Where /metrics is served; 0 for nowhere.")
+    ] = 0,
     home: Home = None,
     config: ConfigFile = None,
 ) -> None:
     """Run jobs until Ctrl-C; several workers, on several machines, share the jobs of one database."""
     from panope_server.job_worker import stop_on_signals, work
+    from panope_server.observability.downloads import serve_metrics
     from panope_server.observability.logging import configure_logging
 
     settings = settings_for(home, config=config)
     configure_logging(settings.log_level)
     try:
-        work(settings, stop_on_signals(), concurrency=concurrency)
+        counts = serve_metrics(settings.host, metrics_port) if metrics_port else None
+        work(settings, stop_on_signals(), concurrency=concurrency, counts=counts)
     except PanopeError as error:
         fail(error.message)
 

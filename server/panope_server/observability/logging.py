@@ -1,4 +1,4 @@
-"""Lines on standard error, JSON for programs or columns for a person at a terminal.
+"""Lines on standard error, JSON for programs or columns for a person at a terminal; in files, if wanted, as JSON.
 
 They are written by a thread of their own, so that a full pipe never stops the event loop.
 Names of events are snake_case and stable. No line holds the text of a prompt, and values of keys that hold secrets are
@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -24,10 +24,20 @@ MAX_PENDING_LINES = 10_000
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+class Stream(Protocol):
+    """What lines are written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes a line with its end."""
+
+    def flush(self) -> object:
+        """Hands over what was written."""
+
+
 class LogWriter:
     """Writes lines to a stream from a daemon thread."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._lines: queue.Queue[bytes | None] = queue.Queue(MAX_PENDING_LINES)
         self._dropped = 0
@@ -62,13 +72,16 @@ class LogWriter:
                 return  # the reader of the log is gone; the server goes on without
 
 
-def configure_logging(level: str, form: str = "json", stream: BinaryIO | None = None) -> LogWriter:
+def configure_logging(
+    level: str, form: str = "json", stream: Stream | None = None, file: Stream | None = None
+) -> LogWriter:
     """Sets up structlog for the process.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
         form: `json`, `console`, or `auto` for the console's form when standard error is a terminal.
         stream: where lines go; standard error by default.
+        file: where they go too, as JSON; nowhere by default.
     """
     for_people = form == "console" or (form == "auto" and sys.stderr.isatty())
     writer = LogWriter(stream or sys.stderr.buffer)
@@ -78,6 +91,7 @@ def configure_logging(level: str, form: str = "json", stream: BinaryIO | None = 
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
+            *(_copied_to(LogWriter(file)) if file is not None else ()),
             *(_columns() if for_people else _json_lines()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -93,6 +107,20 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     for key in SECRET_KEYS & event.keys():
         event[key] = "[redacted]"
     return event
+
+
+def _copied_to(writer: LogWriter) -> list[Processor]:
+    """Writes a line as JSON, and lets the event go on as it is."""
+    atexit.register(writer.close)
+
+    def copy(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line: Any = dict(event)
+        for processor in _json_lines():
+            line = processor(logger, name, line)
+        writer.write(line)
+        return event
+
+    return [copy]
 
 
 def _json_lines() -> list[Processor]:

@@ -13,6 +13,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from panope_server.observability.downloads import DownloadMetrics
+
 OTHER = "_other"
 
 #: From a cache hit to a long generation, four steps a decade.
@@ -54,6 +56,24 @@ class Metrics:
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
         self.load_duration = self._seconds("model_load", "From the wish to load to the first ready instance.", "model")
         self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
+        # The words of the design that Panope grew from, beside our own: dashboards made for it find what they look for.
+        self.inference_requests = Counter(
+            "inference_requests",
+            "Calls answered, by model and variant.",
+            ["model_repo_name", "variant", "task_type", "status"],
+            registry=self.registry,
+        )
+        self.inference_latency = Histogram(
+            "inference_latency_ms",
+            "Milliseconds from a call's arrival to its answer, by model and variant.",
+            ["model_repo_name", "variant", "task_type"],
+            buckets=[seconds * 1000 for seconds in SECONDS],
+            registry=self.registry,
+        )
+        self.calls_not_kept = self._counter(
+            "inference_log_dropped", "Calls that were to be kept in the registry and were not."
+        )
+        self.downloads = DownloadMetrics(self.registry)
         self.log_build()
 
     def log_build(self) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from panope_server.work import Answer, Call, Work
+from panope_server.work import Answer, Call, Place, Work
 
 
 class Runner(Protocol):
     """Runs work on a model."""
 
-    async def run(self, model: str, work: Work, request_id: str) -> Answer:
-        """The answer of one of the model's instances."""
+    async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
+        """The answer of one of the model's instances; `place` tells which, also when there is no answer."""
 
 
 class Dispatch:
@@ -22,4 +22,4 @@ class Dispatch:
 
     async def __call__(self, call: Call) -> Answer:
         """Runs the call's work and waits for the answer; admission, the bounded queue, is the model's own."""
-        return await self._runner.run(call.model, call.work, call.request_id)
+        return await self._runner.run(call.model, call.work, call.request_id, call.place)

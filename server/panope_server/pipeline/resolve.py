@@ -42,7 +42,7 @@ class Resolve:
             call.model = default
         call.model = await self._directory.model_for(call.model)
         task = await self._directory.task_of(call.model)
-        call.resolved = True
+        call.resolved, call.model_task = True, task
         if call.task and task != call.task:
             raise await self._mismatch(call, task)
         return await forward(call)

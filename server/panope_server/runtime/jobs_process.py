@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import structlog
 
 from panope_server.config import Settings
+from panope_server.observability.downloads import DownloadReport
 from panope_server.runtime.child import child_command
 
 _log = structlog.get_logger("panope.jobs")
@@ -44,10 +45,22 @@ class JobsProcessView:
 
 
 class JobsProcess:
-    """The one job worker of this server; none when the settings ask for none."""
+    """The one job worker of this server; none when the settings ask for none.
 
-    def __init__(self, settings: Settings, program: Sequence[str] = PROGRAM) -> None:
+    Args:
+        program: what is started.
+        on_report: takes what the worker counted, each second in which it counted anything.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        program: Sequence[str] = PROGRAM,
+        on_report: Callable[[DownloadReport], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
+        self._on_report = on_report
+        self._reader: asyncio.Task[None] | None = None
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -90,6 +103,8 @@ class JobsProcess:
         except TimeoutError:
             process.kill()
             await process.wait()
+        assert self._reader is not None
+        await self._reader  # its last report
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -106,19 +121,38 @@ class JobsProcess:
             self._restart_count += 1
             self._process = await self._spawn()
 
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        """Reads reports to the worker's end."""
+        while line := await _line(stream):
+            try:
+                self._on_report(msgspec.json.decode(line, type=DownloadReport))
+            except msgspec.MsgspecError:
+                _log.error("job_worker_sent_garbage")
+
     async def _spawn(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *child_command(*self._program),
             # Settings may hold a database's password: standard input is not seen by other users, a command line is.
             stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
             # It is Panope's own code and opens no model, so it keeps the environment: a hub's token, proxies.
             env=dict(os.environ),
             # A terminal's Ctrl-C is for the server, which stops the worker.
             process_group=0,
         )
         assert process.stdin is not None
+        assert process.stdout is not None
+        self._reader = asyncio.create_task(self._read(process.stdout))
         process.stdin.write(msgspec.json.encode(self._settings))
         with contextlib.suppress(ConnectionError):  # it died already; the keeper sees that
             await process.stdin.drain()
         process.stdin.close()
         return process
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """The next line; empty at the end. Of one that is too long only the beginning counts, which is no report."""
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"\n"

@@ -30,7 +30,7 @@ from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target, Targets
 from panope_server.runtime.views import InstanceView, ModelState, ModelView, PinView, VariantView
 from panope_server.runtime.wish import Wish
-from panope_server.work import Answer, Work
+from panope_server.work import Answer, Place, Work
 
 _log = structlog.get_logger("panope.models")
 
@@ -100,10 +100,10 @@ class ModelManager:
         await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()))
         await self._leases.close()
 
-    async def run(self, model: str, work: Work, request_id: str) -> Answer:
-        """Runs work on what has this key."""
+    async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
+        """Runs work on what has this key; `place` tells where, also when there is no answer."""
         self._refuse_while_closing()
-        return await self._runtime(self._targets.of(model)).run(work, request_id)
+        return await self._runtime(self._targets.of(model)).run(work, request_id, place)
 
     async def fetch(self, model: str, *, wait: bool) -> None:
         """Returns when what has this key is here; starts its download when calls may load it."""

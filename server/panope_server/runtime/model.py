@@ -21,7 +21,7 @@ from panope_server.runtime.supervisor import Supervisor
 from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of
 from panope_server.runtime.views import EmbedLimits, InstanceView, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
-from panope_server.work import Answer, Work
+from panope_server.work import Answer, Place, Work
 
 _log = structlog.get_logger("panope.models")
 
@@ -75,15 +75,20 @@ class ModelRuntime:
         """Whether the model should serve now, so that the server is ready only when it does."""
         return self.state in (ModelState.LOADING, ModelState.SERVING, ModelState.FAILED)
 
-    async def run(self, work: Work, request_id: str) -> Answer:
+    async def run(self, work: Work, request_id: str, place: Place | None = None) -> Answer:
         """Runs one piece of work on an instance, loading the model first when that is allowed.
+
+        Args:
+            work: what to run.
+            request_id: of the call.
+            place: is told which instance has the work.
 
         Raises:
             PanopeError: why there is no answer.
         """
         self._admit()
         texts, size = cost_of(work)
-        entry = Entry(work, request_id, texts, size, asyncio.get_running_loop().create_future())
+        entry = Entry(work, request_id, texts, size, asyncio.get_running_loop().create_future(), place or Place())
         self._queue.put(entry)
         self._pump()
         try:
@@ -283,6 +288,7 @@ class ModelRuntime:
                 break
             self._queue.pop()
             frame_id = instance.submit(entry)
+            _tell_place(entry.place, instance)
             entry.withdraw = _withdraw(instance, frame_id)
         self._meters.queued.set(self._queue.texts)
         self._meters.running.set(sum(instance.held_texts for instance in self._instances))
@@ -319,6 +325,12 @@ class _Meters:
         self._batch_wait.observe(timing.batch_wait_microseconds / 1e6)
         self._run.observe(timing.run_microseconds / 1e6)
         self._batch_size.observe(timing.batch_size)
+
+
+def _tell_place(place: Place, instance: Instance) -> None:
+    plan = instance.plan
+    place.instance, place.variant_digest, place.backend = instance.name, plan.variant_digest, plan.backend
+    place.format, place.precision = plan.format, plan.weights_precision
 
 
 def _withdraw(instance: Instance, frame_id: int) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from panope.worker.v1.worker_pb2 import WorkerFrame
 from panope_backends.errors import OverloadedError
-from panope_server.work import DetokenizeWork, EmbedWork, TensorWork, TokenizeWork, Work
+from panope_server.work import DetokenizeWork, EmbedWork, Place, TensorWork, TokenizeWork, Work
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
@@ -25,6 +25,7 @@ class Entry:
         texts: its cost in texts; a set of tensors counts as one.
         size_bytes: its cost in bytes.
         future: resolved with the worker's frame, or an error.
+        place: is told which instance has it.
         withdraw: takes the entry back from the instance that has it; None while it waits in the queue.
     """
 
@@ -33,6 +34,7 @@ class Entry:
     texts: int
     size_bytes: int
     future: asyncio.Future[WorkerFrame]
+    place: Place = field(default_factory=Place)
     enqueued: float = field(default_factory=time.monotonic)
     dispatched: float = 0.0
     withdraw: Callable[[], None] | None = None

@@ -44,7 +44,7 @@ def test_every_file_comes_once_and_is_recorded(make_bench: MakeBench, files: Map
     assert (progress.phase, progress.done, progress.total, progress.unit) == ("download", size, size, "bytes")
     assert progress.parts == (), "nothing is at hand any more"
     for name in ("artifact_download_start", "artifact_download_finish"):
-        assert sorted(str(facts["file"]) for told, facts in bench.told if told == name) == weights
+        assert sorted(str(facts["file_path"]) for told, facts in bench.told if told == name) == weights
 
 
 @contextmanager

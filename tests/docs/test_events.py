@@ -1,0 +1,74 @@
+"""Every event that the code tells stands in docs/operations.md, and no other; so do the metrics."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from panope_registry.handlers.events import ERROR
+from panope_server.observability.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+LEVELS = {"debug", "info", "warning", "error"}
+TELLERS = {"tell", "_tell", "self._tell"}
+#: How structlog is asked for a traceback, which the line then has as `exception`.
+NO_FIELDS = {"exc_info"}
+
+
+def table_rows(heading: str) -> Iterator[tuple[list[str], str]]:
+    """The names and the second cell of each row of a section's tables."""
+    section = OPERATIONS.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    for line in section.splitlines():
+        names = re.findall(r"`([^`]+)`", line.split("|")[1]) if line.startswith("| `") else []
+        if names:
+            yield names, line.split("|")[2]
+
+
+def written_events() -> dict[str, set[str]]:
+    return {
+        name: {field.strip() for field in cell.split(",") if field.strip()}
+        for names, cell in table_rows("Logs")
+        for name in names
+    }
+
+
+def told_events() -> dict[str, set[str]]:
+    """What the code tells by a literal name, with the facts that are told by keyword."""
+    found: dict[str, set[str]] = {}
+    for folder in ("server", "registry"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and _tells(node.func) and isinstance(node.args[0], ast.Constant):
+                    facts = {keyword.arg for keyword in node.keywords if keyword.arg} - NO_FIELDS
+                    found.setdefault(str(node.args[0].value), set()).update(facts)
+    return {name: facts for name, facts in found.items() if " " not in name}
+
+
+def _tells(called: ast.expr) -> bool:
+    text = ast.unparse(called)
+    owner, _, level = text.rpartition(".")
+    return text in TELLERS or (owner == "_log" and level in LEVELS)
+
+
+def test_every_event_is_written_down_and_every_written_event_is_told() -> None:
+    assert set(written_events()) == set(told_events()) | {ERROR}
+
+
+def test_every_field_of_an_event_is_written_down() -> None:
+    written = written_events()
+    missing = {name: facts - written.get(name, set()) for name, facts in told_events().items()}
+    assert {name: facts for name, facts in missing.items() if facts} == {}
+
+
+def test_every_metric_is_written_down_with_its_labels() -> None:
+    written = {
+        name.removesuffix("_total"): {label.strip() for label in cell.split(",") if label.strip()}
+        for names, cell in table_rows("Metrics")
+        for name in names
+    }
+    collectors = [found for found in Metrics().registry._collector_to_names if hasattr(found, "_labelnames")]
+    assert {found._name: set(found._labelnames) for found in collectors} == written
