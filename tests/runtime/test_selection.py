@@ -91,7 +91,8 @@ def labels(choice: Choice) -> list[str]:
 
 
 def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Profile:
-    values: dict[str, Any] = {"precision": "fp32", "engine_version": device.engine_version, "workload": WORKLOAD} | more
+    values: dict[str, Any] = {"precision": "fp32", "engine_version": device.engine_version, "workload": WORKLOAD}
+    values |= {"memory_bytes": 0} | more
     return Profile(
         variant_digest=of.digest,
         backend=device.backend,
@@ -99,7 +100,6 @@ def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Pro
         items_per_second=speed,
         latency_p50_seconds=0.1,
         latency_p99_seconds=0.2,
-        memory_bytes=0,
         load_seconds=1.0,
         measured_at=MOMENT,
         **values,
@@ -146,6 +146,13 @@ def test_a_quantized_variant_is_chosen_when_a_finer_one_does_not_fit_and_the_num
     choice = Here(free={"openvino": GB // 2, "cpu": GB // 2}).choose([SAFE, MADE, INT8])
     assert labels(choice) == ["openvino CPU with openvino int8"]
     assert "which needs 1.00 GB of memory and 0.50 GB are free" in choice.reasons[0]
+
+
+def test_what_was_measured_to_be_taken_counts_where_it_is_more_than_was_expected() -> None:
+    here = Here(devices=[CPU], free={"cpu": 2 * GB})
+    assert here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=GB // 2)]).ways[0].need_bytes == GB
+    with pytest.raises(CapacityError, match=r"needs 3\.00 GB"):
+        here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=3 * GB)])
 
 
 def test_each_instance_takes_its_memory() -> None:

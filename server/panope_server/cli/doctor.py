@@ -9,16 +9,12 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
-from panope_backends.errors import PanopeError
-from panope_registry.database import Database, open_engine
-from panope_registry.profiles import Profiles
-from panope_registry.registry import Registry
+from panope_backends.errors import CapacityError, PanopeError
+from panope_server.cli.prepared import Prepared, prepared
 from panope_server.config import Settings
 from panope_server.observability.metrics import panope_version
 from panope_server.runtime.envoy import envoy_binary
 from panope_server.runtime.hardware import Hardware
-from panope_server.runtime.memory import DeviceMemory
-from panope_server.runtime.prepare import Preparer
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
 OPTIONAL = {
@@ -41,19 +37,14 @@ class Finding(TypedDict):
 async def examine(settings: Settings) -> dict[str, Any]:
     """Looks at everything; problems are findings, not exceptions."""
     findings = [_python(), *_packages(), *_ports(settings), _envoy(settings)]
-    hardware = Hardware.for_settings(settings)
     try:
-        registry = await asyncio.to_thread(Registry.open, settings.registry_url, settings.home_path)
+        async with prepared(settings) as tools:
+            store = f"its id among those that share a database: {tools.registry.store_id}"
+            findings.append(Finding(what="store", ok=True, detail=store))
+            findings += await _devices(Hardware.for_settings(settings))
+            findings += await _models(tools)
     except PanopeError as error:
         return {"findings": [*findings, Finding(what="registry", ok=False, detail=error.message)]}
-    try:
-        findings.append(
-            Finding(what="store", ok=True, detail=f"its id among those that share a database: {registry.store_id}")
-        )
-        findings += await _devices(hardware)
-        findings += await _models(settings, registry, hardware)
-    finally:
-        registry.close()
     return {"findings": findings}
 
 
@@ -105,17 +96,16 @@ async def _devices(hardware: Hardware) -> list[Finding]:
     ]
 
 
-async def _models(settings: Settings, registry: Registry, hardware: Hardware) -> list[Finding]:
-    database = Database(open_engine(settings.registry_url))
-    preparer = Preparer(settings, registry, hardware, Profiles(database), DeviceMemory())
+async def _models(tools: Prepared) -> list[Finding]:
     findings = []
-    for entry in registry.models(limit=100):
+    for entry in await asyncio.to_thread(lambda: tools.registry.models(limit=100)):
         try:
-            choice = await preparer.choose(entry)
+            choice = await tools.preparer.choose(entry)
         except PanopeError as error:
-            findings.append(Finding(what=f"model {entry.name}", ok=False, detail=error.message))
+            # What would fit without others is well: a server may have it loaded.
+            ok = isinstance(error, CapacityError)
+            findings.append(Finding(what=f"model {entry.name}", ok=ok, detail=error.message))
             continue
         detail = f"{choice.ways[0].label}: {choice.reasons[0]}"
         findings.append(Finding(what=f"model {entry.name}", ok=True, detail=detail))
-    database.close()
     return findings

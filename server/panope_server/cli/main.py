@@ -6,6 +6,7 @@ import typer
 
 from panope_server.cli import (
     alias_commands,
+    bench_command,
     inspect_commands,
     job_commands,
     model_commands,
@@ -46,6 +47,7 @@ app.command("ps")(model_commands.ps)
 app.command("load")(model_commands.load)
 app.command("unload")(model_commands.unload)
 app.command("embed")(model_commands.embed)
+app.command("bench")(bench_command.bench)
 app.command("hardware")(inspect_commands.hardware)
 app.command("doctor")(inspect_commands.doctor)
 app.command("version")(inspect_commands.version)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from panope_backends.errors import PanopeError
+from panope_server.cli.bench_command import profile_text
+from panope_server.cli.opened import opened
 from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output import bytes_text, console, fail, note, print_json, print_table
 from panope_server.cli.tasks import require_task, task_text
 
 if TYPE_CHECKING:
+    from panope_registry.profiles import Profile
     from panope_registry.registry import ModelEntry, Registry
 
 Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", exists=True, file_okay=False)]
@@ -66,6 +71,9 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
 
 def show(
     model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    ways: Annotated[
+        bool, typer.Option("--ways", help="Also each way to run it on this machine, best first, and why.")
+    ] = False,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -73,8 +81,13 @@ def show(
     """Tell everything that the registry knows of a model."""
     with _registry(home, config) as registry:
         entry = registry.model(model)
+    measured = _measured(entry, home, config)
+    told = asyncio.run(_ways(entry, home, config)) if ways else []
     if json:
-        print_json(_document(entry))
+        document = _document(entry)
+        for variant in document["variants"]:
+            variant["profiles"] = [asdict(each) for each in measured if each.variant_digest == variant["digest"]]
+        print_json(document | {"ways": told} if ways else document)
         return
     console.print(f"[bold]{entry.name}[/]")
     for label, value in (("task", task_text(entry)), ("architecture", entry.architecture or "unknown")):
@@ -89,6 +102,12 @@ def show(
             console.print(f"    pinned by {variant.pin.who}{why}", highlight=False)
         for file in variant.files:
             console.print(f"    {file.path}  {bytes_text(file.size_bytes)}", highlight=False)
+        for profile in measured:
+            if profile.variant_digest == variant.digest:
+                where = f"{profile.backend} {profile.device} in {profile.precision}"
+                console.print(f"    measured on {where}: {profile_text(profile)}", highlight=False)
+    for place, way in enumerate(told, 1):
+        console.print(f"  way {place}: {way['way']}: {way['reason']}", highlight=False)
 
 
 def discover(
@@ -114,6 +133,26 @@ def discover(
         return
     rows = ((m.name, m.task or "-", m.problem or "ready to import", str(m.folder)) for m in found)
     print_table(("NAME", "TASK", "STATE", "FOLDER"), rows, empty="no models found")
+
+
+def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
+    from panope_registry.profiles import Profiles
+
+    with opened(home, config) as (database, _):
+        return Profiles(database).of_variants([variant.digest for variant in entry.variants])
+
+
+async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> list[dict[str, str]]:
+    """Each way to run a model here, best first, then what is none, with the reasons."""
+    from panope_server.cli.prepared import prepared
+
+    try:
+        async with prepared(settings_for(home, config=config)) as tools:
+            choice = await tools.preparer.choose(entry)
+    except PanopeError as error:
+        fail(error.message)
+    found = [{"way": way.label, "reason": reason} for way, reason in zip(choice.ways, choice.reasons, strict=True)]
+    return found + [{"way": f"not {refusal.label}", "reason": refusal.reason} for refusal in choice.refusals]
 
 
 @contextmanager

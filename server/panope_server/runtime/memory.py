@@ -60,6 +60,11 @@ class DeviceMemory:
             counts.append(self._host_free() - sum(taken.size_bytes for taken in there if taken.is_loading))
         return max(0, min(counts)) if counts else None
 
+    @staticmethod
+    def is_host(device: Device) -> bool:
+        """Whether a model's process shows what it takes there."""
+        return _place(device) == HOST
+
     def _host_free(self) -> int:
         free = int(psutil.virtual_memory().available)
         for limit, used, cached in (

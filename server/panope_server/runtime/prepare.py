@@ -78,7 +78,7 @@ class Preparer:
         for way, reason in zip(choice.ways, choice.reasons, strict=True):
             self._memory.take(target.key, way.device, way.need_bytes)
             try:
-                return await self._plan(entry, target.key, way, "; ".join([reason, *failures]))
+                return await self.prepare(entry, way, target.key, "; ".join([reason, *failures]))
             except DataLossError:
                 raise
             except PanopeError as error:
@@ -103,7 +103,18 @@ class Preparer:
         except AvailabilityError:
             return ()
 
-    async def _plan(self, entry: ModelEntry, key: str, way: Candidate, reason: str) -> LoadPlan:
+    async def prepare(self, entry: ModelEntry, way: Candidate, key: str, reason: str) -> LoadPlan:
+        """Makes one way ready to be loaded: converts once, lays the verified files out.
+
+        Args:
+            entry: of the model.
+            way: one of `choose`.
+            key: under which it will run, and its files are kept in the store.
+            reason: why this way, for people.
+
+        Raises:
+            PanopeError: it cannot be.
+        """
         self._tell_grants(entry, way.variant)
         variant = way.variant if way.conversion is None else await self._converted(entry, way)
         folder = await self._held_folder(key, variant.digest)

@@ -17,6 +17,7 @@ from panope_registry.profiles import Profile
 from panope_registry.registry import ModelEntry, VariantEntry
 from panope_registry.variant_digest import find_variant
 from panope_server.runtime.hardware import Probe
+from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.ranking import Candidate, Preferred, ranked, why_before
 from panope_server.runtime.wish import Wish
 from panope_server.runtime.workloads import deciding_workload
@@ -227,7 +228,7 @@ class _Search:
             support.level,
             conversion,
             support.reason,
-            need_bytes=_need(variant, conversion) * self._instances,
+            need_bytes=max(_need(variant, conversion), _measured_bytes(device, profile)) * self._instances,
             profile=profile,
             lineage=self._lineage(variant, conversion),
         )
@@ -275,6 +276,10 @@ def _need(variant: VariantEntry, conversion: Conversion | None) -> int:
         return variant.memory_bytes
     before, after = bits_of(variant.precision), bits_of(conversion.precision)
     return variant.memory_bytes * after // before if before and after else variant.memory_bytes
+
+
+def _measured_bytes(device: Device, profile: Profile | None) -> int:
+    return profile.memory_bytes if profile is not None and DeviceMemory.is_host(device) else 0
 
 
 def _reasons(ways: Sequence[Candidate], too_large: Sequence[Refusal], preferred: Preferred) -> list[str]:

@@ -1,0 +1,99 @@
+"""`panope bench`: measures the ways to run a model on this machine; the fastest is chosen from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_backends.errors import PanopeError
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json
+
+if TYPE_CHECKING:
+    from panope_registry.profiles import Profile
+    from panope_server.config import Settings
+    from panope_server.runtime.bench import Measured
+    from panope_server.runtime.wish import Wish
+
+
+def bench(
+    model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    backend: Annotated[str, typer.Option("--backend", help="Only this backend.")] = "",
+    precision: Annotated[str, typer.Option("--precision", help="Only this precision, such as bf16 or int8.")] = "",
+    variant: Annotated[
+        str, typer.Option("--variant", help="Only this variant, by its digest's first digits, as it is.")
+    ] = "",
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.01, max=3600, help="How long each workload is run for.")
+    ] = 3.0,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Measure each way to run a model, on real workers; what is measured decides how the model is run from then on."""
+    from panope_server.observability.logging import configure_logging
+    from panope_server.runtime.wish import Wish
+
+    settings = settings_for(home, config=config)
+    configure_logging("error")
+    try:
+        found, chosen = asyncio.run(_measured(settings, model, Wish(backend, precision, variant), seconds, json=json))
+    except PanopeError as error:
+        fail(error.message)
+    if json:
+        print_json({"model": model, "ways": [_document(each) for each in found], "chosen": chosen})
+    else:
+        console.print(f"chosen from now on: {chosen}", highlight=False)
+    if not any(each.profiles for each in found):
+        raise SystemExit(1)
+
+
+async def _measured(
+    settings: Settings, model: str, wish: Wish, seconds: float, *, json: bool
+) -> tuple[list[Measured], str]:
+    """What was measured, each way kept as soon as it is; and what is chosen afterwards, with the reason."""
+    from panope_server.cli.prepared import prepared
+    from panope_server.runtime.bench import Bench
+
+    found: list[Measured] = []
+    async with prepared(settings) as tools:
+        entry = await asyncio.to_thread(tools.registry.model, model)
+        async for measured in Bench(settings, tools.preparer, seconds).run(entry, wish):
+            found.append(measured)
+            await asyncio.to_thread(tools.profiles.record, measured.profiles)
+            if not json:
+                _print(measured)
+        choice = await tools.preparer.choose(await asyncio.to_thread(tools.registry.model, model))
+        return found, f"{choice.ways[0].label}: {choice.reasons[0]}"
+
+
+def _print(measured: Measured) -> None:
+    computed = f"{measured.label}, computed in {measured.precision}"
+    if not measured.profiles:
+        console.print(f"{computed}: {measured.failure}", highlight=False)
+        return
+    first = measured.profiles[0]
+    memory = bytes_text(max(profile.memory_bytes for profile in measured.profiles))
+    console.print(f"{computed}: loaded in {first.load_seconds:.1f} s, {memory} of memory", highlight=False)
+    for profile in measured.profiles:
+        console.print(f"  {profile_text(profile)}", highlight=False)
+
+
+def profile_text(profile: Profile) -> str:
+    """A measurement in a line."""
+    return (
+        f"{profile.workload}: {profile.items_per_second:,.1f}/s, "
+        f"p50 {profile.latency_p50_seconds * 1000:,.1f} ms, p99 {profile.latency_p99_seconds * 1000:,.1f} ms"
+    )
+
+
+def _document(measured: Measured) -> dict[str, Any]:
+    return {
+        "way": measured.label,
+        "precision": measured.precision,
+        "failure": measured.failure,
+        "profiles": [asdict(profile) for profile in measured.profiles],
+    }

@@ -1,0 +1,71 @@
+"""`panope bench` on the real MiniLM, and that what it measures decides."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from panope_registry.database import Database, open_engine
+from panope_registry.profiles import Profiles
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def panope(*arguments: str, code: int = 0) -> str:
+    command = [sys.executable, "-m", "panope_server", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == code, result.stdout + result.stderr
+    return " ".join((result.stdout + result.stderr).split())
+
+
+@pytest.fixture
+def home(converted_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(converted_home, tmp_path / "home", symlinks=True))
+
+
+def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
+    where = ("--home", str(home), "--json")
+    chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05")
+    (way,) = json.loads(panope("bench", MODEL, *chosen, *where))["ways"]
+    assert [profile["workload"] for profile in way["profiles"]] == ["embed-22-words-batch-32", "embed-22-words-batch-1"]
+    for profile in way["profiles"]:
+        assert profile["items_per_second"] > 1
+        assert 0 < profile["latency_p50_seconds"] <= profile["latency_p99_seconds"]
+        assert 50e6 < profile["memory_bytes"] < 5e9  # at least some of the weights
+        assert profile["load_seconds"] > 0
+        assert (profile["precision"], profile["device"][:4]) == ("fp32", "CPU ")
+
+    shown = json.loads(panope("show", MODEL, "--ways", *where))
+    original, made = shown["variants"]
+    assert {profile["workload"] for profile in made["profiles"]} == {p["workload"] for p in way["profiles"]}
+    assert shown["ways"][0]["way"].startswith("openvino")
+
+    _record_on_cpu(home, original["digest"], made["digest"], 2.0)
+    first = json.loads(panope("show", MODEL, "--ways", *where))["ways"][0]
+    assert first["way"].startswith("cpu")
+    assert "because it was measured at" in first["reason"]
+
+
+def test_a_model_that_cannot_be_measured_is_said_to_be_so(home: Path) -> None:
+    where = ("--home", str(home))
+    assert "`acme/none` does not exist" in panope("bench", "acme/none", *where, code=1)
+    assert "computes in" in panope("bench", MODEL, "--precision", "fp64", *where, code=1)
+
+
+def _record_on_cpu(home: Path, digest: str, other: str, times: float) -> None:
+    """A measurement of one variant on the cpu backend, so many times as fast as the other's."""
+    devices = json.loads(panope("hardware", "--home", str(home), "--json"))
+    cpu = next(device for device in devices if device["backend"] == "cpu")
+    database = Database(open_engine(f"sqlite:///{home / 'registry.sqlite3'}"))
+    profiles = Profiles(database)
+    measured = next(p for p in profiles.of_variants([other]) if p.workload.endswith("batch-32"))
+    device = f"{cpu['name']} {cpu['description']}"
+    same = replace(measured, variant_digest=digest, backend="cpu", engine_version=cpu["engine_version"], device=device)
+    profiles.record([replace(same, items_per_second=times * measured.items_per_second)])
+    database.close()
