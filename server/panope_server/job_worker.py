@@ -30,6 +30,8 @@ from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
 from panope_server.opening import open_registry
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.memory import machine_bytes
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -63,7 +65,7 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
     try:
         jobs = Jobs(database)
         source = CountedSource(source_for(settings), counts.received)
-        handlers = handlers_for(registry, source, downloader_for(settings, database), tell)
+        handlers = handlers_for(registry, source, downloader_for(settings, database), tell, _machine_bytes(settings))
         runner = Runner(
             jobs,
             handlers,
@@ -78,6 +80,11 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
     finally:
         database.close()
         registry.close()
+
+
+def _machine_bytes(settings: Settings) -> int:
+    """The most memory that one model can have here."""
+    return machine_bytes(Hardware.for_settings(settings).kept_devices())
 
 
 def _tell(counts: Counts, name: str, facts: Mapping[str, object]) -> None:

@@ -56,13 +56,22 @@ class ArtifactDownload:
         source: has the files.
         downloader: brings them.
         tell: told when a file's download begins and ends.
+        machine_bytes: the most memory that one model can have here; 0 when nobody knows.
     """
 
-    def __init__(self, registry: Wants, source: Source, downloader: Fetches, tell: Event = ignore) -> None:
+    def __init__(
+        self,
+        registry: Wants,
+        source: Source,
+        downloader: Fetches,
+        tell: Event = ignore,
+        machine_bytes: int = 0,
+    ) -> None:
         self._registry = registry
         self._source = source
         self._downloader = downloader
         self._tell = tell
+        self._machine_bytes = machine_bytes
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
         """Downloads what is not here yet."""
@@ -82,7 +91,7 @@ class ArtifactDownload:
         entry = self._registry.model(request.model)
         if request.include:
             return choose_files(entry, self._registry.files(request.model), request.include)
-        return self._registry.wanted(choose_variant(entry, request).digest)
+        return self._registry.wanted(choose_variant(entry, request, self._machine_bytes).digest)
 
     def _request(self, place: int, file: WantedFile, arriving: Arriving) -> Request:
         revision = RemoteRevision(file.repo, file.commit)

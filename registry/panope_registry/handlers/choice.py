@@ -10,29 +10,37 @@ from panope_registry.entries import ModelEntry, RepoFileEntry, VariantEntry, Wan
 from panope_registry.handlers.requests import FORMATS, DownloadRequest
 from panope_registry.kinds import IMPORTED
 from panope_registry.names import shown
+from panope_registry.precisions import FULL_BITS, bits_of, is_quantized
 
 #: Of many quantizations of one model: the one that most people want.
 USUAL_PRECISION = "q4_k_m"
 
 
-def choose_variant(entry: ModelEntry, request: DownloadRequest) -> VariantEntry:
-    """The variant to download: of the format and precision asked for, else of the model's preferred format.
+def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: int = 0) -> VariantEntry:
+    """The variant to download.
+
+    What is asked for by format or precision is what comes, whether it fits or not. Without a wish it is, of those that
+    fit this machine: in the format, then the precision that the model is preferred in; then in the first of `FORMATS`,
+    with weights as they were published; of GGUF files the usual quantization, else the next finer, else a coarser one.
+
+    Args:
+        entry: of the model.
+        request: what is asked for.
+        machine_bytes: the most memory that one model can have here; 0 when nobody knows.
 
     Raises:
-        PreconditionError: the model has no such variant; the message tells which it has.
+        PreconditionError: the model has no such variant, or none that fits; the message tells which it has.
     """
     offered = [variant for variant in entry.variants if variant.derived_from is None]
-    fitting = [
-        variant
-        for variant in offered
-        if request.format in ("", variant.format) and request.precision.casefold() in ("", variant.precision.casefold())
-    ]
-    if not fitting:
-        there_are = ", ".join(sorted({f"{variant.format} {variant.precision}".strip() for variant in offered}))
-        raise PreconditionError(
-            f"model `{entry.name}` has no such variant; it has {there_are or 'none'}", reason="no_such_variant"
-        )
-    return min(fitting, key=lambda variant: _rank(variant, entry.preferred_format))
+    found = [variant for variant in offered if _is_asked_for(variant, request)]
+    if not found:
+        raise _not_offered(entry, request, offered)
+    if not (request.format or request.precision):
+        fitting = [each for each in found if not machine_bytes or each.memory_bytes <= machine_bytes]
+        if not fitting:
+            raise _too_large(entry, found, machine_bytes)
+        found = fitting
+    return min(found, key=lambda variant: _rank(variant, entry))
 
 
 def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Sequence[str]) -> list[WantedFile]:
@@ -62,10 +70,48 @@ def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Se
     ]
 
 
-def _rank(variant: VariantEntry, preferred_format: str) -> tuple[bool, int, bool, bool]:
+def _is_asked_for(variant: VariantEntry, request: DownloadRequest) -> bool:
+    return request.format in ("", variant.format) and request.precision.casefold() in ("", variant.precision.casefold())
+
+
+def _rank(variant: VariantEntry, entry: ModelEntry) -> tuple[object, ...]:
     return (
-        variant.format != preferred_format,
+        bool(entry.preferred_format) and variant.format != entry.preferred_format,
+        bool(entry.preferred_precision) and variant.precision.casefold() != entry.preferred_precision.casefold(),
         FORMATS.index(variant.format) if variant.format in FORMATS else len(FORMATS),
-        variant.precision.casefold() != USUAL_PRECISION,
+        *_distance(variant),
         not variant.is_here,
+        variant.digest,
     )
+
+
+def _distance(variant: VariantEntry) -> tuple[int, int, int]:
+    """How far a precision is from the usual one of its format; finer ones are nearer than coarser ones."""
+    bits = bits_of(variant.precision) or FULL_BITS
+    if variant.format == "gguf":
+        more = bits - bits_of(USUAL_PRECISION)
+        return variant.precision.casefold() != USUAL_PRECISION, more < 0, abs(more)
+    return is_quantized(variant.precision), -bits, 0
+
+
+def _not_offered(entry: ModelEntry, request: DownloadRequest, offered: Sequence[VariantEntry]) -> PreconditionError:
+    there_are = ", ".join(sorted({_name(variant) for variant in offered}))
+    wrong_format = request.format and all(variant.format != request.format for variant in offered)
+    return PreconditionError(
+        f"model `{entry.name}` has no such variant; it has {there_are or 'none'}",
+        reason="no_such_variant",
+        field="format" if wrong_format or not request.precision else "precision",
+    )
+
+
+def _too_large(entry: ModelEntry, found: Sequence[VariantEntry], machine_bytes: int) -> PreconditionError:
+    needs = ", ".join(sorted({f"{_name(each)} needs {each.memory_bytes / 1e9:,.1f} GB" for each in found}))
+    return PreconditionError(
+        f"model `{entry.name}` does not fit this machine, where one model can have {machine_bytes / 1e9:,.1f} GB: "
+        f"{needs}; ask for a format or precision to download it all the same",
+        reason="does_not_fit",
+    )
+
+
+def _name(variant: VariantEntry) -> str:
+    return f"{variant.format} {variant.precision}".strip()

@@ -15,11 +15,11 @@ from panope_registry.sources.source import Source
 
 
 def handlers_for(
-    registry: Registry, source: Source, downloader: Downloader, tell: Event = ignore
+    registry: Registry, source: Source, downloader: Downloader, tell: Event = ignore, machine_bytes: int = 0
 ) -> Mapping[str, Handler]:
-    """What a worker needs to run every kind of job."""
+    """What a worker needs to run every kind of job; `machine_bytes` is the most memory that a model can have here."""
     handlers: Mapping[str, Handler] = {
         REPO_SYNC: RepoSync(registry, source, tell),
-        ARTIFACT_DOWNLOAD: ArtifactDownload(registry, source, downloader, tell),
+        ARTIFACT_DOWNLOAD: ArtifactDownload(registry, source, downloader, tell, machine_bytes),
     }
     return {kind: telling(handler, tell) for kind, handler in handlers.items()}

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from panope_backends.errors import AvailabilityError, LoadingError, NotFoundError
 from panope_registry.columns import now
-from panope_registry.entries import ModelEntry
+from panope_registry.entries import ModelEntry, VariantEntry
 from panope_registry.handlers.choice import choose_variant
 from panope_registry.handlers.requests import DownloadRequest, ask_for_download
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
@@ -19,6 +19,10 @@ RETRY_SECONDS = 5.0
 COOL_DOWN_SECONDS = 30.0
 
 
+async def _unknown() -> int:
+    return 0
+
+
 class Downloads:
     """Sees to it that a model's files are here.
 
@@ -27,6 +31,7 @@ class Downloads:
         jobs: where a download is asked for.
         board: where it is followed.
         store: the id of the store that the files are needed in; None where there is one alone.
+        machine_bytes: the most memory that one model can have here; 0 when nobody knows.
     """
 
     def __init__(
@@ -35,11 +40,13 @@ class Downloads:
         jobs: Jobs,
         board: JobBoard,
         store: str | None = None,
+        machine_bytes: Callable[[], Awaitable[int]] = _unknown,
     ) -> None:
         self._fresh_entry = fresh_entry
         self._jobs = jobs
         self._board = board
         self._store = store
+        self._machine_bytes = machine_bytes
         self._last: dict[str, int] = {}
 
     async def ensure(self, entry: ModelEntry, variant: str = "", *, wait: bool) -> None:
@@ -53,6 +60,7 @@ class Downloads:
         Raises:
             LoadingError: the download is under way.
             AvailabilityError: it failed a moment ago.
+            PreconditionError: no variant fits this machine.
         """
         if _is_here(entry, variant):
             return
@@ -61,10 +69,11 @@ class Downloads:
             return
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
+        chosen = choose_variant(entry, request, await self._machine_bytes())
         job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
-            raise LoadingError(_told(entry, request, job), retry_after_seconds=RETRY_SECONDS)
+            raise LoadingError(_told(chosen, entry.name, job), retry_after_seconds=RETRY_SECONDS)
         async for _ in self._board.watch(job.id):
             pass
         await self._refuse_while_cooling(entry.name)
@@ -107,14 +116,13 @@ def _request(entry: ModelEntry, digest: str) -> DownloadRequest:
     return DownloadRequest(entry.name, revision, wanted.format, wanted.precision)
 
 
-def _told(entry: ModelEntry, request: DownloadRequest, job: JobEntry) -> str:
+def _told(variant: VariantEntry, name: str, job: JobEntry) -> str:
     if job.status is not JobStatus.RUNNING:
         why = f": {job.error_message}" if job.error_message else ""
-        return f"model `{entry.name}` is not here yet; its download is waiting to begin{why}"
-    variant = choose_variant(entry, request)
+        return f"model `{name}` is not here yet; its download is waiting to begin{why}"
     missing = variant.missing_bytes
     if job.progress.unit == "bytes":  # what has come since it began may be recorded already
         missing = job.progress.total - job.progress.done
     done = variant.size_bytes - missing
     percent = min(99, 100 * done // max(1, variant.size_bytes))
-    return f"model `{entry.name}` is being downloaded: {percent} % of {variant.size_bytes / 1e6:,.1f} MB is here"
+    return f"model `{name}` is being downloaded: {percent} % of {variant.size_bytes / 1e6:,.1f} MB is here"

@@ -67,6 +67,11 @@ class Hardware:
         extra = [settings.backend] if ":" in settings.backend else []
         return cls(settings.home_path / "hardware.json", extra, settings.workers.python)
 
+    def kept_devices(self) -> Sequence[Device]:
+        """The devices as they were last found, without asking for them; empty when nobody has asked yet."""
+        _, answers = self._read()
+        return _probe_of(answers["probe"]).devices if "probe" in answers else ()
+
     async def probe(self) -> Probe:
         """The devices, best first, and what can be converted."""
         return _probe_of(await self._ask("probe", [], None))

@@ -23,7 +23,7 @@ from panope_server.runtime.downloads import Downloads
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
-from panope_server.runtime.memory import DeviceMemory
+from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
@@ -76,7 +76,7 @@ class ModelManager:
         self._memory = DeviceMemory()
         self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases)
         self._targets = Targets(aliases)
-        self._downloads = Downloads(self._fresh_entry, jobs, board, store)
+        self._downloads = Downloads(self._fresh_entry, jobs, board, store, self._machine_bytes)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None
@@ -254,6 +254,9 @@ class ModelManager:
             release = asyncio.ensure_future(self._leases.release(name))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)
+
+    async def _machine_bytes(self) -> int:
+        return machine_bytes((await self._hardware.probe()).devices)
 
     async def _entry(self, name: str) -> ModelEntry:
         return self._entries.get(name) or await self._fresh_entry(name)

@@ -7,6 +7,7 @@ weights that lie in mapped files, which the system counts as free.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,13 @@ class DeviceMemory:
         """What the container's files take in memory and give up when it is needed."""
         lines = (line.split() for line in _text(file).splitlines())
         return next((int(parts[1]) for parts in lines if len(parts) == 2 and parts[0] == name), 0)
+
+
+def machine_bytes(devices: Sequence[Device]) -> int:
+    """The most that one model can have on this machine: all of its own memory, or of one of these devices."""
+    limits = (_number(_CGROUP / name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
+    host = min(int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None), 1 << 62)
+    return max([host, *(device.memory_bytes for device in devices)])
 
 
 def _place(device: Device) -> str:

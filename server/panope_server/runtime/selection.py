@@ -99,8 +99,15 @@ async def choose(
         NotFoundError: there is no such variant.
     """
     search = _Search(entry, facts_of, machine, wish, profiles, instances)
-    for variant in _considered(entry, wish):
+    considered = _considered(entry, wish)
+    for variant in considered:
         await search.look_at(variant)
+    if not wish.variant:
+        search.refused += [
+            Refusal(_name(variant), "it is not here; `panope pull` brings it")
+            for variant in entry.variants
+            if variant not in considered and variant.derived_from is None
+        ]
     preferred = Preferred(entry.preferred_format, entry.preferred_precision)
     fitting = [way for way in search.found if search.fits(way)]
     if not fitting:
