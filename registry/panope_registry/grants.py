@@ -24,3 +24,6 @@ class Grants:
         vendor = model.partition("/")[0]
         listed = ((PICKLES, self.pickles), (REMOTE_CODE, self.remote_code))
         return tuple(grant for grant, names in listed if model in names or f"{vendor}/*" in names)
+
+
+NO_GRANTS = Grants()

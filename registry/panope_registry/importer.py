@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from panope_backends.errors import PreconditionError
 from panope_registry.disk import disk_errors
-from panope_registry.folder import FolderFile, list_folder
+from panope_registry.folder import FolderFile
 from panope_registry.kinds import IMPORTED, SUPPORTING, FileKind
 from panope_registry.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.names import shown
@@ -90,22 +90,21 @@ class ImportedRevision:
     task_hints: tuple[str, ...] = ()
 
 
-def ingest_folder(
+def ingest_files(
     store: Store,
-    folder: Path,
+    listed: Sequence[FolderFile],
     staging: Path,
     room: StoreRoom,
     progress: Progress | None,
     evidence: Evidence,
 ) -> ImportedRevision:
-    """Brings a model's folder into the store.
+    """Brings a model's files into the store.
 
     Raises:
         InvalidInputError: a file is broken or leaves the folder, or a hint is no task.
         PreconditionError: its weights are unsafe, it needs code, cannot be read or changes meanwhile.
         CapacityError: it does not fit.
     """
-    listed = list_folder(folder)
     # Understood before gigabytes are copied, to refuse what cannot be.
     kinds = understand({file.path: file.source for file in listed}, evidence).kinds
     kept = [file for file in listed if kinds[file.path] in IMPORTED]

@@ -36,7 +36,7 @@ PICKLED_WEIGHTS = re.compile(r"pytorch_model(-\d{5}-of-\d{5})?\.bin")
 
 _BY_SUFFIX = {
     FileKind.WEIGHTS: ".safetensors .onnx .onnx_data .gguf",
-    FileKind.CONFIG: ".json .yaml .yml .jinja .jinja2",
+    FileKind.CONFIG: ".json .yaml .yml .jinja .jinja2 .pbtxt",
     FileKind.TOKENIZER: ".model .vocab .merges .tiktoken .spm .bpe",
     FileKind.DOCUMENT: ".md .txt .rst .gitattributes",
     FileKind.UNSAFE: ".bin .pt .pth .ckpt .h5 .hdf5 .keras .pkl .pickle .joblib .npy .npz .msgpack .pb .ot .pdparams "

@@ -23,10 +23,10 @@ from panope_registry.entries import (
     VariantEntry,
     WantedFile,
 )
-from panope_registry.folder import list_folder
-from panope_registry.grants import Grants
+from panope_registry.folder import FolderFile, list_folder
+from panope_registry.grants import NO_GRANTS, Grants
 from panope_registry.handlers.events import Event, ignore
-from panope_registry.importer import ImportedRevision, Progress, add_files, ingest_folder
+from panope_registry.importer import ImportedRevision, Progress, add_files, ingest_files
 from panope_registry.manifest import Manifest, ManifestFile, Origin
 from panope_registry.names import parse_model_name, shown
 from panope_registry.schema import migrate
@@ -52,7 +52,6 @@ __all__ = [
 
 
 WHOLE_DISK = Quota(free_floor_bytes=0)
-NO_GRANTS = Grants()
 
 
 class Registry:
@@ -144,13 +143,33 @@ class Registry:
             PreconditionError: no safe weights, code of its own, an unreadable file.
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
+        parse_model_name(name)
+        return self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
+
+    def import_files(
+        self,
+        files: Sequence[FolderFile],
+        name: str,
+        progress: Progress | None = None,
+        *,
+        task_hints: Sequence[str] = (),
+        told: Mapping[str, str] | None = None,
+    ) -> ModelEntry:
+        """As `import_folder`, of files that need not lie as the model's folder has them.
+
+        Args:
+            files: of the model, as `list_folder` or a scan has found them.
+            name: as there.
+            progress: as there.
+            task_hints: as there.
+            told: what their place tells of them, which becomes part of the model's reasons.
+        """
         parsed = parse_model_name(name)
         with self._database.read() as connection:
-            evidence = Evidence(
-                tuple(task_hints) or catalogue.find_hints(connection, name), grants=self._grants.of(name)
-            )
+            hints = tuple(task_hints) or catalogue.find_hints(connection, name)
+        evidence = Evidence(hints, grants=self._grants.of(name), told=told or {})
         with self._store.staging() as staging:
-            imported = ingest_folder(self._store, folder, staging, self._room, progress, evidence)
+            imported = ingest_files(self._store, files, staging, self._room, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, imported, self._store.id)
         self._tell_grants(name, imported)

@@ -7,7 +7,7 @@ code is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
@@ -57,12 +57,14 @@ class Evidence:
         pipeline_tag: what the source says, in the hub's words.
         tags: more of the source's words.
         grants: what an admin lets the model do: `pickles`, `remote_code`.
+        told: what its place tells, such as a version, for people.
     """
 
     task_hints: tuple[str, ...] = ()
     pipeline_tag: str = ""
     tags: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
@@ -95,6 +97,7 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
+    reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"the setting of the same name lets it use {_listed(used)}"
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]

@@ -6,7 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from panope_registry.discovery import discover_models
+import pytest
+
+from panope_backends.errors import InvalidInputError
+from panope_registry.discovery import Terms, discover_models, scan
+from panope_registry.grants import Grants
 
 MakeModel = Callable[..., Path]
 
@@ -28,6 +32,12 @@ def test_models_are_found_with_names_tasks_and_problems(make_model: MakeModel, t
     ]
     assert "pytorch_model.bin" in found[2].problem
     assert found[1].folder == root.resolve() / "vendor" / "good"
+    granted = discover_models(root, Terms("acme", Grants(pickles=("acme/pickles",))))
+    assert [(model.name, bool(model.problem)) for model in granted] == [
+        ("acme/x", False),
+        ("acme/good", False),
+        ("acme/pickles", False),
+    ]
 
 
 def test_a_model_folder_itself_is_found_once(make_model: MakeModel) -> None:
@@ -37,3 +47,24 @@ def test_a_model_folder_itself_is_found_once(make_model: MakeModel) -> None:
 
 def test_an_empty_folder_holds_no_models(tmp_path: Path) -> None:
     assert discover_models(tmp_path) == []
+
+
+def test_links_out_of_a_models_folder_are_a_problem_and_links_to_folders_are_not_walked(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    make_model("elsewhere")
+    shutil.copytree(make_model("inner"), root / "v" / "m")
+    (root / "v" / "m" / "secret.json").symlink_to("/etc/hostname")
+    (root / "v" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (found,) = discover_models(root)
+    assert found.name == "v/m"
+    assert "`secret.json` is a link that leaves the folder" in found.problem
+
+
+def test_a_scan_ends_at_a_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MAX_ENTRIES", 3)
+    for name in "abcd":
+        (tmp_path / name).touch()
+    with pytest.raises(InvalidInputError, match="more than 3 files"):
+        discover_models(tmp_path)

@@ -7,6 +7,7 @@ import typer
 from panope_server.cli import (
     alias_commands,
     bench_command,
+    discover_command,
     inspect_commands,
     job_commands,
     model_commands,
@@ -32,7 +33,7 @@ app.command("register")(pull_commands.register)
 app.command("pull")(pull_commands.pull)
 app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
-app.command("discover")(registry_commands.discover)
+app.command("discover")(discover_command.discover)
 app.command("files")(store_commands.files)
 app.command("pin")(pin_commands.pin)
 app.command("unpin")(pin_commands.unpin)

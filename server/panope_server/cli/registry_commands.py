@@ -34,7 +34,7 @@ def import_folder(
     config: ConfigFile = None,
 ) -> None:
     """Import a model from a folder into the store."""
-    with _registry(home, config) as registry:
+    with opened_registry(home, config) as registry:
         entry = registry.import_folder(folder, name, task_hints=task or ())
     if json:
         print_json(_document(entry))
@@ -46,7 +46,7 @@ def import_folder(
 
 def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the models."""
-    with _registry(home, config) as registry:
+    with opened_registry(home, config) as registry:
         entries = registry.models(limit=100_000)
     if json:
         print_json([_document(entry) for entry in entries])
@@ -79,7 +79,7 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     """Tell everything that the registry knows of a model."""
-    with _registry(home, config) as registry:
+    with opened_registry(home, config) as registry:
         entry = registry.model(model)
     measured = _measured(entry, home, config)
     told = asyncio.run(_ways(entry, home, config)) if ways else []
@@ -110,31 +110,6 @@ def show(
         console.print(f"  way {place}: {way['way']}: {way['reason']}", highlight=False)
 
 
-def discover(
-    folder: Folder,
-    import_all: Annotated[
-        bool, typer.Option("--import", help="Import what is found, as FOLDER-NAME/MODEL-NAME.")
-    ] = False,
-    home: Home = None,
-    json: Json = False,
-    config: ConfigFile = None,
-) -> None:
-    """Find models in the folders below a folder."""
-    from panope_registry.discovery import discover_models
-
-    found = discover_models(folder)
-    if import_all:
-        with _registry(home, config) as registry:
-            for model in found:
-                if not model.problem:
-                    registry.import_folder(model.folder, model.name)
-    if json:
-        print_json([{"name": m.name, "task": m.task, "folder": str(m.folder), "problem": m.problem} for m in found])
-        return
-    rows = ((m.name, m.task or "-", m.problem or "ready to import", str(m.folder)) for m in found)
-    print_table(("NAME", "TASK", "STATE", "FOLDER"), rows, empty="no models found")
-
-
 def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
     from panope_registry.profiles import Profiles
 
@@ -156,7 +131,8 @@ async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> lis
 
 
 @contextmanager
-def _registry(home: str | None, config: Path | None) -> Iterator[Registry]:
+def opened_registry(home: str | None, config: Path | None) -> Iterator[Registry]:
+    """The registry of a home; what goes wrong in the block ends the command with a sentence."""
     from panope_server.opening import open_registry
 
     settings = settings_for(home, config=config)

@@ -1,0 +1,13 @@
+"""Finds models in the folders below a folder: models' own folders, Triton's model repositories, `hf_*` skills.
+
+found       what is found, whatever it is
+scan        walks, and asks each finder
+folders     models' own folders
+triton      Triton's model repositories; pbtxt reads their config.pbtxt
+skills      `hf_*.py` files, which are read and never imported
+"""
+
+from panope_registry.discovery.found import FoundModel, Terms
+from panope_registry.discovery.scan import discover_models
+
+__all__ = ["FoundModel", "Terms", "discover_models"]

@@ -1,0 +1,120 @@
+"""Finds what is in folders, and brings into the registry what can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_backends.errors import PanopeError
+from panope_server.cli.job_commands import job_table
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import fail, print_json, print_table
+from panope_server.cli.registry_commands import opened_registry
+from panope_server.config import Settings
+
+if TYPE_CHECKING:
+    from panope_registry.discovery import FoundModel
+    from panope_registry.jobs import Jobs
+    from panope_registry.registry import Registry
+
+
+def discover(
+    folder: Annotated[Path, typer.Argument(help="A folder with models below it.", exists=True, file_okay=False)],
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register",
+            "--import",
+            help="Import what can be imported, and ask for the models of the hub that skills name.",
+        ),
+    ] = False,
+    vendor: Annotated[
+        str, typer.Option("--vendor", help="The vendor of what is found; by default the folder above each model.")
+    ] = "",
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Find models in the folders below a folder: models' own, Triton's model repositories, hf_*.py skills."""
+    from panope_registry.discovery import Terms, discover_models
+    from panope_server.grants import grants_for
+
+    settings = settings_for(home, config=config)
+    try:
+        found = discover_models(folder, Terms(vendor, grants_for(settings)))
+    except PanopeError as error:
+        fail(error.message, 2)
+    if register:
+        with opened_registry(home, config) as registry, job_table(home, config) as (jobs, _):
+            states = list(_register(found, registry, jobs, settings))
+    else:
+        states = [(_state(model), True) for model in found]
+    if json:
+        print_json([_document(model, state) for model, (state, _) in zip(found, states, strict=True)])
+    else:
+        rows = (
+            (model.name, model.kind, model.task or "-", state, str(model.folder))
+            for model, (state, _) in zip(found, states, strict=True)
+        )
+        print_table(("NAME", "KIND", "TASK", "STATE", "PATH"), rows, empty="no models found")
+    if not all(is_well for _, is_well in states):
+        raise SystemExit(1)
+
+
+def _state(model: FoundModel) -> str:
+    if model.hub_name:
+        return f"asks for {model.hub_name} of the hub"
+    return model.problem or "ready to import"
+
+
+def _register(
+    found: list[FoundModel], registry: Registry, jobs: Jobs, settings: Settings
+) -> Iterator[tuple[str, bool]]:
+    """What became of each, and whether nothing went wrong that was thought to go well."""
+    for model in found:
+        try:
+            if model.hub_name:
+                yield _asked(model, jobs, settings), True
+            elif model.problem:
+                yield model.problem, True
+            else:
+                yield _imported(model, registry), True
+        except PanopeError as error:
+            yield error.message, False
+
+
+def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> str:
+    from panope_registry.handlers.requests import SyncRequest, ask_for_sync
+    from panope_server.hub import check_vendor
+
+    check_vendor(settings, model.hub_name)
+    hints = (model.task,) if model.task else ()
+    job = ask_for_sync(jobs, SyncRequest(model.hub_name, task_hints=hints), "cli")
+    return f"job {job.id} registers {model.hub_name}"
+
+
+def _imported(model: FoundModel, registry: Registry) -> str:
+    from panope_backends.errors import NotFoundError
+
+    try:
+        before = registry.model(model.name).commit
+    except NotFoundError:
+        before = ""
+    entry = registry.import_files(model.files, model.name, told=model.told)
+    return "unchanged" if entry.commit == before else "imported"
+
+
+def _document(model: FoundModel, state: str) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "kind": model.kind,
+        "task": model.task,
+        "folder": str(model.folder),
+        "problem": model.problem,
+        "hub_name": model.hub_name,
+        "facts": dict(model.facts),
+        "state": state,
+    }
