@@ -5,6 +5,7 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,10 @@ _DTYPES = {"boolean": "bool"} | {
 _MEMORY = {"GPU": "GPU_DEVICE_TOTAL_MEM_SIZE", "NPU": "NPU_DEVICE_TOTAL_MEM_SIZE"}
 
 
+OV_DEVICE = "OV_DEVICE"
+"""The variable that says which devices may be used, such as `CPU`, or `GPU.1,CPU`; without it all of them."""
+
+
 class OpenVinoBackend(Backend):
     """OpenVINO on processors, Intel GPUs and NPUs; also a `Converter`."""
 
@@ -58,12 +63,17 @@ class OpenVinoBackend(Backend):
         self._kept_core: Any = None
 
     def devices(self) -> Sequence[Device]:
-        """What OpenVINO finds; precisions are those that it lists as native, for it accepts others and crawls."""
+        """What OpenVINO finds and `OV_DEVICE` leaves.
+
+        Precisions are those that it lists as native, for it accepts others and crawls.
+        """
         try:
-            core = self._core()
+            found = list(self._core().available_devices)
         except PreconditionError as error:
             return (Device(self.name, "CPU", available=False, reason=error.message),)
-        return tuple(self._device(name) for name in core.available_devices)
+        why = f"the variable {OV_DEVICE} names it, and OpenVINO has: {', '.join(found)}"
+        absent = (Device(self.name, wish, available=False, reason=why) for wish in _wished() if not _of(wish, found))
+        return (*(self._device(name) for name in self._names()), *absent)
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for OpenVINO's format on processors."""
@@ -88,8 +98,8 @@ class OpenVinoBackend(Backend):
         if not path.is_file():
             raise PreconditionError(f"the model has no file `{MODEL_FILE}`", reason="missing_file")
         core = self._core()
-        if device not in core.available_devices:
-            known = ", ".join(core.available_devices)
+        if device not in self._names():
+            known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
         try:
@@ -128,6 +138,11 @@ class OpenVinoBackend(Backend):
         if self._kept_core is None:
             self._kept_core = import_runtime().Core()
         return self._kept_core
+
+    def _names(self) -> list[str]:
+        """The devices that may be used, those that `OV_DEVICE` names first first."""
+        found = list(self._core().available_devices)
+        return list(dict.fromkeys(name for wish in _wished() for name in _of(wish, found))) if _wished() else found
 
     def _device(self, name: str) -> Device:
         core = self._core()
@@ -173,6 +188,16 @@ class OpenVinoModel(TensorModel):
     def close(self) -> None:
         """Frees the buffers and the weights."""
         del self._request, self._ports, self._input_ports
+
+
+def _wished() -> list[str]:
+    """What `OV_DEVICE` names; empty for no wish."""
+    return [wish.strip().upper() for wish in os.environ.get(OV_DEVICE, "").split(",") if wish.strip()]
+
+
+def _of(wish: str, found: Sequence[str]) -> list[str]:
+    """The devices that a wish means: `GPU` is every GPU, `GPU.1` the second."""
+    return [name for name in found if wish in (name, name.partition(".")[0])]
 
 
 def _configuration(device: str, precision: str, options: LoadOptions) -> dict[str, object]:

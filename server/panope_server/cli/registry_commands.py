@@ -82,12 +82,12 @@ def show(
     with opened_registry(home, config) as registry:
         entry = registry.model(model)
     measured = _measured(entry, home, config)
-    told = asyncio.run(_ways(entry, home, config)) if ways else []
+    told = asyncio.run(_ways(entry, home, config)) if ways else {}
     if json:
         document = _document(entry)
         for variant in document["variants"]:
             variant["profiles"] = [asdict(each) for each in measured if each.variant_digest == variant["digest"]]
-        print_json(document | {"ways": told} if ways else document)
+        print_json(document | told)
         return
     console.print(f"[bold]{entry.name}[/]")
     for label, value in (("task", task_text(entry)), ("architecture", entry.architecture or "unknown")):
@@ -106,8 +106,10 @@ def show(
             if profile.variant_digest == variant.digest:
                 where = f"{profile.backend} {profile.device} in {profile.precision}"
                 console.print(f"    measured on {where}: {profile_text(profile)}", highlight=False)
-    for place, way in enumerate(told, 1):
+    for place, way in enumerate(told.get("ways", ()), 1):
         console.print(f"  way {place}: {way['way']}: {way['reason']}", highlight=False)
+    for way in told.get("refused", ()):
+        console.print(f"  no way: {way['way']}: {way['reason']}", highlight=False)
 
 
 def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
@@ -117,8 +119,8 @@ def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[
         return Profiles(database).of_variants([variant.digest for variant in entry.variants])
 
 
-async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> list[dict[str, str]]:
-    """Each way to run a model here, best first, then what is none, with the reasons."""
+async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> dict[str, list[dict[str, str]]]:
+    """Each way to run a model here, best first, and what is none, with the reasons."""
     from panope_server.cli.prepared import prepared
 
     try:
@@ -126,8 +128,10 @@ async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> lis
             choice = await tools.preparer.choose(entry)
     except PanopeError as error:
         fail(error.message)
-    found = [{"way": way.label, "reason": reason} for way, reason in zip(choice.ways, choice.reasons, strict=True)]
-    return found + [{"way": f"not {refusal.label}", "reason": refusal.reason} for refusal in choice.refusals]
+    return {
+        "ways": [{"way": way.label, "reason": reason} for way, reason in zip(choice.ways, choice.reasons, strict=True)],
+        "refused": [{"way": refusal.label, "reason": refusal.reason} for refusal in choice.refusals],
+    }
 
 
 @contextmanager

@@ -22,6 +22,7 @@ PASSED = frozenset(
         "TZ",
         "VIRTUAL_ENV",
         # Which devices a backend may use, and where its driver is.
+        "CUDA_DEVICE_ORDER",
         "CUDA_VISIBLE_DEVICES",
         "GPU_DEVICE_ORDINAL",
         "HIP_VISIBLE_DEVICES",

@@ -62,6 +62,41 @@ def test_bf16_is_refused_by_name_where_openvino_does_not_list_it(converted_bert:
         backend.load(FACTS, converted_bert, "CPU", LoadOptions(precision="bf16"))
 
 
+ALL = {"CPU": ["FP32"], "GPU.0": ["FP32"], "GPU.1": ["FP32"]}
+
+
+@pytest.mark.parametrize(
+    ("variable", "names"),
+    [
+        ("", ["CPU", "GPU.0", "GPU.1"]),
+        ("CPU", ["CPU"]),
+        ("gpu", ["GPU.0", "GPU.1"]),
+        ("GPU.1, CPU", ["GPU.1", "CPU"]),
+        ("GPU,GPU.0", ["GPU.0", "GPU.1"]),
+    ],
+)
+def test_ov_device_says_which_devices_may_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, names: list[str]
+) -> None:
+    monkeypatch.setenv("OV_DEVICE", variable)
+    backend = backend_with(**ALL)
+    assert [device.name for device in backend.devices() if device.available] == names
+    (tmp_path / engine.MODEL_FILE).touch()
+    for hidden in set(ALL) - set(names):
+        with pytest.raises(PreconditionError, match=f"no device `{hidden}`; it has: {', '.join(names)}"):
+            backend.load(FACTS, tmp_path, hidden, LoadOptions())
+
+
+@pytest.mark.parametrize("variable", ["NPU", "AUTO", "MULTI:CPU"])
+def test_a_device_that_ov_device_names_and_openvino_lacks_is_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("OV_DEVICE", variable)
+    (device,) = backend_with(**ALL).devices()
+    assert (device.name, device.available) == (variable, False)
+    assert device.reason == "the variable OV_DEVICE names it, and OpenVINO has: CPU, GPU.0, GPU.1"
+
+
 def test_devices_carry_the_makers_name_and_their_memory() -> None:
     cpu, gpu, npu = backend_with(CPU=["FP32"], GPU=["FP32", "FP16"], NPU=["FP16"]).devices()
     assert (cpu.description, gpu.description) == ("Maker's CPU", "Maker's GPU")
