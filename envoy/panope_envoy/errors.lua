@@ -7,6 +7,8 @@
 --
 -- Native gRPC and gRPC-Web answer errors with status 200 and pass untouched, as does every success: streams are never
 -- buffered. A body that starts with {"error" already has the shape.
+--
+-- A success for which more is to come is 202: gRPC has one code for every success, so the server says it in a header.
 
 local BY_STATUS = {
   [400] = {"invalid_request_error", "malformed_request", "the request is not valid HTTP, or its path cannot be read"},
@@ -44,6 +46,10 @@ end
 
 function envoy_on_response(handle)
   local status = tonumber(handle:headers():get(":status"))
+  if status == 200 and handle:headers():get("x-panope-accepted") then
+    handle:headers():replace(":status", "202")
+    handle:headers():remove("x-panope-accepted")
+  end
   if not status or status < 400 then return end
 
   -- body() may suspend the script; headers fetched before it must not be used after.

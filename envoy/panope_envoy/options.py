@@ -11,6 +11,9 @@ ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics")
 #: Everything below them goes to the admin app too: the store's files.
 FILE_PREFIXES = ("/v1/files/", "/hub/")
 
+#: So does what this matches: a model's files by their paths.
+FILE_PATTERN = "/v1/model/[^/]+/[^/]+/files/.+"
+
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -28,6 +31,7 @@ class EdgeOptions:
         admin_port: where Panope's admin app listens.
         admin_paths: the paths that go to the admin app.
         file_prefixes: where its files begin; GET and HEAD below them go to the admin app.
+        file_pattern: paths of files that begin otherwise; empty for none.
         max_body_bytes: the largest REST body; past it the answer is 413.
         cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
         allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
@@ -46,6 +50,7 @@ class EdgeOptions:
     admin_port: int = 8002
     admin_paths: tuple[str, ...] = ADMIN_PATHS
     file_prefixes: tuple[str, ...] = FILE_PREFIXES
+    file_pattern: str = FILE_PATTERN
     max_body_bytes: int = 16 << 20
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] | None = None

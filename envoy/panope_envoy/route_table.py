@@ -115,13 +115,18 @@ def _file_routes(options: EdgeOptions) -> list[Json]:
     """Files take as long as they take."""
     return [
         {
-            "match": {"prefix": prefix, "headers": [_verb_is(verb)]},
+            "match": {**match, "headers": [_verb_is(verb)]},
             "route": _admin_target("0s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
-        for prefix in options.file_prefixes
+        for match in _file_matches(options)
         for verb in _FILE_VERBS
     ]
+
+
+def _file_matches(options: EdgeOptions) -> list[Json]:
+    matches: list[Json] = [{"prefix": prefix} for prefix in options.file_prefixes]
+    return matches + ([{"safe_regex": {"regex": options.file_pattern}}] if options.file_pattern else [])
 
 
 def _admin_target(timeout: str) -> Json:
@@ -141,7 +146,7 @@ def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Jso
         _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) for pattern, template in templates
     ]
     refusals += [_refusal({"path": path}, 405, ["GET"]) for path in options.admin_paths]
-    return refusals + [_refusal({"prefix": prefix}, 405, list(_FILE_VERBS)) for prefix in options.file_prefixes]
+    return refusals + [_refusal(match, 405, list(_FILE_VERBS)) for match in _file_matches(options)]
 
 
 def _width(template: str) -> tuple[bool, int]:

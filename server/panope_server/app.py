@@ -142,6 +142,7 @@ class App:
             leases,
             Profiles(database),
             store.id,
+            presence.tell,
         )
         stack.push_async_callback(manager.close)
         await manager.start()

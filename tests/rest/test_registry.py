@@ -20,7 +20,8 @@ def test_the_documented_body_registers_a_model(edge):
             "preferred_format": "gguf",
         },
     )
-    assert (reply.status, reply.json["job"]["kind"]) == (200, "repo_sync")
+    assert (reply.status, reply.json["job"]["kind"]) == (202, "repo_sync"), "accepted; the job tells the end"
+    assert "x-panope-accepted" not in reply.headers
     wish = SyncRequest("Wan-AI/Wan2.1-T2V-1.3B", "main", ("text-to-video",), "gguf")
     assert edge.acquisition.asked == [(wish, "rest")]
 
@@ -29,7 +30,7 @@ def test_the_documented_body_registers_a_model(edge):
     "body", [{"source": {"repo_id": "acme/new"}}, {"model_vendor": "acme", "model_name": "new"}], ids=["source", "name"]
 )
 def test_the_name_or_the_source_alone_is_enough(edge, body):
-    assert edge.post("/v1/models/register", body).status == 200
+    assert edge.post("/v1/models/register", body).status == 202
     assert edge.acquisition.asked == [(SyncRequest("acme/new"), "rest")]
 
 
@@ -130,6 +131,18 @@ def test_a_file_passes_the_edge_whole_and_in_ranges(edge):
     assert (head.status, head.headers["content-length"], head.body) == (200, str(len(content)), b"")
 
 
+@pytest.mark.parametrize("model", ["acme/embedder", "acme%2Fembedder"])
+def test_a_file_is_read_by_its_model_and_path(edge, model):
+    path, content = f"/v1/model/{model}/files/onnx/model.onnx", edge.files.path.read_bytes()
+    whole = edge.get(path)
+    assert (whole.status, whole.body, whole.headers["etag"]) == (200, content, f'"{edge.files.sha256}"')
+    part = edge.get(path, {"range": "bytes=1000000-"})
+    assert (part.status, part.body) == (206, content[1000000:])
+    assert edge.get(path, {"if-none-match": whole.headers["etag"]}).status == 304
+    for other in (f"/v1/model/{model}/files/none.bin", "/v1/model/acme/none/files/a", f"/v1/model/{model}/files/../x"):
+        assert edge.get(other).status == 404
+
+
 def test_the_hubs_client_pulls_through_the_edge(edge, tmp_path):
     from huggingface_hub import HfApi
 
@@ -143,7 +156,14 @@ def test_the_hubs_errors_pass_the_edge_with_their_code(edge):
     assert reply.error["code"] == "repo_not_found"
 
 
-@pytest.mark.parametrize("path", ["/v1/files/" + "0" * 64, "/hub/acme/embedder/resolve/main/onnx/model.onnx"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/files/" + "0" * 64,
+        "/hub/acme/embedder/resolve/main/onnx/model.onnx",
+        "/v1/model/acme/embedder/files/onnx/model.onnx",
+    ],
+)
 def test_files_can_only_be_read(edge, path):
     reply = edge.post(path, {})
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")

@@ -35,6 +35,8 @@ ONE_SEGMENT = tuple(
     f"/v1/{rest}"
     for rest in ("models/{model=*}", *(f"models/{{model=*}}/{end}" for end in ENDS), "model/{model=*}/files")
 )
+#: What these ask for is done later, by a job.
+ACCEPTED = ("/v1/models/register", "/v1/models/pull")
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events",)
 #: Values for the variables of paths.
@@ -56,7 +58,7 @@ def test_every_route_reaches_its_method(edge, route):
     elif route.template in ONE_SEGMENT:
         assert (reply.status, reply.error["code"]) == (404, "model_not_found")
     else:
-        assert reply.status == 200, reply.body
+        assert reply.status == (202 if route.template in ACCEPTED else 200), reply.body
         events = "text/event-stream; charset=utf-8"
         assert reply.headers["content-type"] == (events if route.template in EVENTS else "application/json")
 

@@ -15,7 +15,7 @@ import pytest
 from panope.v1 import job_service_pb2 as pb
 from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_registry.database import Database, open_engine
-from panope_registry.jobs import JobContext, Jobs, Runner
+from panope_registry.jobs import JobContext, JobPart, Jobs, Runner
 from panope_registry.registry import Registry
 from panope_server.runtime.jobs import JobBoard
 from panope_server.transport.interceptor import ErrorInterceptor
@@ -117,7 +117,7 @@ async def test_watching_ends_with_the_job(service: Service) -> None:
     seen, go_on, stop = [], threading.Event(), threading.Event()
 
     def handler(context: JobContext) -> dict[str, int]:
-        context.progress("download", 5, 10, "bytes")
+        context.progress("download", 5, 10, "bytes", [JobPart("a.bin", 2, 4)])
         go_on.wait(10)
         return {"done": 1}
 
@@ -129,11 +129,13 @@ async def test_watching_ends_with_the_job(service: Service) -> None:
                 thread.start()
             seen.append(answer.job.status)
             if answer.job.progress.done == 5:
+                parts = list(answer.job.progress.parts)
                 go_on.set()
     finally:
         stop.set()
         await asyncio.to_thread(thread.join)
 
+    assert parts == [pb.JobProgressPart(name="a.bin", done=2, total=4)]
     assert seen[0] == pb.Job.STATUS_QUEUED
     assert pb.Job.STATUS_RUNNING in seen
     assert (answer.job.status, answer.job.result_json) == (pb.Job.STATUS_SUCCEEDED, '{"done":1}')

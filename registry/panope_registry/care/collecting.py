@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, and_, delete, or_, select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry import recording
@@ -65,9 +65,10 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
 
 def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
     """A server may have it loaded though another model offers the same variant."""
-    servers = select(runtime_instance.c.server).where(
-        runtime_instance.c.model == name, runtime_instance.c.lease_until > moment
-    )
+    # Variants that aliases point to run as NAME@DIGEST.
+    of_variant = and_(runtime_instance.c.model > f"{name}@", runtime_instance.c.model < f"{name}A")
+    of_model = or_(runtime_instance.c.model == name, of_variant)
+    servers = select(runtime_instance.c.server).where(of_model, runtime_instance.c.lease_until > moment)
     if connection.execute(servers.limit(1)).first() is not None:
         raise _in_use(name, (Keep.LOADED,))
 

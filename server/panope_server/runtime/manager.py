@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -51,6 +51,7 @@ class ModelManager:
         board: where they are followed.
         aliases: names that calls may use for models.
         store: the id of the store that models are loaded from.
+        tell: tells other processes what runs here; waited for after an unload.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ModelManager:
         leases: ModelLeases,
         profiles: Profiles,
         store: str,
+        tell: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -81,6 +83,7 @@ class ModelManager:
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
+        self._tell = tell
         self._closing = False
         self._refresher: asyncio.Task[None] | None = None
 
@@ -183,6 +186,8 @@ class ModelManager:
         entry = await self._entry(target.model)
         keys = [target.key] if target.variant else self._keys_of(target.model)
         await asyncio.gather(*(self._runtimes[key].unload() for key in keys if key in self._runtimes))
+        await asyncio.gather(*self._releases)
+        await self._tell()
         await asyncio.gather(*self._releases)  # so that who is told may remove the files
         return self._view(entry)
 

@@ -46,6 +46,7 @@ class Presence:
     def __init__(self, book: Book, server: str) -> None:
         self._book = book
         self._server = server
+        self._running: Running = tuple
         self._told = False
         self._away = False
         self._changed = asyncio.Event()
@@ -53,11 +54,18 @@ class Presence:
 
     def start(self, running: Running) -> None:
         """Begins to tell."""
-        self._beating = asyncio.create_task(self._beat(running))
+        self._running = running
+        self._beating = asyncio.create_task(self._beat())
 
     def changed(self) -> None:
         """Something begins or ends: tells it soon."""
         self._changed.set()
+
+    async def tell(self) -> None:
+        """Tells now, and returns when it is told: whoever has unloaded a model may delete it at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._tell(self._records())
 
     async def stop(self) -> None:
         """Says that nothing runs here any more."""
@@ -67,14 +75,17 @@ class Presence:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._tell([])
 
-    async def _beat(self, running: Running) -> None:
+    async def _beat(self) -> None:
         while True:
-            await self._tell([_record(self._server, key, view) for key, view in running()])
+            await self._tell(self._records())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):
                     await self._changed.wait()
                 await asyncio.sleep(SETTLE_SECONDS)
             self._changed.clear()
+
+    def _records(self) -> Sequence[InstanceRecord]:
+        return [_record(self._server, key, view) for key, view in self._running()]
 
     async def _tell(self, records: Sequence[InstanceRecord]) -> None:
         """One write; a server that runs nothing, and never did, writes nothing."""

@@ -1,4 +1,4 @@
-"""The store's files over plain HTTP: by sha256, and by the hub's own read routes under `/hub`.
+"""The store's files over plain HTTP: by sha256, by model and path, and by the hub's own read routes under `/hub`.
 
 They are served by the small HTTP app and not through gRPC: a file of many gigabytes is the kernel's work. With
 `HF_ENDPOINT=http://HOST:8000/hub` the hub's clients pull what this store holds; files that it does not hold are not
@@ -80,6 +80,7 @@ def file_routes(files: Files) -> list[Route]:
     api, repo = "/hub/api/models/{vendor}/{name}", "/hub/{vendor}/{name}"
     found: list[tuple[str, Handler]] = [
         ("/v1/files/{sha256}", by_sha256),
+        ("/v1/model/{vendor}/{name}/files/{path:path}", resolve),
         (api, model_info),
         (f"{api}/revision/{{rev}}", model_info),
         (f"{api}/tree/{{rev}}", tree),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from panope.v1 import job_service_pb2 as pb
-from panope_registry.jobs import JobEntry, JobStatus
+from panope_registry.jobs import JobEntry, JobProgress, JobStatus
 from panope_server.transport.messages import timestamp
 
 STATUSES = {
@@ -26,9 +26,7 @@ def job_message(job: JobEntry) -> pb.Job:
         status=STATUSES[job.status],
         payload_json=_json(job.payload),
         result_json=_json(job.result) if job.status is JobStatus.SUCCEEDED else "",
-        progress=pb.JobProgress(
-            phase=job.progress.phase, done=job.progress.done, total=job.progress.total, unit=job.progress.unit
-        ),
+        progress=_progress(job.progress),
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         create_time=timestamp(job.created_at),
@@ -44,6 +42,16 @@ def job_message(job: JobEntry) -> pb.Job:
         if moment is not None:
             getattr(message, field).CopyFrom(timestamp(moment))
     return message
+
+
+def _progress(progress: JobProgress) -> pb.JobProgress:
+    return pb.JobProgress(
+        phase=progress.phase,
+        done=progress.done,
+        total=progress.total,
+        unit=progress.unit,
+        parts=[pb.JobProgressPart(name=part.name, done=part.done, total=part.total) for part in progress.parts],
+    )
 
 
 def _json(value: object) -> str:

@@ -11,12 +11,15 @@ import orjson
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
+from panope_server.transport.context import Context
 from panope_server.transport.rest.json_errors import malformed, misfit
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 JSON = "application/json"
+
+ACCEPTED = "x-panope-accepted"
 
 #: Reading a body of this size takes about a millisecond; larger ones are read in a thread.
 LARGE_BYTES = 256 << 10
@@ -59,6 +62,12 @@ async def off_loop(size: int, work: Callable[P, T], *arguments: P.args, **named:
     if size <= LARGE_BYTES:
         return work(*arguments, **named)
     return await asyncio.to_thread(work, *arguments, **named)
+
+
+async def accepted_body(value: object, context: Context) -> HttpBody:
+    """An answer from plain values, as 202: what was asked for is under way. Envoy turns the header into the status."""
+    await context.send_initial_metadata(((ACCEPTED, "true"),))
+    return json_body(value)
 
 
 def json_body(value: object) -> HttpBody:

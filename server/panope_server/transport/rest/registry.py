@@ -14,7 +14,7 @@ from panope_registry.handlers.requests import DownloadRequest, SyncRequest
 from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
 from panope_server.transport.ports import Acquisition, Keeper
-from panope_server.transport.rest.bodies import Body, json_body
+from panope_server.transport.rest.bodies import Body, accepted_body, json_body
 from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.query import query_of
 
@@ -76,14 +76,14 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         """Asks for a look at a model's repo."""
         query_of(context)
         job = await self._acquisition.register(_wish_of(_REGISTER.read(request)), REST)
-        return json_body({"job": job_json(job)})
+        return await accepted_body({"job": job_json(job)}, context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a model's files."""
         query_of(context)
         body = _PULL.read(request)
         wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
-        return json_body({"job": job_json(await self._acquisition.pull(wish, REST))})
+        return await accepted_body({"job": job_json(await self._acquisition.pull(wish, REST))}, context)
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Asks for another variant of a model."""
