@@ -62,8 +62,9 @@ it waits instead, as long as its deadline lets it.
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
 Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified: `/v1/files/{sha256}`,
-`/v1/model/{vendor}/{name}/files/{path}`, and the hub's own read routes under `/hub`. With `HF_ENDPOINT=http://localhost:8000/hub` the hub's clients pull from here
-what this store holds; other files are not listed.
+`/v1/model/{vendor}/{name}/files/{path}`, and the hub's own read routes under `/hub`. With
+`HF_ENDPOINT=http://localhost:8000/hub` the hub's clients pull from here what this store holds; other files are not
+listed.
 """
 
 GRPC = """
