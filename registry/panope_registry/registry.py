@@ -132,7 +132,7 @@ class Registry:
         nothing; other content under the same name becomes a new revision, and that one is served.
 
         Args:
-            folder: with the model's files.
+            folder: with the model's files, or of one model of a Triton model repository.
             name: `vendor/name`.
             progress: called with the bytes done, the bytes in all and the file at hand.
             task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
@@ -143,8 +143,15 @@ class Registry:
             PreconditionError: no safe weights, code of its own, an unreadable file.
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
+        from panope_registry.discovery.triton import triton_model  # it brings protobuf, which listing does not need
+
         parse_model_name(name)
-        return self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
+        triton = triton_model(folder)
+        if triton is None:
+            return self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
+        if triton.problem:
+            raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
+        return self.import_files(triton.files, name, progress, task_hints=task_hints, told=triton.told)
 
     def import_files(
         self,

@@ -99,7 +99,7 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
     reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
-        reasons["grants"] = f"the setting of the same name lets it use {_listed(used)}"
+        reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
     if skipped:
         reasons["left out"] = _listed(skipped)
@@ -208,6 +208,8 @@ def _precision_reason(found: WeightSet, config: Mapping[str, Any]) -> str:
     packed = _packing(config)
     if packed and found.format == "safetensors":
         return f"config.json declares packed weights of {packed}"
+    if found.format == "pytorch":
+        return f"{shown(found.main_files[0])} is a pickle, which is not opened to look"
     counts = sorted(found.facts.elements.items(), key=lambda item: -item[1])
     return f"{shown(found.main_files[0])} holds " + _listed([f"{count} elements of {name}" for name, count in counts])
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from panope_backends.api import LoadOptions
 from panope_backends.engines.cpu import CpuBackend
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.testing.models import tiny_onnx
 from panope_registry.discovery import FoundModel, discover_models
 from panope_registry.discovery.pbtxt import MAX_BYTES, read_config
@@ -92,6 +92,14 @@ def test_a_model_is_imported_under_its_name_and_the_same_again_changes_nothing(
     assert registry.import_files(found.files, found.name, told=found.told).commit == entry.commit
     assert len(registry.models()) == 1
     assert registry.change_token() >= token
+
+
+def test_importing_the_folder_itself_takes_one_version_too(make: Make, registry: Registry) -> None:
+    (variant,) = registry.import_folder(make(versions=(1, 2)), "acme/tiny").variants
+    assert [file.path for file in variant.files] == ["config.pbtxt", "model.onnx"]
+    with pytest.raises(PreconditionError, match="TorchScript") as caught:
+        registry.import_folder(make('platform: "pytorch_libtorch"'), "acme/other")
+    assert caught.value.reason == "not_runnable"
 
 
 def test_what_was_imported_runs(make: Make, find: Find, registry: Registry) -> None:

@@ -41,6 +41,19 @@ def test_details_name_the_reason_first_then_the_field_then_the_time_to_wait() ->
     assert wait.retry_delay.ToMilliseconds() == 250
 
 
+def test_an_errors_own_details_are_metadata_and_cannot_hide_what_is_always_there() -> None:
+    error = tree.PreconditionError("undecided", reason="ambiguous_task", details={"candidates": "a,b", "type": "x"})
+    (info,) = status_of(error).details
+    unpacked = error_details_pb2.ErrorInfo()
+    info.Unpack(unpacked)
+    assert unpacked.reason == "AMBIGUOUS_TASK"
+    assert dict(unpacked.metadata) == {
+        "candidates": "a,b",
+        "type": "invalid_request_error",
+        "code": "ambiguous_task",
+    }
+
+
 def test_trailers_tell_clients_when_to_retry_and_when_never_to() -> None:
     overloaded = dict(trailers_of(tree.OverloadedError("full", retry_after_seconds=1.2)))
     assert (overloaded["retry-after-ms"], overloaded["retry-after"]) == ("1200", "2")

@@ -101,6 +101,18 @@ class TritonModels:
         return (FoundModel(name, task, folder, "", TRITON, files, facts=facts),)
 
 
+def triton_model(folder: Path) -> FoundModel | None:
+    """What a folder is as one of Triton's; None when it is another model's, or none."""
+    finder = TritonModels()
+    try:
+        with os.scandir(folder) as entries:
+            if not finder.is_one(folder, list(entries)):
+                return None
+    except OSError:  # listing it tells why
+        return None
+    return finder.find(folder.resolve(), Terms("a"))[0]
+
+
 def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], str]:
     """What importing takes in, and the task; `facts` gets what is found on the way, also to a problem."""
     listed = {file.path: file for file in list_folder(folder)}

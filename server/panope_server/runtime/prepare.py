@@ -31,6 +31,9 @@ from panope_server.runtime.wish import ANYTHING, Wish
 _log = structlog.get_logger("panope.models")
 
 CONVERT = "panope_backends.convert"
+#: Formats whose loading may run Python files of the model; a graph has them in it.
+OWN_CODE = ("safetensors", "pytorch")
+
 CONVERT_TIMEOUT_SECONDS = 1800.0
 
 
@@ -141,7 +144,10 @@ class Preparer:
 
     def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """The admins' record of what a model does by their leave."""
-        used = {PICKLES: variant.format == "pytorch", REMOTE_CODE: bool(entry.config.get("auto_map"))}
+        used = {
+            PICKLES: variant.format == "pytorch",
+            REMOTE_CODE: variant.format in OWN_CODE and bool(entry.config.get("auto_map")),
+        }
         for grant in self._grants.of(entry.name):
             if used[grant]:
                 _log.info("grant_used", model=entry.name, setting=f"grants.{grant}", variant=variant.digest)
