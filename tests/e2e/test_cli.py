@@ -79,8 +79,10 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     server.wait(lambda: told() == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
     panope("unload", server.model, *where)
     assert json.loads(panope("ps", *where, "--json")) == []
-    (loaded,) = json.loads(panope("load", server.model, "--backend", "cpu", *where, "--json"))
-    assert (loaded["backend"], loaded["precision"]) == ("cpu", "fp32")
+    assert "has no variant `00000000`" in panope("load", server.model, "--variant", "0" * 8, *where, code=1)
+    original = json.loads(panope("show", server.model, "--home", str(server.home), "--json"))["variants"][0]["digest"]
+    (loaded,) = json.loads(panope("load", server.model, "--variant", original[:8], *where, "--json"))
+    assert (loaded["backend"], loaded["precision"], loaded["variant_digest"]) == ("cpu", "fp32", original)
     assert "384 values" in panope("embed", server.model, "hello", *where)
     assert server.stop() == 0
     assert told() == []

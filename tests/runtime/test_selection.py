@@ -145,7 +145,7 @@ def test_a_quantized_variant_is_chosen_only_when_it_is_asked_for() -> None:
 def test_a_quantized_variant_is_chosen_when_a_finer_one_does_not_fit_and_the_numbers_are_told() -> None:
     choice = Here(free={"openvino": GB // 2, "cpu": GB // 2}).choose([SAFE, MADE, INT8])
     assert labels(choice) == ["openvino CPU with openvino int8"]
-    assert "which needs 1.00 GB of memory and 0.50 GB are free" in choice.reasons[0]
+    assert "which needs 1.00 GB of memory and 500.0 MB are free" in choice.reasons[0]
 
 
 def test_what_was_measured_to_be_taken_counts_where_it_is_more_than_was_expected() -> None:
@@ -168,7 +168,7 @@ def test_what_fits_nowhere_is_refused_with_both_numbers_of_each() -> None:
         here.choose([SAFE, MADE, INT8])
     assert caught.value.reason == "does_not_fit"
     for label in ("cpu CPU with safetensors fp32", "openvino CPU with openvino fp32"):
-        assert f"{label}: needs 1.00 GB of memory and 0.12 GB are free" in caught.value.message
+        assert f"{label}: needs 1.00 GB of memory and 125.0 MB are free" in caught.value.message
     large = variant("huge", "safetensors", "fp32", 100 * GB)
     with pytest.raises(PreconditionError, match="does not fit this machine") as never:
         Here(free={"openvino": 50 * GB, "cpu": 50 * GB}).choose([large])

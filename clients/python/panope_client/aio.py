@@ -214,10 +214,16 @@ class AsyncClient:
         return answer.model
 
     async def load(
-        self, model: str, *, backend: str = "", precision: str = "", timeout: float | None = LOAD_TIMEOUT
+        self,
+        model: str,
+        *,
+        backend: str = "",
+        precision: str = "",
+        variant: str = "",
+        timeout: float | None = LOAD_TIMEOUT,
     ) -> Model:
         """As `Client.load`."""
-        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision)
+        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision, variant=variant)
         answer = await self._call(self._registry.LoadModel, request, timeout)
         return answer.model
 

@@ -261,7 +261,13 @@ class Client:
         return self._call(self._registry.GetModel, registry_pb.GetModelRequest(model=name), timeout).model
 
     def load(
-        self, model: str, *, backend: str = "", precision: str = "", timeout: float | None = LOAD_TIMEOUT
+        self,
+        model: str,
+        *,
+        backend: str = "",
+        precision: str = "",
+        variant: str = "",
+        timeout: float | None = LOAD_TIMEOUT,
     ) -> Model:
         """Loads a model and returns when it serves; what is loaded already stays as it is.
 
@@ -269,9 +275,10 @@ class Client:
             model: `vendor/name`.
             backend: such as `openvino`; empty lets the server choose.
             precision: such as `bf16`; empty lets the server choose.
+            variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
             timeout: see the class; the default gives a conversion time.
         """
-        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision)
+        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision, variant=variant)
         return self._call(self._registry.LoadModel, request, timeout).model
 
     def unload(self, model: str, *, timeout: float | None = None) -> Model:

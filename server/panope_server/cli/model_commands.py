@@ -56,12 +56,15 @@ def load(
     model: Model,
     backend: Annotated[str, typer.Option("--backend", help="The backend to use; chosen when not given.")] = "",
     precision: Annotated[str, typer.Option("--precision", help="Such as fp32 or bf16; chosen when not given.")] = "",
+    variant: Annotated[
+        str, typer.Option("--variant", help="The variant to run as it is, by its digest's first digits.")
+    ] = "",
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Load a model and wait until it serves."""
     with _client(address) as client:
-        loaded = client.load(model, backend=backend, precision=precision)
+        loaded = client.load(model, backend=backend, precision=precision, variant=variant)
     instances = [_instance(loaded.name, instance) for instance in loaded.instances]
     if json:
         print_json(instances)
@@ -162,6 +165,7 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "id": instance.id,
         "model": model,
         "backend": instance.backend,
+        "variant_digest": instance.variant_digest,
         "device": instance.device,
         "precision": instance.precision,
         "state": _state(instance),

@@ -161,7 +161,7 @@ class _Search:
         if free is None or way.need_bytes <= free:
             return True
         ever = not way.device.memory_bytes or way.need_bytes <= way.device.memory_bytes
-        reason = f"needs {_gigabytes(way.need_bytes)} of memory and {_gigabytes(free)} are free"
+        reason = f"needs {_size(way.need_bytes)} of memory and {_size(free)} are free"
         self.refused.append(Refusal(way.label, reason, of_memory=True, ever=ever))
         return False
 
@@ -325,5 +325,5 @@ def _name(variant: VariantEntry) -> str:
     return f"{variant.format} {variant.precision}".strip()
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB"
+def _size(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

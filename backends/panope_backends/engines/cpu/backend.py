@@ -43,7 +43,7 @@ class CpuBackend(Backend):
                 _native(),
                 available=len(missing) < len(packages),
                 reason=f"not installed: {', '.join(missing)}" if missing else "",
-                engine_version=", ".join(f"{package} {version_of(package)}" for package, _ in _PACKAGES.values()),
+                engine_version=_engine_version(),
             ),
         )
 
@@ -99,6 +99,11 @@ class CpuBackend(Backend):
 
         del conversion  # there is one
         export(model, folder, out)
+
+
+def _engine_version() -> str:
+    packages = dict.fromkeys(package for package, _ in _PACKAGES.values())
+    return ", ".join(f"{package} {version_of(package)}".strip() for package in packages)
 
 
 def _native() -> tuple[str, ...]:
