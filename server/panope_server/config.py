@@ -156,10 +156,18 @@ class Grants(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long jobs are remembered that have ended; one that another job refers to stays as long as that."""
+    """When a job goes to another worker, and how long those that have ended are remembered."""
 
+    lease_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="A job whose worker says nothing for so long goes to another.")
+    ] = 30.0
     keep_days: Annotated[
-        float, Meta(ge=0, le=36500, description="Days after its end that a job is kept; 0 for ever.")
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="Days after its end that a job is kept, or as long as a job that refers to it; 0 for ever.",
+        ),
     ] = 30.0
     keep_count: Annotated[
         int, Meta(ge=0, description="Of the jobs that have ended, so many of the newest are kept; 0 for all.")

@@ -35,6 +35,9 @@ from panope_server.runtime.memory import machine_bytes
 
 _log = structlog.get_logger("panope.jobs")
 
+TICK_SECONDS = 1.0
+"""Between two renewals of each job's lease, unless that is short."""
+
 
 class Counts(Protocol):
     """Counts what is downloaded."""
@@ -71,6 +74,8 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
             handlers,
             owner=owner_name(),
             concurrency=concurrency or max(1, settings.job_workers),
+            lease_seconds=settings.jobs.lease_seconds,
+            tick_seconds=min(TICK_SECONDS, settings.jobs.lease_seconds / 4),
             store=registry.store_id,
             retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
         )

@@ -61,7 +61,11 @@ def _hear(database: Database, bell: Bell, stop: threading.Event) -> None:
         try:
             with database.engine.connect() as connection:
                 connection.detach()  # it is held for long and is none of the pool's
-                follow(connection.connection.dbapi_connection, bell, stop)
+                try:
+                    follow(connection.connection.dbapi_connection, bell, stop)
+                except of_the_driver:
+                    connection.invalidate()  # nothing can be rolled back
+                    raise
         except (SQLAlchemyError, of_the_driver) as error:
             _log.debug("jobs of other processes are not heard of at once", exc_info=error)
             stop.wait(_RECONNECT_SECONDS)
