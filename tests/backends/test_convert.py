@@ -124,7 +124,12 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
         ("panope_backends.testing:EchoBackend", {}, "no_converter", "EchoBackend` converts nothing"),
         ("nobody", {}, "unknown_backend", "there is no backend `nobody`"),
         ("openvino", {"task": "classify"}, "unsupported_model", "not yet for `classify`"),
-        ("openvino", {"config": {"model_type": "bert", "auto_map": {}}}, "unsupported_model", "code of its own"),
+        (
+            "openvino",
+            {"config": {"model_type": "bert", "auto_map": {"AutoModel": "a.B"}}},
+            "unsupported_model",
+            "code of its own",
+        ),
         ("openvino", {"config": {"model_type": "bert"}}, "load_failed", "transformers refuses the model's files"),
     ],
 )

@@ -210,7 +210,7 @@ def test_it_is_a_converter() -> None:
     backend = OpenVinoBackend()
     assert isinstance(backend, Converter)
     (made,) = (c for c in backend.conversions() if c.automatic)
-    assert (made.source_formats, made.format, made.precision) == (("safetensors",), "openvino", "fp32")
+    assert (made.format, made.precision) == ("openvino", "fp32")
     assert made.engine_version == f"{version('openvino')}+{engine.RECIPE}"
 
 
