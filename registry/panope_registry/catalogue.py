@@ -215,6 +215,7 @@ def _entries(connection: Connection, store: str, model_ids: Sequence[int]) -> li
             row.preferred_format or "",
             row.preferred_precision or "",
             tuple(row.task_candidates or ()),
+            tuple(row.quantization_targets or ()),
         )
         for row in models
     ]

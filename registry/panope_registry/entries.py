@@ -143,6 +143,7 @@ class ModelEntry:
         preferred_format: of variants, as asked for at registration; empty when nothing was.
         preferred_precision: likewise.
         task_candidates: the tasks among which somebody must decide; empty when none must.
+        quantization_targets: precisions to quantize to once the weights are here, as asked for at registration.
     """
 
     name: str
@@ -158,3 +159,4 @@ class ModelEntry:
     preferred_format: str = ""
     preferred_precision: str = ""
     task_candidates: tuple[str, ...] = ()
+    quantization_targets: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from panope_registry.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.names import shown
 from panope_registry.sources.source import RemoteFile, RemoteRevision
 from panope_registry.store import Blob, Store
+from panope_registry.targets import NO_WISHES, Wishes
 from panope_registry.understand import Evidence, Understanding, understand
 from panope_registry.weights import WeightSet
 
@@ -77,7 +78,7 @@ class ImportedRevision:
     Attributes:
         commit: names the content.
         origin: None for a folder.
-        preferred_format: of variants; None leaves what was asked for before.
+        wishes: of the user, for its variants.
         task_hints: as the user says; empty leaves what was said before.
     """
 
@@ -86,7 +87,7 @@ class ImportedRevision:
     understanding: Understanding
     manifests: tuple[Manifest, ...]
     origin: Origin | None = None
-    preferred_format: str | None = None
+    wishes: Wishes = NO_WISHES
     task_hints: tuple[str, ...] = ()
 
 

@@ -7,6 +7,7 @@ safe.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from sqlalchemy import Connection, Table, delete, exists, insert, select, update
 
@@ -270,8 +271,8 @@ def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: i
     }
     if imported.task_hints:
         values["task_hints"] = list(imported.task_hints)
-    if imported.preferred_format is not None:
-        values["preferred_format"] = imported.preferred_format or None
+    # What is empty leaves what was wished before.
+    values |= {name: wish for name, wish in asdict(imported.wishes).items() if wish}
     known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()
     if known is None:
         return _insert(connection, model, values | {"vendor_id": vendor_id, "name": name, "created_at": now()})

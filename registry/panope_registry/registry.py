@@ -33,6 +33,7 @@ from panope_registry.schema import migrate
 from panope_registry.sources.source import Source
 from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
 from panope_registry.sync import sync_repo
+from panope_registry.targets import Wishes, check_targets
 from panope_registry.understand import Evidence
 from panope_registry.views import lay_out
 
@@ -189,6 +190,8 @@ class Registry:
         revision: str = "main",
         task_hints: Sequence[str] = (),
         preferred_format: str = "",
+        preferred_precision: str = "",
+        quantization_targets: Sequence[str] = (),
         source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now: files, hashes, configuration, task, variants; no weights.
@@ -201,7 +204,9 @@ class Registry:
             revision: a branch, tag or commit.
             task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
                 the evidence.
-            preferred_format: of variants, such as `onnx`; empty for none.
+            preferred_format: of variants, such as `onnx`; empty leaves what was wished before, as for the next two.
+            preferred_precision: of variants, such as `int8`.
+            quantization_targets: precisions to quantize to once the weights are here; some of `targets.TARGETS`.
             source: that has the repo.
 
         Raises:
@@ -209,12 +214,14 @@ class Registry:
             NotFoundError: the source has no such repo or revision.
             PermissionDeniedError: the repo is gated, or the source wants a token.
             AlreadyExistsError: the name belongs to a model from elsewhere.
-            PreconditionError: no safe weights, code of its own, no such format, or a part of itself.
+            PreconditionError: no safe weights, code of its own, no such format or precision, or a part of itself.
             DataLossError: a file is not what the listing says.
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
         parsed = parse_model_name(name)
+        check_targets(quantization_targets)
+        wishes = Wishes(preferred_format, preferred_precision, tuple(quantization_targets))
         remote = source.resolve(name, revision)
         with self._database.read() as connection:
             known = listing.find_here(connection, remote.files, self._store.id)
@@ -229,7 +236,7 @@ class Registry:
                 here=here,
                 task_hints=hints,
                 grants=self._grants.of(name),
-                preferred_format=preferred_format,
+                wishes=wishes,
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 recording.record_import(connection, parsed, synced, self._store.id)

@@ -21,7 +21,8 @@ from panope_registry.names import shown
 from panope_registry.sources.ranges import RemoteHeader
 from panope_registry.sources.source import RemoteFile, RemoteRevision, Source
 from panope_registry.store import Blob, Store
-from panope_registry.understand import Evidence, Understanding, understand
+from panope_registry.targets import NO_WISHES, Wishes, refuse_impossible
+from panope_registry.understand import Evidence, understand
 
 MAX_SMALL_FILES = 2_000
 MAX_SMALL_BYTES = 256 << 20
@@ -41,7 +42,7 @@ def sync_repo(
     *,
     here: Mapping[str, Blob],
     task_hints: Collection[str] = (),
-    preferred_format: str = "",
+    wishes: Wishes = NO_WISHES,
     grants: tuple[str, ...] = (),
 ) -> ImportedRevision:
     """Understands a revision without its weights; its small files are in the store afterwards.
@@ -53,12 +54,13 @@ def sync_repo(
         remote: what to look at, as `source.resolve` tells it.
         here: path -> blob of the files that the store has already.
         task_hints: what the user says that it is for, the likeliest first.
-        preferred_format: of variants; empty for none.
+        wishes: of the user, for its variants.
         grants: what an admin lets the model do.
 
     Raises:
         InvalidInputError: a file is broken, or a hint is no task.
-        PreconditionError: no safe weights, code of its own, no such format, or more small files than a model has.
+        PreconditionError: no safe weights, code of its own, no such format or precision, or more small files
+            than a model has.
         DataLossError: a file is not what the listing says, twice.
         AvailabilityError: the source does not answer.
         CapacityError: the disk is full.
@@ -74,7 +76,7 @@ def sync_repo(
         for file in remote.files
     }
     understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
-    _check_format(understanding, preferred_format)
+    refuse_impossible(wishes, ((found.format, found.precision) for found in understanding.weight_sets))
     contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
     contents |= blobs
     return ImportedRevision(
@@ -85,7 +87,7 @@ def sync_repo(
         understanding=understanding,
         manifests=tuple(manifest_of(found, understanding.kinds, contents) for found in understanding.weight_sets),
         origin=Origin(source.kind, source.endpoint, remote),
-        preferred_format=preferred_format,
+        wishes=wishes,
         task_hints=tuple(task_hints),
     )
 
@@ -124,16 +126,6 @@ def _check_small(files: Collection[RemoteFile]) -> None:
             f"the repo holds more than {MAX_SMALL_FILES} configuration files, or more than {MAX_SMALL_BYTES >> 20} MiB "
             "of them: that is no model's",
             reason="too_many_files",
-        )
-
-
-def _check_format(understanding: Understanding, preferred: str) -> None:
-    formats = sorted({found.format for found in understanding.weight_sets})
-    if preferred and preferred not in formats:
-        raise PreconditionError(
-            f"the repo holds no {shown(preferred)} weights; it holds {', '.join(formats)}",
-            reason="no_such_format",
-            field="preferred_format",
         )
 
 

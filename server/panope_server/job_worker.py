@@ -32,6 +32,7 @@ from panope_server.observability.logging import configure_logging
 from panope_server.opening import open_registry
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.memory import machine_bytes
+from panope_server.runtime.workshop import ProgramWorkshop
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -67,8 +68,15 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)
-        source = CountedSource(source_for(settings), counts.received)
-        handlers = handlers_for(registry, source, downloader_for(settings, database), tell, _machine_bytes(settings))
+        handlers = handlers_for(
+            registry,
+            CountedSource(source_for(settings), counts.received),
+            downloader_for(settings, database),
+            tell,
+            _machine_bytes(settings),
+            workshop=ProgramWorkshop(settings),
+            scratch=settings.home_path / "scratch",
+        )
         runner = Runner(
             jobs,
             handlers,

@@ -14,6 +14,7 @@ from panope_registry.entries import ModelEntry, RepoFileEntry, WantedFile
 from panope_registry.handlers.arriving import Arriving
 from panope_registry.handlers.choice import choose_files, choose_variant
 from panope_registry.handlers.events import Event, ignore
+from panope_registry.handlers.quantizing import ask_for_targets
 from panope_registry.handlers.requests import DownloadRequest, download_request
 from panope_registry.jobs import JobContext
 from panope_registry.sources.source import RemoteRevision, Source
@@ -22,6 +23,10 @@ from panope_registry.store import Blob
 
 class Wants(Protocol):
     """What the job needs of the registry."""
+
+    @property
+    def store_id(self) -> str:
+        """Of the store that this registry writes to."""
 
     def model(self, name: str) -> ModelEntry:
         """One model."""
@@ -77,15 +82,26 @@ class ArtifactDownload:
         """Downloads what is not here yet."""
         request = download_request(context.job.payload)
         files = self._missing(request)
-        arriving = Arriving(context, files, self._tell)
-        requests = [self._request(place, file, arriving) for place, file in enumerate(files)]
-        # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
-        self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
+        self.bring(context, files)
+        # The entry as it is now: what has come may be what smaller variants are made of.
+        entry = self._registry.model(request.model)
         return {
             "model": request.model,
             "files": [file.path for file in files],
             "size_bytes": sum(file.size_bytes for file in files),
+            "quantize_jobs": ask_for_targets(
+                context.jobs, entry, context.job.requested_by, store=self._registry.store_id
+            ),
         }
+
+    def bring(self, context: JobContext, files: Sequence[WantedFile]) -> None:
+        """Downloads these files, as part of any job."""
+        if not files:
+            return
+        arriving = Arriving(context, files, self._tell)
+        requests = [self._request(place, file, arriving) for place, file in enumerate(files)]
+        # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
+        self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
 
     def _missing(self, request: DownloadRequest) -> Sequence[WantedFile]:
         entry = self._registry.model(request.model)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from panope_backends.errors import NotFoundError
 from panope_registry.entries import ModelEntry
 from panope_registry.handlers.events import Event, ignore, milliseconds_since
+from panope_registry.handlers.quantizing import ask_for_targets
 from panope_registry.handlers.requests import sync_request
 from panope_registry.jobs import JobContext
 from panope_registry.sources.source import Source
@@ -17,8 +18,20 @@ from panope_registry.sources.source import Source
 class Registers(Protocol):
     """What the job needs of the registry."""
 
+    @property
+    def store_id(self) -> str:
+        """Of the store that this registry writes to."""
+
     def register(
-        self, name: str, *, revision: str, task_hints: Sequence[str], preferred_format: str, source: Source
+        self,
+        name: str,
+        *,
+        revision: str,
+        task_hints: Sequence[str],
+        preferred_format: str,
+        preferred_precision: str,
+        quantization_targets: Sequence[str],
+        source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now."""
 
@@ -51,6 +64,8 @@ class RepoSync:
             revision=request.revision,
             task_hints=request.task_hints,
             preferred_format=request.preferred_format,
+            preferred_precision=request.preferred_precision,
+            quantization_targets=request.quantization_targets,
             source=self._source,
         )
         facts = {"job_id": context.job.id, "model_repo_name": entry.name, "revision": entry.commit}
@@ -63,6 +78,9 @@ class RepoSync:
             "task_candidates": list(entry.task_candidates),
             "architecture": entry.architecture,
             "commit": entry.commit,
+            "quantize_jobs": ask_for_targets(
+                context.jobs, entry, context.job.requested_by, store=self._registry.store_id
+            ),
             "variants": [
                 {"digest": variant.digest, "format": variant.format, "precision": variant.precision}
                 for variant in entry.variants

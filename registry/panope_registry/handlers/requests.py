@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,12 +12,18 @@ from typing import Any
 from panope_backends.errors import InvalidInputError
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.names import parse_model_name, safe_relative_path
+from panope_registry.precisions import is_quantized
+from panope_registry.targets import check_targets
 
 REPO_SYNC = "repo_sync"
 ARTIFACT_DOWNLOAD = "artifact_download"
+BUILD_ENGINE = "build_engine"
+QUANTIZE = "quantize"
 
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
 """In the order in which a pull prefers them."""
+
+_PRECISION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 MAX_REVISION = 200
 MAX_PATTERNS = 64
@@ -30,13 +37,17 @@ class SyncRequest:
         model: `vendor/name`, as the source knows it.
         revision: a branch, tag or commit.
         task_hints: the likeliest first.
-        preferred_format: empty for none.
+        preferred_format: of variants; empty leaves what was wished before, as for the next two.
+        preferred_precision: of variants.
+        quantization_targets: precisions to quantize to once the weights are here.
     """
 
     model: str
     revision: str = "main"
     task_hints: tuple[str, ...] = ()
     preferred_format: str = ""
+    preferred_precision: str = ""
+    quantization_targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,23 @@ class DownloadRequest:
     include: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class BuildRequest:
+    """Make another variant of a registered model; its weights are downloaded first if they are not here.
+
+    Attributes:
+        model: `vendor/name`.
+        format: of the new variant.
+        precision: of its weights; empty for that in which the format holds a model unchanged.
+        revision: the branch, tag or commit that must be served; empty for whichever is.
+    """
+
+    model: str
+    format: str
+    precision: str = ""
+    revision: str = ""
+
+
 def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
     """The job that syncs, wherever a runner is free; an open one for the same wish is that one.
 
@@ -66,6 +94,8 @@ def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     """
     _check_model(request.model, request.revision)
     _check_format(request.preferred_format, "preferred_format")
+    _check_precision(request.preferred_precision, "preferred_precision")
+    check_targets(request.quantization_targets)
     payload = asdict(request)
     return jobs.enqueue(
         REPO_SYNC, payload, dedupe_key=work_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
@@ -107,9 +137,39 @@ def ask_for_download(
     return _enqueue_download(jobs, request, (), requested_by, store)
 
 
+def ask_for_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+    """The job that makes a variant, of kind `quantize` when its weights are coarser than those that models come with.
+
+    Args:
+        jobs: where it is asked for; an open job for the same wish is the answer.
+        request: what to make.
+        requested_by: who asks, for people.
+        store: the id of the store that it is for; None leaves it to whoever is free.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_model(request.model, request.revision or "main")
+    if not request.format:
+        raise InvalidInputError("`format` must be given", field="format")
+    _check_format(request.format, "format")
+    _check_precision(request.precision, "precision")
+    kind = QUANTIZE if is_quantized(request.precision) else BUILD_ENGINE
+    payload = asdict(request)
+    return jobs.enqueue(
+        kind, payload, dedupe_key=work_key(kind, payload, store), requested_by=requested_by, store=store
+    )
+
+
 def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
     """What a job's payload asks for."""
-    return SyncRequest(**{**payload, "task_hints": tuple(payload["task_hints"])})
+    lists = {name: tuple(payload.get(name, ())) for name in ("task_hints", "quantization_targets")}
+    return SyncRequest(**{**payload, **lists})
+
+
+def build_request(payload: Mapping[str, Any]) -> BuildRequest:
+    """What a job's payload asks for."""
+    return BuildRequest(**payload)
 
 
 def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
@@ -152,6 +212,11 @@ def _check_format(given: str, field: str) -> None:
     if given and given not in FORMATS:
         known = ", ".join(f"`{name}`" for name in FORMATS)
         raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
+
+
+def _check_precision(given: str, field: str) -> None:
+    if given and not _PRECISION.fullmatch(given):
+        raise InvalidInputError(f"`{field}` is no name of a precision, such as `int8` or `q4_k_m`", field=field)
 
 
 def work_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:

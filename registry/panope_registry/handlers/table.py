@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from panope_registry.download import Downloader
 from panope_registry.handlers.artifact_download import ArtifactDownload
+from panope_registry.handlers.build import Build
 from panope_registry.handlers.events import Event, ignore, telling
 from panope_registry.handlers.repo_sync import RepoSync
-from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC
+from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC
+from panope_registry.handlers.workshop import Workshop
 from panope_registry.jobs import Handler
 from panope_registry.registry import Registry
 from panope_registry.sources.source import Source
 
 
 def handlers_for(
-    registry: Registry, source: Source, downloader: Downloader, tell: Event = ignore, machine_bytes: int = 0
+    registry: Registry,
+    source: Source,
+    downloader: Downloader,
+    tell: Event = ignore,
+    machine_bytes: int = 0,
+    *,
+    workshop: Workshop,
+    scratch: Path,
 ) -> Mapping[str, Handler]:
     """What a worker needs to run every kind of job; `machine_bytes` is the most memory that a model can have here."""
+    download = ArtifactDownload(registry, source, downloader, tell, machine_bytes)
+    build = Build(registry, download, workshop, scratch, tell)
     handlers: Mapping[str, Handler] = {
         REPO_SYNC: RepoSync(registry, source, tell),
-        ARTIFACT_DOWNLOAD: ArtifactDownload(registry, source, downloader, tell, machine_bytes),
+        ARTIFACT_DOWNLOAD: download,
+        BUILD_ENGINE: build,
+        QUANTIZE: build,
     }
     return {kind: telling(handler, tell) for kind, handler in handlers.items()}

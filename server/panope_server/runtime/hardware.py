@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,9 @@ PROBE_TIMEOUT_SECONDS = 120.0
 
 #: Raised when the probe answers in another form.
 ANSWERS = 3
+
+#: Programs of others that converters look for.
+PROGRAMS = ("llama-quantize",)
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,9 @@ def _machine_key(more: Sequence[str]) -> str:
     """Changes whenever the answers could."""
     packages = sorted(name for folder in sys.path for name in _installed(Path(folder)))
     hiding = sorted(f"{name}={os.environ[name]}" for name in PASSED if name in os.environ and name.isupper())
+    programs = [f"{name}={shutil.which(name)}" for name in PROGRAMS]
     machine = [str(ANSWERS), platform.node(), platform.machine(), _processor(), str(os.cpu_count())]
-    return hashlib.sha256("\n".join([*packages, *hiding, *machine, *more]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*packages, *hiding, *programs, *machine, *more]).encode()).hexdigest()
 
 
 def _installed(folder: Path) -> list[str]:

@@ -6,7 +6,11 @@ These programs import engines and models' code, so they get a worker's environme
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,6 +23,7 @@ from panope_server.runtime.environment import child_environment
 _log = structlog.get_logger("panope.programs")
 
 LOGGED_OUTPUT_BYTES = 4000
+LOOK_SECONDS = 0.2
 
 
 async def run_program(
@@ -46,6 +51,47 @@ async def run_program(
         if process.returncode is None:
             process.kill()
             await process.wait()
+    return _report(module, process.returncode, output, errors)
+
+
+def run_program_in_thread(
+    module: str, *arguments: str, document: Any, check: Callable[[], None], python: str = ""
+) -> dict[str, Any]:
+    """As `run_program`, for a thread that has nothing else to do, such as a job's.
+
+    Args:
+        module: of the program.
+        arguments: of the program.
+        document: for its standard input.
+        check: called several times a second; what it raises ends the program, with all that it started, and is passed
+            on.
+        python: the interpreter; empty for this one.
+
+    Raises:
+        PanopeError: what the program reported, or InternalError when it did not report.
+    """
+    # The kernel ends the program with the thread that started it, which waits here for it.
+    process = subprocess.Popen(
+        child_command(python or sys.executable, "-m", module, *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=child_environment(),
+        process_group=0,
+    )
+    given: bytes | None = orjson.dumps(document)
+    try:
+        while True:
+            try:
+                output, errors = process.communicate(given, LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                given = None  # it is on its way
+                check()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     return _report(module, process.returncode, output, errors)
 
 

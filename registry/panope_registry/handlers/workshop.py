@@ -1,0 +1,40 @@
+"""What jobs that make variants need of whoever runs converters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from panope_backends.api import Conversion, ModelFacts  # brings numpy
+
+
+class Workshop(Protocol):
+    """Runs converters, each in a process of its own."""
+
+    def conversions(self) -> Mapping[str, Sequence[Conversion]]:
+        """What can be made here, by backend; also what cannot, with the reason."""
+
+    def convert(
+        self,
+        backend: str,
+        conversion: Conversion,
+        model: ModelFacts,
+        folder: Path,
+        out: Path,
+        check: Callable[[], None],
+    ) -> None:
+        """Converts.
+
+        Args:
+            backend: whose converter it is.
+            conversion: what to make.
+            model: of what.
+            folder: its verified files.
+            out: an empty folder for the result.
+            check: called several times a second; what it raises ends the process and is passed on.
+
+        Raises:
+            PanopeError: the converter refuses the model, or failed.
+        """

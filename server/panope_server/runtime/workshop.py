@@ -1,0 +1,46 @@
+"""Runs backends' converters for jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from panope_backends.api import Conversion, ModelFacts
+from panope_server.config import Settings
+from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.programs import run_program_in_thread
+
+CONVERT = "panope_backends.convert"
+
+
+class ProgramWorkshop:
+    """A `Workshop` whose converters are programs with a worker's environment, which end with this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def conversions(self) -> Mapping[str, Sequence[Conversion]]:
+        """What the backends of this machine make; asked once and then kept in the home folder."""
+        return asyncio.run(Hardware.for_settings(self._settings).probe()).conversions
+
+    def convert(
+        self,
+        backend: str,
+        conversion: Conversion,
+        model: ModelFacts,
+        folder: Path,
+        out: Path,
+        check: Callable[[], None],
+    ) -> None:
+        """Converts; what `check` raises ends the program and is passed on."""
+        document = {
+            "backend": backend,
+            "format": conversion.format,
+            "precision": conversion.precision,
+            "model": asdict(model) | {"config": dict(model.config)},
+            "folder": str(folder),
+            "out": str(out),
+        }
+        run_program_in_thread(CONVERT, document=document, check=check, python=self._settings.workers.python)
