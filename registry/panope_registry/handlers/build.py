@@ -18,7 +18,7 @@ from panope_backends.errors import PreconditionError
 from panope_registry.disk import disk_errors
 from panope_registry.entries import ModelEntry, VariantEntry, WantedFile
 from panope_registry.handlers.events import Event, ignore, milliseconds_since
-from panope_registry.handlers.requests import BuildRequest, build_request
+from panope_registry.handlers.requests import QUANTIZE, BuildRequest, build_request
 from panope_registry.handlers.ways import Way, choose_way
 from panope_registry.handlers.workshop import Workshop
 from panope_registry.jobs import JobContext
@@ -129,7 +129,7 @@ class Build:
         model = self._registry.facts(way.source.digest)
         context.progress("wait")
         with self._alone(context), self._folder(context) as out:
-            self._tell(f"{context.job.kind}_start", facts | {"source": way.source.digest, "backend": way.backend})
+            self._tell_start(context, facts | {"source": way.source.digest, "backend": way.backend})
             started = time.monotonic()
             context.progress("convert")
             self._workshop.convert(way.backend, way.conversion, model, folder, out, context.check)
@@ -137,8 +137,20 @@ class Build:
             context.check()
             made = self._registry.add_converted(way.source.digest, out, backend=way.backend, **_key(way))
         more = {"hash": made.digest, "size_bytes": made.size_bytes, "duration_ms": milliseconds_since(started)}
-        self._tell(f"{context.job.kind}_finish", facts | more)
+        self._tell_finish(context, facts | more)
         return made
+
+    def _tell_start(self, context: JobContext, facts: Mapping[str, object]) -> None:
+        if context.job.kind == QUANTIZE:
+            self._tell("quantize_start", facts)
+        else:
+            self._tell("build_engine_start", facts)
+
+    def _tell_finish(self, context: JobContext, facts: Mapping[str, object]) -> None:
+        if context.job.kind == QUANTIZE:
+            self._tell("quantize_finish", facts)
+        else:
+            self._tell("build_engine_finish", facts)
 
     @contextmanager
     def _alone(self, context: JobContext) -> Iterator[None]:

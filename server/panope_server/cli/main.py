@@ -7,6 +7,7 @@ import typer
 from panope_server.cli import (
     alias_commands,
     bench_command,
+    build_command,
     discover_command,
     inspect_commands,
     job_commands,
@@ -31,6 +32,7 @@ app.command("serve")(serve_command.serve)
 app.command("import")(registry_commands.import_folder)
 app.command("register")(pull_commands.register)
 app.command("pull")(pull_commands.pull)
+app.command("build")(build_command.build)
 app.command("ls")(registry_commands.ls)
 app.command("show")(registry_commands.show)
 app.command("discover")(discover_command.discover)

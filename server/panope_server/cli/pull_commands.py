@@ -33,6 +33,13 @@ def register(
     revision: Revision = "main",
     task: Task = None,
     preferred_format: Annotated[str, typer.Option("--format", help="The format to prefer, such as onnx.")] = "",
+    preferred_precision: Annotated[
+        str, typer.Option("--precision", help="The precision to prefer, such as int8.")
+    ] = "",
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option("--quantize", help="A precision to quantize the weights to once they are here; may be repeated."),
+    ] = None,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -43,8 +50,10 @@ def register(
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, _):
         _check(settings, model)
-        wish = SyncRequest(model, revision, tuple(task or ()), preferred_format)
-        job = _finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
+        wish = SyncRequest(
+            model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
+        )
+        job = finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
     result = job.result
     if json:
         print_json(dict(result))
@@ -75,7 +84,7 @@ def pull(
     with job_table(home, config) as (jobs, store):
         _check(settings, model)
         wish = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = _finished(settings, jobs, ask_for_pull(jobs, wish, "cli", store=store), quiet=json)
+        job = finished(settings, jobs, ask_for_pull(jobs, wish, "cli", store=store), quiet=json)
     if json:
         print_json(dict(job.result))
         return
@@ -90,7 +99,7 @@ def _check(settings: Settings, model: str) -> None:
     check_vendor(settings, model)
 
 
-def _finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> JobEntry:
+def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> JobEntry:
     """The job when it has succeeded; ends the command when it has not."""
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars

@@ -1,0 +1,40 @@
+"""The command that makes another variant of a model: in another format, or with smaller weights."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from panope_server.cli.job_commands import job_table
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, print_json
+from panope_server.cli.pull_commands import finished
+
+
+def build(
+    model: Annotated[str, typer.Argument(help="VENDOR/NAME of a registered model.")],
+    format_: Annotated[str, typer.Option("--format", help="What to make: openvino, onnx or gguf.")],
+    precision: Annotated[
+        str, typer.Option("--precision", help="Of the weights, such as int8 or q4_k_m; left out, they are kept.")
+    ] = "",
+    revision: Annotated[str, typer.Option("--revision", help="The revision that must be served.")] = "",
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make another variant of a model; what is missing of its weights is downloaded first."""
+    from panope_registry.handlers.requests import BuildRequest, ask_for_build
+
+    settings = settings_for(home, config=config)
+    with job_table(home, config) as (jobs, store):
+        wish = BuildRequest(model, format_, precision, revision)
+        job = finished(settings, jobs, ask_for_build(jobs, wish, "cli", store=store), quiet=json)
+    result = job.result
+    if json:
+        print_json(dict(result))
+        return
+    did = "made" if result["made"] else "there already:"
+    what = f"{result['format']} {result['precision']}, {bytes_text(result['size_bytes'])}"
+    console.print(f"{did} [bold]{model}[/] {what}", highlight=False)
+    console.print(f"  {result['variant']}", highlight=False)
