@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import InvalidInputError, NotFoundError
-from panope_registry.registry import Registry, VariantEntry
+from panope_registry.registry import ModelFilter, Registry, VariantEntry
 
 MakeModel = Callable[..., Path]
 KEY = {"format": "openvino", "precision": "fp32", "engine_version": "2026.2"}
@@ -126,3 +126,16 @@ def test_nothing_is_converted_from_nothing_or_into_nothing(
     with pytest.raises(InvalidInputError):
         registry.add_converted(source.digest, tmp_path / "nothing", backend="openvino", **KEY)
     assert registry.converted("0" * 64, **KEY) is None
+
+
+def test_a_model_is_found_by_the_format_of_what_was_made_of_it_step_by_step(
+    registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    registry.import_folder(make_model("other", fill=1), "v/other")
+    first = registry.add_converted(source.digest, _output(tmp_path / "a"), backend="openvino", **KEY)
+    assert [model.name for model in registry.models(ModelFilter(format="openvino"))] == ["v/m"]
+    smaller = KEY | {"precision": "int8"}
+    registry.add_converted(first.digest, _output(tmp_path / "b", b"less"), backend="openvino", **smaller)
+    assert [model.name for model in registry.models(ModelFilter(format="openvino"))] == ["v/m"]
+    assert [model.name for model in registry.models(ModelFilter(format="safetensors"))] == ["v/m", "v/other"]
+    assert registry.models(ModelFilter(format="gguf")) == []
