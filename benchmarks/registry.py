@@ -249,12 +249,12 @@ def measured(options: argparse.Namespace) -> Iterator[Row]:
     with folder_of("sqlite") as folder:
         yield from lists("SQLite", f"sqlite:///{folder / 'registry.sqlite3'}", folder / "home", options)
         yield from claims("SQLite", f"sqlite:///{folder / 'jobs.sqlite3'}")
-    with jobs.postgres() as url, folder_of("postgres") as folder:
-        yield from lists("PostgreSQL", url, folder / "home", options)
-        yield from claims("PostgreSQL", url)
     yield from transfers(options)
     with folder_of("hashing") as folder:
         yield from hashing(options, folder)
+    with jobs.postgres() as url, folder_of("postgres") as folder:
+        yield from lists("PostgreSQL", url, folder / "home", options)
+        yield from claims("PostgreSQL", url)
 
 
 def print_rows(rows: list[Row]) -> None:
