@@ -105,7 +105,7 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
     parallel_downloads: Annotated[
-        int, Meta(ge=1, le=32, description="Files of a model that are downloaded at once.")
+        int, Meta(ge=1, le=32, description="Connections to the hub at once, each for one file or a part of it.")
     ] = 4
 
 

@@ -3,6 +3,7 @@
 from panope_registry.download.downloader import Downloader
 from panope_registry.download.leftovers import Leftover, discard_leftover, leftovers
 from panope_registry.download.patience import Patience
+from panope_registry.download.segments import in_segments
 from panope_registry.download.stream import OpenAt, Stream
 from panope_registry.download.wanted import DownloadStopped, Request, StopReason, WantedBlob
 
@@ -17,5 +18,6 @@ __all__ = [
     "Stream",
     "WantedBlob",
     "discard_leftover",
+    "in_segments",
     "leftovers",
 ]

@@ -39,7 +39,7 @@ class Downloader:
         room: promises room for what is to come; None looks at the disk alone.
         patience: with sources that fail.
         clock: for tests to replace.
-        concurrency: how many files `fetch_many` fetches at a time.
+        concurrency: how many files `fetch_many` fetches at a time; with fewer, each may come over several connections.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Downloader:
         self._room = room or DiskRoom(store, free_space_floor_bytes)
         self._patience = patience or Patience()
         self._clock = clock or Clock()
-        self._concurrency = concurrency
+        self.concurrency = concurrency
 
     def fetch(
         self,
@@ -111,7 +111,7 @@ class Downloader:
             return blob
 
         with self._room.promise([request.wanted for request in requests]):
-            return fetch_in_parallel(requests, fetch, progress, stop, self._concurrency, self._clock)
+            return fetch_in_parallel(requests, fetch, progress, stop, self.concurrency, self._clock)
 
     def missing_bytes(self, wanted: WantedBlob) -> int:
         """How much of a file is still to come, as far as sizes tell."""

@@ -7,9 +7,10 @@ was downloaded of a file when the job ended is where the next attempt goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from panope_registry.download import Request, StopReason, WantedBlob
+from panope_registry.download import Request, StopReason, Stream, WantedBlob, in_segments
 from panope_registry.entries import ModelEntry, RepoFileEntry, WantedFile
 from panope_registry.handlers.arriving import Arriving
 from panope_registry.handlers.choice import choose_files, choose_variant
@@ -43,6 +44,10 @@ class Wants(Protocol):
 
 class Fetches(Protocol):
     """What the job needs of the downloader."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many connections to use at a time."""
 
     def fetch_many(
         self,
@@ -99,7 +104,9 @@ class ArtifactDownload:
         if not files:
             return
         arriving = Arriving(context, files, self._tell)
-        requests = [self._request(place, file, arriving) for place, file in enumerate(files)]
+        # Fewer files than connections: each file gets several.
+        each = self._downloader.concurrency // len(files)
+        requests = [self._request(place, file, arriving, each) for place, file in enumerate(files)]
         # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
         self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
 
@@ -109,8 +116,11 @@ class ArtifactDownload:
             return choose_files(entry, self._registry.files(request.model), request.include)
         return self._registry.wanted(choose_variant(entry, request, self._machine_bytes).digest)
 
-    def _request(self, place: int, file: WantedFile, arriving: Arriving) -> Request:
+    def _request(self, place: int, file: WantedFile, arriving: Arriving, connections: int) -> Request:
         revision = RemoteRevision(file.repo, file.commit)
+
+        def open_part(start: int, length: int | None) -> AbstractContextManager[Stream]:
+            return self._source.open(revision, file.path, start, length)
 
         def arrived(blob: Blob) -> None:
             self._registry.record_downloaded([blob])
@@ -119,7 +129,7 @@ class ArtifactDownload:
         return Request(
             # The git hash of a large file is that of git's pointer to it and says nothing of the bytes.
             WantedBlob(file.sha256, None, file.size_bytes),
-            lambda start: self._source.open(revision, file.path, start),
+            in_segments(open_part, file.size_bytes, connections),
             arriving.progress_of(place),
             arrived,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,6 +19,12 @@ from panope_registry.sources.answers import HubRefusal, refusal, unavailable
 from panope_registry.sources.links import broken_link, host_of, is_proxied
 
 MAX_REDIRECTS = 5
+
+MOVED_SECONDS = 60.0
+"""So long an address that the hub gave for a file is used again: reading it in parts costs the hub one question. Hubs
+sign addresses for longer, and one that is refused is asked for anew."""
+
+MAX_MOVED = 1000
 
 Resolve = Callable[[str], Sequence[str]]
 """A host's addresses."""
@@ -39,6 +46,7 @@ class HubHttp:
         self._client = client
         self._resolve = resolve
         self._home_is_private: bool | None = None
+        self._moved: dict[httpx2.URL, tuple[httpx2.URL, float]] = {}
 
     @contextmanager
     def get(self, url: str, headers: dict[str, str], page: str = "") -> Iterator[httpx2.Response]:
@@ -57,6 +65,7 @@ class HubHttp:
             with self._follow(at, headers, page) as answer:
                 yield answer
         except httpx2.TransportError as error:
+            self._moved.pop(at[0], None)
             raise broken_link(error, at[-1]) from error
         except (httpx2.InvalidURL, httpx2.StreamError) as error:
             raise protocol_error("its answer cannot be read") from error
@@ -64,17 +73,35 @@ class HubHttp:
     @contextmanager
     def _follow(self, at: list[httpx2.URL], headers: dict[str, str], page: str) -> Iterator[httpx2.Response]:
         """Adds to `at` every address that it is sent to."""
+        if known := self._known_address(at[0]):
+            at.append(known)
         for _ in range(MAX_REDIRECTS + 1):
             url = at[-1]
             with self._client.stream("GET", url, headers=self._headers(url, headers)) as answer:
                 if answer.status_code in (200, 206, 416):
                     _refuse_encoding(answer)
+                    self._remember(at)
                     yield answer
                     return
-                if answer.status_code not in (301, 302, 303, 307, 308):
+                if answer.status_code in (301, 302, 303, 307, 308):
+                    at.append(self._next(url, answer.headers.get("location", "")))
+                elif url is known:
+                    known = None
+                    at.append(at[0])
+                else:
                     raise self._refused(answer, url, page)
-                at.append(self._next(url, answer.headers.get("location", "")))
         raise protocol_error(f"it redirects more than {MAX_REDIRECTS} times")
+
+    def _known_address(self, url: httpx2.URL) -> httpx2.URL | None:
+        """Where the hub sent us for this a moment ago."""
+        address, until = self._moved.get(url, (None, 0.0))
+        return address if time.monotonic() < until else None
+
+    def _remember(self, at: Sequence[httpx2.URL]) -> None:
+        if at[-1] is not at[0] and at[-1] is not self._known_address(at[0]):
+            if len(self._moved) >= MAX_MOVED:
+                self._moved.clear()
+            self._moved[at[0]] = (at[-1], time.monotonic() + MOVED_SECONDS)
 
     def _headers(self, url: httpx2.URL, headers: dict[str, str]) -> dict[str, str]:
         # A compressed body would hide its length and make ranges mean nothing.

@@ -178,6 +178,14 @@ def test_a_link_that_drops_every_three_mebibytes_finishes_without_waiting(
     assert time.slept < 1
 
 
+def test_a_trickle_is_waited_for(offer: Any, downloader: Downloader, store: Store) -> None:
+    file = offer(size=MIB)
+    file.hub.fault("trickle", bytes=MIB // 8, seconds=0.1, on="cdn")
+    blob = downloader.fetch(file.wanted, file.open_at)
+    assert store.blob_path(blob.sha256).read_bytes() == file.content
+    assert file.ranges == [""], "slower than the idle limit in all, and never silent for so long"
+
+
 def test_a_stall_ends_at_the_idle_limit_and_the_rest_is_fetched(
     offer: Any, downloader: Downloader, store: Store
 ) -> None:
