@@ -204,6 +204,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     database_url: Annotated[str, Meta(description="The registry's database; empty for SQLite in `home`.")] = ""
     load: Annotated[tuple[str, ...], Meta(description="Models to load at start; `/ready` waits for them.")] = ()
+    model_folders: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders whose models are imported when the server starts: models' own, Triton's model "
+            "repositories. A job worker does it, so `job_workers` must not be 0."
+        ),
+    ] = ()
     lazy_load: Annotated[bool, Meta(description="Whether the first call to a model loads it.")] = True
     default_model: Annotated[
         str,

@@ -26,6 +26,7 @@ from panope_registry.jobs import Jobs, Retention, Runner
 from panope_registry.sources.counted import CountedSource
 from panope_server.config import Settings
 from panope_server.hub import downloader_for, source_for
+from panope_server.model_folders import take_in
 from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
@@ -129,6 +130,8 @@ def main() -> int:
     configure_logging(settings.log_level, file=file)
     counts = DownloadCounts()
     reporter = Reporter(counts, _reports())
+    # Beside the jobs: a folder may take long, and an import leaves nothing half done when the process ends.
+    threading.Thread(target=take_in, args=(settings,), name="model-folders", daemon=True).start()
     try:
         work(settings, stop_on_signals(), counts=counts)
     except PanopeError as error:

@@ -74,37 +74,29 @@ def _register(
     found: list[FoundModel], registry: Registry, jobs: Jobs, settings: Settings
 ) -> Iterator[tuple[str, bool]]:
     """What became of each, and whether nothing went wrong that was thought to go well."""
+    from panope_registry.discovery.taking import Taker
+    from panope_server.model_folders import MEMORY
+
+    taker = Taker(registry, settings.home_path / MEMORY)
     for model in found:
-        try:
-            if model.hub_name:
-                yield _asked(model, jobs, settings), True
-            elif model.problem:
-                yield model.problem, True
-            else:
-                yield _imported(model, registry), True
-        except PanopeError as error:
-            yield error.message, False
+        if model.hub_name:
+            yield _asked(model, jobs, settings)
+            continue
+        (taken,) = taker.take([model])
+        yield taken.problem or ("imported" if taken.is_new else "unchanged"), taken.problem == model.problem
 
 
-def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> str:
+def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> tuple[str, bool]:
     from panope_registry.handlers.requests import SyncRequest, ask_for_sync
     from panope_server.hub import check_vendor
 
-    check_vendor(settings, model.hub_name)
     hints = (model.task,) if model.task else ()
-    job = ask_for_sync(jobs, SyncRequest(model.hub_name, task_hints=hints), "cli")
-    return f"job {job.id} registers {model.hub_name}"
-
-
-def _imported(model: FoundModel, registry: Registry) -> str:
-    from panope_backends.errors import NotFoundError
-
     try:
-        before = registry.model(model.name).commit
-    except NotFoundError:
-        before = ""
-    entry = registry.import_files(model.files, model.name, told=model.told)
-    return "unchanged" if entry.commit == before else "imported"
+        check_vendor(settings, model.hub_name)
+        job = ask_for_sync(jobs, SyncRequest(model.hub_name, task_hints=hints), "cli")
+    except PanopeError as error:
+        return error.message, False
+    return f"job {job.id} registers {model.hub_name}", True
 
 
 def _document(model: FoundModel, state: str) -> dict[str, Any]:
