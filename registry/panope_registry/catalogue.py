@@ -16,6 +16,7 @@ from sqlalchemy import CTE, ColumnElement, Connection, Row, Select, and_, bindpa
 from panope_registry.entries import FileEntry, ModelEntry, ModelFilter, PinEntry, VariantEntry
 from panope_registry.kinds import SUPPORTING
 from panope_registry.lifetime_records import pin
+from panope_registry.listing import find_sources
 from panope_registry.manifest import ManifestFile
 from panope_registry.memory import memory_bytes
 from panope_registry.records import (
@@ -39,6 +40,14 @@ _PINNED = (pin.c.who.label("pin_who"), pin.c.reason.label("pin_reason"), pin.c.c
 
 
 _SERVED = and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_id == model.c.revision_id)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The ids of this machine's store and of the shared one; empty for none."""
+
+    here: str
+    shared: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,18 +80,20 @@ class VariantFacts:
     config: Mapping[str, Any]
 
 
-def find_models(connection: Connection, store: str, *, only: ModelFilter, after: str, limit: int) -> list[ModelEntry]:
+def find_models(
+    connection: Connection, stores: Stores, *, only: ModelFilter, after: str, limit: int
+) -> list[ModelEntry]:
     """Models as one store has them, ordered by name, those after `after`."""
     wanted = select(model.c.id).where(model.c.name > after, *_conditions(only)).order_by(model.c.name).limit(limit)
     ids = connection.execute(wanted).scalars().all()
     batches = (ids[start : start + MODELS_AT_ONCE] for start in range(0, len(ids), MODELS_AT_ONCE))
-    return [entry for batch in batches for entry in _entries(connection, store, batch)]
+    return [entry for batch in batches for entry in _entries(connection, stores, batch)]
 
 
-def find_model(connection: Connection, store: str, name: str) -> ModelEntry | None:
+def find_model(connection: Connection, stores: Stores, name: str) -> ModelEntry | None:
     """The model of that name, as one store has it."""
     found = connection.execute(select(model.c.id).where(model.c.name == name)).scalars().all()
-    return next(iter(_entries(connection, store, found)), None)
+    return next(iter(_entries(connection, stores, found)), None)
 
 
 def find_hints(connection: Connection, name: str) -> tuple[str, ...]:
@@ -123,7 +134,7 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
 
 def find_conversion(
     connection: Connection,
-    store: str,
+    stores: Stores,
     source_digest: str,
     *,
     format: str,  # noqa: A002 - the schema's word
@@ -144,7 +155,7 @@ def find_conversion(
     ).one_or_none()
     if row is None:
         return None
-    return _variant_entry(row, source_digest, _contents(connection, store, [row.id])[row.id], {})
+    return _variant_entry(row, source_digest, _contents(connection, stores, [row.id])[row.id], {})
 
 
 def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
@@ -193,13 +204,13 @@ def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema'
     return select(model.c.id).select_from(offers)
 
 
-def _entries(connection: Connection, store: str, model_ids: Sequence[int]) -> list[ModelEntry]:
+def _entries(connection: Connection, stores: Stores, model_ids: Sequence[int]) -> list[ModelEntry]:
     """By name; four queries for any number of models."""
     if not model_ids:
         return []
     models = connection.execute(_models_asked(), {"model_ids": model_ids}).all()
     configs = {row.id: row.config for row in models}
-    variants = _variants_of(connection, store, model_ids, configs)
+    variants = _variants_of(connection, stores, model_ids, configs)
     return [
         ModelEntry(
             row.name,
@@ -260,11 +271,11 @@ def _variants_asked() -> Select[Any]:
 
 
 def _variants_of(
-    connection: Connection, store: str, model_ids: Sequence[int], configs: Mapping[int, Mapping[str, Any]]
+    connection: Connection, stores: Stores, model_ids: Sequence[int], configs: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, list[VariantEntry]]:
     """Model id -> its variants."""
     rows = connection.execute(_variants_asked(), {"model_ids": model_ids}).all()
-    contents = _contents(connection, store, list({row.id for row in rows}))
+    contents = _contents(connection, stores, list({row.id for row in rows}))
     variants: dict[int, list[VariantEntry]] = defaultdict(list)
     for row in rows:
         variants[row.model_id].append(_variant_entry(row, row.source_digest, contents[row.id], configs[row.model_id]))
@@ -300,12 +311,12 @@ def _bases_asked() -> Select[Any]:
     )
 
 
-def _contents(connection: Connection, store: str, variant_ids: Sequence[int]) -> dict[int, _Content]:
+def _contents(connection: Connection, stores: Stores, variant_ids: Sequence[int]) -> dict[int, _Content]:
     """Variant id -> what it consists of, and what of that one store has."""
     contents: dict[int, _Content] = defaultdict(_Content)
     if not variant_ids:
         return contents
-    rows = connection.execute(_files_asked(), {"variant_ids": variant_ids, "store": store}).all()
+    rows = connection.execute(_files_asked(), {"variant_ids": variant_ids, "store": stores.here}).all()
     for variant_id, path, sha256, size, part, is_here in rows:
         content = contents[variant_id]
         content.files.append(FileEntry(path, sha256, size))
@@ -314,6 +325,10 @@ def _contents(connection: Connection, store: str, variant_ids: Sequence[int]) ->
             content.missing[sha256] = size
     for variant_id, name in connection.execute(_bases_asked(), {"variant_ids": variant_ids}):
         contents[variant_id].bases.append(name)
+    missing = list({sha256 for content in contents.values() for sha256 in content.missing})
+    sources = find_sources(connection, missing, stores.shared) if missing else set()
+    for content in contents.values():
+        content.can_come = content.missing.keys() <= sources
     return contents
 
 
@@ -325,6 +340,7 @@ class _Content:
     missing: dict[str, int] = field(default_factory=dict)
     bases: list[str] = field(default_factory=list)
     weights_bytes: int = 0
+    can_come: bool = True
 
 
 def _variant_entry(
@@ -341,6 +357,7 @@ def _variant_entry(
         files=tuple(content.files),
         is_here=not content.missing,
         missing_bytes=sum(content.missing.values()),
+        can_come=content.can_come,
         memory_bytes=memory_bytes(content.weights_bytes, config),
         bases=tuple(content.bases),
         pin=None if row.pin_who is None else PinEntry(row.pin_who, row.pin_reason, row.pin_created_at),

@@ -63,6 +63,7 @@ class VariantEntry:
         files: by path.
         is_here: whether every file is in this store; what is not is downloaded first.
         missing_bytes: of the files that are not here; files that several variants share count for each.
+        can_come: whether a hub, or the shared store, has every file that is not here.
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
         bases: the repos that it needs beside its own files, such as an adapter's base model.
         pin: None when it is not pinned.
@@ -78,6 +79,7 @@ class VariantEntry:
     files: tuple[FileEntry, ...]
     is_here: bool = True
     missing_bytes: int = 0
+    can_come: bool = True
     memory_bytes: int = 0
     bases: tuple[str, ...] = ()
     pin: PinEntry | None = None
@@ -113,8 +115,8 @@ class WantedFile:
         path: in the repo, which is not always its path in the variant.
         sha256: of its bytes, as the hub declares it.
         git_sha1: of git's pointer to it; of no use for checking the bytes.
-        repo: `vendor/name` on the hub.
-        commit: that has the file.
+        repo: `vendor/name` on the hub; empty for a file that the shared store alone has.
+        commit: that has the file; empty likewise.
     """
 
     path: str

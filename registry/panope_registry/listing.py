@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -39,8 +39,8 @@ def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEn
     ]
 
 
-def find_wanted(connection: Connection, digest: str, store: str) -> list[WantedFile]:
-    """The files of a variant, or of what it was made of, that a store has not and a hub has; by path in their repo.
+def find_wanted(connection: Connection, digest: str, store: str, shared: str = "") -> list[WantedFile]:
+    """The files of a variant that a store has not and a hub, or the shared store, has; by path in their repo.
 
     Every content once, from the repo that was synced last.
     """
@@ -70,7 +70,42 @@ def find_wanted(connection: Connection, digest: str, store: str) -> list[WantedF
     wanted = {
         row.sha256: WantedFile(row.path, row.sha256, row.git_sha1, row.size_bytes, row.name, row.commit) for row in rows
     }
+    for file in _only_shared(connection, digest, store, shared):
+        wanted.setdefault(file.sha256, file)
     return sorted(wanted.values(), key=lambda file: (file.repo, file.path))
+
+
+def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) -> set[str]:
+    """Those that a hub or the shared store has."""
+    found: set[str] = set()
+    for batch in _batches(sha256s):
+        listed = (
+            select(repo_file.c.sha256)
+            .join(revision, revision.c.id == repo_file.c.revision_id)
+            .join(repo, repo.c.id == revision.c.repo_id)
+            .where(repo_file.c.sha256.in_(batch), repo.c.source == HUB)
+        )
+        there = select(blob_location.c.sha256).where(
+            blob_location.c.sha256.in_(batch), blob_location.c.store == shared, blob_location.c.state == "present"
+        )
+        found.update(connection.execute(listed.union(there)).scalars())
+    return found
+
+
+def _only_shared(connection: Connection, digest: str, store: str, shared: str) -> Iterator[WantedFile]:
+    """The files of a variant that a store has not and the shared store has."""
+    here = and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store)
+    there = blob_location.alias("there")
+    rows = connection.execute(
+        select(variant_file.c.path, blob.c.sha256, blob.c.size_bytes)
+        .join(variant, variant.c.id == variant_file.c.variant_id)
+        .join(blob, blob.c.sha256 == variant_file.c.sha256)
+        .join(there, and_(there.c.sha256 == blob.c.sha256, there.c.store == shared, there.c.state == "present"))
+        .outerjoin(blob_location, here)
+        .where(variant.c.digest == digest, func.coalesce(blob_location.c.state, "") != "present")
+        .order_by(variant_file.c.path)
+    )
+    return (WantedFile(row.path, row.sha256, None, row.size_bytes, "", "") for row in rows)
 
 
 def find_here(connection: Connection, files: Iterable[RemoteFile], store: str) -> dict[str, Blob]:

@@ -136,6 +136,27 @@ def record_variant(
     return variant_id
 
 
+def delete_lost_variant(connection: Connection, digest: str) -> None:
+    """Deletes what was made of a variant once, so that what was made now can take its place.
+
+    Raises:
+        PreconditionError: some store has all its files.
+    """
+    for store in connection.execute(select(blob_location.c.store).distinct()).scalars().all():
+        here = exists().where(
+            blob_location.c.sha256 == variant_file.c.sha256,
+            blob_location.c.store == store,
+            blob_location.c.state == "present",
+        )
+        lacking = exists().where(variant_file.c.variant_id == variant.c.id, ~here)
+        if connection.execute(select(variant.c.id).where(variant.c.digest == digest, ~lacking)).first() is not None:
+            raise PreconditionError(
+                "another machine has made this conversion, and its bytes are others; share its store (`store.remote`)",
+                reason="made_elsewhere",
+            )
+    connection.execute(delete(variant).where(variant.c.digest == digest))
+
+
 def delete_model(connection: Connection, name: str) -> bool:
     """Deletes a model, its repo, and the variants that no other model offers; False when there is none.
 

@@ -11,7 +11,7 @@ from panope_registry import catalogue, listing, recording
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Quota
 from panope_registry.care.room import StoreRoom
-from panope_registry.catalogue import StoredVariant
+from panope_registry.catalogue import StoredVariant, Stores
 from panope_registry.database import Database, open_engine, sqlite_file
 from panope_registry.disk import disk_errors
 from panope_registry.entries import (
@@ -66,9 +66,11 @@ class Registry:
         quota: Quota,
         grants: Grants = NO_GRANTS,
         tell: Event = ignore,
+        shared: str = "",
     ) -> None:
         self._database = database
         self._store = store
+        self._stores = Stores(store.id, shared)
         self._verify = verify
         self._room = StoreRoom(StoreCare(database, store, quota=quota), store)
         self._grants = grants
@@ -84,6 +86,7 @@ class Registry:
         quota: Quota = WHOLE_DISK,
         grants: Grants = NO_GRANTS,
         tell: Event = ignore,
+        shared: str = "",
     ) -> Registry:
         """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
 
@@ -94,6 +97,7 @@ class Registry:
             quota: how much the store may take.
             grants: what an admin lets single models do.
             tell: told when a model is let in by a grant (`grant_used`).
+            shared: the id of the shared store (`RemotePlace.id`); empty when there is none.
 
         Raises:
             InvalidInputError: the URL is of no known database.
@@ -113,7 +117,7 @@ class Registry:
         except PanopeError:
             engine.dispose()
             raise
-        return cls(Database(engine), store, verify, quota, grants, tell)
+        return cls(Database(engine), store, verify, quota, grants, tell, shared)
 
     @property
     def store_id(self) -> str:
@@ -261,17 +265,22 @@ class Registry:
         """
         self._stored(variant_digest)
         with self._database.read() as connection:
-            return listing.find_wanted(connection, variant_digest, self._store.id)
+            return listing.find_wanted(connection, variant_digest, self._store.id, self._stores.shared)
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
         """Makes blobs usable that a download has put into the store, verified."""
         with self._database.change() as connection:
             recording.record_blobs(connection, blobs, self._store.id)
 
+    def record_not_shared(self, sha256: str) -> None:
+        """Records that the shared store has a file no more; whoever has it here brings it there again."""
+        with self._database.change() as connection:
+            recording.record_missing(connection, sha256, self._stores.shared)
+
     def models(self, only: ModelFilter = EVERY_MODEL, *, after: str = "", limit: int = 100) -> list[ModelEntry]:
         """Models by name, those after `after`; all of them unless a filter says which."""
         with self._database.read() as connection:
-            return catalogue.find_models(connection, self._store.id, only=only, after=after, limit=limit)
+            return catalogue.find_models(connection, self._stores, only=only, after=after, limit=limit)
 
     def model(self, name: str) -> ModelEntry:
         """One model.
@@ -284,7 +293,7 @@ class Registry:
         except InvalidInputError:
             raise _no_model(name) from None
         with self._database.read() as connection:
-            entry = catalogue.find_model(connection, self._store.id, name)
+            entry = catalogue.find_model(connection, self._stores, name)
         if entry is None:
             raise _no_model(name)
         return entry
@@ -345,7 +354,7 @@ class Registry:
         with self._database.read() as connection:
             return catalogue.find_conversion(
                 connection,
-                self._store.id,
+                self._stores,
                 source_digest,
                 format=format,
                 precision=precision,
@@ -378,6 +387,7 @@ class Registry:
         Raises:
             NotFoundError: there is no such source.
             InvalidInputError: the folder is empty.
+            PreconditionError: another machine has made the same, with other bytes (`made_elsewhere`).
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
         source = self._stored(source_digest)
@@ -396,12 +406,14 @@ class Registry:
             manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
             key = {"format": format, "precision": precision, "engine_version": engine_version}
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                known = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
+                known = catalogue.find_conversion(connection, self._stores, source_digest, **key)
                 if known is not None and known.is_here:
                     return known
+                if known is not None and known.digest != manifest.digest:
+                    recording.delete_lost_variant(connection, known.digest)
                 recording.record_blobs(connection, blobs.values(), self._store.id)
                 recording.record_variant(connection, manifest, derived_from_id=source.id)
-                added = catalogue.find_conversion(connection, self._store.id, source_digest, **key)
+                added = catalogue.find_conversion(connection, self._stores, source_digest, **key)
         assert added is not None
         return added
 

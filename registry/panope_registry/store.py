@@ -146,7 +146,9 @@ class Store:
         status = target.stat()
         return Blob(sha256, status.st_size, fingerprint_of(status))
 
-    def verify(self, sha256: str, size_bytes: int, known: str, policy: VerifyPolicy) -> str | None:
+    def verify(
+        self, sha256: str, size_bytes: int, known: str, policy: VerifyPolicy, on_bytes: OnBytes | None = None
+    ) -> str | None:
         """Makes sure that a blob may be used; returns its fingerprint if that took hashing it.
 
         Args:
@@ -154,6 +156,7 @@ class Store:
             size_bytes: its size when it was recorded.
             known: the fingerprint when it was last hashed; empty when it never was.
             policy: when to hash it again.
+            on_bytes: called while it is hashed.
 
         Raises:
             BlobError: it is missing or damaged; a damaged one is in quarantine and will not be used again.
@@ -164,7 +167,7 @@ class Store:
             fingerprint = fingerprint_of(before)
             if policy is VerifyPolicy.NEVER or (policy is VerifyPolicy.CHANGED and fingerprint == known):
                 return None
-            intact = before.st_size == size_bytes and hash_file(path) == sha256
+            intact = before.st_size == size_bytes and hash_file(path, on_bytes) == sha256
         except FileNotFoundError:
             raise BlobError(sha256, missing=True) from None
         if not intact:

@@ -128,8 +128,37 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "changed"
 
+    scrub_bytes_per_second: Annotated[
+        str | int,
+        Meta(
+            description="How fast files that were not hashed for 30 days are hashed again, to find damage; 0 for never."
+        ),
+    ] = "20MB"
+    remote: Annotated[
+        str,
+        Meta(
+            pattern="^(s3://[^/]+(/.*)?)?$",
+            description="A bucket that several servers share, as `s3://BUCKET/PREFIX`: what is downloaded or made here "
+            "goes there, and what is there is not downloaded or made again. Its credentials are AWS's own variables.",
+        ),
+    ] = ""
+    remote_endpoint: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="A server other than AWS that speaks S3, such as `http://minio:9000`.",
+        ),
+    ] = ""
+    remote_region: Annotated[str, Meta(description="The region of the bucket.")] = "us-east-1"
+
     def __post_init__(self) -> None:
         parse_size(self.max_bytes, "max_bytes")
+        parse_size(self.scrub_bytes_per_second, "scrub_bytes_per_second")
+
+    @property
+    def scrub_speed(self) -> int:
+        """`scrub_bytes_per_second` as a number."""
+        return parse_size(self.scrub_bytes_per_second, "scrub_bytes_per_second")
 
     @property
     def max_size(self) -> int | None:

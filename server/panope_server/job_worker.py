@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import BinaryIO, Protocol
 
@@ -23,14 +24,16 @@ from panope_registry.handlers.events import ERROR
 from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD
 from panope_registry.handlers.table import handlers_for
 from panope_registry.jobs import Jobs, Retention, Runner
+from panope_registry.remote import SharedFirst
 from panope_registry.sources.counted import CountedSource
+from panope_server.beside import upkeep
 from panope_server.config import Settings
 from panope_server.hub import downloader_for, source_for
 from panope_server.model_folders import take_in
 from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
-from panope_server.opening import open_registry
+from panope_server.opening import open_registry, remote_place
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.memory import machine_bytes
 from panope_server.runtime.workshop import ProgramWorkshop
@@ -51,7 +54,14 @@ class Counts(Protocol):
         """An attempt to download from them has ended in an error."""
 
 
-def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, counts: Counts | None = None) -> None:
+def work(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    concurrency: int = 0,
+    counts: Counts | None = None,
+    is_lasting: bool = True,
+) -> None:
     """Runs jobs until `stop` is set; what runs then is left at a safe point, for another worker.
 
     Args:
@@ -59,9 +69,10 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
         counts: told what is downloaded.
+        is_lasting: whether this process stays, and so looks after the store beside its jobs.
 
     Raises:
-        PanopeError: the registry cannot be opened.
+        PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
     """
     counts = counts or DownloadCounts()
     tell = partial(_tell, counts)
@@ -69,6 +80,8 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
     database = Database(open_engine(settings.registry_url))
     try:
         jobs = Jobs(database)
+        place = remote_place(settings)
+        remote = place.open() if place else None
         handlers = handlers_for(
             registry,
             CountedSource(source_for(settings), counts.received),
@@ -77,6 +90,7 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
             _machine_bytes(settings),
             workshop=ProgramWorkshop(settings),
             scratch=settings.home_path / "scratch",
+            shared=SharedFirst(remote, registry.record_not_shared, _shared_store_away) if remote else None,
         )
         runner = Runner(
             jobs,
@@ -89,7 +103,8 @@ def work(settings: Settings, stop: threading.Event, *, concurrency: int = 0, cou
             retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
         )
         _log.info("job_worker_started", owner=owner_name())
-        runner.run(stop)
+        with upkeep(settings, database, jobs, remote, tell, owner_name(), stop) if is_lasting else nullcontext():
+            runner.run(stop)
         _log.info("job_worker_stopped")
     finally:
         database.close()
@@ -108,6 +123,10 @@ def _tell(counts: Counts, name: str, facts: Mapping[str, object]) -> None:
     _log.error(name, **facts)
     if facts["job_kind"] == ARTIFACT_DOWNLOAD:
         counts.failed(str(facts["model_repo_name"]).partition("/")[0])
+
+
+def _shared_store_away(error: PanopeError) -> None:
+    _log.warning("shared_store_away", reason=error.reason, message=error.message)
 
 
 def owner_name() -> str:

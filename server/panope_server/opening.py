@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from panope_registry.care.entries import Quota
     from panope_registry.database import Database
     from panope_registry.registry import Registry
+    from panope_registry.remote.place import RemotePlace
     from panope_registry.store import Store, VerifyPolicy
 
 
@@ -20,6 +21,7 @@ def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
     from panope_registry.registry import Registry
     from panope_server.grants import grants_for
 
+    place = remote_place(settings)
     return Registry.open(
         settings.registry_url,
         settings.home_path,
@@ -27,6 +29,7 @@ def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
         quota=quota_of(settings),
         grants=grants_for(settings),
         tell=tell,
+        shared=place.id if place else "",
     )
 
 
@@ -42,6 +45,14 @@ def quota_of(settings: Settings) -> Quota:
     from panope_registry.care.entries import Quota
 
     return Quota(settings.store.max_size, free_floor_bytes=settings.hub.free_space_bytes)
+
+
+def remote_place(settings: Settings) -> RemotePlace | None:
+    """Where the shared store is; None when there is none."""
+    from panope_registry.remote.place import RemotePlace
+
+    store = settings.store
+    return RemotePlace.parse(store.remote, store.remote_endpoint, store.remote_region) if store.remote else None
 
 
 def verify_policy(settings: Settings) -> VerifyPolicy:

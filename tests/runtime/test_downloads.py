@@ -78,9 +78,28 @@ async def test_a_model_that_is_here_asks_for_nothing(rig: Rig) -> None:
 
 
 async def test_what_was_imported_from_a_folder_cannot_be_downloaded(rig: Rig) -> None:
-    rig.entry = replace(MODEL, source="folder")
+    rig.entry = replace(MODEL, source="folder", variants=(replace(ABSENT, can_come=False),))
     await rig.downloads.ensure(rig.entry, wait=False)
     assert rig.jobs.list() == []
+
+
+async def test_what_was_imported_on_another_machine_comes_from_the_store_that_both_share(rig: Rig) -> None:
+    rig.entry = replace(MODEL, source="folder")
+    with pytest.raises(LoadingError, match="waiting to begin"):
+        await rig.downloads.ensure(rig.entry, wait=False)
+
+
+async def test_a_variant_that_another_machine_made_is_asked_for_by_its_digest(rig: Rig) -> None:
+    made = replace(ABSENT, digest="e" * 64, derived_from=ABSENT.digest)
+    rig.entry = replace(MODEL, variants=(ABSENT, made))
+    with pytest.raises(LoadingError):
+        await rig.downloads.ensure(rig.entry, made.digest, wait=False)
+    (job,) = rig.jobs.list()
+    assert job.payload["variant"] == made.digest
+    rig.entry = replace(MODEL, variants=(ABSENT, replace(made, can_come=False)))
+    with pytest.raises(LoadingError):
+        await rig.downloads.ensure(rig.entry, made.digest, wait=False)
+    assert [job.payload["variant"] for job in rig.jobs.list()] == ["", made.digest]
 
 
 async def test_many_calls_ask_for_one_download(rig: Rig) -> None:

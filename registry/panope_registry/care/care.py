@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from panope_registry.care import checking, collecting, evicting, leases
-from panope_registry.care.checking import Progress
+from panope_registry.care.checking import Checked, Progress
 from panope_registry.care.entries import Ages, Collected, Evicted, Lease, Quota, Removed, Usage, Verified
 from panope_registry.care.occupancy import Occupancy, measure
 from panope_registry.care.picture import read_picture
@@ -15,6 +15,7 @@ from panope_registry.care.promises import promised
 from panope_registry.care.using import usage_of
 from panope_registry.columns import now
 from panope_registry.database import Database
+from panope_registry.disk import OnBytes
 from panope_registry.store import Store
 
 USE_RESOLUTION = timedelta(minutes=1)
@@ -186,6 +187,19 @@ class StoreCare:
             progress: called with the bytes done and the bytes in all, after each file.
         """
         return checking.verify(self._database, self._store, oldest=oldest, progress=progress, clock=self._clock)
+
+    def scrub(self, max_age: timedelta, on_bytes: OnBytes) -> Checked | None:
+        """Hashes the one blob again that was not hashed for longest; a damaged one is put into quarantine.
+
+        Args:
+            max_age: blobs that were hashed since are left alone.
+            on_bytes: called with the bytes just read; it may wait, or end the scrub by raising.
+
+        Returns:
+            What was found; None when there is nothing to do.
+        """
+        before = self._clock() - max_age
+        return checking.check_next(self._database, self._store, before, on_bytes, self._clock)
 
 
 class _Uses:

@@ -106,7 +106,7 @@ class Picture:
 
 def read_picture(connection: Connection, store: str, moment: datetime) -> Picture:
     """Reads everything; a few queries for any number of variants."""
-    named = frozenset(_named_by_jobs(connection))
+    named = find_named(connection)
     blobs = _blobs(connection, store)
     unused = blobs.keys() - find_referenced(connection) - named
     return Picture(blobs, _variants(connection, moment, named), named, frozenset(unused), _elsewhere(connection, store))
@@ -116,6 +116,11 @@ def find_kept(connection: Connection, moment: datetime) -> dict[str, tuple[Keep,
     """Digest -> why it stays, of the variants that must."""
     known = _variants(connection, moment, frozenset(_named_by_jobs(connection)))
     return {digest: found.kept_by for digest, found in known.items() if found.kept_by}
+
+
+def find_named(connection: Connection) -> frozenset[str]:
+    """Every text in the payloads of jobs that are not finished; digests, sha256s and names of models are among them."""
+    return frozenset(_named_by_jobs(connection))
 
 
 def find_referenced(connection: Connection) -> frozenset[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from panope_registry.download import Request, StopReason, Stream, WantedBlob, in_segments
+from panope_backends.errors import PreconditionError
+from panope_registry.download import OpenAt, Request, StopReason, Stream, WantedBlob, in_segments
 from panope_registry.entries import ModelEntry, RepoFileEntry, WantedFile
 from panope_registry.handlers.arriving import Arriving
 from panope_registry.handlers.choice import choose_files, choose_variant
@@ -18,6 +19,7 @@ from panope_registry.handlers.events import Event, ignore
 from panope_registry.handlers.quantizing import ask_for_targets
 from panope_registry.handlers.requests import DownloadRequest, download_request
 from panope_registry.jobs import JobContext
+from panope_registry.remote import SharedFirst
 from panope_registry.sources.source import RemoteRevision, Source
 from panope_registry.store import Blob
 
@@ -67,6 +69,7 @@ class ArtifactDownload:
         downloader: brings them.
         tell: told when a file's download begins and ends.
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
+        shared: the shared store, which is asked before the source; None when there is none.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class ArtifactDownload:
         downloader: Fetches,
         tell: Event = ignore,
         machine_bytes: int = 0,
+        shared: SharedFirst | None = None,
     ) -> None:
+        self._shared = shared
         self._registry = registry
         self._source = source
         self._downloader = downloader
@@ -114,14 +119,16 @@ class ArtifactDownload:
         entry = self._registry.model(request.model)
         if request.include:
             return choose_files(entry, self._registry.files(request.model), request.include)
-        return self._registry.wanted(choose_variant(entry, request, self._machine_bytes).digest)
+        variant = choose_variant(entry, request, self._machine_bytes)
+        if not variant.can_come:
+            raise PreconditionError(
+                f"neither a hub nor a shared store has all files of model `{request.model}`; import it on this "
+                "machine, or share it from the one that has it",
+                reason="no_source",
+            )
+        return self._registry.wanted(variant.digest)
 
     def _request(self, place: int, file: WantedFile, arriving: Arriving, connections: int) -> Request:
-        revision = RemoteRevision(file.repo, file.commit)
-
-        def open_part(start: int, length: int | None) -> AbstractContextManager[Stream]:
-            return self._source.open(revision, file.path, start, length)
-
         def arrived(blob: Blob) -> None:
             self._registry.record_downloaded([blob])
             arriving.finish(place)
@@ -129,7 +136,20 @@ class ArtifactDownload:
         return Request(
             # The git hash of a large file is that of git's pointer to it and says nothing of the bytes.
             WantedBlob(file.sha256, None, file.size_bytes),
-            in_segments(open_part, file.size_bytes, connections),
+            self._opener(file, connections),
             arriving.progress_of(place),
             arrived,
         )
+
+    def _opener(self, file: WantedFile, connections: int) -> OpenAt:
+        """The shared store before the hub, where there are both."""
+        revision = RemoteRevision(file.repo, file.commit)
+
+        def open_part(start: int, length: int | None) -> AbstractContextManager[Stream]:
+            return self._source.open(revision, file.path, start, length)
+
+        from_hub = in_segments(open_part, file.size_bytes, connections) if file.repo else None
+        if self._shared is not None:
+            return self._shared.opener(file.sha256, from_hub)
+        assert from_hub is not None, "only a shared store has files of no repo"
+        return from_hub

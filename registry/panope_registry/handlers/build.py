@@ -106,16 +106,21 @@ class Build:
         if there is not None:
             return _result(entry, there, made=False)
         way = choose_way(entry, request, self._workshop.conversions())
-        known = self._known(way)
+        known = self._known(context, way)
         if known is not None:
             return _result(entry, known, made=False)
         context.check()
         self._downloads.bring(context, self._registry.wanted(way.source.digest))
         return _result(entry, self._make(context, entry, way), made=True)
 
-    def _known(self, way: Way) -> VariantEntry | None:
+    def _known(self, context: JobContext, way: Way) -> VariantEntry | None:
+        """What was made before; from the shared store when another machine made it."""
         known = self._registry.converted(way.source.digest, **_key(way))
-        return known if known is not None and known.is_here else None
+        if known is None or not known.can_come:
+            return None
+        if not known.is_here:
+            self._downloads.bring(context, self._registry.wanted(known.digest))
+        return known
 
     def _make(self, context: JobContext, entry: ModelEntry, way: Way) -> VariantEntry:
         facts = {

@@ -11,6 +11,7 @@ from panope_registry.handlers.requests import FORMATS, DownloadRequest
 from panope_registry.kinds import IMPORTED
 from panope_registry.names import shown
 from panope_registry.precisions import FULL_BITS, bits_of, is_quantized
+from panope_registry.variant_digest import find_variant
 
 #: Of many quantizations of one model: the one that most people want.
 USUAL_PRECISION = "q4_k_m"
@@ -19,9 +20,10 @@ USUAL_PRECISION = "q4_k_m"
 def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: int = 0) -> VariantEntry:
     """The variant to download.
 
-    What is asked for by format or precision is what comes, whether it fits or not. Without a wish it is, of those that
-    fit this machine: in the format, then the precision that the model is preferred in; then in the first of `FORMATS`,
-    with weights as they were published; of GGUF files the usual quantization, else the next finer, else a coarser one.
+    What is asked for by digest, format or precision is what comes, whether it fits or not. Without a wish it is, of
+    those that fit this machine: in the format, then the precision that the model is preferred in; then in the first of
+    `FORMATS`, with weights as they were published; of GGUF files the usual quantization, else the next finer, else a
+    coarser one.
 
     Args:
         entry: of the model.
@@ -29,8 +31,11 @@ def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: i
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
 
     Raises:
+        NotFoundError: the model has no variant of that digest.
         PreconditionError: the model has no such variant, or none that fits; the message tells which it has.
     """
+    if request.variant:
+        return find_variant(entry, request.variant)
     offered = [variant for variant in entry.variants if variant.derived_from is None]
     found = [variant for variant in offered if _is_asked_for(variant, request)]
     if not found:

@@ -14,11 +14,13 @@ from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.names import parse_model_name, safe_relative_path
 from panope_registry.precisions import is_quantized
 from panope_registry.targets import check_targets
+from panope_registry.variant_digest import check_digits
 
 REPO_SYNC = "repo_sync"
 ARTIFACT_DOWNLOAD = "artifact_download"
 BUILD_ENGINE = "build_engine"
 QUANTIZE = "quantize"
+SHARE = "share"
 
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
 """In the order in which a pull prefers them."""
@@ -60,6 +62,7 @@ class DownloadRequest:
         format: of the variant; empty for any.
         precision: of the variant; empty for any.
         include: patterns of paths to download instead of a variant's files.
+        variant: the digest of the one variant, also of one that was made elsewhere; empty for any.
     """
 
     model: str
@@ -67,6 +70,7 @@ class DownloadRequest:
     format: str = ""
     precision: str = ""
     include: tuple[str, ...] = ()
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,13 @@ def ask_for_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, 
     )
 
 
+def ask_for_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:
+    """The job that brings a variant's files from one store into the shared one; an open one is that one."""
+    payload = {"variant": variant_digest}
+    key = work_key(SHARE, payload, store)
+    return jobs.enqueue(SHARE, payload, dedupe_key=key, requested_by=requested_by, store=store)
+
+
 def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
     """What a job's payload asks for."""
     lists = {name: tuple(payload.get(name, ())) for name in ("task_hints", "quantization_targets")}
@@ -194,8 +205,11 @@ def _enqueue_download(
 def _check_download(request: DownloadRequest) -> None:
     _check_model(request.model, request.revision)
     _check_format(request.format, "format")
-    if request.include and (request.format or request.precision):
+    chosen = request.format or request.precision or request.variant
+    if request.include and chosen:
         raise InvalidInputError("`include` names files, so it cannot go with a format or precision", field="include")
+    if request.variant:
+        check_digits(request.variant, "variant")
     if len(request.include) > MAX_PATTERNS:
         raise InvalidInputError(f"`include` has more than {MAX_PATTERNS} patterns", field="include")
     for pattern in request.include:

@@ -14,6 +14,7 @@ from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, BUILD_ENGINE, Q
 from panope_registry.handlers.workshop import Workshop
 from panope_registry.jobs import Handler
 from panope_registry.registry import Registry
+from panope_registry.remote import SharedFirst
 from panope_registry.sources.source import Source
 
 
@@ -26,9 +27,21 @@ def handlers_for(
     *,
     workshop: Workshop,
     scratch: Path,
+    shared: SharedFirst | None = None,
 ) -> Mapping[str, Handler]:
-    """What a worker needs to run every kind of job; `machine_bytes` is the most memory that a model can have here."""
-    download = ArtifactDownload(registry, source, downloader, tell, machine_bytes)
+    """What a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
+
+    Args:
+        registry: of the models.
+        source: where they come from.
+        downloader: that brings them.
+        tell: told of what is done.
+        machine_bytes: the most memory that a model can have here; 0 when nobody knows.
+        workshop: makes variants.
+        scratch: where it may make them.
+        shared: the shared store; None when there is none.
+    """
+    download = ArtifactDownload(registry, source, downloader, tell, machine_bytes, shared)
     build = Build(registry, download, workshop, scratch, tell)
     handlers: Mapping[str, Handler] = {
         REPO_SYNC: RepoSync(registry, source, tell),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,11 @@ from panope_registry.download.stream import Stream
 
 @dataclass(frozen=True)
 class RemoteBlob:
-    """A blob in a shared store."""
+    """A blob in a shared store; `changed_at` is when it was brought there last."""
 
     sha256: str
     size_bytes: int
+    changed_at: datetime
 
 
 class RemoteStore(Protocol):

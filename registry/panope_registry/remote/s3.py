@@ -25,6 +25,7 @@ from panope_backends.errors import (
     PreconditionError,
 )
 from panope_registry.disk import BLOCK_BYTES
+from panope_registry.remote.place import DEFAULT_REGION, RemotePlace
 from panope_registry.remote.remote import RemoteBlob
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ class S3Store:
         *,
         prefix: str = "",
         endpoint: str = "",
-        region: str = "us-east-1",
+        region: str = DEFAULT_REGION,
         options: Mapping[str, str] | None = None,
         max_retries: int = 4,
     ) -> None:
-        self._prefix = prefix.strip("/")
-        self.id = f"s3://{endpoint.partition('://')[2] or 'aws'}/{bucket}/{self._prefix}"
+        place = RemotePlace(bucket, prefix.strip("/"), endpoint, region)
+        self._prefix = place.prefix
+        self.id = place.id
         self._bucket = _open(bucket, endpoint, {"region": region, **(options or {})}, max_retries)
 
     def has(self, sha256: str) -> bool:
@@ -132,7 +134,7 @@ class S3Store:
                 for found in objects:
                     key = _KEY.fullmatch(found["path"])
                     if key and found["path"] == self._key(key["sha256"]):
-                        yield RemoteBlob(key["sha256"], found["size"])
+                        yield RemoteBlob(key["sha256"], found["size"], found["last_modified"])
 
     def _size_of(self, sha256: str) -> int:
         import obstore

@@ -1,16 +1,15 @@
-"""Brings variants into the shared store and from there to this machine."""
+"""Brings variants into the shared store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Exists, exists, select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry import recording
 from panope_registry.database import Database
-from panope_registry.download import Downloader, OpenAt, Request, WantedBlob
 from panope_registry.download.wanted import Progress, Stop
 from panope_registry.records import blob, blob_location, variant, variant_file
 from panope_registry.remote.remote import RemoteStore
@@ -37,14 +36,30 @@ class Sharing:
     is left when it evicts one.
     """
 
-    def __init__(self, database: Database, store: Store, remote: RemoteStore, downloader: Downloader) -> None:
+    def __init__(self, database: Database, store: Store, remote: RemoteStore) -> None:
         self._database = database
         self._store = store
         self._remote = remote
-        self._downloader = downloader
 
-    def push(self, variant_digest: str) -> Shared:
-        """Brings a variant's files into the shared store; take a lease on it first. What is there is not sent again.
+    def unshared(self) -> list[str]:
+        """Digests of the variants that are here and of which the shared store has not every file, oldest first."""
+        with self._database.read() as connection:
+            return find_unshared(connection, self._store.id, self._remote.id)
+
+    def push(
+        self,
+        variant_digest: str,
+        progress: Progress = lambda _done, _total: None,
+        stop: Stop = lambda: None,
+    ) -> Shared:
+        """Brings a variant's files into the shared store; what is there is not sent again.
+
+        To be called while something keeps the files here, such as a lease or a job that names the variant.
+
+        Args:
+            variant_digest: of the variant.
+            progress: called with the bytes that are there and the bytes in all, before each file and at the end.
+            stop: asked before each file; what it raises ends the push.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -58,49 +73,45 @@ class Sharing:
         if len(here) < len(files):
             raise PreconditionError("the model's files are not here: download it first", reason="not_downloaded")
         sent = []
+        done = 0
+        total = sum(files.values())
         for sha256 in sorted(files):
-            try:
-                if self._remote.put(sha256, self._store.blob_path(sha256)):
-                    sent.append(sha256)
-            except FileNotFoundError:
-                raise PreconditionError("a file of the model went away", reason="not_downloaded") from None
-        with self._database.change() as connection:
-            still_known = connection.execute(select(blob.c.sha256).where(blob.c.sha256.in_(files))).scalars()
-            recording.record_hashed(connection, dict.fromkeys(still_known, ""), self._remote.id)
+            stop()
+            progress(done, total)
+            if self._put(sha256):
+                sent.append(sha256)
+            done += files[sha256]
+        progress(done, total)
         return Shared(tuple(sent), sum(files[sha256] for sha256 in sent))
 
-    def fetch(
-        self,
-        variant_digest: str,
-        progress: Progress = lambda _done, _total: None,
-        stop: Stop = lambda: None,
-    ) -> Shared:
-        """Brings those of a variant's files that the shared store has and this machine has not; verified, resumed.
+    def _put(self, sha256: str) -> bool:
+        """Whether it had to be sent; recorded at once, so that nobody sends it again."""
+        try:
+            sent = self._remote.put(sha256, self._store.blob_path(sha256))
+        except FileNotFoundError:
+            raise PreconditionError("a file of the model went away", reason="not_downloaded") from None
+        with self._database.change() as connection:
+            if connection.execute(select(blob.c.sha256).where(blob.c.sha256 == sha256)).first() is not None:
+                recording.record_hashed(connection, {sha256: ""}, self._remote.id)
+        return sent
 
-        Raises:
-            NotFoundError: there is no such variant, or the shared store lost a file.
-            DataLossError: what arrived was not the file, twice; nothing of it was kept.
-            CapacityError: it does not fit.
-            AvailabilityError: the shared store does not answer; what has arrived is kept.
-            DownloadStopped: `stop` said so.
-        """
-        with self._database.read() as connection:
-            files = _files_of(connection, variant_digest)
-            absent = sorted(files.keys() - _located(connection, files, self._store.id))
-            shared = _located(connection, absent, self._remote.id)
-        requests = [
-            Request(WantedBlob(sha256, None, files[sha256]), self._opener(sha256))
-            for sha256 in absent
-            if sha256 in shared
-        ]
-        with self._store.staging() as staging:
-            blobs = self._downloader.fetch_many(requests, progress, stop, held_in=staging)
-            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                recording.record_blobs(connection, blobs, self._store.id)
-        return Shared(tuple(blob.sha256 for blob in blobs), sum(blob.size_bytes for blob in blobs))
 
-    def _opener(self, sha256: str) -> OpenAt:
-        return lambda start: self._remote.open(sha256, start)
+def find_unshared(connection: Connection, store: str, remote: str) -> list[str]:
+    """Digests of the variants of which one store has every file and the other has not."""
+
+    def lacking(place: str) -> Exists:
+        has = exists().where(
+            blob_location.c.sha256 == variant_file.c.sha256,
+            blob_location.c.store == place,
+            blob_location.c.state == "present",
+        )
+        return exists().where(variant_file.c.variant_id == variant.c.id, ~has)
+
+    return list(
+        connection.execute(
+            select(variant.c.digest).where(~lacking(store), lacking(remote)).order_by(variant.c.id)
+        ).scalars()
+    )
 
 
 def _files_of(connection: Connection, digest: str) -> dict[str, int]:

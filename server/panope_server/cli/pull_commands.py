@@ -157,7 +157,7 @@ def _working(settings: Settings) -> Iterator[list[PanopeError]]:
 
     def run() -> None:
         try:
-            work(settings, stop)
+            work(settings, stop, is_lasting=False)
         except PanopeError as error:
             failure.append(error)
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panope_server.cli import shared_commands
 from panope_server.cli.opened import opened
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, print_json, print_table
+from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
 
 if TYPE_CHECKING:
     from panope_registry.care.care import StoreCare
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
+Remote = Annotated[bool, typer.Option("--remote", help="Of the shared store (`store.remote`), not of this machine's.")]
 
 
 def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
@@ -48,11 +50,15 @@ def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile =
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would go, and remove nothing.")] = False,
+    remote: Remote = False,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Remove what nothing needs any more, and record what is missing."""
+    if remote:
+        shared_commands.gc(dry_run, home, config, json=json)
+        return
     with _care(home, config) as care:
         collected = care.collect(dry_run=dry_run)
     if json:
@@ -106,11 +112,17 @@ def verify(
     oldest: Annotated[
         int | None, typer.Option("--oldest", min=1, help="Only so many, those not looked at for longest.")
     ] = None,
+    remote: Remote = False,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Hash the store's files again; damaged ones are put away. The exit code is 1 when one is damaged or missing."""
+    if remote:
+        if oldest is not None:
+            fail("--oldest is for this machine's store; of the shared one everything is looked at", 2)
+        shared_commands.verify(home, config, json=json)
+        return
     with _care(home, config) as care:
         verified = care.verify(oldest=oldest)
     if json:

@@ -65,7 +65,7 @@ class Downloads:
         if _is_here(entry, variant):
             return
         entry = await self._fresh_entry(entry.name)
-        if _is_here(entry, variant) or entry.source != "hub":
+        if _is_here(entry, variant) or not _can_come(entry, variant):
             return
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
@@ -77,6 +77,22 @@ class Downloads:
         async for _ in self._board.watch(job.id):
             pass
         await self._refuse_while_cooling(entry.name)
+
+    async def bring(self, entry: ModelEntry, variant: VariantEntry) -> None:
+        """Waits until a variant that another machine made, and shares, is here.
+
+        Raises:
+            AvailabilityError: it could not be downloaded.
+        """
+        request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
+        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "load", store=self._store)
+        async for seen in self._board.watch(job.id):
+            job = seen
+        if job.status is not JobStatus.SUCCEEDED:
+            why = job.error_message or "it was cancelled"
+            raise AvailabilityError(
+                f"a variant of `{entry.name}` could not be brought: {why}", reason="download_failed"
+            )
 
     async def _refuse_while_cooling(self, name: str) -> None:
         """Refuses when the last download failed a moment ago, so that calls do not ask for it again and again."""
@@ -107,12 +123,21 @@ def _is_here(entry: ModelEntry, digest: str) -> bool:
     return not wanted or any(variant.is_here for variant in wanted)
 
 
+def _can_come(entry: ModelEntry, digest: str) -> bool:
+    """A hub has its models; one from another machine's folder comes when that shares it."""
+    return entry.source == "hub" or any(
+        variant.can_come for variant in entry.variants if variant.digest.startswith(digest)
+    )
+
+
 def _request(entry: ModelEntry, digest: str) -> DownloadRequest:
     """What brings the variant; what was made elsewhere of one is made of it again."""
     revision = entry.ref or entry.commit
     wanted = next((variant for variant in entry.variants if variant.digest == digest), None)
-    if wanted is None or wanted.derived_from is not None:
+    if wanted is None or (wanted.derived_from is not None and not wanted.can_come):
         return DownloadRequest(entry.name, revision)
+    if wanted.derived_from is not None:
+        return DownloadRequest(entry.name, revision, variant=digest)
     return DownloadRequest(entry.name, revision, wanted.format, wanted.precision)
 
 

@@ -76,9 +76,10 @@ class ModelManager:
         self._on_state = on_state
         self._leases = leases
         self._memory = DeviceMemory()
-        self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases)
-        self._targets = Targets(aliases)
         self._downloads = Downloads(self._fresh_entry, jobs, board, store, self._machine_bytes)
+        bring = self._downloads.bring
+        self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases, bring)
+        self._targets = Targets(aliases)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._token: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ from panope_server.runtime.wish import ANYTHING, Wish
 
 _log = structlog.get_logger("panope.models")
 
+Bring = Callable[[ModelEntry, VariantEntry], Awaitable[None]]
+
 CONVERT = "panope_backends.convert"
 #: Formats whose loading may run Python files of the model; a graph has them in it.
 OWN_CODE = ("safetensors", "pytorch")
@@ -44,6 +46,7 @@ class Preparer:
         profiles: what was measured.
         memory: what is free on each device; what is about to be loaded is taken from it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
+        bring: downloads a variant that another machine made; None where that cannot be.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class Preparer:
         profiles: Profiles,
         memory: DeviceMemory,
         leases: ModelLeases | None = None,
+        bring: Bring | None = None,
     ) -> None:
         self._leases = leases
+        self._bring = bring
         self._profiles = profiles
         self._memory = memory
         self._grants = grants_for(settings)
@@ -169,7 +174,20 @@ class Preparer:
         async with self._converting:
             identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
             known = await asyncio.to_thread(lambda: self._registry.converted(way.variant.digest, **identity))
+            if known is not None and not known.is_here:
+                known = await self._brought(entry, known)
             return known or await self._convert(entry, way, identity)
+
+    async def _brought(self, entry: ModelEntry, made: VariantEntry) -> VariantEntry | None:
+        """What another machine has made, once it is here; None when it cannot be had and is to be made again."""
+        if self._bring is None or not made.can_come:
+            return None
+        try:
+            await self._bring(entry, made)
+        except PanopeError as error:
+            _log.warning("conversion_not_brought", model=entry.name, variant=made.digest, error=error.message)
+            return None
+        return made
 
     async def _convert(self, entry: ModelEntry, way: Candidate, identity: dict[str, str]) -> VariantEntry:
         _log.info("convert_start", model=entry.name, backend=way.device.backend, format=identity["format"])

@@ -6,16 +6,22 @@ import socket
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
+from panope_backends.errors import PanopeError
 from panope_registry.download import Downloader, Patience
+from panope_registry.handlers.artifact_download import ArtifactDownload
+from panope_registry.handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
-from panope_registry.remote import S3Store, Sharing
+from panope_registry.remote import RemoteStore, S3Store, SharedFirst, Sharing
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test"}
 
@@ -72,20 +78,55 @@ def refusing() -> Iterator[S3Store]:
 
 
 @pytest.fixture
-def sharing() -> Callable[[Registry, S3Store], Sharing]:
-    """The shared store as seen from a machine, which asks a store that fails three times and does not wait."""
+def registry(database_url: str, home: Path, remote: S3Store) -> Iterator[Registry]:
+    """A machine that shares the bucket."""
+    registry = Registry.open(database_url, home, shared=remote.id)
+    yield registry
+    registry.close()
 
-    def see(registry: Registry, remote: S3Store) -> Sharing:
-        patience = Patience(tries=3, base_seconds=0.0, resume_seconds=0.0)
-        downloader = Downloader(registry._store, free_space_floor_bytes=0, patience=patience)
-        return Sharing(registry._database, registry._store, remote, downloader)
+
+@pytest.fixture
+def other_machine(database_url: str, tmp_path: Path, remote: S3Store) -> Iterator[Registry]:
+    """Another machine on the same database, which shares the bucket too."""
+    registry = Registry.open(database_url, tmp_path / "other", shared=remote.id)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def sharing() -> Callable[[Registry, RemoteStore], Sharing]:
+    """The shared store as seen from a machine."""
+
+    def see(registry: Registry, remote: RemoteStore) -> Sharing:
+        return Sharing(registry._database, registry._store, remote)
 
     return see
 
 
 @pytest.fixture
-def other_machine(database_url: str, tmp_path: Path) -> Iterator[Registry]:
-    """Another machine on the same database."""
-    registry = Registry.open(database_url, tmp_path / "other")
-    yield registry
-    registry.close()
+def pull() -> Callable[..., Pulled]:
+    """Runs the job that downloads a model, on one machine, with the shared store or without."""
+
+    def run(machine: Registry, model: str, remote: RemoteStore | None, source: Any = None, variant: str = "") -> Pulled:
+        pulled = Pulled()
+        patience = Patience(tries=3, base_seconds=0.0, resume_seconds=0.0)
+        downloader = Downloader(machine._store, free_space_floor_bytes=0, patience=patience)
+        shared = remote and SharedFirst(remote, machine.record_not_shared, pulled.away.append)
+        jobs = Jobs(machine._database)
+        job = ask_for_download(jobs, DownloadRequest(model, variant=variant))
+        handler = ArtifactDownload(machine, source, downloader, shared=shared)
+        try:
+            pulled.files = handler(JobContext(job, jobs))["files"]
+        finally:
+            jobs.cancel(job.id)
+        return pulled
+
+    return run
+
+
+@dataclass
+class Pulled:
+    """What came, and what was said of a shared store that did not answer."""
+
+    files: list[str] = field(default_factory=list)
+    away: list[PanopeError] = field(default_factory=list)

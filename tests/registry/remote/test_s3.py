@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import obstore
@@ -18,7 +19,7 @@ from panope_backends.errors import (
     PermissionDeniedError,
     PreconditionError,
 )
-from panope_registry.remote import RemoteBlob, S3Store
+from panope_registry.remote import S3Store
 from panope_registry.remote.s3 import ONE_REQUEST_BYTES, PART_BYTES
 
 NONE = "0" * 64
@@ -84,8 +85,10 @@ def test_the_list_holds_blobs_alone(remote: S3Store, tmp_path: Path, bucket: str
         remote.put(sha256, file)
     for key in ("README", f"panope/sha256/zz/{NONE}", f"panope/sha256/ff/{NONE}", f"elsewhere/sha256/00/{NONE}"):
         obstore.put(remote._bucket, key, b"not ours")
-    found = [RemoteBlob(sha256, file.stat().st_size) for sha256, file in files.items()]
-    assert list(remote.list()) == sorted(found, key=lambda blob: blob.sha256)
+    found = [(sha256, file.stat().st_size) for sha256, file in files.items()]
+    listed = list(remote.list())
+    assert [(blob.sha256, blob.size_bytes) for blob in listed] == sorted(found)
+    assert all(abs(datetime.now(UTC) - blob.changed_at) < timedelta(minutes=1) for blob in listed)
 
 
 def test_what_was_deleted_is_gone_and_deleting_twice_is_no_error(remote: S3Store, tmp_path: Path) -> None:

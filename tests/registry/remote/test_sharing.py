@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -16,6 +17,7 @@ from panope_registry.registry import Registry, VariantEntry
 from panope_registry.remote import S3Store, Sharing
 
 See = Callable[[Registry, object], Sharing]
+Pull = Callable[..., Any]
 NOBODY = "0" * 64
 
 
@@ -50,64 +52,97 @@ class Cutting:
 
 
 def test_another_machine_gets_what_one_has_brought(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
+    assert sharing(registry, remote).unshared() == [variant.digest]
     pushed = sharing(registry, remote).push(variant.digest)
     assert set(pushed.sha256s) == {file.sha256 for file in variant.files}
     assert sharing(registry, remote).push(variant.digest).sha256s == ()
+    assert sharing(registry, remote).unshared() == sharing(other_machine, remote).unshared() == []
     with pytest.raises(PreconditionError):
         StoreCare(other_machine._database, other_machine._store).lease(variant.digest, "other", 60)
-    fetched = sharing(other_machine, remote).fetch(variant.digest)
-    assert set(fetched.sha256s) == set(pushed.sha256s)
-    assert fetched.size_bytes == pushed.size_bytes > 0
+    assert len(pull(other_machine, "v/m", remote).files) == len(pushed.sha256s)
     views = [machine.materialize(variant.digest) for machine in (registry, other_machine)]
     assert views[0] != views[1]
     for file in variant.files:
         assert (views[0] / file.path).read_bytes() == (views[1] / file.path).read_bytes()
-    assert sharing(other_machine, remote).fetch(variant.digest).sha256s == ()
+    assert pull(other_machine, "v/m", remote).files == []
+
+
+def test_what_one_machine_made_another_gets_by_its_digest(
+    registry: Registry,
+    other_machine: Registry,
+    remote: S3Store,
+    sharing: See,
+    pull: Pull,
+    variant: VariantEntry,
+    tmp_path: Path,
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "openvino_model.bin").write_bytes(bytes(100))
+    key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
+    built = registry.add_converted(variant.digest, made, backend="openvino", **key)
+    assert sharing(registry, remote).unshared() == [variant.digest, built.digest]
+    assert not other_machine.converted(variant.digest, **key).can_come
+    sharing(registry, remote).push(built.digest)
+    known = other_machine.converted(variant.digest, **key)
+    assert (known.digest, known.is_here, known.can_come) == (built.digest, False, True)
+    pull(other_machine, "v/m", remote, variant=built.digest)
+    assert other_machine.converted(variant.digest, **key).is_here
+    assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
+
+
+def test_what_no_hub_and_no_shared_store_has_is_refused_by_name(
+    other_machine: Registry, remote: S3Store, pull: Pull, variant: VariantEntry
+) -> None:
+    with pytest.raises(PreconditionError, match="neither a hub nor a shared store has all files of model `v/m`"):
+        pull(other_machine, "v/m", remote)
 
 
 def test_what_the_shared_store_has_may_be_evicted_and_comes_back(
-    registry: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    registry: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
     care = StoreCare(registry._database, registry._store, quota=Quota(1, free_floor_bytes=0))
     assert care.evict().variants == (), "the only copy went"
     sharing(registry, remote).push(variant.digest)
     assert care.evict().variants == (variant.digest,)
-    fetched = sharing(registry, remote).fetch(variant.digest)
-    assert len(fetched.sha256s) == 1
+    assert pull(registry, "v/m", remote).files == ["model.safetensors"]
     assert registry.materialize(variant.digest).is_dir()
 
 
 def test_a_damaged_object_in_the_bucket_never_gets_into_the_store(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
     sharing(registry, remote).push(variant.digest)
-    (weights,) = [file for file in variant.files if file.path == "model.safetensors"]
+    weights = _weights(variant)
     obstore.put(remote._bucket, remote._key(weights.sha256), b"!" * weights.size_bytes)
     with pytest.raises(DataLossError):
-        sharing(other_machine, remote).fetch(variant.digest)
+        pull(other_machine, "v/m", remote)
     assert not other_machine._store.blob_path(weights.sha256).exists()
 
 
 def test_an_answer_that_ends_early_is_gone_on_with(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
     sharing(registry, remote).push(variant.digest)
     cutting = Cutting(remote, 100)
-    sharing(other_machine, cutting).fetch(variant.digest)
+    pull(other_machine, "v/m", cutting)
     assert {0, 100, 200} <= set(cutting.starts)
     assert other_machine.materialize(variant.digest).is_dir()
 
 
-def test_an_object_that_the_bucket_lost_is_told(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+def test_an_object_that_the_bucket_lost_is_told_and_brought_there_again(
+    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
     sharing(registry, remote).push(variant.digest)
     remote.delete(variant.files[0].sha256)
     with pytest.raises(NotFoundError) as caught:
-        sharing(other_machine, remote).fetch(variant.digest)
+        pull(other_machine, "v/m", remote)
     assert caught.value.reason == "entry_not_found"
+    assert sharing(registry, remote).unshared() == [variant.digest]
+    assert sharing(registry, remote).push(variant.digest).sha256s == (variant.files[0].sha256,)
+    pull(other_machine, "v/m", remote)
 
 
 def test_a_shared_store_that_is_away_changes_nothing(
@@ -125,6 +160,10 @@ def test_what_is_not_here_or_not_known_cannot_be_brought(
     with pytest.raises(PreconditionError) as caught:
         sharing(registry, remote).push(variant.digest)
     assert caught.value.reason == "not_downloaded"
-    for move in (sharing(registry, remote).push, sharing(registry, remote).fetch):
-        with pytest.raises(NotFoundError):
-            move(NOBODY)
+    with pytest.raises(NotFoundError):
+        sharing(registry, remote).push(NOBODY)
+
+
+def _weights(variant: VariantEntry) -> Any:
+    (weights,) = [file for file in variant.files if file.path == "model.safetensors"]
+    return weights
