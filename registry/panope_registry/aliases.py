@@ -247,7 +247,7 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
         )
     if not variant_digest:
         return ""
-    check_digits(variant_digest, "variant_digest")
+    check_digits(variant_digest, "variant")
     like = select(variant.c.digest).where(variant.c.digest.startswith(variant_digest)).order_by(variant.c.digest)
     offered = [
         digest
@@ -255,13 +255,9 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
         if _offers(connection, found.id, found.revision_id, digest)
     ]
     if not offered:
-        raise NotFoundError(
-            f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant_digest"
-        )
+        raise NotFoundError(f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant")
     if len(offered) > 1:
-        raise InvalidInputError(
-            f"`variant_digest` begins the digests of {len(offered)} variants; write more", field="variant_digest"
-        )
+        raise InvalidInputError(f"`variant` begins the digests of {len(offered)} variants; write more", field="variant")
     return str(offered[0])
 
 

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
+from panope.v1 import alias_service_pb2 as alias_pb
+from panope.v1 import alias_service_pb2_grpc as alias_grpc
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import registry_service_pb2 as registry_pb
-from panope_registry.aliases import Aliases
-from panope_registry.database import Database, open_engine
 
 ALIAS = "exact"
 
 
-@pytest.fixture
-def aliases(live_server: Any) -> Iterator[Aliases]:
-    database = Database(open_engine(f"sqlite:///{live_server.home / 'registry.sqlite3'}"))
-    yield Aliases(database)
-    database.close()
-
-
 def test_an_alias_of_a_variant_runs_that_variant_beside_the_model(
-    live_server: Any, stubs: Callable[[str], Any], aliases: Aliases
+    live_server: Any, stubs: Callable[[str], Any]
 ) -> None:
     made, model = stubs(live_server.grpc_address), live_server.model
     (instance,) = made.registry.GetModel(registry_pb.GetModelRequest(model=model)).model.instances
     variants = made.registry.GetModel(registry_pb.GetModelRequest(model=model)).model.variants
     original = next(variant for variant in variants if variant.format == "safetensors")
     assert instance.variant_digest != original.digest  # what Panope chose is the conversion
-    aliases.set(ALIAS, model, variant_digest=original.digest[:8], expected="", who="a test", reason="")
+    aliases = alias_grpc.AliasServiceStub(made.channel)
+    wish = alias_pb.SetAliasRequest(alias=ALIAS, model=model, variant=original.digest[:8], expected="")
+    assert aliases.SetAlias(wish).alias.variant_digest == original.digest
+    told = aliases.GetAlias(alias_pb.GetAliasRequest(alias=ALIAS))
+    assert (told.alias.variant_digest, told.events[0].variant_digest) == (original.digest, original.digest)
 
     def embed(name: str) -> np.ndarray:
         answer = made.embed.Embed(pb.EmbedRequest(model=name, texts=["a quiet river"]), timeout=60)
@@ -49,7 +45,7 @@ def test_an_alias_of_a_variant_runs_that_variant_beside_the_model(
     beside = running[1].id
     assert beside.startswith(f"{model}@{original.digest[:12]}#")
 
-    aliases.remove(ALIAS, "a test", "")
+    aliases.DeleteAlias(alias_pb.DeleteAliasRequest(alias=ALIAS, expected=f"{model}@{original.digest}"))
 
     def alone() -> bool:
         left = made.registry.GetModel(registry_pb.GetModelRequest(model=model)).model.instances

@@ -20,6 +20,14 @@ def test_an_alias_is_pointed_moved_and_rolled_back(edge):
     assert {event["who"] for event in told["events"]} == {"rest"}
 
 
+def test_an_alias_may_point_to_one_variant(edge):
+    body = {"model": "acme/embedder", "variant": "a" * 64}
+    assert edge.request("PUT", "/v1/aliases/exact", body).json["variant"] == "a" * 64
+    told = edge.get("/v1/aliases/exact").json
+    assert (told["variant"], told["events"][0]["variant"]) == ("a" * 64, "a" * 64)
+    assert edge.get("/v1/aliases/embed").json["variant"] is None
+
+
 def test_aliases_are_listed_by_the_model_that_they_point_to(edge):
     assert [alias["name"] for alias in edge.get("/v1/aliases").json["aliases"]] == ["embed"]
     assert edge.get("/v1/aliases?model=acme/tensors").json["aliases"] == []

@@ -89,7 +89,9 @@ type Alias struct {
 	// Counts the changes of this name from 1, over deletions too.
 	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
 	// When it was last pointed somewhere.
-	ChangeTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=change_time,json=changeTime,proto3" json:"change_time,omitempty"`
+	ChangeTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=change_time,json=changeTime,proto3" json:"change_time,omitempty"`
+	// The digest of the one variant that calls by this name run; empty where the server chooses.
+	VariantDigest string `protobuf:"bytes,5,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -152,6 +154,13 @@ func (x *Alias) GetChangeTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Alias) GetVariantDigest() string {
+	if x != nil {
+		return x.VariantDigest
+	}
+	return ""
+}
+
 // One change of an alias.
 type AliasEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -166,7 +175,9 @@ type AliasEvent struct {
 	// Why, in their words.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When.
-	Time          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	Time *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	// The digest of the variant that it points to since; empty where the server chooses, and after a deletion.
+	VariantDigest string `protobuf:"bytes,7,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -241,6 +252,13 @@ func (x *AliasEvent) GetTime() *timestamppb.Timestamp {
 		return x.Time
 	}
 	return nil
+}
+
+func (x *AliasEvent) GetVariantDigest() string {
+	if x != nil {
+		return x.VariantDigest
+	}
+	return ""
 }
 
 // Which aliases to list.
@@ -443,10 +461,13 @@ type SetAliasRequest struct {
 	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
 	// The model. Required.
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
-	// The model that it must point to now, or empty when it must not exist; unset for whatever it points to.
+	// Where it must point now: the model, or `MODEL@DIGEST` of a variant, or empty when it must not exist; unset for
+	// wherever it points.
 	Expected *string `protobuf:"bytes,3,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// Why, for people.
-	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load.
+	Variant       string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -509,6 +530,13 @@ func (x *SetAliasRequest) GetReason() string {
 	return ""
 }
 
+func (x *SetAliasRequest) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
 // The alias.
 type SetAliasResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -560,7 +588,7 @@ type RollbackAliasRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name. Required.
 	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
-	// The model that it must point to now; unset for whatever it points to.
+	// Where it must point now, as for SetAlias; unset for wherever it points.
 	Expected *string `protobuf:"bytes,2,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// Why, for people.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -670,7 +698,7 @@ type DeleteAliasRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name. Required.
 	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
-	// The model that it must point to now; unset for whatever it points to.
+	// Where it must point now, as for SetAlias; unset for wherever it points.
 	Expected *string `protobuf:"bytes,2,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// Why, for people.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -770,13 +798,14 @@ var File_panope_v1_alias_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x01\n" +
+	"\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n" +
 	"\x05Alias\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12;\n" +
 	"\vchange_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeTime\"\xaa\x02\n" +
+	"changeTime\x12%\n" +
+	"\x0evariant_digest\x18\x05 \x01(\tR\rvariantDigest\"\xd1\x02\n" +
 	"\n" +
 	"AliasEvent\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
@@ -784,7 +813,8 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12\x10\n" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12.\n" +
-	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\\\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12%\n" +
+	"\x0evariant_digest\x18\a \x01(\tR\rvariantDigest\"\\\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -799,12 +829,13 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\x05alias\x18\x01 \x01(\tR\x05alias\"i\n" +
 	"\x10GetAliasResponse\x12&\n" +
 	"\x05alias\x18\x01 \x01(\v2\x10.panope.v1.AliasR\x05alias\x12-\n" +
-	"\x06events\x18\x02 \x03(\v2\x15.panope.v1.AliasEventR\x06events\"\x83\x01\n" +
+	"\x06events\x18\x02 \x03(\v2\x15.panope.v1.AliasEventR\x06events\"\x9d\x01\n" +
 	"\x0fSetAliasRequest\x12\x14\n" +
 	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1f\n" +
 	"\bexpected\x18\x03 \x01(\tH\x00R\bexpected\x88\x01\x01\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reasonB\v\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\avariant\x18\x05 \x01(\tR\avariantB\v\n" +
 	"\t_expected\":\n" +
 	"\x10SetAliasResponse\x12&\n" +
 	"\x05alias\x18\x01 \x01(\v2\x10.panope.v1.AliasR\x05alias\"r\n" +

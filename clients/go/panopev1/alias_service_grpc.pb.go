@@ -30,16 +30,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Names that point to models. A call may name an alias wherever it may name a model.
+// Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
 type AliasServiceClient interface {
 	// Lists aliases by name.
 	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
 	// Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name.
 	GetAlias(ctx context.Context, in *GetAliasRequest, opts ...grpc.CallOption) (*GetAliasResponse, error)
-	// Points an alias to a model, for all servers of this registry.
+	// Points an alias to a model or one of its variants, for all servers of this registry.
 	//
 	// Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
-	// NOT_FOUND when there is no such model. Then nothing was changed.
+	// NOT_FOUND when there is no such model or variant. Then nothing was changed.
 	SetAlias(ctx context.Context, in *SetAliasRequest, opts ...grpc.CallOption) (*SetAliasResponse, error)
 	// Points an alias to where it pointed before.
 	RollbackAlias(ctx context.Context, in *RollbackAliasRequest, opts ...grpc.CallOption) (*RollbackAliasResponse, error)
@@ -109,16 +109,16 @@ func (c *aliasServiceClient) DeleteAlias(ctx context.Context, in *DeleteAliasReq
 // All implementations must embed UnimplementedAliasServiceServer
 // for forward compatibility.
 //
-// Names that point to models. A call may name an alias wherever it may name a model.
+// Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
 type AliasServiceServer interface {
 	// Lists aliases by name.
 	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)
 	// Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name.
 	GetAlias(context.Context, *GetAliasRequest) (*GetAliasResponse, error)
-	// Points an alias to a model, for all servers of this registry.
+	// Points an alias to a model or one of its variants, for all servers of this registry.
 	//
 	// Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
-	// NOT_FOUND when there is no such model. Then nothing was changed.
+	// NOT_FOUND when there is no such model or variant. Then nothing was changed.
 	SetAlias(context.Context, *SetAliasRequest) (*SetAliasResponse, error)
 	// Points an alias to where it pointed before.
 	RollbackAlias(context.Context, *RollbackAliasRequest) (*RollbackAliasResponse, error)

@@ -41,7 +41,12 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
         if not request.model:
             raise InvalidInputError("`model` is empty", field="model")
         entry = await self._aliases.set(
-            _named(request.alias), request.model, expected=expected, who=WHO, reason=request.reason
+            _named(request.alias),
+            request.model,
+            variant=request.variant,
+            expected=expected,
+            who=WHO,
+            reason=request.reason,
         )
         return pb.SetAliasResponse(alias=_alias(entry))
 
@@ -66,14 +71,24 @@ def _named(alias: str) -> str:
 
 def _alias(entry: AliasEntry) -> pb.Alias:
     return pb.Alias(
-        name=entry.name, model=entry.target_model, version=entry.version, change_time=timestamp(entry.changed_at)
+        name=entry.name,
+        model=entry.target_model,
+        version=entry.version,
+        change_time=timestamp(entry.changed_at),
+        variant_digest=entry.variant_digest,
     )
 
 
 def _current(name: str, newest: AliasEvent) -> pb.Alias | None:
     if newest.action is AliasAction.REMOVED:
         return None
-    return pb.Alias(name=name, model=newest.target_model, version=newest.version, change_time=timestamp(newest.at))
+    return pb.Alias(
+        name=name,
+        model=newest.target_model,
+        version=newest.version,
+        change_time=timestamp(newest.at),
+        variant_digest=newest.variant_digest,
+    )
 
 
 def _event(event: AliasEvent) -> pb.AliasEvent:
@@ -84,4 +99,5 @@ def _event(event: AliasEvent) -> pb.AliasEvent:
         who=event.who,
         reason=event.reason,
         time=timestamp(event.at),
+        variant_digest=event.variant_digest,
     )

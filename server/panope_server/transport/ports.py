@@ -104,8 +104,10 @@ class Aliases(Protocol):
     async def history(self, alias: str) -> Sequence[AliasEvent]:
         """Every change, the newest first; NotFoundError when there never was such an alias."""
 
-    async def set(self, alias: str, model: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
-        """Points an alias to a model, if it points to `expected` now; None is content with anything."""
+    async def set(
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to a model or a variant, if it points to `expected` now; None is content with anything."""
 
     async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""

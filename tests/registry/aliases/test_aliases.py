@@ -68,7 +68,7 @@ def test_the_first_digits_of_a_digest_are_enough(aliases: Aliases) -> None:
     assert aliases.set("fast", "v/a", variant_digest=CONVERTED[:8], expected="", **ADA).variant_digest == CONVERTED
     with pytest.raises(InvalidInputError, match="the first 8 or more hexadecimal digits") as caught:
         aliases.set("fast", "v/a", variant_digest=CONVERTED[:7], expected=None, **ADA)
-    assert caught.value.field == "variant_digest"
+    assert caught.value.field == "variant"
     assert aliases.get("fast").version == 1
 
 

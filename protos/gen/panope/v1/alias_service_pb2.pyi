@@ -30,12 +30,15 @@ class Alias(google.protobuf.message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     VERSION_FIELD_NUMBER: builtins.int
     CHANGE_TIME_FIELD_NUMBER: builtins.int
+    VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`name` or `vendor/name`; never a model's."""
     model: builtins.str
     """The model's name."""
     version: builtins.int
     """Counts the changes of this name from 1, over deletions too."""
+    variant_digest: builtins.str
+    """The digest of the one variant that calls by this name run; empty where the server chooses."""
     @property
     def change_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was last pointed somewhere."""
@@ -47,9 +50,10 @@ class Alias(google.protobuf.message.Message):
         model: builtins.str = ...,
         version: builtins.int = ...,
         change_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        variant_digest: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["change_time", b"change_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["change_time", b"change_time", "model", b"model", "name", b"name", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["change_time", b"change_time", "model", b"model", "name", b"name", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
 
 Global___Alias: typing_extensions.TypeAlias = Alias
 
@@ -92,6 +96,7 @@ class AliasEvent(google.protobuf.message.Message):
     WHO_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
+    VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Counts the changes of this name from 1."""
     action: Global___AliasEvent.Action.ValueType
@@ -102,6 +107,8 @@ class AliasEvent(google.protobuf.message.Message):
     """Who changed it."""
     reason: builtins.str
     """Why, in their words."""
+    variant_digest: builtins.str
+    """The digest of the variant that it points to since; empty where the server chooses, and after a deletion."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When."""
@@ -115,9 +122,10 @@ class AliasEvent(google.protobuf.message.Message):
         who: builtins.str = ...,
         reason: builtins.str = ...,
         time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        variant_digest: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "model", b"model", "reason", b"reason", "time", b"time", "version", b"version", "who", b"who"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "model", b"model", "reason", b"reason", "time", b"time", "variant_digest", b"variant_digest", "version", b"version", "who", b"who"]) -> None: ...
 
 Global___AliasEvent: typing_extensions.TypeAlias = AliasEvent
 
@@ -214,14 +222,19 @@ class SetAliasRequest(google.protobuf.message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     EXPECTED_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """`name` or `vendor/name`. Required."""
     model: builtins.str
     """The model. Required."""
     expected: builtins.str
-    """The model that it must point to now, or empty when it must not exist; unset for whatever it points to."""
+    """Where it must point now: the model, or `MODEL@DIGEST` of a variant, or empty when it must not exist; unset for
+    wherever it points.
+    """
     reason: builtins.str
     """Why, for people."""
+    variant: builtins.str
+    """The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load."""
     def __init__(
         self,
         *,
@@ -229,9 +242,10 @@ class SetAliasRequest(google.protobuf.message.Message):
         model: builtins.str = ...,
         expected: builtins.str | None = ...,
         reason: builtins.str = ...,
+        variant: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected", b"_expected", "expected", b"expected"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected", b"_expected", "alias", b"alias", "expected", b"expected", "model", b"model", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected", b"_expected", "alias", b"alias", "expected", b"expected", "model", b"model", "reason", b"reason", "variant", b"variant"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected", b"_expected"]) -> typing.Literal["expected"] | None: ...
 
 Global___SetAliasRequest: typing_extensions.TypeAlias = SetAliasRequest
@@ -269,7 +283,7 @@ class RollbackAliasRequest(google.protobuf.message.Message):
     alias: builtins.str
     """Its name. Required."""
     expected: builtins.str
-    """The model that it must point to now; unset for whatever it points to."""
+    """Where it must point now, as for SetAlias; unset for wherever it points."""
     reason: builtins.str
     """Why, for people."""
     def __init__(
@@ -318,7 +332,7 @@ class DeleteAliasRequest(google.protobuf.message.Message):
     alias: builtins.str
     """Its name. Required."""
     expected: builtins.str
-    """The model that it must point to now; unset for whatever it points to."""
+    """Where it must point now, as for SetAlias; unset for wherever it points."""
     reason: builtins.str
     """Why, for people."""
     def __init__(

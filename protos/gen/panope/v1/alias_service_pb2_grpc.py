@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AliasServiceStub(object):
-    """Names that point to models. A call may name an alias wherever it may name a model.
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class AliasServiceStub(object):
 
 
 class AliasServiceServicer(object):
-    """Names that point to models. A call may name an alias wherever it may name a model.
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
     """
 
     def ListAliases(self, request, context):
@@ -81,10 +81,10 @@ class AliasServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Points an alias to a model, for all servers of this registry.
+        """Points an alias to a model or one of its variants, for all servers of this registry.
 
         Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
-        NOT_FOUND when there is no such model. Then nothing was changed.
+        NOT_FOUND when there is no such model or variant. Then nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +141,7 @@ def add_AliasServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AliasService(object):
-    """Names that point to models. A call may name an alias wherever it may name a model.
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
     """
 
     @staticmethod

@@ -106,7 +106,7 @@ _AliasServiceDeleteAliasType = typing_extensions.TypeVar(
 )
 
 class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceRollbackAliasType, _AliasServiceDeleteAliasType]):
-    """Names that point to models. A call may name an alias wherever it may name a model."""
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model."""
 
     @typing.overload
     def __init__(self: AliasServiceStub[
@@ -163,10 +163,10 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
     """Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name."""
 
     SetAlias: _AliasServiceSetAliasType
-    """Points an alias to a model, for all servers of this registry.
+    """Points an alias to a model or one of its variants, for all servers of this registry.
 
     Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
-    NOT_FOUND when there is no such model. Then nothing was changed.
+    NOT_FOUND when there is no such model or variant. Then nothing was changed.
     """
 
     RollbackAlias: _AliasServiceRollbackAliasType
@@ -199,7 +199,7 @@ AliasServiceAsyncStub: typing_extensions.TypeAlias = AliasServiceStub[
 ]
 
 class AliasServiceServicer(metaclass=abc.ABCMeta):
-    """Names that point to models. A call may name an alias wherever it may name a model."""
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model."""
 
     @abc.abstractmethod
     def ListAliases(
@@ -223,10 +223,10 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.alias_service_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.alias_service_pb2.SetAliasResponse, collections.abc.Awaitable[panope.v1.alias_service_pb2.SetAliasResponse]]:
-        """Points an alias to a model, for all servers of this registry.
+        """Points an alias to a model or one of its variants, for all servers of this registry.
 
         Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
-        NOT_FOUND when there is no such model. Then nothing was changed.
+        NOT_FOUND when there is no such model or variant. Then nothing was changed.
         """
 
     @abc.abstractmethod

@@ -26,6 +26,7 @@ class SetBody(Struct, forbid_unknown_fields=True):
     """The body of PUT /v1/aliases/{alias}; `expected` is empty for an alias that must not exist."""
 
     model: _Word
+    variant: str = ""
     expected: str | None = None
     reason: _Reason = ""
 
@@ -59,13 +60,16 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         events = await self._aliases.history(request.alias)
         removed = events[0].action is AliasAction.REMOVED
         told = {"name": request.alias, "model": None if removed else events[0].target_model}
+        told |= {"variant": events[0].variant_digest or None}
         return json_body(told | {"version": events[0].version, "events": [_event(event) for event in events]})
 
     async def SetAlias(self, request: AliasPathWithBody, context: Context) -> HttpBody:
         """Points an alias to a model."""
         query_of(context)
         body = _SET.read(request.body)
-        entry = await self._aliases.set(request.alias, body.model, expected=body.expected, who=WHO, reason=body.reason)
+        entry = await self._aliases.set(
+            request.alias, body.model, variant=body.variant, expected=body.expected, who=WHO, reason=body.reason
+        )
         return json_body(_alias(entry))
 
     async def RollbackAlias(self, request: HttpBody, context: Context) -> HttpBody:
@@ -88,6 +92,7 @@ def _alias(entry: AliasEntry) -> dict[str, object]:
     return {
         "name": entry.name,
         "model": entry.target_model,
+        "variant": entry.variant_digest or None,
         "version": entry.version,
         "changed_at": entry.changed_at.isoformat(),
     }
@@ -98,6 +103,7 @@ def _event(event: AliasEvent) -> dict[str, object]:
         "version": event.version,
         "action": event.action.value,
         "model": event.target_model or None,
+        "variant": event.variant_digest or None,
         "who": event.who,
         "reason": event.reason,
         "at": event.at.isoformat(),
