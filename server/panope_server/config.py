@@ -246,7 +246,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="The model of a call that names none; empty for the only one of the task, if there is one."),
     ] = ""
     backend: Annotated[str, Meta(description="The backend to use; empty lets Panope choose for each model.")] = ""
-    precision: Annotated[str, Meta(description="The precision to compute in; empty lets Panope choose.")] = ""
+    precision: Annotated[
+        str,
+        Meta(description="The precision to compute in, or of quantized weights; empty lets Panope choose."),
+    ] = ""
     job_workers: Annotated[
         int,
         Meta(

@@ -50,11 +50,12 @@ INT8 = variant("int8", "openvino", "int8", GB // 4, derived_from=SAFE.digest, en
 
 @dataclass
 class Here:
-    """A machine; `free` is what is left on each device, by backend."""
+    """A machine; `free` is what is left on each device, by backend, `free_on` by name."""
 
     devices: Sequence[Device] = (CPU, OPENVINO)
     free: Mapping[str, int | None] = field(default_factory=dict)
     partial: Sequence[str] = ()
+    free_on: Mapping[str, int] = field(default_factory=dict)
 
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
         return {(device.backend, device.name): self._support(device, facts) for device in self.devices}
@@ -77,7 +78,9 @@ class Here:
         model = ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, tuple(variants), {}, **entry)
         conversions = {"openvino": (TO_OPENVINO, TO_INT8)}
         machine = Machine(
-            Probe(tuple(self.devices), conversions), self.supports, lambda device: self.free.get(device.backend)
+            Probe(tuple(self.devices), conversions),
+            self.supports,
+            lambda device: self.free_on.get(device.name, self.free.get(device.backend)),
         )
 
         def facts(of: VariantEntry) -> ModelFacts:
@@ -209,6 +212,15 @@ def test_measurements_of_something_else_do_not(stale: dict[str, str]) -> None:
     assert Here().choose([SAFE, MADE], wish, profiles).ways[0].device == OPENVINO
 
 
+def test_of_two_cards_the_one_with_more_memory_left_is_taken() -> None:
+    other = replace(CUDA, name="cuda:1")
+    here = Here(devices=[CUDA, other], free={"torch-cuda": None})
+    here.free_on = {"cuda:0": 2 * GB, "cuda:1": 5 * GB}
+    choice = here.choose([SAFE])
+    assert choice.ways[0].device == other
+    assert "because its device has more memory left" in choice.reasons[0]
+
+
 def test_a_way_that_nobody_measured_keeps_its_place() -> None:
     here = Here(devices=[CUDA, OPENVINO, CPU])
     profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
@@ -311,7 +323,7 @@ def test_what_is_chosen_fits_and_nothing_is_refused_while_something_fits(
     if any(fits(way) for way in every):
         ways = here.choose(variants, profiles=profiles).ways
         assert all(fits(way) for way in ways)
-        assert ways == tuple(way for way in every if fits(way)) or profiles
+        assert {(way.variant, way.device) for way in ways} == {(w.variant, w.device) for w in every if fits(w)}
     else:
         with pytest.raises(PanopeError, match="does not fit"):
             here.choose(variants, profiles=profiles)

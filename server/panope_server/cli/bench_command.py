@@ -1,4 +1,4 @@
-"""`panope bench`: measures the ways to run a model on this machine; the fastest is chosen from then on."""
+"""`panope bench`: measures the ways to run a model on this machine, which decides between equals at its next load."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bench(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Measure each way to run a model, on real workers; what is measured decides how the model is run from then on."""
+    """Measure each way to run a model, on real workers; at its next load the fastest of equals is chosen."""
     from panope_server.observability.logging import configure_logging
     from panope_server.runtime.wish import Wish
 
@@ -46,7 +46,7 @@ def bench(
     if json:
         print_json({"model": model, "ways": [_document(each) for each in found], "chosen": chosen})
     else:
-        console.print(f"chosen from now on: {chosen}", highlight=False)
+        console.print(f"chosen at the next load: {chosen}", highlight=False)
     if not any(each.profiles for each in found):
         raise SystemExit(1)
 

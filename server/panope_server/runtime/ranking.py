@@ -6,7 +6,8 @@ What decides, in this order:
 2. the format, then the precision that the model is wished to be in;
 3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
 4. what was measured on this device: measured ways trade places among each other, others keep theirs;
-5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits.
+5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits, the device
+   with more memory left.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Candidate:
         conversion: how the variant becomes what the backend runs; None when it runs it as it is.
         reason: what the backend says of it.
         need_bytes: of memory, for all instances; 0 when unknown.
+        free_bytes: of memory on the device; 0 when unknown.
         profile: what was measured of it; None when nothing was.
         lineage: format and precision of each variant that it comes from, the one that is run first.
     """
@@ -47,6 +49,7 @@ class Candidate:
     conversion: Conversion | None
     reason: str
     need_bytes: int = 0
+    free_bytes: int = 0
     profile: Profile | None = None
     lineage: tuple[tuple[str, str], ...] = ()
 
@@ -86,6 +89,7 @@ class _Place(NamedTuple):
     converts: bool
     format: int
     bits: int
+    taken: int
     device: str
     digest: str
 
@@ -124,6 +128,7 @@ _PLACE_REASONS: Mapping[str, str] = {
     "converts": "it needs no conversion",
     "format": "its format is the more exact one",
     "bits": "its weights are finer",
+    "taken": "its device has more memory left",
 }
 
 
@@ -153,6 +158,7 @@ def _place(candidate: Candidate) -> _Place:
         converts=candidate.conversion is not None,
         format=FORMATS.index(form) if form in FORMATS else len(FORMATS),
         bits=-candidate.bits,
+        taken=-candidate.free_bytes,
         device=f"{backend} {candidate.device.name}",
         digest=candidate.variant.digest,
     )

@@ -173,7 +173,8 @@ class _Search:
         if is_quantized(wish.precision) and variant.precision != wish.precision:
             return f"its weights are not {wish.precision}"
         if variant.derived_from is not None and not self._is_current(variant):
-            return f"it was made by {variant.engine_version or 'an engine'}, which is not the installed version"
+            old = f"it was made by {variant.engine_version or 'an engine'}, which is not the installed version"
+            return f"{old}; `panope build` makes it anew" if is_quantized(variant.precision) else old
         return ""
 
     def _is_current(self, variant: VariantEntry) -> bool:
@@ -235,6 +236,7 @@ class _Search:
             support.level,
             conversion,
             support.reason,
+            free_bytes=self._machine.free_bytes(device) or 0,
             need_bytes=max(_need(variant, conversion), _measured_bytes(device, profile)) * self._instances,
             profile=profile,
             lineage=self._lineage(variant, conversion),
