@@ -17,7 +17,7 @@ from panope_registry.headers.facts import WeightFacts
 from panope_registry.headers.opened import Header
 from panope_registry.kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
 from panope_registry.names import parse_model_name, shown
-from panope_registry.tasks import architecture_of, settle, task_of
+from panope_registry.tasks import architecture_of, known, settle, task_of
 from panope_registry.tasks.evidence import MARKERS
 from panope_registry.weights import WeightSet, find_weights
 
@@ -97,6 +97,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
+    if config.get("auto_map") and not own_code:
+        reasons["own code"] = "config.json offers code (`auto_map`), which is not needed: transformers has the class"
     reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
@@ -143,7 +145,7 @@ def _base(markers: Mapping[str, Any]) -> str:
 def _own_code(config: Mapping[str, Any], evidence: Evidence) -> bool:
     """Whether the model needs code of its own, and may bring it."""
     auto_map = config.get("auto_map")
-    if not auto_map:
+    if not auto_map or _is_known(config):
         return False
     if REMOTE_CODE not in evidence.grants:
         raise PreconditionError(
@@ -158,6 +160,12 @@ def _own_code(config: Mapping[str, Any], evidence: Evidence) -> bool:
                 "`config.json` asks for code from another repo (`auto_map`), which is never run", reason="remote_code"
             )
     return True
+
+
+def _is_known(config: Mapping[str, Any]) -> bool:
+    """Whether transformers has the class itself, so that code that is offered beside it is not needed."""
+    architecture = architecture_of(config, "").value
+    return bool(known.head_of(architecture) and known.likeliest_class(str(config.get("model_type", ""))))
 
 
 def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:

@@ -126,7 +126,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
         ("openvino", {"task": "classify"}, "unsupported_model", "not yet for `classify`"),
         (
             "openvino",
-            {"config": {"model_type": "bert", "auto_map": {"AutoModel": "a.B"}}},
+            {"config": {"model_type": "bert", "architectures": ["B"], "auto_map": {"AutoModel": "a.B"}}},
             "unsupported_model",
             "code of its own",
         ),

@@ -105,6 +105,13 @@ def test_python_files_that_nothing_asks_for_stay_out(granted: Registry, make_mod
     assert "train.py" not in {file.path for file in variant.files}
 
 
+def test_code_that_is_offered_and_not_needed_takes_no_grant(registry: Registry, make_model: MakeModel) -> None:
+    config = {"architectures": ["BertModel"], "model_type": "bert", "auto_map": {"AutoModel": "other/repo--own.X"}}
+    entry = registry.import_folder(make_model(files={"config.json": json.dumps(config), "own.py": "x"}), NAME)
+    assert "not needed" in entry.reasons["own code"]
+    assert "own.py" not in {file.path for file in entry.variants[0].files}
+
+
 def test_code_of_another_repo_is_refused_whatever_the_grant(granted: Registry, make_model: MakeModel) -> None:
     config = json.dumps({"auto_map": {"AutoModel": "evil/code--modeling.X"}})
     with pytest.raises(PreconditionError, match="another repo"):

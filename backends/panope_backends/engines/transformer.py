@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import pickle
@@ -33,10 +34,10 @@ _HEADLESS_TASKS = ("", "embed")
 
 
 def transformer_support(model: ModelFacts) -> Support:
-    """Says from facts alone whether `load_transformer` can work; transformers is not imported."""
+    """Says from facts alone whether `load_transformer` can work; transformers is imported for odd ones alone."""
     if model.task not in _HEADLESS_TASKS:
         return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
-    if model.config.get("auto_map") and "remote_code" not in model.grants:
+    if "remote_code" not in model.grants and _needs_own_code(model):
         return Support(Level.NONE, "the model brings code of its own, and `grants.remote_code` does not list it")
     if model.format == "pytorch" and "pickles" not in model.grants:
         return Support(Level.NONE, "its weights are pickled, and `grants.pickles` does not list it")
@@ -112,10 +113,22 @@ def _import(name: str) -> Any:
         ) from None
 
 
+def _needs_own_code(model: ModelFacts) -> bool:
+    """Whether the model asks for Python of its folder and transformers has no class of that name and type itself."""
+    if not model.config.get("auto_map"):
+        return False
+    if importlib.util.find_spec("transformers") is None:
+        return True
+    types = _import("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES
+    name = next(iter(model.config.get("architectures") or ()), model.architecture)
+    # The package lists its names without importing what is behind them.
+    return model.config.get("model_type") not in types or name not in dir(_import("transformers"))
+
+
 @contextlib.contextmanager
 def _own_code(model: ModelFacts) -> Iterator[bool]:
     """Whether transformers may run Python files of the model's folder; it copies them first, to a place of ours."""
-    if not model.config.get("auto_map"):
+    if not _needs_own_code(model):
         yield False
         return
     cache: Any = importlib.import_module("transformers.dynamic_module_utils")

@@ -56,10 +56,10 @@ def discover(
         print_json([_document(model, state) for model, (state, _) in zip(found, states, strict=True)])
     else:
         rows = (
-            (model.name, model.kind, model.task or "-", state, str(model.folder))
+            (model.name, model.kind, model.task or "-", state, "; ".join(model.facts.values()), str(model.folder))
             for model, (state, _) in zip(found, states, strict=True)
         )
-        print_table(("NAME", "KIND", "TASK", "STATE", "PATH"), rows, empty="no models found")
+        print_table(("NAME", "KIND", "TASK", "STATE", "SAYS", "PATH"), rows, empty="no models found")
     if not all(is_well for _, is_well in states):
         raise SystemExit(1)
 

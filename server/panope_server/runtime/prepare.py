@@ -33,9 +33,6 @@ _log = structlog.get_logger("panope.models")
 Bring = Callable[[ModelEntry, VariantEntry], Awaitable[None]]
 
 CONVERT = "panope_backends.convert"
-#: Formats whose loading may run Python files of the model; a graph has them in it.
-OWN_CODE = ("safetensors", "pytorch")
-
 CONVERT_TIMEOUT_SECONDS = 1800.0
 
 
@@ -149,10 +146,8 @@ class Preparer:
 
     def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """The admins' record of what a model does by their leave."""
-        used = {
-            PICKLES: variant.format == "pytorch",
-            REMOTE_CODE: variant.format in OWN_CODE and bool(entry.config.get("auto_map")),
-        }
+        code = any(file.path.endswith(".py") for file in variant.files)
+        used = {PICKLES: variant.format == "pytorch", REMOTE_CODE: code and variant.derived_from is None}
         for grant in self._grants.of(entry.name):
             if used[grant]:
                 _log.info("grant_used", model=entry.name, setting=f"grants.{grant}", variant=variant.digest)

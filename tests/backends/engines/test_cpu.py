@@ -39,7 +39,7 @@ def facts_of(folder: Path) -> ModelFacts:
         (ModelFacts("a/b", "gguf"), Level.NONE),
         (ModelFacts("a/b", "safetensors", "embed"), Level.NONE),
         (ModelFacts("a/b", "safetensors", "classify", config={"model_type": "bert"}), Level.NONE),
-        (ModelFacts("a/b", "safetensors", "embed", config={"model_type": "x", "auto_map": {}}), Level.NONE),
+        (ModelFacts("a/b", "safetensors", "embed", config={"model_type": "x", "auto_map": {"A": "b.C"}}), Level.NONE),
         (
             ModelFacts("a/b", "safetensors", "embed", config={"model_type": "t5", "is_encoder_decoder": True}),
             Level.NONE,
@@ -123,9 +123,18 @@ def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
 
 def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     facts = tiny_transformer(tmp_path)
-    config = dict(facts.config) | {"auto_map": {"AutoModel": "evil.Evil"}}
+    config = dict(facts.config) | {"architectures": ["Evil"], "auto_map": {"AutoModel": "evil.Evil"}}
     with pytest.raises(PreconditionError, match="code of its own"):
         CpuBackend().load(replace(facts, config=config), tmp_path, "CPU", LoadOptions())
+
+
+def test_code_that_is_offered_and_not_needed_is_left_alone(tmp_path: Path) -> None:
+    facts = tiny_transformer(tmp_path)
+    config = dict(facts.config) | {"auto_map": {"AutoModel": "evil.Evil"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "evil.py").write_text("raise SystemExit")
+    for grants in ((), ("remote_code",)):
+        CpuBackend().load(replace(facts, config=config, grants=grants), tmp_path, "CPU", LoadOptions()).close()
 
 
 def test_onnx_is_found_where_exporters_put_it(tmp_path: Path) -> None:
