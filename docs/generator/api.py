@@ -107,6 +107,7 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (registry.RegisterBody, "RegisterModelRequest"),
     (registry.SourceBody, "RegisterModelRequest"),
     (registry.PullBody, "PullModelRequest"),
+    (registry.BuildBody, "BuildVariantRequest"),
     (registry.PinBody, "PinModelRequest"),
     (aliases.SetBody, "SetAliasRequest"),
     (aliases.RollbackBody, "RollbackAliasRequest"),
@@ -122,7 +123,6 @@ TOLD: Mapping[str, str] = {
     "source": "Where the model comes from.",
     "repo_id": "`vendor/name` on the hub; the model has the same name.",
     "provider": "The kind of source.",
-    "quantization_targets": "Refused unless empty: this server does not quantize.",
     "datatype": "The type of every element.",
 }
 

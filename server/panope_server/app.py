@@ -150,7 +150,7 @@ class App:
         presence.start(manager.running)
 
         serving = Serving(database, store, verify_policy(settings))
-        acquisition = Acquisition(jobs, serving, store.id, partial(check_vendor, settings))
+        acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
         keeper = ModelKeeper(care, registry, manager)
         call_log = self._call_log(database)
         if call_log is not None:

@@ -31,7 +31,14 @@ from panope_envoy.options import EdgeOptions
 from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
 from panope_registry.care.entries import Removal, RemovalKind, Removed
 from panope_registry.entries import EVERY_MODEL, ModelFilter
-from panope_registry.handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC, DownloadRequest, SyncRequest
+from panope_registry.handlers.requests import (
+    ARTIFACT_DOWNLOAD,
+    QUANTIZE,
+    REPO_SYNC,
+    BuildRequest,
+    DownloadRequest,
+    SyncRequest,
+)
 from panope_registry.jobs import JobEntry, JobPart, JobProgress, JobStatus
 from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
 from panope_server.config import Limits, Settings
@@ -285,7 +292,7 @@ def _entry(event: AliasEvent) -> AliasEntry:
 class FakeAcquisition:
     """Takes every wish and answers with a job."""
 
-    asked: list[tuple[SyncRequest | DownloadRequest, str]] = field(default_factory=list)
+    asked: list[tuple[SyncRequest | DownloadRequest | BuildRequest, str]] = field(default_factory=list)
 
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
         self.asked.append((request, requested_by))
@@ -294,6 +301,11 @@ class FakeAcquisition:
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         self.asked.append((request, requested_by))
         return job_entries()[2]
+
+    async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
+        await self.files(request.model)
+        self.asked.append((request, requested_by))
+        return replace(job_entries()[2], kind=QUANTIZE)
 
     async def files(self, model: str) -> list[ServedFile]:
         if model != EMBEDDER:

@@ -227,6 +227,7 @@ def test_info_tells_everything_with_sizes_as_numbers(edge):
             "engine_version": "",
             "bases": [],
             "pin": None,
+            "profiles": [],
         }
     ]
     assert told["instances"][0]["resident_bytes"] == 1 << 33

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 
 
 def test_the_documented_body_registers_a_model(edge):
@@ -18,11 +18,14 @@ def test_the_documented_body_registers_a_model(edge):
             "source": {"provider": "huggingface", "repo_id": "Wan-AI/Wan2.1-T2V-1.3B", "revision": "main"},
             "task_hints": ["text-to-video"],
             "preferred_format": "gguf",
+            "quantization_targets": ["q4_k_m", "q5_k_m"],
         },
     )
     assert (reply.status, reply.json["job"]["kind"]) == (202, "repo_sync"), "accepted; the job tells the end"
     assert "x-panope-accepted" not in reply.headers
-    wish = SyncRequest("Wan-AI/Wan2.1-T2V-1.3B", "main", ("text-to-video",), "gguf")
+    wish = SyncRequest(
+        "Wan-AI/Wan2.1-T2V-1.3B", "main", ("text-to-video",), "gguf", quantization_targets=("q4_k_m", "q5_k_m")
+    )
     assert edge.acquisition.asked == [(wish, "rest")]
 
 
@@ -40,7 +43,7 @@ def test_the_name_or_the_source_alone_is_enough(edge, body):
         ({}, "source"),
         ({"model_vendor": "acme"}, "model_name"),
         ({"model_name": "new"}, "model_vendor"),
-        ({"source": {"repo_id": "acme/new"}, "quantization_targets": ["q4_k_m"]}, "quantization_targets"),
+        ({"source": {"repo_id": "acme/new"}, "quantization_targets": "q4_k_m"}, "quantization_targets"),
         ({"source": {"repo_id": "acme/new"}, "model_vendor": "acme", "model_name": "old"}, "source.repo_id"),
         ({"source": {"repo_id": "acme/new", "provider": "ftp"}}, "source.provider"),
         ({"source": {"repo_id": "acme/new", "token": "x"}}, "source.token"),
@@ -70,6 +73,21 @@ def test_a_models_files_are_listed_whether_they_are_here_or_not(edge, path):
         ],
     }
     assert edge.get("/v1/models/acme/other/files").error["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder/variants", "/v1/models/acme%2Fembedder/variants"])
+def test_another_variant_is_asked_for(edge, path):
+    reply = edge.post(path, {"format": "openvino", "precision": "int8"})
+    assert (reply.status, reply.json["job"]["kind"]) == (202, "quantize")
+    assert edge.acquisition.asked == [(BuildRequest("acme/embedder", "openvino", "int8"), "rest")]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"), [({}, "format"), ({"format": "openvino", "bits": 8}, "bits"), ({"format": 1}, "format")]
+)
+def test_a_variant_that_cannot_be_asked_for_is_refused_by_name(edge, body, field):
+    reply = edge.post("/v1/models/acme/embedder/variants", body)
+    assert (reply.status, reply.error["param"]) == (400, field)
 
 
 @pytest.mark.parametrize("path", ["/v1/models/acme/embedder/pin", "/v1/models/acme%2Fembedder/pin"])

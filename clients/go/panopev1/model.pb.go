@@ -145,7 +145,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // A model that users can name.
@@ -186,9 +186,11 @@ type Model struct {
 	// The precisions that it is quantized to, as was asked for at registration.
 	QuantizationTargets []string `protobuf:"bytes,17,rep,name=quantization_targets,json=quantizationTargets,proto3" json:"quantization_targets,omitempty"`
 	// What was concluded, such as `task` -> from what, for people.
-	Reasons       map[string]string `protobuf:"bytes,18,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reasons map[string]string `protobuf:"bytes,18,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The tasks among which somebody must decide, by registering it with a hint; empty when none must.
+	TaskCandidates []string `protobuf:"bytes,19,rep,name=task_candidates,json=taskCandidates,proto3" json:"task_candidates,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -347,6 +349,13 @@ func (x *Model) GetReasons() map[string]string {
 	return nil
 }
 
+func (x *Model) GetTaskCandidates() []string {
+	if x != nil {
+		return x.TaskCandidates
+	}
+	return nil
+}
+
 // What an `embed` model takes and gives.
 type EmbedLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -455,7 +464,9 @@ type Variant struct {
 	// The repos that it needs beside its own files, such as an adapter's base model.
 	Bases []string `protobuf:"bytes,11,rep,name=bases,proto3" json:"bases,omitempty"`
 	// Who keeps its files in the store; unset when it is not pinned.
-	Pin           *Pin `protobuf:"bytes,12,opt,name=pin,proto3" json:"pin,omitempty"`
+	Pin *Pin `protobuf:"bytes,12,opt,name=pin,proto3" json:"pin,omitempty"`
+	// What was measured of it, newest first; told by GetModel alone.
+	Profiles      []*Profile `protobuf:"bytes,13,rep,name=profiles,proto3" json:"profiles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -574,6 +585,149 @@ func (x *Variant) GetPin() *Pin {
 	return nil
 }
 
+func (x *Variant) GetProfiles() []*Profile {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
+}
+
+// What a variant was measured to do in one way to run it.
+type Profile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The backend, such as `openvino`.
+	Backend string `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
+	// The version of the libraries that computed.
+	EngineVersion string `protobuf:"bytes,2,opt,name=engine_version,json=engineVersion,proto3" json:"engine_version,omitempty"`
+	// The device's full name, the same on like machines.
+	Device string `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
+	// The precision that was computed in.
+	Precision string `protobuf:"bytes,4,opt,name=precision,proto3" json:"precision,omitempty"`
+	// What was run, such as `embed-22-words-batch-32`.
+	Workload string `protobuf:"bytes,5,opt,name=workload,proto3" json:"workload,omitempty"`
+	// Texts in a second, for `embed`.
+	ItemsPerSecond float64 `protobuf:"fixed64,6,opt,name=items_per_second,json=itemsPerSecond,proto3" json:"items_per_second,omitempty"`
+	// Of one call; half of them were quicker.
+	LatencyP50Seconds float64 `protobuf:"fixed64,7,opt,name=latency_p50_seconds,json=latencyP50Seconds,proto3" json:"latency_p50_seconds,omitempty"`
+	// Of one call; one in a hundred was slower.
+	LatencyP99Seconds float64 `protobuf:"fixed64,8,opt,name=latency_p99_seconds,json=latencyP99Seconds,proto3" json:"latency_p99_seconds,omitempty"`
+	// The most memory that its process took; 0 when unknown.
+	MemoryBytes uint64 `protobuf:"varint,9,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// From the start of the process to the first answer.
+	LoadSeconds float64 `protobuf:"fixed64,10,opt,name=load_seconds,json=loadSeconds,proto3" json:"load_seconds,omitempty"`
+	// When it was measured.
+	MeasureTime   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=measure_time,json=measureTime,proto3" json:"measure_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Profile) Reset() {
+	*x = Profile{}
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Profile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Profile) ProtoMessage() {}
+
+func (x *Profile) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Profile.ProtoReflect.Descriptor instead.
+func (*Profile) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Profile) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *Profile) GetEngineVersion() string {
+	if x != nil {
+		return x.EngineVersion
+	}
+	return ""
+}
+
+func (x *Profile) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Profile) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
+func (x *Profile) GetWorkload() string {
+	if x != nil {
+		return x.Workload
+	}
+	return ""
+}
+
+func (x *Profile) GetItemsPerSecond() float64 {
+	if x != nil {
+		return x.ItemsPerSecond
+	}
+	return 0
+}
+
+func (x *Profile) GetLatencyP50Seconds() float64 {
+	if x != nil {
+		return x.LatencyP50Seconds
+	}
+	return 0
+}
+
+func (x *Profile) GetLatencyP99Seconds() float64 {
+	if x != nil {
+		return x.LatencyP99Seconds
+	}
+	return 0
+}
+
+func (x *Profile) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Profile) GetLoadSeconds() float64 {
+	if x != nil {
+		return x.LoadSeconds
+	}
+	return 0
+}
+
+func (x *Profile) GetMeasureTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MeasureTime
+	}
+	return nil
+}
+
 // The wish to keep a variant's files, whether they are used or not.
 type Pin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +743,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +755,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +768,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Pin) GetWho() string {
@@ -669,7 +823,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +835,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +848,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Instance) GetId() string {
@@ -778,7 +932,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x99\a\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xc2\a\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -799,7 +953,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x10preferred_format\x18\x0f \x01(\tR\x0fpreferredFormat\x12/\n" +
 	"\x13preferred_precision\x18\x10 \x01(\tR\x12preferredPrecision\x121\n" +
 	"\x14quantization_targets\x18\x11 \x03(\tR\x13quantizationTargets\x127\n" +
-	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x1a:\n" +
+	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x12'\n" +
+	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -818,7 +973,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x02 \x01(\rR\tmaxTokens\x12!\n" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
-	"\tnormalize\x18\x05 \x01(\bR\tnormalize\"\x82\x03\n" +
+	"\tnormalize\x18\x05 \x01(\bR\tnormalize\"\xb2\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +
@@ -833,7 +988,21 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x0eengine_version\x18\n" +
 	" \x01(\tR\rengineVersion\x12\x14\n" +
 	"\x05bases\x18\v \x03(\tR\x05bases\x12 \n" +
-	"\x03pin\x18\f \x01(\v2\x0e.panope.v1.PinR\x03pin\"_\n" +
+	"\x03pin\x18\f \x01(\v2\x0e.panope.v1.PinR\x03pin\x12.\n" +
+	"\bprofiles\x18\r \x03(\v2\x12.panope.v1.ProfileR\bprofiles\"\xab\x03\n" +
+	"\aProfile\x12\x18\n" +
+	"\abackend\x18\x01 \x01(\tR\abackend\x12%\n" +
+	"\x0eengine_version\x18\x02 \x01(\tR\rengineVersion\x12\x16\n" +
+	"\x06device\x18\x03 \x01(\tR\x06device\x12\x1c\n" +
+	"\tprecision\x18\x04 \x01(\tR\tprecision\x12\x1a\n" +
+	"\bworkload\x18\x05 \x01(\tR\bworkload\x12(\n" +
+	"\x10items_per_second\x18\x06 \x01(\x01R\x0eitemsPerSecond\x12.\n" +
+	"\x13latency_p50_seconds\x18\a \x01(\x01R\x11latencyP50Seconds\x12.\n" +
+	"\x13latency_p99_seconds\x18\b \x01(\x01R\x11latencyP99Seconds\x12!\n" +
+	"\fmemory_bytes\x18\t \x01(\x04R\vmemoryBytes\x12!\n" +
+	"\fload_seconds\x18\n" +
+	" \x01(\x01R\vloadSeconds\x12=\n" +
+	"\fmeasure_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vmeasureTime\"_\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03who\x18\x01 \x01(\tR\x03who\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12.\n" +
@@ -872,37 +1041,40 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
 	(*Model)(nil),                 // 2: panope.v1.Model
 	(*EmbedLimits)(nil),           // 3: panope.v1.EmbedLimits
 	(*Variant)(nil),               // 4: panope.v1.Variant
-	(*Pin)(nil),                   // 5: panope.v1.Pin
-	(*Instance)(nil),              // 6: panope.v1.Instance
-	nil,                           // 7: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 9: panope.v1.TensorSpec
+	(*Profile)(nil),               // 5: panope.v1.Profile
+	(*Pin)(nil),                   // 6: panope.v1.Pin
+	(*Instance)(nil),              // 7: panope.v1.Instance
+	nil,                           // 8: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 10: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
 	4,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	6,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	8,  // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	9,  // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedLimits
-	9,  // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	9,  // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	7,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	5,  // 8: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	8,  // 9: panope.v1.Pin.time:type_name -> google.protobuf.Timestamp
-	1,  // 10: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	8,  // 11: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	10, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	8,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	6,  // 8: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	5,  // 9: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	9,  // 10: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	9,  // 11: panope.v1.Pin.time:type_name -> google.protobuf.Timestamp
+	1,  // 12: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	9,  // 13: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -917,7 +1089,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

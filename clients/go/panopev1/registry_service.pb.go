@@ -742,9 +742,9 @@ type BuildVariantRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The format of the new variant, such as `openvino`. Required.
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
-	// The precision of its weights, such as `int8`; empty for that of the variant that it is made of.
+	// The precision of its weights, such as `int8`; empty for that in which the format holds the model unchanged.
 	Precision string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
-	// The branch, tag or commit that was registered. Default: the one that is served.
+	// The branch, tag or commit that must be served; empty for whichever is.
 	Revision      string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

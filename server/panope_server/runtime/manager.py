@@ -10,12 +10,12 @@ from functools import partial
 import structlog
 
 from panope_backends.api import Device
-from panope_backends.errors import NotFoundError, PanopeError, PreconditionError, ShuttingDownError
+from panope_backends.errors import AvailabilityError, NotFoundError, PanopeError, PreconditionError, ShuttingDownError
 from panope_registry.aliases import Aliases
 from panope_registry.entries import EVERY_MODEL
 from panope_registry.jobs import Jobs
 from panope_registry.profiles import Profiles
-from panope_registry.registry import ModelEntry, ModelFilter, Registry, VariantEntry
+from panope_registry.registry import ModelEntry, ModelFilter, Registry
 from panope_registry.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
@@ -25,10 +25,11 @@ from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
+from panope_server.runtime.model_views import variant_view, with_profiles
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target, Targets
-from panope_server.runtime.views import InstanceView, ModelState, ModelView, PinView, VariantView
+from panope_server.runtime.views import InstanceView, ModelState, ModelView
 from panope_server.runtime.wish import Wish
 from panope_server.work import Answer, Place, Work
 
@@ -76,6 +77,7 @@ class ModelManager:
         self._on_state = on_state
         self._leases = leases
         self._memory = DeviceMemory()
+        self._profiles = profiles
         self._downloads = Downloads(self._fresh_entry, jobs, board, store, self._machine_bytes)
         bring = self._downloads.bring
         self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases, bring)
@@ -155,8 +157,8 @@ class ModelManager:
         return [self._view(self._entries[name]) for name in sorted(models) if name in self._entries]
 
     async def get(self, name: str) -> ModelView:
-        """One model; NotFoundError when there is none of that name."""
-        return self._view(await self._entry(name))
+        """One model with what was measured of it; NotFoundError when there is none of that name."""
+        return await self._measured(self._view(await self._entry(name)))
 
     async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
         """Loads a model, or what an alias points to, and returns when it serves.
@@ -198,7 +200,7 @@ class ModelManager:
 
     async def fresh(self, name: str) -> ModelView:
         """One model as the registry knows it at this moment; NotFoundError when there is none of that name."""
-        return self._view(await self._fresh_entry(name))
+        return await self._measured(self._view(await self._fresh_entry(name)))
 
     def refuse_if_loaded(self, name: str) -> None:
         """PreconditionError when the model, or a variant of it, is loaded here or is being loaded."""
@@ -307,39 +309,32 @@ class ModelManager:
             state=ModelState.UNLOADED if runtime is None else runtime.state,
             state_reason="" if runtime is None else runtime.state_reason,
             created_at=entry.created_at,
-            variants=tuple(_variant_view(variant) for variant in entry.variants),
+            variants=tuple(variant_view(variant) for variant in entry.variants),
             instances=tuple(self._instances_of(entry.name)),
             source=entry.source,
             commit=entry.commit,
             ref=entry.ref,
             preferred_format=entry.preferred_format,
+            preferred_precision=entry.preferred_precision,
+            quantization_targets=entry.quantization_targets,
+            task_candidates=entry.task_candidates,
             reasons=entry.reasons,
         )
         if runtime is None:
             return view
         return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
 
+    async def _measured(self, view: ModelView) -> ModelView:
+        digests = [variant.digest for variant in view.variants]
+        try:
+            profiles = await asyncio.to_thread(self._profiles.of_variants, digests)
+        except AvailabilityError:  # what is known of the model is told without them
+            return view
+        return with_profiles(view, profiles) if profiles else view
+
     def _instances_of(self, model: str) -> Iterator[InstanceView]:
         for key in self._keys_of(model):
             yield from self._runtimes[key].instance_views()
-
-
-def _variant_view(entry: VariantEntry) -> VariantView:
-    pin = entry.pin
-    return VariantView(
-        digest=entry.digest,
-        format=entry.format,
-        precision=entry.precision,
-        size_bytes=entry.size_bytes,
-        is_here=entry.is_here,
-        missing_bytes=entry.missing_bytes,
-        memory_bytes=entry.memory_bytes,
-        parameter_count=entry.parameter_count,
-        derived_from=entry.derived_from,
-        engine_version=entry.engine_version,
-        bases=entry.bases,
-        pin=None if pin is None else PinView(pin.who, pin.reason, pin.created_at),
-    )
 
 
 def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:

@@ -50,6 +50,23 @@ class PinView:
 
 
 @dataclass(frozen=True)
+class ProfileView:
+    """What a variant was measured to do; see `panope_registry.profiles.Profile`."""
+
+    backend: str
+    engine_version: str
+    device: str
+    precision: str
+    workload: str
+    items_per_second: float
+    latency_p50_seconds: float
+    latency_p99_seconds: float
+    memory_bytes: int
+    load_seconds: float
+    measured_at: datetime
+
+
+@dataclass(frozen=True)
 class VariantView:
     """A runnable form of a model; see `panope_registry.entries.VariantEntry`."""
 
@@ -65,6 +82,7 @@ class VariantView:
     engine_version: str = ""
     bases: tuple[str, ...] = ()
     pin: PinView | None = None
+    profiles: tuple[ProfileView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,4 +122,7 @@ class ModelView:
     commit: str = ""
     ref: str = ""
     preferred_format: str = ""
+    preferred_precision: str = ""
+    quantization_targets: tuple[str, ...] = ()
+    task_candidates: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)

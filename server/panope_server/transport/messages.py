@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device
-from panope_server.runtime.views import InstanceState, InstanceView, ModelState, ModelView, VariantView
+from panope_server.runtime.views import InstanceState, InstanceView, ModelState, ModelView, ProfileView, VariantView
 from panope_server.transport.tensors import spec_messages
 
 _MODEL_STATES = {
@@ -44,6 +44,9 @@ def model_message(view: ModelView) -> pb.Model:
         commit=view.commit,
         ref=view.ref,
         preferred_format=view.preferred_format,
+        preferred_precision=view.preferred_precision,
+        quantization_targets=view.quantization_targets,
+        task_candidates=view.task_candidates,
         reasons=view.reasons,
     )
     if view.embed is not None:
@@ -70,6 +73,23 @@ def _variant_message(view: VariantView) -> pb.Variant:
         engine_version=view.engine_version,
         bases=view.bases,
         pin=None if pin is None else pb.Pin(who=pin.who, reason=pin.reason, time=timestamp(pin.at)),
+        profiles=[_profile_message(profile) for profile in view.profiles],
+    )
+
+
+def _profile_message(view: ProfileView) -> pb.Profile:
+    return pb.Profile(
+        backend=view.backend,
+        engine_version=view.engine_version,
+        device=view.device,
+        precision=view.precision,
+        workload=view.workload,
+        items_per_second=view.items_per_second,
+        latency_p50_seconds=view.latency_p50_seconds,
+        latency_p99_seconds=view.latency_p99_seconds,
+        memory_bytes=view.memory_bytes,
+        load_seconds=view.load_seconds,
+        measure_time=timestamp(view.measured_at),
     )
 
 

@@ -9,7 +9,7 @@ from panope_backends.api import Device
 from panope_registry.aliases import AliasEntry, AliasEvent
 from panope_registry.care.entries import Removed
 from panope_registry.entries import EVERY_MODEL, ModelFilter
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.serving import ServedFile
 from panope_server.runtime.views import ModelView
@@ -77,6 +77,9 @@ class Acquisition(Protocol):
 
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model; PermissionDeniedError for a vendor that is not allowed."""
+
+    async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
+        """The job that makes another variant of a model; NotFoundError when there is no such model."""
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served; NotFoundError when there is no such model."""

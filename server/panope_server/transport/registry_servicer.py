@@ -6,7 +6,7 @@ from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_registry.entries import ModelFilter
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_server.transport.context import Context
 from panope_server.transport.job_messages import job_message
 from panope_server.transport.messages import device_message, model_message
@@ -52,10 +52,13 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
         """Asks for a look at a model's repo."""
-        _refuse_yet("preferred_precision", request.preferred_precision)
-        _refuse_yet("quantization_targets", request.quantization_targets)
         wish = SyncRequest(
-            _named(request.model), request.revision or MAIN, tuple(request.task_hints), request.preferred_format
+            model=_named(request.model),
+            revision=request.revision or MAIN,
+            task_hints=tuple(request.task_hints),
+            preferred_format=request.preferred_format,
+            preferred_precision=request.preferred_precision,
+            quantization_targets=tuple(request.quantization_targets),
         )
         return pb.RegisterModelResponse(job=job_message(await self._acquisition.register(wish, GRPC)))
 
@@ -72,7 +75,8 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
         """Asks for another variant of a model."""
-        raise InvalidInputError("this server makes no variants", reason="unsupported_method")
+        wish = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
+        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(wish, GRPC)))
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""
@@ -101,11 +105,6 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
         """Lists the devices."""
         return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
-
-
-def _refuse_yet(field: str, given: object) -> None:
-    if given:
-        raise InvalidInputError(f"`{field}` cannot be honoured by this server", reason="unsupported_field", field=field)
 
 
 def _named(model: str) -> str:

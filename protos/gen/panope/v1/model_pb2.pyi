@@ -96,6 +96,7 @@ class Model(google.protobuf.message.Message):
     PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
     REASONS_FIELD_NUMBER: builtins.int
+    TASK_CANDIDATES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -148,6 +149,10 @@ class Model(google.protobuf.message.Message):
     def reasons(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """What was concluded, such as `task` -> from what, for people."""
 
+    @property
+    def task_candidates(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The tasks among which somebody must decide, by registering it with a hint; empty when none must."""
+
     def __init__(
         self,
         *,
@@ -169,9 +174,10 @@ class Model(google.protobuf.message.Message):
         preferred_precision: builtins.str = ...,
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
         reasons: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        task_candidates: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "variants", b"variants"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 
@@ -229,6 +235,7 @@ class Variant(google.protobuf.message.Message):
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
     BASES_FIELD_NUMBER: builtins.int
     PIN_FIELD_NUMBER: builtins.int
+    PROFILES_FIELD_NUMBER: builtins.int
     digest: builtins.str
     """The SHA-256 of its manifest, 64 hexadecimal digits."""
     format: builtins.str
@@ -257,6 +264,10 @@ class Variant(google.protobuf.message.Message):
     def pin(self) -> Global___Pin:
         """Who keeps its files in the store; unset when it is not pinned."""
 
+    @property
+    def profiles(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Profile]:
+        """What was measured of it, newest first; told by GetModel alone."""
+
     def __init__(
         self,
         *,
@@ -272,11 +283,73 @@ class Variant(google.protobuf.message.Message):
         engine_version: builtins.str = ...,
         bases: collections.abc.Iterable[builtins.str] | None = ...,
         pin: Global___Pin | None = ...,
+        profiles: collections.abc.Iterable[Global___Profile] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["pin", b"pin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bases", b"bases", "derived_from", b"derived_from", "digest", b"digest", "engine_version", b"engine_version", "format", b"format", "is_here", b"is_here", "memory_bytes", b"memory_bytes", "missing_bytes", b"missing_bytes", "parameter_count", b"parameter_count", "pin", b"pin", "precision", b"precision", "size_bytes", b"size_bytes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bases", b"bases", "derived_from", b"derived_from", "digest", b"digest", "engine_version", b"engine_version", "format", b"format", "is_here", b"is_here", "memory_bytes", b"memory_bytes", "missing_bytes", b"missing_bytes", "parameter_count", b"parameter_count", "pin", b"pin", "precision", b"precision", "profiles", b"profiles", "size_bytes", b"size_bytes"]) -> None: ...
 
 Global___Variant: typing_extensions.TypeAlias = Variant
+
+@typing.final
+class Profile(google.protobuf.message.Message):
+    """What a variant was measured to do in one way to run it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    DEVICE_FIELD_NUMBER: builtins.int
+    PRECISION_FIELD_NUMBER: builtins.int
+    WORKLOAD_FIELD_NUMBER: builtins.int
+    ITEMS_PER_SECOND_FIELD_NUMBER: builtins.int
+    LATENCY_P50_SECONDS_FIELD_NUMBER: builtins.int
+    LATENCY_P99_SECONDS_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    LOAD_SECONDS_FIELD_NUMBER: builtins.int
+    MEASURE_TIME_FIELD_NUMBER: builtins.int
+    backend: builtins.str
+    """The backend, such as `openvino`."""
+    engine_version: builtins.str
+    """The version of the libraries that computed."""
+    device: builtins.str
+    """The device's full name, the same on like machines."""
+    precision: builtins.str
+    """The precision that was computed in."""
+    workload: builtins.str
+    """What was run, such as `embed-22-words-batch-32`."""
+    items_per_second: builtins.float
+    """Texts in a second, for `embed`."""
+    latency_p50_seconds: builtins.float
+    """Of one call; half of them were quicker."""
+    latency_p99_seconds: builtins.float
+    """Of one call; one in a hundred was slower."""
+    memory_bytes: builtins.int
+    """The most memory that its process took; 0 when unknown."""
+    load_seconds: builtins.float
+    """From the start of the process to the first answer."""
+    @property
+    def measure_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was measured."""
+
+    def __init__(
+        self,
+        *,
+        backend: builtins.str = ...,
+        engine_version: builtins.str = ...,
+        device: builtins.str = ...,
+        precision: builtins.str = ...,
+        workload: builtins.str = ...,
+        items_per_second: builtins.float = ...,
+        latency_p50_seconds: builtins.float = ...,
+        latency_p99_seconds: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        load_seconds: builtins.float = ...,
+        measure_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["measure_time", b"measure_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "engine_version", b"engine_version", "items_per_second", b"items_per_second", "latency_p50_seconds", b"latency_p50_seconds", "latency_p99_seconds", b"latency_p99_seconds", "load_seconds", b"load_seconds", "measure_time", b"measure_time", "memory_bytes", b"memory_bytes", "precision", b"precision", "workload", b"workload"]) -> None: ...
+
+Global___Profile: typing_extensions.TypeAlias = Profile
 
 @typing.final
 class Pin(google.protobuf.message.Message):

@@ -348,9 +348,9 @@ class BuildVariantRequest(google.protobuf.message.Message):
     format: builtins.str
     """The format of the new variant, such as `openvino`. Required."""
     precision: builtins.str
-    """The precision of its weights, such as `int8`; empty for that of the variant that it is made of."""
+    """The precision of its weights, such as `int8`; empty for that in which the format holds the model unchanged."""
     revision: builtins.str
-    """The branch, tag or commit that was registered. Default: the one that is served."""
+    """The branch, tag or commit that must be served; empty for whichever is."""
     def __init__(
         self,
         *,

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
 from panope_backends.errors import InvalidInputError
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest
+from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
 from panope_server.transport.ports import Acquisition, Keeper
@@ -40,7 +40,8 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
     source: SourceBody | None = None
     task_hints: Annotated[list[_Word], Meta(max_length=16)] = []
     preferred_format: str = ""
-    quantization_targets: list[str] = []
+    preferred_precision: str = ""
+    quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
 
 
 class PullBody(Struct, forbid_unknown_fields=True):
@@ -53,6 +54,14 @@ class PullBody(Struct, forbid_unknown_fields=True):
     include: list[_Word] = []
 
 
+class BuildBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/{model}/variants."""
+
+    format: _Word
+    precision: str = ""
+    revision: str = ""
+
+
 class PinBody(Struct, forbid_unknown_fields=True):
     """The body of PUT /v1/models/{model}/pin; without a variant, all that the model has are pinned."""
 
@@ -60,6 +69,7 @@ class PinBody(Struct, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
+_BUILD = Body(BuildBody)
 _PIN = Body(PinBody)
 _REGISTER = Body(RegisterBody)
 _PULL = Body(PullBody)
@@ -87,7 +97,10 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Asks for another variant of a model."""
-        raise InvalidInputError("this server makes no variants", reason="unsupported_method")
+        query_of(context)
+        body = _BUILD.read(request.body)
+        wish = BuildRequest(request.model, body.format, body.precision, body.revision)
+        return await accepted_body({"job": job_json(await self._acquisition.build(wish, REST))}, context)
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""
@@ -125,17 +138,13 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
 
 
 def _wish_of(body: RegisterBody) -> SyncRequest:
-    if body.quantization_targets:
-        raise InvalidInputError(
-            "`quantization_targets` cannot be honoured: this server does not quantize",
-            reason="unsupported_field",
-            field="quantization_targets",
-        )
     return SyncRequest(
         model=_model_of(body),
         revision=body.source.revision if body.source else "main",
         task_hints=tuple(body.task_hints),
         preferred_format=body.preferred_format,
+        preferred_precision=body.preferred_precision,
+        quantization_targets=tuple(body.quantization_targets),
     )
 
 
