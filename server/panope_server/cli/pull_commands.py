@@ -100,13 +100,14 @@ def _check(settings: Settings, model: str) -> None:
 
 
 def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> JobEntry:
-    """The job when it has succeeded; ends the command when it has not."""
+    """The job when it and what it asked for have succeeded; ends the command when they have not."""
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars
 
     with _working(settings) as failure, Bars(quiet=quiet) as bars:
         try:
             job = _followed(jobs, job, bars, failure)
+            wished = [_followed(jobs, jobs.get(each), bars, failure) for each in job.result.get("quantize_jobs", ())]
         except KeyboardInterrupt:
             bars.stop()
             _interrupted(job)
@@ -114,6 +115,9 @@ def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> J
         fail(f"job {job.id} was cancelled; what it has downloaded is kept")
     if job.status is JobStatus.FAILED:
         fail(job.error_message)
+    for each in wished:
+        if each.status is not JobStatus.SUCCEEDED:
+            fail(f"{job.payload['model']} {each.payload['precision']}: {each.error_message or 'cancelled'}")
     return job
 
 

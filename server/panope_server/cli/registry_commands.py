@@ -94,9 +94,15 @@ def show(
         console.print(f"  {label}: {value}")
     for what, reason in entry.reasons.items():
         console.print(f"  why {what}: {reason}")
+    preferred = f"{entry.preferred_format} {entry.preferred_precision}".strip()
+    for label, wish in (("preferred", preferred), ("to quantize to", ", ".join(entry.quantization_targets))):
+        if wish:
+            console.print(f"  {label}: {wish}")
     for variant in entry.variants:
         console.print(f"  variant {variant.format} {variant.precision}, {bytes_text(variant.size_bytes)}")
         console.print(f"    {variant.digest}")
+        if variant.derived_from:
+            console.print(f"    made of {variant.derived_from[:12]} by {variant.engine_version}", highlight=False)
         if variant.pin:
             why = f": {variant.pin.reason}" if variant.pin.reason else ""
             console.print(f"    pinned by {variant.pin.who}{why}", highlight=False)
@@ -165,6 +171,9 @@ def _document(entry: ModelEntry) -> dict[str, Any]:
         "architecture": entry.architecture,
         "created_at": entry.created_at.isoformat(),
         "reasons": dict(entry.reasons),
+        "preferred_format": entry.preferred_format,
+        "preferred_precision": entry.preferred_precision,
+        "quantization_targets": list(entry.quantization_targets),
         "variants": [
             {
                 "digest": variant.digest,
@@ -172,6 +181,7 @@ def _document(entry: ModelEntry) -> dict[str, Any]:
                 "precision": variant.precision,
                 "size_bytes": variant.size_bytes,
                 "derived_from": variant.derived_from,
+                "engine_version": variant.engine_version,
                 "pinned": variant.pin is not None,
                 "files": [{"path": f.path, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in variant.files],
             }

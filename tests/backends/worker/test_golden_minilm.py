@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -50,26 +47,6 @@ def reference(texts: list[str]) -> np.ndarray:
         return model.encode(texts, batch_size=16)
 
 
-@pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """OpenVINO's form of the model, as the server has it made."""
-    out = tmp_path_factory.mktemp("minilm-openvino")
-    config = json.loads((SOURCE / "config.json").read_text())
-    facts = {
-        "name": "sentence-transformers/all-MiniLM-L6-v2",
-        "format": "safetensors",
-        "task": "embed",
-        "architecture": config["architectures"][0],
-        "config": config,
-    }
-    wish = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
-    job = wish | {"model": facts, "folder": str(SOURCE), "out": str(out)}
-    command = [sys.executable, "-m", "panope_backends.convert"]
-    ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
-    assert ran.returncode == 0, ran.stderr.decode()
-    return out
-
-
 def answers(worker, texts: list[str], size: int) -> np.ndarray:
     """The vectors of all texts, asked for in requests of `size` that are all in flight at once."""
     asked = {worker.embed(*texts[start : start + size]): start for start in range(0, len(texts), size)}
@@ -91,9 +68,9 @@ def assert_golden(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 @pytest.mark.parametrize("size", [1, 25])
 def test_openvino_in_fp32_agrees_with_sentence_transformers(
-    start: Start, converted: Path, texts: list[str], reference: np.ndarray, size: int
+    start: Start, minilm_openvino: Path, texts: list[str], reference: np.ndarray, size: int
 ) -> None:
-    worker, ready = start("openvino", folder=str(converted), format="openvino", precision="fp32")
+    worker, ready = start("openvino", folder=str(minilm_openvino), format="openvino", precision="fp32")
     assert ready.ready.embed == wire.EmbedFacts(dimensions=384, max_tokens=256, pooling="mean", normalize=True)
     assert_golden(answers(worker, texts, size), reference)
 
@@ -103,8 +80,10 @@ def test_pytorch_agrees_with_sentence_transformers(start: Start, texts: list[str
     assert_golden(answers(worker, texts, 25), reference)
 
 
-def test_the_openvino_path_imports_neither_torch_nor_transformers(start: Start, converted: Path, gates: Path) -> None:
-    worker, _ = start("worker_doubles:WitnessBackend", folder=str(converted), format="openvino")
+def test_the_openvino_path_imports_neither_torch_nor_transformers(
+    start: Start, minilm_openvino: Path, gates: Path
+) -> None:
+    worker, _ = start("worker_doubles:WitnessBackend", folder=str(minilm_openvino), format="openvino")
     worker.embed("one text")
     assert worker.receive().WhichOneof("body") == "embed"
     worker.drain()

@@ -1,0 +1,42 @@
+"""`panope build` and `panope register --quantize`, as a person types them."""
+
+import pytest
+
+from panope_backends.testing.models import tiny_gguf
+
+MODEL = "acme/llama"
+
+
+@pytest.fixture
+def gguf(tmp_path):
+    """A folder with a GGUF file of 16 bits."""
+    folder = tmp_path / "gguf"
+    folder.mkdir()
+    tiny_gguf(folder)
+    return folder
+
+
+def test_a_smaller_variant_is_made_shown_and_found_again(cli, gguf):
+    cli("import", str(gguf), "--name", MODEL)
+    wish = ("build", MODEL, "--format", "gguf", "--precision", "q8_0")
+    assert f"made {MODEL} gguf q8_0" in cli(*wish).out
+    assert f"there already: {MODEL} gguf q8_0" in cli(*wish).out
+    assert "by gguf" in cli("show", MODEL).out
+    refused = cli("build", MODEL, "--format", "gguf", "--precision", "q9_9", code=1)
+    assert "cannot be made gguf q9_9; it can be made gguf q8_0" in refused.err
+
+
+def test_wishes_come_true_when_the_weights_are_here(cli, hub, gguf):
+    hub.add(MODEL, {file.name: file.read_bytes() for file in gguf.iterdir()})
+    impossible = cli("register", MODEL, "--quantize", "int8", code=1)
+    assert "`int8` is made of safetensors or pytorch or openvino weights" in " ".join(impossible.err.split())
+
+    cli("register", MODEL, "--quantize", "q8_0", "--quantize", "q4_0", "--precision", "q8_0")
+    cli("pull", MODEL)
+    shown = cli("show", MODEL, "--json").json
+    assert (shown["quantization_targets"], shown["preferred_precision"]) == (["q8_0", "q4_0"], "q8_0")
+    assert [variant["precision"] for variant in shown["variants"]] == ["fp16", "q8_0", "q4_0"]
+    source, *made = shown["variants"]
+    assert {variant["derived_from"] for variant in made} == {source["digest"]}
+
+    assert cli("pull", MODEL, "--json").json["quantize_jobs"] == [], "what is made is not asked for again"
