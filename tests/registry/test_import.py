@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -239,3 +240,12 @@ def test_where_blocks_can_be_cloned_the_content_is_hashed_all_the_same(
     monkeypatch.setattr(disk, "_clone", clone)
     cloned = registry.import_folder(make_model(), "v/cloned")
     assert cloned.variants == copied.variants
+
+
+@pytest.mark.parametrize("name", ["\0", "\ud800", "X" * 100_000])
+def test_a_class_that_no_database_would_take_is_told_in_letters(
+    registry: Registry, make_model: MakeModel, name: str
+) -> None:
+    entry = registry.import_folder(make_model(files={"config.json": json.dumps({"architectures": [name]})}), "v/m")
+    assert entry.architecture.isprintable()
+    assert len(entry.architecture) <= 201

@@ -53,9 +53,9 @@ def architecture_of(config: Mapping[str, Any], header: str) -> Conclusion:
     for where, part in _parts(config):
         names = part.get("architectures")
         if isinstance(names, list) and names and isinstance(names[0], str):
-            return Conclusion(names[0], f"config.json names it in `{where}architectures`")
+            return Conclusion(shown(names[0]), f"config.json names it in `{where}architectures`")
     if header:
-        return Conclusion(header, "the weights' header names it")
+        return Conclusion(shown(header), "the weights' header names it")
     return Conclusion("", "config.json names no class" if config else "there is no config.json")
 
 

@@ -7,9 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from panope_registry.tasks import TASKS, known, task_of
+from panope_registry.tasks import TASKS, architecture_of, known, task_of
+from panope_registry.tasks.evidence import MARKERS
 from panope_registry.tasks.words import HEADS, MADE
+
+OBJECT_MARKERS = [marker for marker in MARKERS if marker != "modules.json"]
+WORDS = st.sampled_from(["BertModel", "llama", "own.OwnModel", "AutoModelForCausalLM", "CAUSAL_LM", "\0", ""])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=5,
+)
+OBJECT = st.dictionaries(
+    st.sampled_from(["type", "model_type", "_class_name", "task_type", "image_processor_type"]), JSON, max_size=3
+)
+CONFIG_KEYS = ["architectures", "model_type", "auto_map", "text_config", "id2label", "num_labels"]
 
 DOCUMENT = Path(__file__).parents[3] / "docs/models.md"
 
@@ -154,3 +169,21 @@ def test_the_recognised_are_counted() -> None:
     told = DOCUMENT.read_text()
     assert [count for count in counts if str(count) not in told] == []
     assert counts == [1545, 763, 649, 436, 301, 245, 126]
+
+
+@settings(max_examples=40)
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(CONFIG_KEYS, JSON)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(OBJECT_MARKERS, OBJECT) | {"modules.json": st.lists(OBJECT)}),
+    st.text(max_size=8),
+)
+def test_whatever_the_files_hold_there_is_a_conclusion(
+    config: dict[str, Any], markers: dict[str, Any], header: str
+) -> None:
+    conclusion = task_of(markers, config, header)
+    assert conclusion.reason.isprintable()
+    assert conclusion.value in ("", *TASKS)
+    assert set(conclusion.candidates) <= set(TASKS)
+    architecture = architecture_of(config, header)
+    assert architecture.reason
+    assert architecture.value.isprintable()
