@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from panope_backends.errors import InvalidInputError
+from panope_registry.catalogue import Stores, find_model
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.names import parse_model_name, safe_relative_path
 from panope_registry.precisions import is_quantized
+from panope_registry.recording import FOLDER
 from panope_registry.targets import check_targets
 from panope_registry.variant_digest import check_digits
 
@@ -109,6 +111,8 @@ def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
 def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
     """The job that downloads, after the job that syncs; an open one for the same wish is that one.
 
+    A model that another machine imported from a folder has no hub to sync with, and comes from the shared store.
+
     Args:
         jobs: where it is asked for.
         request: what to download.
@@ -119,6 +123,8 @@ def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *
         InvalidInputError: a field cannot be honoured.
     """
     _check_download(request)
+    if _is_of_other_machine(jobs, request.model, store):
+        return _enqueue_download(jobs, request, (), requested_by, store)
     sync = ask_for_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
     return _enqueue_download(jobs, request, (sync.id,), requested_by, store)
 
@@ -186,6 +192,13 @@ def build_request(payload: Mapping[str, Any]) -> BuildRequest:
 def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
     """What a job's payload asks for."""
     return DownloadRequest(**{**payload, "include": tuple(payload["include"])})
+
+
+def _is_of_other_machine(jobs: Jobs, model: str, store: str | None) -> bool:
+    """Whether the model came from a folder, and nothing that can be run is in this store."""
+    with jobs.database.read() as connection:
+        entry = find_model(connection, Stores(store or ""), model)
+    return entry is not None and entry.source == FOLDER and not any(variant.is_here for variant in entry.variants)
 
 
 def _enqueue_download(

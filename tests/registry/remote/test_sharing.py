@@ -13,6 +13,8 @@ import pytest
 from panope_backends.errors import AvailabilityError, DataLossError, NotFoundError, PreconditionError
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Quota
+from panope_registry.handlers.requests import DownloadRequest, ask_for_pull
+from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.remote import S3Store, Sharing
 
@@ -91,6 +93,14 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     pull(other_machine, "v/m", remote, variant=built.digest)
     assert other_machine.converted(variant.digest, **key).is_here
     assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
+
+
+def test_a_pull_of_what_another_machine_imported_asks_no_hub(
+    registry: Registry, other_machine: Registry, variant: VariantEntry
+) -> None:
+    jobs = Jobs(registry._database)
+    assert ask_for_pull(jobs, DownloadRequest("v/m"), store=other_machine.store_id).depends_on == ()
+    assert ask_for_pull(jobs, DownloadRequest("v/m"), store=registry.store_id).depends_on != ()
 
 
 def test_what_no_hub_and_no_shared_store_has_is_refused_by_name(
