@@ -30,7 +30,7 @@ from panope_server.config import Settings
 from panope_server.hub import check_vendor
 from panope_server.observability.loop import watch_loop
 from panope_server.observability.metrics import Metrics, panope_version
-from panope_server.opening import care_for, open_registry, verify_policy
+from panope_server.opening import care_for, open_registry, remote_place, verify_policy
 from panope_server.pipeline.account import Account
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
@@ -108,6 +108,8 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
         settings = self._settings
+        if place := remote_place(settings):
+            place.check()  # the job worker, which opens it, could only fail again and again
         stack.enter_context(await asyncio.to_thread(_locked_home, settings.home_path))
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
         registry = await asyncio.to_thread(open_registry, settings)

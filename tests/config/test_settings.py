@@ -44,6 +44,11 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
         ("PANOPE_LOG_LEVEL", "loud", "log_level"),
         ("PANOPE_LIMITS_MAX_TEXTS", "-1", "limits.max_texts"),
         ("PANOPE_ENVOY", "perhaps", "bool"),
+        ("PANOPE_STORE_MAX_BYTES", "much", "`max_bytes` must be a number of bytes, or such as `200GB`"),
+        ("PANOPE_STORE_MAX_BYTES", "1.5", "max_bytes"),
+        ("PANOPE_STORE_SCRUB_BYTES_PER_SECOND", "-1", "scrub_bytes_per_second"),
+        ("PANOPE_STORE_VERIFY", "sometimes", "store.verify"),
+        ("PANOPE_STORE_REMOTE", "https://bucket", "store.remote"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(variable: str, value: str, said: str) -> None:
@@ -71,3 +76,11 @@ def test_every_setting_has_a_description_and_a_variable_of_its_own() -> None:
 def test_variables_of_clients_and_of_tests_are_no_settings() -> None:
     environment = {"PANOPE_ADDRESS": "h:1", "PANOPE_MODEL": "a/b", "PANOPE_TEST_REQUIRE_GO": "1"}
     assert load_settings(environment=environment) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", None), ("200GB", 200_000_000_000), ("1.5 TiB", 3 << 39), ("64MiB", 1 << 26), ("7kB", 7000), ("9", 9)],
+)
+def test_a_size_may_have_a_unit(text: str, size: int | None) -> None:
+    assert load_settings(environment={"PANOPE_STORE_MAX_BYTES": text}).store.max_size == size

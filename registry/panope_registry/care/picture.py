@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, or_, select
 
 from panope_registry.care.entries import Keep, Recovery
+from panope_registry.handlers.requests import SHARE
 from panope_registry.job_records import job
 from panope_registry.kinds import FileKind
 from panope_registry.lifetime_records import blob_use, lease, pin
@@ -243,7 +244,8 @@ def _named_by_jobs(connection: Connection) -> Iterator[str]:
     Handlers choose their payloads' shapes; a name too many keeps a file too long, and a name too few would lose one.
     """
     is_open = or_(job.c.status == "waiting", job.c.status == "queued", job.c.status == "running")
-    for payload in connection.execute(select(job.c.payload).where(is_open)).scalars():
+    # A share holds nothing up: what goes before it was brought away is simply not brought.
+    for payload in connection.execute(select(job.c.payload).where(is_open, job.c.kind != SHARE)).scalars():
         yield from _texts(payload)
 
 

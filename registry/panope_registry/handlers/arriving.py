@@ -65,7 +65,7 @@ class Arriving:
         file = self._files[place]
         return {
             "job_id": self._context.job.id,
-            "model_repo_name": file.repo,
+            "model_repo_name": file.repo or self._context.job.payload.get("model", ""),
             "revision": file.commit,
             "file_path": file.path,
             "artifact_id": file.sha256,

@@ -22,10 +22,9 @@ from panope_backends.errors import (
     DataLossError,
     NotFoundError,
     PermissionDeniedError,
-    PreconditionError,
 )
 from panope_registry.disk import BLOCK_BYTES
-from panope_registry.remote.place import DEFAULT_REGION, RemotePlace
+from panope_registry.remote.place import DEFAULT_REGION, RemotePlace, no_driver
 from panope_registry.remote.remote import RemoteBlob
 
 if TYPE_CHECKING:
@@ -162,9 +161,7 @@ def _open(bucket: str, endpoint: str, options: Mapping[str, str], max_retries: i
     try:
         from obstore.store import S3Store as Bucket
     except ModuleNotFoundError:
-        raise PreconditionError(
-            "a shared store in S3 needs the package `obstore`", reason="driver_not_installed"
-        ) from None
+        raise no_driver() from None
     return Bucket(
         bucket,
         # It refuses names that are not its own when it gets them.

@@ -54,8 +54,6 @@ class Sharing:
     ) -> Shared:
         """Brings a variant's files into the shared store; what is there is not sent again.
 
-        To be called while something keeps the files here, such as a lease or a job that names the variant.
-
         Args:
             variant_digest: of the variant.
             progress: called with the bytes that are there and the bytes in all, before each file and at the end.
@@ -63,7 +61,7 @@ class Sharing:
 
         Raises:
             NotFoundError: there is no such variant.
-            PreconditionError: not all its files are here (`not_downloaded`).
+            PreconditionError: not all its files are here, or they went meanwhile (`not_downloaded`).
             DataLossError: a file here is damaged; it was not sent.
             AvailabilityError: the shared store does not answer; what was sent stays sent.
         """

@@ -13,6 +13,7 @@ from panope_backends.errors import CapacityError, PanopeError
 from panope_server.cli.prepared import Prepared, prepared
 from panope_server.config import Settings
 from panope_server.observability.metrics import panope_version
+from panope_server.opening import remote_place
 from panope_server.runtime.envoy import envoy_binary
 from panope_server.runtime.hardware import Hardware
 
@@ -41,6 +42,7 @@ async def examine(settings: Settings) -> dict[str, Any]:
         async with prepared(settings) as tools:
             store = f"its id among those that share a database: {tools.registry.store_id}"
             findings.append(Finding(what="store", ok=True, detail=store))
+            findings += await asyncio.to_thread(_shared_store, settings)
             findings += await _devices(Hardware.for_settings(settings))
             findings += await _models(tools)
     except PanopeError as error:
@@ -78,6 +80,18 @@ def _envoy(settings: Settings) -> Finding:
         return Finding(what="envoy", ok=True, detail=str(envoy_binary()))
     except PanopeError as error:
         return Finding(what="envoy", ok=False, detail=error.message)
+
+
+def _shared_store(settings: Settings) -> list[Finding]:
+    """Whether it answers, and takes the credentials of this environment."""
+    place = remote_place(settings)
+    if place is None:
+        return []
+    try:
+        place.open().has("0" * 64)
+    except PanopeError as error:
+        return [Finding(what="shared store", ok=False, detail=f"{place.id}: {error.message}")]
+    return [Finding(what="shared store", ok=True, detail=f"{place.id} answers")]
 
 
 async def _devices(hardware: Hardware) -> list[Finding]:

@@ -14,6 +14,8 @@ from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Keep, Quota, Recovery, RemovalKind
 from panope_registry.columns import now
 from panope_registry.database import Database
+from panope_registry.handlers.requests import ask_for_share
+from panope_registry.jobs import Jobs
 from panope_registry.operation_records import runtime_instance
 from panope_registry.records import blob_location
 from panope_registry.registry import Registry, VariantEntry
@@ -111,6 +113,13 @@ def keep(
         Keep.LOADED: lambda variant: _load(database, variant),
         Keep.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
     }
+
+
+def test_a_share_that_waits_keeps_nothing(
+    make_care: MakeCare, three: list[VariantEntry], database: Database, store: Store
+) -> None:
+    ask_for_share(Jobs(database), three[1].digest, store=store.id)
+    assert len(make_care(1).evict().variants) == 3
 
 
 def _load(database: Database, variant: VariantEntry) -> None:

@@ -15,11 +15,12 @@ import pytest
 from panope_backends.errors import (
     AvailabilityError,
     DataLossError,
+    InvalidInputError,
     NotFoundError,
     PermissionDeniedError,
     PreconditionError,
 )
-from panope_registry.remote import S3Store
+from panope_registry.remote import RemotePlace, S3Store, place
 from panope_registry.remote.s3 import ONE_REQUEST_BYTES, PART_BYTES
 
 NONE = "0" * 64
@@ -136,3 +137,22 @@ def test_without_its_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PreconditionError, match="obstore") as caught:
         S3Store("models")
     assert caught.value.reason == "driver_not_installed"
+    monkeypatch.setattr(place, "find_spec", lambda _name: None)
+    with pytest.raises(PreconditionError, match="obstore"):
+        RemotePlace("models").check()
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "prefix"),
+    [("s3://models", "models", ""), ("s3://models/", "models", ""), ("s3://models/a/b/", "models", "a/b")],
+)
+def test_a_place_is_written_as_a_url(url: str, bucket: str, prefix: str) -> None:
+    found = RemotePlace.parse(url, "http://minio:9000")
+    assert (found.bucket, found.prefix) == (bucket, prefix)
+    assert found.id == f"s3://minio:9000/{bucket}/{prefix}"
+
+
+@pytest.mark.parametrize("url", ["models", "https://models", "s3://", "s3:///models"])
+def test_what_is_no_such_url_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="s3://BUCKET/PREFIX"):
+        RemotePlace.parse(url)
