@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from panope_server.runtime.wish import Wish
 
 
+BUSY = 0.1
+"""The part of all processors past which what others take is told."""
+
+
 def bench(
     model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
     backend: Annotated[str, typer.Option("--backend", help="Only this backend.")] = "",
@@ -83,10 +87,12 @@ def _print(measured: Measured) -> None:
 
 
 def profile_text(profile: Profile) -> str:
-    """A measurement in a line."""
+    """A measurement in a line, with a warning when the machine was busy with something else."""
+    taken = profile.details.get("processors_taken_by_others", 0.0)
+    warning = f" (other programs took {taken:.0%} of the processors)" if taken > BUSY else ""
     return (
-        f"{profile.workload}: {profile.items_per_second:,.1f}/s, "
-        f"p50 {profile.latency_p50_seconds * 1000:,.1f} ms, p99 {profile.latency_p99_seconds * 1000:,.1f} ms"
+        f"{profile.workload}: {profile.items_per_second:,.1f}/s, p50 {profile.latency_p50_seconds * 1000:,.1f} ms, "
+        f"p99 {profile.latency_p99_seconds * 1000:,.1f} ms{warning}"
     )
 
 

@@ -17,6 +17,7 @@ from panope_registry.profiles import Profile
 from panope_registry.registry import ModelEntry
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.busy import Others
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
@@ -95,8 +96,10 @@ class Bench:
         self, runtime: ModelRuntime, way: Candidate, plan: LoadPlan, load_seconds: float, workload: EmbedWorkload
     ) -> Profile:
         await self._calls(runtime, workload, min(WARM_UP_SECONDS, self._seconds))
-        latencies = await self._calls(runtime, workload, self._seconds)
         (view,) = runtime.instance_views()
+        others = Others(view.pid)
+        latencies = await self._calls(runtime, workload, self._seconds)
+        share = others.share()
         return Profile(
             variant_digest=plan.variant_digest,
             backend=plan.backend,
@@ -110,7 +113,11 @@ class Bench:
             memory_bytes=await asyncio.to_thread(_peak_bytes, view.pid) or view.resident_bytes,
             load_seconds=load_seconds,
             measured_at=now(),
-            details={"calls": len(latencies), "seconds": round(sum(latencies), 3)},
+            details={
+                "calls": len(latencies),
+                "seconds": round(sum(latencies), 3),
+                "processors_taken_by_others": round(share, 3),
+            },
         )
 
     async def _calls(self, runtime: ModelRuntime, workload: EmbedWorkload, seconds: float) -> list[float]:

@@ -1,0 +1,33 @@
+"""How much of the processors other programs take meanwhile, which is what spoils a measurement."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+
+class Others:
+    """Watches from its creation on.
+
+    Args:
+        pid: of the process that is measured; this process is no other either.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._own = [psutil.Process(), psutil.Process(pid)]
+        self._began = self._now()
+
+    def share(self) -> float:
+        """The part of all processors' time that others took, 0 to 1."""
+        wall, busy, own = (end - begin for end, begin in zip(self._now(), self._began, strict=True))
+        return min(1.0, max(0.0, (busy - own) / (wall * (psutil.cpu_count() or 1))))
+
+    def _now(self) -> tuple[float, float, float]:
+        """Seconds: of the clock, of all processors at work, of those for us."""
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        # What guests take is counted among `user` already.
+        guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+        own = sum(used.user + used.system for used in (process.cpu_times() for process in self._own))
+        return time.monotonic(), sum(times) - guests - idle, own
