@@ -32,10 +32,10 @@ class FolderFile:
     size_bytes: int
 
 
-def list_folder(folder: Path) -> tuple[FolderFile, ...]:
+def list_folder(folder: Path, within: Path | None = None) -> tuple[FolderFile, ...]:
     """Every file below the folder, by path.
 
-    Links are followed when they stay inside the folder.
+    Links are followed when they stay inside the folder, or inside `within` around it.
 
     Raises:
         InvalidInputError: there is no such folder, it is empty, or it holds what cannot be imported: a link that leaves
@@ -44,7 +44,8 @@ def list_folder(folder: Path) -> tuple[FolderFile, ...]:
     """
     try:
         root = folder.resolve(strict=True)
-        found = sorted(_Walker(root).walk(root, (), (root,)), key=lambda file: file.path)
+        bound = root if within is None else within.resolve(strict=True)
+        found = sorted(_Walker(bound).walk(root, (), (root,)), key=lambda file: file.path)
     except PermissionError:
         raise PreconditionError("a part of the folder cannot be read", reason="unreadable_file") from None
     except (FileNotFoundError, NotADirectoryError):

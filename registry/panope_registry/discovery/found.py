@@ -14,6 +14,9 @@ from panope_registry.grants import NO_GRANTS, Grants
 MODEL = "model"
 TRITON = "triton"
 SKILL = "skill"
+CACHE = "cache"
+
+_PLACES = {TRITON: "a Triton model repository", CACHE: "the cache of the hub's client"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class FoundModel:
         task: empty when unknown.
         folder: where it is.
         problem: why it cannot be imported; empty when it can.
-        kind: `model`, `triton` or `skill`.
+        kind: `model`, `triton`, `cache` or `skill`.
         files: what importing takes in; empty when it cannot.
         hub_name: the model of the hub that it asks for, as `vendor/name`; empty when it brings its own files.
         facts: more that it says of itself, for people.
@@ -43,10 +46,10 @@ class FoundModel:
     @property
     def told(self) -> Mapping[str, str]:
         """What goes into the model's reasons when it is imported."""
-        if self.kind != TRITON:
+        if self.kind not in _PLACES:
             return {}
         facts = "; ".join(f"{name}: {value}" for name, value in self.facts.items())
-        return {"source": f"it was found in a Triton model repository; {facts}"}
+        return {"source": f"it was found in {_PLACES[self.kind]}; {facts}"}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from panope_backends.errors import InvalidInputError
 from panope_registry.discovery.folders import Folders
 from panope_registry.discovery.found import Finder, FoundModel, Terms
+from panope_registry.discovery.hub_cache import HubCaches
 from panope_registry.discovery.skills import Skills
 from panope_registry.discovery.triton import TritonModels
 from panope_registry.folder import IGNORED_FOLDERS, MAX_DEPTH, MAX_ENTRIES
 
 #: Triton's come first: a version's folder looks like a model's own.
-WHOLE: tuple[Finder, ...] = (TritonModels(), Folders())
+WHOLE: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
 """Finders of folders that are one thing."""
 
 BESIDE: tuple[Finder, ...] = (Skills(),)

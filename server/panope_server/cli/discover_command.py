@@ -38,7 +38,7 @@ def discover(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Find models in the folders below a folder: models' own, Triton's model repositories, hf_*.py skills."""
+    """Find models below a folder: models' own folders, Triton's, those of the hub's client, and hf_*.py skills."""
     from panope_registry.discovery import Terms, discover_models
     from panope_server.grants import grants_for
 
