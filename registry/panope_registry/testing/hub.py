@@ -167,9 +167,9 @@ class HubStandIn:
         # Before the body: whoever has read it finds its request in the log.
         reply = reply.ranged(headers.get("range", ""), met)
         self.requests.append(LoggedRequest(on, handler.command, handler.path, headers, reply.status))
-        send(handler, reply, met, self.closing)
         if "then" in met:
             met["then"]["action"]()
+        send(handler, reply, met, self.closing)
 
     def _hub_reply(self, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         parts = urlsplit(target)

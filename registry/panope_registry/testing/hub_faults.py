@@ -13,7 +13,7 @@
 | `gzip` | | the body is compressed, though that was not asked for |
 | `redirect` | `location` | a redirect to there; `self` makes a loop |
 | `drop_header` | `header` | an answer without that header |
-| `then` | `action` | a call after the answer, such as one that moves a branch |
+| `then` | `action` | a call once the answer is made, before it is sent, such as one that moves a branch |
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_two_servers_share_syncs_keep_their_downloads_and_outlive_each_other(
     assert {job.status for job in jobs.list(limit=1000)} == {JobStatus.SUCCEEDED}
     assert all(has(back, sha256) for sha256 in WEIGHTS.values())
     logs = (victim, survivor, back)
-    synced = Counter(event["model"] for log in logs for event in events(log, "repo_synced"))
+    synced = Counter(event["model_repo_name"] for log in logs for event in events(log, "repo_synced"))
     assert synced == dict.fromkeys(MODELS, 1)
     fetched = Counter(event["sha256"] for log in logs for event in events(log, "artifact_download_finish"))
     assert {sha256: fetched[sha256] for sha256 in WEIGHTS.values()} == dict.fromkeys(WEIGHTS.values(), 2)
