@@ -106,13 +106,14 @@ def test_a_use_is_written_at_most_once_a_minute_by_any_process(
     assert 0 < len(statements) < 10
 
 
-def test_taking_a_lease_is_no_change_to_those_who_follow_the_registry(
+def test_a_lease_is_no_change_to_those_who_follow_the_registry_and_a_pin_is_one(
     care: StoreCare, digest: str, database: Database
 ) -> None:
     token = database.change_token()
     held = care.renew(care.lease(digest, "server-1", 60), 60)
     care.release(held)
-    care.pin(digest, who="alice")
     assert database.change_token() == token
+    care.pin(digest, who="alice")
+    assert database.change_token() > token, "what is pinned is shown"
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(lease)).scalar_one() == 0

@@ -139,7 +139,7 @@ def test_two_servers_share_syncs_keep_their_downloads_and_outlive_each_other(
     logs = (victim, survivor, back)
     synced = Counter(event["model_repo_name"] for log in logs for event in events(log, "repo_synced"))
     assert synced == dict.fromkeys(MODELS, 1)
-    fetched = Counter(event["sha256"] for log in logs for event in events(log, "artifact_download_finish"))
+    fetched = Counter(event["artifact_id"] for log in logs for event in events(log, "artifact_download_finish"))
     assert {sha256: fetched[sha256] for sha256 in WEIGHTS.values()} == dict.fromkeys(WEIGHTS.values(), 2)
     from_the_start = [get.path for get in hub.gets() if get.on == "cdn" and "range" not in get.headers]
     for sha256 in WEIGHTS.values():
