@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from panope_registry.handlers.events import ERROR
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from panope_backends.errors import NotFoundError
+from panope_registry.database import Database, open_engine
+from panope_registry.download import Downloader
+from panope_registry.handlers.artifact_download import ArtifactDownload
+from panope_registry.handlers.events import ERROR, telling
+from panope_registry.handlers.repo_sync import RepoSync
+from panope_registry.handlers.requests import DownloadRequest, SyncRequest, ask_for_download, ask_for_sync
+from panope_registry.jobs import JobContext, Jobs
+from panope_registry.registry import Registry
+from panope_registry.sources.hub import HubSource
+from panope_registry.store import Store
+from panope_registry.testing.hub import HubStandIn
 from panope_server.observability.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +33,11 @@ LEVELS = {"debug", "info", "warning", "error"}
 TELLERS = {"tell", "_tell", "self._tell"}
 #: How structlog is asked for a traceback, which the line then has as `exception`.
 NO_FIELDS = {"exc_info"}
+
+MODEL = {
+    "config.json": json.dumps({"architectures": ["BertModel"], "model_type": "bert"}).encode(),
+    "model.safetensors": save({"weight": np.zeros(64, np.float32)}),
+}
 
 
 def table_rows(heading: str) -> Iterator[tuple[list[str], str]]:
@@ -62,6 +83,34 @@ def test_every_field_of_an_event_is_written_down() -> None:
     written = written_events()
     missing = {name: facts - written.get(name, set()) for name, facts in told_events().items()}
     assert {name: facts for name, facts in missing.items() if facts} == {}
+
+
+def test_jobs_tell_exactly_the_facts_that_are_written_down(tmp_path: Path) -> None:
+    told: list[tuple[str, Mapping[str, object]]] = []
+    with HubStandIn() as hub:
+        hub.add("acme/tiny", MODEL)
+        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+        registry, database = Registry.open(url, tmp_path), Database(open_engine(url))
+        source, jobs = HubSource(hub.endpoint, "hf_secret"), Jobs(database)
+        downloader = Downloader(Store(tmp_path / "store"), free_space_floor_bytes=0)
+
+        def tell(name: str, facts: Mapping[str, object]) -> None:
+            told.append((name, facts))
+
+        sync = telling(RepoSync(registry, source, tell), tell)
+        sync(JobContext(ask_for_sync(jobs, SyncRequest("acme/tiny")), jobs))
+        download = telling(ArtifactDownload(registry, source, downloader, tell), tell)
+        download(JobContext(ask_for_download(jobs, DownloadRequest("acme/tiny")), jobs))
+        with pytest.raises(NotFoundError):
+            sync(JobContext(ask_for_sync(jobs, SyncRequest("acme/none")), jobs))
+        source.close()
+        database.close()
+        registry.close()
+    names = [name for name, _ in told]
+    assert names == ["repo_registered", "repo_synced", "artifact_download_start", "artifact_download_finish", "error"]
+    written = written_events()
+    assert {name: set(facts) for name, facts in told} == {name: written[name] for name in names}
+    assert "hf_secret" not in str(told)
 
 
 def test_every_metric_is_written_down_with_its_labels() -> None:
