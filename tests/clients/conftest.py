@@ -197,6 +197,30 @@ class Fake(
         await self._enter(request, context)
         return registry_pb.PullModelResponse(job=job_pb.Job(id=2, kind="artifact_download"))
 
+    async def BuildVariant(
+        self, request: registry_pb.BuildVariantRequest, context: Context
+    ) -> registry_pb.BuildVariantResponse:
+        await self._enter(request, context)
+        return registry_pb.BuildVariantResponse(job=job_pb.Job(id=3, kind="quantize"))
+
+    async def PinModel(self, request: registry_pb.PinModelRequest, context: Context) -> registry_pb.PinModelResponse:
+        await self._enter(request, context)
+        variant = model_pb2.Variant(digest=request.variant, pin=model_pb2.Pin(reason=request.reason))
+        return registry_pb.PinModelResponse(model=model_pb2.Model(name=request.model, variants=[variant]))
+
+    async def UnpinModel(
+        self, request: registry_pb.UnpinModelRequest, context: Context
+    ) -> registry_pb.UnpinModelResponse:
+        await self._enter(request, context)
+        variant = model_pb2.Variant(digest=request.variant)
+        return registry_pb.UnpinModelResponse(model=model_pb2.Model(name=request.model, variants=[variant]))
+
+    async def DeleteModel(
+        self, request: registry_pb.DeleteModelRequest, context: Context
+    ) -> registry_pb.DeleteModelResponse:
+        await self._enter(request, context)
+        return registry_pb.DeleteModelResponse(freed_bytes=1 << 33)
+
     async def GetJob(self, request: job_pb.GetJobRequest, context: Context) -> job_pb.GetJobResponse:
         await self._enter(request, context)
         return job_pb.GetJobResponse(job=job_pb.Job(id=request.id, status=job_pb.Job.STATUS_RUNNING))

@@ -16,11 +16,12 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def test_all_pages_of_models_are_listed(client: Any, fake: Any) -> None:
-    models = await client.models(task="embed")
+    models = await client.models(task="embed", format="onnx", prefix="vendor/", loaded=False)
 
     assert [model.name for model in models] == [f"vendor/m{number}" for number in range(5)]
     assert [request.page_token for request in fake.requests] == ["", "2", "4"]
-    assert {request.task for request in fake.requests} == {"embed"}
+    asked = {(one.task, one.format, one.name_prefix, one.HasField("loaded"), one.loaded) for one in fake.requests}
+    assert asked == {("embed", "onnx", "vendor/", True, False)}
 
 
 async def test_a_model_is_told_by_name(client: Any) -> None:
@@ -92,11 +93,19 @@ async def test_waiting_in_vain_says_for_what_and_how_long(client: Any, fake: Any
 
 
 async def test_a_model_is_registered_and_pulled_as_asked(client: Any, fake: Any) -> None:
-    registered = await client.register("vendor/m", revision="v1", task_hints=["embed"], preferred_format="onnx")
+    registered = await client.register(
+        "vendor/m",
+        revision="v1",
+        task_hints=["embed"],
+        preferred_format="onnx",
+        preferred_precision="fp16",
+        quantization_targets=["int8"],
+    )
     pulled = await client.pull("vendor/m", format="onnx", precision="fp16", include=[])
 
     assert (registered.kind, pulled.kind) == ("repo_sync", "artifact_download")
     assert (fake.requests[0].revision, list(fake.requests[0].task_hints)) == ("v1", ["embed"])
+    assert (fake.requests[0].preferred_precision, list(fake.requests[0].quantization_targets)) == ("fp16", ["int8"])
     assert (fake.requests[1].format, fake.requests[1].precision) == ("onnx", "fp16")
 
 
@@ -104,3 +113,16 @@ async def test_a_job_is_looked_at_cancelled_and_queued_again(client: Any) -> Non
     assert (await client.job(7)).status == Job.STATUS_RUNNING
     assert (await client.cancel_job(7)).status == Job.STATUS_CANCELLED
     assert (await client.retry_job(7)).status == Job.STATUS_QUEUED
+
+
+async def test_a_variant_is_built_pinned_and_unpinned_and_a_model_deleted(client: Any, fake: Any) -> None:
+    assert (await client.build("vendor/m", "openvino", precision="int8")).kind == "quantize"
+    pinned = await client.pin("vendor/m", variant="abababab", reason="demo")
+    assert pinned.variants[0].pin.reason == "demo"
+    assert not (await client.unpin("vendor/m", variant="abababab")).variants[0].HasField("pin")
+    assert await client.delete("vendor/m") == 1 << 33
+    assert (fake.requests[0].model, fake.requests[0].format, fake.requests[0].precision) == (
+        "vendor/m",
+        "openvino",
+        "int8",
+    )

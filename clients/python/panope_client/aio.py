@@ -15,18 +15,14 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope.v1 import embed_service_pb2 as embed_pb
-from panope.v1 import job_service_pb2 as job_pb
-from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
-from panope.v1.job_service_pb2 import Job
 from panope.v1.job_service_pb2_grpc import JobServiceStub
-from panope.v1.model_pb2 import Model
-from panope.v1.registry_service_pb2 import Device
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope_client import messages
+from panope_client.aio_registry_calls import AsyncRegistryCalls
 from panope_client.channel import options_for
-from panope_client.client import LOAD_TIMEOUT, WATCH_PAUSE
+from panope_client.client import WATCH_PAUSE
 from panope_client.errors import DeadlineError, PanopeClientError, error_of, not_ready
 from panope_client.messages import Batch, EmbedOptions
 from panope_client.results import Embeddings, Health, Tokens
@@ -38,7 +34,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 
-class AsyncClient:
+class AsyncClient(AsyncRegistryCalls):
     """As `Client`, for one event loop: made, used and closed inside it, by `close` or `async with`.
 
     A cancelled task cancels its call at the server. For the arguments see `Client`.
@@ -196,89 +192,6 @@ class AsyncClient:
         """As `Client.infer_value`."""
         request = messages.value_request(model, value)
         return messages.value_of(await self._call(self._infer.Infer, request, timeout))
-
-    async def models(self, *, task: str = "", timeout: float | None = None) -> list[Model]:
-        """As `Client.models`."""
-        request = registry_pb.ListModelsRequest(task=task)
-        found: list[Model] = []
-        while True:
-            page = await self._call(self._registry.ListModels, request, timeout)
-            found += page.models
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
-
-    async def model(self, name: str, *, timeout: float | None = None) -> Model:
-        """As `Client.model`."""
-        answer = await self._call(self._registry.GetModel, registry_pb.GetModelRequest(model=name), timeout)
-        return answer.model
-
-    async def load(
-        self,
-        model: str,
-        *,
-        backend: str = "",
-        precision: str = "",
-        variant: str = "",
-        timeout: float | None = LOAD_TIMEOUT,
-    ) -> Model:
-        """As `Client.load`."""
-        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision, variant=variant)
-        answer = await self._call(self._registry.LoadModel, request, timeout)
-        return answer.model
-
-    async def unload(self, model: str, *, timeout: float | None = None) -> Model:
-        """As `Client.unload`."""
-        answer = await self._call(self._registry.UnloadModel, registry_pb.UnloadModelRequest(model=model), timeout)
-        return answer.model
-
-    async def register(
-        self,
-        model: str,
-        *,
-        revision: str = "",
-        task_hints: Sequence[str] = (),
-        preferred_format: str = "",
-        timeout: float | None = None,
-    ) -> Job:
-        """As `Client.register`."""
-        request = registry_pb.RegisterModelRequest(
-            model=model, revision=revision, task_hints=task_hints, preferred_format=preferred_format
-        )
-        return (await self._call(self._registry.RegisterModel, request, timeout)).job
-
-    async def pull(
-        self,
-        model: str,
-        *,
-        revision: str = "",
-        format: str = "",  # noqa: A002 - the API's word
-        precision: str = "",
-        include: Sequence[str] = (),
-        timeout: float | None = None,
-    ) -> Job:
-        """As `Client.pull`."""
-        request = registry_pb.PullModelRequest(
-            model=model, revision=revision, format=format, precision=precision, include=include
-        )
-        return (await self._call(self._registry.PullModel, request, timeout)).job
-
-    async def job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """As `Client.job`."""
-        return (await self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout)).job
-
-    async def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """As `Client.cancel_job`."""
-        return (await self._call(self._jobs.CancelJob, job_pb.CancelJobRequest(id=job_id), timeout)).job
-
-    async def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """As `Client.retry_job`."""
-        return (await self._call(self._jobs.RetryJob, job_pb.RetryJobRequest(id=job_id), timeout)).job
-
-    async def devices(self, *, timeout: float | None = None) -> list[Device]:
-        """As `Client.devices`."""
-        answer = await self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout)
-        return list(answer.devices)
 
     async def health(self, model: str = "", *, timeout: float | None = None) -> Health:
         """As `Client.health`."""

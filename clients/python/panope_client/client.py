@@ -14,19 +14,15 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope.v1 import embed_service_pb2 as embed_pb
-from panope.v1 import job_service_pb2 as job_pb
-from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
-from panope.v1.job_service_pb2 import Job
 from panope.v1.job_service_pb2_grpc import JobServiceStub
-from panope.v1.model_pb2 import Model
-from panope.v1.registry_service_pb2 import Device
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope_client import messages
 from panope_client.channel import options_for
 from panope_client.errors import DeadlineError, PanopeClientError, error_of, not_ready
 from panope_client.messages import Batch, EmbedOptions
+from panope_client.registry_calls import RegistryCalls
 from panope_client.results import Embeddings, Health, Tokens
 from panope_client.retry import Attempts, Retries, RetryPolicy
 from panope_client.tensors import Array
@@ -35,14 +31,11 @@ from panope_client.values import Json
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
-#: Loading may convert a model first.
-LOAD_TIMEOUT = 600.0
-
 #: Seconds before a new look at a server that went away while its health was followed.
 WATCH_PAUSE = 0.1
 
 
-class Client:
+class Client(RegistryCalls):
     """A connection to a Panope server; usable from several threads, closed by `close` or `with`.
 
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits
@@ -244,110 +237,6 @@ class Client:
             TypeError: the value holds what JSON cannot.
         """
         return messages.value_of(self._call(self._infer.Infer, messages.value_request(model, value), timeout))
-
-    def models(self, *, task: str = "", timeout: float | None = None) -> list[Model]:
-        """Lists the models, of one task or of all, by name."""
-        request = registry_pb.ListModelsRequest(task=task)
-        found: list[Model] = []
-        while True:
-            page = self._call(self._registry.ListModels, request, timeout)
-            found += page.models
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
-
-    def model(self, name: str, *, timeout: float | None = None) -> Model:
-        """Tells everything about one model."""
-        return self._call(self._registry.GetModel, registry_pb.GetModelRequest(model=name), timeout).model
-
-    def load(
-        self,
-        model: str,
-        *,
-        backend: str = "",
-        precision: str = "",
-        variant: str = "",
-        timeout: float | None = LOAD_TIMEOUT,
-    ) -> Model:
-        """Loads a model and returns when it serves; what is loaded already stays as it is.
-
-        Args:
-            model: `vendor/name`.
-            backend: such as `openvino`; empty lets the server choose.
-            precision: such as `bf16`; empty lets the server choose.
-            variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
-            timeout: see the class; the default gives a conversion time.
-        """
-        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision, variant=variant)
-        return self._call(self._registry.LoadModel, request, timeout).model
-
-    def unload(self, model: str, *, timeout: float | None = None) -> Model:
-        """Ends a model's instances after their running work and returns when their memory is free."""
-        return self._call(self._registry.UnloadModel, registry_pb.UnloadModelRequest(model=model), timeout).model
-
-    def register(
-        self,
-        model: str,
-        *,
-        revision: str = "",
-        task_hints: Sequence[str] = (),
-        preferred_format: str = "",
-        timeout: float | None = None,
-    ) -> Job:
-        """Registers a model of a hub without its weights; returns the job that does it.
-
-        Args:
-            model: `vendor/name`, as the hub knows it.
-            revision: a branch, tag or commit; empty for `main`.
-            task_hints: what it is for, where its files do not tell.
-            preferred_format: such as `gguf`; empty lets the server choose.
-            timeout: see the class.
-        """
-        request = registry_pb.RegisterModelRequest(
-            model=model, revision=revision, task_hints=task_hints, preferred_format=preferred_format
-        )
-        return self._call(self._registry.RegisterModel, request, timeout).job
-
-    def pull(
-        self,
-        model: str,
-        *,
-        revision: str = "",
-        format: str = "",  # noqa: A002 - the API's word
-        precision: str = "",
-        include: Sequence[str] = (),
-        timeout: float | None = None,
-    ) -> Job:
-        """Registers a model of a hub and downloads one of its variants; returns the job that does it.
-
-        Args:
-            model: `vendor/name`, as the hub knows it.
-            revision: a branch, tag or commit; empty for `main`.
-            format: of the variant; empty lets the server choose.
-            precision: of the variant; empty lets the server choose.
-            include: patterns of files to download instead of a variant's.
-            timeout: see the class.
-        """
-        request = registry_pb.PullModelRequest(
-            model=model, revision=revision, format=format, precision=precision, include=include
-        )
-        return self._call(self._registry.PullModel, request, timeout).job
-
-    def job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Tells how far a job is."""
-        return self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout).job
-
-    def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Asks a job to end; what it has downloaded is kept."""
-        return self._call(self._jobs.CancelJob, job_pb.CancelJobRequest(id=job_id), timeout).job
-
-    def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Queues a failed or cancelled job again."""
-        return self._call(self._jobs.RetryJob, job_pb.RetryJobRequest(id=job_id), timeout).job
-
-    def devices(self, *, timeout: float | None = None) -> list[Device]:
-        """Lists the devices that the server's backends can use, the preferred first."""
-        return list(self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout).devices)
 
     def health(self, model: str = "", *, timeout: float | None = None) -> Health:
         """Tells whether a model answers calls; with no name, whether the server does.
