@@ -1,0 +1,57 @@
+"""What answers at the end of the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import structlog
+from rest_doubles.models import DIMENSIONS, vector_of
+
+from panope_backends.errors import InvalidInputError
+from panope_server.work import Answer, Call, EmbedAnswer, EmbedWork, NamedTensor, TensorAnswer, TensorWork
+
+
+@dataclass
+class FakeInstances:
+    """Answers at the end of the pipeline; `failure` is raised instead when set."""
+
+    calls: list[Call] = field(default_factory=list)
+    log_words: list[dict[str, Any]] = field(default_factory=list)
+    failure: Exception | None = None
+    outputs: list[NamedTensor] | None = None
+    hold: bool = False
+    held: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    async def answer(self, call: Call) -> Answer:
+        self.calls.append(call)
+        self.log_words.append(structlog.contextvars.get_contextvars())
+        if self.failure is not None:
+            raise self.failure
+        if self.hold:
+            await self._until_cancelled()
+        match call.work:
+            case EmbedWork(texts=texts, token_sequences=sequences):
+                return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.work.dimensions)
+            case TensorWork():
+                return TensorAnswer(call.work.inputs if self.outputs is None else self.outputs)
+        raise AssertionError(f"no such work: {call.work}")
+
+    async def _until_cancelled(self) -> None:
+        self.held.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def embedded(texts: list[str], dimensions: int | None) -> EmbedAnswer:
+    vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
+    if dimensions is not None and dimensions > DIMENSIONS:
+        raise InvalidInputError(f"`dimensions` is at most {DIMENSIONS}", field="dimensions")
+    return EmbedAnswer(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
