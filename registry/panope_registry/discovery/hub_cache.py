@@ -68,6 +68,5 @@ def _files(folder: Path, commit: str) -> tuple[FolderFile, ...]:
     except InvalidInputError as error:
         if error.reason != "unsafe_link":
             raise
-        raise InvalidInputError(
-            f"its download is not whole, or its files are elsewhere: {shown(error.message)}"
-        ) from None
+        problem = f"its download is not whole, or its files are elsewhere: {shown(error.message)}"
+        raise InvalidInputError(problem, field="folder") from None
