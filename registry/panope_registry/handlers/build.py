@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.disk import disk_errors
 from panope_registry.entries import ModelEntry, VariantEntry, WantedFile
 from panope_registry.handlers.events import Event, ignore, milliseconds_since
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from panope_backends.api import ModelFacts  # brings numpy
 
 _LOOK_SECONDS = 0.2
+
+#: Of the folders of results, before the job's id and the attempt's number.
+_PREFIX = "job-"
 
 
 class Keeps(Protocol):
@@ -168,19 +171,30 @@ class Build:
 
     @contextmanager
     def _folder(self, context: JobContext) -> Iterator[Path]:
-        """An empty folder that is gone afterwards; what a killed attempt of this job left goes first."""
-        name = f"job-{context.job.id}-"
+        """An empty folder that is gone afterwards; what killed attempts left goes first."""
         with disk_errors("the scratch folder"):
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in self._scratch.glob(f"{name}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for left in self._scratch.glob(f"{_PREFIX}*"):
+                if _is_over(left.name, context):
+                    shutil.rmtree(left, ignore_errors=True)
             # The attempt is in the name, because one whose lease was lost may still be ending.
-            folder = self._scratch / f"{name}{context.job.attempt}"
+            folder = self._scratch / f"{_PREFIX}{context.job.id}-{context.job.attempt}"
             folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_over(name: str, context: JobContext) -> bool:
+    """Whether nobody works in a folder of that name: it is of this job's earlier attempts, or of a job that ended."""
+    number = name.removeprefix(_PREFIX).partition("-")[0]
+    if not number.isdecimal():
+        return False
+    try:
+        return int(number) == context.job.id or context.jobs.get(int(number)).status.is_final
+    except NotFoundError:
+        return True
 
 
 def _check_revision(entry: ModelEntry, request: BuildRequest) -> None:

@@ -224,6 +224,16 @@ def test_a_build_whose_worker_is_killed_is_done_once_by_the_next(bench: Bench, g
     assert bench.left() == []
 
 
+def test_what_jobs_that_ended_left_behind_goes_with_the_next_build(bench: Bench) -> None:
+    ended, open_ = (ask_for_build(bench.jobs, BuildRequest(MODEL, "gguf", kind)) for kind in ("q4_0", "q4_1"))
+    bench.jobs.cancel(ended.id)
+    names = [f"job-{ended.id}-1", f"job-{open_.id}-1", "job-999-1", "somebody-elses"]
+    for name in names:
+        (bench.scratch / name).mkdir(parents=True)
+    bench.run(BuildRequest(MODEL, "gguf", "q8_0"))
+    assert {path.name for path in bench.left()} == {f"job-{open_.id}-1", "somebody-elses"}
+
+
 def _converter(gate: Path) -> int:
     """The process that converts, once it does."""
     (told,) = until(lambda: list(gate.glob("pid-*")))
