@@ -20,6 +20,9 @@ def test_register_tells_everything_and_fetches_no_weights(cli, hub):
 
     shown = cli("show", MODEL, "--json").json
     assert [file["path"] for file in shown["variants"][0]["files"]] == ["config.json", "model.safetensors"]
+    told = cli("show", MODEL).out
+    assert "from: hub at main" in told
+    assert "1.0 MB of them not here, takes 1.3 MB of memory" in told
     weights = [request for request in hub.gets("model.safetensors") if "range" not in request.headers]
     assert weights == []
 

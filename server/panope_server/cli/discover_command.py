@@ -10,9 +10,9 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.job_commands import job_table
+from panope_server.cli.opened import opened_registry
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import fail, print_json, print_table
-from panope_server.cli.registry_commands import opened_registry
 from panope_server.config import Settings
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from panope_server.cli import (
     pull_commands,
     registry_commands,
     serve_command,
+    show_command,
     store_commands,
 )
 
@@ -34,7 +35,7 @@ app.command("register")(pull_commands.register)
 app.command("pull")(pull_commands.pull)
 app.command("build")(build_command.build)
 app.command("ls")(registry_commands.ls)
-app.command("show")(registry_commands.show)
+app.command("show")(show_command.show)
 app.command("discover")(discover_command.discover)
 app.command("files")(store_commands.files)
 app.command("pin")(pin_commands.pin)

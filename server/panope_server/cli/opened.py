@@ -1,19 +1,20 @@
-"""The database and the store of a home, for commands that look into them."""
+"""The registry, the database and the store of a home, for commands that look into them."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import InvalidInputError, PanopeError
 from panope_server.cli.options import settings_for
-from panope_server.cli.output import fail
+from panope_server.cli.output import fail, note
 
 if TYPE_CHECKING:
     from panope_registry.database import Database
+    from panope_registry.registry import Registry
     from panope_registry.store import Store
 
 
@@ -39,6 +40,29 @@ def opened(home: str | None, config: Path | None) -> Iterator[tuple[Database, St
         fail(error.message)
     finally:
         database.close()
+
+
+@contextmanager
+def opened_registry(home: str | None, config: Path | None) -> Iterator[Registry]:
+    """The registry of a home; what goes wrong in the block ends the command with a sentence."""
+    from panope_server.opening import open_registry
+
+    settings = settings_for(home, config=config)
+    try:
+        registry = open_registry(settings, _tell_grant)
+    except PanopeError as error:
+        fail(error.message)
+    try:
+        yield registry
+    except PanopeError as error:
+        fail(error.message)
+    finally:
+        registry.close()
+
+
+def _tell_grant(_: str, facts: Mapping[str, object]) -> None:
+    """In words, because a command keeps no log."""
+    note(f"the setting `{facts['setting']}` lets in `{facts['model']}`")
 
 
 def who_asks() -> str:

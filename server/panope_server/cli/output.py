@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from panope_registry.sizes import size_text
 
@@ -37,7 +38,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Ends the command with a sentence on standard error."""
-    _errors.print(f"[bold red]panope:[/] {message}", highlight=False, soft_wrap=True)
+    _errors.print(Text.assemble(("panope:", "bold red"), " ", message), soft_wrap=True)
     raise SystemExit(code)
 
 
@@ -47,4 +48,4 @@ bytes_text = size_text
 
 def note(message: str) -> None:
     """A sentence on standard error, beside the answer."""
-    _errors.print(f"panope: {message}", highlight=False, soft_wrap=True)
+    _errors.print(Text(f"panope: {message}"), soft_wrap=True)

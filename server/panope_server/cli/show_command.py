@@ -1,0 +1,155 @@
+"""`panope show`: everything that the registry knows of one model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_backends.errors import PanopeError
+from panope_server.cli.bench_command import profile_text
+from panope_server.cli.opened import opened, opened_registry
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.cli.tasks import task_text
+
+if TYPE_CHECKING:
+    from panope_registry.entries import ModelEntry, VariantEntry
+    from panope_registry.profiles import Profile
+
+Ways = dict[str, list[dict[str, str]]]
+
+
+def show(
+    model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    ways: Annotated[
+        bool, typer.Option("--ways", help="Also each way to run it on this machine, best first, and why.")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Tell everything that the registry knows of a model."""
+    with opened_registry(home, config) as registry:
+        entry = registry.model(model)
+    measured = _measured(entry, home, config)
+    told = asyncio.run(_ways(entry, home, config)) if ways else {}
+    if json:
+        document = model_document(entry)
+        for variant in document["variants"]:
+            variant["profiles"] = [asdict(each) for each in measured if each.variant_digest == variant["digest"]]
+        print_json(document | told)
+        return
+    console.print(entry.name, style="bold", markup=False, highlight=False)
+    for line in (*_model_lines(entry), *_variants_lines(entry, measured), *_ways_lines(told)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def model_document(entry: ModelEntry) -> dict[str, Any]:
+    """The model for programs."""
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "task_candidates": list(entry.task_candidates),
+        "architecture": entry.architecture,
+        "created_at": entry.created_at.isoformat(),
+        "source": entry.source,
+        "ref": entry.ref,
+        "commit": entry.commit,
+        "reasons": dict(entry.reasons),
+        "preferred_format": entry.preferred_format,
+        "preferred_precision": entry.preferred_precision,
+        "quantization_targets": list(entry.quantization_targets),
+        "variants": [_variant_document(variant) for variant in entry.variants],
+    }
+
+
+def _variant_document(variant: VariantEntry) -> dict[str, Any]:
+    return {
+        "digest": variant.digest,
+        "format": variant.format,
+        "precision": variant.precision,
+        "parameter_count": variant.parameter_count,
+        "size_bytes": variant.size_bytes,
+        "missing_bytes": variant.missing_bytes,
+        "memory_bytes": variant.memory_bytes,
+        "is_here": variant.is_here,
+        "bases": list(variant.bases),
+        "derived_from": variant.derived_from,
+        "engine_version": variant.engine_version,
+        "pinned": variant.pin is not None,
+        "files": [{"path": f.path, "sha256": f.sha256, "size_bytes": f.size_bytes} for f in variant.files],
+    }
+
+
+def _model_lines(entry: ModelEntry) -> Iterator[str]:
+    yield f"  task: {task_text(entry)}"
+    yield f"  architecture: {entry.architecture or 'unknown'}"
+    yield f"  from: {entry.source}{f' at {entry.ref}' if entry.ref else ''}, revision {entry.commit[:12]}"
+    for what, reason in entry.reasons.items():
+        yield f"  why {what}: {reason}"
+    preferred = f"{entry.preferred_format} {entry.preferred_precision}".strip()
+    for label, wish in (("preferred", preferred), ("to quantize to", ", ".join(entry.quantization_targets))):
+        if wish:
+            yield f"  {label}: {wish}"
+
+
+def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[str]:
+    for variant in entry.variants:
+        yield f"  variant {variant.format} {variant.precision}".rstrip() + f", {_extent(variant)}"
+        yield f"    {variant.digest}"
+        if variant.derived_from:
+            yield f"    made of {variant.derived_from[:12]} by {variant.engine_version}"
+        if variant.bases:
+            yield f"    needs {', '.join(variant.bases)}"
+        if variant.pin:
+            yield f"    pinned by {variant.pin.who}{f': {variant.pin.reason}' if variant.pin.reason else ''}"
+        for file in variant.files:
+            yield f"    {file.path}  {bytes_text(file.size_bytes)}"
+        for profile in measured:
+            if profile.variant_digest == variant.digest:
+                where = f"{profile.backend} {profile.device} in {profile.precision}"
+                yield f"    measured on {where}: {profile_text(profile)}"
+
+
+def _extent(variant: VariantEntry) -> str:
+    """How large it is, on the disk and in memory, and how much of it is still to come."""
+    told = [bytes_text(variant.size_bytes)]
+    if variant.missing_bytes:
+        told.append(f"{bytes_text(variant.missing_bytes)} of them not here")
+    if variant.memory_bytes:
+        told.append(f"takes {bytes_text(variant.memory_bytes)} of memory")
+    return ", ".join(told)
+
+
+def _ways_lines(told: Ways) -> Iterator[str]:
+    for place, way in enumerate(told.get("ways", ()), 1):
+        yield f"  way {place}: {way['way']}: {way['reason']}"
+    for way in told.get("refused", ()):
+        yield f"  no way: {way['way']}: {way['reason']}"
+
+
+def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
+    from panope_registry.profiles import Profiles
+
+    with opened(home, config) as (database, _):
+        return Profiles(database).of_variants([variant.digest for variant in entry.variants])
+
+
+async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> Ways:
+    """Each way to run a model here, best first, and what is none, with the reasons."""
+    from panope_server.cli.prepared import prepared
+
+    try:
+        async with prepared(settings_for(home, config=config)) as tools:
+            choice = await tools.preparer.choose(entry)
+    except PanopeError as error:
+        fail(error.message)
+    return {
+        "ways": [{"way": way.label, "reason": reason} for way, reason in zip(choice.ways, choice.reasons, strict=True)],
+        "refused": [{"way": refusal.label, "reason": refusal.reason} for refusal in choice.refusals],
+    }
