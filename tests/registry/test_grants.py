@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import PreconditionError
+from panope_registry.folder import list_folder
 from panope_registry.grants import Grants
+from panope_registry.kinds import FileKind
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
+from panope_registry.understand import Evidence, Understanding, understand
 
 MakeModel = Callable[..., Path]
 NAME = "acme/own"
@@ -72,21 +75,22 @@ def test_granted_pickles_become_a_variant_of_their_own_format(
     assert "grants.pickles" in entry.reasons["grants"]
 
 
-def test_shards_of_pickles_are_one_variant_and_other_pickles_are_left_out(
-    granted: Registry, make_model: MakeModel
-) -> None:
+def _understood(folder: Path, *grants: str) -> Understanding:
+    return understand({file.path: file.source for file in list_folder(folder)}, Evidence(grants=grants))
+
+
+def test_shards_of_pickles_are_one_variant_and_other_pickles_are_left_out(make_model: MakeModel) -> None:
     names = [f"pytorch_model-0000{part}-of-00002.bin" for part in (1, 2)]
     index = json.dumps({"weight_map": dict(zip("ab", names, strict=True))})
     files = PICKLED | dict.fromkeys(names, b"x") | {"pytorch_model.bin.index.json": index, "optimizer.pt": b"x"}
-    (variant,) = granted.import_folder(make_model(files=files), NAME).variants
-    assert [file.path for file in variant.files if file.path.endswith((".bin", ".pt"))] == names
+    (found,) = _understood(make_model(files=files), "pickles").weight_sets
+    assert (found.format, list(found.files)) == ("pytorch", names)
 
 
-def test_safetensors_are_taken_instead_of_pickles_whatever_the_grant(granted: Registry, make_model: MakeModel) -> None:
-    entry = granted.import_folder(make_model(files={"pytorch_model.bin": b"x"}), NAME)
-    assert [variant.format for variant in entry.variants] == ["safetensors"]
-    kinds = {file.path: file.kind for file in granted.files(NAME)}
-    assert kinds["pytorch_model.bin"] == "unsafe"
+def test_safetensors_are_taken_instead_of_pickles_whatever_the_grant(make_model: MakeModel) -> None:
+    found = _understood(make_model(files={"pytorch_model.bin": b"x"}), "pickles")
+    assert [weights.format for weights in found.weight_sets] == ["safetensors"]
+    assert (found.kinds["pytorch_model.bin"], found.used_grants) == (FileKind.UNSAFE, ())
 
 
 def test_granted_code_is_a_part_of_the_variant_and_nobody_runs_it(
@@ -100,31 +104,32 @@ def test_granted_code_is_a_part_of_the_variant_and_nobody_runs_it(
     assert (granted.materialize(variant.digest) / "own.py").read_text() == "raise SystemExit"
 
 
-def test_python_files_that_nothing_asks_for_stay_out(granted: Registry, make_model: MakeModel) -> None:
-    (variant,) = granted.import_folder(make_model(files={"train.py": "x"}), NAME).variants
-    assert "train.py" not in {file.path for file in variant.files}
+def test_python_files_that_nothing_asks_for_stay_out(make_model: MakeModel) -> None:
+    found = _understood(make_model(files={"train.py": "x"}), "remote_code")
+    assert (found.kinds["train.py"], found.used_grants) == (FileKind.CODE, ())
 
 
-def test_code_that_is_offered_and_not_needed_takes_no_grant(registry: Registry, make_model: MakeModel) -> None:
+@pytest.mark.parametrize("grants", [(), ("remote_code",)])
+def test_code_that_is_offered_and_not_needed_takes_no_grant(make_model: MakeModel, grants: tuple[str, ...]) -> None:
     config = {"architectures": ["BertModel"], "model_type": "bert", "auto_map": {"AutoModel": "other/repo--own.X"}}
-    entry = registry.import_folder(make_model(files={"config.json": json.dumps(config), "own.py": "x"}), NAME)
-    assert "not needed" in entry.reasons["own code"]
-    assert "own.py" not in {file.path for file in entry.variants[0].files}
+    found = _understood(make_model(files={"config.json": json.dumps(config), "own.py": "x"}), *grants)
+    assert "not needed" in found.reasons["own code"]
+    assert found.kinds["own.py"] is FileKind.CODE
 
 
-def test_code_of_another_repo_is_refused_whatever_the_grant(granted: Registry, make_model: MakeModel) -> None:
+def test_code_of_another_repo_is_refused_whatever_the_grant(make_model: MakeModel) -> None:
     config = json.dumps({"auto_map": {"AutoModel": "evil/code--modeling.X"}})
     with pytest.raises(PreconditionError, match="another repo"):
-        granted.import_folder(make_model(files=CODE | {"config.json": config}), NAME)
+        _understood(make_model(files=CODE | {"config.json": config}), "remote_code")
 
 
 @pytest.mark.parametrize(("files", "setting"), [(PICKLED, "grants.pickles"), (CODE, "grants.remote_code")])
 def test_what_is_refused_names_the_setting(
-    granted: Registry, make_model: MakeModel, files: Mapping[str, bytes | str | None], setting: str
+    make_model: MakeModel, files: Mapping[str, bytes | str | None], setting: str
 ) -> None:
+    other = "remote_code" if files is PICKLED else "pickles"
     with pytest.raises(PreconditionError, match=setting):
-        granted.import_folder(make_model(files=files), "other/own")
-    assert granted.models() == []
+        _understood(make_model(files=files), other)
 
 
 @pytest.mark.parametrize("files", [PICKLED, CODE], ids=["pickles", "code"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,14 @@ from panope_registry.registry import Registry
 
 MakeModel = Callable[..., Path]
 Take = Callable[[], list[Taken]]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, home: Path) -> Iterator[Registry]:
+    """On one database: nothing here asks it anything that others' tests do not."""
+    registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", home)
+    yield registry
+    registry.close()
 
 
 @pytest.fixture

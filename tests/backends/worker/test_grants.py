@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
@@ -54,20 +54,25 @@ def canary(tmp_path: Path) -> Path:
     return tmp_path / "canary"
 
 
-@pytest.fixture
-def pickled(tmp_path: Path) -> Path:
-    folder = tmp_path / "pickled"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("safe")
     tiny_transformer(folder)
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     return folder
 
 
 @pytest.fixture
-def own_code(tmp_path: Path, canary: Path) -> Path:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    tiny_transformer(folder)
+def pickled(tmp_path: Path, safe: Path) -> Path:
+    """The same with its weights pickled alone."""
+    folder = shutil.copytree(safe, tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save(load_file(safe / "model.safetensors"), folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.fixture
+def own_code(tmp_path: Path, safe: Path, canary: Path) -> Path:
+    folder = shutil.copytree(safe, tmp_path / "own")
     config = json.loads((folder / "config.json").read_text())
     config |= {"architectures": ["OwnModel"], "auto_map": {"AutoModel": "modeling_own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -90,23 +95,28 @@ def _tensors(start: Start, folder: Path, **fields: object) -> tuple[wire.WorkerF
     return first, np.frombuffer(answer.tensors.outputs[0].data, "<f4")
 
 
-def test_granted_pickles_give_what_safetensors_give(start: Start, pickled: Path) -> None:
-    module = AutoModel.from_pretrained(pickled, use_safetensors=True).eval()
+def _facts(folder: Path, format_: str, *grants: str) -> ModelFacts:
+    config = json.loads((folder / "config.json").read_text())
+    return ModelFacts("a/b", format_, "", config["architectures"][0], config, grants)
+
+
+def _states(folder: Path, format_: str, *grants: str) -> np.ndarray:
+    module, _ = load_transformer(_facts(folder, format_, *grants), folder, "fp32")
     with torch.inference_mode():
-        expected = module(torch.tensor(TOKENS)).last_hidden_state.numpy()
-    (pickled / "model.safetensors").unlink()
-    _, found = _tensors(start, pickled, format="pytorch", grants=["pickles"])
-    assert found is not None
-    np.testing.assert_allclose(found, expected.ravel(), atol=1e-6)
+        states: np.ndarray = module(torch.tensor(TOKENS)).last_hidden_state.numpy()
+    return states
 
 
-def test_pickles_without_a_grant_are_not_opened(start: Start, pickled: Path) -> None:
-    first, _ = _tensors(start, pickled, format="pytorch")
-    assert "`grants.pickles` does not list it" in first.failure.message
+def test_granted_pickles_give_what_safetensors_give(safe: Path, pickled: Path) -> None:
+    np.testing.assert_array_equal(_states(pickled, "pytorch", "pickles"), _states(safe, "safetensors"))
+
+
+def test_pickles_without_a_grant_are_not_opened(pickled: Path) -> None:
+    with pytest.raises(PreconditionError, match=r"`grants\.pickles` does not list it"):
+        load_transformer(_facts(pickled, "pytorch", "remote_code"), pickled, "fp32")
 
 
 def test_a_hostile_pickle_does_nothing_even_with_a_grant(start: Start, pickled: Path, canary: Path) -> None:
-    (pickled / "model.safetensors").unlink()
     torch.save({"embeddings.word_embeddings.weight": Hostile(canary)}, pickled / "pytorch_model.bin")
     first, _ = _tensors(start, pickled, format="pytorch", grants=["pickles", "remote_code"])
     assert first.failure.message == "transformers refuses the model's files"
@@ -117,14 +127,11 @@ def test_a_hostile_pickle_does_nothing_even_with_a_grant(start: Start, pickled: 
 
 
 def test_a_bare_pickle_does_nothing_either(pickled: Path, canary: Path) -> None:
-    (pickled / "model.safetensors").unlink()
     (pickled / "pytorch_model.bin").write_bytes(
         pickle.dumps({"embeddings.word_embeddings.weight": Hostile(canary)}, protocol=2)
     )
-    config = json.loads((pickled / "config.json").read_text())
-    facts = ModelFacts("a/b", "pytorch", "embed", "BertModel", config, ("pickles",))
     with pytest.raises(PreconditionError, match="transformers refuses"):
-        load_transformer(facts, pickled, "fp32")
+        load_transformer(_facts(pickled, "pytorch", "pickles"), pickled, "fp32")
     assert not canary.exists()
     pickle.loads((pickled / "pytorch_model.bin").read_bytes())
     assert canary.exists()  # it would have
@@ -137,7 +144,7 @@ def test_granted_code_runs_in_the_worker(start: Start, own_code: Path, canary: P
     assert canary.read_text() == "ran"
 
 
-def test_code_without_a_grant_does_not_run(start: Start, own_code: Path, canary: Path) -> None:
-    first, _ = _tensors(start, own_code, grants=["pickles"])
-    assert "`grants.remote_code` does not list it" in first.failure.message
+def test_code_without_a_grant_does_not_run(own_code: Path, canary: Path) -> None:
+    with pytest.raises(PreconditionError, match=r"`grants\.remote_code` does not list it"):
+        load_transformer(_facts(own_code, "safetensors", "pickles"), own_code, "fp32")
     assert not canary.exists()
