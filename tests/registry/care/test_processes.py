@@ -23,7 +23,7 @@ care = StoreCare(registry._database, registry._store)
 print("ready", flush=True)
 sys.stdin.readline()
 used = away = 0
-for _ in range(40):
+while used < 10:  # those who disturb end with an import, so the files are here in the end
     try:
         lease = care.lease(sys.argv[3], "user", 60)
     except PreconditionError:
@@ -92,8 +92,7 @@ def test_whoever_has_a_lease_has_the_files_while_others_evict_collect_and_import
     users = [_start(USE, database_url, home, variant.digest) for _ in range(2)]
     disturbers = [_start(DISTURB, database_url, home, variant.digest, folder) for _ in range(2)]
     printed = _race(users + disturbers)
-    assert all(used + away == 40 for used, away in printed[:2])
-    assert sum(used for used, _ in printed[:2]) > 0, "nobody used anything"
+    assert [used for used, _ in printed[:2]] == [10, 10]
     assert sum(evicted for evicted, _ in printed[2:]) > 0, "nothing was evicted"
     assert registry.materialize(variant.digest).is_dir()
     collected = care.collect()
