@@ -26,6 +26,16 @@ class ModelFilter:
     names: frozenset[str] | None = None
     not_names: frozenset[str] = frozenset()
 
+    def takes(self, entry: ModelEntry) -> bool:
+        """Whether a model is wanted; the database's answer to the same question is the same."""
+        return (
+            self.task in ("", entry.task)
+            and (not self.format or any(variant.format == self.format for variant in entry.variants))
+            and entry.name.startswith(self.prefix)
+            and (self.names is None or entry.name in self.names)
+            and entry.name not in self.not_names
+        )
+
 
 EVERY_MODEL = ModelFilter()
 

@@ -25,7 +25,7 @@ from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
-from panope_server.runtime.model_views import variant_view, with_profiles
+from panope_server.runtime.model_views import pick, variant_view, with_profiles
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target, Targets
@@ -84,6 +84,7 @@ class ModelManager:
         self._targets = Targets(aliases)
         self._runtimes: dict[str, ModelRuntime] = {}
         self._entries: dict[str, ModelEntry] = {}
+        self._names: list[str] = []
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
         self._tell = tell
@@ -148,6 +149,9 @@ class ModelManager:
         if loaded is not None:
             serving = frozenset(name for name, run in self._runtimes.items() if run.state is ModelState.SERVING)
             only = replace(only, names=serving) if loaded else replace(only, not_names=serving)
+        # While nothing has changed, what is known here is what the database would tell, at a tenth of the cost.
+        if await asyncio.to_thread(self._registry.change_token) == self._token:
+            return [self._view(entry) for entry in pick(self._entries, self._names, only, after, limit)]
         entries = await asyncio.to_thread(lambda: self._registry.models(only, after=after, limit=limit))
         return [self._view(entry) for entry in entries]
 
@@ -291,6 +295,7 @@ class ModelManager:
         entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
         await self._targets.refresh()
         self._entries = {entry.name: entry for entry in entries}
+        self._names = sorted(self._entries)
         self._token = token
         for key in [key for key in self._runtimes if not self._is_wanted(key)]:
             _log.info("model_removed", model=key)

@@ -1,13 +1,32 @@
-"""From the registry's entries to views."""
+"""From the registry's entries to views, and which of them are wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 
-from panope_registry.entries import VariantEntry
+from panope_registry.entries import ModelEntry, ModelFilter, VariantEntry
 from panope_registry.profiles import Profile
 from panope_server.runtime.views import ModelView, PinView, ProfileView, VariantView
+
+
+def pick(
+    entries: Mapping[str, ModelEntry], names: Sequence[str], only: ModelFilter, after: str, limit: int
+) -> list[ModelEntry]:
+    """The models that `Registry.models` would tell, of those that are known.
+
+    Args:
+        entries: by name.
+        names: of the entries, in order.
+        only: which are wanted.
+        after: a name; only later ones are wanted.
+        limit: how many are wanted at most.
+    """
+    start = max(bisect_right(names, after), bisect_left(names, only.prefix))
+    wanted = takewhile(lambda name: name.startswith(only.prefix), islice(names, start, None))
+    return list(islice((entries[name] for name in wanted if only.takes(entries[name])), limit))
 
 
 def variant_view(entry: VariantEntry) -> VariantView:
