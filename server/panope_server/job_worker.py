@@ -69,13 +69,14 @@ def work(
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
         counts: told what is downloaded.
-        is_lasting: whether this process stays, and so looks after the store beside its jobs.
+        is_lasting: whether this process stays, and so looks after the store beside its jobs; one that does not tells
+            its user of failed jobs in another way than by its log.
 
     Raises:
         PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
     """
     counts = counts or DownloadCounts()
-    tell = partial(_tell, counts)
+    tell = partial(_tell, counts, "error" if is_lasting else "info")
     registry = open_registry(settings, tell)
     database = Database(open_engine(settings.registry_url))
     try:
@@ -116,11 +117,11 @@ def _machine_bytes(settings: Settings) -> int:
     return machine_bytes(Hardware.for_settings(settings).kept_devices())
 
 
-def _tell(counts: Counts, name: str, facts: Mapping[str, object]) -> None:
+def _tell(counts: Counts, level_of_errors: str, name: str, facts: Mapping[str, object]) -> None:
     if name != ERROR:
         _log.info(name, **facts)
         return
-    _log.error(name, **facts)
+    getattr(_log, level_of_errors)(name, **facts)
     if facts["job_kind"] == ARTIFACT_DOWNLOAD:
         counts.failed(str(facts["model_repo_name"]).partition("/")[0])
 

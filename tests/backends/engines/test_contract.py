@@ -44,6 +44,7 @@ class TestOpenVinoMakesOpenVinoSmaller(TestOpenVinoConverts):
         return ModelFacts("test/tiny-bert", "openvino", "embed", config={"vocab_size": VOCABULARY})
 
 
+@pytest.mark.slow  # test_onnx_export does one each time
 class TestCpuConverts(ConverterContract):
     @pytest.fixture
     def converter(self) -> Converter:

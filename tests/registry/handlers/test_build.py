@@ -91,7 +91,7 @@ def bench(tmp_path: Path, gate: Path) -> Iterator[Bench]:
     source.mkdir()
     tiny_gguf(source)
     settings = Settings(
-        home=str(tmp_path / "home"), backend="slow_converter:SlowConverter", jobs=JobSettings(lease_seconds=2)
+        home=str(tmp_path / "home"), backend="slow_converter:SlowConverter", jobs=JobSettings(lease_seconds=1)
     )
     registry = open_registry(settings)
     registry.import_folder(source, MODEL)
