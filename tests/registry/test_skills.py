@@ -88,7 +88,7 @@ def test_the_models_name_is_found_wherever_it_is_written(folder: Path, body: str
         ("class hf_x:\n    x = " + "1+" * 100_000 + "1", "no Python"),
         (b"\0", "no Python"),
         (b"# -*- coding: nonsense -*-\n", "no Python"),
-        ("#" * (MAX_BYTES + 1), "larger than 1024 KiB"),
+        ("#" * (MAX_BYTES + 1), "larger than 256 KiB"),
     ],
 )
 def test_a_file_that_is_made_to_hurt_is_a_problem_and_no_more(folder: Path, text: str | bytes, problem: str) -> None:

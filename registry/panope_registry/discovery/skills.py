@@ -17,8 +17,8 @@ from panope_registry.discovery.found import SKILL, FoundModel, Terms
 from panope_registry.names import parse_model_name, shown
 from panope_registry.tasks.words import task_word
 
-MAX_BYTES = 1 << 20
-"""Of one file; generated skills have a tenth of it."""
+MAX_BYTES = 256 << 10
+"""Of one file. A tree takes up to 500 times the bytes of its text: 130 MB for a file of this size made to hurt."""
 
 PREFIX = "hf_"
 
