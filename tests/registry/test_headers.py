@@ -130,6 +130,8 @@ def test_gguf_tells_architecture_and_types(tmp_path: Path) -> None:
         _gguf([struct.pack("<Q", 2**62)], []),
         _gguf([_text("k") + struct.pack("<I", 99)], []),
         _gguf([_text("k") + struct.pack("<IIQ", 9, 10, 2**26)], []),
+        _gguf([_text("k") + struct.pack("<IIQ", 9, 8, 2**23) + bytes(64)], []),
+        _gguf([_text("k") + struct.pack("<IIQ", 9, 9, 3) + struct.pack("<IQ", 8, 2**21) * 3], []),
         _gguf([_text("k") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 50], []),
         _gguf([], [_text("t") + struct.pack("<I", 1000)]),
     ],

@@ -15,6 +15,8 @@ MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 20
 MAX_RANK = 8
 MAX_DEPTH = 4
+MAX_VALUES = 1 << 22
+"""Texts and lists in lists; a vocabulary of a million tokens with its merges has half of that."""
 
 #: Scalar type -> struct code; 8 is a string, 9 an array.
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -82,6 +84,7 @@ def _value(reader: _Reader, kind: int, depth: int) -> str:
     if item_kind in _SCALARS:
         reader.take(length * struct.calcsize(_SCALARS[item_kind]))
     else:
+        reader.count_values(length)
         for _ in range(length):
             _value(reader, item_kind, depth + 1)
     return ""
@@ -102,6 +105,7 @@ class _Reader:
     def __init__(self, stream: Forward, path: str) -> None:
         self._stream = stream
         self._left = MAX_HEADER_BYTES
+        self._values = 0
         self.path = path
 
     def take(self, size: int) -> bytes:
@@ -122,6 +126,11 @@ class _Reader:
         if value > limit:
             raise broken(self.path, f"its header claims {value} {what}; the limit is {limit}")
         return value
+
+    def count_values(self, count: int) -> None:
+        self._values += count
+        if self._values > MAX_VALUES:
+            raise broken(self.path, f"its header holds more than {MAX_VALUES} texts")
 
     def string(self) -> str:
         return self.take(self.count("<Q", MAX_HEADER_BYTES, "characters")).decode(errors="replace")
