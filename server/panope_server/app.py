@@ -78,6 +78,7 @@ class App:
         self._on_started = on_started
         self._started = time.monotonic()
         self._stop = asyncio.Event()
+        self._phase = "the server is starting"
         self._envoy: EnvoyProcess | None = None
         self._metrics = Metrics()
         self._job_worker = JobsProcess(settings, on_report=self._metrics.downloads.add)
@@ -96,9 +97,11 @@ class App:
                 await self._start(stack)
             except PanopeError as error:
                 raise StartError(error.message) from None
+            self._phase = ""
             _log.info("server_started", version=panope_version(), seconds=round(time.monotonic() - self._started, 3))
             self._on_started()
             await self._stop.wait()
+            self._phase = "the server is stopping"
             _log.info("server_stopping")
 
     def stop(self) -> None:
@@ -205,9 +208,15 @@ class App:
             exposition=metrics.exposition,
             not_ready=manager.not_ready,
             status=status,
+            closed=self._closed,
             hosts=hosts_for(self._settings.host),
             more=file_routes(serving),
         )
+
+    def _closed(self) -> str:
+        """Why no call can reach the server now; empty when calls can."""
+        envoy_is_away = self._envoy is not None and not self._envoy.alive
+        return self._phase or ("Envoy does not run" if envoy_is_away else "")
 
     async def _status(self, manager: ModelManager) -> dict[str, Any]:
         settings = self._settings

@@ -70,6 +70,24 @@ async def test_errors_have_the_shape_of_the_edges(port, verb, path, code, word):
     assert (status_code, told["error"]["code"], kind) == (code, word, "application/json")
 
 
+@pytest.mark.parametrize(
+    ("closed", "waiting", "message"),
+    [
+        ("the server is starting", {}, "not ready: the server is starting"),
+        ("Envoy does not run", {"acme/tiny": "loading"}, "not ready: Envoy does not run"),
+        ("", {"acme/tiny": "loading"}, "not ready: acme/tiny"),
+    ],
+)
+async def test_a_server_that_cannot_be_called_is_not_ready(closed, waiting, message):
+    app = admin_app(exposition=bytes, not_ready=lambda: waiting, status=status, closed=lambda: closed)
+    server = AdminServer(app, "127.0.0.1", 0)
+    await server.start()
+    code, told, _ = await asyncio.to_thread(get, server.port, "/ready")
+    await server.stop()
+    assert (code, told["error"]["message"], told["ready"]) == (503, message, False)
+    assert [model["name"] for model in told["models"]] == list(waiting)
+
+
 async def test_a_taken_port_is_a_clear_error(app):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

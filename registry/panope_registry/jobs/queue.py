@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from panope_backends.errors import (
@@ -29,7 +29,8 @@ from panope_registry.names import shown
 
 _ENQUEUE_TRIES = 10
 
-_INSERT = insert(job).returning(*reading.WHOLE)
+# What a new job needs is written after it; a subquery would see that of all jobs here.
+_INSERT = insert(job).returning(job, literal("").label("needs"))
 
 _FRESH: Mapping[str, Any] = {
     "result": {},

@@ -34,6 +34,7 @@ def admin_app(
     exposition: Callable[[], bytes],
     not_ready: Callable[[], Mapping[str, str]],
     status: Callable[[], Awaitable[object]],
+    closed: Callable[[], str] = str,
     hosts: Sequence[str] = (),
     more: Sequence[Route] = (),
 ) -> Starlette:
@@ -43,6 +44,7 @@ def admin_app(
         exposition: all metrics in Prometheus's text format.
         not_ready: the models that should serve and do not, with the reason of each; empty when the server is ready.
         status: what /status tells; dataclasses, times and enums are turned into JSON.
+        closed: why no call can reach the server now; empty when calls can.
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
         more: further routes, such as `panope_server.transport.files.file_routes` gives.
     """
@@ -54,11 +56,11 @@ def admin_app(
         return json_response({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        waiting = not_ready()
-        if not waiting:
+        why, waiting = closed(), not_ready()
+        if not why and not waiting:
             return json_response({"ready": True, "models": []})
         models = [{"name": name, "reason": reason} for name, reason in waiting.items()]
-        message = f"not ready: {', '.join(waiting)}"
+        message = f"not ready: {why or ', '.join(waiting)}"
         return json_response(
             {**error_json(message, "server_error", "not_ready"), "ready": False, "models": models}, 503
         )

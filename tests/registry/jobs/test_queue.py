@@ -94,6 +94,7 @@ def test_a_job_that_needs_others_waits_for_all_of_them(jobs: Jobs, claims: Claim
     third = jobs.enqueue("k", {}, depends_on=[second.id, first.id])
     assert third.status is JobStatus.WAITING
     assert third.depends_on == (first.id, second.id)
+    assert jobs.enqueue("other", {}).depends_on == ()
     _succeed_next(claims)
     assert jobs.get(third.id).status is JobStatus.WAITING
     _succeed_next(claims)
