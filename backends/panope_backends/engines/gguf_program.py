@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +11,8 @@ from pathlib import Path
 
 from panope_backends.engines.gguf import PROGRAM
 from panope_backends.errors import PreconditionError
+
+_PR_SET_PDEATHSIG = 1
 
 
 def quantize_by_program(sources: Sequence[Path], kind: str, file: Path) -> None:
@@ -29,8 +33,15 @@ def quantize_by_program(sources: Sequence[Path], kind: str, file: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             check=False,
+            preexec_fn=_end_with_parent,
         )
     except FileNotFoundError as error:
         raise PreconditionError(f"`{PROGRAM}` of llama.cpp is not on PATH", reason="not_installed") from error
     if ended.returncode != 0 or not file.is_file():
         raise PreconditionError(f"`{PROGRAM}` refuses the model", reason="conversion_failed")
+
+
+def _end_with_parent() -> None:
+    """The conversion's end, however it comes, is the program's; Linux alone has that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

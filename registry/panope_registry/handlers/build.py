@@ -6,7 +6,7 @@ is missing of the files is downloaded first.
 
 from __future__ import annotations
 
-import shutil
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +14,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.disk import disk_errors
+from panope_backends.errors import PreconditionError
 from panope_registry.entries import ModelEntry, VariantEntry, WantedFile
 from panope_registry.handlers.events import Event, ignore, milliseconds_since
 from panope_registry.handlers.requests import QUANTIZE, BuildRequest, build_request
+from panope_registry.handlers.scratch import Scratch
 from panope_registry.handlers.ways import Way, choose_way
 from panope_registry.handlers.workshop import Workshop
 from panope_registry.jobs import JobContext
+from panope_registry.precisions import bits_of
 
 if TYPE_CHECKING:
     from panope_backends.api import ModelFacts  # brings numpy
 
 _LOOK_SECONDS = 0.2
-
-#: Of the folders of results, before the job's id and the attempt's number.
-_PREFIX = "job-"
 
 
 class Keeps(Protocol):
@@ -94,7 +92,7 @@ class Build:
         self._registry = registry
         self._downloads = downloads
         self._workshop = workshop
-        self._scratch = scratch
+        self._scratch = Scratch(scratch)
         self._tell = tell
         # One at a time: each takes several times the memory of its model.
         self._converting = threading.Lock()
@@ -136,7 +134,7 @@ class Build:
         folder = self._registry.materialize(way.source.digest)
         model = self._registry.facts(way.source.digest)
         context.progress("wait")
-        with self._alone(context), self._folder(context) as out:
+        with self._alone(context), self._scratch.folder(context, _needed_bytes(way)) as out:
             self._tell_start(context, facts | {"source": way.source.digest, "backend": way.backend})
             started = time.monotonic()
             context.progress("convert")
@@ -169,33 +167,6 @@ class Build:
         finally:
             self._converting.release()
 
-    @contextmanager
-    def _folder(self, context: JobContext) -> Iterator[Path]:
-        """An empty folder that is gone afterwards; what killed attempts left goes first."""
-        with disk_errors("the scratch folder"):
-            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in self._scratch.glob(f"{_PREFIX}*"):
-                if _is_over(left.name, context):
-                    shutil.rmtree(left, ignore_errors=True)
-            # The attempt is in the name, because one whose lease was lost may still be ending.
-            folder = self._scratch / f"{_PREFIX}{context.job.id}-{context.job.attempt}"
-            folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_over(name: str, context: JobContext) -> bool:
-    """Whether nobody works in a folder of that name: it is of this job's earlier attempts, or of a job that ended."""
-    number = name.removeprefix(_PREFIX).partition("-")[0]
-    if not number.isdecimal():
-        return False
-    try:
-        return int(number) == context.job.id or context.jobs.get(int(number)).status.is_final
-    except NotFoundError:
-        return True
-
 
 def _check_revision(entry: ModelEntry, request: BuildRequest) -> None:
     if request.revision and request.revision not in (entry.ref or "main", entry.commit):
@@ -211,6 +182,12 @@ def _came_with_repo(entry: ModelEntry, request: BuildRequest) -> VariantEntry | 
     wanted = (request.format, request.precision)
     came = (variant for variant in entry.variants if variant.derived_from is None)
     return next((variant for variant in came if (variant.format, variant.precision) == wanted), None)
+
+
+def _needed_bytes(way: Way) -> int:
+    """About the most that the result may take: weights that get wider grow, and others may stay as they are."""
+    before, after = bits_of(way.source.precision), bits_of(way.conversion.precision)
+    return math.ceil(way.source.size_bytes * max(1.0, after / before if before else 1.0))
 
 
 def _key(way: Way) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +21,12 @@ class ProgramWorkshop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._asking = threading.Lock()
 
     def conversions(self) -> Mapping[str, Sequence[Conversion]]:
         """What the backends of this machine make; asked once and then kept in the home folder."""
-        return asyncio.run(Hardware.for_settings(self._settings).probe()).conversions
+        with self._asking:
+            return asyncio.run(Hardware.for_settings(self._settings).probe()).conversions
 
     def convert(
         self,

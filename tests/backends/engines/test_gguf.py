@@ -1,5 +1,6 @@
 """Smaller GGUF files: the same model in fewer bits, with everything else as it was."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,34 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUX" + bytes(64))
     with pytest.raises(PreconditionError, match="cannot be read"):
         quantized(tmp_path, tmp_path / "out", "q8_0")
+
+
+@pytest.fixture
+def llama_quantize(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name on PATH, in the place of llama.cpp's: writes what it was asked, and fails for q2_k."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "llama-quantize"
+    program.write_text('#!/bin/sh\necho "it talks"\n[ "$3" = Q2_K ] && exit 1\nprintf "%s %s" "$1" "$3" > "$2"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return program
+
+
+def test_k_quants_are_the_other_programs(tmp_path: Path, llama_quantize: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    tiny_gguf(source)
+    assert conversion("q4_k_m").reason == ""
+    GgufBackend().convert(FACTS, conversion("q4_k_m"), source, out)
+    assert (out / "model-q4_k_m.gguf").read_text() == f"{source / 'tiny-f16.gguf'} Q4_K_M"
+    with pytest.raises(PreconditionError, match="`llama-quantize` refuses the model"):
+        GgufBackend().convert(FACTS, conversion("q2_k"), source, out)
+
+
+def test_without_that_program_k_quants_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    reason = "`llama-quantize` of llama.cpp is not on PATH: install llama.cpp"
+    assert conversion("q4_k_m").reason == reason
+    assert conversion("q8_0").reason == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
 
-from panope_backends.errors import InvalidInputError, NotFoundError, PreconditionError
+from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PreconditionError
 from panope_backends.testing.models import tiny_gguf
 from panope_registry.database import Database, open_engine
 from panope_registry.handlers.build import Build
@@ -221,6 +223,20 @@ def test_a_build_whose_worker_is_killed_is_done_once_by_the_next(bench: Bench, g
     _, made = bench.registry.model(MODEL).variants
     assert made.digest == ended.result["variant"]
     assert sorted(file.path for file in made.files) == ["openvino_model.bin", "openvino_model.xml"]
+    assert bench.left() == []
+
+
+def test_a_disk_without_room_is_told_before_anything_is_converted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = bench.registry.model(MODEL).variants
+    full = SimpleNamespace(total=1 << 40, used=1 << 40, free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(
+        CapacityError, match=f"about {2 * source.size_bytes} bytes of disk, and 1000 are free"
+    ) as refusal:
+        bench.run(SLOW)  # fp16 becomes fp32
+    assert refusal.value.reason == "disk_full"
     assert bench.left() == []
 
 
