@@ -232,7 +232,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Origins whose web pages may call, such as `https://app.example.org`; `*` for every page."),
     ] = ()
     database_url: Annotated[str, Meta(description="The registry's database; empty for SQLite in `home`.")] = ""
-    load: Annotated[tuple[str, ...], Meta(description="Models to load at start; `/ready` waits for them.")] = ()
+    load: Annotated[
+        tuple[str, ...],
+        Meta(description="Models or aliases to load at start, or as soon as they are there; `/ready` waits for them."),
+    ] = ()
     model_folders: Annotated[
         tuple[str, ...],
         Meta(

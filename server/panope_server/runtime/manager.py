@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -87,6 +87,7 @@ class ModelManager:
         self._names: list[str] = []
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
+        self._loads: set[asyncio.Task[ModelView]] = set()
         self._tell = tell
         self._closing = False
         self._refresher: asyncio.Task[None] | None = None
@@ -95,9 +96,6 @@ class ModelManager:
         """Begins to follow the registry and to load the models that the settings name."""
         await self.refresh()
         self._refresher = asyncio.create_task(self._follow())
-        for name in self._settings.load:
-            loading = asyncio.create_task(self.load(name))
-            loading.add_done_callback(partial(_log_failure, name))
 
     async def close(self) -> None:
         """Takes no more work and unloads every model."""
@@ -222,11 +220,12 @@ class ModelManager:
 
     def not_ready(self) -> dict[str, str]:
         """The models that should serve and do not, each with the reason; empty when the server is ready."""
-        waiting = {name: "not loaded yet" for name in self._settings.load if name not in self._runtimes}
-        for name, runtime in self._runtimes.items():
-            wanted = runtime.wanted or (name in self._settings.load and not self._closing)
+        to_load = self._to_load()
+        waiting = {name: "not loaded yet" for key, name in to_load.items() if key not in self._runtimes}
+        for key, runtime in self._runtimes.items():
+            wanted = runtime.wanted or (key in to_load and not self._closing)
             if wanted and runtime.state is not ModelState.SERVING:
-                waiting[name] = runtime.state_reason or runtime.state
+                waiting[key] = runtime.state_reason or runtime.state
         return waiting
 
     # Inside.
@@ -297,9 +296,24 @@ class ModelManager:
         self._entries = {entry.name: entry for entry in entries}
         self._names = sorted(self._entries)
         self._token = token
+        self._load_wanted()
         for key in [key for key in self._runtimes if not self._is_wanted(key)]:
             _log.info("model_removed", model=key)
             await self._runtimes.pop(key).unload()
+
+    def _to_load(self) -> Mapping[str, str]:
+        """Key -> name of what the settings say is to be loaded, where aliases point now."""
+        targets = ((name, self._targets.known(name)) for name in self._settings.load)
+        return {name if target is None or name in self._entries else target.key: name for name, target in targets}
+
+    def _load_wanted(self) -> None:
+        """Begins to load what the settings name and has not run yet: it was unknown, not here, or its alias moved."""
+        for key, name in self._to_load().items():
+            if key not in self._runtimes and not self._closing:
+                loading = asyncio.create_task(self.load(name))
+                self._loads.add(loading)
+                loading.add_done_callback(self._loads.discard)
+                loading.add_done_callback(partial(_log_failure, name))
 
     def _is_wanted(self, key: str) -> bool:
         """Whether there still is what runs under this key."""

@@ -52,6 +52,10 @@ class Targets:
         self._by_key[target.key] = target
         return target
 
+    def known(self, alias: str) -> Target | None:
+        """Where an alias pointed when all were looked at last; None for what was no alias then."""
+        return self._by_alias.get(alias)
+
     def of(self, key: str) -> Target:
         """What runs under a key that `find` has told; any other is a model's name."""
         return self._by_key.get(key) or Target(key)

