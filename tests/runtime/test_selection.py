@@ -249,8 +249,14 @@ def test_a_variant_that_is_named_is_run_as_it_is() -> None:
         Here().choose([SAFE], Wish(variant="f" * 7))
 
 
+def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> None:
+    elsewhere = replace(INT8, is_here=False, can_come=False)
+    with pytest.raises(PreconditionError, match="openvino int8: it was made on another machine, which does not share"):
+        Here().choose([SAFE, elsewhere], Wish(variant=elsewhere.digest))
+
+
 def test_a_precision_that_no_variant_has_is_refused_with_the_way_to_get_it() -> None:
-    with pytest.raises(PreconditionError, match="no variant in int4; `panope build` makes one") as caught:
+    with pytest.raises(PreconditionError, match="no variant in int4 here; `panope build` makes one") as caught:
         Here().choose([SAFE, MADE], Wish(precision="int4"))
     assert (caught.value.reason, caught.value.field) == ("no_such_variant", "precision")
 

@@ -11,6 +11,7 @@ from panope_registry.entries import ModelEntry, VariantEntry
 from panope_registry.handlers.choice import choose_variant
 from panope_registry.handlers.requests import DownloadRequest, ask_for_download
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_registry.precisions import is_quantized
 from panope_server.runtime.jobs import JobBoard
 
 #: When a caller that is told to come back should.
@@ -49,12 +50,13 @@ class Downloads:
         self._machine_bytes = machine_bytes
         self._last: dict[str, int] = {}
 
-    async def ensure(self, entry: ModelEntry, variant: str = "", *, wait: bool) -> None:
+    async def ensure(self, entry: ModelEntry, variant: str = "", precision: str = "", *, wait: bool) -> None:
         """Returns when the variant of the model, or any of them, is here.
 
         Args:
             entry: of the model, perhaps a moment old.
             variant: the digest of the one that is wanted; empty when any will do.
+            precision: that is asked for; where it is that of quantized weights, a variant of the repo that has it.
             wait: whether to wait for a download; otherwise the caller is told how far it is.
 
         Raises:
@@ -62,6 +64,7 @@ class Downloads:
             AvailabilityError: it failed a moment ago.
             PreconditionError: no variant fits this machine.
         """
+        variant = variant or _quantized_to(entry, precision)
         if _is_here(entry, variant):
             return
         entry = await self._fresh_entry(entry.name)
@@ -123,18 +126,29 @@ def _is_here(entry: ModelEntry, digest: str) -> bool:
     return not wanted or any(variant.is_here for variant in wanted)
 
 
+def _quantized_to(entry: ModelEntry, precision: str) -> str:
+    """The digest of a variant with such weights, one that is here before others; empty when none can be had."""
+    if not is_quantized(precision):
+        return ""
+    known = (variant for variant in entry.variants if variant.precision == precision)
+    offered = [variant for variant in known if variant.is_here or _comes(entry, variant)]
+    return min(offered, key=lambda variant: (not variant.is_here, variant.digest)).digest if offered else ""
+
+
 def _can_come(entry: ModelEntry, digest: str) -> bool:
-    """A hub has its models; one from another machine's folder comes when that shares it."""
-    return entry.source == "hub" or any(
-        variant.can_come for variant in entry.variants if variant.digest.startswith(digest)
-    )
+    return any(_comes(entry, variant) for variant in entry.variants if variant.digest.startswith(digest))
+
+
+def _comes(entry: ModelEntry, variant: VariantEntry) -> bool:
+    """A hub has its models; what another machine made, or has from a folder, comes when that shares it."""
+    return variant.can_come or (entry.source == "hub" and variant.derived_from is None)
 
 
 def _request(entry: ModelEntry, digest: str) -> DownloadRequest:
-    """What brings the variant; what was made elsewhere of one is made of it again."""
+    """What brings the variant; without a digest the likeliest of the repo."""
     revision = entry.ref or entry.commit
     wanted = next((variant for variant in entry.variants if variant.digest == digest), None)
-    if wanted is None or (wanted.derived_from is not None and not wanted.can_come):
+    if wanted is None:
         return DownloadRequest(entry.name, revision)
     if wanted.derived_from is not None:
         return DownloadRequest(entry.name, revision, variant=digest)

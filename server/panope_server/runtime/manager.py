@@ -178,7 +178,7 @@ class ModelManager:
         target = await self._target(name)
         entry = await self._entry(target.model)
         digest = find_variant(entry, variant).digest if variant else target.variant
-        await self._downloads.ensure(entry, digest, wait=False)
+        await self._downloads.ensure(entry, digest, precision, wait=False)
         await self._runtime(target).load(Wish(backend, precision, digest))
         return self._view(entry)
 

@@ -168,6 +168,8 @@ class _Search:
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
         wish = self._wish
+        if variant.derived_from is not None and not (variant.is_here or variant.can_come):
+            return "it was made on another machine, which does not share it"
         if wish.variant:
             return ""  # it was named: it is run as it is, or the reason is the backends'
         if is_quantized(wish.precision) and variant.precision != wish.precision:
@@ -313,9 +315,9 @@ def _none(entry: ModelEntry, wish: Wish, search: _Search) -> PanopeError:
         return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="does_not_fit")
     if any(refusal.of_memory for refusal in refused):
         return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="does_not_fit")
-    if is_quantized(wish.precision) and not any(v.precision == wish.precision for v in entry.variants):
+    if is_quantized(wish.precision) and not any(v.is_here and v.precision == wish.precision for v in entry.variants):
         return PreconditionError(
-            f"model `{entry.name}` has no variant in {wish.precision}; `panope build` makes one where it can",
+            f"model `{entry.name}` has no variant in {wish.precision} here; `panope build` makes one where it can",
             reason="no_such_variant",
             field="precision",
         )
