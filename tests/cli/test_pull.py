@@ -28,7 +28,7 @@ def test_register_tells_everything_and_fetches_no_weights(cli, hub):
 
 
 def test_pull_brings_a_model_whole_and_verified(cli, hub, tiny):
-    assert f"pulled {MODEL}: 1 file, 1.0 MB" in cli("pull", MODEL).out
+    assert cli("pull", MODEL).out == f"pulled {MODEL}: 1 file, 1.0 MB\n"
 
     sha256 = hashlib.sha256(tiny()["model.safetensors"]).hexdigest()
     blob = cli.home / "store" / "blobs" / "sha256" / sha256[:2] / sha256

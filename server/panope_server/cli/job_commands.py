@@ -97,7 +97,7 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
 
     with job_table(home, config) as (table, _):
         job = table.get(job_id)
-        with Bars(quiet=json or not console.is_terminal) as bars:
+        with Bars(quiet=json) as bars:
             for job in changes(table, job_id):
                 bars.show(job)
                 if json:

@@ -25,7 +25,7 @@ MAX_FINISHED = 8
 
 
 class Bars:
-    """Bars that `show` moves.
+    """Bars that `show` moves; none where nobody watches, as in a pipe.
 
     Args:
         quiet: draws nothing.
@@ -40,7 +40,7 @@ class Bars:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
             console=console,
-            disable=quiet,
+            disable=quiet or not console.is_interactive,
         )
         self._files: dict[tuple[int, str], TaskID] = {}
         self._wholes: dict[int, TaskID] = {}
