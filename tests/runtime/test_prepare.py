@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from sqlalchemy import update
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, InternalError, NotFoundError
+from panope_registry.catalogue import Stores
 from panope_registry.database import Database, open_engine
 from panope_registry.profiles import Profile, Profiles
-from panope_registry.registry import Registry
+from panope_registry.records import blob_location
+from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
 from panope_server.runtime import prepare
 from panope_server.runtime.hardware import Probe
 from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target
+from panope_server.runtime.wish import Wish
 
 MODEL = Target("acme/tiny")
 CARD = Device("torch-cuda", "cuda:0", memory_bytes=1 << 30)
@@ -144,3 +149,50 @@ async def test_measurements_that_cannot_be_read_stop_no_loading(
 ) -> None:
     made = Preparer(Settings(home=str(tmp_path)), registry, Machine(), AwayProfiles(), memory)  # type: ignore[arg-type]
     assert (await made.plan(MODEL)).backend == "torch-cuda"
+
+
+def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
+    """A model of which nothing is here, and of which a shared store has some variants."""
+    variants = (replace(each, is_here=False, can_come=each.digest in shared) for each in entry.variants)
+    return replace(entry, variants=tuple(variants))
+
+
+@pytest.mark.usefixtures("converts")
+async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_of(
+    preparer: Preparer, registry: Registry, memory: DeviceMemory
+) -> None:
+    plan = await preparer.plan(MODEL)
+    memory.give_back(MODEL.key)
+    entry = registry.model(MODEL.model)
+    source, made = entry.variants
+    assert made.digest == plan.variant_digest
+    both = (source.digest, made.digest)
+    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish()) == made.digest
+    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish(backend="cpu")) == ""
+    assert await preparer.worth_bringing(_elsewhere(entry, shared=[source.digest]), Wish()) == ""
+    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish(variant=source.digest)) == source.digest
+    assert await preparer.worth_bringing(entry, Wish()) == "", "something is here"
+
+
+@pytest.mark.usefixtures("converts")
+async def test_what_cannot_be_brought_is_made_again(
+    tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory, converts: list[dict[str, Any]]
+) -> None:
+    asked: list[str] = []
+
+    async def bring(_entry: ModelEntry, variant: VariantEntry) -> None:
+        asked.append(variant.digest)
+        raise AvailabilityError("the shared store does not answer")
+
+    settings = Settings(home=str(tmp_path))
+    made = Preparer(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
+    first = await made.plan(MODEL)
+    with registry._database.change() as connection:
+        (weights,) = [file for file in registry.model(MODEL.model).variants[1].files if file.path == "weights.other"]
+        mine = (blob_location.c.store == registry.store_id) & (blob_location.c.sha256 == weights.sha256)
+        connection.execute(update(blob_location).where(mine).values(store="shared"))
+    registry._stores = Stores(registry.store_id, "shared")
+    again = await made.plan(MODEL)
+    assert asked == [first.variant_digest]
+    assert again.variant_digest == first.variant_digest
+    assert len(converts) == 2

@@ -115,7 +115,9 @@ class ModelManager:
         runtime = self._runtimes.get(model)
         if self._settings.lazy_load and (runtime is None or runtime.state is not ModelState.SERVING):
             target = self._targets.of(model)
-            await self._downloads.ensure(await self._entry(target.model), target.variant, wait=wait)
+            entry = await self._entry(target.model)
+            digest = await self._preparer.worth_bringing(entry, Wish(variant=target.variant))
+            await self._downloads.ensure(entry, digest, wait=wait)
 
     # The directory that the pipeline resolves names with.
 
@@ -178,8 +180,10 @@ class ModelManager:
         target = await self._target(name)
         entry = await self._entry(target.model)
         digest = find_variant(entry, variant).digest if variant else target.variant
-        await self._downloads.ensure(entry, digest, precision, wait=False)
-        await self._runtime(target).load(Wish(backend, precision, digest))
+        wish = Wish(backend, precision, digest)
+        bring = await self._preparer.worth_bringing(entry, wish)
+        await self._downloads.ensure(entry, bring, precision, wait=False)
+        await self._runtime(target).load(wish)
         return self._view(entry)
 
     async def unload(self, name: str) -> ModelView:

@@ -101,6 +101,21 @@ class Preparer:
         profiles = await self._measured(entry)
         return await choose(entry, partial(self._facts, entry), machine, wish, profiles, settings.workers.instances)
 
+    async def worth_bringing(self, entry: ModelEntry, wish: Wish) -> str:
+        """The digest of the one variant to download, where nothing is here; empty leaves it to what pulls prefer.
+
+        Of what another server has made and shares, the best to run here comes instead of what it was made of.
+        """
+        shared = [variant for variant in entry.variants if variant.derived_from is not None and variant.can_come]
+        if wish.variant or not shared or any(variant.is_here for variant in entry.variants):
+            return wish.variant
+        obtainable = tuple(variant for variant in entry.variants if variant.can_come)
+        try:
+            best = (await self.choose(replace(entry, variants=obtainable), wish)).ways[0]
+        except PanopeError:  # loading tells it
+            return ""
+        return best.variant.digest if best.conversion is None and best.variant in shared else ""
+
     async def _measured(self, entry: ModelEntry) -> Sequence[Profile]:
         """What was measured of the model; nothing while the database is away, which stops no loading."""
         try:

@@ -38,6 +38,7 @@ def _vectors(server: Any) -> np.ndarray | None:
 
 
 @pytest.mark.slow  # two servers start, and one converts
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
     servers: Any, database_url: str, s3_endpoint: str, bucket: str, registry: Registry
@@ -77,6 +78,10 @@ def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
 
     second.wait(answered, WAIT_SECONDS, "an answer")
     assert np.array_equal(answers[0], made)
+    there = Registry.open(database_url, second.home)
+    here = {variant.digest: variant.is_here for variant in there.model(second.model).variants}
+    there.close()
+    assert here == {came.digest: False, converted.digest: True}, "what it was made of came too"
     assert "convert_start" in _events(first)
     assert "convert_start" not in _events(second)
     assert {job.status.value for job in jobs.list()} == {"succeeded"}
