@@ -24,7 +24,7 @@ class Share:
         self._tell = tell
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
-        """Brings what is not there yet; ends between two files."""
+        """Brings what is not there yet."""
         digest = context.job.payload["variant"]
         started = time.monotonic()
         shared = self._sharing.push(

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from panope_registry.disk import OnBytes
 from panope_registry.download.stream import Stream
 
 
@@ -35,10 +36,11 @@ class RemoteStore(Protocol):
     def has(self, sha256: str) -> bool:
         """Whether a blob is there, whole."""
 
-    def put(self, sha256: str, file: Path) -> bool:
+    def put(self, sha256: str, file: Path, on_bytes: OnBytes = lambda _size: None) -> bool:
         """Brings a blob there; False when it was there already.
 
-        It is hashed on its way and appears whole or not at all.
+        It is hashed on its way and appears whole or not at all. `on_bytes` is called with what was just read; what it
+        raises ends the upload.
 
         Raises:
             DataLossError: the file is not what its name says; nothing was changed there.

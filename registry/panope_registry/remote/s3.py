@@ -23,7 +23,7 @@ from panope_backends.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from panope_registry.disk import BLOCK_BYTES
+from panope_registry.disk import BLOCK_BYTES, OnBytes
 from panope_registry.remote.place import DEFAULT_REGION, RemotePlace, no_driver
 from panope_registry.remote.remote import RemoteBlob
 
@@ -84,7 +84,7 @@ class S3Store:
             return False
         return True
 
-    def put(self, sha256: str, file: Path) -> bool:
+    def put(self, sha256: str, file: Path, on_bytes: OnBytes = lambda _size: None) -> bool:
         """Brings a blob there; False when it was there already. As `RemoteStore.put`."""
         import obstore
         from obstore.exceptions import AlreadyExistsError
@@ -96,10 +96,12 @@ class S3Store:
             with _translated():
                 if size <= ONE_REQUEST_BYTES:
                     # Of several machines that bring it at once, one does.
-                    obstore.put(self._bucket, self._key(sha256), b"".join(_hashed(file, sha256)), mode="create")
+                    obstore.put(
+                        self._bucket, self._key(sha256), b"".join(_hashed(file, sha256, on_bytes)), mode="create"
+                    )
                 else:
                     part = max(PART_BYTES, -(-size // MAX_PARTS))
-                    obstore.put(self._bucket, self._key(sha256), _hashed(file, sha256), chunk_size=part)
+                    obstore.put(self._bucket, self._key(sha256), _hashed(file, sha256, on_bytes), chunk_size=part)
         except AlreadyExistsError:
             return False
         return True
@@ -175,12 +177,13 @@ def _open(bucket: str, endpoint: str, options: Mapping[str, str], max_retries: i
     )
 
 
-def _hashed(file: Path, sha256: str) -> Iterator[bytes]:
+def _hashed(file: Path, sha256: str, on_bytes: OnBytes) -> Iterator[bytes]:
     """The file's bytes; raises before the end when they are not what they should be, and so ends the upload."""
     digest = hashlib.sha256()
     with file.open("rb") as reading:
         while block := reading.read(BLOCK_BYTES):
             digest.update(block)
+            on_bytes(len(block))
             yield block
     if digest.hexdigest() != sha256:
         raise DataLossError("a file of the store is damaged: its bytes do not match their sha256")

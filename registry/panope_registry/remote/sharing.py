@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Exists, exists, select
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry import recording
 from panope_registry.database import Database
+from panope_registry.disk import OnBytes
 from panope_registry.download.wanted import Progress, Stop
 from panope_registry.records import blob, blob_location, variant, variant_file
 from panope_registry.remote.remote import RemoteStore
@@ -56,8 +57,8 @@ class Sharing:
 
         Args:
             variant_digest: of the variant.
-            progress: called with the bytes that are there and the bytes in all, before each file and at the end.
-            stop: asked before each file; what it raises ends the push.
+            progress: called with the bytes that are there and the bytes in all, as they go.
+            stop: asked often; what it raises ends the push.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -71,21 +72,27 @@ class Sharing:
         if len(here) < len(files):
             raise PreconditionError("the model's files are not here: download it first", reason="not_downloaded")
         sent = []
-        done = 0
+        gone = 0
         total = sum(files.values())
+
+        def read(size: int) -> None:
+            nonlocal gone
+            stop()
+            gone += size
+            progress(min(gone, total), total)  # of one that another machine brings meanwhile all bytes count twice
+
         for sha256 in sorted(files):
             stop()
-            progress(done, total)
-            if self._put(sha256):
+            if self._put(sha256, read):
                 sent.append(sha256)
-            done += files[sha256]
-        progress(done, total)
+            else:
+                read(files[sha256])
         return Shared(tuple(sent), sum(files[sha256] for sha256 in sent))
 
-    def _put(self, sha256: str) -> bool:
+    def _put(self, sha256: str, on_bytes: OnBytes) -> bool:
         """Whether it had to be sent; recorded at once, so that nobody sends it again."""
         try:
-            sent = self._remote.put(sha256, self._store.blob_path(sha256))
+            sent = self._remote.put(sha256, self._store.blob_path(sha256), on_bytes)
         except FileNotFoundError:
             raise PreconditionError("a file of the model went away", reason="not_downloaded") from None
         with self._database.change() as connection:

@@ -155,6 +155,30 @@ def test_an_object_that_the_bucket_lost_is_told_and_brought_there_again(
     pull(other_machine, "v/m", remote)
 
 
+def test_a_push_tells_how_far_it_is_and_ends_within_a_file(
+    registry: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+) -> None:
+    class StoppedError(Exception):
+        """Told by the job."""
+
+    told: list[tuple[int, int]] = []
+    asked = 0
+
+    def stop() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 4:  # before the second file, and within it
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        sharing(registry, remote).push(variant.digest, lambda *now: told.append(now), stop)
+    assert len(list(remote.list())) == 1
+    sharing(registry, remote).push(variant.digest, lambda *now: told.append(now))
+    size = sum({file.sha256: file.size_bytes for file in variant.files}.values())
+    assert told[-1] == (size, size)
+    assert sharing(registry, remote).unshared() == []
+
+
 def test_a_shared_store_that_is_away_changes_nothing(
     registry: Registry, away: S3Store, sharing: See, variant: VariantEntry
 ) -> None:
