@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import BinaryIO, Protocol
@@ -43,6 +43,13 @@ _log = structlog.get_logger("panope.jobs")
 TICK_SECONDS = 1.0
 """Between two renewals of each job's lease, unless that is short."""
 
+GRACE_SECONDS = 10.0
+BRIEF_GRACE_SECONDS = 2.0
+"""How long jobs may take to end when this process or a command at a terminal does; a host that stalls takes longer."""
+
+BRIEF_LEASE_SECONDS = 10.0
+"""The longest lease of a command at a terminal: whoever kills it and gives it again waits so long for it to go on."""
+
 
 class Counts(Protocol):
     """Counts what is downloaded."""
@@ -60,7 +67,7 @@ def work(
     *,
     concurrency: int = 0,
     counts: Counts | None = None,
-    is_lasting: bool = True,
+    only: Collection[int] | None = None,
 ) -> None:
     """Runs jobs until `stop` is set; what runs then is left at a safe point, for another worker.
 
@@ -69,14 +76,14 @@ def work(
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
         counts: told what is downloaded.
-        is_lasting: whether this process stays, and so looks after the store beside its jobs; one that does not tells
-            its user of failed jobs in another way than by its log.
+        only: the jobs to run, by id, of a process that goes when they are done, and tells its user of failures in another
+            way than by its log; None for every job, of one that stays and looks after the store beside.
 
     Raises:
         PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
     """
     counts = counts or DownloadCounts()
-    tell = partial(_tell, counts, "error" if is_lasting else "info")
+    tell = partial(_tell, counts, "error" if only is None else "info")
     registry = open_registry(settings, tell)
     database = Database(open_engine(settings.registry_url))
     try:
@@ -93,18 +100,23 @@ def work(
             scratch=settings.home_path / "scratch",
             shared=SharedFirst(remote, registry.record_not_shared, _shared_store_away) if remote else None,
         )
+        lease_seconds = settings.jobs.lease_seconds
+        if only is not None:
+            lease_seconds = min(lease_seconds, BRIEF_LEASE_SECONDS)
         runner = Runner(
             jobs,
             handlers,
             owner=owner_name(),
             concurrency=concurrency or max(1, settings.job_workers),
-            lease_seconds=settings.jobs.lease_seconds,
-            tick_seconds=min(TICK_SECONDS, settings.jobs.lease_seconds / 4),
+            lease_seconds=lease_seconds,
+            grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
+            tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
             store=registry.store_id,
             retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
+            only=only,
         )
         _log.info("job_worker_started", owner=owner_name())
-        with upkeep(settings, database, jobs, remote, tell, owner_name(), stop) if is_lasting else nullcontext():
+        with upkeep(settings, database, jobs, remote, tell, owner_name(), stop) if only is None else nullcontext():
             runner.run(stop)
         _log.info("job_worker_stopped")
     finally:

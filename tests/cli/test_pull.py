@@ -61,16 +61,12 @@ def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
     hub.add("acme/large", sharded(tiny, count=3, megabytes=8))
     hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 20, seconds=0.2)
     process = cli.start("pull", "acme/large")
-    downloads = cli.home / "store" / "downloads"
-    deadline = time.monotonic() + 30
-    while sum(part.stat().st_size > 2 << 20 for part in downloads.glob("*.part")) < 3:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    wait_for_bytes(cli, process, files=3, size=2 << 20)
     process.send_signal(end)
     out, err = process.communicate(timeout=30)
     assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL), out + err
     assert "Traceback" not in err
+    downloads = cli.home / "store" / "downloads"
     arrived = {part.stem: part.stat().st_size for part in downloads.glob("*.part")}
     assert len(arrived) == 3
     hub.clear_faults()
@@ -85,6 +81,15 @@ def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
     assert {sha256: begun[sha256] for sha256 in arrived} == {
         sha256: f"bytes={size}-" for sha256, size in arrived.items()
     }, "not a byte that had arrived was fetched again"
+
+
+def wait_for_bytes(cli, process, *, files, size):
+    """Until so much of so many files has arrived."""
+    deadline = time.monotonic() + 30
+    while sum(part.stat().st_size >= size for part in (cli.home / "store" / "downloads").glob("*.part")) < files:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 def sharded(tiny, *, count, megabytes):
@@ -119,12 +124,30 @@ def end_leases(cli):
 )
 def test_what_cannot_be_pulled_ends_in_a_sentence(cli, arguments, sentence, code):
     result = cli("pull", *arguments, code=code)
-    assert sentence in result.err.replace("\n", " ")
+    assert sentence in result.err
+    assert result.err.count("\n") == 1, "a sentence, and nothing beside it"
 
 
-def test_a_gated_repo_is_told_as_such(cli, hub, tiny):
+def test_a_gated_repo_is_told_with_the_page_of_its_terms(cli, hub, tiny):
     hub.add("acme/gated", tiny(seed=3), gated=True)
-    assert "gated" in cli("pull", "acme/gated", code=1).err
+    told = cli("pull", "acme/gated", code=1).err
+    assert f"the repo is gated: accept its terms at {hub.endpoint}/acme/gated," in told
+    assert told.count("\n") == 1
+
+
+def test_a_pull_does_not_go_on_with_others_that_were_interrupted(cli, hub, tiny):
+    hub.add("acme/other", tiny(seed=5))
+    hub.fault("stall", bytes=1 << 17, match="model.safetensors", on="cdn", times=None)
+    process = cli.start("pull", "acme/other")
+    wait_for_bytes(cli, process, files=1, size=1 << 17)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=15)
+    assert process.returncode == 130, "though the hub stalls"
+    hub.clear_faults()
+    cli("pull", MODEL)
+    status = {(job["kind"], job["payload"]["model"]): job["status"] for job in cli("jobs", "list", "--json").json}
+    assert status["artifact_download", MODEL] == "succeeded"
+    assert status["artifact_download", "acme/other"] in ("queued", "running"), "free at once, or when its lease ends"
 
 
 def test_a_vendor_that_is_not_allowed_is_refused_before_anything_is_asked(cli, hub):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 
+from panope_registry.download.threads import Threads
 from panope_registry.download.ticker import Clock, Ticker
 from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason
 from panope_registry.store import Blob
@@ -23,7 +24,7 @@ def fetch_in_parallel(
     """
     together = _Together(requests, progress, stop, clock)
     largest_first = sorted(range(len(requests)), key=lambda place: -requests[place].wanted.size_bytes)
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="download") as pool:
+    with Threads(concurrency, "download") as pool:
         futures = {
             place: pool.submit(fetch, requests[place], together.progress_of(place), together.stop)
             for place in largest_first

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +19,7 @@ from itertools import islice
 from panope_backends.errors import AvailabilityError
 from panope_registry.download.patience import RETRYABLE
 from panope_registry.download.stream import OpenAt, Stream
+from panope_registry.download.threads import Threads
 
 SEGMENT_BYTES = 8 << 20
 """Of one request."""
@@ -55,7 +55,7 @@ def in_segments(
             if first.start != start or first.total_bytes != size:
                 yield first
                 return
-            with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool:
+            with Threads(connections, "segment") as pool:
                 stream = _InOrder(
                     start,
                     size,
@@ -72,7 +72,7 @@ def in_segments(
                     yield stream
                 finally:
                     stream.ended.set()
-                    pool.shutdown(cancel_futures=True)
+                    pool.cancel()
 
     return open_at
 
@@ -90,7 +90,7 @@ class _InOrder:
     open_part: OpenPart
     first: Stream
     no_parts: threading.Event
-    pool: ThreadPoolExecutor
+    pool: Threads
     ended: threading.Event = field(default_factory=threading.Event)
 
     def chunks(self) -> Iterator[bytes]:

@@ -60,6 +60,7 @@ class Claims:
         lease_seconds: float,
         backoff: Backoff,
         store: str | None = None,
+        only: Collection[int] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -70,7 +71,7 @@ class Claims:
         # On SQLite looking first leaves the one writer's lock to those who have something to write.
         self._looks_first = database.engine.dialect.name == "sqlite"
         server_time = clock is database_clock and not self._looks_first
-        self._statements = Statements(self._lease, server_time=server_time)
+        self._statements = Statements(self._lease, server_time=server_time, only=only)
         self._server_time = server_time
 
     def claim(self, kinds: Collection[str]) -> Claim | None:

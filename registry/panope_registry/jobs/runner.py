@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,7 @@ class Runner:
         backoff: Backoff | None = None,
         store: str | None = None,
         retention: Retention | None = None,
+        only: Collection[int] | None = None,
     ) -> None:
         """Takes no job yet.
 
@@ -76,6 +77,7 @@ class Runner:
             backoff: how long jobs wait after an attempt that failed.
             store: the id of the store that its handlers write to; it takes jobs for that one and for any.
             retention: how long jobs are remembered that have ended; by default 30 days, and 10,000 of them.
+            only: the jobs to take, by id; None for all that it has handlers for.
         """
         self._jobs = jobs
         self._handlers = dict(handlers)
@@ -92,6 +94,7 @@ class Runner:
             lease_seconds=lease_seconds,
             backoff=backoff or Backoff(),
             store=store,
+            only=only,
         )
         self._pruning = Pruning(jobs.database, jobs.clock, retention or Retention())
         self._prune_at = time.monotonic() + _FIRST_PRUNE_SECONDS

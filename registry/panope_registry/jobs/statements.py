@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -54,12 +54,13 @@ class Statements:
     Unless the server's own time counts, all need `moment`, and `claim` needs `until`, when its lease ends.
     """
 
-    def __init__(self, lease: timedelta, *, server_time: bool) -> None:
+    def __init__(self, lease: timedelta, *, server_time: bool, only: Collection[int] | None = None) -> None:
         """Makes them.
 
         Args:
             lease: how long a claim lasts.
             server_time: whether the statements ask the server's clock, which saves a question of its own.
+            only: the jobs to take, by id; None for all.
         """
         moment: ColumnElement[object] = bindparam("moment", type_=UtcDateTime())
         until: ColumnElement[object] = bindparam("until", type_=UtcDateTime())
@@ -72,6 +73,8 @@ class Statements:
             & _candidate.c.kind.in_(bindparam("kinds", expanding=True))
             & (_candidate.c.store.is_(None) | (_candidate.c.store == bindparam("for_store", type_=Text())))
         )
+        if only is not None:
+            due &= _candidate.c.id.in_(list(only))
         first = (
             select(_candidate.c.id)
             .where(due)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from rich.console import Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -32,6 +34,7 @@ class Bars:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self._words = Progress(SpinnerColumn(), TextColumn("{task.description}", markup=False))
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}", markup=False),
@@ -39,15 +42,16 @@ class Bars:
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_interactive,
         )
+        self._live = Live(Group(self._progress, self._words), console=console, refresh_per_second=10)
+        self._quiet = quiet or not console.is_interactive
         self._files: dict[tuple[int, str], TaskID] = {}
         self._wholes: dict[int, TaskID] = {}
         self._notes: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if not self._quiet:
+            self._live.start()
         return self
 
     def __exit__(
@@ -57,7 +61,7 @@ class Bars:
 
     def stop(self) -> None:
         """Leaves the bars as they are."""
-        self._progress.stop()
+        self._live.stop()
 
     def show(self, job: JobEntry) -> None:
         """Draws how far a job is: the files at hand and all together, or what it waits for."""
@@ -67,14 +71,14 @@ class Bars:
         if note:
             self._note(job, note)
         elif job.id in self._notes:
-            self._progress.remove_task(self._notes.pop(job.id))
+            self._words.remove_task(self._notes.pop(job.id))
 
     def _note(self, job: JobEntry, note: str) -> None:
         bar = self._notes.get(job.id)
         if bar is None:
-            self._notes[job.id] = self._progress.add_task(note, total=None)
+            self._notes[job.id] = self._words.add_task(note, total=None)
         else:
-            self._progress.update(bar, description=note)
+            self._words.update(bar, description=note)
 
     def _show_files(self, job: JobEntry) -> None:
         self._show_whole(job)

@@ -1,10 +1,10 @@
-"""Commands that bring models from a hub. They run their jobs themselves, beside the workers of a server if one runs."""
+"""Commands that bring models from a hub. They run their own jobs, beside the workers of a server if one runs."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,7 +104,7 @@ def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> J
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars
 
-    with _working(settings) as failure, Bars(quiet=quiet) as bars:
+    with _working(settings, _family(jobs, job)) as failure, Bars(quiet=quiet) as bars:
         try:
             job = _followed(jobs, job, bars, failure)
             wished = [_followed(jobs, jobs.get(each), bars, failure) for each in job.result.get("quantize_jobs", ())]
@@ -136,6 +136,11 @@ def _followed(jobs: Jobs, job: JobEntry, bars: Bars, failure: list[PanopeError])
         pause.wait(LOOK_SECONDS)
 
 
+def _family(jobs: Jobs, job: JobEntry) -> set[int]:
+    """The job and all that must succeed before it: others, such as an older pull that was interrupted, have to wait."""
+    return {job.id}.union(*(_family(jobs, jobs.get(needed)) for needed in job.depends_on))
+
+
 def _cause(jobs: Jobs, job: JobEntry) -> JobEntry:
     """Of the jobs that had to succeed first, the one that did not."""
     from panope_registry.jobs import JobStatus
@@ -150,8 +155,8 @@ def _interrupted(job: JobEntry) -> None:
 
 
 @contextlib.contextmanager
-def _working(settings: Settings) -> Iterator[list[PanopeError]]:
-    """Runs jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
+def _working(settings: Settings, ids: Collection[int]) -> Iterator[list[PanopeError]]:
+    """Runs these jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
     from panope_server.job_worker import work
     from panope_server.observability.logging import configure_logging
 
@@ -161,7 +166,7 @@ def _working(settings: Settings) -> Iterator[list[PanopeError]]:
 
     def run() -> None:
         try:
-            work(settings, stop, is_lasting=False)
+            work(settings, stop, only=ids)
         except PanopeError as error:
             failure.append(error)
 

@@ -284,3 +284,10 @@ def test_handlers_ask_for_further_work(jobs: Jobs) -> None:
         done = ended(jobs, jobs.enqueue("parent", {}).id)
         assert ended(jobs, done.result["last"]).result == {"n": 2}
     assert jobs.get(done.result["child"]).parent_id == done.id
+
+
+def test_a_runner_of_certain_jobs_leaves_the_others(jobs: Jobs) -> None:
+    other, mine = jobs.enqueue("k", {}, priority=9), jobs.enqueue("k", {})
+    with running(jobs, {"k": lambda _: {}}, only=[mine.id]):
+        assert ended(jobs, mine.id).status is JobStatus.SUCCEEDED
+    assert jobs.get(other.id).status is JobStatus.QUEUED
