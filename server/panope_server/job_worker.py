@@ -76,8 +76,8 @@ def work(
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
         counts: told what is downloaded.
-        only: the jobs to run, by id, of a process that goes when they are done, and tells its user of failures in another
-            way than by its log; None for every job, of one that stays and looks after the store beside.
+        only: the jobs to run, by id, of a process that goes when they are done, and tells its user of failures in
+            another way than by its log; None for every job, of one that stays and looks after the store beside.
 
     Raises:
         PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
