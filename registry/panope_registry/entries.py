@@ -64,7 +64,7 @@ class VariantEntry:
 
     Attributes:
         digest: names its content for ever, 64 hexadecimal digits.
-        format: `safetensors`, `onnx`, `openvino` or `gguf`.
+        format: `safetensors`, `onnx`, `openvino`, `gguf` or `pytorch`.
         precision: of most weights, such as `fp32`; empty when unknown.
         size_bytes: of all files.
         parameter_count: 0 when unknown.
@@ -102,7 +102,7 @@ class RepoFileEntry:
     Attributes:
         path: in the repo.
         sha256: None while unknown, as for what is not kept here.
-        kind: `weights`, `config`, `tokenizer`, `document`, `unsafe`, `code` or `other`.
+        kind: `weights`, `config`, `tokenizer`, `document`, `unsafe`, `code`, `granted_code` or `other`.
         is_here: whether its bytes are in this store.
         git_sha1: as the hub lists it; None for a folder's.
         hash_source: `declared` by the source or `computed` here; empty without a sha256.

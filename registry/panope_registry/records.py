@@ -95,7 +95,7 @@ repo_file = Table(
     Column("id", Identifier, primary_key=True),
     Column("revision_id", ForeignKey("revision.id", ondelete="CASCADE"), nullable=False),
     Column("path", Name, nullable=False, doc="relative, with /"),
-    Column("kind", Text, nullable=False, doc="weights, config, tokenizer, document, unsafe, code or other"),
+    Column("kind", Text, nullable=False, doc="what it is for, a `FileKind`"),
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", ForeignKey("blob.sha256"), index=True, doc="null while unknown, as for what is not imported"),
     # What the source's listing says; all null for a folder.
@@ -153,7 +153,7 @@ variant = Table(
     metadata,
     Column("id", Identifier, primary_key=True),
     Column("digest", Text, nullable=False, unique=True, doc="sha256 of the manifest"),
-    Column("format", Text, nullable=False, doc="safetensors, onnx, openvino or gguf"),
+    Column("format", Text, nullable=False, doc="safetensors, onnx, openvino, gguf or pytorch"),
     Column("precision", Text, nullable=False, doc="of most weights, such as fp32; '' when unknown"),
     Column("size_bytes", BigInteger, nullable=False, doc="of all its files"),
     Column("parameter_count", BigInteger, nullable=False, doc="0 when unknown"),

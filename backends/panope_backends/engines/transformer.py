@@ -16,8 +16,9 @@ import importlib.util
 import inspect
 import io
 import pickle
-import sys
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def load_transformer(
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    with _quiet(transformers), _own_code(model) as trusted:
+    with _quiet(transformers), _own_code(model) as code:
         try:
             module, report = transformers.AutoModel.from_pretrained(
                 folder,
@@ -80,11 +81,13 @@ def load_transformer(
                 use_safetensors=model.format != "pytorch",
                 weights_only=True,  # torch reads pickles as data: nothing that they name is called
                 local_files_only=True,
-                trust_remote_code=trusted,
+                trust_remote_code=bool(code),
                 output_loading_info=True,
             )
         except (OSError, ValueError, RuntimeError, KeyError, ImportError, pickle.UnpicklingError) as error:
             raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
+        if code:  # which may import more of itself while it runs
+            weakref.finalize(module, shutil.rmtree, code, ignore_errors=True)
     # transformers fills missing weights with random numbers; only the pooler may be absent, which is not run.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
     if missing:
@@ -126,20 +129,21 @@ def _needs_own_code(model: ModelFacts) -> bool:
 
 
 @contextlib.contextmanager
-def _own_code(model: ModelFacts) -> Iterator[bool]:
-    """Whether transformers may run Python files of the model's folder; it copies them first, to a place of ours."""
+def _own_code(model: ModelFacts) -> Iterator[str]:
+    """A folder of this process's own for the Python that transformers copies and runs; empty when it may run none."""
     if not _needs_own_code(model):
-        yield False
+        yield ""
         return
     cache: Any = importlib.import_module("transformers.dynamic_module_utils")
-    with tempfile.TemporaryDirectory(prefix="panope-code-") as folder:
-        usual, cache.HF_MODULES_CACHE = cache.HF_MODULES_CACHE, folder
-        try:
-            yield True
-        finally:
-            cache.HF_MODULES_CACHE = usual
-            with contextlib.suppress(ValueError):
-                sys.path.remove(folder)
+    folder = tempfile.mkdtemp(prefix="panope-code-")
+    usual, cache.HF_MODULES_CACHE = cache.HF_MODULES_CACHE, folder
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        cache.HF_MODULES_CACHE = usual
 
 
 @contextlib.contextmanager

@@ -31,8 +31,9 @@ Path({canary!r}).write_text("ran")
 
 class OwnModel(BertModel):
     def forward(self, *args, **kwargs):
+        from .later_own import SEVEN
         found = super().forward(*args, **kwargs)
-        found.last_hidden_state = found.last_hidden_state * 0 + 7
+        found.last_hidden_state = found.last_hidden_state * 0 + SEVEN
         return found
 """
 
@@ -77,6 +78,7 @@ def own_code(tmp_path: Path, safe: Path, canary: Path) -> Path:
     config |= {"architectures": ["OwnModel"], "auto_map": {"AutoModel": "modeling_own.OwnModel"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "modeling_own.py").write_text(MODELING.format(canary=str(canary)))
+    (folder / "later_own.py").write_text("SEVEN = 7")
     return folder
 
 
