@@ -72,6 +72,7 @@ class Fake(
         failures: what the next unary calls fail with, in order; then they succeed.
         requests: every unary request, in order.
         hold: while cleared, unary calls wait for it after `started` was released once for each.
+        job_looks: after so many requests every job has failed.
         cancelled: set when a call was cancelled while it ran.
     """
 
@@ -84,6 +85,7 @@ class Fake(
     started: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     health: HealthServicer = field(default_factory=HealthServicer)
+    job_looks: int = 1_000
 
     def __post_init__(self) -> None:
         self.hold.set()
@@ -223,7 +225,11 @@ class Fake(
 
     async def GetJob(self, request: job_pb.GetJobRequest, context: Context) -> job_pb.GetJobResponse:
         await self._enter(request, context)
-        return job_pb.GetJobResponse(job=job_pb.Job(id=request.id, status=job_pb.Job.STATUS_RUNNING))
+        job = job_pb.Job(id=request.id, status=job_pb.Job.STATUS_RUNNING)
+        if len(self.requests) >= self.job_looks:
+            job.status = job_pb.Job.STATUS_FAILED
+            job.finish_time.GetCurrentTime()
+        return job_pb.GetJobResponse(job=job)
 
     async def CancelJob(self, request: job_pb.CancelJobRequest, context: Context) -> job_pb.CancelJobResponse:
         await self._enter(request, context)

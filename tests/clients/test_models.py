@@ -126,3 +126,20 @@ async def test_a_variant_is_built_pinned_and_unpinned_and_a_model_deleted(client
         "openvino",
         "int8",
     )
+
+
+async def test_waiting_for_a_job_ends_with_it_however_it_ended(
+    connect: Callable[..., Any], server: Any, fake: Any, clock: Any
+) -> None:
+    fake.job_looks = 4
+    job = await connect(clock=clock).wait_job(7)
+    assert (job.id, job.status, len(fake.requests)) == (7, Job.STATUS_FAILED, 4)
+    assert clock.slept == [0.5, 0.5, 0.5]
+
+
+async def test_waiting_for_a_job_that_goes_on_ends_in_time(
+    connect: Callable[..., Any], server: Any, clock: Any
+) -> None:
+    with pytest.raises(DeadlineError, match=r"job 7 did not end within 1.2 seconds"):
+        await connect(clock=clock).wait_job(7, timeout=1.2)
+    assert sum(clock.slept) == pytest.approx(1.2)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc.aio
@@ -14,7 +15,9 @@ from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Model
 from panope.v1.registry_service_pb2 import Device
-from panope_client.registry_calls import LOAD_TIMEOUT
+from panope_client.errors import not_ended
+from panope_client.registry_calls import JOB_PAUSE, LOAD_TIMEOUT
+from panope_client.retry import Retries
 
 if TYPE_CHECKING:  # the stubs' types for asyncio, which the program knows by no name of their own
     from panope.v1.job_service_pb2_grpc import JobServiceAsyncStub
@@ -29,6 +32,8 @@ class AsyncRegistryCalls:
 
     _registry: RegistryServiceAsyncStub
     _jobs: JobServiceAsyncStub
+    _retries: Retries
+    _sleep: Callable[[float], Awaitable[None]]
 
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Answer], request: Request, timeout: float | None
@@ -146,6 +151,16 @@ class AsyncRegistryCalls:
     async def job(self, job_id: int, *, timeout: float | None = None) -> Job:
         """As `Client.job`."""
         return (await self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout)).job
+
+    async def wait_job(self, job_id: int, timeout: float = math.inf) -> Job:
+        """As `Client.wait_job`."""
+        clock = self._retries.clock
+        end = clock() + timeout
+        while not (job := await self.job(job_id)).HasField("finish_time"):
+            if clock() >= end:
+                raise not_ended(job_id, timeout)
+            await self._sleep(min(JOB_PAUSE, end - clock()))
+        return job
 
     async def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
         """As `Client.cancel_job`."""

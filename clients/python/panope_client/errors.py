@@ -134,6 +134,12 @@ def not_ready(model: str, timeout: float) -> DeadlineError:
     return DeadlineError(message, code=grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
+def not_ended(job_id: int, timeout: float) -> DeadlineError:
+    """Makes the error of a wait for a job's end that was in vain."""
+    message = f"job {job_id} did not end within {timeout:g} seconds"
+    return DeadlineError(message, code=grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
 def _read_details(data: bytes) -> tuple[str, str, float | None]:
     """Reads reason, field and seconds to wait from a serialised `google.rpc.Status`."""
     reason, field, retry_after = "", "", None

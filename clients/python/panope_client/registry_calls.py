@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -14,6 +15,8 @@ from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.model_pb2 import Model
 from panope.v1.registry_service_pb2 import Device
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
+from panope_client.errors import not_ended
+from panope_client.retry import Retries
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -21,12 +24,17 @@ Answer = TypeVar("Answer")
 #: Loading may convert a model first.
 LOAD_TIMEOUT = 600.0
 
+#: Seconds between two looks at a job; workers tell how far it is once a second.
+JOB_PAUSE = 0.5
+
 
 class RegistryCalls:
     """The calls of `Client` on models, their variants and jobs."""
 
     _registry: RegistryServiceStub
     _jobs: JobServiceStub
+    _retries: Retries
+    _sleep: Callable[[float], None]
 
     def _call(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Answer], request: Request, timeout: float | None
@@ -187,6 +195,20 @@ class RegistryCalls:
     def job(self, job_id: int, *, timeout: float | None = None) -> Job:
         """Tells how far a job is."""
         return self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout).job
+
+    def wait_job(self, job_id: int, timeout: float = math.inf) -> Job:
+        """Returns a job as soon as it has ended, well or badly: its `status` and `error` tell.
+
+        Raises:
+            DeadlineError: it does not end within `timeout` seconds; it goes on.
+        """
+        clock = self._retries.clock
+        end = clock() + timeout
+        while not (job := self.job(job_id)).HasField("finish_time"):
+            if clock() >= end:
+                raise not_ended(job_id, timeout)
+            self._sleep(min(JOB_PAUSE, end - clock()))
+        return job
 
     def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
         """Asks a job to end; what it has downloaded is kept."""
