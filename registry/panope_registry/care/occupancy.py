@@ -39,7 +39,8 @@ def measure(store: Store) -> Occupancy:
     quarantine = _size_of(store.quarantine, seen)
     trash = _size_of(store.trash, seen)
     views = _size_of(store.views, seen)
-    _size_of(store.promises, seen)  # notes of who is here at this moment, which are nobody's files
+    for note in (store.promises, store.folder / "id"):
+        _size_of(note, seen)  # of who is here, and nobody's file
     everything = _size_of(store.folder, seen)  # what is left: staging folders and partial downloads
     return Occupancy(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
 

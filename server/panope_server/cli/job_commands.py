@@ -156,8 +156,8 @@ def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:
 
 
 def subject_of(job: JobEntry) -> str:
-    """What a job is about: the model's name."""
-    name = job.payload.get("model", "")
+    """What a job is about: the model's name, or the first digits of a variant's digest."""
+    name = job.payload.get("model") or str(job.payload.get("variant", ""))[:12]
     return name if isinstance(name, str) and name else "-"
 
 
