@@ -1,7 +1,8 @@
 """Imports a folder and dies at a chosen step: `kill_program.py URL HOME FOLDER`.
 
 Reads step numbers on stdin, one a line. For each it forks a process that kills itself, as `kill -9` does, at that step
-of an import, and prints `killed` or `finished`. Steps are calls that change a disk and statements sent to the database.
+of an import, and prints `killed` or `finished`. Steps are statements sent to the database, commits and,
+with SQLite, calls that change a disk; these are the same with PostgreSQL, where each step takes four times as long.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Steps:
 
 def run(last_step: int, url: str, home: Path, folder: Path) -> None:
     steps = Steps(last_step)
-    for name in DISK_CALLS:
+    for name in () if url.startswith("postgresql") else DISK_CALLS:
         setattr(os, name, steps.before(getattr(os, name)))
     for moment in ("before_cursor_execute", "commit"):
         event.listen(Engine, moment, steps.step)

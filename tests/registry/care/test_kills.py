@@ -77,7 +77,7 @@ def test_an_eviction_killed_at_any_step_leaves_a_variant_whole_or_not_here(
             registry.materialize(kept.digest)
             if not killed:
                 break
-    assert len(outcomes) > 15, "the steps were not counted"
+    assert len(outcomes) > 10, "the steps were not counted"
     assert outcomes == sorted(outcomes, reverse=True)
     assert set(outcomes) == {"whole", "gone"}
 
