@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from panope_registry.database import Database, open_engine
-from panope_registry.jobs import JobContext, Jobs, Runner
+from panope_registry.jobs import Backoff, JobContext, Jobs, Runner
 
 TICK = 0.01
 
@@ -36,8 +36,15 @@ def run(url: str, log: str, stop: threading.Event, *, concurrency: int = 1, leas
         return {"pid": os.getpid()}
 
     database = Database(open_engine(url))
-    options = {"tick_seconds": TICK, "concurrency": concurrency, "lease_seconds": lease_seconds}
-    Runner(Jobs(database), {"work": work}, owner=str(os.getpid()), **options).run(stop)  # type: ignore[arg-type] # one dict for both kinds
+    Runner(
+        Jobs(database),
+        {"work": work},
+        owner=str(os.getpid()),
+        concurrency=concurrency,
+        lease_seconds=lease_seconds,
+        tick_seconds=TICK,
+        backoff=Backoff(base_seconds=0.1),
+    ).run(stop)
     database.close()
 
 

@@ -84,7 +84,7 @@ def test_runners_of_several_processes_share_the_work_and_outlive_one_of_them(
     log = tmp_path / "log"
     jobs = Jobs(database)
     ids = [jobs.enqueue("work", {"seconds": 0.01}).id for _ in range(80)]
-    programs = [_serve(database_url, log, 5) for _ in range(3)]
+    programs = [_serve(database_url, log, 4) for _ in range(3)]
     victim = programs[0]
     try:
         _wait(lambda: sum(pid == victim.pid for pid, _ in _begun(log)) >= 5)

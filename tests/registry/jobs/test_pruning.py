@@ -12,12 +12,18 @@ from panope_backends.errors import NotFoundError, PanopeError, PreconditionError
 from panope_registry.jobs import JobProgress, Jobs, JobStatus, Retention, Runner
 from panope_registry.jobs.backoff import DEFECT
 from panope_registry.jobs.claims import Claims
-from panope_registry.jobs.pruning import BATCH, Pruning
+from panope_registry.jobs.pruning import Pruning
 
+BATCH = 10
 DAY = 86_400.0
 WEEK = Retention(days=7, count=0)
 
 Prune = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panope_registry.jobs.pruning.BATCH", BATCH)
 
 
 @pytest.fixture
@@ -115,7 +121,7 @@ def test_a_failed_job_that_is_kept_can_be_tried_again_with_what_it_needs(
 
 
 def test_many_go_in_small_transactions(jobs: Jobs, clock: Any, prune: Prune) -> None:
-    count = BATCH + 20
+    count = 2 * BATCH + 5
     first = jobs.enqueue("k", {}).id
     for _ in range(count - 1):
         jobs.enqueue("k", {}, parent_id=first)
