@@ -52,7 +52,11 @@ def test_it_tells_the_installed_backends_devices_and_converters(run_program: Any
         assert "fp32" in device.precisions
         assert ended.report["backends"][backend]
     (made, *_) = ended.report["conversions"]["openvino"]
-    assert (made["source_formats"], made["format"], made["precision"]) == (["safetensors"], "openvino", "fp32")
+    assert (made["source_formats"], made["format"], made["precision"]) == (
+        ["safetensors", "pytorch"],
+        "openvino",
+        "fp32",
+    )
     assert made["engine_version"]
     assert made["automatic"]
 

@@ -56,7 +56,7 @@ def test_the_same_folder_comes_back_without_hashing(
     registry: Registry, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = registry.materialize(digest)
-    monkeypatch.setattr(store_module, "hash_file", lambda _: pytest.fail("hashed again"))
+    monkeypatch.setattr(store_module, "hash_file", lambda *_: pytest.fail("hashed again"))
     assert registry.materialize(digest) == view
 
 
@@ -105,7 +105,7 @@ def test_a_truncated_blob_is_refused_without_hashing(
     path = _blob(home, model, "model.safetensors")
     path.chmod(0o644)
     os.truncate(path, 10)
-    monkeypatch.setattr(store_module, "hash_file", lambda _: pytest.fail("hashed"))
+    monkeypatch.setattr(store_module, "hash_file", lambda *_: pytest.fail("hashed"))
     with pytest.raises(DataLossError, match="damaged"):
         registry.materialize(digest)
 
@@ -116,7 +116,7 @@ def test_a_touched_blob_is_hashed_once_and_used(
     os.utime(_blob(home, model, "model.safetensors"))
     hashed: list[Path] = []
     hash_file = store_module.hash_file
-    monkeypatch.setattr(store_module, "hash_file", lambda path: hashed.append(path) or hash_file(path))
+    monkeypatch.setattr(store_module, "hash_file", lambda path, *_: hashed.append(path) or hash_file(path))
     registry.materialize(digest)
     registry.materialize(digest)
     assert len(hashed) == 1
@@ -129,7 +129,7 @@ def test_a_good_blob_that_arrives_while_the_damaged_one_is_hashed_stays(
     good = path.read_bytes()
     _flip_last_byte(path)
 
-    def replaced_meanwhile(hashed: Path) -> str:
+    def replaced_meanwhile(hashed: Path, *_: object) -> str:
         path.with_suffix(".new").write_bytes(good)
         path.with_suffix(".new").replace(hashed)
         return "not the hash"
