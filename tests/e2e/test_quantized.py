@@ -1,0 +1,34 @@
+"""Variants made here are served: over gRPC, by the worker program, on the real MiniLM."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panope_client import Client
+
+DEMO = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest.mark.slow
+def test_the_variant_that_was_quantized_answers_like_the_original(
+    servers, converted_home: Path, golden_texts, golden_vectors, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(converted_home, home, symlinks=True)
+    command = [sys.executable, "-m", "panope_server", "build", DEMO, "--home", str(home), "--json"]
+    wish = ["--format", "openvino", "--precision", "int8"]
+    built = subprocess.run([*command, *wish], capture_output=True, text=True, check=True, timeout=110)
+    variant = json.loads(built.stdout)["variant"]
+
+    server = servers.start("--precision", "int8", "--load", DEMO, home=home, envoy=False)
+    assert variant in json.dumps(server.admin("/status").json), "it is the one that runs"
+    with Client(server.grpc_address) as client:
+        vectors = client.embed_many(golden_texts, DEMO).vectors
+    cosines = (vectors * golden_vectors).sum(axis=1)
+    assert 0.99 <= cosines.min() < 0.9999, "int8, and neither another model nor the original"
