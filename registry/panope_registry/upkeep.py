@@ -22,6 +22,9 @@ from panope_registry.remote import Sharing
 from panope_registry.store import Store
 
 ROUND_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+"""Between two looks for what is to be hashed, when nothing was."""
+
 SHARE_AGAIN_AFTER = timedelta(minutes=10)
 """A variant that could not be shared is tried again then."""
 
@@ -83,6 +86,7 @@ class Upkeep:
         self._due: dict[Callable[[], object], float] = {}
         self._failing: dict[Callable[[], object], str] = {}
         self._stop = threading.Event()
+        self._scrub_pause = ROUND_SECONDS
 
     def run(self, stop: threading.Event) -> None:
         """Goes on until `stop` is set; an absent database is waited for."""
@@ -148,11 +152,12 @@ class Upkeep:
         if self._habits.scrub_bytes_per_second == 0:
             return
         with suppress(_StoppingError):
-            while not stop.wait(ROUND_SECONDS):
+            while not stop.wait(self._scrub_pause):
                 self._try(self._scrub)
 
     def _scrub(self) -> None:
         checked = self._care.scrub(self._habits.scrub_age, self._pace)
+        self._scrub_pause = IDLE_SECONDS if checked is None else ROUND_SECONDS
         if checked is not None and (checked.is_damaged or checked.is_missing):
             facts = {"artifact_id": checked.sha256, "size_bytes": checked.size_bytes}
             if checked.is_damaged:
