@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,7 +23,12 @@ from panope_registry.download.stream import OpenAt, Stream
 from panope_registry.download.threads import Threads
 
 SEGMENT_BYTES = 8 << 20
-"""Of one request."""
+"""The longest."""
+
+SEGMENT_SECONDS = 2.0
+"""So long the first connection would take for one that is not the longest."""
+
+LOOK_SECONDS = 0.1
 
 FAST_BYTES_PER_SECOND = 100e6
 """Of one connection; with more, one is enough (docs/decisions/0406)."""
@@ -94,26 +100,37 @@ class _InOrder:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def chunks(self) -> Iterator[bytes]:
-        """The first bytes as they come, then each segment when it is whole, while others are on their way."""
+        """The first bytes as they come, then each segment when it is whole, while others are on their way.
+
+        Empty ones while nothing is whole, so that whoever reads them may end.
+        """
         began, next_place = time.monotonic(), self.start + self.alone
         yield from self._pieces(self.start, next_place, self.first)
-        if self.alone / max(time.monotonic() - began, 1e-6) > self.fast_bytes_per_second:
+        speed = self.alone / max(time.monotonic() - began, 1e-6)
+        if speed > self.fast_bytes_per_second:
             yield from self._pieces(next_place, self.total_bytes)
             return
-        places = iter(range(next_place, self.total_bytes, self.segment_bytes))
-        coming = deque(self.pool.submit(self._whole, place) for place in islice(places, self.connections))
+        size = self._segment_size(speed)
+        places = iter(range(next_place, self.total_bytes, size))
+        coming = deque(self.pool.submit(self._whole, place, size) for place in islice(places, self.connections))
         while coming:
+            while not wait([coming[0]], LOOK_SECONDS).done:
+                yield b""
             body, problem = coming.popleft().result()
-            coming.extend(self.pool.submit(self._whole, place) for place in islice(places, 1))
+            coming.extend(self.pool.submit(self._whole, place, size) for place in islice(places, 1))
             yield body
             if problem is not None:
                 raise problem
 
-    def _whole(self, place: int) -> tuple[bytes, AvailabilityError | None]:
+    def _segment_size(self, speed: float) -> int:
+        """On a slow link smaller ones, so that what is told of the progress does not stand still for long."""
+        return min(self.segment_bytes, max(1, self.segment_bytes // 16, int(speed * SEGMENT_SECONDS)))
+
+    def _whole(self, place: int, size: int) -> tuple[bytes, AvailabilityError | None]:
         """A segment; or its beginning, and why there is no more."""
         body = bytearray()
         try:
-            for piece in self._pieces(place, min(place + self.segment_bytes, self.total_bytes)):
+            for piece in self._pieces(place, min(place + size, self.total_bytes)):
                 body += piece
         except AvailabilityError as error:
             return bytes(body), error

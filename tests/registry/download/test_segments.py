@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -115,6 +117,20 @@ def test_a_stop_ends_every_connection(offer: Any, store: Store) -> None:
             lambda: StopReason.CANCEL if told else None,
         )
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("segment")]
+
+
+def test_a_stop_does_not_wait_for_a_segment(offer: Any, store: Store) -> None:
+    file = offer(size=3 * MIB)
+    file.hub.fault("trickle", bytes=SEGMENT // 64, seconds=0.1, on="cdn", times=None)
+    asked: list[float] = []
+
+    def stop() -> StopReason | None:
+        asked.append(time.monotonic())
+        return StopReason.CANCEL if len(asked) > 40 else None
+
+    with pytest.raises(DownloadStopped):
+        Downloader(store, free_space_floor_bytes=0).fetch(file.wanted, opener(file), stop=stop)
+    assert max(later - earlier for earlier, later in pairwise(asked)) < 1.0
 
 
 class Scripted:
