@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -104,13 +104,9 @@ def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> J
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars
 
-    with _working(settings, _family(jobs, job)) as failure, Bars(quiet=quiet) as bars:
-        try:
-            job = _followed(jobs, job, bars, failure)
-            wished = [_followed(jobs, jobs.get(each), bars, failure) for each in job.result.get("quantize_jobs", ())]
-        except KeyboardInterrupt:
-            bars.stop()
-            _interrupted(job)
+    with Bars(quiet=quiet) as bars:
+        (job,) = _run(settings, jobs, [job], bars)
+        wished = _run(settings, jobs, [jobs.get(each) for each in job.result.get("quantize_jobs", ())], bars)
     if job.status is JobStatus.CANCELLED:
         fail(f"job {job.id} was cancelled; what it has downloaded is kept")
     if job.status is JobStatus.FAILED:
@@ -119,6 +115,18 @@ def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> J
         if each.status is not JobStatus.SUCCEEDED:
             fail(f"{job.payload['model']} {each.payload['precision']}: {each.error_message or 'cancelled'}")
     return job
+
+
+def _run(settings: Settings, jobs: Jobs, asked: Sequence[JobEntry], bars: Bars) -> list[JobEntry]:
+    """The jobs at their end, run here and drawn."""
+    if not asked:
+        return []
+    with _working(settings, set().union(*(_family(jobs, job) for job in asked))) as failure:
+        try:
+            return [_followed(jobs, job, bars, failure) for job in asked]
+        except KeyboardInterrupt:
+            bars.stop()
+            _interrupted(asked[0])
 
 
 def _followed(jobs: Jobs, job: JobEntry, bars: Bars, failure: list[PanopeError]) -> JobEntry:
@@ -149,7 +157,7 @@ def _cause(jobs: Jobs, job: JobEntry) -> JobEntry:
     return next((each for each in needed if each.status is not JobStatus.SUCCEEDED), job)
 
 
-def _interrupted(job: JobEntry) -> None:
+def _interrupted(job: JobEntry) -> NoReturn:
     console.print(f"\nstopped; the same command, or `panope worker`, goes on with job {job.id} where it was")
     raise SystemExit(INTERRUPTED)
 
