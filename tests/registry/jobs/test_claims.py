@@ -57,6 +57,17 @@ def test_a_claimed_job_runs_and_is_nobody_elses(jobs: Jobs, make_claims: Callabl
     assert claim.job.started_at is not None
 
 
+def test_a_claim_tells_what_its_job_needs_and_not_what_others_need(jobs: Jobs, claims: Claims) -> None:
+    first, second = jobs.enqueue("k", {}), jobs.enqueue("k", {})
+    third = jobs.enqueue("k", {}, depends_on=[first.id, second.id])
+    told = []
+    for _ in range(3):
+        claim = _claim(claims)
+        told.append(claim.job.depends_on)
+        assert claims.succeed(claim, {}, JobProgress())
+    assert told == [(), (), third.depends_on]
+
+
 def test_claims_of_many_threads_take_each_job_once(jobs: Jobs, make_claims: Callable[..., Claims]) -> None:
     ids = {jobs.enqueue("k", {}).id for _ in range(60)}
     taken: list[int] = []
