@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
+from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
 from panope_registry import catalogue, listing, recording
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Quota
 from panope_registry.care.room import StoreRoom
-from panope_registry.catalogue import StoredVariant, Stores
+from panope_registry.catalogue import Stores
+from panope_registry.conversions import ConversionKey, Conversions
 from panope_registry.database import Database, open_engine, sqlite_file
-from panope_registry.disk import disk_errors
 from panope_registry.entries import (
     EVERY_MODEL,
     FileEntry,
@@ -26,8 +26,7 @@ from panope_registry.entries import (
 from panope_registry.folder import FolderFile, list_folder
 from panope_registry.grants import NO_GRANTS, Grants
 from panope_registry.handlers.events import Event, ignore
-from panope_registry.importer import ImportedRevision, Progress, add_files, ingest_files
-from panope_registry.manifest import Manifest, ManifestFile, Origin
+from panope_registry.importer import ImportedRevision, Progress, ingest_files
 from panope_registry.names import parse_model_name, shown
 from panope_registry.schema import migrate
 from panope_registry.sources.source import Source
@@ -35,7 +34,7 @@ from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
 from panope_registry.sync import sync_repo
 from panope_registry.targets import Wishes, check_targets
 from panope_registry.understand import Evidence
-from panope_registry.views import lay_out
+from panope_registry.variant_files import VariantFiles, no_variant
 
 if TYPE_CHECKING:
     from panope_backends.api import ModelFacts  # brings numpy, which listing models does not need
@@ -73,6 +72,8 @@ class Registry:
         self._stores = Stores(store.id, shared)
         self._verify = verify
         self._room = StoreRoom(StoreCare(database, store, quota=quota), store)
+        self._files = VariantFiles(database, store, self._stores, verify)
+        self._conversions = Conversions(database, store, self._stores, self._room, self._files)
         self._grants = grants
         self._tell = tell
 
@@ -263,9 +264,7 @@ class Registry:
         Raises:
             NotFoundError: there is no such variant.
         """
-        self._stored(variant_digest)
-        with self._database.read() as connection:
-            return listing.find_wanted(connection, variant_digest, self._store.id, self._stores.shared)
+        return self._files.wanted(variant_digest)
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
         """Makes blobs usable that a download has put into the store, verified."""
@@ -320,7 +319,7 @@ class Registry:
         with self._database.read() as connection:
             facts = catalogue.find_facts(connection, variant_digest)
         if facts is None:
-            raise _no_variant()
+            raise no_variant()
         grants = self._grants.of(facts.name)
         return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config, grants)
 
@@ -332,15 +331,7 @@ class Registry:
             PreconditionError: a file is still to be downloaded (`not_downloaded`).
             DataLossError: a file is damaged or missing; a damaged one was put away.
         """
-        stored = self._stored(variant_digest)
-        if stored.absent and (wanted := self.wanted(variant_digest)):
-            raise _not_downloaded(wanted)
-        hashed = self._verified(stored)
-        if hashed:
-            with self._database.write() as connection:
-                recording.record_hashed(connection, hashed, self._store.id)
-        with disk_errors("the model's folder"):
-            return lay_out(self._store, variant_digest, stored.files)
+        return self._files.lay_out(variant_digest)
 
     def converted(
         self,
@@ -351,15 +342,7 @@ class Registry:
         engine_version: str,
     ) -> VariantEntry | None:
         """What a variant was converted into before, if it was, by this version of the engine."""
-        with self._database.read() as connection:
-            return catalogue.find_conversion(
-                connection,
-                self._stores,
-                source_digest,
-                format=format,
-                precision=precision,
-                engine_version=engine_version,
-            )
+        return self._conversions.find(source_digest, ConversionKey(format, precision, engine_version))
 
     def add_converted(
         self,
@@ -390,32 +373,9 @@ class Registry:
             PreconditionError: another machine has made the same, with other bytes (`made_elsewhere`).
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
-        source = self._stored(source_digest)
-        made = list(list_folder(folder))
-        size = sum(file.size_bytes for file in made)
-        with (
-            self._store.staging() as staging,
-            self._room.promise_bytes(size, what="the conversion", keep=[source_digest]) as promise,
-        ):
-            blobs = add_files(self._store, made, staging, promise)
-            files = {file.path: file for file in source.files if file.component != "weights"}
-            for path, blob in blobs.items():
-                part = files[path].component if path in files else "weights"
-                files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
-            origin = Origin(source_digest, backend, engine_version)
-            manifest = Manifest(format, precision, source.parameter_count, tuple(files.values()), origin)
-            key = {"format": format, "precision": precision, "engine_version": engine_version}
-            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                known = catalogue.find_conversion(connection, self._stores, source_digest, **key)
-                if known is not None and known.is_here:
-                    return known
-                if known is not None and known.digest != manifest.digest:
-                    recording.delete_lost_variant(connection, known.digest)
-                recording.record_blobs(connection, blobs.values(), self._store.id)
-                recording.record_variant(connection, manifest, derived_from_id=source.id)
-                added = catalogue.find_conversion(connection, self._stores, source_digest, **key)
-        assert added is not None
-        return added
+        return self._conversions.add(
+            source_digest, folder, backend=backend, key=ConversionKey(format, precision, engine_version)
+        )
 
     def change_token(self) -> int:
         """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
@@ -435,49 +395,6 @@ class Registry:
             return False
         return True
 
-    def _stored(self, digest: str) -> StoredVariant:
-        with self._database.read() as connection:
-            stored = catalogue.find_variant(connection, digest, self._store.id)
-        if stored is None:
-            raise _no_variant()
-        return stored
-
-    def _verified(self, stored: StoredVariant) -> Mapping[str, str]:
-        """sha256 -> fingerprint of the blobs that had to be hashed."""
-        hashed: dict[str, str] = {}
-        for file in stored.files:
-            known = hashed.get(file.sha256) or stored.fingerprints.get(file.sha256, "")
-            try:
-                fingerprint = self._store.verify(file.sha256, file.size_bytes, known, self._verify)
-            except BlobError as error:
-                raise self._lost(file.path, error) from None
-            if fingerprint is not None:
-                hashed[file.sha256] = fingerprint
-        return hashed
-
-    def _lost(self, path: str, error: BlobError) -> DataLossError:
-        if error.missing:
-            # No change for those who follow: they would try again, find it missing again, and so on.
-            with self._database.write() as connection:
-                recording.record_missing(connection, error.sha256, self._store.id)
-        else:
-            with self._database.change() as connection:
-                recording.record_damaged(connection, error.sha256, self._store.id)
-        what = "is missing from the store" if error.missing else "is damaged: its bytes do not match their sha256"
-        return DataLossError(f"file `{shown(path)}` of this model {what}; import or pull the model again")
-
-
-def _not_downloaded(wanted: Sequence[WantedFile]) -> PreconditionError:
-    size = sum(file.size_bytes for file in wanted)
-    return PreconditionError(
-        f"{len(wanted)} files of this model ({size} bytes) are not here; download them first",
-        reason="not_downloaded",
-    )
-
 
 def _no_model(name: str) -> NotFoundError:
     return NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")
-
-
-def _no_variant() -> NotFoundError:
-    return NotFoundError("there is no such variant", reason="variant_not_found")
