@@ -1,0 +1,29 @@
+"""Settings: one `panope.toml`, overridden by `PANOPE_…` variables, overridden by command-line flags.
+
+A setting `http_port` is the variable `PANOPE_HTTP_PORT` and the flag `--http-port`; a setting of a section, such as
+`limits.max_texts`, is `PANOPE_LIMITS_MAX_TEXTS`. An unknown key is an error that names the nearest known one.
+docs/configuration.md is generated from this package.
+"""
+
+from panope_server.config.loading import SettingsError, load_settings
+from panope_server.config.sections import (
+    Grants,
+    InferenceLogSettings,
+    JobSettings,
+    Limits,
+    Workers,
+)
+from panope_server.config.settings import Setting, Settings, settings_of
+
+__all__ = [
+    "Grants",
+    "InferenceLogSettings",
+    "JobSettings",
+    "Limits",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "Workers",
+    "load_settings",
+    "settings_of",
+]

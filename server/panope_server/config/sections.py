@@ -1,0 +1,170 @@
+"""The sections of `panope.toml`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from panope_server.config.sizes import parse_size
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one request may ask, and how much may wait."""
+
+    max_texts: Annotated[int, Meta(ge=1, description="Texts, or token sequences, in one request.")] = 2048
+    max_text_bytes: Annotated[int, Meta(ge=1, description="UTF-8 bytes of one text.")] = 1 << 20
+    max_message_bytes: Annotated[
+        int, Meta(ge=1 << 16, description="Bytes of one request, gRPC message or HTTP body.")
+    ] = 16 << 20
+    max_queue_texts: Annotated[
+        int, Meta(ge=1, description="Texts that may wait for one model; past it calls fail with RESOURCE_EXHAUSTED.")
+    ] = 8192
+    max_queue_bytes: Annotated[
+        int, Meta(ge=1, description="Bytes of texts and tensors that may wait for one model.")
+    ] = 256 << 20
+    default_timeout_seconds: Annotated[
+        float, Meta(gt=0, description="The time of a call whose caller set no deadline.")
+    ] = 60.0
+
+
+class Workers(Struct, frozen=True, forbid_unknown_fields=True):
+    """The worker processes, one for each model instance."""
+
+    instances: Annotated[int, Meta(ge=1, le=64, description="Instances of each model.")] = 1
+    max_batch_tokens: Annotated[int, Meta(ge=1, description="Tokens, padding included, that run as one batch.")] = 16384
+    max_batch_size: Annotated[int, Meta(ge=1, description="Texts that run as one batch.")] = 32
+    batch_wait_ms: Annotated[
+        float, Meta(ge=0, le=1000, description="How long an idle device waits for a fuller batch.")
+    ] = 0.0
+    window_texts: Annotated[
+        int,
+        Meta(ge=1, description="Texts that one instance holds at a time; the rest wait in the server's queue."),
+    ] = 512
+    start_timeout_seconds: Annotated[float, Meta(gt=0, description="The time to load a model.")] = 300.0
+    hang_timeout_seconds: Annotated[
+        float, Meta(gt=0, description="A worker whose one batch runs longer is killed and started again.")
+    ] = 120.0
+    drain_timeout_seconds: Annotated[
+        float, Meta(gt=0, description="The time for running work to end when a model is unloaded or the server stops.")
+    ] = 30.0
+    python: Annotated[str, Meta(description="The Python interpreter of workers; empty for the server's own.")] = ""
+
+
+class Hub(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where models are registered and pulled from. Its token is the variable `HF_TOKEN`, which no file holds."""
+
+    endpoint: Annotated[
+        str, Meta(pattern="^https?://", description="The hub: Hugging Face's, or one that speaks as it.")
+    ] = "https://huggingface.co"
+    vendors: Annotated[
+        tuple[str, ...], Meta(description="The vendors whose models may be registered; empty for every vendor.")
+    ] = ()
+    free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
+    parallel_downloads: Annotated[
+        int, Meta(ge=1, le=32, description="Connections to the hub at once, each for one file or a part of it.")
+    ] = 4
+
+
+class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What this machine's store may take, and how its files are checked."""
+
+    max_bytes: Annotated[
+        str | int,
+        Meta(
+            description="Bytes that the store may take, as a number or such as `200GB` or `1.5TiB`; 0 for no limit. "
+            "What was used least recently, and can be had again, makes room."
+        ),
+    ] = 0
+    verify: Annotated[
+        str,
+        Meta(
+            pattern="^(always|changed|never)$",
+            description="When a file is hashed again before a model opens it: always, when its size, place or time of "
+            "change is another than at the last hash, or never.",
+        ),
+    ] = "changed"
+
+    scrub_bytes_per_second: Annotated[
+        str | int,
+        Meta(
+            description="How fast files that were not hashed for 30 days are hashed again, to find damage; 0 for never."
+        ),
+    ] = "20MB"
+    remote: Annotated[
+        str,
+        Meta(
+            pattern="^(s3://[^/]+(/.*)?)?$",
+            description="A bucket that several servers share, as `s3://BUCKET/PREFIX`: what is downloaded or made here "
+            "goes there, and what is there is not downloaded or made again. Its credentials are AWS's own variables.",
+        ),
+    ] = ""
+    remote_endpoint: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="A server other than AWS that speaks S3, such as `http://minio:9000`.",
+        ),
+    ] = ""
+    remote_region: Annotated[str, Meta(description="The region of the bucket.")] = "us-east-1"
+
+    def __post_init__(self) -> None:
+        parse_size(self.max_bytes, "max_bytes")
+        parse_size(self.scrub_bytes_per_second, "scrub_bytes_per_second")
+
+    @property
+    def scrub_speed(self) -> int:
+        """`scrub_bytes_per_second` as a number."""
+        return parse_size(self.scrub_bytes_per_second, "scrub_bytes_per_second")
+
+    @property
+    def max_size(self) -> int | None:
+        """`max_bytes` as a number; None for no limit."""
+        return parse_size(self.max_bytes, "max_bytes") or None
+
+
+Granted = Annotated[str, Meta(pattern=r"^[^/*]+/([^/*]+|\*)$")]
+
+
+class Grants(Struct, frozen=True, forbid_unknown_fields=True):
+    """What single models may do that no other may: names as VENDOR/NAME, or VENDOR/* for all of a vendor's."""
+
+    pickles: Annotated[
+        tuple[Granted, ...],
+        Meta(
+            description="Models whose weights may be PyTorch's pickles, which are read as data: nothing in them runs."
+        ),
+    ] = ()
+    remote_code: Annotated[
+        tuple[Granted, ...],
+        Meta(description="Models whose own Python files may run, in their worker."),
+    ] = ()
+
+
+class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a job goes to another worker, and how long those that have ended are remembered."""
+
+    lease_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="A job whose worker says nothing for so long goes to another.")
+    ] = 30.0
+    keep_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36500,
+            description="Days after its end that a job is kept, or as long as a job that refers to it; 0 for ever.",
+        ),
+    ] = 30.0
+    keep_count: Annotated[
+        int, Meta(ge=0, description="Of the jobs that have ended, so many of the newest are kept; 0 for all.")
+    ] = 10_000
+
+
+class InferenceLogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sample of calls that is kept in the registry's table `inference_log`: names, times and sizes, never texts."""
+
+    sample: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="The part of the calls, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
+    ] = None
+    keep_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30

@@ -1,0 +1,142 @@
+"""All settings, and each as the documentation and the flags see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from panope_server.config.sections import (
+    Grants,
+    Hub,
+    InferenceLogSettings,
+    JobSettings,
+    Limits,
+    StoreSettings,
+    Workers,
+)
+
+PREFIX = "PANOPE_"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings."""
+
+    home: Annotated[str, Meta(description="The folder of the registry, the store and the logs.")] = "~/.panope"
+    host: Annotated[
+        str, Meta(description="The address to listen on. Only loopback unless `allow_unauthenticated` is set.")
+    ] = "127.0.0.1"
+    http_port: Annotated[Port, Meta(description="REST, by Envoy; it carries gRPC and gRPC-Web too.")] = 8000
+    grpc_port: Annotated[Port, Meta(description="gRPC.")] = 8001
+    admin_port: Annotated[Port, Meta(description="Metrics, health and status.")] = 8002
+    envoy: Annotated[bool, Meta(description="Whether to start Envoy.")] = True
+    allow_unauthenticated: Annotated[
+        bool, Meta(description="Whether other machines may call this server, which asks for no key.")
+    ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins whose web pages may call, such as `https://app.example.org`; `*` for every page."),
+    ] = ()
+    database_url: Annotated[str, Meta(description="The registry's database; empty for SQLite in `home`.")] = ""
+    load: Annotated[
+        tuple[str, ...],
+        Meta(description="Models or aliases to load at start, or as soon as they are there; `/ready` waits for them."),
+    ] = ()
+    model_folders: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders whose models are imported when the server starts: models' own, Triton's model "
+            "repositories. A job worker does it, so `job_workers` must not be 0."
+        ),
+    ] = ()
+    lazy_load: Annotated[bool, Meta(description="Whether the first call to a model loads it.")] = True
+    default_model: Annotated[
+        str,
+        Meta(description="The model of a call that names none; empty for the only one of the task, if there is one."),
+    ] = ""
+    backend: Annotated[str, Meta(description="The backend to use; empty lets Panope choose for each model.")] = ""
+    precision: Annotated[
+        str,
+        Meta(description="The precision to compute in, or of quantized weights; empty lets Panope choose."),
+    ] = ""
+    job_workers: Annotated[
+        int,
+        Meta(
+            ge=0, le=64, description="Jobs (syncs, downloads) that this server runs at a time; 0 leaves them to others."
+        ),
+    ] = 1
+    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="The least level logged.")] = (
+        "info"
+    )
+    log_format: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|json|console)$",
+            description="json, console (columns for people), or auto: console at a terminal, json otherwise.",
+        ),
+    ] = "auto"
+    log_calls: Annotated[bool, Meta(description="Whether each call is logged in a line of its own.")] = True
+    log_files: Annotated[
+        int,
+        Meta(ge=0, le=100, description="How many files of each log are kept in `logs/` of the home; 0 writes none."),
+    ] = 0
+    log_file_bytes: Annotated[int, Meta(ge=1 << 16, description="The size at which a log goes on in a new file.")] = (
+        64 << 20
+    )
+    limits: Limits = Limits()
+    workers: Workers = Workers()
+    hub: Hub = Hub()
+    store: StoreSettings = StoreSettings()
+    grants: Grants = Grants()
+    jobs: JobSettings = JobSettings()
+    inference_log: InferenceLogSettings = InferenceLogSettings()
+
+    @property
+    def home_path(self) -> Path:
+        """`home`, absolute, with `~` resolved."""
+        return Path(self.home).expanduser().absolute()
+
+    @property
+    def registry_url(self) -> str:
+        """The database's URL as SQLAlchemy writes it."""
+        return self.database_url or f"sqlite:///{self.home_path / 'registry.sqlite3'}"
+
+
+class Setting(Struct, frozen=True):
+    """One setting as the documentation and the flags see it."""
+
+    key: tuple[str, ...]
+    type: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable's name."""
+        return PREFIX + "_".join(self.key).upper()
+
+    @property
+    def dotted(self) -> str:
+        """The key as TOML's dotted form."""
+        return ".".join(self.key)
+
+
+def settings_of(kind: type[Struct] = Settings, prefix: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """Every setting, sections flattened, in the order of their definition."""
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            yield from settings_of(hint, (*prefix, field.name))
+            continue
+        description = ""
+        if get_origin(hint) is Annotated:
+            plain, *metas = get_args(hint)
+            hint = plain
+            description = " ".join(meta.description for meta in metas if meta.description)
+        yield Setting((*prefix, field.name), hint, field.default, description)
