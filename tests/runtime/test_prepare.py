@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from sqlalchemy import update
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, InternalError, NotFoundError
-from panope_registry.catalogue import Stores
 from panope_registry.database import Database, open_engine
 from panope_registry.profiles import Profile, Profiles
 from panope_registry.records import blob_location
@@ -24,6 +24,7 @@ from panope_server.config import Settings
 from panope_server.runtime import prepare
 from panope_server.runtime.hardware import Probe
 from panope_server.runtime.memory import DeviceMemory
+from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target
 from panope_server.runtime.wish import Wish
@@ -184,15 +185,18 @@ async def test_what_cannot_be_brought_is_made_again(
         asked.append(variant.digest)
         raise AvailabilityError("the shared store does not answer")
 
-    settings = Settings(home=str(tmp_path))
-    made = Preparer(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
-    first = await made.plan(MODEL)
+    async def planned(registry: Registry) -> LoadPlan:
+        settings = Settings(home=str(tmp_path))
+        preparer = Preparer(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
+        return await preparer.plan(MODEL)
+
+    first = await planned(registry)
     with registry._database.change() as connection:
         (weights,) = [file for file in registry.model(MODEL.model).variants[1].files if file.path == "weights.other"]
         mine = (blob_location.c.store == registry.store_id) & (blob_location.c.sha256 == weights.sha256)
         connection.execute(update(blob_location).where(mine).values(store="shared"))
-    registry._stores = Stores(registry.store_id, "shared")
-    again = await made.plan(MODEL)
+    with closing(Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", tmp_path, shared="shared")) as sharing:
+        again = await planned(sharing)
     assert asked == [first.variant_digest]
     assert again.variant_digest == first.variant_digest
     assert len(converts) == 2

@@ -23,33 +23,41 @@ def fetch_in_parallel(
         the blobs in the order of the requests.
     """
     together = _Together(requests, progress, stop, clock)
+
+    def fetched(place: int) -> Blob:
+        try:
+            return fetch(requests[place], together.progress_of(place), together.stop)
+        except BaseException as error:
+            together.end(error)  # before this thread takes the next file
+            raise
+
     largest_first = sorted(range(len(requests)), key=lambda place: -requests[place].wanted.size_bytes)
     with Threads(concurrency, "download") as pool:
-        futures = {
-            place: pool.submit(fetch, requests[place], together.progress_of(place), together.stop)
-            for place in largest_first
-        }
+        futures = {place: pool.submit(fetched, place) for place in largest_first}
         try:
-            finished, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-            failures = [error for future in finished if (error := future.exception())]
+            wait(futures.values(), return_when=FIRST_EXCEPTION)
         except BaseException:  # such as the user's Ctrl-C: the pool waits for its threads, which are to end
             together.end()
             raise
-        if failures:
-            together.end(failures[0])
-            raise failures[0]
+        if together.failure is not None:
+            raise together.failure
     together.finish()
     return [futures[place].result() for place in range(len(requests))]
 
 
 class _Together:
-    """Adds up the progress of several, and asks for all of them whether to go on; one call at a time."""
+    """Adds up the progress of several, and asks for all of them whether to go on; one call at a time.
+
+    Attributes:
+        failure: of the first that failed; None when none has.
+    """
 
     def __init__(self, requests: Sequence[Request], progress: Progress, stop: Stop, clock: Clock) -> None:
         self._requests = requests
         self._stop = stop
         self._lock = threading.Lock()
         self._ended: StopReason | None = None
+        self.failure: BaseException | None = None
         self._done = [0] * len(requests)
         self._all_done = 0
         total = sum(request.wanted.size_bytes for request in requests)
@@ -73,9 +81,14 @@ class _Together:
             return self._ended or self._stop()
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Ends those that still run; what has arrived of them is kept, unless it was to be discarded."""
+        """Ends those that still run; what has arrived of them is kept, unless it was to be discarded.
+
+        The first failure counts: those after it are its consequences.
+        """
         with self._lock:
-            self._ended = failure.reason if isinstance(failure, DownloadStopped) else StopReason.CANCEL
+            if self._ended is None:
+                self._ended = failure.reason if isinstance(failure, DownloadStopped) else StopReason.CANCEL
+                self.failure = failure
 
     def finish(self) -> None:
         """Tells that everything is here."""
