@@ -250,7 +250,7 @@ def test_a_handler_that_does_not_stop_is_left_behind_with_its_lease(jobs: Jobs) 
 def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothing(
     jobs: Jobs, database: Database
 ) -> None:
-    began = threading.Event()
+    began, heard = threading.Event(), threading.Event()
     told: list[Interrupted] = []
 
     def first(context: JobContext) -> Mapping[str, Any]:
@@ -261,6 +261,7 @@ def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothin
             context.wait(WAIT_SECONDS)
         except Interrupted as interruption:
             told.append(interruption)
+            heard.set()
         return {"by": "the first"}
 
     with running(jobs, {"k": first}):
@@ -270,6 +271,7 @@ def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothin
             gone = {"status": "queued", "lease_until": None, "lease_owner": ""}
             connection.execute(update(job_table).where(job_table.c.id == entry.id).values(gone))
         assert ended(jobs, entry.id).result == {"by": "the second"}
+        assert heard.wait(WAIT_SECONDS)
     assert [type(interruption) for interruption in told] == [LeaseLost]
 
 
