@@ -22,6 +22,9 @@ from typing import Any
 import psutil
 import pytest
 
+# Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 START_SECONDS = 100
 

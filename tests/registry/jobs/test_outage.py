@@ -22,6 +22,7 @@ WAIT_SECONDS = 60
 def test_the_runner_goes_on_when_the_database_is_back(
     cable: tuple[Any, str], seconds: float, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, "panope_registry.jobs.runner")
     line, url = cable
     began, go_on = threading.Event(), threading.Event()
 
