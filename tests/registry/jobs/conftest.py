@@ -79,6 +79,7 @@ class Cable:
         self._server = server
         self._connections: set[asyncio.StreamWriter] = set()
         self._listening: asyncio.Server | None = None
+        self._is_plugged_in = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -102,9 +103,11 @@ class Cable:
         done.result(WAIT_SECONDS)
 
     async def _listen(self) -> None:
+        self._is_plugged_in = True
         self._listening = await asyncio.start_unix_server(self._connect, self.folder / SOCKET)
 
     async def _cut(self) -> None:
+        self._is_plugged_in = False
         if self._listening is not None:
             self._listening.close()
         (self.folder / SOCKET).unlink(missing_ok=True)
@@ -118,6 +121,10 @@ class Cable:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(self._server)
         ends = {writer, far_writer}
+        if not self._is_plugged_in:  # it was pulled meanwhile
+            for end in ends:
+                end.transport.abort()
+            return
         self._connections |= ends
         await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         self._connections -= ends
