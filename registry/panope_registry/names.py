@@ -27,23 +27,27 @@ class ModelName:
         return f"{self.vendor}/{self.name}"
 
 
-def parse_model_name(text: str) -> ModelName:
+def parse_model_name(text: str, field: str = "name") -> ModelName:
     """Checks a model's name.
 
     Two parts of 1 to 96 ASCII letters, digits, `_`, `-` and single dots, not beginning with `-` or `.`.
+
+    Args:
+        text: the name.
+        field: what the caller calls it, for the error.
 
     Raises:
         InvalidInputError: it is not such a name.
     """
     parts = text.split("/")
     if len(parts) != 2:
-        raise InvalidInputError(f"`{shown(text)}` is not a model's name: write VENDOR/NAME", field="name")
+        raise InvalidInputError(f"`{shown(text)}` is not a model's name: write VENDOR/NAME", field=field)
     for part in parts:
         if not _PART.fullmatch(part) or ".." in part:
             raise InvalidInputError(
                 f"`{shown(text)}` is not a model's name: each part has 1 to {MAX_PART_LENGTH} ASCII letters, digits, "
                 "`_`, `-` and single dots, and begins with a letter, a digit or `_`",
-                field="name",
+                field=field,
             )
     return ModelName(*parts)
 

@@ -45,6 +45,8 @@ def test_the_name_or_the_source_alone_is_enough(edge, body):
         ({"model_name": "new"}, "model_vendor"),
         ({"source": {"repo_id": "acme/new"}, "quantization_targets": "q4_k_m"}, "quantization_targets"),
         ({"source": {"repo_id": "acme/new"}, "model_vendor": "acme", "model_name": "old"}, "source.repo_id"),
+        ({"source": {"repo_id": "../new"}}, "source.repo_id"),
+        ({"model_vendor": "acme", "model_name": "../new"}, "model_name"),
         ({"source": {"repo_id": "acme/new", "provider": "ftp"}}, "source.provider"),
         ({"source": {"repo_id": "acme/new", "token": "x"}}, "source.token"),
         ({"source": {"repo_id": "acme/new"}, "task_hints": "embed"}, "task_hints"),

@@ -230,7 +230,7 @@ def _check_download(request: DownloadRequest) -> None:
 
 
 def _check_model(model: str, revision: str) -> None:
-    parse_model_name(model)
+    parse_model_name(model, "model")
     if not revision or len(revision) > MAX_REVISION or not revision.isprintable() or ".." in revision:
         raise InvalidInputError("`revision` is no name of a branch, tag or commit", field="revision")
 

@@ -11,6 +11,7 @@ from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
 from panope_backends.errors import InvalidInputError
 from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
+from panope_registry.names import parse_model_name
 from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
 from panope_server.transport.ports import Acquisition, Keeper
@@ -164,4 +165,5 @@ def _model_of(body: RegisterBody) -> str:
             "a model has the name of its repo: `source.repo_id` must be `model_vendor`/`model_name`",
             field="source.repo_id",
         )
+    parse_model_name(named or repo_id, "source.repo_id" if repo_id else "model_name")
     return named or repo_id
