@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from panope_envoy.options import EdgeOptions
 from panope_envoy.rest_routes import descriptors, rest_routes
-from panope_envoy.route_table import CORS, TRANSCODED, TRANSCODER, route_configuration
+from panope_envoy.route_table import CORS, LUA, TRANSCODED, TRANSCODER, route_configuration
 from panope_envoy.typed import Json, typed
 
 STAT_PREFIX = "edge"
@@ -26,6 +26,7 @@ def connection_manager(options: EdgeOptions) -> Json:
         route_config=route_configuration(options),
         http_filters=_filters(options),
         early_header_mutation_extensions=[_early_headers()],
+        local_reply_config={"mappers": [_head_reply()]},
         **_paths(),
         **_request_ids(),
         **_limits(options),
@@ -90,10 +91,19 @@ def _early_headers() -> Json:
     }
 
 
+def _head_reply() -> Json:
+    """Tells the hook for answers that Envoy's own answer is one to HEAD; the hook for requests may not have run."""
+    is_head = {"name": ":method", "string_match": {"exact": "HEAD"}}
+    return {
+        "filter": {"header_filter": {"header": is_head}},
+        "headers_to_add": [{"header": {"key": "x-edge-head", "value": "true"}}],
+    }
+
+
 def _filters(options: EdgeOptions) -> list[Json]:
     """In the order in which a request passes them; an answer passes them in reverse, so that Lua sees every error."""
     return [
-        {"name": "envoy.filters.http.lua", "typed_config": _lua(options)},
+        {"name": LUA, "typed_config": _lua(options)},
         {"name": "envoy.filters.http.grpc_web", "typed_config": typed("extensions.filters.http.grpc_web.v3.GrpcWeb")},
         {"name": CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")},
         {"name": TRANSCODER, "typed_config": _transcoder(options)},
@@ -107,7 +117,7 @@ def _filters(options: EdgeOptions) -> list[Json]:
 def lua_source(options: EdgeOptions) -> str:
     """The script of both hooks."""
     folder = files("panope_envoy")
-    hooks = (folder.joinpath(name).read_text() for name in ("request_id.lua", "errors.lua"))
+    hooks = (folder.joinpath(name).read_text() for name in ("requests.lua", "answers.lua"))
     return "\n".join(hooks).replace("@MAX_BODY_BYTES@", f"{options.max_body_bytes:,}")
 
 

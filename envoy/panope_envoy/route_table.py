@@ -6,11 +6,13 @@ A REST request is routed twice: by its own path first, and, once the transcoder 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from panope_envoy.options import EdgeOptions
 from panope_envoy.rest_routes import FACADE, RestRoute, rest_routes
 from panope_envoy.typed import Json, typed
 
+LUA = "envoy.filters.http.lua"
 CORS = "envoy.filters.http.cors"
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 
@@ -35,7 +37,12 @@ _NOT_GRPC: Json = {**_GRPC, "invert_match": True, "treat_missing_header_as_empty
 #: With the segments that it takes.
 _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 
-_FILE_VERBS = ("GET", "HEAD")
+#: HEAD is answered wherever GET is.
+_READ_VERBS = ("GET", "HEAD")
+_READS: Json = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(_READ_VERBS)}}}
+
+#: Tells the hook for requests that a HEAD here is the transcoder's, which knows GET alone.
+_HEAD_AS_GET: Json = {"filter_metadata": {LUA: {"head_as_get": True}}}
 
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
@@ -53,7 +60,7 @@ def _known_host(options: EdgeOptions) -> Json:
     found = rest_routes()
     routes = [
         _grpc_route({"prefix": f"/{FACADE}.", "headers": [{"name": TRANSCODED, "present_match": True}]}),
-        *(_grpc_route({"prefix": prefix, "headers": [_GRPC]}) for prefix in NATIVE_PREFIXES),
+        *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
         _preflight_route(),
         *(_rest_route(route) for route in found),
         *_admin_routes(options),
@@ -86,7 +93,9 @@ def _grpc_route(match: Json) -> Json:
 
 
 def _rest_route(route: RestRoute) -> Json:
-    return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
+    if route.verb != "GET":
+        return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
+    return {**_grpc_route({**_path_match(route), "headers": [_READS]}), "metadata": _HEAD_AS_GET}
 
 
 def _preflight_route() -> Json:
@@ -103,7 +112,7 @@ def _unknown_path_route() -> Json:
 def _admin_routes(options: EdgeOptions) -> list[Json]:
     return [
         {
-            "match": {"path": path, "headers": [_verb_is("GET")]},
+            "match": {"path": path, "headers": [_READS]},
             "route": _admin_target("10s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
@@ -115,12 +124,11 @@ def _file_routes(options: EdgeOptions) -> list[Json]:
     """Files take as long as they take."""
     return [
         {
-            "match": {**match, "headers": [_verb_is(verb)]},
+            "match": {**match, "headers": [_READS]},
             "route": _admin_target("0s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
         for match in _file_matches(options)
-        for verb in _FILE_VERBS
     ]
 
 
@@ -145,8 +153,8 @@ def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Jso
     refusals = [
         _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) for pattern, template in templates
     ]
-    refusals += [_refusal({"path": path}, 405, ["GET"]) for path in options.admin_paths]
-    return refusals + [_refusal(match, 405, list(_FILE_VERBS)) for match in _file_matches(options)]
+    refusals += [_refusal({"path": path}, 405, _READ_VERBS) for path in options.admin_paths]
+    return refusals + [_refusal(match, 405, _READ_VERBS) for match in _file_matches(options)]
 
 
 def _width(template: str) -> tuple[bool, int]:
@@ -157,11 +165,12 @@ def _width(template: str) -> tuple[bool, int]:
 def _verbs_of(template: str, found: list[RestRoute]) -> list[str]:
     """What a path takes, by its own routes and by those whose variables match it."""
     path = _VARIABLE.sub(lambda variable: variable.group(1).replace("**", "x/x/x").replace("*", "x"), template)
-    return sorted({route.verb for route in found if re.fullmatch(route.pattern, path)})
+    verbs = {route.verb for route in found if re.fullmatch(route.pattern, path)}
+    return sorted(verbs.union(_READ_VERBS) if "GET" in verbs else verbs)
 
 
-def _refusal(match: Json, status: int, allowed: list[str] | None = None) -> Json:
-    """Answers without asking the server; errors.lua writes the body."""
+def _refusal(match: Json, status: int, allowed: Sequence[str] = ()) -> Json:
+    """Answers without asking the server; answers.lua writes the body."""
     route: Json = {
         "match": match,
         "direct_response": {"status": status},
@@ -186,7 +195,7 @@ def _cors_policy(options: EdgeOptions) -> Json:
         allow_origin_string_match=[
             {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in options.cors_origins
         ],
-        allow_methods="GET, POST, PUT, DELETE, OPTIONS",
+        allow_methods="GET, HEAD, POST, PUT, DELETE, OPTIONS",
         # The wildcard of the Fetch standard covers every header but Authorization.
         allow_headers="*, authorization",
         expose_headers=(

@@ -88,7 +88,7 @@ def test_given_names_replace_the_usual_ones():
 
 
 def test_the_edge_and_the_server_accept_the_same_request_ids():
-    script = Path(http_connections.__file__).with_name("request_id.lua").read_text()
+    script = Path(http_connections.__file__).with_name("requests.lua").read_text()
     allowed = re.search(r'id:find\("\[\^%w(.*?)\]"\)', script)
     assert allowed is not None
     punctuation = {character for character in map(chr, range(33, 127)) if not character.isalnum()}

@@ -25,6 +25,9 @@ _log = structlog.get_logger("panope.transport")
 if TYPE_CHECKING:
     # grpcio's class takes no type arguments when the program runs; its stubs ask for them.
     Handler = grpc.RpcMethodHandler[Any, Any]
+#: Set by Envoy alone: the caller asks for the headers of an answer, and the rest of it would only be thrown away.
+EDGE_HEAD = "x-edge-head"
+
 Behaviour = Callable[[Any, Context], Any]
 
 
@@ -103,8 +106,11 @@ def _streaming(behaviour: Behaviour) -> Behaviour:
             if inspect.isawaitable(answers):  # a handler that writes to the context itself, as gRPC's health Watch
                 await answers
                 return
+            only_first = EDGE_HEAD in metadata_of(context)
             async for answer in answers:
                 yield answer
+                if only_first:
+                    return
         except Exception as error:  # the boundary, as above
             await _refuse(context, error)
 

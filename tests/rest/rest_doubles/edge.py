@@ -96,8 +96,8 @@ class Edge:
     def get(self, path: str, headers: dict[str, str] | None = None) -> Reply:
         return self.request("GET", path, None, headers)
 
-    def raw(self, data: bytes) -> bytes:
-        """What is answered to bytes that no HTTP library would send."""
-        with socket.create_connection(("127.0.0.1", self.http_port), timeout=10) as connection:
+    def raw(self, data: bytes, port: int = 0) -> bytes:
+        """What is answered, up to the connection's end, to bytes that no HTTP library would send."""
+        with socket.create_connection(("127.0.0.1", port or self.http_port), timeout=10) as connection:
             connection.sendall(data)
             return b"".join(iter(lambda: connection.recv(1 << 16), b""))

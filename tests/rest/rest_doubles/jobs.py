@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ class FakeJobs:
     entries: dict[int, JobEntry]
     asked: list[tuple[str, object]] = field(default_factory=list)
     failure: Exception | None = None
+    endless: bool = False
 
     async def list(
         self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
@@ -51,6 +53,8 @@ class FakeJobs:
         yield await self.get(job_id)
         if self.failure is not None:
             raise self.failure
+        if self.endless:
+            await asyncio.Event().wait()
         yield await self._put(job_id, JobStatus.SUCCEEDED)
 
     async def _put(self, job_id: int, status: JobStatus) -> JobEntry:

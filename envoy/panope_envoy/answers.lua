@@ -8,6 +8,9 @@
 -- Native gRPC and gRPC-Web answer errors with status 200 and pass untouched, as does every success: streams are never
 -- buffered. A body that starts with {"error" already has the shape.
 --
+-- An answer to HEAD has the headers of the answer to GET and never a body: on a kept connection a body would be read as
+-- the beginning of the next answer.
+--
 -- A success for which more is to come is 202: gRPC has one code for every success, so the server says it in a header.
 
 local BY_STATUS = {
@@ -44,19 +47,40 @@ local function quoted(text)
   return '"' .. text .. '"'
 end
 
+-- Whether the request was a HEAD, told by the hook for requests, or by a header when Envoy answers before that.
+local function is_head(handle)
+  local told = handle:streamInfo():dynamicMetadata():get("panope.edge")
+  local early = handle:headers():get("x-edge-head") ~= nil
+  handle:headers():remove("x-edge-head")
+  return early or (told ~= nil and told["method"] == "HEAD")
+end
+
+local function drop_body(handle)
+  for chunk in handle:bodyChunks() do chunk:setBytes("") end
+end
+
 function envoy_on_response(handle)
   local status = tonumber(handle:headers():get(":status"))
+  local head = is_head(handle)
   if status == 200 and handle:headers():get("x-panope-accepted") then
     handle:headers():replace(":status", "202")
     handle:headers():remove("x-panope-accepted")
   end
-  if not status or status < 400 then return end
+  if not status or status < 400 then
+    if head then drop_body(handle) end
+    return
+  end
 
   -- body() may suspend the script; headers fetched before it must not be used after.
   local buffer = handle:body(true)
   local headers = handle:headers()
   local body = buffer:length() > 0 and buffer:getBytes(0, buffer:length()) or ""
-  if body:sub(1, 8) == '{"error"' then return end
+  -- The admin app has answered a HEAD by itself, with the headers of its own error.
+  if head and body == "" and headers:get("content-type") == "application/json" then return end
+  if body:sub(1, 8) == '{"error"' then
+    if head then buffer:setBytes("") end
+    return
+  end
 
   local words = BY_STATUS[status] or (status < 500 and OTHER_CLIENT or OTHER_SERVER)
   local message, kind, param, code
@@ -73,5 +97,6 @@ function envoy_on_response(handle)
   local text = '{"error":{"message":' .. (message or quoted(words[3])) .. ',"type":' .. (kind or quoted(words[1]))
     .. ',"param":' .. (param or "null") .. ',"code":' .. (code or quoted(words[2])) .. "}}"
   headers:replace("content-type", "application/json")
-  headers:replace("content-length", tostring(buffer:setBytes(text)))
+  buffer:setBytes(head and "" or text)
+  headers:replace("content-length", tostring(#text))
 end

@@ -1,0 +1,21 @@
+-- Every request has an id that cannot forge a log line: the caller's when it is sane, a new one otherwise.
+-- The server applies the same rule (panope_server.observability.request_id).
+--
+-- The transcoder knows no HEAD. Where a route says so, a HEAD goes on as the GET that it stands for, and the hook for
+-- answers drops the body; `x-edge-head` tells the server to end an answer that would go on for long.
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local id = headers:get("x-request-id")
+  if not id or #id == 0 or #id > 128 or id:find("[^%w._:/+=@-]") then
+    headers:replace("x-request-id", headers:get("x-edge-fresh-id"))
+  end
+  headers:remove("x-edge-fresh-id")
+
+  local method = headers:get(":method")
+  handle:streamInfo():dynamicMetadata():set("panope.edge", "method", method)
+  if method == "HEAD" and handle:metadata():get("head_as_get") then
+    headers:replace(":method", "GET")
+    headers:add("x-edge-head", "true")
+  end
+end
