@@ -37,6 +37,7 @@ from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.fetch import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
+from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.acquire import Acquisition
 from panope_server.runtime.aliases import AliasBoard
@@ -191,11 +192,13 @@ class App:
 
     def _pipeline(self, manager: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:
         settings = self._settings
+        validate = Validate(settings.limits)
         steps: list[Step] = [
             Account(metrics, code_name, log_calls=settings.log_calls, keep=call_log),
             Deadline(settings.limits.default_timeout_seconds),
-            Validate(settings.limits),
+            validate,
             Resolve(manager),
+            TokenIds(settings.openai, settings.limits, validate.check),
             Fetch(manager),
         ]
         return Pipeline(steps, Dispatch(manager))

@@ -14,6 +14,7 @@ class EmbedWork:
     """Texts to embed; exactly one of `texts` and `token_sequences` is filled.
 
     Attributes:
+        own_ids: whether `token_sequences` are ids of the model's vocabulary; otherwise nobody knows yet whose they are.
         truncation: `refuse`, `end` or `start`.
         normalize: None for what the model's files say.
         dimensions: how many leading values to keep; None for all.
@@ -22,6 +23,7 @@ class EmbedWork:
 
     texts: list[str] = field(default_factory=list)
     token_sequences: list[list[int]] = field(default_factory=list)
+    own_ids: bool = True
     truncation: str = "refuse"
     normalize: bool | None = None
     dimensions: int | None = None
@@ -142,6 +144,7 @@ class Call:
         request_id: from Envoy or the caller, else made by transport; printable ASCII.
         deadline: when the caller stops waiting, on `time.monotonic`'s clock; None when the caller set none.
         started: when transport saw the call, on the same clock.
+        asked: the name that the caller wrote, or the default's, once `model` is what it means.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: whether the registry knows the model.
         model_task: the model's task, once the registry has found it.
@@ -155,6 +158,7 @@ class Call:
     request_id: str
     deadline: float | None = None
     started: float = field(default_factory=time.monotonic)
+    asked: str = ""
     wait: bool = False
     resolved: bool = False
     model_task: str = ""

@@ -14,9 +14,10 @@ import pytest
 
 from panope_backends.errors import DeadlineError, InstanceLostError, OverloadedError, PreconditionError
 from panope_envoy.options import EdgeOptions
-from panope_server.config import Limits, Settings
+from panope_server.config import Limits, OpenAiSettings, Settings
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.transport.admin import AdminServer, admin_app
@@ -30,7 +31,7 @@ from rest_doubles.aliases import FakeAliases
 from rest_doubles.edge import Edge
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
-from rest_doubles.models import FakeModels, model_views
+from rest_doubles.models import OPENAIS_IDS, OWN_IDS, FakeModels, model_views
 from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
 
 MAX_BODY_BYTES = 1 << 20
@@ -59,10 +60,13 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         grpc_port=free_port(),
         http_port=free_port(),
         limits=Limits(max_texts=MAX_TEXTS, max_message_bytes=MAX_BODY_BYTES),
+        openai=OpenAiSettings(own_ids=(OWN_IDS,), cl100k_ids=(OPENAIS_IDS,)),
     )
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
-        pipeline = Pipeline([Validate(settings.limits), Resolve(models)], instances.answer)
+        validate = Validate(settings.limits)
+        token_ids = TokenIds(settings.openai, settings.limits, validate.check)
+        pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
         grpc_server = GrpcServer(
             settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES)
         )

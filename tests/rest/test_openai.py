@@ -11,6 +11,7 @@ import pytest
 from panope_backends.errors import OverloadedError
 
 EMBEDDER = "acme/embedder"
+OWN_IDS = "prod/own-ids"
 VECTOR = [0.3, 0.1, -1 / 3, 1e-7]  # of a text of three characters
 
 
@@ -57,14 +58,14 @@ def test_base64_is_little_endian_float32(edge):
     ],
 )
 def test_every_form_of_input_reaches_the_pipeline(edge, given, texts, sequences):
-    assert edge.post("/v1/embeddings", {"model": EMBEDDER, "input": given}).status == 200
+    assert edge.post("/v1/embeddings", {"model": OWN_IDS, "input": given}).status == 200
     work = edge.instances.calls[-1].work
     assert (work.texts, work.token_sequences) == (texts, sequences)
 
 
 def test_a_large_list_of_token_ids_arrives_whole(edge):
     sequences = [list(range(100_000 + i, 100_000 + i + 1000)) for i in range(60)]
-    body = {"model": EMBEDDER, "input": sequences}
+    body = {"model": OWN_IDS, "input": sequences}
     assert edge.post("/v1/embeddings", body).status == 200
     assert edge.instances.calls[-1].work.token_sequences == sequences
 
@@ -94,7 +95,7 @@ def test_the_client_embeds_with_its_own_defaults(edge, client):
 
 
 def test_the_client_embeds_floats_and_token_ids(client):
-    answer = client.embeddings.create(model=EMBEDDER, input=[[1, 2], [3]], encoding_format="float")
+    answer = client.embeddings.create(model=OWN_IDS, input=[[1, 2], [3]], encoding_format="float")
     assert [len(item.embedding) for item in answer.data] == [4, 4]
 
 

@@ -11,6 +11,7 @@ from panope_server.config.sections import (
     InferenceLogSettings,
     JobSettings,
     Limits,
+    OpenAiSettings,
     Workers,
 )
 from panope_server.config.settings import Setting, Settings, settings_of
@@ -20,6 +21,7 @@ __all__ = [
     "InferenceLogSettings",
     "JobSettings",
     "Limits",
+    "OpenAiSettings",
     "Setting",
     "Settings",
     "SettingsError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -139,6 +139,48 @@ class Grants(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Granted, ...],
         Meta(description="Models whose own Python files may run, in their worker."),
     ] = ()
+
+
+OpenAiName = Annotated[str, Meta(pattern=r"^(\*|[^*]*[^*/]|[^/*]+/\*)$")]
+
+
+class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What clients of OpenAI's API mean: names of models or aliases, VENDOR/* for a vendor's, * for all.
+
+    Token ids on /v1/embeddings are refused unless one of these names the model, for ids of another vocabulary than the
+    model's give vectors of another text.
+    """
+
+    own_ids: Annotated[
+        tuple[OpenAiName, ...],
+        Meta(description="Models and aliases whose callers send token ids of the model's own vocabulary."),
+    ] = ()
+    cl100k_ids: Annotated[
+        tuple[OpenAiName, ...],
+        Meta(
+            description="Models and aliases whose callers send token ids of OpenAI's cl100k_base, as LangChain does; "
+            "they are turned into texts."
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if both := sorted(set(self.own_ids) & set(self.cl100k_ids)):
+            raise ValueError(f"`own_ids` and `cl100k_ids` both name `{both[0]}`")
+
+    def ids_of(self, asked: str, model: str) -> Literal["own", "cl100k", ""]:
+        """Whose token ids callers send.
+
+        Args:
+            asked: the name that the caller wrote, which counts before what it means.
+            model: that it means.
+        """
+        vendor = f"{model.partition('/')[0]}/*"
+        for name in (asked, model, vendor, "*"):
+            if name in self.own_ids:
+                return "own"
+            if name in self.cl100k_ids:
+                return "cl100k"
+        return ""
 
 
 class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):

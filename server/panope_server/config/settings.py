@@ -15,6 +15,7 @@ from panope_server.config.sections import (
     InferenceLogSettings,
     JobSettings,
     Limits,
+    OpenAiSettings,
     StoreSettings,
     Workers,
 )
@@ -93,6 +94,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
     grants: Grants = Grants()
+    openai: OpenAiSettings = OpenAiSettings()
     jobs: JobSettings = JobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
 

@@ -40,6 +40,7 @@ class Resolve:
             if default is None:
                 raise InvalidInputError("`model` is missing and there is no default model", field="model")
             call.model = default
+        call.asked = call.model
         call.model = await self._directory.model_for(call.model)
         task = await self._directory.task_of(call.model)
         call.resolved, call.model_task = True, task

@@ -52,6 +52,11 @@ class Validate:
 
     async def __call__(self, call: Call, forward: Next) -> Answer:
         """Forwards a call that is within the limits."""
+        self.check(call)
+        return await forward(call)
+
+    def check(self, call: Call) -> None:
+        """Refuses a call that is past them, with InvalidInputError."""
         if len(call.model) > MAX_NAME_CHARACTERS:
             raise InvalidInputError(f"`model` has more than {MAX_NAME_CHARACTERS} characters", field="model")
         match call.work:
@@ -63,7 +68,6 @@ class Validate:
                 self._texts(call.work.texts)
             case DetokenizeWork():
                 self._sequences(call.work.token_sequences)
-        return await forward(call)
 
     def _embed(self, work: EmbedWork) -> None:
         if work.texts and work.token_sequences:

@@ -14,6 +14,11 @@ EMBEDDER = "acme/embedder"
 TENSORS = "acme/tensors"
 DIMENSIONS = 4
 
+#: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
+OWN_IDS = "prod/own-ids"
+OPENAIS_IDS = "text-embedding-3-small"
+ALIASES = {OWN_IDS: EMBEDDER, OPENAIS_IDS: EMBEDDER}
+
 
 def vector_of(text: str) -> list[float]:
     """What the embedder answers: values that float32 does not hold exactly, so that rounding shows."""
@@ -56,7 +61,7 @@ class FakeModels:
         return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]
 
     async def model_for(self, name: str) -> str:
-        return name
+        return ALIASES.get(name, name)
 
     async def task_of(self, model: str) -> str:
         return (await self.get(model)).task

@@ -59,7 +59,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         given = await off_loop(len(request.data), read_input, body.input, "input")
         if body.user:
             structlog.contextvars.bind_contextvars(end_user=body.user)
-        work = EmbedWork(given.texts, given.token_sequences, dimensions=body.dimensions)
+        work = EmbedWork(given.texts, given.token_sequences, own_ids=False, dimensions=body.dimensions)
         call = call_for(context, model=body.model, work=work, task="embed", interface="OpenAiService/CreateEmbeddings")
         answer = await embed(self._pipeline, call, _NAMES, single=given.single)
         data = await vectors_json(matrix_of(answer), body.encoding_format or "float", _embedding)

@@ -1,0 +1,57 @@
+"""Whose token ids a call brings: the model's own are run, OpenAI's become texts, and what nobody knows is refused.
+
+Clients of OpenAI's API may send ids of OpenAI's vocabulary in place of texts. Run as ids of another vocabulary they
+give vectors of another text, which nobody would notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits, OpenAiSettings
+from panope_server.pipeline.cl100k import texts_of
+from panope_server.pipeline.step import Next
+from panope_server.work import Answer, Call, EmbedWork
+
+
+class TokenIds:
+    """The step that settles whose ids a call brings; it follows Resolve, for models and aliases may be told apart.
+
+    Args:
+        settings: tell whose ids callers send.
+        limits: of one text.
+        check: refuses texts that no model could run.
+    """
+
+    def __init__(self, settings: OpenAiSettings, limits: Limits, check: Callable[[Call], None]) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._check = check
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        """Forwards the call with texts, or with ids of the model's own."""
+        work = call.work
+        if isinstance(work, EmbedWork) and work.token_sequences and not work.own_ids:
+            match self._settings.ids_of(call.asked, call.model_name):
+                case "own":
+                    work.own_ids = True
+                case "cl100k":
+                    most = self._limits.max_text_bytes
+                    work.texts = await asyncio.to_thread(texts_of, work.token_sequences, most)
+                    work.token_sequences = []
+                    self._check(call)
+                case _:
+                    raise _refusal(call.model_name)
+        return await forward(call)
+
+
+def _refusal(model: str) -> InvalidInputError:
+    return InvalidInputError(
+        "`token_sequences` holds token ids, and whose they are is not known: send texts. LangChain's OpenAIEmbeddings "
+        "sends texts with `check_embedding_ctx_length=False`. If callers send ids of OpenAI's cl100k_base, or of the "
+        f"model's own vocabulary, the setting `openai.cl100k_ids` or `openai.own_ids` must name `{model}`",
+        reason="token_ids_not_allowed",
+        field="token_sequences",
+    )
