@@ -6,7 +6,7 @@ code is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,13 @@ from panope_registry.headers.facts import WeightFacts
 from panope_registry.headers.opened import Header
 from panope_registry.kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
 from panope_registry.names import parse_model_name, shown
+from panope_registry.own_code import ASKING_FILES, CodeRequest, code_asked_for, refusal, refuse_impossible_code
 from panope_registry.tasks import architecture_of, known, settle, task_of
 from panope_registry.tasks.evidence import MARKERS
 from panope_registry.weights import WeightSet, find_weights
+
+#: Formats that hold weights alone; what computes with them is a class.
+_RUN_BY_TRANSFORMERS = frozenset({"safetensors", "pytorch"})
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,22 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
     config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
-    own_code = _own_code(config, evidence)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
-    kinds = kinds_of(files, [grant for grant in evidence.grants if own_code or grant != REMOTE_CODE])
+    kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     weight_sets = find_weights(files, kinds, _part_folders(markers))
     if not weight_sets:
         raise _no_weights(kinds)
-    _settle_weights(kinds, weight_sets)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
+    asked = code_asked_for(_asking(files), task.task, is_known=_is_known(config))
+    own_code = ""
+    if asked and REMOTE_CODE in evidence.grants:
+        refuse_impossible_code(asked, files)
+        kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
+    elif asked:
+        weight_sets, own_code = _without_code(weight_sets, asked)
+    _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
     reasons = {"task": task.reason, "architecture": architecture.reason}
     if task.candidates:
@@ -97,8 +107,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
     reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
-    if config.get("auto_map") and not own_code:
-        reasons["own code"] = "config.json offers code (`auto_map`), which is not needed: transformers has the class"
+    if own_code:
+        reasons["own code"] = own_code
     reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
@@ -142,28 +152,28 @@ def _base(markers: Mapping[str, Any]) -> str:
         return ""
 
 
-def _own_code(config: Mapping[str, Any], evidence: Evidence) -> bool:
-    """Whether the model needs code of its own, and may bring it."""
-    auto_map = config.get("auto_map")
-    if not auto_map or _is_known(config):
-        return False
-    if REMOTE_CODE not in evidence.grants:
-        raise PreconditionError(
-            "`config.json` asks for code from the model's own files (`auto_map`), which Panope does not run unless the "
-            "setting `grants.remote_code` lists the model",
-            reason="remote_code",
-        )
-    targets = auto_map.values() if isinstance(auto_map, dict) else (auto_map,)
-    for target in (part for found in targets for part in (found if isinstance(found, list) else [found])):
-        if target is not None and (not isinstance(target, str) or "--" in target):
-            raise PreconditionError(
-                "`config.json` asks for code from another repo (`auto_map`), which is never run", reason="remote_code"
-            )
-    return True
+def _asking(files: Mapping[str, Header]) -> Mapping[str, Mapping[str, Any]]:
+    return {name: read_object(files[name], name) for name in ASKING_FILES if name in files}
+
+
+def _without_code(
+    weight_sets: tuple[WeightSet, ...], asked: Sequence[CodeRequest]
+) -> tuple[tuple[WeightSet, ...], str]:
+    """What runs without the code that is asked for, and what to say of the rest: a graph holds its computing itself.
+
+    Raises:
+        PreconditionError: nothing does.
+    """
+    first = next((request for request in asked if request.is_for_reading), asked[0])
+    graphs = tuple(found for found in weight_sets if found.format not in _RUN_BY_TRANSFORMERS)
+    if first.is_for_reading or not graphs:
+        raise refusal(first)
+    left_out = _listed([path for found in weight_sets if found not in graphs for path in found.main_files])
+    return graphs, f"{refusal(first).message}; so {left_out} cannot be run, and is left out"
 
 
 def _is_known(config: Mapping[str, Any]) -> bool:
-    """Whether transformers has the class itself, so that code that is offered beside it is not needed."""
+    """Whether transformers has the class and the type, so that only code for what is loaded is needed."""
     architecture = architecture_of(config, "").value
     return bool(known.head_of(architecture) and known.likeliest_class(str(config.get("model_type", ""))))
 

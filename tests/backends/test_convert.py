@@ -128,7 +128,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
             "openvino",
             {"config": {"model_type": "bert", "architectures": ["B"], "auto_map": {"AutoModel": "a.B"}}},
             "unsupported_model",
-            "code of its own",
+            "code of the model's own",
         ),
         ("openvino", {"config": {"model_type": "bert"}}, "load_failed", "transformers refuses the model's files"),
     ],

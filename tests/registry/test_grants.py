@@ -109,12 +109,62 @@ def test_python_files_that_nothing_asks_for_stay_out(make_model: MakeModel) -> N
     assert (found.kinds["train.py"], found.used_grants) == (FileKind.CODE, ())
 
 
+BERT = {"architectures": ["BertModel"], "model_type": "bert"}
+
+
+def _asking(**auto_map: object) -> dict[str, str]:
+    return {"config.json": json.dumps(BERT | {"auto_map": auto_map}), "own.py": "x"}
+
+
+@pytest.mark.parametrize("auto_class", ["AutoConfig", "AutoModel", "AutoTokenizer"])
+def test_code_in_the_place_of_a_known_class_is_refused_by_the_file_that_asks(
+    make_model: MakeModel, auto_class: str
+) -> None:
+    with pytest.raises(
+        PreconditionError, match=r"`config\.json` asks for code .*`own\.py`.*grants\.remote_code"
+    ) as caught:
+        _understood(make_model(files=_asking(**{auto_class: "own.X"})))
+    assert caught.value.reason == "remote_code"
+
+
+def test_granted_code_in_the_place_of_a_known_class_is_taken_in(make_model: MakeModel) -> None:
+    found = _understood(make_model(files=_asking(AutoModel="own.X")), "remote_code")
+    assert found.kinds["own.py"] is FileKind.GRANTED_CODE
+    assert found.used_grants == ("grants.remote_code",)
+
+
 @pytest.mark.parametrize("grants", [(), ("remote_code",)])
-def test_code_that_is_offered_and_not_needed_takes_no_grant(make_model: MakeModel, grants: tuple[str, ...]) -> None:
-    config = {"architectures": ["BertModel"], "model_type": "bert", "auto_map": {"AutoModel": "other/repo--own.X"}}
-    found = _understood(make_model(files={"config.json": json.dumps(config), "own.py": "x"}), *grants)
-    assert "not needed" in found.reasons["own code"]
-    assert found.kinds["own.py"] is FileKind.CODE
+@pytest.mark.parametrize(
+    "auto_map", [["own.Slow", None], {"AutoTokenizer": ["own.Slow", "own.Fast"]}], ids=["list", "map"]
+)
+def test_a_tokenizer_of_the_models_own_code_is_refused_whatever_the_grant(
+    make_model: MakeModel, auto_map: object, grants: tuple[str, ...]
+) -> None:
+    files = {"tokenizer_config.json": json.dumps({"auto_map": auto_map}), "own.py": "x"}
+    with pytest.raises(PreconditionError, match=r"`tokenizer_config\.json` asks for .*`own\.py`"):
+        _understood(make_model(files=files), *grants)
+
+
+@pytest.mark.parametrize("grants", [(), ("remote_code",)])
+def test_code_for_a_head_that_embedding_does_not_load_takes_no_grant(
+    make_model: MakeModel, grants: tuple[str, ...]
+) -> None:
+    found = _understood(make_model(files=_asking(AutoModelForMaskedLM="other/repo--own.X")), *grants)
+    assert (found.task, found.kinds["own.py"], found.used_grants) == ("embed", FileKind.CODE, ())
+
+
+def test_granted_code_that_is_not_in_the_folder_is_refused_by_its_name(make_model: MakeModel) -> None:
+    with pytest.raises(PreconditionError, match=r"`config\.json` asks for code in `lost/own\.py`"):
+        _understood(make_model(files=_asking(AutoModel="lost.own.X")), "remote_code")
+
+
+def test_a_graph_needs_no_code_and_is_taken_without_the_weights_that_do(make_model: MakeModel) -> None:
+    ir = '<net name="m"><layer type="Const"><data element_type="f16" shape="4" offset="0" size="8"/></layer></net>'
+    files = _asking(AutoModel="own.X") | {"openvino_model.xml": ir, "openvino_model.bin": bytes(8)}
+    found = _understood(make_model(files=files))
+    assert [weights.format for weights in found.weight_sets] == ["openvino"]
+    assert found.kinds["model.safetensors"] is FileKind.OTHER
+    assert "so model.safetensors cannot be run" in found.reasons["own code"]
 
 
 def test_code_of_another_repo_is_refused_whatever_the_grant(make_model: MakeModel) -> None:

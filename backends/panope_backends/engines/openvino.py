@@ -34,7 +34,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 MODEL_FILE = "openvino_model.xml"
 
 #: Changes when `convert` would write something else for the same model and the same OpenVINO.
-RECIPE = 1
+RECIPE = 2
 
 #: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
 _PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))

@@ -30,6 +30,9 @@ OUTPUT = "last_hidden_state"
 
 TORCH_FORMATS = ("safetensors", "pytorch")
 
+#: The auto classes that load a base model; code for the others, such as a head's, is not asked for then.
+_LOADED_BY = frozenset({"AutoConfig", "AutoModel"})
+
 #: Tasks that work from hidden states; the others need a head that the base model leaves out.
 _HEADLESS_TASKS = ("", "embed")
 
@@ -39,7 +42,10 @@ def transformer_support(model: ModelFacts) -> Support:
     if model.task not in _HEADLESS_TASKS:
         return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
     if "remote_code" not in model.grants and _needs_own_code(model):
-        return Support(Level.NONE, "the model brings code of its own, and `grants.remote_code` does not list it")
+        return Support(
+            Level.NONE,
+            "config.json asks for code of the model's own (`auto_map`), and `grants.remote_code` does not list it",
+        )
     if model.format == "pytorch" and "pickles" not in model.grants:
         return Support(Level.NONE, "its weights are pickled, and `grants.pickles` does not list it")
     if not model.config.get("model_type"):
@@ -94,6 +100,7 @@ def load_transformer(
         raise PreconditionError(
             f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"
         )
+    module.config.return_dict = True  # results are taken by their names, whatever config.json says
     return module.eval(), _input_names(module)
 
 
@@ -117,9 +124,13 @@ def _import(name: str) -> Any:
 
 
 def _needs_own_code(model: ModelFacts) -> bool:
-    """Whether the model asks for Python of its folder and transformers has no class of that name and type itself."""
-    if not model.config.get("auto_map"):
+    """Whether the model asks for Python of its folder, in the place of a class of transformers or of one it lacks."""
+    auto_map = model.config.get("auto_map")
+    if not auto_map:
         return False
+    # A class of the same name may compute something else, so code that is asked for is never passed over.
+    if not isinstance(auto_map, dict) or _LOADED_BY.intersection(auto_map):
+        return True
     if importlib.util.find_spec("transformers") is None:
         return True
     types = _import("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES

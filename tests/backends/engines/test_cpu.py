@@ -96,6 +96,17 @@ def test_shapes_that_do_not_fit_each_other_are_the_callers_fault(bert: Path, tmp
         onnx_model.run(inputs() | {"attention_mask": np.ones((2, 4), np.int64)})
 
 
+@pytest.mark.parametrize("setting", ["return_dict", "output_hidden_states", "output_attentions"])
+def test_settings_of_how_results_come_change_none(tmp_path: Path, setting: str) -> None:
+    facts = tiny_transformer(tmp_path)
+    plain = CpuBackend().load(facts, tmp_path, "CPU", LoadOptions()).run(inputs())
+    config = dict(facts.config) | {setting: setting != "return_dict"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = CpuBackend().load(replace(facts, config=config), tmp_path, "CPU", LoadOptions())
+    found = model.run(inputs())["last_hidden_state"]
+    np.testing.assert_allclose(found, plain["last_hidden_state"], atol=1e-6)
+
+
 def test_weights_that_are_missing_are_refused_and_not_made_up(tmp_path: Path) -> None:
     facts = tiny_transformer(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
@@ -124,13 +135,20 @@ def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
 def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
     facts = tiny_transformer(tmp_path)
     config = dict(facts.config) | {"architectures": ["Evil"], "auto_map": {"AutoModel": "evil.Evil"}}
-    with pytest.raises(PreconditionError, match="code of its own"):
+    with pytest.raises(PreconditionError, match="code of the model's own"):
         CpuBackend().load(replace(facts, config=config), tmp_path, "CPU", LoadOptions())
 
 
-def test_code_that_is_offered_and_not_needed_is_left_alone(tmp_path: Path) -> None:
+def test_code_in_the_place_of_a_known_class_is_refused_without_a_grant(tmp_path: Path) -> None:
     facts = tiny_transformer(tmp_path)
     config = dict(facts.config) | {"auto_map": {"AutoModel": "evil.Evil"}}
+    with pytest.raises(PreconditionError, match=r"config\.json asks for code .*`auto_map`"):
+        CpuBackend().load(replace(facts, config=config), tmp_path, "CPU", LoadOptions())
+
+
+def test_code_for_a_head_is_left_alone(tmp_path: Path) -> None:
+    facts = tiny_transformer(tmp_path)
+    config = dict(facts.config) | {"auto_map": {"AutoModelForMaskedLM": "evil.Evil"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "evil.py").write_text("raise SystemExit")
     for grants in ((), ("remote_code",)):

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import Qwen2Model
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
+from panope_backends.engines.traceable import load_traceable
 from panope_backends.engines.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
@@ -35,6 +37,17 @@ class OwnModel(BertModel):
         found = super().forward(*args, **kwargs)
         found.last_hidden_state = found.last_hidden_state * 0 + SEVEN
         return found
+"""
+
+
+KNOWN_BY_NAME = """
+from transformers import Qwen2Config, Qwen2Model as Theirs
+
+class Qwen2Model(Theirs):
+    def __init__(self, config):
+        super().__init__(config)
+        for layer in self.layers:
+            layer.self_attn.scaling *= 9
 """
 
 
@@ -150,3 +163,34 @@ def test_code_without_a_grant_does_not_run(own_code: Path, canary: Path) -> None
     with pytest.raises(PreconditionError, match=r"`grants\.remote_code` does not list it"):
         load_transformer(_facts(own_code, "safetensors", "pickles"), own_code, "fp32")
     assert not canary.exists()
+
+
+@pytest.fixture
+def own_attention(tmp_path: Path) -> Path:
+    """A class of the name and the type that transformers has, which computes something else."""
+    tiny_transformer(tmp_path, "qwen2", num_key_value_heads=2)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"auto_map": {"AutoModel": "modeling_own.Qwen2Model"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "modeling_own.py").write_text(KNOWN_BY_NAME)
+    return tmp_path
+
+
+def test_granted_code_runs_in_the_place_of_a_class_that_transformers_knows(own_attention: Path) -> None:
+    theirs, own = Qwen2Model.from_pretrained(own_attention), Qwen2Model.from_pretrained(own_attention)
+    for layer in own.layers:
+        layer.self_attn.scaling *= 9
+    with torch.inference_mode():
+        wrong, right = (model.eval()(torch.tensor(TOKENS)).last_hidden_state.numpy() for model in (theirs, own))
+    found = _states(own_attention, "safetensors", "remote_code")
+    np.testing.assert_allclose(found, right, atol=1e-5)
+    assert np.abs(found - wrong).max() > 1e-3
+    traceable = load_traceable(_facts(own_attention, "safetensors", "remote_code"), own_attention)
+    ids = np.array(TOKENS)
+    converted = traceable.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    np.testing.assert_allclose(converted, right, atol=1e-5)
+
+
+def test_a_class_that_transformers_knows_is_no_stand_in_for_code_without_a_grant(own_attention: Path) -> None:
+    with pytest.raises(PreconditionError, match=r"`grants\.remote_code` does not list it"):
+        load_transformer(_facts(own_attention, "safetensors"), own_attention, "fp32")

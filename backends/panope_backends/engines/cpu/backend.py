@@ -22,7 +22,7 @@ _PACKAGES = {
 
 
 #: Changes when `convert` would write something else for the same model and the same PyTorch.
-RECIPE = 1
+RECIPE = 2
 
 
 class CpuBackend(Backend):
