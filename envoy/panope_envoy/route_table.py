@@ -5,6 +5,7 @@ A REST request is routed twice: by its own path first, and, once the transcoder 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -34,6 +35,17 @@ TRANSCODED = "x-envoy-original-method"
 _GRPC: Json = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 _NOT_GRPC: Json = {**_GRPC, "invert_match": True, "treat_missing_header_as_empty": True}
 
+#: What gRPC allows: at most eight digits and a unit.
+_TIMEOUT = "[0-9]{1,8}[HMSmun]"
+_WRONG_TIMEOUT: Json = {
+    "error": {
+        "message": "the header `grpc-timeout` must be at most eight digits and one of H, M, S, m, u, n, such as `500m`",
+        "type": "invalid_request_error",
+        "param": "grpc-timeout",
+        "code": "invalid_input",
+    }
+}
+
 #: With the segments that it takes.
 _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 
@@ -59,6 +71,7 @@ def route_configuration(options: EdgeOptions) -> Json:
 def _known_host(options: EdgeOptions) -> Json:
     found = rest_routes()
     routes = [
+        _wrong_timeout_route(),
         _grpc_route({"prefix": f"/{FACADE}.", "headers": [{"name": TRANSCODED, "present_match": True}]}),
         *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
         _preflight_route(),
@@ -96,6 +109,20 @@ def _rest_route(route: RestRoute) -> Json:
     if route.verb != "GET":
         return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
     return {**_grpc_route({**_path_match(route), "headers": [_READS]}), "metadata": _HEAD_AS_GET}
+
+
+def _wrong_timeout_route() -> Json:
+    """Malformed deadlines, which gRPC's library would answer as a failure of its own; here the header is named."""
+    wrong = {"name": "grpc-timeout", "string_match": {"safe_regex": {"regex": _TIMEOUT}}, "invert_match": True}
+    refusal = _refusal({"prefix": "/", "headers": [wrong, _NOT_GRPC]}, 400)
+    refusal["direct_response"]["body"] = {"inline_string": json.dumps(_WRONG_TIMEOUT)}
+    refusal["response_headers_to_add"] = [
+        {
+            "header": {"key": "content-type", "value": "application/json"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ]
+    return refusal
 
 
 def _preflight_route() -> Json:

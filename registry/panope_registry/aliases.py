@@ -15,7 +15,7 @@ from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFou
 from panope_registry.alias_records import alias, alias_event
 from panope_registry.columns import now
 from panope_registry.database import Database
-from panope_registry.names import parse_model_name, shown
+from panope_registry.names import MAX_REASON_LENGTH, checked_text, parse_model_name, shown
 from panope_registry.records import model, model_variant, variant
 from panope_registry.variant_digest import check_digits
 
@@ -90,11 +90,17 @@ class Aliases:
         Raises:
             NotFoundError: there is no such alias.
         """
+        _refuse_unknown(name)
         with self._database.read() as connection:
             return _entry(_current(connection, name))
 
     def list(self, *, target_model: str = "") -> builtins.list[AliasEntry]:
-        """All aliases by name; only those of one model if it is named."""
+        """All aliases by name; only those of one model if it is named.
+
+        Raises:
+            InvalidInputError: that is longer than any model's name.
+        """
+        checked_text(target_model, "model")
         wanted = _CURRENT.order_by(alias.c.name)
         if target_model:
             wanted = wanted.where(alias_event.c.target_model == target_model)
@@ -122,12 +128,13 @@ class Aliases:
             reason: why, for people.
 
         Raises:
-            InvalidInputError: the name is none, or the digits are too few.
+            InvalidInputError: the name is none, the digits are too few, or the reason is too long.
             AlreadyExistsError: a model has the name.
             NotFoundError: there is no such model, or it has no such variant.
             PreconditionError: the alias points elsewhere than expected; nothing was changed.
         """
         _check_name(name)
+        _check_words(who, reason)
         with self._database.change() as connection:
             if connection.execute(select(model.c.id).where(model.c.name == name)).first():
                 raise AlreadyExistsError(f"`{name}` is a model", reason="model_exists", field="alias")
@@ -150,7 +157,10 @@ class Aliases:
         Raises:
             NotFoundError: there is no such alias, or the model or variant from before is gone.
             PreconditionError: it never pointed elsewhere, or points elsewhere than expected; nothing was changed.
+            InvalidInputError: the reason is too long.
         """
+        _refuse_unknown(name)
+        _check_words(who, reason)
         with self._database.change() as connection:
             current = _current(connection, name)
             _check_expected(name, current, expected)
@@ -170,7 +180,10 @@ class Aliases:
         Raises:
             NotFoundError: there is no such alias.
             PreconditionError: it points elsewhere than expected; nothing was changed.
+            InvalidInputError: the reason is too long.
         """
+        _refuse_unknown(name)
+        _check_words(who, reason)
         with self._database.change() as connection:
             _check_expected(name, _current(connection, name), expected)
             connection.execute(delete(alias).where(alias.c.name == name))
@@ -183,6 +196,7 @@ class Aliases:
         Raises:
             NotFoundError: there never was such an alias.
         """
+        _refuse_unknown(name)
         wanted = select(alias_event).where(alias_event.c.alias == name).order_by(alias_event.c.version.desc())
         with self._database.read() as connection:
             events = [_event(row) for row in connection.execute(wanted)]
@@ -226,6 +240,19 @@ def _check_name(name: str) -> None:
         ) from None
 
 
+def _refuse_unknown(name: str) -> None:
+    """No alias has a name that none may have, and no database need be asked."""
+    try:
+        _check_name(name)
+    except InvalidInputError:
+        raise _no_alias(name) from None
+
+
+def _check_words(who: str, reason: str) -> None:
+    checked_text(who, "who")
+    checked_text(reason, "reason", MAX_REASON_LENGTH)
+
+
 def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -> None:
     found = _target(current.target_model, current.variant_digest) if current is not None else ""
     if expected is None or expected == found:
@@ -238,13 +265,15 @@ def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -
 
 def _check_target(connection: Connection, target_model: str, variant_digest: str) -> str:
     """The whole digest of the variant; empty when none is named."""
+    try:
+        parse_model_name(target_model)
+    except InvalidInputError:
+        raise _no_target(target_model) from None
     found = connection.execute(
         select(model.c.id, model.c.revision_id).where(model.c.name == target_model)
     ).one_or_none()
     if found is None:
-        raise NotFoundError(
-            f"model `{shown(target_model)}` does not exist", reason="model_not_found", field="target_model"
-        )
+        raise _no_target(target_model)
     if not variant_digest:
         return ""
     check_digits(variant_digest, "variant")
@@ -294,6 +323,12 @@ def _event(row: Row[Any]) -> AliasEvent:
         who=row.who,
         reason=row.reason,
         at=row.at,
+    )
+
+
+def _no_target(target_model: str) -> NotFoundError:
+    return NotFoundError(
+        f"model `{shown(target_model)}` does not exist", reason="model_not_found", field="target_model"
     )
 
 

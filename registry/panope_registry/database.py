@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, update
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from panope_backends.errors import AvailabilityError, InvalidInputError, PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.records import change_counter
+from panope_registry.trouble import refuse_unstorable, translated
 
 BUSY_TIMEOUT_SECONDS = 30
 
@@ -73,19 +74,23 @@ class Database:
         self.engine.dispose()
 
 
-def open_engine(database_url: str) -> Engine:
-    """An engine for `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
+def open_engine(database: str | Path) -> Engine:
+    """An engine for SQLite's file, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
+
+    A path is taken as it is, while a `?` in a URL begins its options.
 
     Raises:
         InvalidInputError: the URL is not one, or of another kind of database.
         PreconditionError: the driver for PostgreSQL is not installed.
     """
-    url = _parse(database_url)
+    url = URL.create("sqlite", database=str(database)) if isinstance(database, Path) else _parse(database)
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url)
         patient = {name: value for name, value in _POSTGRES_PATIENCE.items() if name not in url.query}
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient)
+        return _guarded(
+            create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient)
+        )
     except ModuleNotFoundError:
         raise PreconditionError(
             "PostgreSQL needs the package `psycopg[binary]`", reason="driver_not_installed"
@@ -95,21 +100,6 @@ def open_engine(database_url: str) -> Engine:
 def sqlite_file(engine: Engine) -> Path | None:
     """The database's file; None on PostgreSQL."""
     return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Says in Panope's errors that a database is away or broken; defects pass as they are."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise AvailabilityError(
-            "the registry's database does not answer", reason="database_unavailable", retry_after_seconds=1.0
-        ) from error
-    except DatabaseError as error:
-        if type(error) is not DatabaseError:  # its subclasses tell of wrong statements and values: defects
-            raise
-        raise PreconditionError("the registry's database is damaged", reason="database_damaged") from error
 
 
 def _parse(database_url: str) -> URL:
@@ -125,6 +115,16 @@ def _parse(database_url: str) -> URL:
     return url
 
 
+def _guarded(engine: Engine) -> Engine:
+    """Both databases refuse the same words and numbers."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def check(_connection: Connection, _cursor: object, _statement: str, values: Any, *_: object) -> None:
+        refuse_unstorable(values)
+
+    return engine
+
+
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
@@ -133,7 +133,7 @@ def _sqlite(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return _guarded(engine)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

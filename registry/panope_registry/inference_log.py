@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 
 from panope_registry.database import Database
+from panope_registry.names import checked_limit, checked_text
 from panope_registry.operation_records import inference_log
 
 PRUNED_AT_ONCE = 5_000
@@ -61,7 +62,13 @@ class InferenceLog:
                 connection.execute(insert(inference_log), [asdict(call) for call in calls])
 
     def newest(self, *, model: str = "", limit: int = 100) -> list[LoggedCall]:
-        """The calls that ended last, of one model if it is named."""
+        """The calls that ended last, of one model if it is named.
+
+        Raises:
+            InvalidInputError: that is longer than any model's name, or the limit is negative.
+        """
+        checked_text(model, "model")
+        checked_limit(limit)
         wanted = select(inference_log).order_by(inference_log.c.at.desc(), inference_log.c.id.desc()).limit(limit)
         if model:
             wanted = wanted.where(inference_log.c.model == model)

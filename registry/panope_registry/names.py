@@ -10,6 +10,10 @@ from panope_backends.errors import InvalidInputError
 MAX_PART_LENGTH = 96
 MAX_PATH_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
+MAX_WORD_LENGTH = 200
+MAX_REASON_LENGTH = 1000
+MAX_INTEGER = (1 << 63) - 1
+"""The largest number that both databases keep."""
 
 _PART = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{MAX_PART_LENGTH - 1}}}")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -50,6 +54,39 @@ def parse_model_name(text: str, field: str = "name") -> ModelName:
                 field=field,
             )
     return ModelName(*parts)
+
+
+def checked_text(text: str, field: str, limit: int = MAX_WORD_LENGTH) -> str:
+    """Returns what a caller writes for a field, if it can be recorded and compared on every database.
+
+    Raises:
+        InvalidInputError: it is longer than `limit` characters, or holds a NUL or half of a character.
+    """
+    if len(text) > limit:
+        raise InvalidInputError(f"`{field}` has {len(text):,} characters; the limit is {limit:,}", field=field)
+    if not is_storable(text):
+        raise InvalidInputError(f"`{field}` holds a character that cannot be recorded", field=field)
+    return text
+
+
+def checked_limit(limit: int) -> int:
+    """Returns how many are wanted; InvalidInputError when it is less than none, or no database counts so far."""
+    if not 0 <= limit <= MAX_INTEGER:
+        raise InvalidInputError(f"`limit` must be a number from 0 to {MAX_INTEGER:,}", field="limit")
+    return limit
+
+
+def is_storable(text: str) -> bool:
+    """Whether both databases can keep a text: it has no NUL and no lone half of a surrogate pair."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def safe_relative_path(text: str) -> str:

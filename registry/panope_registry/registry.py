@@ -27,7 +27,7 @@ from panope_registry.folder import FolderFile, list_folder
 from panope_registry.grants import NO_GRANTS, Grants
 from panope_registry.handlers.events import Event, ignore
 from panope_registry.importer import ImportedRevision, Progress, ingest_files
-from panope_registry.names import parse_model_name, shown
+from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
 from panope_registry.schema import migrate
 from panope_registry.sources.source import Source
 from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
@@ -80,7 +80,7 @@ class Registry:
     @classmethod
     def open(
         cls,
-        database_url: str,
+        database: str | Path,
         home: Path,
         *,
         verify: VerifyPolicy = VerifyPolicy.CHANGED,
@@ -92,7 +92,7 @@ class Registry:
         """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
 
         Args:
-            database_url: `sqlite:///FILE` or `postgresql://…`.
+            database: SQLite's file, `sqlite:///FILE` or `postgresql://…`.
             home: the folder that holds `store/`.
             verify: when files are hashed again before they are used.
             quota: how much the store may take.
@@ -105,7 +105,7 @@ class Registry:
             PreconditionError: a newer Panope made the database, or a folder cannot be written.
             AvailabilityError: the database does not answer.
         """
-        engine = open_engine(database_url)
+        engine = open_engine(database)
         file = sqlite_file(engine)
         try:
             for folder in (home, *([file.parent] if file else [])):
@@ -277,7 +277,15 @@ class Registry:
             recording.record_missing(connection, sha256, self._stores.shared)
 
     def models(self, only: ModelFilter = EVERY_MODEL, *, after: str = "", limit: int = 100) -> list[ModelEntry]:
-        """Models by name, those after `after`; all of them unless a filter says which."""
+        """Models by name, those after `after`; all of them unless a filter says which.
+
+        Raises:
+            InvalidInputError: a word of the filter, or `after`, is longer than any, or the limit is negative.
+        """
+        words = {"task": only.task, "format": only.format, "name_prefix": only.prefix, "after": after}
+        for field, word in words.items():
+            checked_text(word, field)
+        checked_limit(limit)
         with self._database.read() as connection:
             return catalogue.find_models(connection, self._stores, only=only, after=after, limit=limit)
 

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from panope_backends.errors import PreconditionError
 from panope_migrations import HEAD
-from panope_registry.database import sqlite_file, translated
+from panope_registry.database import sqlite_file
+from panope_registry.trouble import translated
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from panope_registry.database import Database
 from panope_registry.names import parse_model_name, shown
 from panope_registry.records import blob, blob_location, model, repo, repo_file, revision
 from panope_registry.store import BlobError, Store, VerifyPolicy
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 COMMIT_LENGTH = 40
 """Of a folder's revision the commit is a longer digest; the hub's clients take 40 digits."""
@@ -118,6 +121,8 @@ class Serving:
             NotFoundError: they are not in this store.
             DataLossError: they are damaged; they were put away.
         """
+        if not _SHA256.fullmatch(sha256):
+            raise _no_file()
         here = and_(
             blob_location.c.sha256 == blob.c.sha256,
             blob_location.c.store == self._store.id,

@@ -55,11 +55,13 @@ TARGETS = dict.fromkeys(("int8", "int4"), _OPENVINO) | dict.fromkeys(
 
 
 def check_targets(targets: Sequence[str]) -> None:
-    """Refuses a precision that nothing is quantized to.
+    """Refuses a precision that nothing is quantized to, or one that is named twice.
 
     Raises:
         InvalidInputError: it names the target and those there are.
     """
+    if len(set(targets)) < len(targets):
+        raise InvalidInputError("`quantization_targets` names a precision twice", field="quantization_targets")
     for target in targets:
         if target not in TARGETS:
             known = ", ".join(f"`{name}`" for name in TARGETS)

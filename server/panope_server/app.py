@@ -118,7 +118,7 @@ class App:
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
         registry = await asyncio.to_thread(open_registry, settings)
         stack.callback(registry.close)
-        database = Database(open_engine(settings.registry_url))
+        database = Database(open_engine(settings.database))
         stack.callback(database.close)
 
         metrics = self._metrics

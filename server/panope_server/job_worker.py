@@ -85,7 +85,7 @@ def work(
     counts = counts or DownloadCounts()
     tell = partial(_tell, counts, "error" if only is None else "info")
     registry = open_registry(settings, tell)
-    database = Database(open_engine(settings.registry_url))
+    database = Database(open_engine(settings.database))
     try:
         jobs = Jobs(database)
         place = remote_place(settings)

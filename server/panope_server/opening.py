@@ -23,7 +23,7 @@ def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
 
     place = remote_place(settings)
     return Registry.open(
-        settings.registry_url,
+        settings.database,
         settings.home_path,
         verify=verify_policy(settings),
         quota=quota_of(settings),

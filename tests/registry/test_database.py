@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from panope_backends.errors import AvailabilityError, InvalidInputError, PreconditionError
+from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
 from panope_registry.database import Database, open_engine
 from panope_registry.records import change_counter, model, repo, revision, vendor
 from panope_registry.registry import Registry
@@ -137,7 +137,7 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(b"not a database, though long enough to look at" * 100)
-    with pytest.raises(PreconditionError) as caught:
+    with pytest.raises(DataLossError) as caught:
         Registry.open(f"sqlite:///{tmp_path / 'db'}", tmp_path / "home")
     assert caught.value.reason == "database_damaged"
 

@@ -239,6 +239,13 @@ def test_a_deadline_of_a_rest_caller_reaches_the_pipeline(edge):
     assert edge.instances.calls[-1].remaining_seconds is None
 
 
+@pytest.mark.parametrize("timeout", ["abc", "", "5", "-1S", "999999999S", "1s", "1 S", "1S,2S", "٣S", "1.5S"])
+def test_a_malformed_deadline_is_refused_by_name(edge, timeout):
+    reply = edge.post("/v1/embeddings", BODY, {"grpc-timeout": timeout.encode()})
+    assert (reply.status, reply.error["param"]) == (400, "grpc-timeout")
+    assert reply.headers["content-type"] == "application/json"
+
+
 def test_a_deadline_that_passes_is_504_and_not_tried_again(edge):
     edge.instances.hold = True
     reply = edge.post("/v1/embeddings", BODY, {"grpc-timeout": "50m"})

@@ -16,6 +16,7 @@ from panope_registry.care.using import usage_of
 from panope_registry.columns import now
 from panope_registry.database import Database
 from panope_registry.disk import OnBytes
+from panope_registry.names import MAX_REASON_LENGTH, checked_text
 from panope_registry.store import Store
 
 USE_RESOLUTION = timedelta(minutes=1)
@@ -84,7 +85,10 @@ class StoreCare:
 
         Raises:
             NotFoundError: there is no such variant.
+            InvalidInputError: the reason is too long.
         """
+        checked_text(who, "who")
+        checked_text(reason, "reason", MAX_REASON_LENGTH)
         with self._database.change() as connection:
             leases.put_pin(connection, variant_digest, who, reason, self._clock())
 

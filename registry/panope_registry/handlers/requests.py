@@ -16,6 +16,7 @@ from panope_registry.names import parse_model_name, safe_relative_path
 from panope_registry.precisions import is_quantized
 from panope_registry.recording import FOLDER
 from panope_registry.targets import check_targets
+from panope_registry.tasks.settle import check_hints
 from panope_registry.variant_digest import check_digits
 
 REPO_SYNC = "repo_sync"
@@ -102,6 +103,7 @@ def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     _check_format(request.preferred_format, "preferred_format")
     _check_precision(request.preferred_precision, "preferred_precision")
     check_targets(request.quantization_targets)
+    check_hints(request.task_hints)
     payload = asdict(request)
     return jobs.enqueue(
         REPO_SYNC, payload, dedupe_key=work_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
@@ -218,6 +220,7 @@ def _enqueue_download(
 def _check_download(request: DownloadRequest) -> None:
     _check_model(request.model, request.revision)
     _check_format(request.format, "format")
+    _check_precision(request.precision, "precision")
     chosen = request.format or request.precision or request.variant
     if request.include and chosen:
         raise InvalidInputError("`include` names files, so it cannot go with a format or precision", field="include")

@@ -25,9 +25,12 @@ from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.entries import JobEntry, JobStatus
 from panope_registry.jobs.graph import lock, lock_with_descendants, settle
 from panope_registry.jobs.waking import announce
-from panope_registry.names import shown
+from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
 
 _ENQUEUE_TRIES = 10
+
+MAX_ATTEMPTS = 1_000
+MAX_PRIORITY = 1_000_000
 
 # What a new job needs is written after it; a subquery would see that of all jobs here.
 _INSERT = insert(job).returning(job, literal("").label("needs"))
@@ -93,12 +96,16 @@ class Jobs:
         Raises:
             NotFoundError: a job in `depends_on`, or the parent, does not exist.
             PreconditionError: a job in `depends_on` did not succeed, or the parent is cancelled.
-            InvalidInputError: no kind, or no attempt is allowed.
+            InvalidInputError: no kind, no attempt is allowed, or a number is too large.
         """
         if not kind:
             raise InvalidInputError("a job needs a kind", field="kind")
-        if max_attempts < 1:
-            raise InvalidInputError("a job needs at least one attempt", field="max_attempts")
+        if not 1 <= max_attempts <= MAX_ATTEMPTS:
+            raise InvalidInputError(
+                f"a job needs at least one attempt, and at most {MAX_ATTEMPTS}", field="max_attempts"
+            )
+        if abs(priority) > MAX_PRIORITY:
+            raise InvalidInputError(f"`priority` goes from {-MAX_PRIORITY} to {MAX_PRIORITY}", field="priority")
         asked = {
             "kind": kind,
             "payload": dict(payload),
@@ -142,11 +149,13 @@ class Jobs:
             limit: how many at most.
 
         Raises:
-            InvalidInputError: there is no such status.
+            InvalidInputError: there is no such status, or the kind is longer than any, or the limit is negative.
         """
+        checked_text(kind, "kind")
+        checked_limit(limit)
         wanted = _status(status) if status else None
         with self.database.read() as connection:
-            return reading.find_jobs(connection, status=wanted, kind=kind, after=after, limit=limit)
+            return reading.find_jobs(connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit)
 
     def cancel(self, job_id: int) -> JobEntry:
         """Ends a job and those that it asked for; a finished one stays what it is.
@@ -241,7 +250,7 @@ def _refuse_cancelled(connection: Connection, parent_id: int) -> None:
 
 
 def _found(connection: Connection, job_id: int) -> JobEntry:
-    entry = reading.find_job(connection, job_id)
+    entry = reading.find_job(connection, job_id) if abs(job_id) <= MAX_INTEGER else None
     if entry is None:
         raise _no_job(job_id)
     return entry

@@ -10,6 +10,8 @@ from panope_registry.names import shown
 from panope_registry.tasks.evidence import Conclusion
 from panope_registry.tasks.words import MODALITIES, MODALITY_TAGS, PIPELINE_TAGS, TASKS, VAGUE_TAGS, task_word
 
+MAX_HINTS = 16
+
 
 @dataclass(frozen=True)
 class Settled:
@@ -57,6 +59,18 @@ def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Seq
             return Settled(tagged, f"{told}; {found.reason}", (), spoken_for)
         return Settled("", f"{found.reason}; but {told}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for)
     return _open(found, told, pipeline_tag, tags, spoken_for)
+
+
+def check_hints(hints: Sequence[str]) -> None:
+    """Refuses hints that are no tasks, and more of them than there are words for tasks.
+
+    Raises:
+        InvalidInputError: it names the hint.
+    """
+    if len(hints) > MAX_HINTS:
+        raise InvalidInputError(f"`task_hints` has {len(hints):,} words; the limit is {MAX_HINTS}", field="task_hints")
+    for hint in hints:
+        _task(hint)
 
 
 def _task(hint: str) -> str:

@@ -27,8 +27,8 @@ def opened(home: str | None, config: Path | None) -> Iterator[tuple[Database, St
 
     settings = settings_for(home, config=config)
     try:
-        Registry.open(settings.registry_url, settings.home_path).close()  # makes the tables if there are none
-        database = Database(open_engine(settings.registry_url))
+        Registry.open(settings.database, settings.home_path).close()  # makes the tables if there are none
+        database = Database(open_engine(settings.database))
         store = Store(settings.home_path / "store")
     except PanopeError as error:
         fail(error.message)

@@ -36,7 +36,7 @@ async def prepared(settings: Settings) -> AsyncIterator[Prepared]:
         PanopeError: as `Registry.open`.
     """
     registry = await asyncio.to_thread(open_registry, settings)
-    database = Database(open_engine(settings.registry_url))
+    database = Database(open_engine(settings.database))
     store = await asyncio.to_thread(Store, settings.home_path / "store")
     leases = ModelLeases(care_for(settings, database, store))
     profiles = Profiles(database)

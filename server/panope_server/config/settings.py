@@ -104,9 +104,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.home).expanduser().absolute()
 
     @property
-    def registry_url(self) -> str:
-        """The database's URL as SQLAlchemy writes it."""
-        return self.database_url or f"sqlite:///{self.home_path / 'registry.sqlite3'}"
+    def database(self) -> str | Path:
+        """The registry's database: the URL that was set, or SQLite's file in `home`."""
+        return self.database_url or self.home_path / "registry.sqlite3"
 
 
 class Setting(Struct, frozen=True):

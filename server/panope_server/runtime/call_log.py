@@ -39,7 +39,7 @@ def sample_of(settings: Settings) -> float:
     """The part of the calls that is kept."""
     if settings.inference_log.sample is not None:
         return settings.inference_log.sample
-    return POSTGRES_SAMPLE if settings.registry_url.startswith("postgres") else 0.0
+    return POSTGRES_SAMPLE if settings.database_url.startswith("postgres") else 0.0
 
 
 class CallLog:

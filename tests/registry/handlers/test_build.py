@@ -97,7 +97,7 @@ def bench(tmp_path: Path, gate: Path) -> Iterator[Bench]:
     )
     registry = open_registry(settings)
     registry.import_folder(source, MODEL)
-    database = Database(open_engine(settings.registry_url))
+    database = Database(open_engine(settings.database))
     yield Bench(settings, registry, Jobs(database))
     database.close()
     registry.close()
