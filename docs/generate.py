@@ -1,4 +1,4 @@
-"""Writes the pages that say what the code says: docs/api.md and docs/configuration.md.
+"""Writes what says what the code says: docs/api.md, docs/configuration.md and the server's openapi.json.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1 when they differ from what the code gives
@@ -14,15 +14,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who load this file by its path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protos"))  # what this shares with the protos' lint
 
-from generator import api, configuration
+from generator import api, configuration, openapi
 
-DOCS = Path(__file__).resolve().parent
-PAGES: Mapping[str, Callable[[], str]] = {"api.md": api.page, "configuration.md": configuration.page}
+ROOT = Path(__file__).resolve().parents[1]
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/api.md": api.page,
+    "docs/configuration.md": configuration.page,
+    # In the package, for the server serves it.
+    "server/panope_server/transport/openapi.json": openapi.page,
+}
 
 
-def stale(folder: Path) -> list[str]:
-    """Names of the pages in a folder that differ from what the code gives."""
-    return [name for name, page in PAGES.items() if not _is(folder / name, page())]
+def stale(root: Path) -> list[str]:
+    """Paths below a folder of the pages that differ from what the code gives."""
+    return [path for path, page in PAGES.items() if not _is(root / path, page())]
 
 
 def _is(path: Path, text: str) -> bool:
@@ -34,11 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     if parser.parse_args().check:
-        if names := stale(DOCS):
-            sys.exit(f"stale: {', '.join(f'docs/{name}' for name in names)}; run `make docs`")
+        if paths := stale(ROOT):
+            sys.exit(f"stale: {', '.join(paths)}; run `make docs`")
         return
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page())
+    for path, page in PAGES.items():
+        (ROOT / path).write_text(page())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect as python_inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 from described import Element, Route, describe, elements, routes
 from google.protobuf.descriptor_pb2 import (
@@ -19,15 +19,13 @@ from msgspec import Struct, inspect
 from starlette.routing import Route as StarletteRoute
 
 from generator import markdown
+from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
 from generator.markdown import NOTICE, anchor, paragraphs, table
 from generator.words import default_words, words
 from panope_backends.errors import InternalError, PanopeError
 from panope_server.transport.admin import admin_app
 from panope_server.transport.errors import TABLE
-from panope_server.transport.rest import aliases, hugging_face, openai, panope, registry, tensors
-from panope_server.transport.task_value import EmbedValue
 
-PACKAGE = "panope.v1"
 REST_PACKAGE = "panope.rest.v1"
 
 INTRODUCTION = """
@@ -94,40 +92,8 @@ ADMIN: Mapping[str, str] = {
     "/status": "Versions, ports, Envoy, the job worker, every model with its instances.",
     "/metrics": "Metrics in Prometheus's text format.",
     "/v1/metrics": "As `/metrics`.",
+    "/openapi.json": "This page's REST part as OpenAPI 3.1, for tools and generators of clients.",
 }
-
-#: The bodies of REST requests, with the message whose comments tell about fields of the same name.
-BODIES: Sequence[tuple[type[Struct], str]] = (
-    (openai.EmbeddingsBody, "EmbedRequest"),
-    (hugging_face.EmbedBody, "EmbedRequest"),
-    (panope.InferBody, "InferRequest"),
-    (tensors.TensorBody, "Tensor"),
-    (tensors.OutputBody, "Tensor"),
-    (EmbedValue, "EmbedRequest"),
-    (registry.RegisterBody, "RegisterModelRequest"),
-    (registry.SourceBody, "RegisterModelRequest"),
-    (registry.PullBody, "PullModelRequest"),
-    (registry.BuildBody, "BuildVariantRequest"),
-    (registry.PinBody, "PinModelRequest"),
-    (aliases.SetBody, "SetAliasRequest"),
-    (aliases.RollbackBody, "RollbackAliasRequest"),
-    (panope.LoadBody, "LoadModelRequest"),
-    (panope.UnloadBody, "UnloadModelRequest"),
-)
-
-#: Fields of REST bodies that no message has.
-TOLD: Mapping[str, str] = {
-    "encoding_format": "Vectors as numbers, or as base64 of little-endian 32-bit floats. Default: `float`.",
-    "model_vendor": "The first part of the model's name; with `model_name`, or without both for that of its repo.",
-    "model_name": "The second part of the model's name.",
-    "source": "Where the model comes from.",
-    "repo_id": "`vendor/name` on the hub; the model has the same name.",
-    "provider": "The kind of source.",
-    "datatype": "The type of every element.",
-}
-
-#: What a comment says of its message's other fields, which a REST body may not have.
-_ADVICE = re.compile(r" (Required|Excludes `\w+`)\.")
 
 _SCALARS = {
     kind: FieldDescriptorProto.Type.Name(kind).removeprefix("TYPE_").lower()
@@ -137,7 +103,7 @@ _SCALARS = {
 
 def page() -> str:
     """The page's text."""
-    found = [element for file in describe().file if file.name.startswith("panope/") for element in elements(file)]
+    found = declarations()
     public = [element for element in found if element.file.package == PACKAGE]
     facade = [element for element in found if element.file.package == REST_PACKAGE]
     lines = [NOTICE, INTRODUCTION, *_errors(), *_rest(facade, public), GRPC]
@@ -165,17 +131,17 @@ def _errors() -> list[str]:
 
 
 def _rest(facade: Sequence[Element], public: Sequence[Element]) -> list[str]:
-    found = {path_of(route): element.comment for element in facade for route in _routes(element)}
+    found = {path_of(route): element.comment for element in facade for route in routes_of(element)}
     rows = [(f"`{path}`", _linked(comment)) for path, comment in found.items()]
-    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status)
-    rows += [(f"`GET {route.path}`", ADMIN[route.path]) for route in app.routes if isinstance(route, StarletteRoute)]
+    rows += [(f"`GET {route.path}`", ADMIN[route.path]) for route in app_routes()]
     lines = [REST, *table(("Route", "What"), rows)]
     for body, message in BODIES:
-        lines += _body(body, dict(_comments_of(message, public)))
+        lines += _body(body, message, public)
     return lines
 
 
-def _routes(element: Element) -> list[Route]:
+def routes_of(element: Element) -> list[Route]:
+    """The routes of an element; none of one that is no method."""
     return routes(element.node) if isinstance(element.node, MethodDescriptorProto) else []
 
 
@@ -183,6 +149,18 @@ def _linked(comment: str) -> str:
     """A comment whose names of typed methods, such as InferService.Infer, lead to them."""
     text = " ".join(paragraphs(comment))
     return re.sub(r"\w+Service\.(\w+)", lambda name: f"[{name[0]}](#{anchor(name[1])})", text)
+
+
+@cache
+def declarations() -> list[Element]:
+    """Every declaration of Panope's protos."""
+    return [element for file in describe().file if file.name.startswith("panope/") for element in elements(file)]
+
+
+def app_routes() -> list[StarletteRoute]:
+    """The routes of the plain HTTP application."""
+    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status)
+    return [route for route in app.routes if isinstance(route, StarletteRoute)]
 
 
 async def _no_status() -> object:
@@ -196,34 +174,24 @@ def path_of(route: Route) -> str:
     return f"{route.verb} {path}"
 
 
-def _body(body: type[Struct], fallback: Mapping[str, str]) -> list[str]:
+def _body(body: type[Struct], message: str, public: Sequence[Element]) -> list[str]:
     """The heading and the fields of a REST body."""
-    text, told = _docstring(body)
+    text, _ = docstring(body)
     info = inspect.type_info(body)
     assert isinstance(info, inspect.StructType)  # bodies are Structs
+    told = told_of(body, (field.name for field in info.fields), message, public)
     rows = [
         (
             f"`{field.name}`",
             words(field.type),
             "required" if field.required else default_words(field.default),
-            told.get(field.name) or TOLD.get(field.name) or _ADVICE.sub("", fallback.get(field.name, "")),
+            told[field.name],
         )
         for field in info.fields
     ]
     route = re.match(r"([A-Z]+ /[\w/{}]+)\W+(.*)", text, re.DOTALL)
-    heading, text = (f"`{route[1]}`", _sentence(route[2])) if route else (body.__name__, text)
+    heading, text = (f"`{route[1]}`", sentence(route[2])) if route else (body.__name__, text)
     return [f"### {heading}", "", text, "", *table(("Field", "Value", "Default", "What"), rows)]
-
-
-def _docstring(kind: type) -> tuple[str, dict[str, str]]:
-    """A class's docstring: its text, and its attributes' texts."""
-    text, _, attributes = python_inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:\n")
-    entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", attributes, re.MULTILINE)
-    return text, {name: _sentence(told) for name, told in entries}
-
-
-def _sentence(text: str) -> str:
-    return " ".join(text[:1].upper().split()) + text[1:]
 
 
 def _service(service: Element, public: Sequence[Element]) -> list[str]:
@@ -272,11 +240,6 @@ def _enum(enum: Element, public: Sequence[Element]) -> list[str]:
 
 def _children(parent: Element, public: Sequence[Element]) -> Iterator[Element]:
     return (element for element in public if element.parents and element.parents == (*parent.parents, parent.node))
-
-
-def _comments_of(message: str, public: Sequence[Element]) -> Iterator[tuple[str, str]]:
-    prefix = f"{PACKAGE}.{message}."
-    return ((element.node.name, element.comment) for element in public if element.name.startswith(prefix))
 
 
 def _type(field: FieldDescriptorProto, message: DescriptorProto) -> str:

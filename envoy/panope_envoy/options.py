@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 #: Paths of Panope's admin app that the HTTP port passes on.
-ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics")
+ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics", "/openapi.json")
 
 #: Everything below them goes to the admin app too: the store's files.
 FILE_PREFIXES = ("/v1/files/", "/hub/")

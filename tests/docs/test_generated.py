@@ -15,6 +15,8 @@ from panope_server.transport.admin import admin_app
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 API = (ROOT / "docs/api.md").read_text()
+OPENAPI = "server/panope_server/transport/openapi.json"
+DESCRIPTION = (ROOT / OPENAPI).read_text()
 
 
 def test_the_pages_are_what_the_code_gives() -> None:
@@ -25,12 +27,17 @@ def test_the_pages_are_what_the_code_gives() -> None:
 
 
 def test_a_page_that_was_edited_or_removed_is_stale(generate: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "api.md").write_text(API)
-    (tmp_path / "configuration.md").write_text(CONFIGURATION + "more")
-    assert generate.stale(tmp_path) == ["configuration.md"]
+    for path, text in {
+        "docs/api.md": API,
+        "docs/configuration.md": CONFIGURATION + "more",
+        OPENAPI: DESCRIPTION,
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert generate.stale(tmp_path) == ["docs/configuration.md"]
 
-    (tmp_path / "api.md").unlink()
-    assert generate.stale(tmp_path) == ["api.md", "configuration.md"]
+    (tmp_path / "docs/api.md").unlink()
+    assert generate.stale(tmp_path) == ["docs/api.md", "docs/configuration.md"]
 
 
 @pytest.mark.parametrize("setting", list(settings_of()), ids=lambda setting: setting.dotted)

@@ -45,6 +45,13 @@ def test_an_alias_that_is_gone_keeps_its_history(edge):
     assert (told["model"], told["events"][0]["action"], told["events"][0]["reason"]) == (None, "removed", "over")
 
 
+def test_a_reason_in_a_query_is_as_short_as_one_in_a_body(edge):
+    reply = edge.request("DELETE", f"/v1/aliases/embed?reason={'r' * 1001}")
+    assert (reply.status, reply.error["param"]) == (400, "reason")
+    assert reply.error["message"] == "`reason` must have at most 1,000 characters"
+    assert edge.request("DELETE", f"/v1/aliases/embed?reason={'r' * 1000}").status == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/aliases/nobody", "/v1/aliases/a/b/c"])
 def test_an_alias_that_never_was_is_404(edge, path):
     assert edge.get(path).error["code"] == "alias_not_found"

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from rest_doubles.description import check_body, check_reply, operation_of
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_registry.jobs import JobStatus
@@ -51,8 +52,12 @@ def name_of(route: RestRoute) -> str:
 def test_every_route_reaches_its_method(edge, route):
     model = "single" if route.template in ONE_SEGMENT else "acme/embedder"
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
-    path = route.path(**VALUES | {"model": model})
-    reply = edge.request(route.verb, path, BODIES.get((route.verb, route.template)))
+    path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
+    reply = edge.request(route.verb, path, body)
+    described = operation_of(route.verb, route.template)
+    check_reply(described, reply)
+    if body is not None:
+        check_body(described, body)
     if route.template in ONE_SEGMENT:
         assert (reply.status, reply.error["code"]) == (404, "model_not_found")
     else:

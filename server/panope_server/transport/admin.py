@@ -8,6 +8,9 @@ import ipaddress
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Literal, NotRequired, TypedDict
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panope_backends.errors import PreconditionError
-from panope_server.transport.http_json import error_json, json_response
+from panope_server.transport.http_json import ErrorFieldsJson, error_json, json_response
 
 #: Prometheus's text format.
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,6 +30,27 @@ _WORDS = {
     404: ("unknown_path", "there is nothing at this path"),
     405: ("method_not_allowed", "this path does not take this HTTP method; see the Allow header"),
 }
+
+
+class HealthJson(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class WaitingJson(TypedDict):
+    """A model that should serve and does not."""
+
+    name: str
+    reason: str
+
+
+class ReadyJson(TypedDict):
+    """Whether every model that should serve does; with an error when one does not."""
+
+    ready: bool
+    models: list[WaitingJson]
+    error: NotRequired[ErrorFieldsJson]
 
 
 def admin_app(
@@ -53,23 +77,25 @@ def admin_app(
         return Response(exposition(), headers={"content-type": _EXPOSITION})
 
     async def health(_: Request) -> Response:
-        return json_response({"status": "ok"})
+        return json_response(HealthJson(status="ok"))
 
     async def ready(_: Request) -> Response:
         why, waiting = closed(), not_ready()
         if not why and not waiting:
-            return json_response({"ready": True, "models": []})
-        models = [{"name": name, "reason": reason} for name, reason in waiting.items()]
-        message = f"not ready: {why or ', '.join(waiting)}"
-        return json_response(
-            {**error_json(message, "server_error", "not_ready"), "ready": False, "models": models}, 503
-        )
+            return json_response(ReadyJson(ready=True, models=[]))
+        models = [WaitingJson(name=name, reason=reason) for name, reason in waiting.items()]
+        error = error_json(f"not ready: {why or ', '.join(waiting)}", "server_error", "not_ready")["error"]
+        return json_response(ReadyJson(error=error, ready=False, models=models), 503)
 
     async def tell_status(_: Request) -> Response:
         return json_response(await status())
 
+    async def openapi(_: Request) -> Response:
+        return Response(await asyncio.to_thread(_openapi), media_type="application/json")
+
     app = Starlette(
         routes=[
+            Route("/openapi.json", openapi),
             Route("/metrics", metrics),
             Route("/v1/metrics", metrics),
             Route("/health", health),
@@ -81,6 +107,12 @@ def admin_app(
     )
     app.add_middleware(_KnownHosts, hosts=hosts)
     return app
+
+
+@cache
+def _openapi() -> bytes:
+    """The description of every route, made by docs/generate.py."""
+    return files("panope_server").joinpath("transport/openapi.json").read_bytes()
 
 
 class AdminServer:

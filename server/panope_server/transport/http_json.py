@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import msgspec
 from starlette.responses import Response
+
+
+class ErrorFieldsJson(TypedDict):
+    """What went wrong.
+
+    Attributes:
+        type: the kind of error, in OpenAI's words.
+        param: the field at fault; null when there is none.
+        code: the stable reason.
+    """
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorJson(TypedDict):
+    """The body of every error."""
+
+    error: ErrorFieldsJson
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -13,6 +35,6 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
-def error_json(message: str, kind: str, code: str, param: str | None = None) -> dict[str, object]:
+def error_json(message: str, kind: str, code: str, param: str | None = None) -> ErrorJson:
     """The shape of every HTTP error; Envoy passes it on as it is."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}

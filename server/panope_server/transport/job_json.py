@@ -3,16 +3,73 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, TypedDict
 
 from panope_registry.jobs import JobEntry, JobStatus
 
 
-def job_json(job: JobEntry) -> dict[str, object]:
+class PartJson(TypedDict):
+    """How far a part of a job is, such as a file."""
+
+    name: str
+    done: int
+    total: int
+
+
+class ProgressJson(TypedDict):
+    """How far a job is, in `unit`; a `total` of 0 is unknown."""
+
+    phase: str
+    done: int
+    total: int
+    unit: str
+    parts: list[PartJson]
+
+
+class JobErrorJson(TypedDict):
+    """Why a job failed."""
+
+    reason: str
+    message: str
+    retryable: bool
+
+
+class JobJson(TypedDict):
+    """A job; its `payload` is what was asked for, and its `result` what came of it once it succeeded.
+
+    Attributes:
+        attempt: counts from 1 once the job has begun.
+        run_at: when it may begin, in RFC 3339 as all times are.
+        parent_id: the job that asked for this one.
+        depends_on: jobs that end before this one begins.
+        store: the one whose files it changes; null for a job of any server.
+    """
+
+    id: int
+    kind: str
+    status: JobStatus
+    payload: dict[str, Any]
+    result: dict[str, Any] | None
+    progress: ProgressJson
+    attempt: int
+    max_attempts: int
+    error: JobErrorJson | None
+    created_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    run_at: str | None
+    parent_id: int | None
+    depends_on: list[int]
+    requested_by: str
+    store: str | None
+
+
+def job_json(job: JobEntry) -> JobJson:
     """A job as JSON's own types, times in RFC 3339."""
     return {
         "id": job.id,
         "kind": job.kind,
-        "status": job.status.value,
+        "status": job.status,
         "payload": dict(job.payload),
         "result": dict(job.result) if job.status is JobStatus.SUCCEEDED else None,
         "progress": {

@@ -24,7 +24,8 @@ class EmbedValue(Struct, forbid_unknown_fields=True):
     prompt_name: str | None = None
 
 
-_Embed = str | list[str] | EmbedValue
+EmbedInput = str | list[str] | EmbedValue
+"""What task `embed` takes."""
 
 
 def embed_work_of(value: object) -> EmbedWork:
@@ -34,9 +35,9 @@ def embed_work_of(value: object) -> EmbedWork:
         InvalidInputError: another shape; its field starts with `value`.
     """
     try:
-        given = msgspec.convert(value, _Embed)
+        given = msgspec.convert(value, EmbedInput)
     except msgspec.ValidationError as error:
-        raise misfit(error, _Embed, "value") from None
+        raise misfit(error, EmbedInput, "value") from None
     if isinstance(given, str):
         return EmbedWork([given])
     if isinstance(given, list):

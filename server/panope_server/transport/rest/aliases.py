@@ -12,14 +12,22 @@ from panope.rest.v1.path_pb2 import AliasPath, AliasPathWithBody, NoPath
 from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
 from panope_server.transport.context import Context
 from panope_server.transport.ports import Aliases
+from panope_server.transport.rest.answers import (
+    AliasesJson,
+    AliasEventJson,
+    AliasHistoryJson,
+    AliasJson,
+    ForgottenAliasJson,
+)
 from panope_server.transport.rest.bodies import Body, json_body
-from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.query import query_of, text_of
 
 WHO = "rest"
 """Who changes an alias, as far as is known."""
 
 _Word = Annotated[str, Meta(min_length=1, max_length=200)]
-_Reason = Annotated[str, Meta(max_length=1000)]
+_MAX_REASON = 1000
+_Reason = Annotated[str, Meta(max_length=_MAX_REASON)]
 
 
 class SetBody(Struct, forbid_unknown_fields=True):
@@ -52,16 +60,22 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
     async def ListAliases(self, request: NoPath, context: Context) -> HttpBody:
         """Lists aliases."""
         query = query_of(context, ("model",))
-        return json_body({"aliases": [_alias(entry) for entry in await self._aliases.list(query.get("model", ""))]})
+        entries = await self._aliases.list(query.get("model", ""))
+        return json_body(AliasesJson(aliases=[_alias(entry) for entry in entries]))
 
     async def GetAlias(self, request: AliasPath, context: Context) -> HttpBody:
         """Tells about one alias."""
         query_of(context)
         events = await self._aliases.history(request.alias)
         removed = events[0].action is AliasAction.REMOVED
-        told = {"name": request.alias, "model": None if removed else events[0].target_model}
-        told |= {"variant": events[0].variant_digest or None}
-        return json_body(told | {"version": events[0].version, "events": [_event(event) for event in events]})
+        told: AliasHistoryJson = {
+            "name": request.alias,
+            "model": None if removed else events[0].target_model,
+            "variant": events[0].variant_digest or None,
+            "version": events[0].version,
+            "events": [_event(event) for event in events],
+        }
+        return json_body(told)
 
     async def SetAlias(self, request: AliasPathWithBody, context: Context) -> HttpBody:
         """Points an alias to a model."""
@@ -83,12 +97,12 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         """Forgets an alias."""
         query = query_of(context, ("expected", "reason"))
         await self._aliases.remove(
-            request.alias, expected=query.get("expected"), who=WHO, reason=query.get("reason", "")
+            request.alias, expected=query.get("expected"), who=WHO, reason=text_of(query, "reason", most=_MAX_REASON)
         )
-        return json_body({"name": request.alias, "model": None})
+        return json_body(ForgottenAliasJson(name=request.alias, model=None))
 
 
-def _alias(entry: AliasEntry) -> dict[str, object]:
+def _alias(entry: AliasEntry) -> AliasJson:
     return {
         "name": entry.name,
         "model": entry.target_model,
@@ -98,7 +112,7 @@ def _alias(entry: AliasEntry) -> dict[str, object]:
     }
 
 
-def _event(event: AliasEvent) -> dict[str, object]:
+def _event(event: AliasEvent) -> AliasEventJson:
     return {
         "version": event.version,
         "action": event.action.value,

@@ -14,6 +14,7 @@ from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from panope_server.transport.ports import Jobs
+from panope_server.transport.rest.answers import JobsJson
 from panope_server.transport.rest.bodies import json_body, refuse_content
 from panope_server.transport.rest.events import EVENTS, event, until_done
 from panope_server.transport.rest.query import number_of, query_of
@@ -35,7 +36,7 @@ class JobRestServicer(pb_grpc.JobServiceServicer):
             after=number_of(query, "after", default=0),
             limit=limit + 1,
         )
-        return json_body({"jobs": [job_json(job) for job in found[:limit]], "has_more": len(found) > limit})
+        return json_body(JobsJson(jobs=[job_json(job) for job in found[:limit]], has_more=len(found) > limit))
 
     async def GetJob(self, request: JobPath, context: Context) -> HttpBody:
         """Tells about one job."""

@@ -16,6 +16,7 @@ from panope_server.runtime.views import ModelView
 from panope_server.transport.context import Context, call_for
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.rest.answers import ModelJson, ModelsJson
 from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.listing import all_models
@@ -77,8 +78,12 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
             views = await self._models.list(only, loaded=loaded, after=after, limit=limit + 1)
         else:
             views = await all_models(self._models, only, loaded, after)
-        told = {"object": "list", "data": [_model(view) for view in views[: limit or None]]}
-        return json_body(told | {"has_more": bool(limit) and len(views) > limit})
+        told: ModelsJson = {
+            "object": "list",
+            "data": [_model(view) for view in views[: limit or None]],
+            "has_more": bool(limit) and len(views) > limit,
+        }
+        return json_body(told)
 
     async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells about one model."""
@@ -90,7 +95,7 @@ def _embedding(index: int, vector: object) -> object:
     return {"object": "embedding", "index": index, "embedding": vector}
 
 
-def _model(view: ModelView) -> dict[str, object]:
+def _model(view: ModelView) -> ModelJson:
     return {
         "id": view.name,
         "object": "model",

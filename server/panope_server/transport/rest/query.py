@@ -43,6 +43,14 @@ def number_of(query: Mapping[str, str], name: str, *, default: int, least: int =
     return int(text)
 
 
+def text_of(query: Mapping[str, str], name: str, *, most: int) -> str:
+    """A parameter of so many characters at most; empty when it is not given, InvalidInputError when it is longer."""
+    text = query.get(name, "")
+    if len(text) > most:
+        raise InvalidInputError(f"`{name}` must have at most {most:,} characters", field=name)
+    return text
+
+
 def boolean_of(query: Mapping[str, str], name: str) -> bool | None:
     """A parameter that is `true` or `false`; None when it is not given, InvalidInputError when it is anything else."""
     text = query.get(name, "")

@@ -15,6 +15,7 @@ from panope_registry.names import parse_model_name
 from panope_server.transport.context import Context
 from panope_server.transport.job_json import job_json
 from panope_server.transport.ports import Acquisition, Keeper
+from panope_server.transport.rest.answers import AcceptedJson, FileJson, FilesJson, RemovedJson
 from panope_server.transport.rest.bodies import Body, accepted_body, json_body
 from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.query import query_of
@@ -87,21 +88,21 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         """Asks for a look at a model's repo."""
         query_of(context)
         job = await self._acquisition.register(_wish_of(_REGISTER.read(request)), REST)
-        return await accepted_body({"job": job_json(job)}, context)
+        return await accepted_body(AcceptedJson(job=job_json(job)), context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a model's files."""
         query_of(context)
         body = _PULL.read(request)
         wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
-        return await accepted_body({"job": job_json(await self._acquisition.pull(wish, REST))}, context)
+        return await accepted_body(AcceptedJson(job=job_json(await self._acquisition.pull(wish, REST))), context)
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Asks for another variant of a model."""
         query_of(context)
         body = _BUILD.read(request.body)
         wish = BuildRequest(request.model, body.format, body.precision, body.revision)
-        return await accepted_body({"job": job_json(await self._acquisition.build(wish, REST))}, context)
+        return await accepted_body(AcceptedJson(job=job_json(await self._acquisition.build(wish, REST))), context)
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""
@@ -119,13 +120,13 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         removed = await self._keeper.delete(request.model)
         return json_body(
-            {"model": request.model, "variants": list(removed.variants), "freed_bytes": removed.freed_bytes}
+            RemovedJson(model=request.model, variants=list(removed.variants), freed_bytes=removed.freed_bytes)
         )
 
     async def ListModelFiles(self, request: ModelPath, context: Context) -> HttpBody:
         """Lists a model's files."""
         query_of(context)
-        files = [
+        files: list[FileJson] = [
             {
                 "path": file.path,
                 "size_bytes": file.size_bytes,
@@ -135,7 +136,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
             }
             for file in await self._acquisition.files(request.model)
         ]
-        return json_body({"model": request.model, "files": files})
+        return json_body(FilesJson(model=request.model, files=files))
 
 
 def _wish_of(body: RegisterBody) -> SyncRequest:

@@ -14,6 +14,14 @@ from panope_server.transport.rest.bodies import LARGE_BYTES, decoded
 _Id = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 _Input = str | list[str | _Id | list[_Id]]
 
+#: What an input may be; a list of one kind alone, which `_Input` cannot say.
+INPUTS = (
+    Annotated[str, Meta(min_length=1)],
+    Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)],
+    Annotated[list[_Id], Meta(min_length=1)],
+    Annotated[list[Annotated[list[_Id], Meta(min_length=1)]], Meta(min_length=1)],
+)
+
 _INPUT = msgspec.json.Decoder(_Input)
 _PARTS = msgspec.json.Decoder(list[Raw])
 _PART = msgspec.json.Decoder(list[_Id])

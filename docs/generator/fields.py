@@ -1,0 +1,101 @@
+"""What is said of the fields of JSON bodies: by their docstrings, by the protos, or here."""
+
+from __future__ import annotations
+
+import inspect as python_inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from described import Element
+from msgspec import Struct
+
+from panope_backends.api import Device
+from panope_server.runtime import views
+from panope_server.transport import job_json
+from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, tensors
+from panope_server.transport.task_value import EmbedValue
+
+PACKAGE = "panope.v1"
+
+#: The bodies of REST requests, with the message whose comments tell about fields of the same name.
+BODIES: Sequence[tuple[type[Struct], str]] = (
+    (openai.EmbeddingsBody, "EmbedRequest"),
+    (hugging_face.EmbedBody, "EmbedRequest"),
+    (panope.InferBody, "InferRequest"),
+    (tensors.TensorBody, "Tensor"),
+    (tensors.OutputBody, "Tensor"),
+    (EmbedValue, "EmbedRequest"),
+    (registry.RegisterBody, "RegisterModelRequest"),
+    (registry.SourceBody, "RegisterModelRequest"),
+    (registry.PullBody, "PullModelRequest"),
+    (registry.BuildBody, "BuildVariantRequest"),
+    (registry.PinBody, "PinModelRequest"),
+    (aliases.SetBody, "SetAliasRequest"),
+    (aliases.RollbackBody, "RollbackAliasRequest"),
+    (panope.LoadBody, "LoadModelRequest"),
+    (panope.UnloadBody, "UnloadModelRequest"),
+)
+
+#: The same for answers.
+ANSWERS: Sequence[tuple[type, str]] = (
+    (views.ModelView, "Model"),
+    (views.VariantView, "Variant"),
+    (views.InstanceView, "Instance"),
+    (views.EmbedLimits, "EmbedLimits"),
+    (views.PinView, "Pin"),
+    (views.ProfileView, "Profile"),
+    (Device, "Device"),
+    (job_json.JobJson, "Job"),
+    (job_json.ProgressJson, "JobProgress"),
+    (job_json.PartJson, "JobProgressPart"),
+    (job_json.JobErrorJson, "JobError"),
+    (answers.AliasJson, "Alias"),
+    (answers.AliasEventJson, "AliasEvent"),
+    (answers.FileJson, "ModelFile"),
+)
+
+#: Fields of REST bodies that no message has.
+TOLD: Mapping[str, str] = {
+    "encoding_format": "Vectors as numbers, or as base64 of little-endian 32-bit floats. Default: `float`.",
+    "model_vendor": "The first part of the model's name; with `model_name`, or without both for that of its repo.",
+    "model_name": "The second part of the model's name.",
+    "source": "Where the model comes from.",
+    "repo_id": "`vendor/name` on the hub; the model has the same name.",
+    "provider": "The kind of source.",
+    "datatype": "The type of every element.",
+}
+
+#: What a comment says of its message's other fields, which a REST body may not have.
+_ADVICE = re.compile(r" (Required|Excludes `\w+`)\.")
+
+
+def docstring(kind: type) -> tuple[str, dict[str, str]]:
+    """A class's docstring: its text, and its attributes' texts."""
+    text, _, attributes = python_inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:\n")
+    entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", attributes, re.MULTILINE)
+    return text, {name: sentence(told) for name, told in entries}
+
+
+def told_of(kind: type, fields: Iterable[str], message: str, public: Sequence[Element]) -> dict[str, str]:
+    """What is said of each field, by its name; empty where nothing is."""
+    told, fallback = docstring(kind)[1], dict(comments_of(message, public))
+    return {
+        name: told.get(name) or TOLD.get(name) or _ADVICE.sub("", fallback.get(name, "")) for name in map(str, fields)
+    }
+
+
+def comments_of(message: str, public: Sequence[Element]) -> Iterator[tuple[str, str]]:
+    """The fields of a message and their comments."""
+    prefix = f"{PACKAGE}.{message}."
+    return ((element.node.name, element.comment) for element in public if element.name.startswith(prefix))
+
+
+def sentence(text: str) -> str:
+    """A text on one line that begins with a capital."""
+    return " ".join(text[:1].upper().split()) + text[1:]
+
+
+def plain(text: Any) -> str:
+    """A text on one line for each paragraph, without the links of Markdown."""
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", str(text).strip()))

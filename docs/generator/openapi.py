@@ -1,0 +1,193 @@
+"""/openapi.json, from the protos' routes and comments, and from the types that the façade reads and gives."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from described import Element
+from msgspec import inspect
+from starlette.routing import Route as StarletteRoute
+
+from generator.api import ADMIN, REST_PACKAGE, app_routes, declarations, path_of, routes_of
+from generator.fields import ANSWERS, BODIES, PACKAGE, docstring, plain, told_of
+from generator.operations import JSON, METHODS, PATHS, PATHS_OF_APP, QUERY, READ_LATER, WAIT, Operation
+from panope_server.observability.metrics import panope_version
+from panope_server.transport.errors import TABLE
+from panope_server.transport.http_json import ErrorJson
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_VERSION = "3.1.0"
+
+#: Statuses of errors that any request can be answered with, by the façade or by Envoy.
+_ERRORS = (400, 403, 429, 431, 500, 503, 504)
+#: The same, of requests with a body.
+_ERRORS_OF_BODIES = (408, 413, 415)
+_MISSING = 404
+_CONFLICT = 409
+
+
+def page() -> str:
+    """The description's text."""
+    found = declarations()
+    public = [element for element in found if element.file.package == PACKAGE]
+    document = {
+        "openapi": _VERSION,
+        "info": {
+            "title": "Panope",
+            "version": panope_version(),
+            "description": "Inference of many models. An error has the shape `Error`; an unknown field is one.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(found),
+        "components": {"schemas": _schemas(public), "responses": {"Error": _error()}},
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _paths(found: Sequence[Element]) -> Json:
+    paths: Json = {}
+    for element in found:
+        if element.file.package != REST_PACKAGE:
+            continue
+        told = dict.fromkeys(path_of(route) for route in routes_of(element))
+        for number, route in enumerate(told):
+            verb, path = route.split(" ")
+            name = f"{element.parents[0].name}.{element.node.name}"
+            operation = _operation(path, METHODS[name], element.comment)
+            tag = str(element.parents[0].name).removesuffix("Service")
+            identity = element.node.name + (str(number + 1) if number else "")
+            paths.setdefault(path, {})[verb.lower()] = {"operationId": identity, "tags": [tag], **operation}
+    for route in app_routes():
+        path = re.sub(r":path\}", "}", route.path)
+        paths.setdefault(path, {})["get"] = {
+            "operationId": _identity(route),
+            "tags": ["Http"],
+            **_operation(path, PATHS_OF_APP[route.path], ADMIN[route.path]),
+        }
+    return paths
+
+
+def _identity(route: StarletteRoute) -> str:
+    words = re.findall(r"\w+", route.path.replace("_", " "))
+    return "Get" + "".join(word.title() for word in words)
+
+
+def _operation(path: str, operation: Operation, comment: str) -> Json:
+    summary, _, more = plain(comment).partition(". ")
+    told: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
+    parameters = [*_of_path(path), *_of_query(operation), *([WAIT] if operation.waits else [])]
+    return (
+        {key: text for key, text in told.items() if text}
+        | ({"parameters": parameters} if parameters else {})
+        | _request(operation)
+        | {"responses": _responses(path, operation)}
+    )
+
+
+def _of_path(path: str) -> Iterator[Json]:
+    for name in re.findall(r"\{(\w+)\}", path):
+        kind, text = PATHS[name]
+        yield {"name": name, "in": "path", "required": True, "description": text, "schema": _schema(kind)}
+
+
+def _of_query(operation: Operation) -> Iterator[Json]:
+    for name, kind in operation.query.items():
+        yield {"name": name, "in": "query", "required": False, "description": QUERY[name], "schema": _schema(kind)}
+
+
+def _request(operation: Operation) -> Json:
+    if operation.empty:
+        schema: Json = {"type": "object", "additionalProperties": False}
+    elif operation.body is not None:
+        schema = _schema(operation.body)
+    else:
+        return {}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
+
+
+def _responses(path: str, operation: Operation) -> Json:
+    has_body = operation.empty or operation.body is not None
+    # An answer that is no JSON has no schema: of a stream, tools would check each event by it.
+    content = {} if operation.answer is None else {"schema": _schema(operation.answer)}
+    good = {
+        "description": "The answer." if operation.status == 200 else "It is under way.",
+        "content": {operation.media: content},
+    }
+    errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
+    errors += [_MISSING] if has_body or "{" in path else []
+    errors += [_CONFLICT] if operation.changes else []
+    told: Json = {str(operation.status): good}
+    for status in sorted(errors):
+        told[str(status)] = {"$ref": "#/components/responses/Error"}
+    if operation.not_ready is not None:
+        told["503"] = {"description": "Not ready.", "content": {JSON: {"schema": _schema(operation.not_ready)}}}
+    return told
+
+
+def _error() -> Json:
+    return {
+        "description": "An error; its `code` is stable, its `message` is for people.",
+        "headers": {
+            "retry-after": {
+                "description": "Seconds after which the same call can succeed.",
+                "schema": {"type": "string", "pattern": "^[0-9]+$"},
+            }
+        },
+        "content": {JSON: {"schema": _schema(ErrorJson)}},
+    }
+
+
+def _types() -> list[Any]:
+    operations = [*METHODS.values(), *PATHS_OF_APP.values()]
+    given = [each for told in operations for each in (told.answer, told.body, told.not_ready) if each is not None]
+    later = [kind for kinds in READ_LATER.values() for kind in kinds]
+    return [ErrorJson, *given, *later]
+
+
+def _schema(kind: Any) -> Json:
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
+    return schema
+
+
+def _schemas(public: Sequence[Element]) -> Json:
+    """The schema of each type, with what is said of its fields."""
+    _, schemas = msgspec.json.schema_components(_types(), ref_template=_REF)
+    messages = {kind.__name__: (kind, message) for kind, message in (*BODIES, *ANSWERS)}
+    classes = {kind.__name__: kind for kind in _classes()}
+    for (body, name), kinds in READ_LATER.items():
+        choices = [_schema(kind) for kind in kinds]
+        schemas[body.__name__]["properties"][name] = {"anyOf": choices} if len(choices) > 1 else choices[0]
+    for name, schema in schemas.items():
+        if name not in classes:
+            continue
+        kind, message = messages.get(name, (classes[name], ""))
+        schema["description"] = plain(docstring(kind)[0])
+        for field, told in told_of(kind, schema.get("properties", {}), message, public).items():
+            inner = schema["properties"][field]
+            if told and "$ref" not in inner:
+                schema["properties"][field] = {"description": plain(told), **inner}
+    # Errors' kinds are few and known.
+    schemas["ErrorFieldsJson"]["properties"]["type"] |= {"enum": sorted({kind for _, _, kind in TABLE})}
+    return dict(sorted(schemas.items()))
+
+
+def _classes() -> Iterator[type]:
+    """The classes whose schemas are components: those that a type holds, at any depth."""
+    left, seen = list(inspect.multi_type_info(_types())), set[type]()
+    while left:
+        kind = left.pop()
+        parts = [getattr(kind, name, None) for name in ("item_type", "key_type", "value_type", "type")]
+        left += [part for part in parts if isinstance(part, inspect.Type)]
+        left += list(getattr(kind, "types", ()))
+        cls = getattr(kind, "cls", None)
+        if isinstance(cls, type) and cls not in seen:
+            seen.add(cls)
+            yield cls
+            left += [field.type for field in getattr(kind, "fields", ())]

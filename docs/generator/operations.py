@@ -1,0 +1,153 @@
+"""What each REST route takes and gives, as types: the part of /openapi.json that protos do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from panope_registry.jobs import JobStatus
+from panope_server.runtime.views import ModelView
+from panope_server.transport.admin import HealthJson, ReadyJson
+from panope_server.transport.job_json import JobJson
+from panope_server.transport.paging import MAX_PAGE_SIZE
+from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, texts
+from panope_server.transport.task_value import EmbedInput
+
+JSON = "application/json"
+
+_Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
+
+#: Values of paths.
+PATHS: Mapping[str, tuple[Any, str]] = {
+    "model": (
+        Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
+        "A model's name or an alias; `/` is written `%2F`, or as it is.",
+    ),
+    "job": (Annotated[int, Meta(ge=1)], "The job's id."),
+    "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
+    "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
+    "vendor": (Annotated[str, Meta(min_length=1)], "The first part of the model's name."),
+    "name": (Annotated[str, Meta(min_length=1)], "The second part of the model's name."),
+    "path": (Annotated[str, Meta(min_length=1)], "The file's path in the model; its `/` are written as they are."),
+}
+
+#: What query parameters mean, by their names.
+QUERY: Mapping[str, str] = {
+    "task": "Only models of this task.",
+    "format": "Only models with a variant of this format.",
+    "prefix": "Only models whose names begin so.",
+    "loaded": "Only models that serve here, or only those that do not.",
+    "limit": "How many at most.",
+    "after": "What the last answer ended with: the next page comes after it.",
+    "status": "Only jobs of this state.",
+    "kind": "Only jobs of this kind.",
+    "model": "Only aliases of this model.",
+    "expected": "The model that the alias must point to now, or nothing happens.",
+    "reason": "Why, for the alias's history.",
+    "variant": "The digest of one variant, or its beginning.",
+}
+
+#: Headers that a call may carry.
+WAIT = {
+    "name": "x-panope-wait",
+    "in": "header",
+    "required": False,
+    "description": "`true` waits while the model's files are downloaded instead of answering 503.",
+    "schema": {"type": "string", "enum": ["true", "false"]},
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a route takes and gives.
+
+    Attributes:
+        answer: the type of the answer's JSON; None for an answer that is no JSON.
+        body: the type of the request's body; None for a method without one.
+        empty: whether the body may only be an empty object.
+        query: the types of the query parameters.
+        status: of a good answer.
+        media: of a good answer.
+        waits: whether the call honours `x-panope-wait`.
+        changes: whether the method may be refused for what is there: 409.
+        not_ready: the type of the answer's JSON with status 503, where it is not that of every error.
+    """
+
+    answer: Any = None
+    body: type[Struct] | None = None
+    empty: bool = False
+    query: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    media: str = JSON
+    waits: bool = False
+    changes: bool = False
+    not_ready: Any = None
+
+
+#: By `Service.Method` of the façade.
+METHODS: Mapping[str, Operation] = {
+    "OpenAiService.CreateEmbeddings": Operation(answers.EmbeddingsJson, openai.EmbeddingsBody, waits=True),
+    "OpenAiService.ListModels": Operation(
+        answers.ModelsJson,
+        query={
+            "task": str,
+            "format": str,
+            "prefix": str,
+            "loaded": bool,
+            "limit": Annotated[int, Meta(ge=0, le=MAX_PAGE_SIZE)],
+            "after": str,
+        },
+    ),
+    "OpenAiService.GetModel": Operation(answers.ModelJson),
+    "HuggingFaceService.Embed": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
+    "HuggingFaceService.EmbedModel": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
+    "PanopeService.Infer": Operation(answers.InferJson, panope.InferBody, waits=True),
+    "PanopeService.GetModelInfo": Operation(ModelView),
+    "PanopeService.LoadModel": Operation(ModelView, panope.LoadBody),
+    "PanopeService.UnloadModel": Operation(ModelView, panope.UnloadBody),
+    "PanopeService.ListDevices": Operation(answers.DevicesJson),
+    "RegistryService.RegisterModel": Operation(answers.AcceptedJson, registry.RegisterBody, status=202),
+    "RegistryService.PullModel": Operation(answers.AcceptedJson, registry.PullBody, status=202),
+    "RegistryService.BuildVariant": Operation(answers.AcceptedJson, registry.BuildBody, status=202),
+    "RegistryService.PinModel": Operation(ModelView, registry.PinBody),
+    "RegistryService.UnpinModel": Operation(ModelView, query={"variant": str}),
+    "RegistryService.DeleteModel": Operation(answers.RemovedJson),
+    "RegistryService.ListModelFiles": Operation(answers.FilesJson),
+    "JobService.ListJobs": Operation(
+        answers.JobsJson,
+        query={"status": JobStatus, "kind": str, "limit": _Limit, "after": Annotated[int, Meta(ge=0, le=1 << 53)]},
+    ),
+    "JobService.GetJob": Operation(JobJson),
+    "JobService.CancelJob": Operation(JobJson, empty=True),
+    "JobService.RetryJob": Operation(JobJson, empty=True),
+    "JobService.WatchJob": Operation(media="text/event-stream"),
+    "AliasService.ListAliases": Operation(answers.AliasesJson, query={"model": str}),
+    "AliasService.GetAlias": Operation(answers.AliasHistoryJson),
+    "AliasService.SetAlias": Operation(answers.AliasJson, aliases.SetBody, changes=True),
+    "AliasService.RollbackAlias": Operation(answers.AliasJson, aliases.RollbackBody, changes=True),
+    "AliasService.DeleteAlias": Operation(
+        answers.ForgottenAliasJson,
+        query={"expected": str, "reason": Annotated[str, Meta(max_length=1000)]},
+        changes=True,
+    ),
+}
+
+#: By path, of the plain HTTP application.
+PATHS_OF_APP: Mapping[str, Operation] = {
+    "/health": Operation(HealthJson),
+    "/ready": Operation(ReadyJson, not_ready=ReadyJson),
+    "/status": Operation(dict[str, Any]),
+    "/metrics": Operation(media="text/plain"),
+    "/v1/metrics": Operation(media="text/plain"),
+    "/openapi.json": Operation(dict[str, Any]),
+}
+
+#: Fields that are read in a second step, and what that step takes.
+READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
+    (openai.EmbeddingsBody, "input"): texts.INPUTS,
+    (hugging_face.EmbedBody, "inputs"): texts.INPUTS,
+    (panope.InferBody, "value"): (EmbedInput,),
+}
