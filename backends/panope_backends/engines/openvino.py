@@ -6,7 +6,7 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,11 @@ class OpenVinoBackend(Backend):
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
+        configuration = _configuration(device, precision, options)
         try:
-            compiled = core.compile_model(path, device, _configuration(device, precision, options))
+            return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision)
         except RuntimeError as error:
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
-        return OpenVinoModel(compiled, precision)
 
     def conversions(self) -> Sequence[Conversion]:
         """To OpenVINO's format in float32; to weights of 8 and 4 bits by NNCF."""
@@ -159,15 +159,22 @@ class OpenVinoBackend(Backend):
 
 
 class OpenVinoModel(TensorModel):
-    """A compiled model with one inference request, reused so that its buffers are."""
+    """A compiled model with one inference request, reused so that its buffers are.
 
-    def __init__(self, compiled: Any, precision: str) -> None:
+    A run that fails leaves its shapes in the compiled graph, where they make later runs fail that are right; a new
+    request for the same graph does not help. So both are thrown away, and the next run compiles again.
+
+    Args:
+        compile_model: gives the compiled model.
+    """
+
+    def __init__(self, compile_model: Callable[[], Any], precision: str) -> None:
         self.precision = precision
-        self._request = compiled.create_infer_request()
-        self._ports = {_name(port): port for port in compiled.outputs}
+        self._compile = compile_model
+        self._request: Any = None
+        compiled = self._renew()
         self.inputs = [_spec(port) for port in compiled.inputs]
         self.outputs = [_spec(port) for port in compiled.outputs]
-        self._input_ports = {_name(port): port for port in compiled.inputs}
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """Inputs are read where they lie; wanted outputs are copied, because the next run writes over OpenVINO's own.
@@ -175,19 +182,33 @@ class OpenVinoModel(TensorModel):
         Raises:
             InvalidInputError: the shapes do not fit each other or the model.
         """
+        if self._request is None:
+            self._renew()
         feed = {port: arrays[name] for name, port in self._input_ports.items()}
         try:
             results = self._request.infer(feed, share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
-            if "shape" not in str(error).lower():
-                raise
+            return {name: np.array(results[self._ports[name]]) for name in outputs or self._ports}
+        except BaseException as error:
+            self.close()
             # Shapes that specs cannot tell wrong fail in OpenVINO's shape inference, before anything is computed.
-            raise InvalidInputError("the inputs' shapes do not fit each other or the model", field="inputs") from error
-        return {name: np.array(results[self._ports[name]]) for name in outputs or self._ports}
+            if isinstance(error, RuntimeError) and "shape" in str(error).lower():
+                raise InvalidInputError(
+                    "the inputs' shapes do not fit each other or the model", field="inputs"
+                ) from error
+            raise
 
     def close(self) -> None:
         """Frees the buffers and the weights."""
-        del self._request, self._ports, self._input_ports
+        self._request = None
+        self._ports: dict[str, Any] = {}
+        self._input_ports: dict[str, Any] = {}
+
+    def _renew(self) -> Any:
+        compiled = self._compile()
+        self._ports = {_name(port): port for port in compiled.outputs}
+        self._input_ports = {_name(port): port for port in compiled.inputs}
+        self._request = compiled.create_infer_request()
+        return compiled
 
 
 def _wished() -> list[str]:

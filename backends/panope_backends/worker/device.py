@@ -38,19 +38,19 @@ class Device:
             if isinstance(work, TensorRequest):
                 self._run_tensors(work)
             else:
-                self._run_sequences(work, retry=True)
+                self._run_sequences(work)
 
     def fail(self, request: Request, error: PanopeError) -> None:
         """Answers a request with its failure, unless it is over."""
         if self._queue.end(request):
             self._send(request, wire.WorkerFrame(failure=failure(error)))
 
-    def _run_sequences(self, batch: Sequence[Slot], *, retry: bool) -> None:
+    def _run_sequences(self, batch: Sequence[Slot]) -> None:
         started = time.perf_counter()
         try:
             rows = self._rows(batch)
         except Exception as error:  # engines raise what they like, and a batch must not end the worker
-            self._retry_or_fail(batch, error, retry=retry)
+            self._halve_or_fail(batch, error)
             return
         ended = time.perf_counter()
         finite = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
@@ -78,22 +78,26 @@ class Device:
             return
         request.put(slot.index, row)
 
-    def _retry_or_fail(self, batch: Sequence[Slot], error: Exception, *, retry: bool) -> None:
-        """A batch can fail for its size alone, such as for want of memory, so its halves get one more chance."""
+    def _halve_or_fail(self, batch: Sequence[Slot], error: Exception) -> None:
+        """Halves of a batch that failed run again, down to single sequences, so that one fails alone.
+
+        A batch can fail for its size, such as for want of memory, or for one sequence that the engine cannot take.
+        """
         log.error(
             "batch_failed",
             error,
             request_ids=sorted({slot.request.request_id for slot in batch}),
             batch_size=len(batch),
-            retried=retry and len(batch) > 1,
+            retried=len(batch) > 1,
         )
-        if retry and len(batch) > 1:
-            middle = len(batch) // 2
-            self._run_sequences(batch[:middle], retry=False)
-            self._run_sequences([slot for slot in batch[middle:] if not slot.request.over], retry=False)
+        if len(batch) == 1:
+            self.fail(batch[0].request, _for_caller(error))
             return
-        for slot in batch:
-            self.fail(slot.request, _for_caller(error))
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            # Of a request that failed with the first half, nothing is run any more.
+            if wanted := [slot for slot in half if not slot.request.over]:
+                self._run_sequences(wanted)
 
     def _answer(self, request: SequenceRequest) -> None:
         try:

@@ -115,18 +115,28 @@ def test_a_batch_that_is_too_much_for_the_device_is_split_and_tried_again(start:
     assert worker.log_lines("batch_failed")[0]["retried"] is True
 
 
-def test_only_the_half_batch_that_fails_again_fails_its_requests(start: Start) -> None:
-    worker, answers = one_batch_of(start, "boom", "w1", "w2", "w3")
-    assert [answer.WhichOneof("body") for answer in answers] == ["failure", "failure", "embed", "embed"]
+@pytest.mark.parametrize("place", range(4))
+def test_only_the_text_that_fails_by_itself_fails_its_request(start: Start, place: int) -> None:
+    texts = ["w1", "w2", "w3", "w4"]
+    texts[place] = "boom"
+    worker, answers = one_batch_of(start, *texts)
+    assert [answer.WhichOneof("body") == "failure" for answer in answers] == [text == "boom" for text in texts]
     worker.embed("w1", "w2", "w3", "w4")
     assert worker.receive().WhichOneof("body") == "embed"
+
+
+def test_of_a_request_that_failed_with_the_first_half_of_a_batch_nothing_else_runs(start: Start) -> None:
+    worker, _ = start(FUSSY, max_batch_size=4)
+    worker.embed("boom", "w1", "w2", "w3")
+    assert worker.receive().failure.message == "the model failed to run"
+    assert [line["batch_size"] for line in worker.log_lines("batch_failed")] == [4, 2, 1]
 
 
 def test_the_text_of_an_engines_error_is_logged_with_the_request_and_never_sent(start: Start) -> None:
     worker, answers = one_batch_of(start, "boom", "w1", "w2", "w3")
     assert answers[0].failure == wire.Failure(reason="internal_error", message="the model failed to run")
     line = worker.log_lines("batch_failed")[-1]
-    assert line["request_ids"] == ["request-0", "request-1"]
+    assert line["request_ids"] == ["request-0"]
     assert "a text of the engine" in str(line["stack"])
 
 
