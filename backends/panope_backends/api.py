@@ -102,11 +102,18 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """What a model takes or gives under one name; -1 in `shape` where any length is accepted."""
+    """What a model takes or gives under one name.
+
+    Attributes:
+        shape: -1 where any length is accepted.
+        axes: the names that the model's own file gives its axes, empty where it gives none; axes of one name have one
+            length in a call. Empty when it names no axis.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError
+from panope_backends.worker.axes import check_axes
 
 DTYPES = frozenset(
     {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
@@ -23,7 +24,8 @@ def read_inputs(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> dict[str,
     """The arrays of a request, views of its bytes.
 
     Raises:
-        InvalidInputError: a tensor is missing, unknown, given twice, or not of the model's type and shape.
+        InvalidInputError: a tensor is missing, unknown, given twice, not of the model's type and shape, or
+            its shape does not fit another's.
     """
     known = {spec.name: spec for spec in specs}
     arrays: dict[str, NDArray[Any]] = {}
@@ -37,6 +39,7 @@ def read_inputs(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> dict[str,
     for name in known:
         if name not in arrays:
             raise InvalidInputError(f"`inputs[{name}]` is missing; the model takes {_names(known)}", field="inputs")
+    check_axes(arrays, specs)
     return arrays
 
 

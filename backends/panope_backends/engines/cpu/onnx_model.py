@@ -97,4 +97,6 @@ def _spec(tensor: Any) -> TensorSpec:
             f"tensor `{tensor.name}` is of a type that NumPy lacks: {tensor.type}", reason="unsupported_type"
         )
     # Free lengths have a name or none.
-    return TensorSpec(tensor.name, _DTYPES[matched[1]], tuple(n if isinstance(n, int) else -1 for n in tensor.shape))
+    shape = tuple(n if isinstance(n, int) else -1 for n in tensor.shape)
+    axes = tuple(n if isinstance(n, str) else "" for n in tensor.shape)
+    return TensorSpec(tensor.name, _DTYPES[matched[1]], shape, axes)
