@@ -25,10 +25,19 @@ def encode_frame(message: Message) -> bytes:
     Raises:
         FrameError: the message is longer than MAX_FRAME_BYTES.
     """
-    data = message.SerializeToString()
-    if len(data) > MAX_FRAME_BYTES:
-        raise FrameError(f"a frame of {len(data):,} bytes; the limit is {MAX_FRAME_BYTES:,}")
-    return _LENGTH.pack(len(data)) + data
+    return encode_frame_of(message.SerializeToString())
+
+
+def encode_frame_of(*parts: bytes) -> bytes:
+    """One frame of a message that is serialized in parts: parts of a message, one after another, are the message.
+
+    Raises:
+        FrameError: the message is longer than MAX_FRAME_BYTES.
+    """
+    length = sum(map(len, parts))
+    if length > MAX_FRAME_BYTES:
+        raise FrameError(f"a frame of {length:,} bytes; the limit is {MAX_FRAME_BYTES:,}")
+    return b"".join((_LENGTH.pack(length), *parts))
 
 
 class FrameDecoder:

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import OverloadedError
-from panope_server.runtime.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Entry, Rate, WorkQueue, cost_of
+from panope_server.runtime.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Rate, WorkQueue, cost_of
+from panope_server.runtime.room import Entry, Room
 from panope_server.work import DetokenizeWork, EmbedWork, NamedTensor, TensorWork, TokenizeWork
+
+_ids = itertools.count(1)
 
 
 def entry(texts: int = 1, size_bytes: int = 1) -> Entry:
     future = asyncio.get_running_loop().create_future()
-    return Entry(EmbedWork(texts=["a"]), "r", texts, size_bytes, future)
+    return Entry(next(_ids), b"", texts, size_bytes, future)
 
 
 async def test_entries_leave_in_the_order_they_came() -> None:
@@ -21,8 +25,27 @@ async def test_entries_leave_in_the_order_they_came() -> None:
     entries = [entry() for _ in range(3)]
     for each in entries:
         queue.put(each)
-    assert [queue.pop() for _ in entries] == entries
-    assert (queue.texts, queue.bytes, queue.head()) == (0, 0, None)
+    left = []
+    while (head := queue.head()) is not None:
+        assert head.leave()
+        left.append(head)
+    assert left == entries
+    assert (queue.texts, queue.bytes, len(queue)) == (0, 0, 0)
+
+
+async def test_an_entry_leaves_once_wherever_it_stands() -> None:
+    queue, held = WorkQueue("m", 100, 100), Room()
+    first, second, third = (entry(2, 3) for _ in range(3))
+    for each in (first, second, third):
+        queue.put(each)
+    assert second.leave()
+    assert not second.leave()
+    assert (queue.texts, queue.bytes, len(queue)) == (4, 6, 2)
+    held.add(first)
+    assert (queue.texts, queue.bytes, held.texts, held.bytes) == (2, 3, 2, 3)
+    assert not queue.remove(first)
+    assert first.leave()
+    assert (queue.head(), held.texts, held.bytes, len(held)) == (third, 0, 0, 0)
 
 
 @pytest.mark.parametrize(("texts", "size_bytes"), [(2, 1), (1, 8)])

@@ -25,6 +25,8 @@ MAX_AXES = 8
 MAX_AXIS = 1 << 40
 MAX_TENSORS = 64
 MAX_TOKEN_ID = (1 << 31) - 1
+MAX_DIMENSIONS = (1 << 32) - 1
+"""What the frames of workers carry; how many a model has is known in its worker."""
 TRUNCATIONS = ("refuse", "end", "start")
 
 #: Bytes of one element, by NumPy's name.
@@ -78,8 +80,10 @@ class Validate:
             self._texts(work.texts)
         if work.truncation not in TRUNCATIONS:
             raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
-        if work.dimensions is not None and work.dimensions < 1:
-            raise InvalidInputError("`dimensions` must be at least 1", field="dimensions")
+        if work.dimensions is not None and not 1 <= work.dimensions <= MAX_DIMENSIONS:
+            raise InvalidInputError(
+                f"`dimensions` must be at least 1 and at most {MAX_DIMENSIONS:,}", field="dimensions"
+            )
 
     def _texts(self, texts: list[str]) -> None:
         self._count("texts", len(texts))

@@ -7,13 +7,13 @@ in about a millisecond: every call that it holds then fails with InstanceLostErr
 from __future__ import annotations
 
 import asyncio
-import itertools
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -26,8 +26,8 @@ from panope_server.config import Workers
 from panope_server.runtime.environment import child_environment
 from panope_server.runtime.output import WorkerOutput
 from panope_server.runtime.plan import LoadPlan
-from panope_server.runtime.queue import Entry
-from panope_server.runtime.translate import error_of, load_frame, work_frame
+from panope_server.runtime.room import Entry, Room
+from panope_server.runtime.translate import error_of, load_frame
 from panope_server.runtime.views import InstanceState, InstanceView
 from panope_server.runtime.wish import Wish
 
@@ -69,13 +69,11 @@ class Instance:
         self.started_at = datetime.now(UTC)
         self.ready_at: datetime | None = None
         self.resident_bytes = 0
-        self.held_texts = 0
         self.end_reason = ""
         self.closed = asyncio.Event()
         self._workers = workers
         self._listener = listener
-        self._ids = itertools.count(1)
-        self._entries: dict[int, Entry] = {}
+        self._held = Room()
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
@@ -101,9 +99,9 @@ class Instance:
         )
 
     @property
-    def has_room(self) -> bool:
-        """Whether more work may be handed over."""
-        return self.state is InstanceState.READY and self.held_texts < self._workers.window_texts
+    def held_texts(self) -> int:
+        """The texts of the work that it has."""
+        return self._held.texts
 
     def fits(self, texts: int) -> bool:
         """Whether work of this cost may be handed over; work larger than the window goes when the worker is empty."""
@@ -156,23 +154,15 @@ class Instance:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def submit(self, entry: Entry) -> int:
-        """Hands work over; `entry.future` gets the frame with the answer. Returns the id to cancel it by."""
-        frame_id = next(self._ids)
+    def submit(self, entry: Entry) -> None:
+        """Hands work over; `entry.future` gets the frame with the answer."""
         entry.dispatched = time.monotonic()
-        self._entries[frame_id] = entry
-        self.held_texts += entry.texts
-        self._send(work_frame(frame_id, entry.work, entry.request_id))
-        return frame_id
+        entry.withdraw = partial(self._withdraw, entry.id)
+        self._held.add(entry)
+        self._write(entry.frame)
 
-    def cancel(self, frame_id: int) -> None:
-        """Takes work back; nothing happens when it is answered already."""
-        entry = self._entries.pop(frame_id, None)
-        if entry is None:
-            return
-        self.held_texts -= entry.texts
-        self._send(wire.ServerFrame(id=frame_id, cancel=wire.Cancel()))
-        self._listener.room()
+    def _withdraw(self, entry_id: int) -> None:
+        self._send(wire.ServerFrame(id=entry_id, cancel=wire.Cancel()))
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - two phases share it: ask, then kill
         """Ends the process after its work, or kills it when that takes longer than `timeout` seconds."""
@@ -246,8 +236,11 @@ class Instance:
             await self.wait()
 
     def _send(self, frame: wire.ServerFrame) -> None:
+        self._write(encode_frame(frame))
+
+    def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode_frame(frame))
+            self._transport.write(data)
 
     def _frame(self, data: bytes) -> None:
         frame = wire.WorkerFrame.FromString(data)
@@ -265,12 +258,10 @@ class Instance:
                     self._loaded.set_exception(error_of(frame.failure))
 
     def _answer(self, frame: wire.WorkerFrame) -> None:
-        entry = self._entries.pop(frame.id, None)
+        entry = self._held.get(frame.id)
         if entry is None:
             return  # cancelled while its answer was on the way
-        self.held_texts -= entry.texts
-        if not entry.future.done():
-            entry.future.set_result(frame)
+        entry.answer(frame)
         self._listener.answered(entry, frame)
         self._listener.room()
 
@@ -297,16 +288,13 @@ class Instance:
         if self._process is not None and self._process.returncode is None and was_ready:
             # The socket is gone, so the process is of no use even if it still runs.
             self._process.kill()
-        for entry in self._entries.values():
-            if not entry.future.done():
-                entry.future.set_exception(
-                    InstanceLostError(
-                        f"the worker of model `{self.plan.model}` ended while it had this call",
-                        retry_after_seconds=LOST_RETRY_SECONDS,
-                    )
+        for entry in self._held.drain():
+            entry.fail(
+                InstanceLostError(
+                    f"the worker of model `{self.plan.model}` ended while it had this call",
+                    retry_after_seconds=LOST_RETRY_SECONDS,
                 )
-        self._entries.clear()
-        self.held_texts = 0
+            )
         self._listener.lost(self)
         self.closed.set()
 

@@ -14,11 +14,14 @@ from panope_backends.api import TensorSpec
 from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.callbacks import contained
 from panope_server.runtime.instance import Instance
+from panope_server.runtime.meters import ModelMeters
 from panope_server.runtime.plan import LoadPlan
-from panope_server.runtime.queue import Entry, WorkQueue, cost_of
+from panope_server.runtime.queue import WorkQueue, cost_of
+from panope_server.runtime.room import Entry
 from panope_server.runtime.supervisor import Supervisor
-from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of
+from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of, work_frame
 from panope_server.runtime.views import EmbedLimits, InstanceView, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
 from panope_server.work import Answer, Place, Work
@@ -68,7 +71,11 @@ class ModelRuntime:
         self._failed_at = 0.0
         self._last_answer = 0.0
         self._numbers = itertools.count(1)
-        self._meters = _Meters(metrics, name)
+        self._ids = itertools.count(1)
+        self._meters = ModelMeters(metrics, name)
+        # Asked for when somebody looks, so that they are never out of date.
+        self._meters.queued.set_function(lambda: self._queue.texts)
+        self._meters.running.set_function(lambda: sum(instance.held_texts for instance in self._instances))
 
     @property
     def wanted(self) -> bool:
@@ -87,17 +94,14 @@ class ModelRuntime:
             PanopeError: why there is no answer.
         """
         self._admit()
-        texts, size = cost_of(work)
-        entry = Entry(work, request_id, texts, size, asyncio.get_running_loop().create_future(), place or Place())
-        self._queue.put(entry)
-        self._pump()
+        entry = self._entry(work, request_id, place or Place())
         try:
-            frame = await entry.future
-        except asyncio.CancelledError:
-            if entry.withdraw is not None:
-                entry.withdraw()
-            raise
-        return answer_of(frame)
+            self._queue.put(entry)
+            self._pump()
+            return answer_of(await entry.future)
+        finally:
+            if entry.leave():  # without an answer, whatever the reason
+                self._given_up(entry)
 
     async def load(self, wish: Wish = ANYTHING) -> None:
         """Loads the model and returns when it serves.
@@ -142,8 +146,9 @@ class ModelRuntime:
         views = (supervisor.view() for supervisor in self._supervisors)
         return tuple(view for view in views if view is not None)
 
-    # What supervisors and instances tell.
+    # What supervisors and instances tell. Nothing that goes wrong here may end those that tell it.
 
+    @contained
     def instance_ready(self, instance: Instance) -> None:
         """An instance serves."""
         assert instance.ready is not None
@@ -159,10 +164,12 @@ class ModelRuntime:
             self._first_ready.set_result(None)
         self._pump()
 
+    @contained
     def beat(self, instance: Instance) -> None:
         """A worker told its memory."""
         self._metrics.instance_memory.labels(self.name, instance.name).set(instance.resident_bytes)
 
+    @contained
     def lost(self, instance: Instance) -> None:
         """A worker is gone; if it served, its supervisor starts another."""
         if instance not in self._instances:
@@ -174,6 +181,7 @@ class ModelRuntime:
             if not self._instances:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
 
+    @contained
     def gave_up(self, error: PanopeError) -> None:
         """No further instance will be started in one place."""
         if self._instances or self.state is ModelState.UNLOADING:
@@ -182,10 +190,12 @@ class ModelRuntime:
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_exception(error)
 
+    @contained
     def room(self) -> None:
         """An instance can take more work."""
         self._pump()
 
+    @contained
     def answered(self, entry: Entry, frame: WorkerFrame) -> None:
         """Counts where the time of an answer went."""
         now = time.monotonic()
@@ -194,6 +204,22 @@ class ModelRuntime:
         self._meters.observe(entry, frame)
 
     # Inside.
+
+    def _entry(self, work: Work, request_id: str, place: Place) -> Entry:
+        """What carries the work; whatever the caller's values can make fail fails here, where nothing is held yet."""
+        entry_id = next(self._ids)
+        frame = work_frame(entry_id, work, request_id)
+        texts, size = cost_of(work)
+        return Entry(entry_id, frame, texts, size, asyncio.get_running_loop().create_future(), place)
+
+    @contained
+    def _given_up(self, entry: Entry) -> None:
+        """The entry's place is free: tells the worker, if one has the entry, and hands the place on."""
+        try:
+            if entry.withdraw is not None:
+                entry.withdraw()
+        finally:
+            self._pump()
 
     def _admit(self) -> None:
         match self.state:
@@ -270,7 +296,7 @@ class ModelRuntime:
 
     def _fail_waiting(self, error: PanopeError) -> None:
         for entry in self._queue.drain():
-            entry.future.set_exception(_copy(error))
+            entry.fail(_copy(error))
 
     async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
         """Waits until every waiting entry is handed over, or cannot be because no instance serves."""
@@ -286,12 +312,15 @@ class ModelRuntime:
             instance = self._place_for(entry)
             if instance is None:
                 break
-            self._queue.pop()
-            frame_id = instance.submit(entry)
+            self._hand_over(entry, instance)
+
+    def _hand_over(self, entry: Entry, instance: Instance) -> None:
+        try:
             _tell_place(entry.place, instance)
-            entry.withdraw = _withdraw(instance, frame_id)
-        self._meters.queued.set(self._queue.texts)
-        self._meters.running.set(sum(instance.held_texts for instance in self._instances))
+            instance.submit(entry)
+        except Exception as error:  # the caller hears of it; whoever pumps goes on with the next
+            _log.error("not_handed_over", model=self.name, instance=instance.name, exc_info=error)
+            entry.fail(InternalError("the call could not be handed to a worker"))
 
     def _place_for(self, entry: Entry) -> Instance | None:
         fitting = [instance for instance in self._instances if instance.fits(entry.texts)]
@@ -300,41 +329,13 @@ class ModelRuntime:
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason
         _log.info("model_state", model=self.name, state=state, reason=reason)
-        self._on_state(self.name, state)
-
-
-class _Meters:
-    """The metrics of one model, bound once because looking labels up costs a microsecond each."""
-
-    def __init__(self, metrics: Metrics, model: str) -> None:
-        self.queued = metrics.queued.labels(model)
-        self.running = metrics.running.labels(model)
-        self._queue = metrics.queue_duration.labels(model)
-        self._tokenize = metrics.tokenize_duration.labels(model)
-        self._batch_wait = metrics.batch_wait_duration.labels(model)
-        self._run = metrics.run_duration.labels(model)
-        self._batch_size = metrics.batch_size.labels(model)
-
-    def observe(self, entry: Entry, frame: WorkerFrame) -> None:
-        """Records where the time of one answer went."""
-        self._queue.observe(entry.dispatched - entry.enqueued)
-        if not frame.HasField("timing"):
-            return
-        timing = frame.timing
-        self._tokenize.observe(timing.tokenize_microseconds / 1e6)
-        self._batch_wait.observe(timing.batch_wait_microseconds / 1e6)
-        self._run.observe(timing.run_microseconds / 1e6)
-        self._batch_size.observe(timing.batch_size)
+        contained(self._on_state)(self.name, state)
 
 
 def _tell_place(place: Place, instance: Instance) -> None:
     plan = instance.plan
     place.instance, place.variant_digest, place.backend = instance.name, plan.variant_digest, plan.backend
     place.format, place.precision = plan.format, plan.weights_precision
-
-
-def _withdraw(instance: Instance, frame_id: int) -> Callable[[], None]:
-    return lambda: instance.cancel(frame_id)
 
 
 def _copy(error: PanopeError) -> PanopeError:

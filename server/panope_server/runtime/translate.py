@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorSpec
-from panope_backends.errors import BY_REASON, InternalError, PanopeError
+from panope_backends.errors import BY_REASON, InternalError, InvalidInputError, PanopeError
+from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.views import EmbedLimits
@@ -24,6 +27,8 @@ from panope_server.work import (
     TokenizeWork,
     Work,
 )
+
+_log = structlog.get_logger("panope.instances")
 
 
 def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
@@ -45,9 +50,24 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
     return wire.ServerFrame(load=load)
 
 
-def work_frame(frame_id: int, work: Work, request_id: str) -> wire.ServerFrame:
-    """The frame that asks for work."""
-    frame = wire.ServerFrame(id=frame_id, request_id=request_id)
+def work_frame(frame_id: int, work: Work, request_id: str) -> bytes:
+    """The frame that asks for work, ready to be sent.
+
+    Raises:
+        InvalidInputError: the work has a value that a frame cannot carry, or is too long for one.
+    """
+    try:
+        head = wire.ServerFrame(id=frame_id, request_id=request_id)
+        return encode_frame_of(head.SerializeToString(), _body(work).SerializeToString())
+    except FrameError as error:
+        raise InvalidInputError(f"the request is too long: {error}") from None
+    except (ValueError, TypeError) as error:  # protobuf's words are not for callers
+        _log.warning("work_not_encoded", request_id=request_id, error=type(error).__name__)
+        raise InvalidInputError("the request has a value outside the range of its field") from None
+
+
+def _body(work: Work) -> wire.ServerFrame:
+    frame = wire.ServerFrame()
     match work:
         case EmbedWork():
             embed = frame.embed

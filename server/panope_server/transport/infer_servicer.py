@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from google.protobuf import struct_pb2
-from google.protobuf.json_format import MessageToDict
+from google.protobuf import json_format, struct_pb2
 
 from panope.v1 import infer_service_pb2 as pb
 from panope.v1 import infer_service_pb2_grpc as pb_grpc
@@ -59,11 +58,20 @@ class InferServicer(pb_grpc.InferServiceServicer):
             raise InvalidInputError("`inputs` and `value` exclude each other", field="value")
         if request.output_names:
             raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
-        work = embed_work_of(MessageToDict(request.value))
+        work = embed_work_of(_plain(request.value))
         call = call_for(context, model=request.model, work=work, task="embed", interface=interface)
         answer = await self._pipeline.run(call)
         assert isinstance(answer, EmbedAnswer)
         return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
+
+
+def _plain(value: struct_pb2.Value) -> object:
+    try:
+        return json_format.MessageToDict(value)
+    except json_format.Error:
+        raise InvalidInputError(
+            "`value` is no JSON: it holds NaN, Infinity, or a Value of no kind", field="value"
+        ) from None
 
 
 def _value(vectors: list[list[float]]) -> struct_pb2.Value:

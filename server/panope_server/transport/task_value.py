@@ -59,8 +59,8 @@ def value_of(answer: EmbedAnswer) -> list[list[float]]:
 
 
 def _whole(number: float | None) -> int | None:
-    if number is None:
-        return None
-    if not float(number).is_integer():
+    if number is None or isinstance(number, int):
+        return number
+    if not number.is_integer():
         raise InvalidInputError("`value.dimensions` must be a whole number", field="value.dimensions")
     return int(number)
