@@ -28,7 +28,12 @@ INTEGERS = {
     FieldDescriptor.CPPTYPE_UINT64,
     FieldDescriptor.CPPTYPE_ENUM,
 }
-REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
+ANSWERED = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
 
 
 def held(server) -> float:
@@ -77,7 +82,7 @@ def test_a_number_in_a_body_is_honoured_or_refused_as_the_callers(live_server, p
         reply = live_server.post(path, body=filled.encode(), headers={"content-type": "application/json"})
         assert reply.status in (200, 400), (number, reply.body[:300])
         if reply.status == 400:
-            assert len(reply.error["message"]) < 300, number
+            assert len(reply.error["message"]) < 400, number  # the 400 digits are not repeated
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs?limit=§", "/v1/jobs?after=§", "/v1/models?limit=§"])
@@ -168,10 +173,8 @@ def test_an_integer_of_a_message_is_honoured_or_refused_as_the_callers(live_serv
     if "model" in method.input_type.fields_by_name:
         request.model = live_server.model
     for number in EDGES:
-        try:
-            call(request.SerializeToString() + _field(path, number), timeout=30)
-        except grpc.RpcError as error:
-            assert error.code() in REFUSED, (number, error.details())
+        answer = call.future(request.SerializeToString() + _field(path, number), timeout=30)
+        assert answer.code() in ANSWERED, (number, answer.details())
 
 
 @pytest.mark.parametrize("number", [0.5, -1.0, 2.0**32, 2.0**64, 1e300, float("inf"), float("nan")])

@@ -37,6 +37,8 @@ async def refusal(call, work: Work) -> InvalidInputError:
         (EmbedWork(token_sequences=[[1] * 17]), "token_sequences[0]", "17 ids; the limit is 16"),
         (EmbedWork(texts=["a"], truncation="middle"), "truncation", "refuse, end, start"),
         (EmbedWork(texts=["a"], dimensions=0), "dimensions", "at least 1"),
+        (EmbedWork(texts=["a"], dimensions=1 << 32), "dimensions", "at most 4,294,967,295"),
+        (EmbedWork(texts=["a"], dimensions=int(1e300)), "dimensions", "at most 4,294,967,295"),
         (TokenizeWork(texts=[]), "texts", "at least one"),
         (DetokenizeWork(token_sequences=[[1 << 40]]), "token_sequences[0]", "outside 0 to"),
         (TensorWork(inputs=[]), "inputs", "at least one tensor"),

@@ -51,7 +51,7 @@ CODE = (str(Path(panope_server.__file__).parent), frames.__file__)
 SOUND = {"add", "remove", "leave"}
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """Thrown where nothing is known to be able to fail."""
 
 
@@ -68,7 +68,7 @@ def fault_at(point: int | None) -> Iterator[Callable[[], int]]:
         count += 1
         if count == point:
             sys.setprofile(None)
-            raise Fault(code.co_qualname)
+            raise FaultError(code.co_qualname)
 
     sys.setprofile(profile)
     try:
@@ -116,7 +116,7 @@ class Worker:
             return
         try:
             self.socket.data_received(frames.encode_frame(frame))
-        except Fault:
+        except FaultError:
             self.lose()
 
     def answer(self, frame_id: int) -> None:
@@ -124,7 +124,7 @@ class Worker:
 
     def lose(self) -> None:
         self.gone = True
-        with suppress(Fault):
+        with suppress(FaultError):
             self.socket.connection_lost(None)
 
 
@@ -213,7 +213,7 @@ async def play(steps: list[Step], point: int | None) -> tuple[Bench, int]:
                 case "lose" if live:
                     live[number % len(live)].lose()
                 case "start":
-                    with suppress(Fault):
+                    with suppress(FaultError):
                         made.start_worker()
             await made.settle()
         count = passed()
@@ -313,7 +313,7 @@ async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() ->
     made = bench()
 
     def broken(*_: object) -> None:
-        raise Fault
+        raise FaultError
 
     made.runtime._on_state = broken
     made.start_worker()

@@ -11,10 +11,11 @@ from panope.v1 import infer_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.context import Context, call_for
 from panope_server.transport.ports import Pipeline
+from panope_server.transport.rest.embedding import embed
 from panope_server.transport.streams import in_order, stream_error
-from panope_server.transport.task_value import embed_work_of, value_of
+from panope_server.transport.task_value import embed_work_of, value_names, value_of
 from panope_server.transport.tensors import named_tensors, tensor_messages
-from panope_server.work import EmbedAnswer, TensorAnswer, TensorWork
+from panope_server.work import TensorAnswer, TensorWork
 
 
 class InferServicer(pb_grpc.InferServiceServicer):
@@ -58,17 +59,17 @@ class InferServicer(pb_grpc.InferServiceServicer):
             raise InvalidInputError("`inputs` and `value` exclude each other", field="value")
         if request.output_names:
             raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
-        work = embed_work_of(_plain(request.value))
+        value = _plain(request.value)
+        work = embed_work_of(value)
         call = call_for(context, model=request.model, work=work, task="embed", interface=interface)
-        answer = await self._pipeline.run(call)
-        assert isinstance(answer, EmbedAnswer)
+        answer = await embed(self._pipeline, call, value_names(value), single=isinstance(value, str))
         return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
 
 
 def _plain(value: struct_pb2.Value) -> object:
     try:
         return json_format.MessageToDict(value)
-    except json_format.Error:
+    except (json_format.Error, ValueError):
         raise InvalidInputError(
             "`value` is no JSON: it holds NaN, Infinity, or a Value of no kind", field="value"
         ) from None

@@ -51,6 +51,13 @@ def embed_work_of(value: object) -> EmbedWork:
     )
 
 
+def value_names(value: object) -> dict[str, str]:
+    """What the fields of EmbedWork are called in a value."""
+    if not isinstance(value, dict):
+        return {"texts": "value"}
+    return {name: f"value.{name}" for name in ("texts", "truncation", "normalize", "dimensions", "prompt_name")}
+
+
 def value_of(answer: EmbedAnswer) -> list[list[float]]:
     """The answer of task `embed`: one vector for each text, in order."""
     matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)

@@ -21,7 +21,7 @@ from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.query import query_of
 from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
-from panope_server.transport.task_value import embed_work_of
+from panope_server.transport.task_value import embed_work_of, value_names
 from panope_server.work import NamedTensor, TensorAnswer, TensorWork
 
 _INTERFACE = "PanopeService/Infer"
@@ -104,11 +104,8 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
     async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
         work = embed_work_of(value)
         single = isinstance(value, str)
-        names = {"texts": "value.texts" if isinstance(value, dict) else "value"}
-        if isinstance(value, dict):
-            names |= {name: f"value.{name}" for name in ("truncation", "normalize", "dimensions", "prompt_name")}
         call = call_for(context, model=model, work=work, task="embed", interface=_INTERFACE)
-        answer = await embed(self._pipeline, call, names, single=single)
+        answer = await embed(self._pipeline, call, value_names(value), single=single)
         vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
         return printed_body(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
 
