@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -278,7 +278,9 @@ def _variants_of(
     contents = _contents(connection, stores, list({row.id for row in rows}))
     variants: dict[int, list[VariantEntry]] = defaultdict(list)
     for row in rows:
-        variants[row.model_id].append(_variant_entry(row, row.source_digest, contents[row.id], configs[row.model_id]))
+        found = variants[row.model_id]
+        entry = _variant_entry(row, row.source_digest, contents[row.id], configs[row.model_id])
+        found.append(replace(entry, order=len(found)))
     return variants
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,7 @@ class VariantEntry:
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
         bases: the repos that it needs beside its own files, such as an adapter's base model.
         pin: None when it is not pinned.
+        order: among the model's variants, as their files' names order them; it settles ties.
     """
 
     digest: str
@@ -93,6 +94,7 @@ class VariantEntry:
     memory_bytes: int = 0
     bases: tuple[str, ...] = ()
     pin: PinEntry | None = None
+    order: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.text_graphs import text_outputs, text_shape
 from panope_registry.documents import broken, read_json, read_object
 from panope_registry.grants import REMOTE_CODE
 from panope_registry.headers.facts import WeightFacts
@@ -98,6 +99,9 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
     elif asked:
         weight_sets, own_code = _without_code(weight_sets, asked)
+    graphs = ""
+    if task.task == "embed":
+        weight_sets, graphs = _embedding(weight_sets, config)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
     reasons = {"task": task.reason, "architecture": architecture.reason}
@@ -109,6 +113,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
     if own_code:
         reasons["own code"] = own_code
+    if graphs:
+        reasons["graphs"] = graphs
     reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
@@ -170,6 +176,32 @@ def _without_code(
         raise refusal(first)
     left_out = _listed([path for found in weight_sets if found not in graphs for path in found.main_files])
     return graphs, f"{refusal(first).message}; so {left_out} cannot be run, and is left out"
+
+
+def _embedding(weight_sets: tuple[WeightSet, ...], config: Mapping[str, Any]) -> tuple[tuple[WeightSet, ...], str]:
+    """Without the graphs that embed no texts, and what to say of those.
+
+    Raises:
+        PreconditionError: there is nothing else.
+    """
+    refused = {found.main_files[0]: _no_embedding(found, config) for found in weight_sets}
+    embedding = tuple(found for found in weight_sets if not refused[found.main_files[0]])
+    told = [f"`{shown(path)}` cannot embed: {reason}" for path, reason in refused.items() if reason]
+    if not embedding:
+        raise PreconditionError("; ".join(told[:4]), reason="unsupported_graph")
+    return embedding, _listed([f"left out: {each}" for each in told], "; ")
+
+
+def _no_embedding(found: WeightSet, config: Mapping[str, Any]) -> str:
+    graph = found.facts.graph
+    if graph is None:
+        return ""
+    try:
+        text_shape(graph.inputs)
+        text_outputs(graph.outputs, config)
+    except PreconditionError as error:
+        return error.message
+    return ""
 
 
 def _is_known(config: Mapping[str, Any]) -> bool:

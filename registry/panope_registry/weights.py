@@ -58,7 +58,9 @@ class WeightSet:
 def find_weights(
     files: Mapping[str, Header], kinds: Mapping[str, FileKind], part_folders: Collection[str]
 ) -> tuple[WeightSet, ...]:
-    """The sets in a folder, safetensors first.
+    """The sets in a folder, safetensors first; of one format and precision those first that come before others in ties.
+
+    A tie is settled by the file's name: the shortest path, which is the plain export's, then the alphabet.
 
     Args:
         files: relative path -> where the bytes are.
@@ -69,10 +71,11 @@ def find_weights(
         InvalidInputError: a weights file is broken, or a part of a set is missing.
     """
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
+    plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
         *_safetensors(files, [path for path in weights if path.endswith(".safetensors")], part_folders),
-        *(_onnx(files, path) for path in weights if path.endswith(".onnx")),
-        *(_openvino(files, path) for path in weights if path.endswith(".xml")),
+        *(_onnx(files, path) for path in plainest if path.endswith(".onnx")),
+        *(_openvino(files, path) for path in plainest if path.endswith(".xml")),
         *_gguf(files, [path for path in weights if path.endswith(".gguf")]),
     ]
     if not any(weight_set.format == "safetensors" for weight_set in found):  # the same weights, and safer

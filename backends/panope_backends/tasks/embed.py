@@ -11,11 +11,12 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.files import EmbedFiles
-from panope_backends.tasks.head import load_head, normalize
-from panope_backends.tasks.inputs import EncoderInputs, hidden_state_output
-from panope_backends.tasks.pooling import pool
+from panope_backends.tasks.head import normalize
+from panope_backends.tasks.inputs import EncoderInputs
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
 from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.vectors import TextVectors
+from panope_backends.text_graphs import text_shape
 
 TRUNCATIONS = ("refuse", "end", "start")
 
@@ -72,11 +73,10 @@ class EmbedTask(SequenceTask):
     ) -> None:
         self._files = files
         self._tokenizer = tokenizer
-        self._model = model
-        self._output = hidden_state_output(model.outputs)
-        self._head = load_head(files.head)
+        self._vectors = TextVectors(files, model)
         self._vocabulary_size = int(files.config.get("vocab_size") or tokenizer.vocabulary_size)
-        self._max_tokens = files.max_tokens or fallback_max_tokens
+        stated = files.max_tokens or fallback_max_tokens
+        self._max_tokens = min(stated, text_shape(model.inputs).length or stated)
         self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
@@ -94,7 +94,7 @@ class EmbedTask(SequenceTask):
             max_tokens=self._max_tokens,
             prompt_names=sorted(self._prompts),
             pooling="+".join(self._files.pooling_modes),
-            normalize=self._files.normalize,
+            normalize=self._files.normalize or self._vectors.unit_length,
         )
 
     def prepare(self, frame: wire.ServerFrame) -> EmbedJob:
@@ -113,22 +113,15 @@ class EmbedTask(SequenceTask):
         else:
             name, rows = "texts", self._tokenize(work, prompt)
         sequences, truncated = self._fit(rows, name, work.truncation, prompt)
+        if work.HasField("normalize") and not work.normalize and self._vectors.unit_length:
+            raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
         normalized = work.normalize if work.HasField("normalize") else self._files.normalize
         return EmbedJob(sequences, truncated, dimensions, normalized)
 
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
         """Runs one batch: tensors, pooling, and the steps after it."""
         arrays, attended = self._inputs.build(sequences)
-        hidden = self._model.run(arrays, (self._output,))[self._output]
-        vectors = pool(
-            np.asarray(hidden, dtype=np.float32),
-            attended,
-            attended if self._files.pool_prompt else _without_prompts(attended, sequences),
-            self._files.pooling_modes,
-        )
-        for step in self._head:
-            vectors = step(vectors)
-        return vectors
+        return self._vectors.of(arrays, attended, sequences)
 
     def sample(self, tokens: int) -> TokenRow:
         """Some words, over and over."""
@@ -138,7 +131,9 @@ class EmbedTask(SequenceTask):
 
     def trial(self) -> None:
         """Embeds a short text and takes the model's dimensions from the answer."""
-        rows = self.run([self.sample(TRIAL_TOKENS)])
+        sample = [self.sample(TRIAL_TOKENS)]
+        self._vectors.choose(*self._inputs.build(sample), sample)
+        rows = self.run(sample)
         if rows.shape[0] != 1 or not np.isfinite(rows).all():
             raise InternalError("the trial run of the model gave values that are not finite")
         self._width = rows.shape[1]
@@ -223,10 +218,3 @@ class EmbedTask(SequenceTask):
             sequences.append(TokenRow(cut, prompt.tokens))
             truncated.append(index)
         return sequences, truncated
-
-
-def _without_prompts(attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
-    """The attention mask with the prompt's tokens set to 0, wherever padding puts them."""
-    positions = attended.cumsum(axis=1)  # from 1 at a text's first token
-    prompt_tokens = np.array([sequence.prompt_tokens for sequence in sequences], dtype=np.float32)
-    return attended * (positions > prompt_tokens[:, None])

@@ -23,7 +23,7 @@ def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: i
     What is asked for by digest, format or precision is what comes, whether it fits or not. Without a wish it is, of
     those that fit this machine: in the format, then the precision that the model is preferred in; then in the first of
     `FORMATS`, with weights as they were published; of GGUF files the usual quantization, else the next finer, else a
-    coarser one.
+    coarser one. A tie goes to the file with the shorter path, then to the one that comes first in the alphabet.
 
     Args:
         entry: of the model.
@@ -86,6 +86,7 @@ def _rank(variant: VariantEntry, entry: ModelEntry) -> tuple[object, ...]:
         FORMATS.index(variant.format) if variant.format in FORMATS else len(FORMATS),
         *_distance(variant),
         not variant.is_here,
+        variant.order,
         variant.digest,
     )
 

@@ -6,8 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from panope_backends.api import TensorSpec
+
 #: Kept beside the weights, such as position ids; not parameters.
 BUFFERS = frozenset({"int64", "int32", "int16", "uint64", "uint32", "uint16", "bool", "string"})
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What a graph takes and gives; the types by our names of precisions."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
 
 
 @dataclass(frozen=True)
@@ -19,12 +29,16 @@ class WeightFacts:
         architecture: as the file names it; empty when it does not.
         metadata: single values of the header that later steps use.
         is_partial: whether elements may be missing, because the header was not read to its end.
+        told_precision: of the weights, as a graph's operators say; empty where counting them tells.
+        graph: None where the file holds weights alone, or does not tell.
     """
 
     elements: Mapping[str, int]
     architecture: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_partial: bool = False
+    told_precision: str = ""
+    graph: GraphFacts | None = None
 
     @property
     def parameter_count(self) -> int:
@@ -35,8 +49,8 @@ class WeightFacts:
 
     @property
     def precision(self) -> str:
-        """The precision of most parameters; empty when there are none."""
-        return max(
+        """The precision of the weights, or of most of them; empty when there are none."""
+        return self.told_precision or max(
             (precision for precision in self.elements if precision not in BUFFERS),
             key=lambda precision: self.elements[precision],
             default="",

@@ -7,7 +7,7 @@ What decides, in this order:
 3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
 4. what was measured on this device: measured ways trade places among each other, others keep theirs;
 5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits, the device
-   with more memory left.
+   with more memory left, the file with the shorter path, then the one whose path comes first in the alphabet.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class _Place(NamedTuple):
     bits: int
     taken: int
     device: str
+    order: int
     digest: str
 
 
@@ -129,6 +130,7 @@ _PLACE_REASONS: Mapping[str, str] = {
     "format": "its format is the more exact one",
     "bits": "its weights are finer",
     "taken": "its device has more memory left",
+    "order": "its file has the plainer name",
 }
 
 
@@ -160,6 +162,7 @@ def _place(candidate: Candidate) -> _Place:
         bits=-candidate.bits,
         taken=-candidate.free_bytes,
         device=f"{backend} {candidate.device.name}",
+        order=candidate.variant.order,
         digest=candidate.variant.digest,
     )
 
