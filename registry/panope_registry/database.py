@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.records import change_counter
+from panope_registry.reserve import Reserve
 from panope_registry.trouble import refuse_unstorable, translated
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -68,6 +70,11 @@ class Database:
         """A number that every change raises."""
         with self.read() as connection:
             return int(connection.execute(select(change_counter.c.value)).scalar_one())
+
+    def keep_reserve(self) -> None:
+        """Keeps room on the disk for when it is full (`reserve`), if there is room; nothing on PostgreSQL."""
+        if file := sqlite_file(self.engine):
+            Reserve(file).keep()
 
     def close(self) -> None:
         """Closes all connections."""
@@ -131,8 +138,10 @@ def _sqlite(url: URL) -> Engine:
         # The driver's own transactions are off (None): ours begin where and how they say.
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
+    reserve = Reserve(Path(url.database or ""))
+    event.listen(engine, "do_connect", lambda *_: reserve.release_if_needed())
     event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, reserve))
     return _guarded(engine)
 
 
@@ -142,5 +151,8 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+def _begin_sqlite(reserve: Reserve, connection: Connection) -> None:
+    beginning = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    if beginning != "BEGIN":  # it is to write
+        reserve.release_if_needed()
+    connection.exec_driver_sql(beginning)

@@ -125,6 +125,10 @@ class Registry:
         """Tells its store from the others that share a database."""
         return self._store.id
 
+    def keep_reserve(self) -> None:
+        """Keeps room on the database's disk, so that a full disk can be looked at and made room on."""
+        self._database.keep_reserve()
+
     def close(self) -> None:
         """Closes the database's connections."""
         self._database.close()

@@ -13,7 +13,10 @@ from panope_registry.names import MAX_INTEGER, is_storable
 
 RETRY_SECONDS = 1.0
 
-_SQLITE_READONLY, _SQLITE_CORRUPT, _SQLITE_FULL, _SQLITE_NOTADB = 8, 11, 13, 26
+_SQLITE = {8: "read_only", 11: "damaged", 13: "full", 26: "damaged"}
+_SQLITE_EXTENDED = {4874: "full"}
+"""SQLITE_IOERR_SHMSIZE: the disk has no room for what readers and writers share."""
+_POSTGRES = {"53100": "full", "25006": "read_only", "XX001": "damaged", "XX002": "damaged"}
 
 
 @contextmanager
@@ -79,17 +82,10 @@ def _kind(error: DBAPIError) -> str:
     # SQLite's drivers give a number, whose low byte is the kind; PostgreSQL's the five letters of the SQL standard.
     number = getattr(error.orig, "sqlite_errorcode", None)
     state = getattr(error.orig, "sqlstate", None) or ""
-    sqlite = {
-        _SQLITE_FULL: "full",
-        _SQLITE_READONLY: "read_only",
-        _SQLITE_CORRUPT: "damaged",
-        _SQLITE_NOTADB: "damaged",
-    }
-    postgres = {"53100": "full", "25006": "read_only", "XX001": "damaged", "XX002": "damaged"}
-    if isinstance(number, int) and number & 0xFF in sqlite:
-        return sqlite[number & 0xFF]
-    if state in postgres:
-        return postgres[state]
+    if isinstance(number, int) and (known := _SQLITE_EXTENDED.get(number) or _SQLITE.get(number & 0xFF)):
+        return known
+    if state in _POSTGRES:
+        return _POSTGRES[state]
     if isinstance(error, OperationalError | InterfaceError):
         return "away"
     # Of this class itself, and not of those below it, which tell of wrong statements and values: defects.

@@ -100,6 +100,7 @@ class Upkeep:
             while not stop.wait(ROUND_SECONDS):
                 self._try(self._share)
                 self._try(self._keep_limit)
+                self._database.keep_reserve()
             scrubbing.join()
         finally:
             os.close(lock)

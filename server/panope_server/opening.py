@@ -22,7 +22,7 @@ def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
     from panope_server.grants import grants_for
 
     place = remote_place(settings)
-    return Registry.open(
+    registry = Registry.open(
         settings.database,
         settings.home_path,
         verify=verify_policy(settings),
@@ -31,6 +31,8 @@ def open_registry(settings: Settings, tell: Event = ignore) -> Registry:
         tell=tell,
         shared=place.id if place else "",
     )
+    registry.keep_reserve()
+    return registry
 
 
 def care_for(settings: Settings, database: Database, store: Store) -> StoreCare:

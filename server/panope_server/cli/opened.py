@@ -39,6 +39,7 @@ def opened(home: str | None, config: Path | None) -> Iterator[tuple[Database, St
     except PanopeError as error:
         fail(error.message)
     finally:
+        database.keep_reserve()
         database.close()
 
 
