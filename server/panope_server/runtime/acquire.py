@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from panope_registry.handlers.requests import (
@@ -15,6 +14,7 @@ from panope_registry.handlers.requests import (
 )
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.serving import ServedFile, Serving
+from panope_server.runtime.registry_threads import ask
 
 
 class Acquisition:
@@ -45,18 +45,18 @@ class Acquisition:
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
         """The job that looks at a model's repo."""
         self._check_vendor(request.model)
-        return await asyncio.to_thread(ask_for_sync, self._jobs, request, requested_by)
+        return await ask(ask_for_sync, self._jobs, request, requested_by)
 
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model, after the one that looks at its repo."""
         self._check_vendor(request.model)
-        return await asyncio.to_thread(ask_for_pull, self._jobs, request, requested_by, store=self._store)
+        return await ask(ask_for_pull, self._jobs, request, requested_by, store=self._store)
 
     async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
         """The job that makes another variant of a model; NotFoundError when there is no such model."""
-        await asyncio.to_thread(self._find, request.model)
-        return await asyncio.to_thread(ask_for_build, self._jobs, request, requested_by, store=self._store)
+        await ask(self._find, request.model)
+        return await ask(ask_for_build, self._jobs, request, requested_by, store=self._store)
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served."""
-        return (await asyncio.to_thread(self._serving.revision, model)).files
+        return (await ask(self._serving.revision, model)).files

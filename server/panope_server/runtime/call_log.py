@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from panope_backends.errors import PanopeError
 from panope_registry.columns import now
 from panope_registry.inference_log import InferenceLog, LoggedCall
 from panope_server.config import Settings
+from panope_server.runtime.registry_threads import ask
 
 _log = structlog.get_logger("panope.server")
 
@@ -23,6 +25,8 @@ PRUNE_SECONDS = 3600.0
 MAX_WAITING = 10_000
 """Calls that wait to be written; while the database is away, the oldest make room for new ones."""
 BATCH = 500
+GOODBYE_SECONDS = 2.0
+"""What stopping waits for a database that does not answer."""
 
 POSTGRES_SAMPLE = 0.01
 """Of the calls, unless the settings say otherwise; of SQLite, which has one writer at a time, none."""
@@ -88,7 +92,9 @@ class CallLog:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait([self._writer])
-        await self._flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._flush()
 
     async def _write(self) -> None:
         prune_at = 0.0
@@ -104,7 +110,7 @@ class CallLog:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
-                await asyncio.shield(asyncio.to_thread(self._table.add, batch))
+                await asyncio.shield(ask(self._table.add, batch))
             except PanopeError as error:
                 _log.warning("inference_log_not_written", reason=error.reason, waiting=len(self._waiting) + len(batch))
                 self._put_back(batch)
@@ -118,6 +124,6 @@ class CallLog:
 
     async def _prune(self) -> None:
         try:
-            await asyncio.to_thread(self._table.prune, now() - self._keep)
+            await ask(self._table.prune, now() - self._keep)
         except PanopeError as error:
             _log.warning("inference_log_not_pruned", reason=error.reason)

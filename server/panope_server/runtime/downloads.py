@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from panope_backends.errors import AvailabilityError, LoadingError, NotFoundError
@@ -13,6 +12,7 @@ from panope_registry.handlers.requests import DownloadRequest, ask_for_download
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
 from panope_registry.precisions import is_quantized
 from panope_server.runtime.jobs import JobBoard
+from panope_server.runtime.registry_threads import ask
 
 #: When a caller that is told to come back should.
 RETRY_SECONDS = 5.0
@@ -73,7 +73,7 @@ class Downloads:
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
         chosen = choose_variant(entry, request, await self._machine_bytes())
-        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "call", store=self._store)
+        job = await ask(ask_for_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
             raise LoadingError(_told(chosen, entry.name, job), retry_after_seconds=RETRY_SECONDS)
@@ -88,7 +88,7 @@ class Downloads:
             AvailabilityError: it could not be downloaded.
         """
         request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
-        job = await asyncio.to_thread(ask_for_download, self._jobs, request, "load", store=self._store)
+        job = await ask(ask_for_download, self._jobs, request, "load", store=self._store)
         async for seen in self._board.watch(job.id):
             job = seen
         if job.status is not JobStatus.SUCCEEDED:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from panope_backends.errors import ShuttingDownError
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_server.runtime.registry_threads import ask
 
 #: How soon a watcher sees a change; workers write progress once a second.
 WATCH_SECONDS = 0.5
@@ -28,21 +29,19 @@ class JobBoard:
         self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
     ) -> Sequence[JobEntry]:
         """Jobs, newest first, those older than job `after`."""
-        return await asyncio.to_thread(
-            lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit)
-        )
+        return await ask(lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit))
 
     async def get(self, job_id: int) -> JobEntry:
         """One job; NotFoundError when there is none of that id."""
-        return await asyncio.to_thread(self._jobs.get, job_id)
+        return await ask(self._jobs.get, job_id)
 
     async def cancel(self, job_id: int) -> JobEntry:
         """Asks a job to end; one that has ended stays what it is."""
-        return await asyncio.to_thread(self._jobs.cancel, job_id)
+        return await ask(self._jobs.cancel, job_id)
 
     async def retry(self, job_id: int) -> JobEntry:
         """Queues a failed or cancelled job again; PreconditionError for another."""
-        return await asyncio.to_thread(self._jobs.retry, job_id)
+        return await ask(self._jobs.retry, job_id)
 
     async def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
         """The job as it is, then whenever it changes, up to its end.

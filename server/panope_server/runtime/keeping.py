@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 from panope_registry.care.care import StoreCare
@@ -10,6 +9,7 @@ from panope_registry.care.entries import Removed
 from panope_registry.registry import Registry
 from panope_registry.variant_digest import find_variant
 from panope_server.runtime.manager import ModelManager
+from panope_server.runtime.registry_threads import ask, ask_for_files
 from panope_server.runtime.views import ModelView
 
 
@@ -29,13 +29,13 @@ class ModelKeeper:
             InvalidInputError: `variant` is not the beginning of one digest.
         """
         for digest in await self._digests(model, variant):
-            await asyncio.to_thread(partial(self._care.pin, digest, who=who, reason=reason))
+            await ask(partial(self._care.pin, digest, who=who, reason=reason))
         return await self._manager.fresh(model)
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:
         """Lets the files of one variant, or of all, go again when room is needed; errors as of `pin`."""
         for digest in await self._digests(model, variant):
-            await asyncio.to_thread(self._care.unpin, digest)
+            await ask(self._care.unpin, digest)
         return await self._manager.fresh(model)
 
     async def delete(self, model: str) -> Removed:
@@ -47,10 +47,10 @@ class ModelKeeper:
                 (`has_aliases`); nothing was changed.
         """
         self._manager.refuse_if_loaded(model)
-        removed = await asyncio.to_thread(self._care.remove_model, model)
+        removed = await ask_for_files(self._care.remove_model, model)
         await self._manager.refresh()
         return removed
 
     async def _digests(self, model: str, variant: str) -> list[str]:
-        entry = await asyncio.to_thread(self._registry.model, model)
+        entry = await ask(self._registry.model, model)
         return [find_variant(entry, variant).digest] if variant else [known.digest for known in entry.variants]

@@ -11,12 +11,15 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Lease
+from panope_server.runtime.registry_threads import ask
 
 _log = structlog.get_logger("panope.models")
 
 #: A server that dies keeps its leases for this long.
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = LEASE_SECONDS / 3
+#: What unloading waits for a database that does not answer.
+RELEASE_SECONDS = 5.0
 
 
 class ModelLeases:
@@ -35,10 +38,10 @@ class ModelLeases:
             NotFoundError: there is no such variant.
             PreconditionError: not all its files are here.
         """
-        lease = await asyncio.to_thread(self._care.lease, variant_digest, self._owner, LEASE_SECONDS)
+        lease = await ask(self._care.lease, variant_digest, self._owner, LEASE_SECONDS)
         former, self._held[model] = self._held.get(model), lease
         if former is not None:
-            await asyncio.to_thread(self._care.release, former)
+            await ask(self._care.release, former)
         if self._renewer is None:
             self._renewer = asyncio.create_task(self._keep())
 
@@ -48,7 +51,10 @@ class ModelLeases:
         if lease is None:
             return
         try:
-            await asyncio.to_thread(self._care.release, lease)
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await ask(self._care.release, lease)
+        except TimeoutError:
+            _log.warning("lease_not_released", model=model, reason="database_unavailable")
         except PanopeError as error:
             _log.warning("lease_not_released", model=model, reason=error.reason)
 
@@ -66,7 +72,7 @@ class ModelLeases:
 
     async def _renew(self, model: str, lease: Lease) -> None:
         try:
-            renewed = await asyncio.to_thread(self._care.renew, lease, LEASE_SECONDS)
+            renewed = await ask(self._care.renew, lease, LEASE_SECONDS)
         except PanopeError as error:
             # The worker has its files open and goes on; a new lease is tried at the next turn, or the next load.
             _log.warning("lease_not_renewed", model=model, reason=error.reason)
@@ -78,7 +84,7 @@ class ModelLeases:
 
     async def _take_again(self, model: str, lost: Lease) -> None:
         try:
-            taken = await asyncio.to_thread(self._care.lease, lost.variant_digest, self._owner, LEASE_SECONDS)
+            taken = await ask(self._care.lease, lost.variant_digest, self._owner, LEASE_SECONDS)
         except PanopeError as error:
             _log.warning("lease_not_taken", model=model, reason=error.reason)
             return

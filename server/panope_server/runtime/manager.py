@@ -29,6 +29,7 @@ from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.model_views import pick, variant_view, with_profiles
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
+from panope_server.runtime.registry_threads import ask
 from panope_server.runtime.targets import Target, Targets
 from panope_server.runtime.views import InstanceView, ModelState, ModelView
 from panope_server.runtime.wish import Wish
@@ -153,9 +154,9 @@ class ModelManager:
             serving = frozenset(name for name, run in self._runtimes.items() if run.state is ModelState.SERVING)
             only = replace(only, names=serving) if loaded else replace(only, not_names=serving)
         # While nothing has changed, what is known here is what the database would tell, at a tenth of the cost.
-        if await asyncio.to_thread(self._registry.change_token) == self._token:
+        if await ask(self._registry.change_token) == self._token:
             return [self._view(entry) for entry in pick(self._entries, self._names, only, after, limit)]
-        entries = await asyncio.to_thread(lambda: self._registry.models(only, after=after, limit=limit))
+        entries = await ask(lambda: self._registry.models(only, after=after, limit=limit))
         return [self._view(entry) for entry in entries]
 
     def known(self) -> Sequence[ModelView]:
@@ -290,7 +291,7 @@ class ModelManager:
 
     async def _fresh_entry(self, name: str) -> ModelEntry:
         begun = self._known.begin()
-        entry = await asyncio.to_thread(self._registry.model, name)
+        entry = await ask(self._registry.model, name)
         self._known.put(begun, name, entry)
         return entry
 
@@ -306,13 +307,13 @@ class ModelManager:
     async def refresh(self) -> None:
         """Sees now what changed in the registry, and not within a second."""
         async with self._refreshing:
-            token = await asyncio.to_thread(self._registry.change_token)
+            token = await ask(self._registry.change_token)
             if token != self._token:
                 await self._read_all(token)
 
     async def _read_all(self, token: int) -> None:
         begun = self._known.begin()
-        entries = await asyncio.to_thread(lambda: self._registry.models(limit=1_000_000))
+        entries = await ask(lambda: self._registry.models(limit=1_000_000))
         whole = self._known.replace(begun, {entry.name: entry for entry in entries})
         whole &= await self._targets.refresh()
         self._names = sorted(self._entries)
@@ -369,7 +370,7 @@ class ModelManager:
     async def _measured(self, view: ModelView) -> ModelView:
         digests = [variant.digest for variant in view.variants]
         try:
-            profiles = await asyncio.to_thread(self._profiles.of_variants, digests)
+            profiles = await ask(self._profiles.of_variants, digests)
         except AvailabilityError:  # what is known of the model is told without them
             return view
         return with_profiles(view, profiles) if profiles else view

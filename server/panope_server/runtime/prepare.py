@@ -24,6 +24,7 @@ from panope_server.runtime.memory import DeviceMemory
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.programs import run_program
 from panope_server.runtime.ranking import Candidate
+from panope_server.runtime.registry_threads import ask, ask_for_files
 from panope_server.runtime.selection import Choice, Machine, choose
 from panope_server.runtime.targets import Target
 from panope_server.runtime.wish import ANYTHING, Wish
@@ -77,7 +78,7 @@ class Preparer:
         Raises:
             PanopeError: there is none.
         """
-        entry = await asyncio.to_thread(self._registry.model, target.model)
+        entry = await ask(self._registry.model, target.model)
         choice = await self.choose(entry, replace(wish, variant=target.variant or wish.variant))
         failures: list[str] = []
         for way, reason in zip(choice.ways, choice.reasons, strict=True):
@@ -119,7 +120,7 @@ class Preparer:
     async def _measured(self, entry: ModelEntry) -> Sequence[Profile]:
         """What was measured of the model; nothing while the database is away, which stops no loading."""
         try:
-            return await asyncio.to_thread(self._profiles.of_variants, [each.digest for each in entry.variants])
+            return await ask(self._profiles.of_variants, [each.digest for each in entry.variants])
         except AvailabilityError:
             return ()
 
@@ -174,16 +175,16 @@ class Preparer:
                 await self._leases.hold(key, digest)
             except PreconditionError:
                 # A file is not here: laying out says which, and whether it can be had again.
-                await asyncio.to_thread(self._registry.materialize, digest)
+                await ask_for_files(self._registry.materialize, digest)
                 await self._leases.hold(key, digest)
-        return await asyncio.to_thread(self._registry.materialize, digest)
+        return await ask_for_files(self._registry.materialize, digest)
 
     async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:
         made = way.conversion
         assert made is not None
         async with self._converting:
             identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
-            known = await asyncio.to_thread(lambda: self._registry.converted(way.variant.digest, **identity))
+            known = await ask(lambda: self._registry.converted(way.variant.digest, **identity))
             if known is not None and not known.is_here:
                 known = await self._brought(entry, known)
             return known or await self._convert(entry, way, identity)
@@ -201,7 +202,7 @@ class Preparer:
 
     async def _convert(self, entry: ModelEntry, way: Candidate, identity: dict[str, str]) -> VariantEntry:
         _log.info("convert_start", model=entry.name, backend=way.device.backend, format=identity["format"])
-        source = await asyncio.to_thread(self._registry.materialize, way.variant.digest)
+        source = await ask_for_files(self._registry.materialize, way.variant.digest)
         scratch = self._settings.home_path / "scratch"
         await asyncio.to_thread(scratch.mkdir, 0o700, True, True)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -219,7 +220,7 @@ class Preparer:
                 timeout_seconds=CONVERT_TIMEOUT_SECONDS,
                 python=self._settings.workers.python,
             )
-            variant = await asyncio.to_thread(
+            variant = await ask_for_files(
                 lambda: self._registry.add_converted(
                     way.variant.digest, Path(folder), backend=way.device.backend, **identity
                 )

@@ -13,6 +13,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.columns import now
 from panope_registry.instances import InstanceRecord
+from panope_server.runtime.registry_threads import ask
 from panope_server.runtime.views import InstanceView
 
 _log = structlog.get_logger("panope.instances")
@@ -92,7 +93,7 @@ class Presence:
         if not records and not self._told:
             return
         try:
-            await asyncio.to_thread(self._book.report, self._server, records, LEASE_SECONDS)
+            await ask(self._book.report, self._server, records, LEASE_SECONDS)
         except PanopeError as error:
             if not self._away:
                 _log.warning("instances_not_told", reason=error.reason)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from panope_backends.errors import NotFoundError
 from panope_registry.aliases import AliasEntry, Aliases
 from panope_registry.variant_digest import SHOWN_DIGITS
 from panope_server.runtime.known import Known
+from panope_server.runtime.registry_threads import ask
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Targets:
     async def refresh(self) -> bool:
         """Looks at all aliases again; False when that should be done once more, as of `Known.replace`."""
         begun = self._known.begin()
-        entries = await asyncio.to_thread(self._aliases.list)
+        entries = await ask(self._aliases.list)
         return self._known.replace(begun, {entry.name: _target(entry) for entry in entries})
 
     async def find(self, alias: str) -> Target | None:
@@ -49,7 +49,7 @@ class Targets:
         if target is None:
             begun = self._known.begin()
             try:
-                target = _target(await asyncio.to_thread(self._aliases.get, alias))
+                target = _target(await ask(self._aliases.get, alias))
             except NotFoundError:
                 return None
             self._known.put(begun, alias, target)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import msgspec
@@ -23,6 +25,9 @@ ACCEPTED = "x-panope-accepted"
 
 #: Reading a body of this size takes about a millisecond; larger ones are read in a thread.
 LARGE_BYTES = 256 << 10
+
+#: For bodies alone: whatever hangs elsewhere, they do not wait for it.
+_THREADS = ThreadPoolExecutor(4, "bodies")
 
 
 class Body(Generic[T]):
@@ -61,7 +66,7 @@ async def off_loop(size: int, work: Callable[P, T], *arguments: P.args, **named:
     """
     if size <= LARGE_BYTES:
         return work(*arguments, **named)
-    return await asyncio.to_thread(work, *arguments, **named)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(work, *arguments, **named))
 
 
 async def accepted_body(value: object, context: Context) -> HttpBody:
