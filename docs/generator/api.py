@@ -187,7 +187,7 @@ def _body(body: type[Struct], message: str, public: Sequence[Element]) -> list[s
             "required" if field.required else default_words(field.default),
             told[field.name],
         )
-        for field in info.fields
+        for field in sorted(info.fields, key=lambda field: not field.required)
     ]
     route = re.match(r"([A-Z]+ /[\w/{}]+)\W+(.*)", text, re.DOTALL)
     heading, text = (f"`{route[1]}`", sentence(route[2])) if route else (body.__name__, text)

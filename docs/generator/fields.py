@@ -13,7 +13,16 @@ from msgspec import Struct
 from panope_backends.api import Device
 from panope_server.runtime import views
 from panope_server.transport import job_json
-from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, tensors
+from panope_server.transport.rest import (
+    aliases,
+    answers,
+    embed_options,
+    hugging_face,
+    openai,
+    panope,
+    registry,
+    tensors,
+)
 from panope_server.transport.task_value import EmbedValue
 
 PACKAGE = "panope.v1"
@@ -22,6 +31,8 @@ PACKAGE = "panope.v1"
 BODIES: Sequence[tuple[type[Struct], str]] = (
     (openai.EmbeddingsBody, "EmbedRequest"),
     (hugging_face.EmbedBody, "EmbedRequest"),
+    (embed_options.EmbedOptions, "EmbedRequest"),
+    (hugging_face.CallOptions, "EmbedRequest"),
     (panope.InferBody, "InferRequest"),
     (tensors.TensorBody, "Tensor"),
     (tensors.OutputBody, "Tensor"),
@@ -79,7 +90,8 @@ def docstring(kind: type) -> tuple[str, dict[str, str]]:
 
 def told_of(kind: type, fields: Iterable[str], message: str, public: Sequence[Element]) -> dict[str, str]:
     """What is said of each field, by its name; empty where nothing is."""
-    told, fallback = docstring(kind)[1], dict(comments_of(message, public))
+    told = {name: said for base in reversed(kind.__mro__) for name, said in docstring(base)[1].items()}
+    fallback = dict(comments_of(message, public))
     return {
         name: told.get(name) or TOLD.get(name) or _ADVICE.sub("", fallback.get(name, "")) for name in map(str, fields)
     }

@@ -36,6 +36,7 @@ PATHS: Mapping[str, tuple[Any, str]] = {
 
 #: What query parameters mean, by their names.
 QUERY: Mapping[str, str] = {
+    "api-version": "The version that Azure's clients speak; without effect.",
     "task": "Only models of this task.",
     "format": "Only models with a variant of this format.",
     "prefix": "Only models whose names begin so.",
@@ -87,12 +88,17 @@ class Operation:
     not_ready: Any = None
 
 
+_AZURE: Mapping[str, Any] = {"api-version": str}
+
 #: By `Service.Method` of the façade.
 METHODS: Mapping[str, Operation] = {
-    "OpenAiService.CreateEmbeddings": Operation(answers.EmbeddingsJson, openai.EmbeddingsBody, waits=True),
+    "OpenAiService.CreateEmbeddings": Operation(
+        answers.EmbeddingsJson, openai.EmbeddingsBody, query=_AZURE, waits=True
+    ),
     "OpenAiService.ListModels": Operation(
         answers.ModelsJson,
         query={
+            **_AZURE,
             "task": str,
             "format": str,
             "prefix": str,
@@ -101,7 +107,7 @@ METHODS: Mapping[str, Operation] = {
             "after": str,
         },
     ),
-    "OpenAiService.GetModel": Operation(answers.ModelJson),
+    "OpenAiService.GetModel": Operation(answers.ModelJson, query=_AZURE),
     "HuggingFaceService.Embed": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
     "PanopeService.Infer": Operation(answers.InferJson, panope.InferBody, waits=True),

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
+
+Purpose = Literal["", "query", "document"]
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class EmbedWork:
         normalize: None for what the model's files say.
         dimensions: how many leading values to keep; None for all.
         prompt_name: None for what the model's files say.
+        purpose: what the texts are for; the model's own prompt for it goes before each, if it has one.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -28,6 +32,7 @@ class EmbedWork:
     normalize: bool | None = None
     dimensions: int | None = None
     prompt_name: str | None = None
+    purpose: Purpose = ""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,13 @@ EMBEDDER = "acme/embedder"
 MAX_BODY_BYTES = 1 << 20
 
 
+KNOWN = (
+    "unknown field `zzz`; known are `model`, `input`, `encoding_format`, `dimensions`, `normalize`, `prompt_name`, "
+    "`input_type`, `truncate`, `truncation_direction`, `truncate_prompt_tokens`, `add_special_tokens`, `user`, "
+    "`priority`, `extra_body`"
+)
+
+
 def embeddings(**fields: object) -> bytes:
     return json.dumps({"model": EMBEDDER, "input": "abc"} | fields).encode()
 
@@ -82,7 +89,7 @@ def embeddings(**fields: object) -> bytes:
             embeddings(zzz=5),
             "unknown_field",
             "zzz",
-            "unknown field `zzz`; known are `model`, `input`, `encoding_format`, `dimensions`, `user`",
+            KNOWN,
         ),
     ],
 )
@@ -172,3 +179,36 @@ def test_a_message_cannot_pose_as_a_field(edge, failures, message):
     edge.instances.failure = type(failures["busy"])(message)
     reply = edge.post("/v1/embeddings", embeddings())
     assert (reply.error["message"], reply.error["code"]) == (message, "overloaded")
+
+
+HALF = "the body is not valid JSON: a string has half of a surrogate pair, such as \\ud83d, alone"
+CUT = "the body is not valid JSON: it ends in the middle of a value"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        rb'"\ud83d"',
+        rb'"a \uD800"',
+        rb'"\ud83d and much more text behind it"',
+        rb'"\ud83d\n"',
+        rb'"\ud83d\u0041"',
+        rb'"\ud83d\ud83d"',
+        rb'"\udc00"',
+        rb'["a", "\\\ud83d"]',
+    ],
+)
+def test_half_of_a_surrogate_pair_is_named_wherever_it_stands(edge, value):
+    body = b'{"model": "acme/embedder", "input": ' + value + b"}"
+    error = edge.post("/v1/embeddings", body).error
+    assert (error["message"], error["code"]) == (HALF, "invalid_json")
+
+
+@pytest.mark.parametrize("end", [rb'"', rb'"\ud83d', rb'"\ud83d\u', rb'"\ud83d\udc', rb'"\\ud83d'])
+def test_a_body_that_ends_inside_a_text_is_said_to(edge, end):
+    assert edge.post("/v1/embeddings", b'{"model": "acme/embedder", "input": ' + end).error["message"] == CUT
+
+
+def test_a_whole_surrogate_pair_is_one_character_and_an_escaped_backslash_begins_none(edge):
+    assert edge.post("/v1/embeddings", rb'{"model": "acme/embedder", "input": "\ud83d\ude00 \\ud83d"}').status == 200
+    assert edge.instances.calls[-1].work.texts == ["\U0001f600 \\ud83d"]

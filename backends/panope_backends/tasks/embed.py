@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,10 @@ class EmbedJob(SequenceJob):
                 truncated_indices=self.truncated,
             )
         )
+
+
+#: What texts may be for, and the names of prompts for it, as sentence-transformers looks for them.
+PROMPTS: Mapping[str, Sequence[str]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
 class EmbedTask(SequenceTask):
@@ -179,6 +183,12 @@ class EmbedTask(SequenceTask):
                     f"the model has no prompt `{work.prompt_name}`; it has {known}", field="prompt_name"
                 )
             return prompt
+        if work.purpose:
+            if work.token_sequences:
+                raise InvalidInputError("`purpose` needs `texts`; token ids are run as they are given", field="purpose")
+            fitting = next((name for name in PROMPTS[work.purpose] if name in self._prompts), None)
+            if fitting is not None:
+                return self._prompts[fitting]
         default = self._files.default_prompt_name
         return NO_PROMPT if default is None or work.token_sequences else self._prompts[default]
 

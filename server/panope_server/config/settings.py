@@ -60,6 +60,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="The model of a call that names none; empty for the only one of the task, if there is one."),
     ] = ""
+    unknown_fields: Annotated[
+        str,
+        Meta(
+            pattern="^(refuse|report)$",
+            description="Fields and query parameters of REST calls for inference that Panope does not know: refuse the "
+            "call, or report answers it and names them in the header `x-panope-ignored-fields`.",
+        ),
+    ] = "refuse"
     backend: Annotated[str, Meta(description="The backend to use; empty lets Panope choose for each model.")] = ""
     precision: Annotated[
         str,

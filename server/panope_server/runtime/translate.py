@@ -80,6 +80,7 @@ def _body(work: Work) -> wire.ServerFrame:
                 embed.dimensions = work.dimensions
             if work.prompt_name is not None:
                 embed.prompt_name = work.prompt_name
+            embed.purpose = work.purpose
         case TensorWork():
             frame.tensors.inputs.extend(
                 wire.Tensor(name=t.name, dtype=t.dtype, shape=t.shape, data=t.data) for t in work.inputs

@@ -11,8 +11,9 @@ from panope_backends.errors import InvalidInputError
 from panope_server.observability.request_id import request_id_from
 from panope_server.work import Call, Work
 
-#: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded.
-WAIT = "x-panope-wait"
+#: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
+#: Inference API's word for it.
+WAIT = ("x-panope-wait", "x-wait-for-model")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -40,11 +41,11 @@ def call_for(context: Context, *, model: str, work: Work, task: str, interface: 
         interface=interface,
         request_id=request_id_from(metadata.get("x-request-id")),
         deadline=deadline_of(context),
-        wait=_waits(metadata.get(WAIT, "")),
+        wait=any(_waits(name, metadata.get(name, "")) for name in WAIT),
     )
 
 
-def _waits(given: str) -> bool:
+def _waits(name: str, given: str) -> bool:
     if given not in ("", "true", "false"):
-        raise InvalidInputError(f"`{WAIT}` must be `true` or `false`", field=WAIT)
+        raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
     return given == "true"

@@ -78,6 +78,7 @@ class GrpcServer:
     ) -> None:
         self._settings = settings
         self._health = health
+        report = settings.unknown_fields == "report"
         self._server = grpc.aio.server(
             interceptors=[ErrorInterceptor()], options=_options(settings.limits.max_message_bytes)
         )
@@ -93,11 +94,15 @@ class GrpcServer:
         rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
             RegistryRestServicer(acquisition, keeper), self._server
         )
-        openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(OpenAiServicer(pipeline, models), self._server)
-        hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
-            HuggingFaceServicer(pipeline, models), self._server
+        openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(
+            OpenAiServicer(pipeline, models, report_unknown=report), self._server
         )
-        panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(PanopeServicer(pipeline, models), self._server)
+        hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
+            HuggingFaceServicer(pipeline, models, report_unknown=report), self._server
+        )
+        panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(
+            PanopeServicer(pipeline, models, report_unknown=report), self._server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
         add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], self._server)
 

@@ -69,6 +69,11 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
             "prompt_name",
             "`prompt_name` needs `texts`; token ids are run as they are given",
         ),
+        (
+            {"token_sequences": [wire.TokenSequence(ids=[4])], "purpose": "query"},
+            "purpose",
+            "`purpose` needs `texts`; token ids are run as they are given",
+        ),
         ({"texts": ["w1"], "truncation": "middle"}, "truncation", "`truncation` must be one of refuse, end, start"),
     ],
 )
@@ -130,6 +135,40 @@ def test_token_ids_give_the_vectors_of_their_text(task: EmbedTask, answer: Answe
     (ids,) = ids_of(task, "w1 w2 w3")
     by_ids = answer(task, token_sequences=[wire.TokenSequence(ids=ids)])
     assert by_ids == answer(task, "w1 w2 w3")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "purpose", "ids"),
+    [
+        ({"query": "w1 ", "passage": "w2 "}, "query", [1, 5, 13, 2]),
+        ({"query": "w1 ", "passage": "w2 "}, "document", [1, 6, 13, 2]),
+        ({"passage": "w2 ", "document": "w3 "}, "document", [1, 7, 13, 2]),
+        ({"corpus": "w2 "}, "document", [1, 6, 13, 2]),
+        ({"retrieval": "w2 "}, "query", [1, 13, 2]),
+        ({}, "document", [1, 13, 2]),
+        ({"query": "w1 "}, "", [1, 13, 2]),
+    ],
+)
+def test_a_purpose_brings_the_prompt_that_sentence_transformers_takes_for_it(
+    sentence_model: Callable[..., Path],
+    task_of: Callable[..., EmbedTask],
+    prompts: dict[str, str],
+    purpose: str,
+    ids: list[int],
+) -> None:
+    folder = sentence_model({"config_sentence_transformers.json": {"prompts": prompts}})
+    task = task_of(folder, "panope_backends.testing:EchoBackend")
+    assert ids_of(task, "w9", purpose=purpose) == [ids]
+
+
+def test_without_a_prompt_for_its_purpose_a_text_gets_the_default_one(
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]
+) -> None:
+    prompts = {"prompts": {"query": "w1 ", "other": "w2 "}, "default_prompt_name": "other"}
+    folder = sentence_model({"config_sentence_transformers.json": prompts})
+    task = task_of(folder, "panope_backends.testing:EchoBackend")
+    assert ids_of(task, "w9", purpose="document") == [[1, 6, 13, 2]]
+    assert ids_of(task, "w9", purpose="query") == [[1, 5, 13, 2]]
 
 
 def test_a_default_prompt_is_not_put_before_token_ids(

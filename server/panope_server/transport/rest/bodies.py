@@ -14,9 +14,12 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.context import Context
-from panope_server.transport.rest.json_errors import malformed, misfit
+from panope_server.transport.rest.json_errors import UNKNOWN_FIELD, malformed, misfit
+from panope_server.transport.rest.unknown_fields import UnknownFields
 
 T = TypeVar("T")
+
+_REFUSED = UnknownFields(report=False)
 P = ParamSpec("P")
 
 JSON = "application/json"
@@ -37,8 +40,12 @@ class Body(Generic[T]):
         self._schema = schema
         self._decoder = msgspec.json.Decoder(schema)
 
-    def read(self, body: HttpBody) -> T:
+    def read(self, body: HttpBody, unknown: UnknownFields = _REFUSED) -> T:
         """The body's value.
+
+        Args:
+            body: as it was sent.
+            unknown: takes the fields that the schema does not have.
 
         Raises:
             InvalidInputError: another content type, no JSON, or JSON of another shape.
@@ -46,7 +53,13 @@ class Body(Generic[T]):
         _check_content_type(body.content_type)
         if not body.data:
             raise InvalidInputError("the body is empty; send a JSON object", reason="invalid_json")
-        return decoded(self._decoder, body.data, self._schema)
+        try:
+            return decoded(self._decoder, body.data, self._schema)
+        except InvalidInputError as error:
+            if error.reason != UNKNOWN_FIELD:
+                raise
+            known = unknown.without(body.data, self._schema, error)
+        return decoded(self._decoder, known, self._schema)
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw, schema: Any, prefix: str = "") -> T:
@@ -89,7 +102,7 @@ def refuse_content(body: HttpBody) -> None:
     """For methods that need no body but, as POSTs, the content type that pages of other sites cannot send unasked."""
     _check_content_type(body.content_type)
     if body.data.strip() not in {b"", b"{}"}:
-        raise InvalidInputError("this method takes no fields; send `{}`", reason="unknown_field")
+        raise InvalidInputError("this method takes no fields; send `{}`", reason=UNKNOWN_FIELD)
 
 
 def _check_content_type(given: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Raw, Struct
@@ -13,33 +13,42 @@ from panope_backends.errors import InvalidInputError
 from panope_server.transport.context import Context, call_for
 from panope_server.transport.ports import Models, Pipeline
 from panope_server.transport.rest.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.query import query_of
-from panope_server.transport.rest.texts import Input, read_input
-from panope_server.transport.rest.vectors import Encoding, matrix_of, vectors_json
-from panope_server.work import EmbedWork
+from panope_server.transport.rest.texts import read_input
+from panope_server.transport.rest.unknown_fields import UnknownFields
+from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
-_NAMES = {"texts": "inputs", "token_sequences": "inputs", "truncation": "truncate"}
+_NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 
 
-class EmbedBody(Struct, forbid_unknown_fields=True):
+class CallOptions(Struct, forbid_unknown_fields=True):
+    """What the Inference API's clients say of the call.
+
+    Attributes:
+        wait_for_model: Whether to wait while the model is downloaded, instead of being told to come back.
+        use_cache: Has no effect: every answer is computed.
+    """
+
+    wait_for_model: bool | None = None
+    use_cache: bool | None = None
+
+
+class EmbedBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/embed: what InferenceClient.feature_extraction sends, and `model`.
 
     Attributes:
-        inputs: a text, texts, token ids, or lists of token ids.
-        model: absent for the model of the path, or for the default model.
-        truncate: whether to cut a text that is too long instead of refusing it.
-        truncation_direction: the side that is cut; `right` unless given.
+        inputs: A text, texts, token ids, or lists of token ids.
+        model: Absent for the model of the path, or for the default model.
+        parameters: More of the options, as the Inference API has them.
+        options: How to treat the call.
     """
 
     inputs: Raw
     model: Annotated[str, Meta(min_length=1)] | None = None
-    normalize: bool | None = None
-    prompt_name: str | None = None
-    truncate: bool | None = None
-    truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
-    encoding_format: Encoding | None = None
+    parameters: EmbedOptions | None = None
+    options: CallOptions | None = None
 
 
 _EMBED = Body(EmbedBody)
@@ -48,9 +57,10 @@ _EMBED = Body(EmbedBody)
 class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
     """Serves panope.rest.v1.HuggingFaceService."""
 
-    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+    def __init__(self, pipeline: Pipeline, models: Models, *, report_unknown: bool = False) -> None:
         self._pipeline = pipeline
         self._models = models
+        self._report_unknown = report_unknown
 
     async def Embed(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds with the model of the body."""
@@ -61,33 +71,18 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         return await self._embed(request.model, request.body, context, "HuggingFaceService/EmbedModel")
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        query_of(context)
-        body = _EMBED.read(request)
+        unknown = UnknownFields(report=self._report_unknown)
+        query_of(context, (), unknown)
+        body = await off_loop(len(request.data), _EMBED.read, request, unknown)
         if path_model and body.model not in {None, path_model}:
             raise InvalidInputError("`model` is not the model of the path", field="model")
+        wanted = Wanted(body, body.parameters, "parameters")
         given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
-        call = call_for(
-            context, model=path_model or body.model or "", work=_work(body, given), task="embed", interface=interface
-        )
-        answer = await embed(self._pipeline, call, _NAMES, single=given.single)
-        return printed_body(
-            await vectors_json(matrix_of(answer), body.encoding_format or "float", lambda _, vector: vector)
-        )
-
-
-def _work(body: EmbedBody, given: Input) -> EmbedWork:
-    if body.truncation_direction and not body.truncate:
-        raise InvalidInputError(
-            "`truncation_direction` has no effect without `truncate`: true", field="truncation_direction"
-        )
-    truncation = "refuse"
-    if body.truncate:
-        truncation = "start" if body.truncation_direction in {"left", "Left"} else "end"
-    return EmbedWork(
-        given.texts,
-        given.token_sequences,
-        truncation=truncation,
-        normalize=body.normalize,
-        dimensions=body.dimensions,
-        prompt_name=body.prompt_name,
-    )
+        model = path_model or body.model or ""
+        call = call_for(context, model=model, work=wanted.work(given), task="embed", interface=interface)
+        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
+        encoding = wanted.options.encoding_format or "float"
+        vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
+        await unknown.tell(context)
+        return printed_body(vectors)

@@ -19,7 +19,14 @@ _AT = re.compile(r"^(?P<finding>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _BYTE = re.compile(r"\(byte (\d+)\)")
+#: The first half of a pair, after an even number of backslashes, with anything but a second half behind it. Of one near
+#: the body's end msgspec tells as if the body ended there.
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?:[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F])"
+)
 _NOT_JSON = (b"NaN", b"Infinity")
+
+UNKNOWN_FIELD = "unknown_field"
 
 _MAX_NAME = 64
 _WORDS = {
@@ -39,9 +46,14 @@ def malformed(error: Exception, body: bytes) -> InvalidInputError:
     if isinstance(error, RecursionError):
         return InvalidInputError("the body is nested too deeply", reason="invalid_json")
     position = _BYTE.search(str(error))
-    if position is None:
+    at = int(position.group(1)) if position else None
+    if "surrogate" in str(error) or _is_half_a_pair(body, at):
+        return InvalidInputError(
+            "the body is not valid JSON: a string has half of a surrogate pair, such as \\ud83d, alone",
+            reason="invalid_json",
+        )
+    if at is None:
         return InvalidInputError("the body is not valid JSON: it ends in the middle of a value", reason="invalid_json")
-    at = int(position.group(1))
     for word in _NOT_JSON:
         if body.startswith(word, at):
             sign = "-" if body[at - 1 : at] == b"-" else ""
@@ -50,6 +62,11 @@ def malformed(error: Exception, body: bytes) -> InvalidInputError:
                 reason="invalid_json",
             )
     return InvalidInputError(f"the body is not valid JSON at byte {at}", reason="invalid_json")
+
+
+def _is_half_a_pair(body: bytes, at: int | None) -> bool:
+    """Whether half of a pair is what the reader stumbled over at a byte; None for the end of the body."""
+    return any(at is None or half.start() <= at <= half.end() + 6 for half in _LONE_SURROGATE.finditer(body))
 
 
 def misfit(error: msgspec.ValidationError, schema: Any, prefix: str = "") -> InvalidInputError:
@@ -74,13 +91,12 @@ def misfit(error: msgspec.ValidationError, schema: Any, prefix: str = "") -> Inv
 
 def _unknown_field(name: str, path: str, struct: inspect.StructType | None) -> InvalidInputError:
     name = name[:_MAX_NAME]
-    known = [field.encode_name for field in struct.fields] if struct else []
+    fields = sorted(struct.fields if struct else (), key=lambda field: not field.required)
+    known = [field.encode_name for field in fields]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(f'`{field}`' for field in known)}"
     where = f" in `{path}`" if path else ""
-    return InvalidInputError(
-        f"unknown field `{name}`{where}; {hint}", field=_joined(path, name), reason="unknown_field"
-    )
+    return InvalidInputError(f"unknown field `{name}`{where}; {hint}", field=_joined(path, name), reason=UNKNOWN_FIELD)
 
 
 def _complaint(finding: str, wanted: inspect.Type | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 import structlog
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 
 from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, NoPath
@@ -18,29 +18,35 @@ from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.ports import Models, Pipeline
 from panope_server.transport.rest.answers import ModelJson, ModelsJson
 from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.listing import all_models
 from panope_server.transport.rest.query import boolean_of, number_of, query_of
 from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.vectors import Encoding, matrix_of, vectors_json
-from panope_server.work import EmbedWork
+from panope_server.transport.rest.unknown_fields import UnknownFields
+from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
 _NAMES = {"texts": "input", "token_sequences": "input"}
 
+#: Azure's clients say the version that they speak.
+_NEUTRAL = ("api-version",)
 
-class EmbeddingsBody(Struct, forbid_unknown_fields=True):
+
+class EmbeddingsBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/embeddings.
 
     Attributes:
-        input: a text, texts, token ids, or lists of token ids.
-        user: whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
+        input: A text, texts, token ids, or lists of token ids.
+        user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
+        priority: Only 0, which is what every call has.
+        extra_body: More of the options: what OpenAI's client puts beside the others, some clients send as it is.
     """
 
     model: Annotated[str, Meta(min_length=1)]
     input: Raw
-    encoding_format: Encoding | None = None
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
     user: Annotated[str, Meta(max_length=256)] | None = None
+    priority: Literal[0] | None = None
+    extra_body: EmbedOptions | None = None
 
 
 _EMBEDDINGS = Body(EmbeddingsBody)
@@ -49,28 +55,32 @@ _EMBEDDINGS = Body(EmbeddingsBody)
 class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
     """Serves panope.rest.v1.OpenAiService."""
 
-    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+    def __init__(self, pipeline: Pipeline, models: Models, *, report_unknown: bool = False) -> None:
         self._pipeline = pipeline
         self._models = models
+        self._report_unknown = report_unknown
 
     async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds texts or token ids."""
-        query_of(context)
-        body = _EMBEDDINGS.read(request)
+        unknown = UnknownFields(report=self._report_unknown)
+        query_of(context, _NEUTRAL, unknown)
+        body = await off_loop(len(request.data), _EMBEDDINGS.read, request, unknown)
+        wanted = Wanted(body, body.extra_body, "extra_body")
         given = await off_loop(len(request.data), read_input, body.input, "input")
         if body.user:
             structlog.contextvars.bind_contextvars(end_user=body.user)
-        work = EmbedWork(given.texts, given.token_sequences, own_ids=False, dimensions=body.dimensions)
+        work = wanted.work(given, own_ids=False)
         call = call_for(context, model=body.model, work=work, task="embed", interface="OpenAiService/CreateEmbeddings")
-        answer = await embed(self._pipeline, call, _NAMES, single=given.single)
-        data = await vectors_json(matrix_of(answer), body.encoding_format or "float", _embedding)
+        answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
+        data = await vectors_json(matrix_of(answer), wanted.options.encoding_format or "float", _embedding)
         tokens = sum(answer.token_counts)
+        await unknown.tell(context)
         rest = {"model": call.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
         return printed_body(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
 
     async def ListModels(self, request: NoPath, context: Context) -> HttpBody:
         """Lists all models, or those that the query asks for; `limit` makes pages of them."""
-        query = query_of(context, ("task", "format", "prefix", "loaded", "limit", "after"))
+        query = query_of(context, (*_NEUTRAL, "task", "format", "prefix", "loaded", "limit", "after"))
         only = ModelFilter(query.get("task", ""), query.get("format", ""), query.get("prefix", ""))
         loaded, after = boolean_of(query, "loaded"), query.get("after", "")
         limit = number_of(query, "limit", default=0, most=MAX_PAGE_SIZE)
@@ -87,7 +97,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
 
     async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells about one model."""
-        query_of(context)
+        query_of(context, _NEUTRAL)
         return json_body(_model(await self._models.get(request.model)))
 
 

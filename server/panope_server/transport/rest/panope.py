@@ -20,6 +20,7 @@ from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.query import query_of
 from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
+from panope_server.transport.rest.unknown_fields import UnknownFields
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
 from panope_server.transport.task_value import embed_work_of, value_names
 from panope_server.work import NamedTensor, TensorAnswer, TensorWork
@@ -69,21 +70,26 @@ _UNLOAD = Body(UnloadBody)
 class PanopeServicer(pb_grpc.PanopeServiceServicer):
     """Serves panope.rest.v1.PanopeService."""
 
-    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+    def __init__(self, pipeline: Pipeline, models: Models, *, report_unknown: bool = False) -> None:
         self._pipeline = pipeline
         self._models = models
+        self._report_unknown = report_unknown
 
     async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Runs a model on tensors or on its task's value."""
-        query_of(context)
-        body = await off_loop(len(request.body.data), _INFER.read, request.body)
+        unknown = UnknownFields(report=self._report_unknown)
+        query_of(context, (), unknown)
+        body = await off_loop(len(request.body.data), _INFER.read, request.body, unknown)
         if (body.inputs is UNSET) == (body.value is UNSET):
             raise InvalidInputError("the body needs one of `inputs` and `value`", field="inputs")
         if isinstance(body.inputs, list):
-            return await self._infer_tensors(request, body, body.inputs, context)
-        if body.outputs:
+            answer = await self._infer_tensors(request, body, body.inputs, context)
+        elif body.outputs:
             raise InvalidInputError("`outputs` goes with `inputs` alone", field="outputs")
-        return await self._infer_value(request.model, body.value, context)
+        else:
+            answer = await self._infer_value(request.model, body.value, context)
+        await unknown.tell(context)
+        return answer
 
     async def _infer_tensors(
         self, request: ModelPathWithBody, body: InferBody, given: list[TensorBody], context: Context

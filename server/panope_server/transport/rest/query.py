@@ -7,16 +7,20 @@ from urllib.parse import parse_qsl
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.context import Context, metadata_of
+from panope_server.transport.rest.unknown_fields import UnknownFields
 
 _MAX_NAME = 64
 
+_REFUSED = UnknownFields(report=False)
 
-def query_of(context: Context, known: Collection[str] = ()) -> dict[str, str]:
+
+def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFields = _REFUSED) -> dict[str, str]:
     """The parameters of a request.
 
     Args:
         context: of the call.
         known: the parameters that the method reads.
+        unknown: takes all others.
 
     Raises:
         InvalidInputError: a parameter that is not known, or one given twice.
@@ -26,7 +30,9 @@ def query_of(context: Context, known: Collection[str] = ()) -> dict[str, str]:
     for name, value in parse_qsl(text, keep_blank_values=True):
         shown = name[:_MAX_NAME]
         if name not in known:
-            raise InvalidInputError(f"unknown query parameter `{shown}`", field=shown, reason="unknown_field")
+            refusal = InvalidInputError(f"unknown query parameter `{shown}`", field=shown, reason="unknown_field")
+            unknown.add(f"?{name}", refusal)
+            continue
         if name in found:
             raise InvalidInputError(f"query parameter `{shown}` is given twice", field=shown)
         found[name] = value

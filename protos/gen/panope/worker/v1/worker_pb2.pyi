@@ -244,6 +244,7 @@ class EmbedWork(google.protobuf.message.Message):
     NORMALIZE_FIELD_NUMBER: builtins.int
     DIMENSIONS_FIELD_NUMBER: builtins.int
     PROMPT_NAME_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
     truncation: builtins.str
     """`refuse`, `end` or `start`."""
     normalize: builtins.bool
@@ -252,6 +253,8 @@ class EmbedWork(google.protobuf.message.Message):
     """How many leading values to keep. Default: all."""
     prompt_name: builtins.str
     """The prompt to put before each text. Default: as the model's files say."""
+    purpose: builtins.str
+    """What the texts are for, `query` or `document`: the model's own prompt for it is put before each, if it has one."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The texts."""
@@ -269,9 +272,10 @@ class EmbedWork(google.protobuf.message.Message):
         normalize: builtins.bool | None = ...,
         dimensions: builtins.int | None = ...,
         prompt_name: builtins.str | None = ...,
+        purpose: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name", "purpose", b"purpose", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
     @typing.overload
