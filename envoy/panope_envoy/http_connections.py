@@ -76,6 +76,8 @@ def _early_headers() -> Json:
         {"remove": TRANSCODED},
         {"remove": "x-envoy-original-path"},
         {"remove_on_match": {"key_matcher": {"prefix": "x-edge-", "ignore_case": True}}},
+        # Names that HTTP allows and gRPC does not: nobody reads such headers, and the call would fail by them.
+        {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": "[^:].*[^A-Za-z0-9._-].*|[^:A-Za-z0-9._-].*"}}}},
         {
             "append": {
                 "header": {"key": _FRESH_ID, "value": "%UNIQUE_ID%"},

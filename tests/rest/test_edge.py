@@ -275,3 +275,9 @@ def test_infer_over_native_grpc_shares_the_values_of_rest(edge, channel):
     stub = infer_service_pb2_grpc.InferServiceStub(channel)
     answer = stub.Infer(infer_service_pb2.InferRequest(model="acme/embedder", value=value))
     assert len(answer.value.list_value.values[0].list_value.values) == 2
+
+
+@pytest.mark.parametrize("name", ["k%'t0", "!", "x-a+b", "~z", "a|b", "x^", "#", "x`y"])
+def test_a_header_whose_name_grpc_does_not_know_is_passed_over(edge, name):
+    assert edge.post("/v1/embeddings", BODY, {name: "v", "x-panope-wait": "true"}).status == 200
+    assert edge.instances.calls[-1].wait is True

@@ -41,8 +41,8 @@ def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFiel
 
 def number_of(query: Mapping[str, str], name: str, *, default: int, least: int = 0, most: int = 1 << 53) -> int:
     """A parameter that is a whole number; InvalidInputError when it is none, or out of its range."""
-    text = query.get(name, "")
-    if not text:
+    text = query.get(name)
+    if text is None:
         return default
     if not (text.isascii() and text.isdecimal()) or len(text) > 18 or not least <= int(text) <= most:
         raise InvalidInputError(f"`{name}` must be a whole number from {least:,} to {most:,}", field=name)
@@ -59,7 +59,7 @@ def text_of(query: Mapping[str, str], name: str, *, most: int) -> str:
 
 def boolean_of(query: Mapping[str, str], name: str) -> bool | None:
     """A parameter that is `true` or `false`; None when it is not given, InvalidInputError when it is anything else."""
-    text = query.get(name, "")
-    if text not in ("", "true", "false"):
+    text = query.get(name)
+    if text not in (None, "true", "false"):
         raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
-    return text == "true" if text else None
+    return None if text is None else text == "true"
