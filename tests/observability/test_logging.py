@@ -11,7 +11,13 @@ import pytest
 import structlog
 
 from panope_server.observability.log_file import log_file
-from panope_server.observability.logging import MAX_PENDING_LINES, LogWriter, configure_logging
+from panope_server.observability.logging import (
+    MAX_LINE_BYTES,
+    MAX_PENDING_BYTES,
+    MAX_PENDING_LINES,
+    LogWriter,
+    configure_logging,
+)
 
 
 @pytest.fixture
@@ -123,3 +129,44 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "x" * 10_000_000},
+        {"model": "😀" * 1_000_000},
+        {"inputs": ["x" * 1000] * 1000},
+        {"worker": {"x" * 100_000: "y"}},
+        {"exc_info": ValueError("x" * 1_000_000)},
+    ],
+)
+def test_a_line_stays_short_whatever_a_caller_sent(logged, form: str, fields: dict[str, object]) -> None:
+    lines = logged(form, request_id="r-1", **fields)
+    assert sum(len(line.encode()) for line in lines) <= MAX_LINE_BYTES + 1000
+    if form == "json":
+        event = json.loads(lines[0])
+        assert (event["event"], event["request_id"]) == ("something_happened", "r-1")
+
+
+def test_what_waits_to_be_written_is_bounded_in_bytes() -> None:
+    gate, stream = threading.Event(), io.BytesIO()
+
+    class Slow:
+        def write(self, data: bytes, /) -> None:
+            gate.wait(10)
+            stream.write(data)
+
+        def flush(self) -> None:
+            pass
+
+    writer = LogWriter(Slow())
+    line = b"x" * MAX_LINE_BYTES
+    for _ in range(2 * MAX_PENDING_BYTES // MAX_LINE_BYTES):
+        writer.write(line)
+    gate.set()
+    writer.close()
+    written = stream.getvalue()
+    assert len(written) <= MAX_PENDING_BYTES + 2 * MAX_LINE_BYTES
+    assert b'"log_lines_dropped"' in written

@@ -39,11 +39,14 @@ async def refusal(call, work: Work) -> InvalidInputError:
         (EmbedWork(texts=["a"], dimensions=0), "dimensions", "at least 1"),
         (EmbedWork(texts=["a"], dimensions=1 << 32), "dimensions", "at most 4,294,967,295"),
         (EmbedWork(texts=["a"], dimensions=int(1e300)), "dimensions", "at most 4,294,967,295"),
+        (EmbedWork(texts=["a"], prompt_name="p" * 257), "prompt_name", "257 characters; the limit is 256"),
         (TokenizeWork(texts=[]), "texts", "at least one"),
         (DetokenizeWork(token_sequences=[[1 << 40]]), "token_sequences[0]", "outside 0 to"),
         (TensorWork(inputs=[]), "inputs", "at least one tensor"),
         (TensorWork(inputs=[NamedTensor("x", "int8", (1,), b"a")] * 2), "inputs", "names a tensor twice"),
         (TensorWork([NamedTensor("x", "int8", (1,), b"a")], ["y", "y"]), "output_names", "names a tensor twice"),
+        (TensorWork([NamedTensor("x" * 257, "int8", (1,), b"a")]), "inputs[0].name", "the limit is 256"),
+        (TensorWork([NamedTensor("x", "int8", (1,), b"a")], ["y", "z" * 257]), "output_names[1]", "the limit is 256"),
         (TensorWork([NamedTensor("", "int8", (1,), b"a")]), "inputs[0].name", "is empty"),
         (TensorWork([NamedTensor("x", "", (1,), b"a")]), "inputs[0].data_type", "missing or unknown"),
         (TensorWork([NamedTensor("x", "int8", (1,) * 9, b"a")]), "inputs[0].shape", "9 axes; the limit is 8"),
@@ -61,7 +64,7 @@ async def test_what_no_model_could_run_is_refused_by_field_and_limit(call, work:
 async def test_a_very_long_model_name_is_refused(call) -> None:
     made = call()
     made.model = "a" * 257
-    with pytest.raises(InvalidInputError, match="more than 256 characters"):
+    with pytest.raises(InvalidInputError, match="257 characters; the limit is 256"):
         await Validate(LIMITS)(made, None)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
+import grpc
 import pytest
+
+from panope.v1 import embed_service_pb2 as embed_pb2
+from panope.v1 import embed_service_pb2_grpc, infer_service_pb2_grpc, registry_service_pb2_grpc
+from panope.v1 import infer_service_pb2 as infer_pb2
+from panope.v1 import registry_service_pb2 as registry_pb2
 
 EMBEDDER = "acme/embedder"
 MAX_BODY_BYTES = 1 << 20
@@ -44,7 +50,7 @@ def embeddings(**fields: object) -> bytes:
         (embeddings(model=""), "invalid_input", "model", "`model` must be a string of length >= 1"),
         (embeddings(model=5), "invalid_input", "model", "`model` must be a string, got an integer"),
         (embeddings(model=None), "invalid_input", "model", "`model` must be a string, got null"),
-        (embeddings(model="a" * 300), "invalid_input", "model", "`model` has more than 256 characters"),
+        (embeddings(model="a" * 300), "invalid_input", "model", "`model` has 300 characters; the limit is 256"),
         (embeddings(model="acme/none"), "model_not_found", "model", "there is no model `acme/none`"),
         (embeddings(input=None), "invalid_input", "input", "`input` must be a string or a list, got null"),
         (embeddings(input=5), "invalid_input", "input", "`input` must be a string or a list, got an integer"),
@@ -212,3 +218,57 @@ def test_a_body_that_ends_inside_a_text_is_said_to(edge, end):
 def test_a_whole_surrogate_pair_is_one_character_and_an_escaped_backslash_begins_none(edge):
     assert edge.post("/v1/embeddings", rb'{"model": "acme/embedder", "input": "\ud83d\ude00 \\ud83d"}').status == 200
     assert edge.instances.calls[-1].work.texts == ["\U0001f600 \\ud83d"]
+
+
+LONG = "é" * 100_000
+
+
+def refusals(edge, channel) -> list[tuple[str, str]]:
+    """Every way to send a long name: the field that is named, and the message."""
+    found = []
+    for path, body in [
+        ("/v1/embeddings", {"model": LONG, "input": "a"}),
+        (f"/v1/embed/{EMBEDDER}", {"inputs": "a", "prompt_name": LONG}),
+        (f"/v1/embed/{EMBEDDER}", {"inputs": "a", LONG: 1}),
+        ("/v1/infer/acme/tensors", {"inputs": [{"name": LONG, "data_type": "INT8", "shape": [1], "data": [1]}]}),
+        (f"/v1/infer/{EMBEDDER}", {"value": {"texts": ["a"], "prompt_name": LONG}}),
+        (f"/v1/infer/{EMBEDDER}", {"value": {"texts": ["a"], LONG: 1}}),
+        ("/models/load", {"model": LONG}),
+        ("/v1/aliases/rollback", {"alias": LONG}),
+        ("/v1/models/pull", {"model": LONG}),
+    ]:
+        reply = edge.post(path, body)
+        assert reply.status == 400, (path, reply.body[:300])
+        found.append((reply.error["param"], reply.error["message"]))
+    embed = embed_service_pb2_grpc.EmbedServiceStub(channel)
+    infer = infer_service_pb2_grpc.InferServiceStub(channel)
+    registry = registry_service_pb2_grpc.RegistryServiceStub(channel)
+    for call, request in [
+        (embed.Embed, embed_pb2.EmbedRequest(model=EMBEDDER, texts=["a"], prompt_name=LONG)),
+        (embed.Tokenize, embed_pb2.TokenizeRequest(model=LONG, texts=["a"])),
+        (infer.Infer, infer_pb2.InferRequest(model=EMBEDDER, output_names=[LONG])),
+        (registry.PinModel, registry_pb2.PinModelRequest(model=EMBEDDER, reason=LONG)),
+    ]:
+        with pytest.raises(grpc.RpcError) as raised:
+            call(request, timeout=10)
+        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        found.append(("", raised.value.details()))
+    return found
+
+
+def test_a_long_name_is_refused_shortly_and_costs_no_other_caller_its_call(edge):
+    edge.instances.hold = True
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{edge.http_port}") as through_envoy,
+        grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}") as direct,
+    ):
+        call = embed_service_pb2_grpc.EmbedServiceStub(through_envoy).Embed
+        waiting = call.future(embed_pb2.EmbedRequest(model=EMBEDDER, texts=["a"]))
+        assert edge.instances.held.wait(10)
+        told = [*refusals(edge, through_envoy), *refusals(edge, direct)]
+        assert not waiting.done()
+        edge.instances.release()
+        assert waiting.result(10).count == 1
+    for field, message in told:
+        assert len(field.encode()) <= 256, field
+        assert len(message.encode()) <= 900, message

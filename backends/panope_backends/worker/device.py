@@ -83,7 +83,7 @@ class Device:
 
         A batch can fail for its size, such as for want of memory, or for one sequence that the engine cannot take.
         """
-        log.error(
+        log.failed(
             "batch_failed",
             error,
             request_ids=sorted({slot.request.request_id for slot in batch}),
@@ -115,7 +115,7 @@ class Device:
             outputs = self._model.run(request.arrays, request.outputs)
             frame = wire.WorkerFrame(tensors=tensor_result(outputs, request.outputs))
         except Exception as error:  # as above
-            log.error("tensors_failed", error, request_id=request.request_id)
+            log.failed("tensors_failed", error, request_id=request.request_id)
             self.fail(request, _for_caller(error))
             return
         request.ran(started, time.perf_counter(), 1)

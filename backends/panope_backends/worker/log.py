@@ -10,6 +10,8 @@ import json
 import os
 import traceback
 
+from panope_backends.errors import CallerError
+
 STDERR = 2
 
 
@@ -29,6 +31,14 @@ def error(event: str, exception: BaseException | None = None, /, **fields: objec
         fields["error"] = type(exception).__name__
         fields["stack"] = "".join(traceback.format_exception(exception))[-6000:]
     _write("error", event, fields)
+
+
+def failed(event: str, exception: BaseException, /, **fields: object) -> None:
+    """What a request came to: no error, and no stack, when the fault is in what its caller sent."""
+    if isinstance(exception, CallerError):
+        info(event, error=type(exception).__name__, reason=exception.reason, field=exception.field, **fields)
+    else:
+        error(event, exception, **fields)
 
 
 def _write(level: str, event: str, fields: dict[str, object]) -> None:

@@ -2,7 +2,8 @@
 
 They are written by a thread of their own, so that a full pipe never stops the event loop.
 Names of events are snake_case and stable. No line holds the text of a prompt, and values of keys that hold secrets are
-replaced. When the reader of the log is too slow, lines are dropped and counted instead of kept in memory.
+replaced. Values and lines that are too long, for callers choose what they send, are cut. When the reader of the log is
+too slow, lines are dropped and counted instead of kept in memory.
 """
 
 from __future__ import annotations
@@ -18,8 +19,16 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from panope_server.observability.cut import cut
+
 SECRET_KEYS = frozenset({"authorization", "x-api-key", "api_key", "cookie", "token", "password", "database_url"})
 MAX_PENDING_LINES = 10_000
+MAX_PENDING_BYTES = 16 << 20
+MAX_VALUE_BYTES = 2_000
+MAX_STACK_BYTES = 16_000
+MAX_LINE_BYTES = 32_000
+
+_ALWAYS_KEPT = ("time", "level", "event", "request_id", "model", "instance")
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -39,17 +48,24 @@ class LogWriter:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._lines: queue.Queue[bytes | None] = queue.Queue(MAX_PENDING_LINES)
+        # One more place, for the end.
+        self._lines: queue.Queue[bytes | None] = queue.Queue(MAX_PENDING_LINES + 1)
+        self._lock = threading.Lock()
+        self._pending_bytes = 0
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
     def write(self, line: str | bytes) -> None:
-        """Hands over one line without its end; never waits."""
-        try:
-            self._lines.put_nowait(line.encode() if isinstance(line, str) else line)
-        except queue.Full:
-            self._dropped += 1
+        """Hands over one line without its end; never waits for the stream."""
+        data = line.encode(errors="replace") if isinstance(line, str) else line
+        data = data[:MAX_LINE_BYTES]
+        with self._lock:
+            if self._pending_bytes + len(data) > MAX_PENDING_BYTES or self._lines.qsize() >= MAX_PENDING_LINES:
+                self._dropped += 1
+                return
+            self._pending_bytes += len(data)
+            self._lines.put_nowait(data)
 
     # structlog calls the method named after the level.
     debug = info = warning = error = critical = exception = msg = write
@@ -61,6 +77,8 @@ class LogWriter:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
+            with self._lock:
+                self._pending_bytes -= len(line)
             try:
                 self._stream.write(line + b"\n")
                 if self._dropped:
@@ -91,6 +109,7 @@ def configure_logging(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             redact,
+            shorten,
             *(_copied_to(LogWriter(file)) if file is not None else ()),
             *(_columns() if for_people else _json_lines()),
         ],
@@ -109,6 +128,14 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cuts values that are too long."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) * 4 > MAX_VALUE_BYTES:
+            event[key] = cut(value, MAX_STACK_BYTES if key == "exception" else MAX_VALUE_BYTES)
+    return event
+
+
 def _copied_to(writer: LogWriter) -> list[Processor]:
     """Writes a line as JSON, and lets the event go on as it is."""
     atexit.register(writer.close)
@@ -124,14 +151,21 @@ def _copied_to(writer: LogWriter) -> list[Processor]:
 
 
 def _json_lines() -> list[Processor]:
-    return [structlog.processors.ExceptionRenderer(), structlog.processors.JSONRenderer(serializer=_json)]
+    return [structlog.processors.ExceptionRenderer(), shorten, structlog.processors.JSONRenderer(serializer=_json)]
 
 
 def _columns() -> list[Processor]:
-    from structlog.dev import ConsoleRenderer
+    from structlog.dev import ConsoleRenderer, plain_traceback
 
-    return [ConsoleRenderer(timestamp_key="time", pad_event_to=20)]
+    # Prettier tracebacks show the values of variables, which may be prompts, and take minutes for a long message.
+    columns = ConsoleRenderer(timestamp_key="time", pad_event_to=20, exception_formatter=plain_traceback)
+    return [structlog.processors.ExceptionRenderer(), shorten, columns]
 
 
 def _json(event: Any, default: Callable[[Any], Any] | None = None, **_: Any) -> bytes:
-    return orjson.dumps(event, default=default or str)
+    line = orjson.dumps(event, default=default or str)
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    # Lists and objects are not cut one by one: what is told is which they were.
+    short = {key: value for key, value in event.items() if key in _ALWAYS_KEPT}
+    return orjson.dumps({**short, "cut_bytes": len(line), "cut_keys": [*event.keys() - short.keys()][:20]}, default=str)

@@ -59,8 +59,7 @@ class Validate:
 
     def check(self, call: Call) -> None:
         """Refuses a call that is past them, with InvalidInputError."""
-        if len(call.model) > MAX_NAME_CHARACTERS:
-            raise InvalidInputError(f"`model` has more than {MAX_NAME_CHARACTERS} characters", field="model")
+        check_length(call.model, "model")
         match call.work:
             case EmbedWork():
                 self._embed(call.work)
@@ -84,6 +83,7 @@ class Validate:
             raise InvalidInputError(
                 f"`dimensions` must be at least 1 and at most {MAX_DIMENSIONS:,}", field="dimensions"
             )
+        check_length(work.prompt_name or "", "prompt_name")
 
     def _texts(self, texts: list[str]) -> None:
         self._count("texts", len(texts))
@@ -123,10 +123,18 @@ class Validate:
         for field, names in (("inputs", [tensor.name for tensor in work.inputs]), ("output_names", work.output_names)):
             if len(names) > MAX_TENSORS:
                 raise InvalidInputError(f"`{field}` has {len(names):,} items; the limit is {MAX_TENSORS}", field=field)
+            for index, name in enumerate(names):
+                check_length(name, f"{field}[{index}].name" if field == "inputs" else f"{field}[{index}]")
             if len(set(names)) < len(names):
                 raise InvalidInputError(f"`{field}` names a tensor twice", field=field)
         for index, tensor in enumerate(work.inputs):
             check_tensor(tensor, f"inputs[{index}]")
+
+
+def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> None:
+    """Refuses a text, such as a name, that is too long; it would be repeated in answers and in the log."""
+    if len(text) > limit:
+        raise InvalidInputError(f"`{field}` has {len(text):,} characters; the limit is {limit:,}", field=field)
 
 
 def check_tensor(tensor: NamedTensor, field: str) -> None:

@@ -9,6 +9,7 @@ metadata says the same to clients that read headers: `retry-after-ms`, `retry-af
 from __future__ import annotations
 
 import math
+from itertools import islice
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -17,6 +18,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from panope_backends import errors as tree
 from panope_backends.errors import PanopeError
+from panope_server.observability.cut import cut
 
 DOMAIN = "panope"
 
@@ -39,6 +41,23 @@ TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
 NO_RETRY = (tree.DeadlineError, tree.AlreadyExistsError, tree.DataLossError, tree.InternalError)
 
 
+#: What a caller wrote may stand in a message. Trailers past 8 KiB are dropped or end connections that others share; a
+#: character of a message takes up to three times its bytes on the wire, and the details repeat it.
+MAX_MESSAGE_BYTES = 900
+MAX_WORD_BYTES = 256
+MAX_DETAILS = 8
+
+
+def message_of(error: PanopeError) -> str:
+    """The sentence for the caller, cut where it repeats too much of what the caller wrote."""
+    return cut(error.message, MAX_MESSAGE_BYTES)
+
+
+def field_of(error: PanopeError) -> str:
+    """The name of the field at fault, empty when none is."""
+    return cut(error.field, MAX_WORD_BYTES)
+
+
 def code_of(error: PanopeError) -> grpc.StatusCode:
     """The gRPC code of an error."""
     return next(code for kind, code, _ in TABLE if isinstance(error, kind))
@@ -52,18 +71,22 @@ def openai_type_of(error: PanopeError) -> str:
 def status_of(error: PanopeError) -> status_pb2.Status:
     """The rich status of an error."""
     code: int = code_of(error).value[0]
-    words = {**error.details, "type": openai_type_of(error), "code": error.reason}
-    if error.field:
-        words["param"] = error.field
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=words)]
-    if error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    details = islice(error.details.items(), MAX_DETAILS)
+    more = {cut(key, MAX_WORD_BYTES): cut(value, MAX_WORD_BYTES) for key, value in details}
+    words = {**more, "type": openai_type_of(error), "code": error.reason}
+    field = field_of(error)
+    if field:
+        words["param"] = field
+    told: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason.upper(), domain=DOMAIN, metadata=words)]
+    if field:
+        words_of_field = cut(error.message, MAX_WORD_BYTES)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=words_of_field)
+        told.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_seconds is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(_milliseconds(error.retry_after_seconds))
-        details.append(retry)
-    return status_pb2.Status(code=code, message=error.message, details=[_packed(detail) for detail in details])
+        told.append(retry)
+    return status_pb2.Status(code=code, message=message_of(error), details=[_packed(detail) for detail in told])
 
 
 def trailers_of(error: PanopeError) -> tuple[tuple[str, str | bytes], ...]:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from panope_backends.errors import DataLossError, NotFoundError, PanopeError
 from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
-from panope_server.transport.errors import code_of, openai_type_of
+from panope_server.transport.errors import code_of, field_of, message_of, openai_type_of
 from panope_server.transport.http_json import error_json, json_response
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -97,10 +97,11 @@ def _told(handler: Handler) -> Handler:
             return await handler(request)
         except PanopeError as error:
             status = 404 if isinstance(error, NotFoundError) else 503 if not isinstance(error, DataLossError) else 500
-            body = error_json(error.message, openai_type_of(error), error.reason, error.field or None)
+            message = message_of(error)
+            body = error_json(message, openai_type_of(error), error.reason, field_of(error) or None)
             code = _HUB_CODES.get(error.reason, code_of(error).name)
             # A header is ASCII; our sentences name what callers sent.
-            words = error.message.encode("ascii", "replace").decode()
+            words = message.encode("ascii", "replace").decode()
             return json_response(body, status, {"x-error-code": code, "x-error-message": words})
 
     return handle

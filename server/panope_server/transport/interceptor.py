@@ -18,7 +18,8 @@ from google.protobuf.message import DecodeError
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_server.observability.request_id import request_id_from
 from panope_server.transport.context import Context, metadata_of
-from panope_server.transport.errors import code_of, trailers_of
+from panope_server.transport.errors import code_of, message_of, trailers_of
+from panope_server.transport.lengths import check_lengths
 
 _log = structlog.get_logger("panope.transport")
 
@@ -119,15 +120,24 @@ def _streaming(behaviour: Behaviour) -> Behaviour:
 
 def _checked(request: Any) -> Any:
     if request is _MALFORMED:
-        raise InvalidInputError("the message is not valid protobuf of the method's request type")
+        raise _malformed()
     if hasattr(request, "__aiter__"):
         return _checked_stream(request)
+    check_lengths(request)
     return request
+
+
+def _malformed() -> InvalidInputError:
+    return InvalidInputError("the message is not valid protobuf of the method's request type")
 
 
 async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _checked(request)
+        if request is _MALFORMED:
+            raise _malformed()
+        # What one request of a stream holds is refused inside the stream, which goes on; its id is all that names it.
+        check_lengths(request, nested=False)
+        yield request
 
 
 async def _refuse(context: Context, error: Exception) -> None:
@@ -137,4 +147,4 @@ async def _refuse(context: Context, error: Exception) -> None:
         request_id = request_id_from(metadata_of(context).get("x-request-id"))
         _log.error("unexpected_error", request_id=request_id, exc_info=error)
         error = InternalError(f"internal error; the server's log has it under request id {request_id}")
-    await context.abort(code_of(error), error.message, trailers_of(error))
+    await context.abort(code_of(error), message_of(error), trailers_of(error))

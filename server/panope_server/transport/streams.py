@@ -11,7 +11,7 @@ import structlog
 
 from panope.v1.stream_error_pb2 import StreamError
 from panope_backends.errors import InternalError, PanopeError
-from panope_server.transport.errors import rpc_code_number
+from panope_server.transport.errors import field_of, message_of, rpc_code_number
 
 _log = structlog.get_logger("panope.transport")
 
@@ -51,4 +51,5 @@ def stream_error(error: Exception) -> StreamError:
     if not isinstance(error, PanopeError):
         _log.error("unexpected_error", exc_info=error)
         error = InternalError("internal error; the server's log has it")
-    return StreamError(code=rpc_code_number(error), message=error.message, reason=error.reason, field=error.field)
+    code = rpc_code_number(error)
+    return StreamError(code=code, message=message_of(error), reason=error.reason, field=field_of(error))

@@ -26,6 +26,12 @@ class FakeInstances:
     hold: bool = False
     held: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Lets the calls that are held answer."""
+        for future in self.waiting:
+            future.get_loop().call_soon_threadsafe(future.set_result, None)
 
     async def answer(self, call: Call) -> Answer:
         self.calls.append(call)
@@ -33,7 +39,7 @@ class FakeInstances:
         if self.failure is not None:
             raise self.failure
         if self.hold:
-            await self._until_cancelled()
+            await self._held()
         match call.work:
             case EmbedWork(texts=texts, token_sequences=sequences):
                 return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.work.dimensions)
@@ -41,10 +47,11 @@ class FakeInstances:
                 return TensorAnswer(call.work.inputs if self.outputs is None else self.outputs)
         raise AssertionError(f"no such work: {call.work}")
 
-    async def _until_cancelled(self) -> None:
+    async def _held(self) -> None:
+        self.waiting.append(asyncio.get_running_loop().create_future())
         self.held.set()
         try:
-            await asyncio.Event().wait()
+            await self.waiting[-1]
         except asyncio.CancelledError:
             self.cancelled.set()
             raise

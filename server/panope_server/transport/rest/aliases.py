@@ -26,6 +26,7 @@ WHO = "rest"
 """Who changes an alias, as far as is known."""
 
 _Word = Annotated[str, Meta(min_length=1, max_length=200)]
+_WordOrNone = Annotated[str, Meta(max_length=200)]
 _MAX_REASON = 1000
 _Reason = Annotated[str, Meta(max_length=_MAX_REASON)]
 
@@ -34,8 +35,8 @@ class SetBody(Struct, forbid_unknown_fields=True):
     """The body of PUT /v1/aliases/{alias}; `expected` is empty for an alias that must not exist."""
 
     model: _Word
-    variant: str = ""
-    expected: str | None = None
+    variant: _WordOrNone = ""
+    expected: _WordOrNone | None = None
     reason: _Reason = ""
 
 
@@ -43,7 +44,7 @@ class RollbackBody(Struct, forbid_unknown_fields=True):
     """The body of POST /v1/aliases/rollback."""
 
     alias: _Word
-    expected: str | None = None
+    expected: _WordOrNone | None = None
     reason: _Reason = ""
 
 

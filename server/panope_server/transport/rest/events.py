@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from panope_backends.errors import InternalError, PanopeError
-from panope_server.transport.errors import openai_type_of
+from panope_server.transport.errors import field_of, message_of, openai_type_of
 
 _log = structlog.get_logger("panope.transport")
 
@@ -41,8 +41,8 @@ async def until_done(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _told(error: PanopeError) -> dict[str, object]:
     return {
-        "message": error.message,
+        "message": message_of(error),
         "type": openai_type_of(error),
-        "param": error.field or None,
+        "param": field_of(error) or None,
         "code": error.reason,
     }

@@ -30,7 +30,8 @@ _INTERFACE = "PanopeService/Infer"
 _OUTPUT_NAMES = re.compile(r"^output_names|(?<=`)output_names(?=[`\[])")
 _DATA_TYPE = re.compile(r"(?<=\]\.)data_type\b")
 
-_Name = Annotated[str, Meta(min_length=1)]
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_NameOrNone = Annotated[str, Meta(max_length=256)]
 
 
 class InferBody(Struct, forbid_unknown_fields=True):
@@ -51,9 +52,9 @@ class LoadBody(Struct, forbid_unknown_fields=True):
     """POST /models/load; an absent backend, precision or variant lets Panope choose."""
 
     model: _Name
-    backend: str = ""
-    precision: str = ""
-    variant: str = ""
+    backend: _NameOrNone = ""
+    precision: _NameOrNone = ""
+    variant: _NameOrNone = ""
 
 
 class UnloadBody(Struct, forbid_unknown_fields=True):

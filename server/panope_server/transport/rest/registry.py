@@ -24,6 +24,7 @@ REST = "rest"
 """Who asked for a job, as far as is known."""
 
 _Word = Annotated[str, Meta(min_length=1, max_length=200)]
+_WordOrNone = Annotated[str, Meta(max_length=200)]
 
 
 class SourceBody(Struct, forbid_unknown_fields=True):
@@ -41,8 +42,8 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
     model_name: _Word | None = None
     source: SourceBody | None = None
     task_hints: Annotated[list[_Word], Meta(max_length=16)] = []
-    preferred_format: str = ""
-    preferred_precision: str = ""
+    preferred_format: _WordOrNone = ""
+    preferred_precision: _WordOrNone = ""
     quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
 
 
@@ -51,23 +52,23 @@ class PullBody(Struct, forbid_unknown_fields=True):
 
     model: _Word
     revision: _Word = "main"
-    format: str = ""
-    precision: str = ""
-    include: list[_Word] = []
+    format: _WordOrNone = ""
+    precision: _WordOrNone = ""
+    include: Annotated[list[_Word], Meta(max_length=1024)] = []
 
 
 class BuildBody(Struct, forbid_unknown_fields=True):
     """The body of POST /v1/models/{model}/variants."""
 
     format: _Word
-    precision: str = ""
-    revision: str = ""
+    precision: _WordOrNone = ""
+    revision: _WordOrNone = ""
 
 
 class PinBody(Struct, forbid_unknown_fields=True):
     """The body of PUT /v1/models/{model}/pin; without a variant, all that the model has are pinned."""
 
-    variant: str = ""
+    variant: _WordOrNone = ""
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
