@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,15 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         *,
         config: dict[str, Any] | None = None,
         limits: Limits | None = None,
+        tokenizer: Sequence[dict[str, Any]] = (),
         **workers: Any,
     ) -> Rig:
         folder = tmp_path / f"model-{len(made)}"
         folder.mkdir()
-        shutil.copy(DEMO / "tokenizer.json", folder)
+        document = json.loads((DEMO / "tokenizer.json").read_text())
+        steps = [*tokenizer, document["pre_tokenizer"]]
+        document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": steps}
+        (folder / "tokenizer.json").write_text(json.dumps(document))
         document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64, **(config or {})}
         (folder / "config.json").write_text(json.dumps(document))
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))

@@ -29,11 +29,12 @@ from panope_backends.errors import (
 )
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instance import Instance, _Socket
+from panope_server.runtime.instance import Instance
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import Wish
+from panope_server.runtime.worker_socket import WorkerSocket
 from panope_server.work import EmbedWork
 
 MODEL = "acme/echo"
@@ -107,7 +108,7 @@ class Worker:
     """The far end of an instance's socket, without a process."""
 
     instance: Instance
-    socket: _Socket
+    socket: WorkerSocket
     transport: FakeTransport
     gone: bool = False
 
@@ -146,7 +147,7 @@ class Bench:
     def start_worker(self) -> None:
         instance = Instance(f"{MODEL}#{len(self.workers)}", PLAN, self.runtime._settings.workers, self.runtime)
         transport: Any = FakeTransport()
-        socket = _Socket(instance._frame, instance._lost)
+        socket = instance._socket
         socket._transport = transport
         instance._transport = transport
         instance.ready, instance.state = wire.Ready(), InstanceState.READY
@@ -343,3 +344,37 @@ async def test_calls_that_wait_when_a_model_gives_up_hear_when_to_come_back() ->
         assert caught.value.reason == "model_failed"
         assert 0 < (caught.value.retry_after_seconds or 0) <= 10
     assert not any(made.held().values())
+
+
+async def test_a_request_that_was_with_two_workers_that_died_shares_no_worker_with_others() -> None:
+    made = bench()
+    for _ in range(2):
+        made.start_worker()
+        made.call(EmbedWork(texts=["bad"]))
+        made.call(EmbedWork(texts=[f"beside it {len(made.calls)}"]))
+        await made.settle()
+        assert len(made.workers[-1].waiting()) == 2
+        made.workers[-1].lose()
+    made.start_worker()
+    worker = made.workers[-1]
+    for text in ("before", "bad", "after"):
+        made.call(EmbedWork(texts=[text]))
+    await made.settle()
+    for done in range(3):
+        assert len(worker.waiting()) == done + 1, "one at a time"
+        worker.answer(worker.waiting()[done])
+        await made.settle()
+    assert not any(made.held().values())
+    await made.close()
+
+
+async def test_a_worker_that_does_not_read_gets_no_more_work() -> None:
+    made = bench()
+    made.start_worker()
+    made.workers[0].socket.pause_writing()
+    made.call(EmbedWork(texts=["waiting"]))
+    await made.settle()
+    assert not made.workers[0].waiting()
+    made.workers[0].socket.resume_writing()
+    assert made.workers[0].waiting()
+    await made.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -20,6 +22,11 @@ from panope_backends.errors import (
 from panope_server.config import Limits
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
+
+#: Before the model's own pre-tokenizer: expressions that backtrack, so that 30 times `a` takes a minute.
+THORNY = [
+    {"type": "Split", "pattern": {"Regex": "(a|aa)+x"}, "behavior": "Isolated", "invert": False},
+] * 200
 
 LOADING, SERVING, FAILED = ModelState.LOADING, ModelState.SERVING, ModelState.FAILED
 
@@ -89,9 +96,9 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
     monkeypatch.setattr("panope_server.runtime.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
     made = rig("CrashBackend")
     await made.embed("fine")
-    for _ in range(5):
+    for number in range(5):
         with pytest.raises(InstanceLostError):
-            await made.embed("crash")
+            await made.embed(f"crash {number}")
         await until(lambda: made.runtime.state in (SERVING, FAILED))
     assert made.runtime.state is FAILED
     with pytest.raises(AvailabilityError, match="again and again") as caught:
@@ -134,6 +141,75 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(rig) -> None:
     with pytest.raises(InstanceLostError):
         await made.embed("hang")
     assert (await made.embed("fine")).count == 1
+
+
+async def test_a_worker_that_hangs_while_it_makes_tokens_is_killed_and_replaced(rig) -> None:
+    made = rig(hang_timeout_seconds=1.0, tokenizer=THORNY)
+    await made.embed("fine")
+    with pytest.raises(InstanceLostError):
+        await made.embed("a" * 30)
+    assert (await made.embed("fine")).count == 1
+    assert made.runtime.instance_views()[0].restart_count == 1
+
+
+async def test_a_worker_that_is_stopped_is_silent_and_so_replaced(rig) -> None:
+    made = rig(silence_timeout_seconds=2.0)
+    await made.embed("warm")
+    (pid,) = made.pids()
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(InstanceLostError):
+        await made.embed("in flight")
+    assert (await made.embed("again")).count == 1
+    assert made.pids() != [pid]
+    assert made.states == [LOADING, SERVING, LOADING, SERVING]
+
+
+async def test_a_request_that_ended_two_workers_is_refused_and_the_model_goes_on(rig) -> None:
+    made = rig("CrashBackend")
+    await made.embed("fine")
+    for _ in range(2):
+        with pytest.raises(InstanceLostError):
+            await made.embed("crash")
+    with pytest.raises(PreconditionError, match=r"ended a worker of model `acme/echo` 2 times") as caught:
+        await made.embed("crash")
+    assert caught.value.reason == "request_ends_workers"
+    assert (await made.embed("fine")).count == 1
+    assert made.runtime.instance_views()[0].restart_count == 2
+
+
+async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_hangs_in_it(rig) -> None:
+    made = rig("HangBackend", hang_timeout_seconds=1.0)
+    await made.embed("fine")
+    for restarts in range(1, 3):
+        call = asyncio.create_task(made.embed("hang"))
+        await until(lambda: made.runtime._instances and made.runtime._instances[0].held_texts == 1)
+        call.cancel()
+        await until(lambda restarts=restarts: made.runtime.instance_views()[0].restart_count == restarts)
+    with pytest.raises(PreconditionError, match="2 times"):
+        await made.embed("hang")
+    assert (await made.embed("fine")).count == 1
+
+
+async def test_a_worker_comes_back_when_the_machine_can_start_processes_again(
+    rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panope_server.runtime.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    made = rig()
+    await made.embed("fine")
+    refused, spawn = 0, asyncio.create_subprocess_exec
+
+    async def short_of_descriptors(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal refused
+        refused += 1
+        if refused <= 7:  # more often than a model may crash
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await spawn(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_descriptors)
+    os.kill(made.pids()[0], signal.SIGKILL)
+    await until(lambda: made.runtime.state is LOADING)
+    assert (await made.embed("fine")).count == 1
+    assert refused == 8
 
 
 async def test_unloading_ends_the_worker_after_its_work(rig, tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.worker.connection import Outbox
+from panope_backends.worker.progress import Busy
 
 INTERVAL_SECONDS = 1.0
+
+#: What the frame's field holds, seven weeks.
+MAX_MILLISECONDS = (1 << 32) - 1
 
 _STATM = Path("/proc/self/statm")
 
@@ -19,15 +23,26 @@ class Heartbeat:
     """Sends heartbeats until the process ends.
 
     A heartbeat proves that the process lives, not that it gets on: the server judges that by how long the batch that
-    runs now has been running. While the server is slow to read, heartbeats are left out.
+    runs now has been running, and how long the request that is prepared now. While the server is slow to read,
+    heartbeats are left out.
 
     Args:
-        state: items that wait, and the seconds that the batch that runs now has been running.
+        waiting: how many items wait for the device.
+        running: the batch that runs now.
+        preparing: the request that tokens are made for now.
     """
 
-    def __init__(self, outbox: Outbox, state: Callable[[], tuple[int, float]]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        waiting: Callable[[], int],
+        running: Callable[[], Busy],
+        preparing: Callable[[], Busy],
+    ) -> None:
         self._outbox = outbox
-        self._state = state
+        self._waiting = waiting
+        self._running = running
+        self._preparing = preparing
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -38,13 +53,19 @@ class Heartbeat:
         never = threading.Event()
         while not never.wait(INTERVAL_SECONDS):
             if self._outbox.is_clear:
-                waiting, running_seconds = self._state()
+                running, preparing = self._running(), self._preparing()
                 beat = wire.Heartbeat(
                     resident_bytes=resident_bytes(),
-                    running_milliseconds=round(running_seconds * 1000),
-                    waiting=waiting,
+                    running_milliseconds=_milliseconds(running),
+                    waiting=self._waiting(),
+                    preparing_milliseconds=_milliseconds(preparing),
+                    busy_ids=[*preparing.ids, *running.ids],
                 )
                 self._outbox.send(wire.WorkerFrame(heartbeat=beat))
+
+
+def _milliseconds(busy: Busy) -> int:
+    return min(MAX_MILLISECONDS, round(busy.seconds * 1000))
 
 
 def resident_bytes() -> int:

@@ -15,6 +15,7 @@ from panope_backends.errors import InternalError, OverloadedError, PanopeError, 
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.loading import LoadedModel
+from panope_backends.worker.progress import Stopwatch
 from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import SequenceRequest, TensorRequest, failure, microseconds
 from panope_backends.worker.tensors import read_inputs, read_output_names
@@ -25,12 +26,17 @@ class UnknownFrameError(Exception):
 
 
 class Intake:
-    """Handles one frame after the other; used by one thread."""
+    """Handles one frame after the other; used by one thread.
 
-    def __init__(self, loaded: LoadedModel, queue: DeviceQueue, outbox: Outbox) -> None:
+    Args:
+        preparing: told which request tokens are made for.
+    """
+
+    def __init__(self, loaded: LoadedModel, queue: DeviceQueue, outbox: Outbox, preparing: Stopwatch) -> None:
         self._loaded = loaded
         self._queue = queue
         self._outbox = outbox
+        self._preparing = preparing
         self._work: dict[str, Callable[[wire.ServerFrame], None]] = {
             "embed": self._sequences,
             "tensors": self._tensors,
@@ -55,15 +61,18 @@ class Intake:
             raise UnknownFrameError(kind)
 
     def _prepare(self, work: Callable[[wire.ServerFrame], None], frame: wire.ServerFrame) -> None:
+        self._preparing.start([frame.id])
         try:
             if self._queue.is_draining:
                 raise OverloadedError("the worker is ending")
             work(frame)
         except PanopeError as error:
             self._fail(frame, error)
-        except Exception as error:  # a defect in preparing one request must not end the worker
+        except BaseException as error:  # nor must a defect, or a panic of the tokenizer's own code, end the worker
             log.error("request_not_prepared", error, request_id=frame.request_id)
             self._fail(frame, InternalError("the request could not be prepared"))
+        finally:
+            self._preparing.stop()
 
     def _sequences(self, frame: wire.ServerFrame) -> None:
         task = self._loaded.task

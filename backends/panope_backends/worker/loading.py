@@ -62,7 +62,7 @@ def load_model(load: wire.Load) -> LoadedModel:
     except ImportError as error:
         log.error("load_failed", error, model=load.model, backend=load.backend)
         raise PreconditionError(f"the backend `{load.backend}` needs a package that is not installed") from None
-    except Exception as error:  # engines raise what they like, and their texts are not for callers
+    except BaseException as error:  # engines raise what they like, panics too; their texts are not for callers
         log.error("load_failed", error, model=load.model, backend=load.backend)
         raise InternalError(f"the backend `{load.backend}` failed to load `{load.model}`; the log has more") from None
 

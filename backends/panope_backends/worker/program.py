@@ -29,6 +29,7 @@ from panope_backends.worker.device import Device
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import Intake, UnknownFrameError
 from panope_backends.worker.loading import LoadedModel, load_model
+from panope_backends.worker.progress import Stopwatch
 from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import Item, failure
 
@@ -45,6 +46,7 @@ class Worker:
     def __init__(self, connection: socket.socket) -> None:
         self._frames = _guarded(read_frames(connection))
         self._outbox = Outbox(connection)
+        self._preparing = Stopwatch()
         self._loaded: LoadedModel | None = None
         self._is_loaded = threading.Event()
 
@@ -54,7 +56,7 @@ class Worker:
         batcher = _batcher(load)
         queue = DeviceQueue(batcher)
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
-        Heartbeat(self._outbox, queue.state).start()
+        Heartbeat(self._outbox, queue.waiting, queue.running, self._preparing.read).start()
         threading.Thread(target=self._intake, args=(queue,), name="intake", daemon=True).start()
         try:
             loaded = load_model(load)
@@ -90,7 +92,7 @@ class Worker:
                 self._is_loaded.wait()
                 if intake is None:
                     assert self._loaded is not None  # set before the event
-                    intake = Intake(self._loaded, queue, self._outbox)
+                    intake = Intake(self._loaded, queue, self._outbox, self._preparing)
                 intake.handle(frame)
         except UnknownFrameError as error:
             end(EXIT_GARBAGE, "frame_without_meaning", kind=str(error))

@@ -6,6 +6,7 @@ import threading
 import time
 
 from panope_backends.worker.batching import Batcher
+from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import Item, Request, SequenceRequest, Slot, TensorRequest
 
 
@@ -17,7 +18,7 @@ class DeviceQueue:
         self._changed = threading.Condition()
         self._requests: dict[int, Request] = {}
         self._draining = False
-        self._running_since: float | None = None
+        self._running = Stopwatch()
 
     def put_sequences(self, request: SequenceRequest) -> None:
         """Adds every sequence of a request."""
@@ -38,12 +39,13 @@ class DeviceQueue:
     def take(self) -> list[Slot] | TensorRequest | None:
         """Waits for what runs next: a batch of sequences or one tensor request; None when the queue is drained."""
         with self._changed:
-            self._running_since = None
+            self._running.stop()
             while True:
                 seconds = self._batcher.seconds_until_due(time.perf_counter())
                 if seconds == 0 or (seconds is not None and self._draining):
-                    self._running_since = time.perf_counter()
-                    return _unpack(self._batcher.take())
+                    batch = self._batcher.take()
+                    self._running.start(list(dict.fromkeys(_request(item).frame_id for item in batch)))
+                    return _unpack(batch)
                 if seconds is None and self._draining:
                     return None
                 self._changed.wait(seconds)
@@ -74,11 +76,14 @@ class DeviceQueue:
         """Whether no more requests are taken."""
         return self._draining
 
-    def state(self) -> tuple[int, float]:
-        """How many items wait, and for how many seconds the batch that runs now has been running; 0 when none runs."""
+    def waiting(self) -> int:
+        """How many items wait."""
         with self._changed:
-            since = self._running_since
-            return len(self._batcher), 0.0 if since is None else time.perf_counter() - since
+            return len(self._batcher)
+
+    def running(self) -> Busy:
+        """The batch that runs now."""
+        return self._running.read()
 
     def _end(self, request: Request) -> None:
         request.over = True

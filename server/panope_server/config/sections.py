@@ -43,8 +43,21 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 512
     start_timeout_seconds: Annotated[float, Meta(gt=0, description="The time to load a model.")] = 300.0
     hang_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="A worker whose one batch runs longer is killed and started again.")
+        float,
+        Meta(
+            gt=0,
+            description="A worker whose one batch runs longer, or that makes tokens of one request for longer, is "
+            "killed and started again.",
+        ),
     ] = 120.0
+    silence_timeout_seconds: Annotated[
+        float,
+        Meta(
+            ge=2,
+            description="A worker that says nothing for so long, though it should every second, is killed and started "
+            "again.",
+        ),
+    ] = 30.0
     drain_timeout_seconds: Annotated[
         float, Meta(gt=0, description="The time for running work to end when a model is unloaded or the server stops.")
     ] = 30.0

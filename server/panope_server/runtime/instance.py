@@ -11,30 +11,41 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InstanceLostError, InternalError, PanopeError
-from panope_backends.frames import FrameDecoder, FrameError, encode_frame
+from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.environment import child_environment
 from panope_server.runtime.output import WorkerOutput
 from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.quarantine import fingerprint_of
 from panope_server.runtime.room import Entry, Room
 from panope_server.runtime.translate import error_of, load_frame
 from panope_server.runtime.views import InstanceState, InstanceView
 from panope_server.runtime.wish import Wish
+from panope_server.runtime.worker_socket import WorkerSocket
 
 _log = structlog.get_logger("panope.instances")
 
 KILL_GRACE_SECONDS = 2.0
 LOST_RETRY_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+MAX_WITHDRAWN = 256
+#: Reasons for the end of a worker that lived and did not get on.
+ABORTED = ("hang", "silent")
+
+
+class NotSpawnedError(InternalError):
+    """The machine could not start a process now; the model is not at fault."""
 
 
 class Listener(Protocol):
@@ -49,8 +60,13 @@ class Listener(Protocol):
     def beat(self, instance: Instance) -> None:
         """The worker told its memory, as it does once a second."""
 
-    def lost(self, instance: Instance) -> None:
-        """The worker's socket has ended; the calls that it held have failed."""
+    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
+        """The worker's socket has ended; the calls that it held have failed.
+
+        Args:
+            instance: whose worker it was.
+            suspects: the fingerprints of the requests that it may have died of.
+        """
 
 
 class Instance:
@@ -74,6 +90,10 @@ class Instance:
         self._workers = workers
         self._listener = listener
         self._held = Room()
+        self._withdrawn: OrderedDict[int, bytes] = OrderedDict()
+        self._busy_ids: Sequence[int] = ()
+        self._socket = WorkerSocket(self._frame, self._lost, listener.room)
+        self._reader: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
@@ -103,11 +123,16 @@ class Instance:
         """The texts of the work that it has."""
         return self._held.texts
 
-    def fits(self, texts: int) -> bool:
-        """Whether work of this cost may be handed over; work larger than the window goes when the worker is empty."""
-        if self.state is not InstanceState.READY:
+    def fits(self, entry: Entry) -> bool:
+        """Whether work may be handed over; what exceeds the window, or must be alone, goes to an empty worker."""
+        if self.state is not InstanceState.READY or self._socket.clogged:
             return False
-        return self.held_texts == 0 or self.held_texts + texts <= self._workers.window_texts
+        first = self._held.first()
+        if first is None:
+            return True
+        if first.alone or entry.alone:
+            return False
+        return self.held_texts + entry.texts <= self._workers.window_texts
 
     async def start(self) -> None:
         """Starts the process and returns when the model has answered a trial run.
@@ -116,32 +141,12 @@ class Instance:
             PanopeError: why the model could not be loaded.
         """
         started = time.monotonic()
-        ours, theirs = socket.socketpair()
         try:
-            python = self._workers.python or sys.executable
-            self._process = await asyncio.create_subprocess_exec(
-                python,
-                "-m",
-                "panope_backends.worker",
-                "--fd",
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                env=child_environment(),
-                process_group=0,
-            )
-        except OSError as error:
-            ours.close()
+            await self._spawn()
+        except (OSError, RuntimeError) as error:  # no descriptor, no memory, no thread, no such program
             _log.error("worker_not_started", instance=self.name, error=str(error))
-            raise InternalError("the worker program could not be started") from None
-        finally:
-            theirs.close()
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_unix_connection(lambda: _Socket(self._frame, self._lost), sock=ours)
-        assert self._process.stderr is not None
-        self._reader = asyncio.create_task(self._output.read(self._process.stderr))
+            self.kill("not started")
+            raise NotSpawnedError("the worker program could not be started") from None
         self._send(load_frame(self.plan, self._workers))
         await self._wait_until_loaded()
         self.state = InstanceState.READY
@@ -154,15 +159,44 @@ class Instance:
             seconds=round(time.monotonic() - started, 3),
         )
 
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    self._workers.python or sys.executable,
+                    "-m",
+                    "panope_backends.worker",
+                    "--fd",
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    env=child_environment(),
+                    process_group=0,
+                )
+                assert self._process.stderr is not None
+                self._reader = asyncio.create_task(self._output.read(self._process.stderr))
+                loop = asyncio.get_running_loop()
+                self._transport, _ = await loop.create_unix_connection(lambda: self._socket, sock=ours)
+            except BaseException:
+                ours.close()
+                raise
+
     def submit(self, entry: Entry) -> None:
         """Hands work over; `entry.future` gets the frame with the answer."""
         entry.dispatched = time.monotonic()
-        entry.withdraw = partial(self._withdraw, entry.id)
+        entry.withdraw = partial(self._withdraw, entry)
         self._held.add(entry)
         self._write(entry.frame)
 
-    def _withdraw(self, entry_id: int) -> None:
-        self._send(wire.ServerFrame(id=entry_id, cancel=wire.Cancel()))
+    def _withdraw(self, entry: Entry) -> None:
+        self._send(wire.ServerFrame(id=entry.id, cancel=wire.Cancel()))
+        # The worker may be at it all the same, and die of it.
+        self._withdrawn[entry.id] = fingerprint_of(entry)
+        while len(self._withdrawn) > MAX_WITHDRAWN:
+            self._withdrawn.popitem(last=False)
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - two phases share it: ask, then kill
         """Ends the process after its work, or kills it when that takes longer than `timeout` seconds."""
@@ -187,8 +221,24 @@ class Instance:
         if self._process is None:
             return 0
         code = await self._process.wait()
-        await self._reader
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
         return code
+
+    async def watch(self) -> None:
+        """Returns when the worker is gone; a worker that says nothing, though it should each second, is ended.
+
+        Time counts in turns of this loop, so that a server that was stopped or late takes no worker for silent.
+        """
+        silent = 0.0
+        while not self.closed.is_set():
+            heard = self._socket.heard
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self.closed.wait()
+            silent = 0.0 if self._socket.heard != heard else silent + WATCH_SECONDS
+            if silent >= self._workers.silence_timeout_seconds:
+                self._abort("silent", silent_seconds=silent)
 
     def output_tail(self, lines: int) -> list[str]:
         """The last lines that the worker wrote."""
@@ -268,13 +318,34 @@ class Instance:
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
         self._listener.beat(self)
-        if heartbeat.running_milliseconds > self._workers.hang_timeout_seconds * 1000:
-            _log.error("worker_hangs", instance=self.name, running_ms=heartbeat.running_milliseconds)
+        self._busy_ids = heartbeat.busy_ids
+        limit = self._workers.hang_timeout_seconds * 1000
+        if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
+            self._abort(
+                "hang",
+                running_ms=heartbeat.running_milliseconds,
+                preparing_ms=heartbeat.preparing_milliseconds,
+            )
+
+    def _abort(self, reason: str, **facts: float) -> None:
+        """Ends a worker that does not get on; once."""
+        if self.end_reason in ABORTED:
+            return
+        _log.error("worker_hangs", instance=self.name, model=self.plan.model, reason=reason, **facts)
+        self.end_reason = reason
+        if self._process is not None and self._process.returncode is None:
             # SIGABRT makes the worker write every thread's stack to its log before it dies.
-            self.end_reason = "hang"
-            if self._process is not None and self._process.returncode is None:
-                self._process.send_signal(signal.SIGABRT)
-                asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, "hang")
+            self._process.send_signal(signal.SIGABRT)
+            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
+
+    def _suspects(self, held: Sequence[Entry]) -> Collection[bytes]:
+        """What the worker may have died of: if it hung, what it was at; else all that it had."""
+        at_work = set(self._busy_ids)
+        gone = {self._withdrawn[each] for each in at_work if each in self._withdrawn}
+        found = {fingerprint_of(entry) for entry in held if entry.id in at_work} | gone
+        if found and self.end_reason == "hang":
+            return found
+        return {fingerprint_of(entry) for entry in held} | gone
 
     def _lost(self) -> None:
         was_ready = self.state is InstanceState.READY
@@ -288,41 +359,15 @@ class Instance:
         if self._process is not None and self._process.returncode is None and was_ready:
             # The socket is gone, so the process is of no use even if it still runs.
             self._process.kill()
-        for entry in self._held.drain():
+        held = self._held.drain()
+        for entry in held:
             entry.fail(
                 InstanceLostError(
                     f"the worker of model `{self.plan.model}` ended while it had this call",
                     retry_after_seconds=LOST_RETRY_SECONDS,
                 )
             )
-        self._listener.lost(self)
-        self.closed.set()
-
-
-class _Socket(asyncio.Protocol):
-    """Cuts the stream of bytes into frames."""
-
-    def __init__(self, frame: Callable[[bytes], None], lost: Callable[[], None]) -> None:
-        self._frame = frame
-        self._on_lost = lost
-        self._decoder = FrameDecoder()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport, to close it on garbage."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Hands on each whole frame; a worker that sends garbage is cut off."""
         try:
-            for frame in self._decoder.feed(data):
-                self._frame(frame)
-        except (FrameError, DecodeError) as error:
-            _log.error("worker_sent_garbage", error=str(error))
-            assert self._transport is not None
-            self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The worker is gone."""
-        self._on_lost()
+            self._listener.lost(self, () if self.state is InstanceState.DRAINING else self._suspects(held))
+        finally:
+            self.closed.set()

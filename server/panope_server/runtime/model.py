@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -19,6 +19,7 @@ from panope_server.runtime.failure import LastFailure, copy_of
 from panope_server.runtime.instance import Instance
 from panope_server.runtime.meters import ModelMeters
 from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.quarantine import Quarantine
 from panope_server.runtime.queue import WorkQueue, cost_of
 from panope_server.runtime.room import Entry
 from panope_server.runtime.supervisor import Supervisor
@@ -66,6 +67,7 @@ class ModelRuntime:
         self._first_ready: asyncio.Future[None] | None = None
         self._wish = ANYTHING
         self._failure = LastFailure(name)
+        self._quarantine = Quarantine(name)
         self._last_answer = 0.0
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)
@@ -167,10 +169,11 @@ class ModelRuntime:
         self._metrics.instance_memory.labels(self.name, instance.name).set(instance.resident_bytes)
 
     @contained
-    def lost(self, instance: Instance) -> None:
+    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
         """A worker is gone; if it served, its supervisor starts another."""
         if instance not in self._instances:
             return
+        self._quarantine.died(suspects)
         self._instances.remove(instance)
         self._metrics.instance_up.labels(self.name, instance.name).set(0)
         if self.state is ModelState.SERVING:
@@ -198,6 +201,7 @@ class ModelRuntime:
         now = time.monotonic()
         self._queue.rate.record(entry.texts, now - max(entry.dispatched, self._last_answer))
         self._last_answer = now
+        self._quarantine.answered(entry)
         self._meters.observe(entry, frame)
 
     # Inside.
@@ -205,9 +209,12 @@ class ModelRuntime:
     def _entry(self, work: Work, request_id: str, place: Place) -> Entry:
         """What carries the work; whatever the caller's values can make fail fails here, where nothing is held yet."""
         entry_id = next(self._ids)
-        frame = work_frame(entry_id, work, request_id)
+        frame, head_bytes = work_frame(entry_id, work, request_id)
         texts, size = cost_of(work)
-        return Entry(entry_id, frame, texts, size, asyncio.get_running_loop().create_future(), place)
+        future = asyncio.get_running_loop().create_future()
+        entry = Entry(entry_id, frame, texts, size, future, place, head_bytes=head_bytes)
+        self._quarantine.admit(entry)
+        return entry
 
     @contained
     def _given_up(self, entry: Entry) -> None:
@@ -306,7 +313,7 @@ class ModelRuntime:
             entry.fail(InternalError("the call could not be handed to a worker"))
 
     def _place_for(self, entry: Entry) -> Instance | None:
-        fitting = [instance for instance in self._instances if instance.fits(entry.texts)]
+        fitting = [instance for instance in self._instances if instance.fits(entry)]
         return min(fitting, key=lambda instance: instance.held_texts, default=None)
 
     def _set(self, state: ModelState, reason: str) -> None:

@@ -28,6 +28,8 @@ class Entry:
         size_bytes: its cost in bytes.
         future: resolved with the worker's frame, or an error.
         place: is told which instance has it.
+        head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
+        alone: whether it must not share a worker with others.
         room: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
     """
@@ -40,6 +42,8 @@ class Entry:
     place: Place = field(default_factory=Place)
     enqueued: float = field(default_factory=time.monotonic)
     dispatched: float = 0.0
+    head_bytes: int = 0
+    alone: bool = False
     room: Room | None = None
     withdraw: Callable[[], None] | None = None
 

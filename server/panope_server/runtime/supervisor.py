@@ -13,7 +13,7 @@ import structlog
 
 from panope_backends.errors import InternalError, PanopeError
 from panope_server.config import Workers
-from panope_server.runtime.instance import Instance, Listener
+from panope_server.runtime.instance import Instance, Listener, NotSpawnedError
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.views import InstanceState, InstanceView
 
@@ -21,6 +21,7 @@ _log = structlog.get_logger("panope.instances")
 
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 60.0
+_MAX_DOUBLINGS = 16
 CRASH_LIMIT = 5
 CRASH_WINDOW_SECONDS = 600.0
 
@@ -53,6 +54,7 @@ class Supervisor:
         self._owner = owner
         self._clock = clock
         self._crashes: deque[float] = deque(maxlen=CRASH_LIMIT)
+        self._not_spawned = 0
         self._stopping = asyncio.Event()
         self.instance: Instance | None = None
         self.restart_count = 0
@@ -79,6 +81,8 @@ class Supervisor:
                 await self._back_off()
         except Exception as error:  # a defect here must end as a failed model, not as one that loads for ever
             _log.error("supervisor_failed", instance=self._name, exc_info=error)
+            if self.instance is not None:  # nobody would see its end
+                self.instance.kill("its supervisor failed")
             self._owner.gave_up(InternalError(f"model `{self._plan.model}` cannot be kept running"))
 
     async def _one_life(self) -> bool:
@@ -91,8 +95,9 @@ class Supervisor:
         if self._stopping.is_set():
             await instance.drain(self._workers.drain_timeout_seconds)
             return False
+        self._not_spawned = 0
         self._owner.instance_ready(instance)
-        await instance.closed.wait()
+        await instance.watch()
         code = await instance.wait()
         reason = instance.end_reason or _meaning(code)
         if instance.state is not InstanceState.DRAINING:
@@ -113,6 +118,10 @@ class Supervisor:
         if self.restart_count == 0:
             self._owner.gave_up(error)
             return False
+        if isinstance(error, NotSpawnedError):  # the machine's fault, which ends without anybody's doing
+            self._not_spawned += 1
+            return True
+        self._not_spawned = 0
         return self._count_crash(instance, error)
 
     def _count_crash(self, instance: Instance, error: PanopeError) -> bool:
@@ -126,7 +135,7 @@ class Supervisor:
         return not in_a_row
 
     async def _back_off(self) -> None:
-        seconds = backoff_seconds(len(self._crashes))
+        seconds = backoff_seconds(len(self._crashes) + self._not_spawned)
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -136,7 +145,8 @@ class Supervisor:
 
 def backoff_seconds(crashes: int) -> float:
     """The time before the next start: doubling from half a second to a minute, ±20 %."""
-    seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * float(2 ** max(0, crashes - 1)))
+    doublings = min(_MAX_DOUBLINGS, max(0, crashes - 1))
+    seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0**doublings)
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads restarts, guards nothing
 
 

@@ -50,15 +50,16 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
     return wire.ServerFrame(load=load)
 
 
-def work_frame(frame_id: int, work: Work, request_id: str) -> bytes:
-    """The frame that asks for work, ready to be sent.
+def work_frame(frame_id: int, work: Work, request_id: str) -> tuple[bytes, int]:
+    """The frame that asks for work, ready to be sent, and where in it the work itself begins.
 
     Raises:
         InvalidInputError: the work has a value that a frame cannot carry, or is too long for one.
     """
     try:
-        head = wire.ServerFrame(id=frame_id, request_id=request_id)
-        return encode_frame_of(head.SerializeToString(), _body(work).SerializeToString())
+        head, body = wire.ServerFrame(id=frame_id, request_id=request_id).SerializeToString(), _body(work)
+        frame = encode_frame_of(head, data := body.SerializeToString())
+        return frame, len(frame) - len(data)
     except FrameError as error:
         raise InvalidInputError(f"the request is too long: {error}") from None
     except (ValueError, TypeError) as error:  # protobuf's words are not for callers

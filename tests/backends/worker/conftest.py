@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -225,3 +226,17 @@ def echo_vector(text: str, dimensions: int = 8) -> np.ndarray:
 @pytest.fixture
 def expected() -> Callable[[str], np.ndarray]:
     return echo_vector
+
+
+@pytest.fixture(scope="session")
+def thorny_model(word_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The word model with a tokenizer whose expressions backtrack: 30 times `a` takes a minute, 40 times panic."""
+    folder = tmp_path_factory.mktemp("thorny-model") / "model"
+    shutil.copytree(word_model, folder)
+    path = folder / "tokenizer.json"
+    document = json.loads(path.read_text())
+    thorn = {"type": "Split", "pattern": {"Regex": "(a|aa)+x"}, "behavior": "Isolated", "invert": False}
+    pre_tokenizers = [*[thorn] * 200, document["pre_tokenizer"]]
+    document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": pre_tokenizers}
+    path.write_text(json.dumps(document))
+    return folder

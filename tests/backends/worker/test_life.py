@@ -134,6 +134,38 @@ def test_heartbeats_tell_memory_and_how_long_a_batch_has_been_running(start: Sta
     assert second.waiting == 2
 
 
+def test_heartbeats_tell_which_requests_are_run(start: Start) -> None:
+    worker, _ = start(HANG, max_batch_size=2)
+    hanging = worker.embed("hang")
+    while not (beat := worker.wait_for_heartbeat()).running_milliseconds:
+        pass
+    worker.embed("w1")
+    assert list(beat.busy_ids) == [hanging]
+    assert list(worker.wait_for_heartbeat().busy_ids) == [hanging]
+
+
+def test_heartbeats_tell_how_long_tokens_of_which_request_have_been_made(start: Start, thorny_model: Path) -> None:
+    worker, _ = start(folder=str(thorny_model))
+    stuck = worker.embed("a" * 30)
+    while not (first := worker.wait_for_heartbeat()).preparing_milliseconds:
+        pass
+    second = worker.wait_for_heartbeat()
+    assert first.preparing_milliseconds < second.preparing_milliseconds
+    assert (list(second.busy_ids), second.running_milliseconds) == ([stuck], 0)
+
+
+@pytest.mark.parametrize("kind", ["embed", "tokenize"])
+def test_a_tokenizer_that_panics_fails_its_call_and_not_the_worker(start: Start, thorny_model: Path, kind: str) -> None:
+    worker, _ = start(folder=str(thorny_model))
+    thorns = ["w1", "a" * 40]
+    work = {"embed": wire.EmbedWork(texts=thorns, truncation="refuse"), "tokenize": wire.TokenizeWork(texts=thorns)}
+    failed = worker.ask(wire.ServerFrame(**{kind: work[kind]}))
+    assert (failed.failure.reason, failed.failure.message) == ("internal_error", "the request could not be prepared")
+    worker.embed("w1")
+    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.log_lines("request_not_prepared")
+
+
 def test_an_aborted_worker_leaves_its_stacks_in_the_log(start: Start) -> None:
     worker, _ = start(HANG)
     worker.embed("hang")

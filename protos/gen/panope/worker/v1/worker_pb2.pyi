@@ -691,20 +691,30 @@ class Heartbeat(google.protobuf.message.Message):
     RESIDENT_BYTES_FIELD_NUMBER: builtins.int
     RUNNING_MILLISECONDS_FIELD_NUMBER: builtins.int
     WAITING_FIELD_NUMBER: builtins.int
+    PREPARING_MILLISECONDS_FIELD_NUMBER: builtins.int
+    BUSY_IDS_FIELD_NUMBER: builtins.int
     resident_bytes: builtins.int
     """Its resident memory."""
     running_milliseconds: builtins.int
     """How long the batch that runs now has been running; 0 when none runs."""
     waiting: builtins.int
     """Texts and tensors that wait in the worker."""
+    preparing_milliseconds: builtins.int
+    """How long tokens are being made for the request that is prepared now; 0 when none is."""
+    @property
+    def busy_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The ids of the requests that are being prepared and run now."""
+
     def __init__(
         self,
         *,
         resident_bytes: builtins.int = ...,
         running_milliseconds: builtins.int = ...,
         waiting: builtins.int = ...,
+        preparing_milliseconds: builtins.int = ...,
+        busy_ids: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
 
