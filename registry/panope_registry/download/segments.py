@@ -155,5 +155,5 @@ class _InOrder:
             except AvailabilityError as error:
                 problem = error
             first = None
-            if place == before:
+            if place == before or problem.reason != RETRYABLE:
                 raise problem

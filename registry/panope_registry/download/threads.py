@@ -6,6 +6,7 @@ would be half a minute.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -47,8 +48,9 @@ class Threads:
     def submit(self, call: Callable[P, T], *args: P.args, **more: P.kwargs) -> Future[T]:
         """Asks for a call."""
         future: Future[T] = Future()
+        context = contextvars.copy_context()  # with it, whether the work is to go on (`interruption`)
         with self._lock:
-            self._waiting.append((future, lambda: call(*args, **more)))
+            self._waiting.append((future, lambda: context.run(call, *args, **more)))
             if self._running < self._count:
                 self._running += 1
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panope_backends.errors import AvailabilityError
+from panope_registry.interruption import interruptible
 from panope_registry.jobs.backoff import Backoff, failure_of
 from panope_registry.jobs.claims import Claim, Claims, Hold
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
@@ -171,7 +172,8 @@ class Runner:
     def _outcome(self, claim: Claim, context: JobContext) -> Callable[[], object]:
         """Runs the handler; how to tell of it."""
         try:
-            result = json.loads(json.dumps(dict(self._handlers[claim.job.kind](context))))
+            with interruptible(context.check):
+                result = json.loads(json.dumps(dict(self._handlers[claim.job.kind](context))))
         except Interrupted as interruption:
             return self._interrupted(claim, interruption)
         except BaseException as error:  # a thread that dies of anything would keep its job for ever

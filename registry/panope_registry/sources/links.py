@@ -12,6 +12,7 @@ import httpx2
 from panope_backends.errors import AvailabilityError, PreconditionError
 from panope_registry.names import shown
 from panope_registry.sources.answers import unavailable
+from panope_registry.sources.sockets import watch
 
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 30.0
@@ -30,7 +31,7 @@ def new_client() -> httpx2.Client:
     """
     timeout = httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS)
     try:
-        return httpx2.Client(timeout=timeout, follow_redirects=False)
+        return watch(httpx2.Client(timeout=timeout, follow_redirects=False))
     except (OSError, ssl.SSLError):
         raise PreconditionError(
             "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read", reason="bad_certificates"
