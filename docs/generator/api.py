@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from unittest.mock import Mock
 
 from described import Element, Route, describe, elements, routes
 from google.protobuf.descriptor_pb2 import (
@@ -16,6 +17,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 from msgspec import Struct, inspect
+from starlette.routing import BaseRoute, Mount
 from starlette.routing import Route as StarletteRoute
 
 from generator import markdown
@@ -23,8 +25,11 @@ from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
 from generator.markdown import NOTICE, anchor, paragraphs, table
 from generator.words import default_words, words
 from panope_backends.errors import InternalError, PanopeError
+from panope_registry.serving import Serving
 from panope_server.transport.admin import admin_app
 from panope_server.transport.errors import TABLE
+from panope_server.transport.files import file_routes
+from panope_server.transport.hub.app import hub_routes
 
 REST_PACKAGE = "panope.rest.v1"
 
@@ -59,10 +64,12 @@ it waits instead, as long as its deadline lets it.
 
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
-Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified: `/v1/files/{sha256}`,
-`/v1/model/{vendor}/{name}/files/{path}`, and the hub's own read routes under `/hub`. With
-`HF_ENDPOINT=http://localhost:8000/hub` the hub's clients pull from here what this store holds; other files are not
-listed.
+Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified. With
+`HF_ENDPOINT=http://localhost:8000/hub` the hub's clients (huggingface_hub, transformers, sentence-transformers,
+@huggingface/hub, transformers.js) find and pull here what this store holds; other files are not listed. Below `/hub` an
+error has the hub's shape: `{"error": "…"}`, with the headers `x-error-code` and `x-error-message`.
+
+All of this is told to tools by [`/openapi.json`](../server/panope_server/transport/openapi.json).
 """
 
 GRPC = """
@@ -85,14 +92,25 @@ HTTP_STATUS: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 
-#: What the admin port's routes are for; Envoy passes them on.
-ADMIN: Mapping[str, str] = {
+#: What the routes of plain HTTP are for; Envoy passes them on. Paths as the application writes them.
+PLAIN: Mapping[str, str] = {
     "/health": "200 while the process answers.",
     "/ready": "200 when every model that should serve does; 503 names the others and why.",
     "/status": "Versions, ports, Envoy, the job worker, every model with its instances.",
     "/metrics": "Metrics in Prometheus's text format.",
     "/v1/metrics": "As `/metrics`.",
     "/openapi.json": "This page's REST part as OpenAPI 3.1, for tools and generators of clients.",
+    "/v1/files/{sha256}": "A file by its SHA-256.",
+    "/v1/model/{vendor}/{name}/files/{path:path}": "A model's file by its path.",
+    "/hub/api/models": "Lists the models with files here, filtered and in order as the hub does.",
+    "/hub/api/models/{repo:repo}": "Tells about a model.",
+    "/hub/api/models/{repo:repo}/revision/{revision:path}": "Tells about a model at a revision.",
+    "/hub/api/models/{repo:repo}/refs": "Lists a model's branches.",
+    "/hub/api/models/{repo:repo}/commits/{revision:path}": "Lists a revision and the older ones, the newest first.",
+    "/hub/api/models/{repo:repo}/tree/{place:path}": "Lists a folder at `REVISION` or `REVISION/FOLDER`.",
+    "/hub/api/models/{repo:repo}/paths-info/{revision:path}": "Tells about files and folders by their paths.",
+    "/hub/{repo:repo}/resolve/{place:path}": "A file at `REVISION/PATH`.",
+    "/hub/{repo:repo}/raw/{place:path}": "As `resolve`, as text to be shown.",
 }
 
 _SCALARS = {
@@ -133,7 +151,7 @@ def _errors() -> list[str]:
 def _rest(facade: Sequence[Element], public: Sequence[Element]) -> list[str]:
     found = {path_of(route): element.comment for element in facade for route in routes_of(element)}
     rows = [(f"`{path}`", _linked(comment)) for path, comment in found.items()]
-    rows += [(f"`GET {route.path}`", ADMIN[route.path]) for route in app_routes()]
+    rows += [(f"`{verb} {shown_path(path)}`", PLAIN[path]) for verb, path in app_routes()]
     lines = [REST, *table(("Route", "What"), rows)]
     for body, message in BODIES:
         lines += _body(body, message, public)
@@ -157,10 +175,27 @@ def declarations() -> list[Element]:
     return [element for file in describe().file if file.name.startswith("panope/") for element in elements(file)]
 
 
-def app_routes() -> list[StarletteRoute]:
-    """The routes of the plain HTTP application."""
-    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status)
-    return [route for route in app.routes if isinstance(route, StarletteRoute)]
+def app_routes() -> Iterator[tuple[str, str]]:
+    """The verbs and paths of plain HTTP, without the routes that only refuse."""
+    files = Mock(spec_set=Serving)  # only the routes are read
+    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files)])
+    for prefix, route in _flat(app.routes):
+        path, verbs = prefix + route.path, route.methods or set()
+        if "{rest:" not in path:
+            yield "GET" if "GET" in verbs else next(iter(verbs)), path
+
+
+def _flat(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, StarletteRoute]]:
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from _flat(route.routes, prefix + route.path)
+        elif isinstance(route, StarletteRoute):
+            yield prefix, route
+
+
+def shown_path(path: str) -> str:
+    """A path of the application as a person writes it."""
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
 
 
 async def _no_status() -> object:

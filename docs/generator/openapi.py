@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from described import Element
 from msgspec import inspect
-from starlette.routing import Route as StarletteRoute
 
-from generator.api import ADMIN, REST_PACKAGE, app_routes, declarations, path_of, routes_of
+from generator.api import PLAIN as TEXTS
+from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, docstring, plain, told_of
-from generator.operations import JSON, METHODS, PATHS, PATHS_OF_APP, QUERY, READ_LATER, WAIT, Operation
+from generator.operations import BYTES, JSON, METHODS, PATHS, PLAIN, QUERY, READ_LATER, WAIT, Operation
 from panope_server.observability.metrics import panope_version
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http_json import ErrorJson
+from panope_server.transport.hub.errors import HubErrorJson
 
 Json = dict[str, Any]
 
@@ -28,6 +29,8 @@ _VERSION = "3.1.0"
 _ERRORS = (400, 403, 429, 431, 500, 503, 504)
 #: The same, of requests with a body.
 _ERRORS_OF_BODIES = (408, 413, 415)
+#: The answers of errors, by the types of their JSON.
+_RESPONSES: Mapping[type, str] = {ErrorJson: "Error", HubErrorJson: "HubError"}
 _MISSING = 404
 _CONFLICT = 409
 
@@ -36,6 +39,7 @@ def page() -> str:
     """The description's text."""
     found = declarations()
     public = [element for element in found if element.file.package == PACKAGE]
+    errors = {name: _error(kind) for kind, name in _RESPONSES.items()}
     document = {
         "openapi": _VERSION,
         "info": {
@@ -46,7 +50,7 @@ def page() -> str:
         },
         "servers": [{"url": "/"}],
         "paths": _paths(found),
-        "components": {"schemas": _schemas(public), "responses": {"Error": _error()}},
+        "components": {"schemas": _schemas(public), "responses": errors},
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
@@ -64,19 +68,18 @@ def _paths(found: Sequence[Element]) -> Json:
             tag = str(element.parents[0].name).removesuffix("Service")
             identity = element.node.name + (str(number + 1) if number else "")
             paths.setdefault(path, {})[verb.lower()] = {"operationId": identity, "tags": [tag], **operation}
-    for route in app_routes():
-        path = re.sub(r":path\}", "}", route.path)
-        paths.setdefault(path, {})["get"] = {
-            "operationId": _identity(route),
-            "tags": ["Http"],
-            **_operation(path, PATHS_OF_APP[route.path], ADMIN[route.path]),
+    for verb, written in app_routes():
+        path = shown_path(written)
+        paths.setdefault(path, {})[verb.lower()] = {
+            "operationId": _identity(verb, path),
+            "tags": ["Hub" if path.startswith("/hub/") else "Http"],
+            **_operation(path, PLAIN[written], TEXTS[written]),
         }
     return paths
 
 
-def _identity(route: StarletteRoute) -> str:
-    words = re.findall(r"\w+", route.path.replace("_", " "))
-    return "Get" + "".join(word.title() for word in words)
+def _identity(verb: str, path: str) -> str:
+    return verb.title() + "".join(word.title() for word in re.findall(r"[^\W_]+", path))
 
 
 def _operation(path: str, operation: Operation, comment: str) -> Json:
@@ -124,14 +127,18 @@ def _responses(path: str, operation: Operation) -> Json:
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
     told: Json = {str(operation.status): good}
+    if operation.media == BYTES or path.endswith("/raw/{place}"):
+        told["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}
+        told["304"] = {"description": "The caller has these bytes."}
+        told["416"] = {"description": "There is no such range.", "content": {"text/plain": {}}}
     for status in sorted(errors):
-        told[str(status)] = {"$ref": "#/components/responses/Error"}
+        told[str(status)] = {"$ref": f"#/components/responses/{_RESPONSES[operation.error]}"}
     if operation.not_ready is not None:
         told["503"] = {"description": "Not ready.", "content": {JSON: {"schema": _schema(operation.not_ready)}}}
     return told
 
 
-def _error() -> Json:
+def _error(kind: type) -> Json:
     return {
         "description": "An error; its `code` is stable, its `message` is for people.",
         "headers": {
@@ -140,15 +147,15 @@ def _error() -> Json:
                 "schema": {"type": "string", "pattern": "^[0-9]+$"},
             }
         },
-        "content": {JSON: {"schema": _schema(ErrorJson)}},
+        "content": {JSON: {"schema": _schema(kind)}},
     }
 
 
 def _types() -> list[Any]:
-    operations = [*METHODS.values(), *PATHS_OF_APP.values()]
+    operations = [*METHODS.values(), *PLAIN.values()]
     given = [each for told in operations for each in (told.answer, told.body, told.not_ready) if each is not None]
     later = [kind for kinds in READ_LATER.values() for kind in kinds]
-    return [ErrorJson, *given, *later]
+    return [*_RESPONSES, *given, *later]
 
 
 def _schema(kind: Any) -> Json:

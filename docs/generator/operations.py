@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from panope_registry.jobs import JobStatus
 from panope_server.runtime.views import ModelView
 from panope_server.transport.admin import HealthJson, ReadyJson
+from panope_server.transport.http_json import ErrorJson
+from panope_server.transport.hub import app as hub
+from panope_server.transport.hub import models
+from panope_server.transport.hub.errors import HubErrorJson
+from panope_server.transport.hub.trees import EntryJson
 from panope_server.transport.job_json import JobJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, texts
 from panope_server.transport.task_value import EmbedInput
 
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
+_Text = Annotated[str, Meta(max_length=200)]
+_Cursor = Annotated[int, Meta(ge=0, le=1 << 53)]
+_Expand = list[Literal[tuple(models.InfoJson.__annotations__)]]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
 
 #: Values of paths.
@@ -31,6 +40,18 @@ PATHS: Mapping[str, tuple[Any, str]] = {
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
     "vendor": (Annotated[str, Meta(min_length=1)], "The first part of the model's name."),
     "name": (Annotated[str, Meta(min_length=1)], "The second part of the model's name."),
+    "repo": (
+        Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
+        "The model's name; its `/` is written as it is, or `%2F`.",
+    ),
+    "revision": (
+        Annotated[str, Meta(min_length=1, examples=["main"])],
+        "`main`, `HEAD`, a branch, or a commit in 40 hexadecimal digits.",
+    ),
+    "place": (
+        Annotated[str, Meta(min_length=1, examples=["main/config.json"])],
+        "A revision and, behind a `/`, a path in the model.",
+    ),
     "path": (Annotated[str, Meta(min_length=1)], "The file's path in the model; its `/` are written as they are."),
 }
 
@@ -48,6 +69,25 @@ QUERY: Mapping[str, str] = {
     "model": "Only aliases of this model.",
     "expected": "The model that the alias must point to now, or nothing happens.",
     "reason": "Why, for the alias's history.",
+    "search": "Only models whose names hold this, in any case.",
+    "author": "Only models whose names begin with this part.",
+    "filter": "Only models with all of these tags.",
+    "library": "The same, for a library.",
+    "pipeline_tag": "Only models of this task, in the hub's words.",
+    "gated": "`true` for none: nothing is gated here.",
+    "full": "Tell all of each model.",
+    "config": "Tell what config.json says.",
+    "cardData": "Tell what the card says.",
+    "expand": "Tell this alone, or this too.",
+    "sort": "The order; nobody counts downloads and likes here, so they give the order of names.",
+    "direction": "`1` for rising, `-1` for falling.",
+    "cursor": "Where the page begins; the header `link` leads to the next one.",
+    "blobs": "Tell sizes and hashes of files.",
+    "securityStatus": "Taken; there is none to tell.",
+    "include_prs": "Taken; there are none to tell.",
+    "recursive": "Tell of what is in folders too.",
+    "download": "Taken; files are always sent to be kept.",
+    "p": "The page, from 0.",
     "variant": "The digest of one variant, or its beginning.",
 }
 
@@ -74,6 +114,7 @@ class Operation:
         media: of a good answer.
         waits: whether the call honours `x-panope-wait`.
         changes: whether the method may be refused for what is there: 409.
+        error: the type of the JSON of an error.
         not_ready: the type of the answer's JSON with status 503, where it is not that of every error.
     """
 
@@ -85,9 +126,11 @@ class Operation:
     media: str = JSON
     waits: bool = False
     changes: bool = False
+    error: type = ErrorJson
     not_ready: Any = None
 
 
+_INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "securityStatus": bool}, error=HubErrorJson)
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
 #: By `Service.Method` of the façade.
@@ -141,14 +184,58 @@ METHODS: Mapping[str, Operation] = {
     ),
 }
 
-#: By path, of the plain HTTP application.
-PATHS_OF_APP: Mapping[str, Operation] = {
+#: By path, of plain HTTP.
+PLAIN: Mapping[str, Operation] = {
     "/health": Operation(HealthJson),
     "/ready": Operation(ReadyJson, not_ready=ReadyJson),
     "/status": Operation(dict[str, Any]),
     "/metrics": Operation(media="text/plain"),
     "/v1/metrics": Operation(media="text/plain"),
     "/openapi.json": Operation(dict[str, Any]),
+    "/v1/files/{sha256}": Operation(media=BYTES),
+    "/v1/model/{vendor}/{name}/files/{path:path}": Operation(media=BYTES),
+    "/hub/api/models": Operation(
+        list[models.InfoJson],
+        query={
+            **dict.fromkeys(("search", "author", "pipeline_tag"), _Text),
+            **dict.fromkeys(("filter", "library"), list[_Text]),
+            **dict.fromkeys(("gated", "full", "config", "cardData"), bool),
+            "sort": Literal["createdAt", "lastModified", "downloads", "likes", "trendingScore"],
+            "direction": Literal["1", "-1"],
+            "limit": Annotated[int, Meta(ge=1, le=models.MOST)],
+            "cursor": _Cursor,
+            "expand": _Expand,
+        },
+        error=HubErrorJson,
+    ),
+    "/hub/api/models/{repo:repo}": _INFO,
+    "/hub/api/models/{repo:repo}/revision/{revision:path}": _INFO,
+    "/hub/api/models/{repo:repo}/refs": Operation(hub.RefsJson, query={"include_prs": _Text}, error=HubErrorJson),
+    "/hub/api/models/{repo:repo}/commits/{revision:path}": Operation(
+        list[hub.CommitJson],
+        query={
+            "expand": list[Literal["formatted"]],
+            "limit": Annotated[int, Meta(ge=1, le=hub.MOST_COMMITS)],
+            "p": Annotated[int, Meta(ge=0, le=1 << 31)],
+            "cursor": _Cursor,
+        },
+        error=HubErrorJson,
+    ),
+    "/hub/api/models/{repo:repo}/tree/{place:path}": Operation(
+        list[EntryJson],
+        query={
+            "recursive": bool,
+            "expand": bool,
+            "limit": Annotated[int, Meta(ge=1, le=hub.MOST_ENTRIES)],
+            "cursor": _Cursor,
+        },
+        error=HubErrorJson,
+    ),
+    "/hub/api/models/{repo:repo}/paths-info/{revision:path}": Operation(
+        list[EntryJson], hub.PathsBody, error=HubErrorJson
+    ),
+    "/hub/{repo:repo}/resolve/{place:path}": Operation(media=BYTES, query={"download": _Text}, error=HubErrorJson),
+    "/hub/{repo:repo}/raw/{place:path}": Operation(media="text/plain", query={"download": _Text}, error=HubErrorJson),
 }
 
 #: Fields that are read in a second step, and what that step takes.

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 ADMIN_PATHS = ("/health", "/ready", "/status", "/metrics", "/v1/metrics", "/openapi.json")
 
 #: Everything below them goes to the admin app too: the store's files.
-FILE_PREFIXES = ("/v1/files/", "/hub/")
+FILE_PREFIXES = ("/v1/files/",)
+
+#: Everything below it goes there whatever the method, for its errors are those of the hub.
+HUB_PREFIX = "/hub/"
 
 #: So does what this matches: a model's files by their paths.
 FILE_PATTERN = "/v1/model/[^/]+/[^/]+/files/.+"
@@ -32,6 +35,7 @@ class EdgeOptions:
         admin_paths: the paths that go to the admin app.
         file_prefixes: where its files begin; GET and HEAD below them go to the admin app.
         file_pattern: paths of files that begin otherwise; empty for none.
+        hub_prefix: where the hub's own routes begin, which the admin app answers whatever the method; empty for none.
         max_body_bytes: the largest REST body; past it the answer is 413.
         cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
         allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
@@ -51,6 +55,7 @@ class EdgeOptions:
     admin_paths: tuple[str, ...] = ADMIN_PATHS
     file_prefixes: tuple[str, ...] = FILE_PREFIXES
     file_pattern: str = FILE_PATTERN
+    hub_prefix: str = HUB_PREFIX
     max_body_bytes: int = 16 << 20
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] | None = None

@@ -49,6 +49,15 @@ _WRONG_TIMEOUT: Json = {
 #: With the segments that it takes.
 _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 
+#: What scripts of other origins may read of an answer, beside what every script may.
+_EXPOSED = (
+    *("grpc-status", "grpc-message", "grpc-status-details-bin"),
+    *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry"),
+    # Of files, and of the hub's answers.
+    *("accept-ranges", "content-disposition", "content-length", "content-range", "etag", "link", "x-total-count"),
+    *("x-error-code", "x-error-message", "x-linked-etag", "x-linked-size", "x-repo-commit"),
+)
+
 #: HEAD is answered wherever GET is.
 _READ_VERBS = ("GET", "HEAD")
 _READS: Json = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(_READ_VERBS)}}}
@@ -78,6 +87,7 @@ def _known_host(options: EdgeOptions) -> Json:
         *(_rest_route(route) for route in found),
         *_admin_routes(options),
         *_file_routes(options),
+        *_hub_routes(options),
         *_wrong_verb_routes(found, options),
         _unknown_path_route(),
     ]
@@ -159,6 +169,13 @@ def _file_routes(options: EdgeOptions) -> list[Json]:
     ]
 
 
+def _hub_routes(options: EdgeOptions) -> list[Json]:
+    match = {"prefix": options.hub_prefix, "headers": [_NOT_GRPC]}
+    # Pages of its lists link to each other by the name that the caller knows.
+    target = _admin_target("0s") | {"append_x_forwarded_host": True}
+    return [{"match": match, "route": target, "typed_per_filter_config": _NO_TRANSCODER}] if options.hub_prefix else []
+
+
 def _file_matches(options: EdgeOptions) -> list[Json]:
     matches: list[Json] = [{"prefix": prefix} for prefix in options.file_prefixes]
     return matches + ([{"safe_regex": {"regex": options.file_pattern}}] if options.file_pattern else [])
@@ -225,9 +242,6 @@ def _cors_policy(options: EdgeOptions) -> Json:
         allow_methods="GET, HEAD, POST, PUT, DELETE, OPTIONS",
         # The wildcard of the Fetch standard covers every header but Authorization.
         allow_headers="*, authorization",
-        expose_headers=(
-            "grpc-status, grpc-message, grpc-status-details-bin, "
-            "x-request-id, retry-after, retry-after-ms, x-should-retry"
-        ),
+        expose_headers=", ".join(_EXPOSED),
         max_age="7200",
     )

@@ -1,10 +1,9 @@
-"""What the registry gives to other programs: the files of a model by name and revision, and verified blobs."""
+"""What the registry gives to other programs: models, their files by name and revision, and verified blobs."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,50 +13,11 @@ from panope_backends.errors import DataLossError, InvalidInputError, NotFoundErr
 from panope_registry import recording
 from panope_registry.database import Database
 from panope_registry.names import parse_model_name, shown
-from panope_registry.records import blob, blob_location, model, repo, repo_file, revision
+from panope_registry.records import blob, blob_location, model, repo_file, revision
+from panope_registry.revisions import COMMIT_LENGTH, ServedFile, ServedRevision, described, formats_of, revisions
 from panope_registry.store import BlobError, Store, VerifyPolicy
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-COMMIT_LENGTH = 40
-"""Of a folder's revision the commit is a longer digest; the hub's clients take 40 digits."""
-
-
-@dataclass(frozen=True)
-class ServedFile:
-    """A file of a revision.
-
-    Attributes:
-        path: relative, with `/`.
-        kind: such as `weights`.
-        sha256: empty while unknown.
-        is_here: whether its bytes are in this store.
-    """
-
-    path: str
-    kind: str
-    size_bytes: int
-    sha256: str
-    is_here: bool
-
-
-@dataclass(frozen=True)
-class ServedRevision:
-    """A model's files at one commit.
-
-    Attributes:
-        name: `vendor/name`.
-        commit: 40 hexadecimal digits.
-        task: as the source names it; empty when it does not.
-        files: by path.
-    """
-
-    name: str
-    commit: str
-    created_at: datetime
-    task: str
-    library_name: str
-    files: tuple[ServedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -87,32 +47,55 @@ class Serving:
             parse_model_name(name)
         except InvalidInputError:
             raise _no_repo(name) from None
-        known = (
-            select(revision, repo.c.name, model.c.revision_id.label("served_id"), model.c.task)
-            .join(repo, repo.c.id == revision.c.repo_id)
-            .join(model, model.c.name == repo.c.name)
-            .where(repo.c.name == name)
-            .order_by(revision.c.id.desc())
-        )
         with self._database.read() as connection:
-            rows = connection.execute(known).all()
+            rows = connection.execute(revisions(name)).all()
             if not rows:
                 raise _no_repo(name)
             found = next((row for row in rows if _answers_to(row, wanted)), None)
             if found is None:
                 raise NotFoundError("the model has no such revision", reason="revision_not_found", field="revision")
             files = connection.execute(self._files_of(found.id)).all()
-        return ServedRevision(
-            name=name,
-            commit=found.commit[:COMMIT_LENGTH],
-            created_at=found.created_at,
-            task=found.pipeline_tag or "",
-            library_name=found.library_name or "",
-            files=tuple(
-                ServedFile(row.path, row.kind, row.size_bytes, row.sha256 or "", row.location_id is not None)
-                for row in files
-            ),
+            formats = formats_of(connection, [name])[name]
+        served = (
+            ServedFile(row.path, row.kind, row.size_bytes, row.sha256 or "", row.location_id is not None)
+            for row in files
         )
+        return described(found, formats, tuple(served))
+
+    def history(self, name: str, wanted: str = "main") -> tuple[ServedRevision, ...]:
+        """A revision and the older ones that are known here, the newest first, without their files.
+
+        Raises:
+            NotFoundError: as `revision`.
+        """
+        newest = self.revision(name, wanted)
+        with self._database.read() as connection:
+            rows = connection.execute(revisions(name)).all()
+        told = [described(row, (), ()) for row in rows]
+        return tuple(told[next(i for i, each in enumerate(told) if each.commit == newest.commit) :])
+
+    def models(self, search: str = "", vendor: str = "") -> tuple[ServedRevision, ...]:
+        """The models with files in this store, by name, at the revision that is served, without their files.
+
+        Args:
+            search: a part of the name, in any case; empty for every model.
+            vendor: the first part of the name; empty for all.
+        """
+        here = and_(blob_location.c.sha256 == repo_file.c.sha256, blob_location.c.store == self._store.id)
+        some = (
+            select(repo_file.c.id)
+            .join(blob_location, here)
+            .where(repo_file.c.revision_id == revision.c.id, blob_location.c.state == "present")
+        )
+        question = revisions().where(revision.c.id == model.c.revision_id, some.exists())
+        if search:
+            question = question.where(model.c.name.icontains(search, autoescape=True))
+        if vendor:
+            question = question.where(model.c.name.startswith(f"{vendor}/", autoescape=True))
+        with self._database.read() as connection:
+            rows = connection.execute(question.order_by(None).order_by(model.c.name)).all()
+            formats = formats_of(connection, [row.name for row in rows])
+        return tuple(described(row, formats[row.name], ()) for row in rows)
 
     def blob(self, sha256: str) -> ServedBlob:
         """The bytes of that sha256, verified.
@@ -173,9 +156,10 @@ class Serving:
 
 
 def _answers_to(row: Row[Any], wanted: str) -> bool:
-    if wanted == "main":
-        return bool(row.id == row.served_id)
-    return wanted in (row.commit, row.commit[:COMMIT_LENGTH]) or (row.ref == wanted and row.id == row.served_id)
+    served, name = row.id == row.served_id, wanted.removeprefix("refs/heads/")
+    if name == "main" or wanted == "HEAD":
+        return bool(served)
+    return wanted in (row.commit, row.commit[:COMMIT_LENGTH]) or (bool(served) and row.ref == name)
 
 
 def _no_repo(name: str) -> NotFoundError:

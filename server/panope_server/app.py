@@ -55,6 +55,7 @@ from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.errors import code_name
 from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
+from panope_server.transport.hub.app import hub_routes
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 
 _log = structlog.get_logger("panope.server")
@@ -213,7 +214,7 @@ class App:
             status=status,
             closed=self._closed,
             hosts=hosts_for(self._settings.host),
-            more=file_routes(serving),
+            more=[*file_routes(serving), *hub_routes(serving)],
         )
 
     def _closed(self) -> str:

@@ -23,6 +23,7 @@ from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
+from panope_server.transport.hub.app import hub_routes
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
@@ -80,7 +81,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             not_ready=lambda: not_ready,
             status=status,
             hosts=("localhost", "127.0.0.1"),
-            more=file_routes(files),
+            more=[*file_routes(files), *hub_routes(files)],
         )
         admin = AdminServer(app, "127.0.0.1", 0)
         await admin.start()

@@ -173,7 +173,7 @@ def test_the_hubs_client_pulls_through_the_edge(edge, tmp_path):
 def test_the_hubs_errors_pass_the_edge_with_their_code(edge):
     reply = edge.get("/hub/api/models/acme/other")
     assert (reply.status, reply.headers["x-error-code"]) == (404, "RepoNotFound")
-    assert reply.error["code"] == "repo_not_found"
+    assert reply.json == {"error": "there is no such model"} == {"error": reply.headers["x-error-message"]}
 
 
 @pytest.mark.parametrize(

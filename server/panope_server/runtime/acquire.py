@@ -13,7 +13,8 @@ from panope_registry.handlers.requests import (
     ask_for_sync,
 )
 from panope_registry.jobs import JobEntry, Jobs
-from panope_registry.serving import ServedFile, Serving
+from panope_registry.revisions import ServedFile
+from panope_registry.serving import Serving
 from panope_server.runtime.registry_threads import ask
 
 

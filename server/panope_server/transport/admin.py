@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panope_backends.errors import PreconditionError
@@ -60,7 +60,7 @@ def admin_app(
     status: Callable[[], Awaitable[object]],
     closed: Callable[[], str] = str,
     hosts: Sequence[str] = (),
-    more: Sequence[Route] = (),
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application behind the admin port.
 

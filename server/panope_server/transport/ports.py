@@ -11,7 +11,7 @@ from panope_registry.care.entries import Removed
 from panope_registry.entries import EVERY_MODEL, ModelFilter
 from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
-from panope_registry.serving import ServedFile
+from panope_registry.revisions import ServedFile
 from panope_server.runtime.views import ModelView
 from panope_server.work import Answer, Call
 

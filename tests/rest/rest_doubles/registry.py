@@ -13,7 +13,8 @@ from panope_backends.errors import NotFoundError
 from panope_registry.care.entries import Removal, RemovalKind, Removed
 from panope_registry.handlers.requests import QUANTIZE, BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry
-from panope_registry.serving import ServedBlob, ServedFile, ServedRevision
+from panope_registry.revisions import ServedFile, ServedRevision
+from panope_registry.serving import ServedBlob
 from panope_server.runtime.views import ModelView, PinView
 
 
@@ -83,8 +84,17 @@ class FakeFiles:
     def revision(self, name: str, wanted: str = "main") -> ServedRevision:
         if name != EMBEDDER:
             raise NotFoundError("there is no such model", reason="repo_not_found", field="model")
+        if wanted not in ("main", "HEAD", "refs/heads/main", "c" * 40):
+            raise NotFoundError("there is no such revision", reason="revision_not_found", field="revision")
         file = ServedFile("onnx/model.onnx", "weights", self.size, self.sha256, True)
         return ServedRevision(name, "c" * 40, datetime(2026, 1, 2, tzinfo=UTC), "", "", (file,))
+
+    def history(self, name: str, wanted: str = "main") -> list[ServedRevision]:
+        return [self.revision(name, wanted)]
+
+    def models(self, search: str = "", vendor: str = "") -> list[ServedRevision]:
+        found = search.lower() in EMBEDDER and vendor in ("", EMBEDDER.partition("/")[0])
+        return [self.revision(EMBEDDER)] if found else []
 
     def blob(self, sha256: str) -> ServedBlob:
         if sha256 != self.sha256:
