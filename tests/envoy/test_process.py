@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from panope_backends.errors import InternalError, PreconditionError
 from panope_envoy.options import EdgeOptions
 from panope_server.runtime import envoy as module
 from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.runtime.envoy_admin import EnvoyAdmin
 
 
 def free_port() -> int:
@@ -89,6 +91,44 @@ async def test_an_envoy_that_dies_is_started_again(envoy):
     await until(lambda: envoy.alive and envoy.pid != first)
     assert envoy.restart_count == 1
     assert (await ask(envoy)).startswith(b"HTTP/1.1 404")
+
+
+async def test_an_envoy_that_is_silent_is_ended_and_started_again(envoy, monkeypatch):
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("panope_server.runtime.envoy_admin._TIMEOUT_SECONDS", 0.5)
+    os.kill(envoy.pid, signal.SIGKILL)  # the next one is looked after at this pace
+    await until(lambda: envoy.alive and envoy.restart_count == 1)
+    stopped = envoy.pid
+    os.kill(stopped, signal.SIGSTOP)
+    await until(lambda: envoy.alive and envoy.pid != stopped)
+    assert envoy.restart_count == 2
+    assert (await ask(envoy)).startswith(b"HTTP/1.1 404")
+
+
+async def test_an_envoy_that_cannot_be_started_again_is_started_when_it_can_be(envoy, monkeypatch):
+    spawn, tries = asyncio.create_subprocess_exec, 0
+
+    async def short_of_descriptors(*command, **options):
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await spawn(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_descriptors)
+    os.kill(envoy.pid, signal.SIGKILL)
+    await until(lambda: envoy.alive and tries == 4)
+    assert (await ask(envoy)).startswith(b"HTTP/1.1 404")
+
+
+async def test_a_server_without_descriptors_does_not_take_its_envoy_for_silent(tmp_path, monkeypatch):
+    async def no_descriptor(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    admin = EnvoyAdmin(str(tmp_path / "envoy.sock"))
+    assert not await admin.answers()
+    monkeypatch.setattr(asyncio, "open_unix_connection", no_descriptor)
+    assert await admin.answers()
 
 
 async def test_a_taken_port_is_a_clear_error_and_leaves_nothing_behind(tmp_path):

@@ -38,7 +38,7 @@ def test_reports_add_up() -> None:
         assert registry.get_sample_value(f"artifact_download_{name}_total", {"source_vendor": "acme"}) == value
 
 
-def test_a_reporter_tells_the_last_counts_when_it_is_closed_and_nothing_when_there_is_nothing() -> None:
+def test_a_reporter_tells_the_last_counts_when_it_is_closed_and_that_it_lives_when_there_is_nothing() -> None:
     read, write = os.pipe()
     counts = DownloadCounts()
     with os.fdopen(write, "wb") as stream:
@@ -47,7 +47,8 @@ def test_a_reporter_tells_the_last_counts_when_it_is_closed_and_nothing_when_the
         reporter.close()
         Reporter(counts, stream).close()
     with os.fdopen(read, "rb") as told:
-        assert [msgspec.json.decode(line, type=DownloadReport) for line in told] == [DownloadReport({"acme": 7}, {})]
+        reports = [msgspec.json.decode(line, type=DownloadReport) for line in told]
+    assert reports == [DownloadReport({"acme": 7}, {}), DownloadReport()]
 
 
 def test_a_reader_that_is_gone_does_not_disturb_who_counts() -> None:

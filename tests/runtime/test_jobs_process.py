@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
+import pytest
 
 from panope_server.config import Settings
+from panope_server.runtime import jobs_process as module
 from panope_server.runtime.jobs_process import JobsProcess
 
 #: Writes the settings that it got and then lives until it is told to end.
@@ -61,6 +65,50 @@ async def test_one_that_dies_is_started_again(tmp_path: Path) -> None:
         await process.stop()
 
 
+#: Reports that it lives, as the real one does, only faster.
+REPORTS = "import sys, time\nsys.stdin.read()\nwhile True: print('{}', flush=True); time.sleep(0.02)"
+
+
+async def test_one_that_is_silent_is_ended_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = []
+    process = JobsProcess(Settings(), (sys.executable, "-c", REPORTS), reports.append)
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.5)
+    monkeypatch.setattr(module, "SILENT_CHECKS", 8)
+    await process.start()
+    try:
+        await until(lambda: len(reports) > 3)
+        first = process.view().pid
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: process.view().pid not in (0, first))
+        seen = len(reports)
+        await until(lambda: len(reports) > seen)
+        assert process.view().restart_count == 1
+    finally:
+        await process.stop()
+
+
+async def test_one_that_cannot_be_started_is_started_when_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACKOFF_SECONDS", 0.01)
+    process = JobsProcess(Settings(), (sys.executable, "-c", REPORTS))
+    await process.start()
+    try:
+        spawn, tries = asyncio.create_subprocess_exec, 0
+
+        async def short_of_descriptors(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+            nonlocal tries
+            tries += 1
+            if tries <= 3:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return await spawn(*command, **options)
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_descriptors)
+        os.kill(process.view().pid, signal.SIGKILL)
+        await until(lambda: process.view().state == "running" and tries == 4)
+        assert process.view().restart_count == 4
+    finally:
+        await process.stop()
+
+
 async def test_settings_without_workers_start_none() -> None:
     process = JobsProcess(Settings(job_workers=0), ("no such program",))
     await process.start()
@@ -77,7 +125,7 @@ async def test_its_reports_are_taken_over_a_restart_and_to_its_end(tmp_path: Pat
     )
     received: list[int] = []
     process = JobsProcess(
-        Settings(), (sys.executable, "-c", script), lambda report: received.append(report.bytes["acme"])
+        Settings(), (sys.executable, "-c", script), lambda report: received.extend(report.bytes.values())
     )
     await process.start()
     await until(lambda: received == [3])

@@ -87,7 +87,10 @@ class DownloadCounts:
 
 
 class Reporter:
-    """Writes a report every second while there is something to tell, each a line of JSON, from a daemon thread."""
+    """Writes a report every second, each a line of JSON, from a daemon thread.
+
+    One that tells of nothing still tells that the process lives.
+    """
 
     def __init__(self, counts: DownloadCounts, stream: BinaryIO) -> None:
         self._counts = counts
@@ -108,10 +111,8 @@ class Reporter:
             self._write()
 
     def _write(self) -> None:
-        report = self._counts.take()
-        if report.bytes or report.errors:
-            self._stream.write(msgspec.json.encode(report) + b"\n")
-            self._stream.flush()
+        self._stream.write(msgspec.json.encode(self._counts.take()) + b"\n")
+        self._stream.flush()
 
 
 def serve_metrics(host: str, port: int) -> DownloadMetrics:

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,14 +19,16 @@ from panope_envoy.options import EdgeOptions
 from panope_server.runtime.child import child_command
 from panope_server.runtime.environment import child_environment
 from panope_server.runtime.envoy_admin import EnvoyAdmin
+from panope_server.runtime.restarts import keep_running, until_gone
 
 _log = structlog.get_logger("panope.envoy")
 
 START_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 10.0
-#: An Envoy that lived this long starts the back-off anew.
-STEADY_SECONDS = 60.0
+CHECK_SECONDS = 2.0
+#: An Envoy whose administration does not answer so many checks in a row, each within two seconds, is silent.
+SILENT_CHECKS = 5
 #: The time from SIGTERM to SIGKILL.
 TERMINATE_SECONDS = 2.0
 POLL_SECONDS = 0.02
@@ -104,24 +107,31 @@ class EnvoyProcess:
         self._config.unlink(missing_ok=True)
 
     async def _keep(self, binary: Path) -> None:
-        """Starts Envoy again whenever it ends."""
-        loop = asyncio.get_running_loop()
-        backoff = FIRST_BACKOFF_SECONDS
-        while True:
-            assert self._process is not None
-            born = loop.time()
-            code = await self._process.wait()
-            self._serving = False
-            if loop.time() - born > STEADY_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            _log.error("envoy_lost", exit_code=code, restart_in_seconds=backoff, last_output=self._last_output())
-            await asyncio.sleep(backoff)
-            backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
-            self.restart_count += 1
-            self._process = await self._spawn(binary)
-            self._serving = await self._wait_until_ready(self._process)
-            if not self._serving:
-                await self._end()
+        """Starts Envoy again whenever it ends, and ends one that is silent."""
+        await keep_running(
+            "envoy",
+            self._until_gone,
+            partial(self._start_again, binary),
+            first_backoff_seconds=FIRST_BACKOFF_SECONDS,
+            max_backoff_seconds=MAX_BACKOFF_SECONDS,
+        )
+
+    async def _until_gone(self) -> int:
+        assert self._process is not None
+        answers = self._admin.answers
+        code = await until_gone(
+            "envoy", self._process, answers, check_seconds=CHECK_SECONDS, silent_checks=SILENT_CHECKS
+        )
+        self._serving = False
+        return code
+
+    async def _start_again(self, binary: Path) -> None:
+        self.restart_count += 1
+        self._process = await self._spawn(binary)
+        self._serving = await self._wait_until_ready(self._process)
+        if not self._serving:
+            await self._end()
+            raise InternalError(f"it ended or took too long: {self._last_output()}")
 
     async def _spawn(self, binary: Path) -> asyncio.subprocess.Process:
         command = child_command(

@@ -22,6 +22,15 @@ class EnvoyAdmin:
         except (OSError, TimeoutError):
             return False
 
+    async def answers(self) -> bool:
+        """Whether Envoy says anything at all; True too when this process has no descriptor left to ask with."""
+        try:
+            return bool(await self._request("GET", "/ready"))
+        except (TimeoutError, ConnectionError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+
     async def active_requests(self) -> int:
         """The number of requests under way."""
         found = _ACTIVE.search(await self._request("GET", "/stats?filter=downstream_rq_active"))

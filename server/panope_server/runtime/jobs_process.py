@@ -15,6 +15,7 @@ import structlog
 from panope_server.config import Settings
 from panope_server.observability.downloads import DownloadReport
 from panope_server.runtime.child import child_command
+from panope_server.runtime.restarts import keep_running, until_gone
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -22,8 +23,9 @@ PROGRAM = (sys.executable, "-m", "panope_server.job_worker")
 
 FIRST_BACKOFF_SECONDS = 0.2
 MAX_BACKOFF_SECONDS = 30.0
-#: A worker that lived this long starts the back-off anew.
-STEADY_SECONDS = 60.0
+CHECK_SECONDS = 5.0
+#: A worker that sends no report in so many checks in a row is silent; when it starts it may need a while to the first.
+SILENT_CHECKS = 12
 #: The time that jobs have to come to a safe point; one that needs longer is picked up again by the next worker.
 STOP_SECONDS = 10.0
 
@@ -49,7 +51,7 @@ class JobsProcess:
 
     Args:
         program: what is started.
-        on_report: takes what the worker counted, each second in which it counted anything.
+        on_report: takes what the worker counted in each second, which may be nothing.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class JobsProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._restart_count = 0
+        self._reports = 0
 
     def view(self) -> JobsProcessView:
         """How it is."""
@@ -107,23 +110,33 @@ class JobsProcess:
         await self._reader  # its last report
 
     async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
-        backoff = FIRST_BACKOFF_SECONDS
-        while True:
-            assert self._process is not None
-            born = loop.time()
-            code = await self._process.wait()
-            if loop.time() - born > STEADY_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            _log.error("job_worker_lost", exit_code=code, restart_in_seconds=backoff)
-            await asyncio.sleep(backoff)
-            backoff = min(MAX_BACKOFF_SECONDS, backoff * 2)
-            self._restart_count += 1
-            self._process = await self._spawn()
+        await keep_running(
+            "job_worker",
+            self._until_gone,
+            self._start_again,
+            first_backoff_seconds=FIRST_BACKOFF_SECONDS,
+            max_backoff_seconds=MAX_BACKOFF_SECONDS,
+        )
+
+    async def _until_gone(self) -> int:
+        assert self._process is not None
+        return await until_gone(
+            "job_worker", self._process, self._has_reported, check_seconds=CHECK_SECONDS, silent_checks=SILENT_CHECKS
+        )
+
+    async def _has_reported(self) -> bool:
+        """Whether it has sent a report, as it should each second, since this was asked last."""
+        reports, self._reports = self._reports, 0
+        return reports > 0
+
+    async def _start_again(self) -> None:
+        self._restart_count += 1
+        self._process = await self._spawn()
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         """Reads reports to the worker's end."""
         while line := await _line(stream):
+            self._reports += 1
             try:
                 self._on_report(msgspec.json.decode(line, type=DownloadReport))
             except msgspec.MsgspecError:
