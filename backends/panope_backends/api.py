@@ -139,6 +139,16 @@ class TensorModel(ABC):
     precision: str
     """What it computes in, such as `fp32`."""
 
+    index_limits: Mapping[str, int] = {}
+    """By the names of inputs whose values are looked up in a table of the weights: how many rows it has.
+
+    Panope refuses values outside 0 and that before `run`. Inputs that are left out are the engine's own business.
+    """
+
+    max_tokens: int = 0
+    """The most tokens of one text that the weights have positions for; 0 where no table sets a limit, or none is known.
+    """
+
     @abstractmethod
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """Runs once.

@@ -27,8 +27,10 @@ from panope_backends.api import (
 )
 from panope_backends.engines.host import memory_bytes, threads_to_use
 from panope_backends.engines.openvino_runtime import import_runtime
+from panope_backends.engines.openvino_tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.tables import Tables
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
@@ -104,7 +106,8 @@ class OpenVinoBackend(Backend):
         precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
         configuration = _configuration(device, precision, options)
         try:
-            return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision)
+            tables = read_tables(import_runtime(), core, core.read_model(path))
+            return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision, tables)
         except RuntimeError as error:
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
 
@@ -166,10 +169,12 @@ class OpenVinoModel(TensorModel):
 
     Args:
         compile_model: gives the compiled model.
+        tables: of its weights.
     """
 
-    def __init__(self, compile_model: Callable[[], Any], precision: str) -> None:
+    def __init__(self, compile_model: Callable[[], Any], precision: str, tables: Tables) -> None:
         self.precision = precision
+        self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
         self._compile = compile_model
         self._request: Any = None
         compiled = self._renew()

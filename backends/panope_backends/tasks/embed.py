@@ -12,7 +12,7 @@ from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.files import EmbedFiles
 from panope_backends.tasks.head import normalize
-from panope_backends.tasks.inputs import EncoderInputs
+from panope_backends.tasks.inputs import EncoderInputs, within_positions
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
 from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
 from panope_backends.tasks.vectors import TextVectors
@@ -78,10 +78,12 @@ class EmbedTask(SequenceTask):
         self._files = files
         self._tokenizer = tokenizer
         self._vectors = TextVectors(files, model)
-        self._vocabulary_size = int(files.config.get("vocab_size") or tokenizer.vocabulary_size)
-        stated = files.max_tokens or fallback_max_tokens
+        stated = within_positions(model, files.max_tokens or fallback_max_tokens)
         self._max_tokens = min(stated, text_shape(model.inputs).length or stated)
         self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
+        self._vocabulary_size = (
+            self._inputs.vocabulary_size or int(files.config.get("vocab_size") or 0) or tokenizer.vocabulary_size
+        )
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
 
@@ -199,6 +201,8 @@ class EmbedTask(SequenceTask):
         for index, ids in enumerate(rows):
             if not ids:
                 raise InvalidInputError(f"`texts[{index}]` has no tokens", field=f"texts[{index}]")
+            if self._tokenizer.highest_id >= self._vocabulary_size:
+                check_ids(ids, self._vocabulary_size, f"texts[{index}]")
         return rows
 
     def _given_ids(self, work: wire.EmbedWork) -> list[list[int]]:

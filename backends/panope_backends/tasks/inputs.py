@@ -25,6 +25,9 @@ class EncoderInputs:
     Args:
         max_tokens: the most that the model takes; nothing is padded past it.
 
+    Attributes:
+        vocabulary_size: ids are below it, by the weights' own table; 0 when that is not known.
+
     Raises:
         PreconditionError: the model takes an input that cannot be made from token ids.
     """
@@ -32,7 +35,9 @@ class EncoderInputs:
     def __init__(self, model: TensorModel, tokenizer: TextTokenizer, max_tokens: int) -> None:
         self._dtypes = {spec.name: np.dtype(spec.dtype) for spec in model.inputs}
         self._max_tokens = max_tokens
-        self._pad_id = tokenizer.pad_id
+        self.vocabulary_size = model.index_limits.get("input_ids", 0)
+        # Padding is masked, so any id does; tokenizers are given padding tokens that the weights have no row for.
+        self._pad_id = tokenizer.pad_id if tokenizer.pad_id < (self.vocabulary_size or 1 << 31) else 0
         self._left = tokenizer.padding_side == "left"
         self._length = text_shape(model.inputs).length
         if tokenizer.type_ids_vary and "token_type_ids" in self._dtypes:
@@ -66,3 +71,8 @@ class EncoderInputs:
             elif name == "position_ids":
                 arrays[name] = np.maximum(mask.cumsum(axis=1) - 1, 0).astype(dtype)
         return arrays, mask
+
+
+def within_positions(model: TensorModel, stated: int) -> int:
+    """The stated number of tokens, or what the weights have positions for if that is less."""
+    return min(stated, model.max_tokens or stated)

@@ -20,7 +20,8 @@ class TextTokenizer:
     Attributes:
         pad_id: the id that fills short texts up.
         padding_side: where they are filled up.
-        vocabulary_size: ids are below it.
+        vocabulary_size: how many ids it has.
+        highest_id: of those that it gives.
         type_ids_vary: whether single texts have token types other than 0.
     """
 
@@ -32,6 +33,7 @@ class TextTokenizer:
         self.pad_id = pad_id
         self.padding_side = padding_side
         self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
+        self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
         sample = tokenizer.encode("a")
         self.type_ids_vary = any(sample.type_ids)
         self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
@@ -83,7 +85,7 @@ class TextTokenizer:
         """
         sequences = [sequence.ids for sequence in work.token_sequences]
         for index, ids in enumerate(sequences):
-            check_ids(ids, self.vocabulary_size, f"token_sequences[{index}]")
+            check_ids(ids, self.highest_id + 1, f"token_sequences[{index}]")
         texts = self._tokenizer.decode_batch(
             [list(ids) for ids in sequences], skip_special_tokens=work.skip_special_tokens
         )

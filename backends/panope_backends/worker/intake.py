@@ -101,7 +101,7 @@ class Intake:
                 request_id=frame.request_id,
                 accepted=time.perf_counter(),
                 timing=wire.Timing(),
-                arrays=read_inputs(frame.tensors, model.inputs),
+                arrays=read_inputs(frame.tensors, model),
                 outputs=read_output_names(frame.tensors, model.outputs),
             )
         )

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import TensorSpec
+from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.worker.axes import check_axes
+from panope_backends.worker.values import check_values
 
 DTYPES = frozenset(
     {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
@@ -20,14 +21,14 @@ DTYPES = frozenset(
 )
 
 
-def read_inputs(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+def read_inputs(work: wire.TensorWork, model: TensorModel) -> dict[str, NDArray[Any]]:
     """The arrays of a request, views of its bytes.
 
     Raises:
         InvalidInputError: a tensor is missing, unknown, given twice, not of the model's type and shape, or
-            its shape does not fit another's.
+            its shape does not fit another's, or its values are outside the model's tables.
     """
-    known = {spec.name: spec for spec in specs}
+    known = {spec.name: spec for spec in model.inputs}
     arrays: dict[str, NDArray[Any]] = {}
     for tensor in work.inputs:
         field = f"inputs[{tensor.name}]"
@@ -39,7 +40,8 @@ def read_inputs(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> dict[str,
     for name in known:
         if name not in arrays:
             raise InvalidInputError(f"`inputs[{name}]` is missing; the model takes {_names(known)}", field="inputs")
-    check_axes(arrays, specs)
+    check_axes(arrays, model.inputs)
+    check_values(arrays, model)
     return arrays
 
 

@@ -95,7 +95,7 @@ def tensors(specs: list[TensorSpec], shapes: list[tuple[int, int]]) -> wire.Tens
 def verdict(model: TensorModel, work: wire.TensorWork) -> np.ndarray | str:
     """What a caller gets: the hidden states, or why not."""
     try:
-        return model.run(read_inputs(work, model.inputs))["last_hidden_state"]
+        return model.run(read_inputs(work, model))["last_hidden_state"]
     except InvalidInputError as error:
         return error.message
 

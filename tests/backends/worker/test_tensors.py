@@ -4,11 +4,24 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import TensorSpec
+from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.worker.tensors import read_inputs, read_output_names, tensor_result
 
-SPECS = [TensorSpec("matrix", "float32", (2, -1)), TensorSpec("flags", "bool", (-1,))]
+
+class Model(TensorModel):
+    """Takes a matrix and flags."""
+
+    inputs = (TensorSpec("matrix", "float32", (2, -1)), TensorSpec("flags", "bool", (-1,)))
+    outputs = inputs
+    precision = "fp32"
+
+    def run(self, *_: object) -> dict[str, np.ndarray]:
+        raise AssertionError("nothing may run")
+
+
+MODEL = Model()
+SPECS = MODEL.inputs
 
 
 def tensor(name: str, array: np.ndarray, **changes: object) -> wire.Tensor:
@@ -26,7 +39,7 @@ FLAGS = np.array([True, False])
 
 
 def test_tensors_arrive_as_they_were_sent() -> None:
-    arrays = read_inputs(work(tensor("matrix", MATRIX), tensor("flags", FLAGS)), SPECS)
+    arrays = read_inputs(work(tensor("matrix", MATRIX), tensor("flags", FLAGS)), MODEL)
     np.testing.assert_array_equal(arrays["matrix"], MATRIX)
     np.testing.assert_array_equal(arrays["flags"], FLAGS)
 
@@ -73,7 +86,7 @@ def test_tensors_that_do_not_fit_are_refused_by_name_with_both_numbers(
     inputs: list[wire.Tensor], field: str, message: str
 ) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        read_inputs(work(*inputs), SPECS)
+        read_inputs(work(*inputs), MODEL)
     assert (refusal.value.field, refusal.value.message) == (field, message)
 
 

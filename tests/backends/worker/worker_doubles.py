@@ -5,8 +5,9 @@ They answer like EchoBackend, and certain words of the tests' vocabulary make th
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,27 @@ class FussyModel(EchoModel):
 class FussyBackend(EchoBackend):
     name = "fussy"
     model = FussyModel
+
+
+class TableModel(EchoModel):
+    """Has a table of `vocab_size` rows and one of 60 positions, and dies of what is past them, as native code may."""
+
+    max_tokens = 60
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self.index_limits = {"input_ids": config["vocab_size"]}
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        ids = arrays["input_ids"]
+        if ids.max() >= self.index_limits["input_ids"] or ids.shape[1] > self.max_tokens:
+            os.abort()
+        return super().run(arrays, outputs)
+
+
+class TableBackend(EchoBackend):
+    name = "table"
+    model = TableModel
 
 
 class GateModel(EchoModel):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
+from panope_backends.engines.cpu.torch_tables import read_tables
 from panope_backends.engines.transformer import OUTPUT, load_transformer
 from panope_backends.errors import InvalidInputError
 
@@ -32,6 +33,8 @@ class TorchModel(TensorModel):
         self._module = module
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
+        tables = read_tables(module, names, self._options)
+        self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """Runs once; a tensor of its own holds the result, so nothing is copied.

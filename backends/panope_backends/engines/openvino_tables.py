@@ -1,0 +1,96 @@
+"""Reads from a graph of OpenVINO's how far its tables reach.
+
+OpenVINO does not look where it reads: past a table's end it answers with what happens to be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from panope_backends.engines.tables import Lookup, Tables, probe_inputs, tables_of
+
+#: What stands between a constant and its use, where weights are kept in fewer bits.
+_DECOMPRESSION = frozenset({"Convert", "Multiply", "Subtract", "Reshape"})
+
+#: What makes indices of ids and masks is made of few small steps; what lies behind these is the model itself.
+_LARGE = frozenset({"MatMul", "Convolution", "ScaledDotProductAttention"})
+_MOST_STEPS = 200
+
+
+def read_tables(openvino: Any, core: Any, graph: Any) -> Tables:
+    """Runs the part of the graph that makes indices for short texts.
+
+    Args:
+        openvino: the module.
+        core: its devices.
+        graph: as read from its file; it is not changed.
+    """
+    looked_up: list[tuple[Any, int]] = []
+    needed: set[str] = set()
+    for gather in (node for node in graph.get_ordered_ops() if node.get_type_name() == "Gather"):
+        rows = _rows(gather.input_value(0))
+        names = _parameters(gather.input_value(1)) if rows else None
+        if names:
+            looked_up.append((gather.input_value(1), rows))
+            needed |= names
+    inputs = probe_inputs(sorted(needed))
+    parameters = [p for p in graph.get_parameters() if _name(p) in needed]
+    if not looked_up or len(inputs) < len(needed) or not all(_takes_a_text(p) for p in parameters):
+        return Tables()
+    results = [openvino.op.Result(indices) for indices, _ in looked_up]
+    part = core.compile_model(openvino.Model(results, parameters, "indices"), "CPU")
+    found = part({index: inputs[_name(p)].astype(_dtype(p)) for index, p in enumerate(parameters)})
+    lookups = [Lookup(np.array(found[index]), rows) for index, (_, rows) in enumerate(looked_up)]
+    return tables_of(lookups, inputs)
+
+
+def _rows(table: Any) -> int:
+    """Of a matrix in the weights; 0 for anything else."""
+    shape = table.get_partial_shape()
+    if shape.rank.is_dynamic or len(shape) != 2 or shape[0].is_dynamic:
+        return 0
+    node = table.get_node()
+    while node.get_type_name() in _DECOMPRESSION:
+        node = node.input_value(0).get_node()
+    return int(shape[0].get_length()) if node.get_type_name() == "Constant" else 0
+
+
+def _parameters(output: Any) -> set[str] | None:
+    """The inputs that indices are made of; None when they are the model's own work."""
+    names: set[str] = set()
+    for step, node in enumerate(_upstream(output.get_node())):
+        if step >= _MOST_STEPS or node.get_type_name() in _LARGE:
+            return None
+        if node.get_type_name() == "Parameter":
+            names.add(_name(node))
+    return names
+
+
+def _upstream(node: Any) -> Iterator[Any]:
+    seen = {node.get_name()}
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        for value in current.input_values():
+            before = value.get_node()
+            if before.get_name() not in seen:
+                seen.add(before.get_name())
+                waiting.append(before)
+
+
+def _name(parameter: Any) -> str:
+    names = sorted(parameter.output(0).get_names())
+    return str(names[0] if names else parameter.get_friendly_name())
+
+
+def _takes_a_text(parameter: Any) -> bool:
+    shape = parameter.get_partial_shape()
+    return not shape.rank.is_dynamic and len(shape) == 2 and all(size.is_dynamic for size in shape)
+
+
+def _dtype(parameter: Any) -> Any:
+    return parameter.get_element_type().to_dtype()

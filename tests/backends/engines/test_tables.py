@@ -1,0 +1,102 @@
+"""How far tables reach is read from the weights, and is what PyTorch itself finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panope_backends.api import LoadOptions, ModelFacts, TensorModel
+from panope_backends.engines.cpu import CpuBackend
+from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.engines.tables import PROBE_IDS, Lookup, Tables, probe_inputs, tables_of
+from panope_backends.errors import InvalidInputError
+from panope_backends.testing.models import VOCABULARY, tiny_transformer
+
+OPTIONS = LoadOptions(precision="fp32")
+
+#: Of 64 rows of positions, by the model's own rule.
+WITH_TABLES = [
+    ("bert", {}, 64),
+    ("roberta", {"pad_token_id": 1}, 62),
+    ("gpt2", {}, 64),
+    ("mpnet", {"pad_token_id": 1}, 62),
+]
+MORE = [
+    ("distilbert", {}, 64),
+    ("electra", {}, 64),
+    ("opt", {}, 64),
+    ("xlm-roberta", {"pad_token_id": 5}, 58),
+    ("camembert", {"pad_token_id": 0}, 63),
+    ("deberta-v2", {"position_biased_input": True}, 64),
+]
+WITHOUT = [
+    ("deberta-v2", {"position_biased_input": False}),
+    ("qwen2", {"num_key_value_heads": 4}),
+    ("modernbert", {"pad_token_id": 3}),
+]
+
+
+def text(model: TensorModel, length: int, **ids: int) -> dict[str, np.ndarray[Any, Any]]:
+    values = {"input_ids": 9, "attention_mask": 1, "token_type_ids": 0} | ids
+    return {spec.name: np.full((1, length), values[spec.name], np.int64) for spec in model.inputs}
+
+
+def converted(facts: ModelFacts, source: Path, out: Path) -> TensorModel:
+    backend = OpenVinoBackend()
+    (exact,) = (each for each in backend.conversions() if each.automatic)
+    backend.convert(facts, exact, source, out)
+    return backend.load(ModelFacts(facts.name, "openvino"), out, "CPU", OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "most"), [*WITH_TABLES, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE)]
+)
+def test_positions_end_where_pytorch_says_that_they_do_on_both_engines(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, changes: dict[str, Any], most: int
+) -> None:
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
+    facts = tiny_transformer(source, kind, **changes)
+    exact = CpuBackend().load(facts, source, "CPU", OPTIONS)
+    assert (exact.max_tokens, exact.index_limits["input_ids"]) == (most, VOCABULARY)
+    exact.run(text(exact, most))
+    with pytest.raises(InvalidInputError):
+        exact.run(text(exact, most + 1))
+    made = converted(facts, source, out)
+    assert (made.max_tokens, made.index_limits) == (exact.max_tokens, exact.index_limits)
+
+
+@pytest.mark.parametrize(("kind", "changes"), [pytest.param(*each, marks=pytest.mark.slow) for each in WITHOUT])
+def test_positions_that_no_table_holds_have_no_end(tmp_path: Path, kind: str, changes: dict[str, Any]) -> None:
+    model = CpuBackend().load(tiny_transformer(tmp_path, kind, **changes), tmp_path, "CPU", OPTIONS)
+    assert (model.max_tokens, model.index_limits["input_ids"]) == (0, VOCABULARY)
+    assert np.isfinite(model.run(text(model, 200))["last_hidden_state"]).all()
+
+
+@pytest.mark.slow
+def test_a_model_that_pads_texts_itself_tells_its_tables_too(tmp_path: Path) -> None:
+    facts = tiny_transformer(tmp_path, "longformer", pad_token_id=1, attention_window=8)
+    model = CpuBackend().load(facts, tmp_path, "CPU", OPTIONS)
+    assert (model.max_tokens, model.index_limits["input_ids"]) == (62, VOCABULARY)
+
+
+def test_a_table_of_token_types_limits_them(tmp_path: Path) -> None:
+    model = CpuBackend().load(tiny_transformer(tmp_path, type_vocab_size=3), tmp_path, "CPU", OPTIONS)
+    assert model.index_limits["token_type_ids"] == 3
+
+
+def test_a_vocabulary_smaller_than_the_probe_is_left_unknown_and_the_model_runs(tmp_path: Path) -> None:
+    model = CpuBackend().load(tiny_transformer(tmp_path, vocab_size=6), tmp_path, "CPU", OPTIONS)
+    assert model.index_limits == {}
+    model.run(text(model, 3, input_ids=5))
+
+
+def test_lookups_that_are_neither_the_inputs_nor_positions_tell_nothing() -> None:
+    inputs = probe_inputs(("input_ids", "attention_mask"))
+    ids, length = inputs["input_ids"], len(PROBE_IDS[0])
+    buckets = np.arange(length)[None, :] - np.arange(length)[:, None] + length
+    lookups = [Lookup(ids, 50), Lookup(ids, 40), Lookup(buckets, 32), Lookup(np.arange(length)[None] + 2, 66)]
+    assert tables_of(lookups, inputs) == Tables({"input_ids": 40}, 64)
+    assert tables_of([Lookup(buckets, 32), Lookup(ids[:, :2], 7)], inputs) == Tables()
