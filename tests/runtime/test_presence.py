@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from panope_backends.errors import AvailabilityError, PanopeError
+from panope_backends.errors import AvailabilityError
 from panope_registry.instances import InstanceRecord
 from panope_server.runtime import presence
 from panope_server.runtime.presence import Presence
@@ -37,7 +37,7 @@ class Book:
 
     def __init__(self) -> None:
         self.told: asyncio.Queue[list[InstanceRecord]] = asyncio.Queue()
-        self.failure: PanopeError | None = None
+        self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
         self._loop = asyncio.get_running_loop()
@@ -108,6 +108,15 @@ async def test_a_server_that_runs_nothing_writes_nothing(told: Presence, book: B
 
 async def test_a_database_that_is_away_costs_nothing_but_the_row(told: Presence, book: Book) -> None:
     book.failure = AvailabilityError("away", reason="database_unavailable")
+    told.start(lambda: [("v/m", VIEW)])
+    for _ in range(3):
+        await book.told.get()
+    book.failure = None
+    await book.told.get()
+
+
+async def test_a_defect_in_one_beat_does_not_end_the_others(told: Presence, book: Book) -> None:
+    book.failure = RuntimeError("can't start new thread")
     told.start(lambda: [("v/m", VIEW)])
     for _ in range(3):
         await book.told.get()

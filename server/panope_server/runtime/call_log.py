@@ -16,6 +16,7 @@ from panope_backends.errors import PanopeError
 from panope_registry.columns import now
 from panope_registry.inference_log import InferenceLog, LoggedCall
 from panope_server.config import Settings
+from panope_server.runtime.callbacks import contained_turn
 from panope_server.runtime.registry_threads import ask
 
 _log = structlog.get_logger("panope.server")
@@ -101,9 +102,9 @@ class CallLog:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            await contained_turn(self._flush)
             if loop.time() >= prune_at:
-                await self._prune()
+                await contained_turn(self._prune)
                 prune_at = loop.time() + PRUNE_SECONDS
 
     async def _flush(self) -> None:

@@ -11,6 +11,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.care.care import StoreCare
 from panope_registry.care.entries import Lease
+from panope_server.runtime.callbacks import contained_turn
 from panope_server.runtime.registry_threads import ask
 
 _log = structlog.get_logger("panope.models")
@@ -68,7 +69,7 @@ class ModelLeases:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             for model, lease in list(self._held.items()):
-                await self._renew(model, lease)
+                await contained_turn(self._renew, model, lease)
 
     async def _renew(self, model: str, lease: Lease) -> None:
         try:

@@ -13,6 +13,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.columns import now
 from panope_registry.instances import InstanceRecord
+from panope_server.runtime.callbacks import contained_turn
 from panope_server.runtime.registry_threads import ask
 from panope_server.runtime.views import InstanceView
 
@@ -78,12 +79,15 @@ class Presence:
 
     async def _beat(self) -> None:
         while True:
-            await self._tell(self._records())
+            await contained_turn(self._tell_all)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):
                     await self._changed.wait()
                 await asyncio.sleep(SETTLE_SECONDS)
             self._changed.clear()
+
+    async def _tell_all(self) -> None:
+        await self._tell(self._records())
 
     def _records(self) -> Sequence[InstanceRecord]:
         return [_record(self._server, key, view) for key, view in self._running()]
