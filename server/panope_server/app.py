@@ -151,6 +151,7 @@ class App:
             store.id,
             presence.tell,
         )
+        metrics.instances.watch(manager.running)
         stack.push_async_callback(manager.close)
         await manager.start()
         stack.push_async_callback(presence.stop)

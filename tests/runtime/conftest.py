@@ -41,6 +41,11 @@ class Rig:
     def pids(self) -> list[int]:
         return [view.pid for view in self.runtime.instance_views()]
 
+    def instance_gauges(self, name: str) -> dict[str, float]:
+        """Instance -> value, of every series of that name."""
+        (family,) = [each for each in self.metrics.registry.collect() if each.name == name]
+        return {sample.labels["instance"]: sample.value for sample in family.samples}
+
 
 MakeRig = Callable[..., Rig]
 
@@ -88,6 +93,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
 
         metrics = Metrics()
         runtime = ModelRuntime("acme/echo", settings, metrics, plan, lambda _, state: rig.states.append(state))
+        metrics.instances.watch(lambda: [("acme/echo", view) for view in runtime.instance_views()])
         rig = Rig(runtime, metrics)
         made.append(rig)
         return rig

@@ -20,6 +20,7 @@ from panope_backends.errors import (
     PreconditionError,
 )
 from panope_server.config import Limits
+from panope_server.runtime.signals import told_end
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
 
@@ -280,12 +281,56 @@ async def test_work_spreads_over_several_instances(rig) -> None:
     await made.runtime.load()
     await until(lambda: all(v.state is InstanceState.READY for v in made.runtime.instance_views()))
     await asyncio.gather(*(made.embed(f"text {n}") for n in range(20)))
-    up = [
-        made.metrics.registry.get_sample_value("panope_instance_up", {"model": "acme/echo", "instance": v.id})
-        for v in made.runtime.instance_views()
-    ]
-    assert up == [1, 1]
+    assert made.instance_gauges("panope_instance_up") == {"0": 1, "1": 1}
     assert len(set(made.pids())) == 2
+
+
+async def test_loading_again_makes_no_new_series_and_unloading_leaves_none(rig) -> None:
+    made = rig()
+    for _ in range(3):
+        await made.runtime.load()
+        await until(lambda: made.instance_gauges("panope_instance_resident_bytes")["0"] > 1 << 20)
+        assert made.instance_gauges("panope_instance_up") == {"0": 1}
+        await made.runtime.unload()
+        assert made.instance_gauges("panope_instance_up") == {}
+        assert made.instance_gauges("panope_instance_resident_bytes") == {}
+
+
+async def test_the_gauges_of_an_instance_fall_when_it_dies(rig) -> None:
+    made = rig()
+    await made.runtime.load()
+    await until(lambda: made.instance_gauges("panope_instance_resident_bytes")["0"] > 1 << 20)
+    os.kill(made.pids()[0], signal.SIGKILL)
+    await until(lambda: made.runtime.state is LOADING)
+    assert made.instance_gauges("panope_instance_up") == {"0": 0}
+    assert made.instance_gauges("panope_instance_resident_bytes") == {"0": 0}
+    for name in ("panope_running_texts", "panope_queued_texts"):
+        assert made.metrics.registry.get_sample_value(name, {"model": "acme/echo"}) == 0
+
+
+async def test_how_a_worker_ended_is_told_as_it_was(rig, capsys: pytest.CaptureFixture[str]) -> None:
+    made = rig()
+    await made.runtime.load()
+    os.kill(made.pids()[0], signal.SIGKILL)
+    await until(lambda: "killed by signal 9" in capsys.readouterr().out)
+    await until(lambda: made.runtime.state is SERVING)
+    os.kill(made.pids()[0], signal.SIGSEGV)
+    await until(lambda: "killed by signal 11" in capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (-9, "killed by signal 9, by a person or for lack of memory"),
+        (137, "killed by signal 9, by a person or for lack of memory"),
+        (-11, "killed by signal 11"),
+        (0, "exit code 0"),
+        (1, "exit code 1"),
+        (255, "exit code 255"),
+    ],
+)
+def test_exit_codes_in_words(code: int, told: str) -> None:
+    assert told_end(code) == told
 
 
 async def test_what_the_worker_said_of_the_model_is_known(rig) -> None:

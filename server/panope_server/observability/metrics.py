@@ -14,6 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from panope_server.observability.downloads import DownloadMetrics
+from panope_server.observability.instances import InstanceMetrics
 
 OTHER = "_other"
 
@@ -49,10 +50,8 @@ class Metrics:
         self.cancelled = self._counter("cancelled", "Calls whose caller went away.", "model")
         self.queued = self._gauge("queued_texts", "Texts that wait in the server's queue.", "model")
         self.running = self._gauge("running_texts", "Texts that an instance holds.", "model")
-        self.instance_up = self._gauge("instance_up", "1 while the instance can answer.", "model", "instance")
-        self.instance_memory = self._gauge(
-            "instance_resident_bytes", "Resident memory of the worker.", "model", "instance"
-        )
+        self.instances = InstanceMetrics()
+        self.registry.register(self.instances)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
         self.load_duration = self._seconds("model_load", "From the wish to load to the first ready instance.", "model")
         self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import os
+import signal
 import socket
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from panope_server.runtime.child import child_command
 from panope_server.runtime.environment import child_environment
 from panope_server.runtime.envoy_admin import EnvoyAdmin
 from panope_server.runtime.restarts import keep_running, until_gone
+from panope_server.runtime.signals import kill, send_signal
 
 _log = structlog.get_logger("panope.envoy")
 
@@ -186,12 +188,12 @@ class EnvoyProcess:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        process.terminate()
+        send_signal(process, signal.SIGTERM)
         try:
             async with asyncio.timeout(TERMINATE_SECONDS):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            kill(process)
             await process.wait()
 
     def _last_output(self) -> list[str]:

@@ -29,6 +29,7 @@ from panope_server.runtime.output import WorkerOutput
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.quarantine import fingerprint_of
 from panope_server.runtime.room import Entry, Room
+from panope_server.runtime.signals import kill, send_signal
 from panope_server.runtime.translate import error_of, load_frame
 from panope_server.runtime.views import InstanceState, InstanceView
 from panope_server.runtime.wish import Wish
@@ -56,9 +57,6 @@ class Listener(Protocol):
 
     def answered(self, entry: Entry, frame: wire.WorkerFrame) -> None:
         """An entry has its answer; its future is resolved already."""
-
-    def beat(self, instance: Instance) -> None:
-        """The worker told its memory, as it does once a second."""
 
     def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
         """The worker's socket has ended; the calls that it held have failed.
@@ -213,8 +211,11 @@ class Instance:
     def kill(self, reason: str) -> None:
         """Kills the process at once."""
         self.end_reason = reason
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            kill(self._process)
 
     async def wait(self) -> int:
         """Waits until the process is gone; its exit code, negative for a signal."""
@@ -317,7 +318,6 @@ class Instance:
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
-        self._listener.beat(self)
         self._busy_ids = heartbeat.busy_ids
         limit = self._workers.hang_timeout_seconds * 1000
         if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
@@ -335,7 +335,7 @@ class Instance:
         self.end_reason = reason
         if self._process is not None and self._process.returncode is None:
             # SIGABRT makes the worker write every thread's stack to its log before it dies.
-            self._process.send_signal(signal.SIGABRT)
+            send_signal(self._process, signal.SIGABRT)
             asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
 
     def _suspects(self, held: Sequence[Entry]) -> Collection[bytes]:
@@ -356,9 +356,9 @@ class Instance:
             self._loaded.exception()  # told to whoever waits; nobody may be waiting any more
         if self._transport is not None:
             self._transport.close()
-        if self._process is not None and self._process.returncode is None and was_ready:
-            # The socket is gone, so the process is of no use even if it still runs.
-            self._process.kill()
+        if was_ready:
+            # Without its socket the process is of no use; at its own end it has a moment left, and an exit code.
+            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._kill)
         held = self._held.drain()
         for entry in held:
             entry.fail(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from panope_server.config import Settings
 from panope_server.observability.downloads import DownloadReport
 from panope_server.runtime.child import child_command
 from panope_server.runtime.restarts import keep_running, until_gone
+from panope_server.runtime.signals import kill, send_signal
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -99,12 +101,12 @@ class JobsProcess:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        process.terminate()
+        send_signal(process, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            kill(process)
             await process.wait()
         assert self._reader is not None
         await self._reader  # its last report

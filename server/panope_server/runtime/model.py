@@ -157,16 +157,10 @@ class ModelRuntime:
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
         self._failure.clear()
-        self._metrics.instance_up.labels(self.name, instance.name).set(1)
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
         self._pump()
-
-    @contained
-    def beat(self, instance: Instance) -> None:
-        """A worker told its memory."""
-        self._metrics.instance_memory.labels(self.name, instance.name).set(instance.resident_bytes)
 
     @contained
     def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
@@ -175,7 +169,6 @@ class ModelRuntime:
             return
         self._quarantine.died(suspects)
         self._instances.remove(instance)
-        self._metrics.instance_up.labels(self.name, instance.name).set(0)
         if self.state is ModelState.SERVING:
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
             if not self._instances:

@@ -19,6 +19,7 @@ import structlog
 from panope_backends.errors import BY_REASON, InternalError
 from panope_server.runtime.child import child_command
 from panope_server.runtime.environment import child_environment
+from panope_server.runtime.signals import kill
 
 _log = structlog.get_logger("panope.programs")
 
@@ -49,7 +50,7 @@ async def run_program(
         raise InternalError(f"{module} did not end within {timeout_seconds:g} seconds") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            kill(process)
             await process.wait()
     return _report(module, process.returncode, output, errors)
 

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import structlog
 
+from panope_server.runtime.signals import kill
+
 _log = structlog.get_logger("panope.server")
 
 #: A program that lived this long starts the back-off anew.
@@ -79,7 +81,7 @@ async def until_gone(
             failed = 0 if await is_well() else failed + 1
             if failed >= silent_checks and process.returncode is None:
                 _log.error(f"{name}_silent", pid=process.pid, checks=failed)
-                process.kill()
+                kill(process)
                 await ended
         return ended.result()
     finally:

@@ -15,6 +15,7 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_server.config import Workers
 from panope_server.runtime.instance import Instance, Listener, NotSpawnedError
 from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.signals import told_end
 from panope_server.runtime.views import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")
@@ -99,7 +100,7 @@ class Supervisor:
         self._owner.instance_ready(instance)
         await instance.watch()
         code = await instance.wait()
-        reason = instance.end_reason or _meaning(code)
+        reason = instance.end_reason or told_end(code)
         if instance.state is not InstanceState.DRAINING:
             _log.warning("instance_lost", instance=self._name, model=self._plan.model, exit_code=code, reason=reason)
         return self._count_crash(instance, InternalError(f"its worker ends again and again: {reason}"))
@@ -148,9 +149,3 @@ def backoff_seconds(crashes: int) -> float:
     doublings = min(_MAX_DOUBLINGS, max(0, crashes - 1))
     seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0**doublings)
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads restarts, guards nothing
-
-
-def _meaning(exit_code: int) -> str:
-    if exit_code == -9:
-        return "killed by signal 9, by a person or for lack of memory"
-    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"

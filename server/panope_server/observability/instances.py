@@ -1,0 +1,55 @@
+"""Gauges of the worker processes, read when they are asked for.
+
+Nothing is kept, so nothing stays after a crash or an unload. A model's instances are told by their places, 0 and up, so
+that loading it again and again makes no new series.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+class View(Protocol):
+    """What is told of a worker process."""
+
+    @property
+    def state(self) -> str:
+        """Such as `ready`, or `backing_off` when there is no process."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """Its memory, as it told last."""
+
+
+Running = Callable[[], Iterable[tuple[str, View]]]
+"""Every instance with its model, those of one model always in the same order."""
+
+
+class InstanceMetrics(Collector):
+    """The gauges."""
+
+    def __init__(self) -> None:
+        self._running: Running = tuple
+
+    def watch(self, running: Running) -> None:
+        """Tells from now on of these."""
+        self._running = running
+
+    def collect(self) -> Iterator[Metric]:
+        """What is now."""
+        labels = ("model", "instance")
+        up = GaugeMetricFamily("panope_instance_up", "1 while the instance can answer.", labels=labels)
+        memory = GaugeMetricFamily("panope_instance_resident_bytes", "Resident memory of the worker.", labels=labels)
+        places: Counter[str] = Counter()
+        for model, view in self._running():
+            place = (model, str(places[model]))
+            places[model] += 1
+            up.add_metric(place, float(view.state == "ready"))
+            memory.add_metric(place, 0.0 if view.state == "backing_off" else float(view.resident_bytes))
+        yield up
+        yield memory
