@@ -209,6 +209,12 @@ _CURRENT: Select[Any] = select(alias_event).join(alias, alias.c.event_id == alia
 """The events that made aliases point where they do."""
 
 
+def find_model(connection: Connection, alias_name: str) -> str:
+    """The model that an alias points to; empty when there is no such alias."""
+    found = connection.execute(_CURRENT.where(alias.c.name == alias_name)).one_or_none()
+    return str(found.target_model) if found is not None else ""
+
+
 def _current(connection: Connection, name: str) -> Row[Any]:
     row = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
     if row is None:
@@ -233,7 +239,7 @@ def _record(connection: Connection, name: str, values: Mapping[str, Any]) -> int
 
 def _check_name(name: str) -> None:
     try:
-        parse_model_name(name if "/" in name else f"one/{name}")
+        parse_model_name(name)
     except InvalidInputError:
         raise InvalidInputError(
             f"`{shown(name)}` is not an alias's name: write NAME or VENDOR/NAME, as for models", field="alias"

@@ -21,9 +21,10 @@ class Grants:
 
     def of(self, model: str) -> tuple[str, ...]:
         """The grants that a model has: of `pickles` and `remote_code`."""
-        vendor = model.partition("/")[0]
+        vendor, _, name = model.partition("/")
+        allowed = {model, f"{vendor}/*"} if name else {model}
         listed = ((PICKLES, self.pickles), (REMOTE_CODE, self.remote_code))
-        return tuple(grant for grant, names in listed if model in names or f"{vendor}/*" in names)
+        return tuple(grant for grant, names in listed if not allowed.isdisjoint(names))
 
 
 NO_GRANTS = Grants()

@@ -15,26 +15,28 @@ MAX_REASON_LENGTH = 1000
 MAX_INTEGER = (1 << 63) - 1
 """The largest number that both databases keep."""
 
-_PART = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{MAX_PART_LENGTH - 1}}}")
+_PART = re.compile(rf"(?=.{{1,{MAX_PART_LENGTH}}}\Z)[A-Za-z0-9_]([A-Za-z0-9._:-]*[A-Za-z0-9._-])?")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True)
 class ModelName:
-    """`vendor/name`, checked."""
+    """`vendor/name`, or `name` alone, checked; the vendor is empty then."""
 
     vendor: str
     name: str
 
     def __str__(self) -> str:
         """The form that users write."""
-        return f"{self.vendor}/{self.name}"
+        return f"{self.vendor}/{self.name}" if self.vendor else self.name
 
 
 def parse_model_name(text: str, field: str = "name") -> ModelName:
     """Checks a model's name.
 
-    Two parts of 1 to 96 ASCII letters, digits, `_`, `-` and single dots, not beginning with `-` or `.`.
+    One part or two of 1 to 96 ASCII letters, digits, `_`, `-`, `:` and single dots, not beginning with `-`, `.` or `:`
+    and not ending with `:`, as the hub (`acme/tiny`, `gpt2`), OpenAI (`ft:tiny:acme::7p4l`) and Ollama (`tiny:latest`)
+    have them.
 
     Args:
         text: the name.
@@ -44,16 +46,16 @@ def parse_model_name(text: str, field: str = "name") -> ModelName:
         InvalidInputError: it is not such a name.
     """
     parts = text.split("/")
-    if len(parts) != 2:
-        raise InvalidInputError(f"`{shown(text)}` is not a model's name: write VENDOR/NAME", field=field)
+    if len(parts) > 2:
+        raise InvalidInputError(f"`{shown(text)}` is not a model's name: write VENDOR/NAME or NAME", field=field)
     for part in parts:
         if not _PART.fullmatch(part) or ".." in part:
             raise InvalidInputError(
                 f"`{shown(text)}` is not a model's name: each part has 1 to {MAX_PART_LENGTH} ASCII letters, digits, "
-                "`_`, `-` and single dots, and begins with a letter, a digit or `_`",
+                "`_`, `-`, `:` and single dots, begins with a letter, a digit or `_`, and does not end with `:`",
                 field=field,
             )
-    return ModelName(*parts)
+    return ModelName(*parts) if len(parts) == 2 else ModelName("", parts[0])
 
 
 def checked_text(text: str, field: str, limit: int = MAX_WORD_LENGTH) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, select
 
 from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError
-from panope_registry import recording
+from panope_registry import aliases, recording
 from panope_registry.database import Database
 from panope_registry.names import parse_model_name, shown
 from panope_registry.records import blob, blob_location, model, repo_file, revision
@@ -38,7 +38,7 @@ class Serving:
         self._verify = verify
 
     def revision(self, name: str, wanted: str = "main") -> ServedRevision:
-        """A revision of a model: by default the one that is served, else the one of that commit or branch.
+        """A revision of a model, or of what an alias points to: the one that is served, or of that commit or branch.
 
         Raises:
             NotFoundError: `repo_not_found` or `revision_not_found`.
@@ -48,6 +48,7 @@ class Serving:
         except InvalidInputError:
             raise _no_repo(name) from None
         with self._database.read() as connection:
+            name = aliases.find_model(connection, name) or name
             rows = connection.execute(revisions(name)).all()
             if not rows:
                 raise _no_repo(name)

@@ -150,6 +150,7 @@ class App:
             Profiles(database),
             store.id,
             presence.tell,
+            health.aliases_changed,
         )
         metrics.instances.watch(manager.running)
         stack.push_async_callback(manager.close)

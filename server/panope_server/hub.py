@@ -49,7 +49,8 @@ def check_vendor(settings: Settings, model: str) -> None:
         InvalidInputError: the name is none.
         PermissionDeniedError: the vendor is not on the list.
     """
-    vendor = parse_model_name(model, "model").vendor
+    name = parse_model_name(model, "model")
+    vendor = name.vendor or name.name
     allowed = settings.hub.vendors
     if allowed and vendor.casefold() not in {name.casefold() for name in allowed}:
         raise PermissionDeniedError(

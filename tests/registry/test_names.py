@@ -12,17 +12,41 @@ from panope_backends.errors import InvalidInputError
 from panope_registry.names import parse_model_name, safe_relative_path, shown
 
 
-@pytest.mark.parametrize("name", ["a/b", "Qwen/Qwen2.5-0.5B-Instruct", "_x/_", "0/9", "a" * 96 + "/" + "b" * 96])
-def test_names_of_the_hub_are_names(name: str) -> None:
-    assert str(parse_model_name(name)) == name
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/b",
+        "Qwen/Qwen2.5-0.5B-Instruct",
+        "_x/_",
+        "0/9",
+        "a" * 96 + "/" + "b" * 96,
+        "a",
+        "gpt2",
+        "bert-base-uncased",
+        "nomic-embed-text:latest",
+        "ft:gpt-3.5-turbo-0613:acme::7p4lURel",
+        "acme/tiny:q4_k_m",
+        "a" * 96,
+    ],
+)
+def test_names_of_the_hub_of_openai_and_of_ollama_are_names(name: str) -> None:
+    parsed = parse_model_name(name)
+    assert str(parsed) == name
+    assert parsed.vendor == (name.partition("/")[0] if "/" in name else "")
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "",
-        "a",
         "/",
+        ":a",
+        "a:",
+        "a/:b",
+        "a/b:",
+        "a:/b",
+        "a//b",
+        "a" * 97,
         "a/",
         "/b",
         "a/b/c",
@@ -55,6 +79,7 @@ def test_a_name_that_is_accepted_is_safe_in_a_path_and_a_url(text: str) -> None:
     except InvalidInputError:
         return
     assert str(name) == text
+    assert name.name
     for part in (name.vendor, name.name):
         assert part.isascii()
         assert part not in (".", "..")

@@ -138,7 +138,7 @@ def edge(running_edge: Edge) -> Edge:
     running_edge.models.views = model_views()
     running_edge.models.loaded.clear()
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
-    running_edge.acquisition.asked.clear()
+    running_edge.acquisition.__init__()  # type: ignore[misc]  # the same object, as at first
     running_edge.keeper.__init__(running_edge.models)  # type: ignore[misc]  # as above
     running_edge.aliases.__init__()  # type: ignore[misc]  # as above
     running_edge.not_ready.clear()

@@ -31,7 +31,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
 ENDS = ("info", "files", "pin", "variants")
-#: Paths with one segment for the model; no model has such a name, so the façade says so.
+#: Paths with one segment for the model; none of the models here has such a name, so the façade says so.
 ONE_SEGMENT = tuple(
     f"/v1/{rest}"
     for rest in ("models/{model=*}", *(f"models/{{model=*}}/{end}" for end in ENDS), "model/{model=*}/files")

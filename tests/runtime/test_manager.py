@@ -21,6 +21,7 @@ from panope_backends.errors import NotFoundError
 from panope_registry.aliases import Aliases
 from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
+from panope_registry.entries import EVERY_MODEL, ModelFilter
 from panope_registry.jobs import Jobs
 from panope_registry.profiles import Profiles
 from panope_registry.registry import Registry
@@ -60,6 +61,7 @@ class Rig:
     aliases: Aliases
     folder: Path
     states: list[tuple[str, ModelState]] = field(default_factory=list)
+    told: list[dict[str, str]] = field(default_factory=list)
 
     def add_model(self) -> str:
         """Imports the model; the digest of its variant."""
@@ -115,6 +117,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             Profiles(database),
             store.id,
             tell,
+            lambda aliases: made[0].told.append(dict(aliases)),
         )
         made.append(Rig(manager, registry, aliases, tmp_path / "model"))
         return made[0]
@@ -205,3 +208,61 @@ async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloade
     assert keys == [await made.embed(name) for name in (MODEL, "exact")]
     await made.manager.refresh()
     assert set(made.states) == {(key, state) for key in keys for state in (ModelState.LOADING, ModelState.SERVING)}
+
+
+async def test_an_alias_is_told_as_a_model_with_what_it_points_to(rig: MakeRig) -> None:
+    made = rig()
+    digest = made.add_model()
+    made.aliases.set("exact:latest", MODEL, variant_digest=digest, expected="", **WHO)
+    made.aliases.set("best", MODEL, expected="", **WHO)
+    await made.manager.start()
+    key = f"{MODEL}@{digest[:12]}"
+    assert made.told[-1] == {"best": MODEL, "exact:latest": key}
+    await made.manager.load("exact:latest")
+    best, exact, model = [await made.manager.get(name) for name in ("best", "exact:latest", MODEL)]
+    assert [(view.name, view.alias_of) for view in (best, exact, model)] == [
+        ("best", MODEL),
+        ("exact:latest", key),
+        (MODEL, ""),
+    ]
+    assert [view.state for view in (best, exact, model)] == [
+        ModelState.UNLOADED,
+        ModelState.SERVING,
+        ModelState.UNLOADED,
+    ]
+    assert [len(view.instances) for view in (best, exact, model)] == [1, 1, 1]
+    assert best.task == exact.task == "embed"
+    assert best.variants == exact.variants == model.variants
+    with pytest.raises(NotFoundError, match="`nobody:latest` does not exist"):
+        await made.manager.get("nobody:latest")
+
+
+async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_point_to(rig: MakeRig) -> None:
+    made = rig()
+    digest = made.add_model()
+    for name in ("zz", "prod/a", "aa"):
+        made.aliases.set(name, MODEL, expected="", **WHO)
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    await made.manager.start()
+
+    async def listed(only: ModelFilter = EVERY_MODEL, **how: Any) -> list[str]:
+        return [view.name for view in await made.manager.list(only, **how)]
+
+    everything = sorted(["zz", "prod/a", "aa", "exact", MODEL])
+    assert await listed() == everything
+    assert await listed(limit=2) == everything[:2]
+    assert await listed(after=everything[1]) == everything[2:]
+    assert await listed(ModelFilter(task="embed", format="safetensors")) == everything
+    assert await listed(ModelFilter(task="rerank")) == await listed(ModelFilter(format="gguf")) == []
+    assert await listed(ModelFilter(prefix="prod/")) == ["prod/a"]
+    assert (await listed(loaded=True), await listed(loaded=False)) == ([], everything)
+    await made.manager.load("exact")
+    assert (await listed(loaded=True), await listed(loaded=False)) == (
+        ["exact"],
+        [name for name in everything if name != "exact"],
+    )
+    made.aliases.set("late", MODEL, expected="", **WHO)
+    assert "late" in await listed()  # at once, not when the server looks again
+    made.registry.remove(MODEL)
+    await made.manager.refresh()
+    assert await listed() == []

@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+from panope_registry.aliases import Aliases
+from panope_registry.database import Database, open_engine
+from panope_registry.serving import Serving
+from panope_registry.store import Store
+
 NAME = "acme/tiny"
 
 
@@ -72,3 +77,13 @@ def test_a_damaged_file_is_not_served_and_put_away(own_hub: Any) -> None:
 def test_only_reading_is_offered(hub: Any) -> None:
     for verb in ("POST", "PUT", "DELETE"):
         assert hub.request(verb, f"/v1/files/{hub.sha256('config.json')}")[0] == 405
+
+
+@pytest.mark.parametrize("name", ["prod", "prod:latest", "stage/one"])
+def test_an_alias_brings_the_files_of_its_model(own_hub: Any, name: str) -> None:
+    database = Database(open_engine(f"sqlite:///{own_hub.home / 'registry.sqlite3'}"))
+    Aliases(database).set(name, NAME, expected="", who="ada", reason="")
+    found = Serving(database, Store(own_hub.home / "store")).revision(name)
+    database.close()
+    here = [file.path for file in found.files if file.is_here]
+    assert (found.name, here) == (NAME, ["config.json", "model.safetensors"])

@@ -189,8 +189,10 @@ type Model struct {
 	Reasons map[string]string `protobuf:"bytes,18,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The tasks among which somebody must decide, by registering it with a hint; empty when none must.
 	TaskCandidates []string `protobuf:"bytes,19,rep,name=task_candidates,json=taskCandidates,proto3" json:"task_candidates,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the alias that `name` is points to: a model's name, or `model@digits` of one of its variants. Empty for a model.
+	AliasOf       string `protobuf:"bytes,20,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -354,6 +356,13 @@ func (x *Model) GetTaskCandidates() []string {
 		return x.TaskCandidates
 	}
 	return nil
+}
+
+func (x *Model) GetAliasOf() string {
+	if x != nil {
+		return x.AliasOf
+	}
+	return ""
 }
 
 // What an `embed` model takes and gives.
@@ -932,7 +941,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xc2\a\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xdd\a\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -954,7 +963,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x13preferred_precision\x18\x10 \x01(\tR\x12preferredPrecision\x121\n" +
 	"\x14quantization_targets\x18\x11 \x03(\tR\x13quantizationTargets\x127\n" +
 	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x12'\n" +
-	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x1a:\n" +
+	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x12\x19\n" +
+	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +

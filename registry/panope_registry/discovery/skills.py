@@ -84,7 +84,7 @@ def _look(file: Path, name: str) -> FoundModel:
     try:
         parse_model_name(hub_name)
     except InvalidInputError:
-        problem = f"it names the model `{shown(hub_name)}` without its vendor" if hub_name else "it names no model"
+        problem = f"it names the model `{shown(hub_name)}`, which no hub has" if hub_name else "it names no model"
         return FoundModel(name, task, file, f"{problem}; register the model that it is for", SKILL, facts=facts)
     problem = "it is code, which Panope does not run; the model that it names can be registered"
     return FoundModel(name, task, file, problem, SKILL, hub_name=hub_name, facts=facts)

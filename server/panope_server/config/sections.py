@@ -71,7 +71,10 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(pattern="^https?://", description="The hub: Hugging Face's, or one that speaks as it.")
     ] = "https://huggingface.co"
     vendors: Annotated[
-        tuple[str, ...], Meta(description="The vendors whose models may be registered; empty for every vendor.")
+        tuple[str, ...],
+        Meta(
+            description="The vendors whose models may be registered, and models without a vendor; empty for every one."
+        ),
     ] = ()
     free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
     parallel_downloads: Annotated[
@@ -136,11 +139,11 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return parse_size(self.max_bytes, "max_bytes") or None
 
 
-Granted = Annotated[str, Meta(pattern=r"^[^/*]+/([^/*]+|\*)$")]
+Granted = Annotated[str, Meta(pattern=r"^[^/*]+(/([^/*]+|\*))?$")]
 
 
 class Grants(Struct, frozen=True, forbid_unknown_fields=True):
-    """What single models may do that no other may: names as VENDOR/NAME, or VENDOR/* for all of a vendor's."""
+    """What single models may do that no other may: names of models, or VENDOR/* for all of a vendor's."""
 
     pickles: Annotated[
         tuple[Granted, ...],
@@ -187,8 +190,8 @@ class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
             asked: the name that the caller wrote, which counts before what it means.
             model: that it means.
         """
-        vendor = f"{model.partition('/')[0]}/*"
-        for name in (asked, model, vendor, "*"):
+        vendor, _, rest = model.partition("/")
+        for name in (asked, model, f"{vendor}/*" if rest else model, "*"):
             if name in self.own_ids:
                 return "own"
             if name in self.cl100k_ids:

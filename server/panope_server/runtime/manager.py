@@ -26,7 +26,7 @@ from panope_server.runtime.known import Known
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
-from panope_server.runtime.model_views import pick, variant_view, with_profiles
+from panope_server.runtime.model_views import model_view, pick, with_profiles
 from panope_server.runtime.plan import LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.registry_threads import ask
@@ -55,6 +55,7 @@ class ModelManager:
         aliases: names that calls may use for models.
         store: the id of the store that models are loaded from.
         tell: tells other processes what runs here; waited for after an unload.
+        on_aliases: told the keys of what aliases point to, by the aliases' names, when they may have changed.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class ModelManager:
         profiles: Profiles,
         store: str,
         tell: Callable[[], Awaitable[None]],
+        on_aliases: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
         self._metrics = metrics
         self._on_state = on_state
+        self._on_aliases = on_aliases
         self._leases = leases
         self._memory = DeviceMemory()
         self._profiles = profiles
@@ -149,15 +152,22 @@ class ModelManager:
     async def list(
         self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
     ) -> Sequence[ModelView]:
-        """Models by name, those after `after`; with `loaded` only those that serve here, or only those that do not."""
+        """Models and aliases by name, those after `after`; with `loaded` only those that serve here, or do not.
+
+        Of an alias, its own name and what it points to count.
+        """
+        wanted = only
         if loaded is not None:
             serving = frozenset(name for name, run in self._runtimes.items() if run.state is ModelState.SERVING)
-            only = replace(only, names=serving) if loaded else replace(only, not_names=serving)
+            wanted = replace(only, names=serving) if loaded else replace(only, not_names=serving)
         # While nothing has changed, what is known here is what the database would tell, at a tenth of the cost.
         if await ask(self._registry.change_token) == self._token:
-            return [self._view(entry) for entry in pick(self._entries, self._names, only, after, limit)]
-        entries = await ask(lambda: self._registry.models(only, after=after, limit=limit))
-        return [self._view(entry) for entry in entries]
+            entries = pick(self._entries, self._names, wanted, after, limit)
+        else:
+            entries = await ask(lambda: self._registry.models(wanted, after=after, limit=limit))
+            await self._targets.refresh()
+        views = [*map(self._view, entries), *self._aliases(only, loaded, after)]
+        return sorted(views, key=lambda view: view.name)[:limit]
 
     def known(self) -> Sequence[ModelView]:
         """The models that were loaded, or asked for, since the server started."""
@@ -165,8 +175,8 @@ class ModelManager:
         return [self._view(self._entries[name]) for name in sorted(models) if name in self._entries]
 
     async def get(self, name: str) -> ModelView:
-        """One model with what was measured of it; NotFoundError when there is none of that name."""
-        return await self._measured(self._view(await self._entry(name)))
+        """One model, or alias, with what was measured of it; NotFoundError when there is none of that name."""
+        return await self._measured(await self._seen(name))
 
     async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
         """Loads a model, or what an alias points to, and returns when it serves.
@@ -316,6 +326,7 @@ class ModelManager:
         entries = await ask(lambda: self._registry.models(limit=1_000_000))
         whole = self._known.replace(begun, {entry.name: entry for entry in entries})
         whole &= await self._targets.refresh()
+        self._on_aliases(self._targets.keys())
         self._names = sorted(self._entries)
         self._token = token if whole else None
         self._load_wanted()
@@ -343,29 +354,28 @@ class ModelManager:
         """Whether there still is what runs under this key."""
         return self._targets.of(key).model in self._entries and self._targets.is_meant(key)
 
-    def _view(self, entry: ModelEntry) -> ModelView:
-        runtime = self._runtimes.get(entry.name)
-        view = ModelView(
-            name=entry.name,
-            task=entry.task,
-            architecture=entry.architecture,
-            state=ModelState.UNLOADED if runtime is None else runtime.state,
-            state_reason="" if runtime is None else runtime.state_reason,
-            created_at=entry.created_at,
-            variants=tuple(variant_view(variant) for variant in entry.variants),
-            instances=tuple(self._instances_of(entry.name)),
-            source=entry.source,
-            commit=entry.commit,
-            ref=entry.ref,
-            preferred_format=entry.preferred_format,
-            preferred_precision=entry.preferred_precision,
-            quantization_targets=entry.quantization_targets,
-            task_candidates=entry.task_candidates,
-            reasons=entry.reasons,
+    def _view(self, entry: ModelEntry, target: Target | None = None, alias: str = "") -> ModelView:
+        """A model; or, by the name of an alias, it or the variant of it that the alias points to."""
+        key = target.key if target is not None and target.variant else entry.name
+        keys = [key] if key != entry.name else self._keys_of(entry.name)
+        view = model_view(
+            entry, self._runtimes.get(key), [self._runtimes[each] for each in keys if each in self._runtimes]
         )
-        if runtime is None:
-            return view
-        return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
+        return replace(view, name=alias, alias_of=key) if alias else view
+
+    async def _seen(self, name: str) -> ModelView:
+        """What a name means, a model's or an alias's; NotFoundError when there is none."""
+        target = await self._target(name)
+        entry = await self._entry(target.model)
+        return self._view(entry, target, "" if name == entry.name else name)
+
+    def _aliases(self, only: ModelFilter, loaded: bool | None, after: str) -> Iterator[ModelView]:
+        """The aliases after a name whose targets are wanted."""
+        for alias, target in self._targets.named(only.prefix, after):
+            entry = self._entries.get(target.model)
+            serves = target.key in self._runtimes and self._runtimes[target.key].state is ModelState.SERVING
+            if entry is not None and loaded in {None, serves} and ModelFilter(only.task, only.format).takes(entry):
+                yield self._view(entry, target, alias)
 
     async def _measured(self, view: ModelView) -> ModelView:
         digests = [variant.digest for variant in view.variants]
@@ -374,10 +384,6 @@ class ModelManager:
         except AvailabilityError:  # what is known of the model is told without them
             return view
         return with_profiles(view, profiles) if profiles else view
-
-    def _instances_of(self, model: str) -> Iterator[InstanceView]:
-        for key in self._keys_of(model):
-            yield from self._runtimes[key].instance_views()
 
 
 def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:

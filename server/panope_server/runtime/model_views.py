@@ -9,7 +9,8 @@ from itertools import islice, takewhile
 
 from panope_registry.entries import ModelEntry, ModelFilter, VariantEntry
 from panope_registry.profiles import Profile
-from panope_server.runtime.views import ModelView, PinView, ProfileView, VariantView
+from panope_server.runtime.model import ModelRuntime
+from panope_server.runtime.views import ModelState, ModelView, PinView, ProfileView, VariantView
 
 
 def pick(
@@ -27,6 +28,37 @@ def pick(
     start = max(bisect_right(names, after), bisect_left(names, only.prefix))
     wanted = takewhile(lambda name: name.startswith(only.prefix), islice(names, start, None))
     return list(islice((entries[name] for name in wanted if only.takes(entries[name])), limit))
+
+
+def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequence[ModelRuntime]) -> ModelView:
+    """A model.
+
+    Args:
+        entry: of the registry.
+        runtime: whose state is told; None for what never ran.
+        running: whose instances are told.
+    """
+    view = ModelView(
+        name=entry.name,
+        task=entry.task,
+        architecture=entry.architecture,
+        state=ModelState.UNLOADED if runtime is None else runtime.state,
+        state_reason="" if runtime is None else runtime.state_reason,
+        created_at=entry.created_at,
+        variants=tuple(variant_view(variant) for variant in entry.variants),
+        instances=tuple(view for each in running for view in each.instance_views()),
+        source=entry.source,
+        commit=entry.commit,
+        ref=entry.ref,
+        preferred_format=entry.preferred_format,
+        preferred_precision=entry.preferred_precision,
+        quantization_targets=entry.quantization_targets,
+        task_candidates=entry.task_candidates,
+        reasons=entry.reasons,
+    )
+    if runtime is None:
+        return view
+    return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
 
 
 def variant_view(entry: VariantEntry) -> VariantView:

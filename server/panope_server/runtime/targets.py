@@ -11,7 +11,7 @@ from panope_server.runtime.known import Known
 from panope_server.runtime.registry_threads import ask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Target:
     """What a call runs.
 
@@ -59,6 +59,15 @@ class Targets:
     def known(self, alias: str) -> Target | None:
         """Where an alias pointed when all were looked at last; None for what was no alias then."""
         return self._known.values.get(alias)
+
+    def named(self, prefix: str, after: str) -> list[tuple[str, Target]]:
+        """The aliases whose names begin so, those after a name, by name."""
+        found = self._known.values.items()
+        return sorted((alias, target) for alias, target in found if alias.startswith(prefix) and alias > after)
+
+    def keys(self) -> dict[str, str]:
+        """Alias -> the key of what it points to."""
+        return {alias: target.key for alias, target in self._known.values.items()}
 
     def of(self, key: str) -> Target:
         """What runs under a key that `find` has told; any other is a model's name."""

@@ -105,7 +105,11 @@ class InstanceView:
 
 @dataclass(frozen=True)
 class ModelView:
-    """A model with its variants and instances."""
+    """A model with its variants and instances, by its own name or by that of an alias.
+
+    Attributes:
+        alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
+    """
 
     name: str
     task: str
@@ -126,3 +130,4 @@ class ModelView:
     quantization_targets: tuple[str, ...] = ()
     task_candidates: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    alias_of: str = ""

@@ -48,6 +48,7 @@ def model_message(view: ModelView) -> pb.Model:
         quantization_targets=view.quantization_targets,
         task_candidates=view.task_candidates,
         reasons=view.reasons,
+        alias_of=view.alias_of,
     )
     if view.embed is not None:
         message.embed.dimensions = view.embed.dimensions

@@ -160,7 +160,7 @@ def test_a_model_that_nobody_registered_is_refused(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("request_", "field_"),
     [
-        (BuildRequest("nobody", "gguf"), "name"),
+        (BuildRequest("no/bo/dy", "gguf"), "model"),
         (BuildRequest(MODEL, ""), "format"),
         (BuildRequest(MODEL, "tensorflow"), "format"),
         (BuildRequest(MODEL, "gguf", "../q8"), "precision"),

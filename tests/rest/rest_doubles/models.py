@@ -17,7 +17,14 @@ DIMENSIONS = 4
 #: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
 OWN_IDS = "prod/own-ids"
 OPENAIS_IDS = "text-embedding-3-small"
-ALIASES = {OWN_IDS: EMBEDDER, OPENAIS_IDS: EMBEDDER}
+ALIASES = {
+    OWN_IDS: EMBEDDER,
+    OPENAIS_IDS: EMBEDDER,
+    "nomic-embed-text:latest": EMBEDDER,
+    "ft:tiny-0613:acme::7p4lURel": EMBEDDER,
+    "prod/tiny:q4": EMBEDDER,
+    "gpt2": EMBEDDER,
+}
 
 
 def vector_of(text: str) -> list[float]:
@@ -41,6 +48,8 @@ class FakeModels:
         return [view for view in formats if only.task in {"", view.task}][:limit]
 
     async def get(self, name: str) -> ModelView:
+        if name in ALIASES:
+            return replace(self.views[ALIASES[name]], name=name, alias_of=ALIASES[name])
         if name not in self.views:
             raise NotFoundError(f"there is no model `{name}`", reason="model_not_found", field="model")
         return self.views[name]

@@ -23,6 +23,7 @@ class FakeAcquisition:
     """Takes every wish and answers with a job."""
 
     asked: list[tuple[SyncRequest | DownloadRequest | BuildRequest, str]] = field(default_factory=list)
+    known: set[str] = field(default_factory=lambda: {EMBEDDER})
 
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
         self.asked.append((request, requested_by))
@@ -38,7 +39,7 @@ class FakeAcquisition:
         return replace(job_entries()[2], kind=QUANTIZE)
 
     async def files(self, model: str) -> list[ServedFile]:
-        if model != EMBEDDER:
+        if model not in self.known:
             raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found", field="model")
         return [ServedFile("config.json", "config", 2, "ab" * 32, True), ServedFile("x.bin", "unsafe", 9, "", False)]
 

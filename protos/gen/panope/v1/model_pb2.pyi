@@ -97,6 +97,7 @@ class Model(google.protobuf.message.Message):
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
     REASONS_FIELD_NUMBER: builtins.int
     TASK_CANDIDATES_FIELD_NUMBER: builtins.int
+    ALIAS_OF_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -117,6 +118,8 @@ class Model(google.protobuf.message.Message):
     """The format that was preferred at registration; empty when none was."""
     preferred_precision: builtins.str
     """The precision that was preferred at registration; empty when none was."""
+    alias_of: builtins.str
+    """What the alias that `name` is points to: a model's name, or `model@digits` of one of its variants. Empty for a model."""
     @property
     def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Variant]:
         """Its runnable forms."""
@@ -175,9 +178,10 @@ class Model(google.protobuf.message.Message):
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
         reasons: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         task_candidates: collections.abc.Iterable[builtins.str] | None = ...,
+        alias_of: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 

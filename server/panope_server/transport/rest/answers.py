@@ -40,6 +40,7 @@ class ModelJson(TypedDict):
 
     Attributes:
         created: seconds since 1970.
+        alias_of: what the alias that `id` is points to; empty for a model.
     """
 
     id: str
@@ -48,6 +49,7 @@ class ModelJson(TypedDict):
     owned_by: str
     task: str
     state: str
+    alias_of: str
 
 
 class ModelsJson(TypedDict):

@@ -113,4 +113,5 @@ def _model(view: ModelView) -> ModelJson:
         "owned_by": view.name.partition("/")[0] if "/" in view.name else "panope",
         "task": view.task,
         "state": view.state.value,
+        "alias_of": view.alias_of,
     }
