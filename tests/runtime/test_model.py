@@ -16,13 +16,16 @@ import pytest
 from panope_backends.errors import (
     AvailabilityError,
     InstanceLostError,
+    InvalidInputError,
     OverloadedError,
     PreconditionError,
 )
+from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
 from panope_server.runtime.signals import told_end
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
+from panope_server.work import EmbedWork, TokenizeWork
 
 #: Before the model's own pre-tokenizer: expressions that backtrack, so that 30 times `a` takes a minute.
 THORNY = [
@@ -54,6 +57,22 @@ async def test_answers_belong_to_their_callers(rig) -> None:
     together = await asyncio.gather(*(made.embed(text) for text in texts))
     assert [answer.vectors for answer in together] == alone
     assert len({bytes(vector) for vector in alone}) > 32
+
+
+async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
+    rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig()
+    await made.embed("warm")
+    assert made.runtime.embed is not None
+    text = "x" * (made.runtime.embed.max_tokens * CHARACTERS_PER_TOKEN + 1)
+    monkeypatch.setattr(made.runtime, "_entry", None)  # nothing is made ready for a worker
+    for work in (EmbedWork(texts=["a", text]), TokenizeWork(texts=["a", text])):
+        with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has [0-9,]+ characters") as refusal:
+            await made.runtime.run(work, "request")
+        assert refusal.value.field == "texts[1]"
+    with pytest.raises(InvalidInputError, match=r"one call tells the tokens of 1,048,576"):
+        await made.runtime.run(TokenizeWork(texts=["word " * 20] * 11_000), "request")
 
 
 async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(rig, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from panope_backends.tasks.head import normalize
 from panope_backends.tasks.inputs import EncoderInputs, within_positions
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
 from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.tokenizing import tokenize
 from panope_backends.tasks.vectors import TextVectors
 from panope_backends.text_graphs import text_shape
 
@@ -197,7 +198,9 @@ class EmbedTask(SequenceTask):
     def _tokenize(self, work: wire.EmbedWork, prompt: Prompt) -> list[list[int]]:
         if not work.texts:
             raise InvalidInputError("`texts` is empty; give at least one", field="texts")
-        rows = self._tokenizer.encode([prompt.text + text for text in work.texts])
+        rows = tokenize(
+            self._tokenizer.encode, work.texts, prompt.text, max_tokens=self._max_tokens, truncation=work.truncation
+        )
         for index, ids in enumerate(rows):
             if not ids:
                 raise InvalidInputError(f"`texts[{index}]` has no tokens", field=f"texts[{index}]")

@@ -36,12 +36,15 @@ class Batcher(Generic[T]):
         max_size: items of one batch.
         max_padding: tokens of padding in one batch; None for any number.
         wait_seconds: how long the oldest item waits for a fuller batch; 0 runs at once.
+
+    Attributes:
+        most_of: how many items run together whose longest is of a length; `max_tokens` decides until it is set.
     """
 
     def __init__(
         self, max_tokens: int, max_size: int, *, max_padding: int | None = None, wait_seconds: float = 0.0
     ) -> None:
-        self._max_tokens = max_tokens
+        self.most_of: Callable[[int], int] = lambda longest: max_tokens // longest
         self._max_size = max_size
         self.max_padding = max_padding
         self._wait_seconds = wait_seconds
@@ -130,7 +133,7 @@ class Batcher(Generic[T]):
         return size
 
     def _size_for(self, longest: int) -> int:
-        return max(1, min(self._max_size, self._max_tokens // longest))
+        return max(1, min(self._max_size, self.most_of(longest)))
 
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]

@@ -12,6 +12,7 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError, OverloadedError, PanopeError, PreconditionError
+from panope_backends.texts import check_tokenize
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.loading import LoadedModel
@@ -95,20 +96,25 @@ class Intake:
 
     def _tensors(self, frame: wire.ServerFrame) -> None:
         model = self._loaded.model
+        arrays = read_inputs(frame.tensors, model)
+        outputs = read_output_names(frame.tensors, model.outputs)
+        self._loaded.budget.check(arrays, model, outputs)
         self._queue.put_tensors(
             TensorRequest(
                 frame_id=frame.id,
                 request_id=frame.request_id,
                 accepted=time.perf_counter(),
                 timing=wire.Timing(),
-                arrays=read_inputs(frame.tensors, model),
-                outputs=read_output_names(frame.tensors, model.outputs),
+                arrays=arrays,
+                outputs=outputs,
             )
         )
 
     def _tokenize(self, frame: wire.ServerFrame) -> None:
         started = time.perf_counter()
-        result = self._loaded.require_tokenizer().tokenize(frame.tokenize)
+        tokenizer = self._loaded.require_tokenizer()
+        check_tokenize(frame.tokenize.texts, self._loaded.ready.embed.max_tokens)
+        result = tokenizer.tokenize(frame.tokenize)
         timing = wire.Timing(tokenize_microseconds=microseconds(time.perf_counter() - started))
         self._outbox.send(wire.WorkerFrame(id=frame.id, tokenize=result, timing=timing))
 

@@ -18,6 +18,7 @@ from panope_backends.tasks.files import read_embed_files, read_json
 from panope_backends.tasks.task import SequenceTask
 from panope_backends.tasks.tokenizer import TextTokenizer, load_tokenizer
 from panope_backends.worker import log
+from panope_backends.worker.budget import Budget, budget_of
 from panope_backends.worker.warm_up import measure_padding
 
 
@@ -29,6 +30,7 @@ class LoadedModel:
         task_name: empty when tensors alone are served.
         max_padding: tokens of padding that cost as much as one more batch; None when tensors alone are served.
         ready: the frame that tells the server.
+        budget: of one run.
     """
 
     model: TensorModel
@@ -37,6 +39,7 @@ class LoadedModel:
     tokenizer: TextTokenizer | None
     max_padding: int | None
     ready: wire.Ready
+    budget: Budget
 
     def require_tokenizer(self) -> TextTokenizer:
         """The tokenizer.
@@ -70,9 +73,10 @@ def load_model(load: wire.Load) -> LoadedModel:
 def _load(load: wire.Load) -> LoadedModel:
     folder = Path(load.folder)
     if load.task == "":
-        model = _load_tensors(load, folder, read_json(folder / "config.json", missing_ok=True))
+        config = read_json(folder / "config.json", missing_ok=True)
+        model = _load_tensors(load, folder, config)
         _try_tensors(model)
-        return LoadedModel(model, "", None, None, None, _ready(model))
+        return LoadedModel(model, "", None, None, None, _ready(model), _budget(load, config))
     if load.task != "embed":
         raise PreconditionError(f"this worker does not do the task `{load.task}`")
     files = read_embed_files(folder)
@@ -84,7 +88,11 @@ def _load(load: wire.Load) -> LoadedModel:
     task.trial()
     ready = _ready(model)
     ready.embed.CopyFrom(task.facts)
-    return LoadedModel(model, load.task, task, tokenizer, measure_padding(task), ready)
+    return LoadedModel(model, load.task, task, tokenizer, measure_padding(task), ready, _budget(load, files.config))
+
+
+def _budget(load: wire.Load, config: Mapping[str, Any]) -> Budget:
+    return budget_of(config, max_tokens=load.max_batch_tokens, max_bytes=load.max_run_bytes)
 
 
 def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> TensorModel:

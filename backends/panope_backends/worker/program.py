@@ -66,6 +66,7 @@ class Worker:
             self._outbox.flush()
             return EXIT_NOT_LOADED
         batcher.max_padding = loaded.max_padding
+        batcher.most_of = loaded.budget.texts
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()

@@ -34,6 +34,13 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     instances: Annotated[int, Meta(ge=1, le=64, description="Instances of each model.")] = 1
     max_batch_tokens: Annotated[int, Meta(ge=1, description="Tokens, padding included, that run as one batch.")] = 16384
     max_batch_size: Annotated[int, Meta(ge=1, description="Texts that run as one batch.")] = 32
+    max_run_bytes: Annotated[
+        str | int,
+        Meta(
+            description="Memory that one batch may take while it runs, estimated from the model's configuration, as a "
+            "number or such as `2GiB`; 0 for any. Batches are cut to it; a call of tensors past it is refused."
+        ),
+    ] = "2GiB"
     batch_wait_ms: Annotated[
         float, Meta(ge=0, le=1000, description="How long an idle device waits for a fuller batch.")
     ] = 0.0
@@ -62,6 +69,14 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(gt=0, description="The time for running work to end when a model is unloaded or the server stops.")
     ] = 30.0
     python: Annotated[str, Meta(description="The Python interpreter of workers; empty for the server's own.")] = ""
+
+    def __post_init__(self) -> None:
+        parse_size(self.max_run_bytes, "max_run_bytes")
+
+    @property
+    def run_bytes(self) -> int:
+        """`max_run_bytes` as a number."""
+        return parse_size(self.max_run_bytes, "max_run_bytes")
 
 
 class Hub(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ import structlog
 from panope.worker.v1.worker_pb2 import WorkerFrame
 from panope_backends.api import TensorSpec
 from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
+from panope_backends.texts import check_characters, check_tokenize
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.callbacks import contained
@@ -26,7 +27,7 @@ from panope_server.runtime.supervisor import Supervisor
 from panope_server.runtime.translate import answer_of, embed_limits_of, specs_of, work_frame
 from panope_server.runtime.views import EmbedLimits, InstanceView, ModelState
 from panope_server.runtime.wish import ANYTHING, Wish
-from panope_server.work import Answer, Place, Work
+from panope_server.work import Answer, EmbedWork, Place, TokenizeWork, Work
 
 _log = structlog.get_logger("panope.models")
 
@@ -93,6 +94,7 @@ class ModelRuntime:
             PanopeError: why there is no answer.
         """
         self._admit()
+        self._check_texts(work)
         entry = self._entry(work, request_id, place or Place())
         try:
             self._queue.put(entry)
@@ -217,6 +219,15 @@ class ModelRuntime:
                 entry.withdraw()
         finally:
             self._pump()
+
+    def _check_texts(self, work: Work) -> None:
+        """Refuses here what the worker would refuse; it has no use for texts that no tokens are made of."""
+        most = self.embed.max_tokens if self.embed is not None else 0
+        match work:
+            case EmbedWork() if most and work.truncation == "refuse":
+                check_characters(work.texts, most)
+            case TokenizeWork():
+                check_tokenize(work.texts, most)
 
     def _admit(self) -> None:
         match self.state:

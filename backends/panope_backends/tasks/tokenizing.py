@@ -1,0 +1,66 @@
+"""Tokens of a request's texts, for no more work than the model's limit is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from panope_backends.errors import InvalidInputError
+from panope_backends.texts import check_characters, most_characters
+
+#: Made tokens of at a time: enough for every core, and little to throw away when one text is refused.
+_CHARACTERS = 1 << 18
+
+Encode = Callable[[Sequence[str]], list[list[int]]]
+
+
+def tokenize(encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: int, truncation: str) -> list[list[int]]:
+    """The ids of each text, after the prompt.
+
+    A text of many more characters than the model can take is refused; or, where it may be truncated, tokens are made of
+    the part that is kept and of some more, which is enough if it fills the model.
+
+    Args:
+        encode: makes ids of texts.
+        texts: of the request.
+        prompt: goes before each.
+        max_tokens: that the model takes, of one text with its prompt.
+        truncation: `refuse`, `end` or `start`.
+
+    Raises:
+        InvalidInputError: a text is too long; the message names it and the limit.
+    """
+    if truncation == "refuse":
+        check_characters(texts, max_tokens)
+    most = most_characters(max_tokens)
+    rows: list[list[int]] = []
+    for part in _parts([text if len(text) <= most else _kept(text, most, truncation) for text in texts]):
+        rows += encode([prompt + text for text in part])
+        for index in range(len(rows) - len(part), len(rows)):
+            _check(rows[index], texts[index], index, most=most, max_tokens=max_tokens, truncation=truncation)
+    return rows
+
+
+def _check(ids: Sequence[int], text: str, index: int, *, most: int, max_tokens: int, truncation: str) -> None:
+    field = f"texts[{index}]"
+    if truncation == "refuse" and len(ids) > max_tokens:
+        raise InvalidInputError(
+            f"`{field}` has {len(ids):,} tokens; the model takes at most {max_tokens:,}", field=field
+        )
+    # Where the text was cut, its last token may be another than in the whole.
+    if len(text) > most and len(ids) <= max_tokens + 1:
+        check_characters([*[""] * index, text], max_tokens)
+
+
+def _kept(text: str, most: int, truncation: str) -> str:
+    return text[:most] if truncation == "end" else text[len(text) - most :]
+
+
+def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    start = size = 0
+    for index, text in enumerate(texts):
+        size += len(text)
+        if size > _CHARACTERS:
+            yield texts[start : index + 1]
+            start, size = index + 1, 0
+    if start < len(texts):
+        yield texts[start:]

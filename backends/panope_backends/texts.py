@@ -1,0 +1,55 @@
+"""How many characters texts may have before anybody makes tokens of them: the server and the worker count alike.
+
+Tokenising costs a microsecond and two hundred bytes for each character, and only its end tells how long a text is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope_backends.errors import InvalidInputError
+
+#: Characters for each token that a model takes. Words have 4 to 6 for each; what has 64 is blank, or no text.
+CHARACTERS_PER_TOKEN = 64
+
+#: Of all texts of one call for tokens, whose answer tells each token and where it stands.
+TOKENIZE_CHARACTERS = 1 << 20
+
+
+def most_characters(max_tokens: int) -> int:
+    """Of one text, for a model that takes so many tokens."""
+    return max_tokens * CHARACTERS_PER_TOKEN
+
+
+def check_characters(texts: Sequence[str], max_tokens: int) -> None:
+    """Refuses a text that is too long for a model, whatever its tokens are.
+
+    Raises:
+        InvalidInputError: names the text and the limit.
+    """
+    most = most_characters(max_tokens)
+    for index, text in enumerate(texts):
+        if len(text) > most:
+            field = f"texts[{index}]"
+            raise InvalidInputError(
+                f"`{field}` has {len(text):,} characters; with at most {max_tokens:,} tokens the model takes {most:,}",
+                field=field,
+            )
+
+
+def check_tokenize(texts: Sequence[str], max_tokens: int) -> None:
+    """Refuses texts whose tokens are not told in one call.
+
+    Args:
+        texts: of the call.
+        max_tokens: that the model takes; 0 when it has no limit.
+
+    Raises:
+        InvalidInputError: names the text, or all of them, and the limit.
+    """
+    if max_tokens:
+        check_characters(texts, max_tokens)
+    if (total := sum(map(len, texts))) > TOKENIZE_CHARACTERS:
+        raise InvalidInputError(
+            f"`texts` have {total:,} characters; one call tells the tokens of {TOKENIZE_CHARACTERS:,}", field="texts"
+        )
