@@ -5,7 +5,7 @@ The registry asks when a model is imported and a worker when it loads one, so th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ class TextShape:
 
     batch: int = 0
     length: int = 0
+
+
+def tensor_name(names: Collection[str], node: str) -> str:
+    """By which of several names a tensor is called: tracing leaves numbers of its own beside the one that was meant.
+
+    Args:
+        names: that the graph has for the tensor.
+        node: the name of the node that gives it, or takes it.
+    """
+    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT)
+    return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
 def text_shape(inputs: Sequence[TensorSpec]) -> TextShape:

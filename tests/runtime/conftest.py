@@ -15,7 +15,7 @@ from panope_backends.errors import PanopeError
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.model import ModelRuntime
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.views import ModelState
 from panope_server.runtime.wish import Wish
 from panope_server.work import EmbedAnswer, EmbedWork
@@ -32,6 +32,7 @@ class Rig:
     states: list[ModelState] = field(default_factory=list)
     plans: list[Wish] = field(default_factory=list)
     failure: PanopeError | None = None
+    failed: list[PanopeError] = field(default_factory=list)
 
     async def embed(self, *texts: str) -> EmbedAnswer:
         answer = await self.runtime.run(EmbedWork(texts=list(texts)), "r1")
@@ -52,12 +53,13 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
-    """Makes a model that runs on a backend of `panope_backends.testing`."""
+    """Makes a model that runs on a backend of `panope_backends.testing`, or on the one to take `then`."""
     made: list[Rig] = []
 
     def make(
         backend: str = "EchoBackend",
         *,
+        then: str = "",
         config: dict[str, Any] | None = None,
         limits: Limits | None = None,
         tokenizer: Sequence[dict[str, Any]] = (),
@@ -73,8 +75,10 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         (folder / "config.json").write_text(json.dumps(document))
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
-        async def plan(wish: Wish) -> LoadPlan:
+        async def plan(wish: Wish, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
             rig.plans.append(wish)
+            rig.failed = [each.error for each in failed]
+            chosen = then if failed and then else backend
             if rig.failure is not None:
                 raise rig.failure
             return LoadPlan(
@@ -82,7 +86,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 task="embed",
                 variant_digest="sha256:00",
                 format="safetensors",
-                backend=f"panope_backends.testing:{backend}",
+                backend=f"panope_backends.testing:{chosen}",
                 device="CPU",
                 precision="fp32",
                 weights_precision="fp32",

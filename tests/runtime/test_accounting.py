@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instance import Instance
 from panope_server.runtime.model import ModelRuntime
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import Wish
 from panope_server.runtime.worker_socket import WorkerSocket
@@ -184,7 +184,7 @@ class Bench:
 
 
 def bench(**limits: Any) -> Bench:
-    async def never(_: Wish) -> LoadPlan:
+    async def never(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
         raise AssertionError("nothing is loaded here")
 
     metrics = Metrics()

@@ -256,6 +256,22 @@ async def test_unloading_while_loading_stops_the_load(rig) -> None:
     assert made.runtime.state is ModelState.UNLOADED
 
 
+@pytest.mark.parametrize("backend", ["FragileBackend", "NoSuchBackend"])
+async def test_a_way_whose_worker_cannot_load_the_model_gives_place_to_the_next(rig, backend: str) -> None:
+    made = rig(backend, then="EchoBackend")
+    assert (await made.embed("one")).count == 1
+    assert [len(made.plans), len(made.failed)] == [2, 1]
+    assert {view.backend for view in made.runtime.instance_views()} == {"panope_backends.testing:EchoBackend"}
+    assert ModelState.FAILED not in made.states
+
+
+async def test_a_model_that_no_worker_can_load_fails_as_the_last_way_did(rig) -> None:
+    made = rig("NoSuchBackend", then="FragileBackend")
+    with pytest.raises(AvailabilityError, match="ended while it loaded"):
+        await made.embed("one")
+    assert (made.runtime.state, len(made.plans)) == (ModelState.FAILED, 3)
+
+
 async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_at_every_call(rig) -> None:
     made = rig()
     made.failure = PreconditionError("no device can run this model", reason="no_backend")

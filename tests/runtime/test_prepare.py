@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from sqlalchemy import update
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
-from panope_backends.errors import AvailabilityError, InternalError, NotFoundError
+from panope_backends.errors import AvailabilityError, InternalError, NotFoundError, PreconditionError
 from panope_registry.database import Database, open_engine
 from panope_registry.profiles import Profile, Profiles
 from panope_registry.records import blob_location
@@ -24,7 +24,7 @@ from panope_server.config import Settings
 from panope_server.runtime import prepare
 from panope_server.runtime.hardware import Probe
 from panope_server.runtime.memory import DeviceMemory
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.targets import Target
 from panope_server.runtime.wish import Wish
@@ -123,6 +123,21 @@ async def test_a_conversion_that_fails_gives_place_to_the_next_way(
     assert plan.backend == "cpu"
     assert plan.reason.endswith("torch-cuda failed: the conversion failed; the log has the cause")
     assert memory.free_bytes(CARD) == CARD.memory_bytes  # the card is left to others
+
+
+@pytest.mark.usefixtures("converts")
+async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_the_next(preparer: Preparer) -> None:
+    first = await preparer.plan(MODEL)
+    refusal = PreconditionError("the model takes 44; texts give only input_ids", reason="load_failed")
+    second = await preparer.plan(MODEL, failed=[FailedPlan(first, refusal)])
+    assert (first.backend, second.backend) == ("torch-cuda", "cpu")
+    assert second.reason.endswith("torch-cuda failed: the model takes 44; texts give only input_ids")
+    failed = [FailedPlan(first, refusal), FailedPlan(second, InternalError("its worker ended"))]
+    with pytest.raises(PreconditionError) as caught:
+        await preparer.plan(MODEL, failed=failed)
+    assert caught.value.reason == "load_failed"
+    assert "torch-cuda: the model takes 44" in caught.value.message
+    assert "cpu: its worker ended" in caught.value.message
 
 
 async def test_a_card_that_is_full_gives_place_to_the_processor(

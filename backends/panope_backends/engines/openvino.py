@@ -32,11 +32,12 @@ from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.tables import Tables
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.text_graphs import tensor_name
 
 MODEL_FILE = "openvino_model.xml"
 
 #: Changes when `convert` would write something else for the same model and the same OpenVINO.
-RECIPE = 2
+RECIPE = 3
 
 #: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
 _PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))
@@ -210,8 +211,8 @@ class OpenVinoModel(TensorModel):
 
     def _renew(self) -> Any:
         compiled = self._compile()
-        self._ports = {_name(port): port for port in compiled.outputs}
-        self._input_ports = {_name(port): port for port in compiled.inputs}
+        self._ports = {port_name(port): port for port in compiled.outputs}
+        self._input_ports = {port_name(port): port for port in compiled.inputs}
         self._request = compiled.create_infer_request()
         return compiled
 
@@ -242,14 +243,13 @@ def _configuration(device: str, precision: str, options: LoadOptions) -> dict[st
     return configuration
 
 
-def _name(port: Any) -> str:
+def port_name(port: Any) -> str:
     """The tensor's name; the node's where the model's maker gave none."""
-    names = sorted(port.get_names())
-    return str(names[0] if names else port.get_node().get_friendly_name())
+    return tensor_name(port.get_names(), str(port.get_node().get_friendly_name()))
 
 
 def _spec(port: Any) -> TensorSpec:
-    name, kind = _name(port), port.get_element_type().get_type_name()
+    name, kind = port_name(port), port.get_element_type().get_type_name()
     if kind not in _DTYPES:
         raise PreconditionError(f"tensor `{name}` is of a type that NumPy lacks: {kind}", reason="unsupported_type")
     shape = port.get_partial_shape()

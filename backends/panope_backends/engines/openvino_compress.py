@@ -12,7 +12,8 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.comparing import NAMES, prove_alike
-from panope_backends.engines.openvino_convert import Compiled, save, traced
+from panope_backends.engines.openvino import port_name
+from panope_backends.engines.openvino_convert import Compiled, Saved, kept_if_right, save, traced
 from panope_backends.engines.openvino_runtime import import_compressor
 from panope_backends.errors import PreconditionError
 
@@ -36,23 +37,23 @@ def compress(model: ModelFacts, precision: str, folder: Path, file: Path) -> Non
         PreconditionError: the model cannot be loaded or converted, takes no texts, or becomes another one.
     """
     graph = _read(folder / file.name) if model.format == "openvino" else traced(model, folder)
-    names = sorted(_name(tensor) for tensor in graph.inputs)
+    names = sorted(port_name(tensor) for tensor in graph.inputs)
     if not {"input_ids"} <= set(names) <= set(NAMES):
         raise PreconditionError(
             f"only models of texts are quantized as yet; this one takes {', '.join(f'`{name}`' for name in names)}",
             reason="unsupported_model",
         )
     original = Compiled(graph)
-    smaller = _compress(graph, precision)
-    prove_alike(
-        original.run,
-        Compiled(smaller).run,
-        names,
-        _number(model.config, "vocab_size") or 64,
-        _number(model.config, "max_position_embeddings"),
-        at_least=LEAST_COSINE[precision],
-    )
-    save(smaller, file)
+    save(_compress(graph, precision), file)
+    with kept_if_right(file):
+        prove_alike(
+            original.run,
+            Saved(file, names).run,
+            names,
+            _number(model.config, "vocab_size") or 64,
+            _number(model.config, "max_position_embeddings"),
+            at_least=LEAST_COSINE[precision],
+        )
 
 
 def _read(file: Path) -> Any:
@@ -79,11 +80,6 @@ def _compress(graph: Any, precision: str) -> Any:
         # Weights whose rows are no multiple of the group size, and are smaller than a group, stay in int8.
         advanced_parameters=nncf.AdvancedCompressionParameters(group_size_fallback_mode=adjust),
     )
-
-
-def _name(tensor: Any) -> str:
-    names = sorted(tensor.get_names())
-    return str(names[0] if names else tensor.get_node().get_friendly_name())
 
 
 def _number(config: Mapping[str, Any], key: str) -> int:

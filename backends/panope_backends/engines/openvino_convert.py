@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.comparing import Array, Arrays, prove_same
+from panope_backends.engines.openvino import OpenVinoModel, port_name
 from panope_backends.engines.openvino_runtime import import_converter
+from panope_backends.engines.openvino_tables import read_tables
 from panope_backends.engines.traceable import Traceable, load_traceable
 from panope_backends.engines.transformer import OUTPUT
 from panope_backends.errors import PreconditionError
@@ -18,9 +22,12 @@ def convert(model: ModelFacts, folder: Path, file: Path) -> None:
     """Writes `file` and the weights beside it, in float32, with any batch and any length.
 
     Raises:
-        PreconditionError: the model cannot be loaded or traced, or the result computes something else.
+        PreconditionError: the model cannot be loaded or traced, or what was written computes something else.
     """
-    save(traced(model, folder), file)
+    original = load_traceable(model, folder)
+    save(_trace(original), file)
+    with kept_if_right(file):
+        _prove(original, lambda: Saved(file, original.names))
 
 
 def traced(model: ModelFacts, folder: Path) -> Any:
@@ -31,10 +38,7 @@ def traced(model: ModelFacts, folder: Path) -> Any:
     """
     original = load_traceable(model, folder)
     graph = _trace(original)
-    try:
-        prove_same(original.run, Compiled(graph).run, original.names, original.vocabulary, original.positions)
-    except RuntimeError as error:
-        raise PreconditionError("OpenVINO cannot run the converted model", reason="conversion_failed") from error
+    _prove(original, lambda: Compiled(graph))
     return graph
 
 
@@ -42,6 +46,17 @@ def save(graph: Any, file: Path) -> None:
     """Writes a graph with its weights as they are."""
     openvino, _ = import_converter()
     openvino.save_model(graph, file, compress_to_fp16=False)
+
+
+@contextlib.contextmanager
+def kept_if_right(file: Path) -> Iterator[None]:
+    """Removes what was written when its proof fails."""
+    try:
+        yield
+    except BaseException:
+        for written in (file, file.with_suffix(".bin")):
+            written.unlink(missing_ok=True)
+        raise
 
 
 class Compiled:
@@ -55,6 +70,39 @@ class Compiled:
         """The first output."""
         result: Array = self._model(arrays)[0]
         return result
+
+
+class Saved:
+    """A graph that was written, as a worker loads and calls it: what saving loses shows in a proof.
+
+    Raises:
+        PreconditionError: it does not take what it was made of.
+    """
+
+    def __init__(self, file: Path, names: Sequence[str]) -> None:
+        openvino, _ = import_converter()
+        core = openvino.Core()
+        tables = read_tables(openvino, core, core.read_model(file))
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        self._model = OpenVinoModel(lambda: core.compile_model(file, "CPU", settings), "fp32", tables)
+        taken = sorted(spec.name for spec in self._model.inputs)
+        if not {"input_ids"} <= set(taken) <= set(names):
+            raise PreconditionError(
+                f"the converted model takes {', '.join(taken)} where the original takes {', '.join(names)}",
+                reason="conversion_failed",
+            )
+
+    def run(self, arrays: Arrays) -> Array:
+        """The one output."""
+        (output,) = self._model.outputs
+        return self._model.run(arrays, (output.name,))[output.name]
+
+
+def _prove(original: Traceable, made: Callable[[], Compiled | Saved]) -> None:
+    try:
+        prove_same(original.run, made().run, original.names, original.vocabulary, original.positions)
+    except RuntimeError as error:
+        raise PreconditionError("OpenVINO cannot run the converted model", reason="conversion_failed") from error
 
 
 def _trace(original: Traceable) -> Any:
@@ -73,5 +121,7 @@ def _trace(original: Traceable) -> Any:
             )
         except (RuntimeError, TypeError, ValueError, KeyError) as error:
             raise PreconditionError("OpenVINO cannot convert this model", reason="conversion_failed") from error
+    for tensor in graph.inputs:  # tracing leaves numbers beside their names
+        tensor.get_tensor().set_names({port_name(tensor)})
     graph.outputs[0].get_tensor().set_names({OUTPUT})
     return graph

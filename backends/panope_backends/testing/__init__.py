@@ -8,13 +8,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from panope_backends.testing.doubles import CrashBackend, EchoBackend, HangBackend, SlowBackend
+from panope_backends.testing.doubles import CrashBackend, EchoBackend, FragileBackend, HangBackend, SlowBackend
 
 if TYPE_CHECKING:
     from panope_backends.testing.contract import BackendContract
     from panope_backends.testing.conversion import ConverterContract
 
-__all__ = ["BackendContract", "ConverterContract", "CrashBackend", "EchoBackend", "HangBackend", "SlowBackend"]
+__all__ = [
+    "BackendContract",
+    "ConverterContract",
+    "CrashBackend",
+    "EchoBackend",
+    "FragileBackend",
+    "HangBackend",
+    "SlowBackend",
+]
 
 
 _SUITES = {

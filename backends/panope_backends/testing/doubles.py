@@ -100,3 +100,14 @@ class HangBackend(EchoBackend):
 
     name = "hang"
     model = _HangModel
+
+
+class FragileBackend(EchoBackend):
+    """Dies while it loads, as an engine dies of a model that its native code was not made for."""
+
+    name = "fragile"
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        """Ends the process."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().load(model, folder, device, options)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from panope_backends.api import TensorSpec
+from panope_backends.text_graphs import tensor_name
 from panope_registry.documents import broken
 from panope_registry.headers.facts import BUFFERS, GraphFacts, WeightFacts
 from panope_registry.headers.opened import Header, forward, size_of
@@ -107,14 +108,16 @@ class _Reader:
         return self._layer.get("type", "")
 
     def _port_ended(self) -> None:
-        names, layer = self._port.get("names", ""), self._layer.get("id", "")
+        layer, node = self._layer.get("id", ""), self._layer.get("name", "")
+        names = self._port.get("names", "") or self._layer.get("output_names", "")
+        name = tensor_name(names.split(",") if names else (), node)
         if names:
-            self._names[layer, self._port.get("id", "")] = _first(names)
-        spec = TensorSpec(_first(names) or self._layer.get("name", ""), "", tuple(self._shape[:MAX_RANK]))
+            self._names[layer, self._port.get("id", "")] = name
+        spec = TensorSpec(name, "", tuple(self._shape[:MAX_RANK]))
         if self._kind == "Parameter":
             self._inputs.append(spec)
         elif self._kind == "Result":
-            self._results[layer] = replace(spec, name=_first(self._layer.get("output_names", "")) or spec.name)
+            self._results[layer] = spec
 
     def _edge(self, attributes: Mapping[str, str]) -> None:
         """A result has the name of what leads to it."""
@@ -152,8 +155,3 @@ class _Reader:
         self.elements[precision] += math.prod(shape)
         if len(shape) > 1:
             self._matrices[precision] += math.prod(shape)
-
-
-def _first(names: str) -> str:
-    """The name by which the engine calls a tensor of several."""
-    return min(names.split(","))

@@ -19,7 +19,7 @@ from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.busy import Others
 from panope_server.runtime.model import ModelRuntime
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.ranking import Candidate
 from panope_server.runtime.selection import device_title
@@ -73,7 +73,7 @@ class Bench:
                 yield await self._measure(entry, replace(way, precision=precision), workloads)
 
     async def _measure(self, entry: ModelEntry, way: Candidate, workloads: Sequence[EmbedWorkload]) -> Measured:
-        async def plan(_: Wish) -> LoadPlan:
+        async def plan(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
             return prepared
 
         try:

@@ -27,7 +27,7 @@ from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.model import ModelRuntime
 from panope_server.runtime.model_views import model_view, pick, with_profiles
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.registry_threads import ask
 from panope_server.runtime.targets import Target, Targets
@@ -262,8 +262,8 @@ class ModelManager:
             self._runtimes[target.key] = runtime
         return runtime
 
-    async def _plan(self, target: Target, wish: Wish) -> LoadPlan:
-        return await self._preparer.plan(target, wish)
+    async def _plan(self, target: Target, wish: Wish, failed: Sequence[FailedPlan]) -> LoadPlan:
+        return await self._preparer.plan(target, wish, failed)
 
     def _keys_of(self, model: str) -> Sequence[str]:
         """The keys under which a model has run: its own first."""

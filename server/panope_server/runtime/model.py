@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
@@ -19,7 +19,7 @@ from panope_server.runtime.callbacks import contained
 from panope_server.runtime.failure import LastFailure, copy_of
 from panope_server.runtime.instance import Instance
 from panope_server.runtime.meters import ModelMeters
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.quarantine import Quarantine
 from panope_server.runtime.queue import WorkQueue, cost_of
 from panope_server.runtime.room import Entry
@@ -31,15 +31,15 @@ from panope_server.work import Answer, EmbedWork, Place, TokenizeWork, Work
 
 _log = structlog.get_logger("panope.models")
 
-PlanMaker = Callable[[Wish], Awaitable[LoadPlan]]
-"""Chooses how to run the model, as somebody wishes, and makes it ready."""
+PlanMaker = Callable[[Wish, Sequence[FailedPlan]], Awaitable[LoadPlan]]
+"""Chooses how to run the model, as somebody wishes, and makes it ready; what failed in this load is no choice."""
 
 
 class ModelRuntime:
     """Serves one model.
 
     Args:
-        make_plan: chooses and prepares; called for each load.
+        make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
         on_state: told after every change of `state`.
     """
 
@@ -181,8 +181,9 @@ class ModelRuntime:
         """No further instance will be started in one place."""
         if self._instances or self.state is ModelState.UNLOADING:
             return
-        self._fail(error)
-        if self._first_ready is not None and not self._first_ready.done():
+        if self._first_ready is None:
+            self._fail(error)
+        elif not self._first_ready.done():  # whoever loads may know another way
             self._first_ready.set_exception(error)
 
     @contained
@@ -263,14 +264,7 @@ class ModelRuntime:
     async def _load(self, wish: Wish) -> None:
         started = time.monotonic()
         try:
-            plan = await self._make_plan(wish)
-            await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
-            self._first_ready = asyncio.get_running_loop().create_future()
-            self._supervisors = [
-                Supervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
-                for _ in range(self._settings.workers.instances)
-            ]
-            await self._first_ready
+            await self._start(wish)
         except PanopeError as error:
             self._fail(error)
             raise
@@ -279,6 +273,29 @@ class ModelRuntime:
             self._fail(InternalError(f"model `{self.name}` could not be loaded"))
             raise
         self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
+
+    async def _start(self, wish: Wish) -> None:
+        """Starts the best way that works: one whose worker cannot load the model gives place to the next."""
+        failed: list[FailedPlan] = []
+        while True:
+            plan = await self._make_plan(wish, failed)
+            if plan.way in [each.plan.way for each in failed]:
+                raise failed[-1].error
+            await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
+            self._first_ready = asyncio.get_running_loop().create_future()
+            self._supervisors = [
+                Supervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
+                for _ in range(self._settings.workers.instances)
+            ]
+            try:
+                await self._first_ready
+            except (PreconditionError, InternalError) as error:
+                _log.warning("way_failed", model=self.name, backend=plan.backend, error=error.message)
+                failed.append(FailedPlan(plan, error))
+            else:
+                return
+            finally:
+                self._first_ready = None
 
     def _fail(self, error: PanopeError) -> None:
         if self.state is ModelState.FAILED:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from panope_backends.errors import PanopeError
+
 
 @dataclass(frozen=True)
 class LoadPlan:
@@ -31,3 +33,16 @@ class LoadPlan:
     cache_folder: Path
     reason: str
     grants: tuple[str, ...] = ()
+
+    @property
+    def way(self) -> tuple[str, str, str, str]:
+        """What tells it from other plans of the same model."""
+        return self.backend, self.device, self.variant_digest, self.precision
+
+
+@dataclass(frozen=True)
+class FailedPlan:
+    """A way that a worker could not load, and why."""
+
+    plan: LoadPlan
+    error: PanopeError

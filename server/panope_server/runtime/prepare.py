@@ -21,7 +21,7 @@ from panope_server.grants import grants_for
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.memory import DeviceMemory
-from panope_server.runtime.plan import LoadPlan
+from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.programs import run_program
 from panope_server.runtime.ranking import Candidate
 from panope_server.runtime.registry_threads import ask, ask_for_files
@@ -68,31 +68,35 @@ class Preparer:
         # One conversion at a time: each takes the memory of a whole model, and two of the same would waste one.
         self._converting = asyncio.Lock()
 
-    async def plan(self, target: Target, wish: Wish = ANYTHING) -> LoadPlan:
-        """Chooses the best way that works; a way whose conversion fails gives place to the next.
+    async def plan(self, target: Target, wish: Wish = ANYTHING, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
+        """Chooses the best way that works; a way whose conversion or load fails gives place to the next.
 
         Args:
             target: what is to run.
             wish: of the one who loads it; the target's variant comes before the wish's.
+            failed: what was planned for this load, and could not be loaded.
 
         Raises:
-            PanopeError: there is none.
+            PanopeError: there is none; where several were tried, it tells why each is none.
         """
         entry = await ask(self._registry.model, target.model)
         choice = await self.choose(entry, replace(wish, variant=target.variant or wish.variant))
-        failures: list[str] = []
+        tried = {each.plan.way for each in failed}
+        errors = [(each.plan.backend, each.error) for each in failed]
         for way, reason in zip(choice.ways, choice.reasons, strict=True):
             self._memory.take(target.key, way.device, way.need_bytes)
+            told = "; ".join([reason, *(f"{backend} failed: {error.message}" for backend, error in errors)])
             try:
-                return await self.prepare(entry, way, target.key, "; ".join([reason, *failures]))
+                plan = await self.prepare(entry, way, target.key, told)
             except DataLossError:
                 raise
             except PanopeError as error:
                 _log.warning("way_failed", model=target.key, backend=way.device.backend, error=error.message)
-                failures.append(f"{way.device.backend} failed: {error.message}")
-                if way is choice.ways[-1]:
-                    raise
-        raise AssertionError("candidates are never empty")
+                errors.append((way.device.backend, error))
+            else:
+                if plan.way not in tried:
+                    return plan
+        raise _none_works(errors)
 
     async def choose(self, entry: ModelEntry, wish: Wish = ANYTHING) -> Choice:
         """Every way to run a model, best first; `selection.choose` tells of the errors."""
@@ -227,6 +231,16 @@ class Preparer:
             )
         _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
         return variant
+
+
+def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:
+    """The error of ways that all failed: the one that they failed with, or the best way's with those of the others."""
+    _, first = errors[0]
+    messages = dict.fromkeys(error.message for _, error in errors)
+    if len(messages) == 1:
+        return first
+    message = "; ".join(f"{backend}: {error.message}" for backend, error in errors)
+    return type(first)(f"no way to run the model works: {message}", reason=first.reason, field=first.field)
 
 
 def _document(facts: ModelFacts) -> dict[str, object]:

@@ -1,17 +1,19 @@
 """Conversion to OpenVINO's format: any architecture with a base model computes the same as in torch."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from panope_backends.api import LoadOptions
-from panope_backends.engines import comparing
+from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.engines import comparing, openvino_convert
 from panope_backends.engines.cpu import CpuBackend
 from panope_backends.engines.openvino import OpenVinoBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
+from panope_backends.text_graphs import tensor_name
 
 TO_FP32 = OpenVinoBackend().conversions()[0]
 
@@ -28,6 +30,9 @@ ARCHITECTURES: list[tuple[str, dict[str, Any], bool]] = [
     ("qwen2", {"num_key_value_heads": 2}, False),
     ("qwen3", GROUPED, False),
     ("gemma3_text", GROUPED | {"sliding_window": 12}, False),
+    # Tracing gives inputs of these numbers for names, beside their own.
+    ("bloom", {}, False),
+    ("lfm2", {"num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]}, False),
 ]
 
 
@@ -74,13 +79,47 @@ def test_the_converted_model_computes_what_torch_computes(
 def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) -> None:
     """Longformer pads to its window, which tracing freezes; only lengths past the window show it."""
     facts = tiny_transformer(tmp_path, "longformer", attention_window=32)
+    out = tmp_path / "out"
+    out.mkdir()
     with pytest.raises(PreconditionError, match=r"differ|cannot run|cannot convert") as refusal:
-        OpenVinoBackend().convert(facts, TO_FP32, tmp_path, tmp_path / "out")
+        OpenVinoBackend().convert(facts, TO_FP32, tmp_path, out)
     assert refusal.value.reason == "conversion_failed"
-    assert not (tmp_path / "out").exists()
+    assert list(out.iterdir()) == []
 
 
 def test_a_result_that_is_not_a_number_is_refused(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "_difference", lambda *_: float("nan"))
     with pytest.raises(PreconditionError, match="differ by nan"):
         OpenVinoBackend().convert(tiny_transformer(tmp_path), TO_FP32, tmp_path, tmp_path)
+
+
+def test_the_proof_is_of_what_was_written(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that saving loses is noticed, though the graph in memory still has it."""
+
+    def forgetful(graph: Any, file: Path) -> None:
+        for tensor in graph.inputs:
+            tensor.get_tensor().set_names(set())
+            tensor.get_node().set_friendly_name(f"Parameter_{tensor.index}")
+        save(graph, file)
+
+    save = openvino_convert.save
+    monkeypatch.setattr(openvino_convert, "save", forgetful)
+    facts = ModelFacts("a/b", "safetensors", "embed", "BertModel", json.loads((bert / "config.json").read_text()))
+    with pytest.raises(PreconditionError, match="the converted model takes Parameter_0") as caught:
+        OpenVinoBackend().convert(facts, TO_FP32, bert, tmp_path)
+    assert caught.value.reason == "conversion_failed"
+
+
+@pytest.mark.parametrize(
+    ("names", "node", "found"),
+    [
+        ({"44", "attention_mask", "attention_mask.3"}, "attention_mask", "attention_mask"),
+        ({"44", "attention_mask"}, "Parameter_7", "attention_mask"),
+        ({"80", "a"}, "a", "a"),
+        ({"80", "x"}, "Result_7", "x"),
+        ({"8", "7"}, "Result_7", "7"),
+        (set(), "Parameter_7", "Parameter_7"),
+    ],
+)
+def test_of_several_names_the_one_that_was_meant_is_taken(names: set[str], node: str, found: str) -> None:
+    assert tensor_name(names, node) == found
