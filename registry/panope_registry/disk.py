@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,20 @@ _FICLONE = 0x40049409
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes that were just done."""
+
+
+def make_private(folder: Path) -> None:
+    """Makes a folder that only this user can read; one that is there, and ours, is made so again.
+
+    One with the sticky bit is shared on purpose, such as /tmp.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid == os.getuid() and found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX:
+        folder.chmod(stat.S_IMODE(found.st_mode) & 0o700)
 
 
 def copy_hashed(source: Path, target: Path, on_bytes: OnBytes) -> str:

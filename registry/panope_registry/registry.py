@@ -14,6 +14,7 @@ from panope_registry.care.room import StoreRoom
 from panope_registry.catalogue import Stores
 from panope_registry.conversions import ConversionKey, Conversions
 from panope_registry.database import Database, open_engine, sqlite_file
+from panope_registry.disk import make_private
 from panope_registry.entries import (
     EVERY_MODEL,
     FileEntry,
@@ -108,10 +109,13 @@ class Registry:
         engine = open_engine(database)
         file = sqlite_file(engine)
         try:
-            for folder in (home, *([file.parent] if file else [])):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(home)
+            if file:
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             store = Store(home / "store")
             migrate(engine)
+            if file and file.is_relative_to(home):
+                file.chmod(0o600)
         except OSError as error:  # whatever it is, the folders cannot be used
             engine.dispose()
             raise PreconditionError("the home folder cannot be written", reason="home_not_writable") from error

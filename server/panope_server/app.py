@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import structlog
 
@@ -44,6 +42,7 @@ from panope_server.runtime.aliases import AliasBoard
 from panope_server.runtime.call_log import CallLog, sample_of
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.home import StartError, locked_home, run_folder_for
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.jobs_process import JobsProcess
 from panope_server.runtime.keeping import ModelKeeper
@@ -62,10 +61,6 @@ _log = structlog.get_logger("panope.server")
 
 #: The time between saying NOT_SERVING and taking no more calls, in which balancers look elsewhere.
 NOT_SERVING_SECONDS = 0.5
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why, for a person."""
 
 
 class App:
@@ -115,8 +110,8 @@ class App:
         settings = self._settings
         if place := remote_place(settings):
             place.check()  # the job worker, which opens it, could only fail again and again
-        stack.enter_context(await asyncio.to_thread(_locked_home, settings.home_path))
-        run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-")))
+        lock = stack.enter_context(await asyncio.to_thread(locked_home, settings.home_path))
+        run_folder = stack.enter_context(run_folder_for(lock))
         registry = await asyncio.to_thread(open_registry, settings)
         stack.callback(registry.close)
         database = Database(open_engine(settings.database))
@@ -264,19 +259,3 @@ def _refuse_open_bind(settings: Settings) -> None:
             f"{settings.host} can be reached from other machines and this server asks for no key; "
             "--allow-unauthenticated says that this is meant"
         )
-
-
-def _locked_home(home: Path) -> IO[str]:
-    """The home folder, made private, and locked so that no second server uses it; the lock ends with the file."""
-    try:
-        for folder in (home, home / "logs"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (home / "server.lock").open("w")
-    except OSError as error:
-        raise StartError(f"the home folder {home} cannot be used: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StartError(f"another server uses the home folder {home}; give this one its own with --home") from None
-    return lock

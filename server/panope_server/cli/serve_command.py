@@ -67,9 +67,10 @@ def _pairs(assignments: list[str]) -> dict[str, str]:
 
 
 def _run(settings: Settings, *, greet: bool) -> None:
-    from panope_server.app import App, StartError
+    from panope_server.app import App
     from panope_server.observability.log_file import log_file
     from panope_server.observability.logging import configure_logging
+    from panope_server.runtime.home import StartError
 
     file = log_file(settings.home_path / "logs/server.log", max_bytes=settings.log_file_bytes, kept=settings.log_files)
     configure_logging(settings.log_level, settings.log_format, file=file)
