@@ -50,17 +50,16 @@ from panope_server.runtime.leases import ModelLeases
 from panope_server.runtime.manager import ModelManager
 from panope_server.runtime.presence import Presence
 from panope_server.runtime.views import ModelState
+from panope_server.shutdown import DRAIN_SECONDS, drain, end_in_time
 from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.errors import code_name
 from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
 from panope_server.transport.hub.app import hub_routes
+from panope_server.transport.running import RunningCalls
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 
 _log = structlog.get_logger("panope.server")
-
-#: The time between saying NOT_SERVING and taking no more calls, in which balancers look elsewhere.
-NOT_SERVING_SECONDS = 0.5
 
 
 class App:
@@ -100,6 +99,7 @@ class App:
             await self._stop.wait()
             self._phase = "the server is stopping"
             _log.info("server_stopping")
+            end_in_time()
 
     def stop(self) -> None:
         """Asks `run` to end."""
@@ -118,7 +118,8 @@ class App:
         stack.callback(database.close)
 
         metrics = self._metrics
-        health = Health(PUBLIC_SERVICES)
+        calls = RunningCalls()
+        health = Health(PUBLIC_SERVICES, calls)
         jobs = Jobs(database)
         board = JobBoard(jobs)
         hardware = Hardware.for_settings(settings)
@@ -161,20 +162,23 @@ class App:
             call_log.start()
             stack.push_async_callback(call_log.stop)
         pipeline = self._pipeline(manager, metrics, call_log)
-        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), keeper, health)
+        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), keeper, health, calls)
         await server.start(run_folder / "grpc.sock")
-        stack.push_async_callback(server.stop, settings.workers.drain_timeout_seconds)
+        stack.push_async_callback(server.stop)
         admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)
         await admin.start()
         stack.push_async_callback(admin.stop)
         if settings.envoy:
             self._envoy = EnvoyProcess(_edge(settings, run_folder), run_folder, settings.home_path / "logs/envoy.log")
             await self._envoy.start()
-            stack.push_async_callback(self._envoy.stop, settings.workers.drain_timeout_seconds)
+            stack.push_async_callback(self._envoy.stop)
         await self._job_worker.start()
         stack.push_async_callback(self._job_worker.stop)
+        seconds = min(settings.workers.drain_timeout_seconds, DRAIN_SECONDS)
+        stack.push_async_callback(
+            drain, health, calls, server, self._envoy, lambda: admin.is_answering, self._job_worker, seconds
+        )
         stack.callback(board.close)
-        stack.push_async_callback(_say_not_serving, health)
         watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
         stack.callback(watcher.cancel)
 
@@ -233,11 +237,6 @@ class App:
             "not_ready": manager.not_ready(),
             "models": [asdict(view) for view in manager.known()],
         }
-
-
-async def _say_not_serving(health: Health) -> None:
-    await health.stop()
-    await asyncio.sleep(NOT_SERVING_SECONDS)
 
 
 def _edge(settings: Settings, run_folder: Path) -> EdgeOptions:

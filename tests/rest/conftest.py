@@ -24,6 +24,7 @@ from panope_server.transport.admin import AdminServer, admin_app
 from panope_server.transport.files import file_routes
 from panope_server.transport.health import Health
 from panope_server.transport.hub.app import hub_routes
+from panope_server.transport.running import RunningCalls
 from panope_server.transport.server import PUBLIC_SERVICES, GrpcServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
@@ -69,7 +70,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
         pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
         grpc_server = GrpcServer(
-            settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES)
+            settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES), RunningCalls()
         )
         await grpc_server.start(folder / "grpc.sock")
 
@@ -121,7 +122,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     async def stop() -> None:
         await envoy.stop(grace_seconds=1)
         await admin.stop()
-        await grpc_server.stop(0)
+        await grpc_server.stop()
 
     scripts = edge.stats("lua.errors")
     edge.run(stop())

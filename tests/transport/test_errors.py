@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 from panope_backends import errors as tree
 from panope_server.transport.errors import TABLE, code_of, status_of, trailers_of
 from panope_server.transport.interceptor import ErrorInterceptor
+from panope_server.transport.running import RunningCalls
 
 
 def kinds(root: type[tree.PanopeError] = tree.PanopeError) -> Iterator[type[tree.PanopeError]]:
@@ -92,7 +93,7 @@ class Faulty(grpc.GenericRpcHandler):
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=[ErrorInterceptor()])
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(RunningCalls())])
     server.add_generic_rpc_handlers([Faulty()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

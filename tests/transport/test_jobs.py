@@ -20,6 +20,7 @@ from panope_registry.registry import Registry
 from panope_server.runtime.jobs import JobBoard
 from panope_server.transport.interceptor import ErrorInterceptor
 from panope_server.transport.job_servicer import JobServicer
+from panope_server.transport.running import RunningCalls
 
 
 @dataclass
@@ -38,7 +39,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     database = Database(open_engine(url))
     jobs = Jobs(database)
     board = JobBoard(jobs, watch_seconds=0.01)
-    server = grpc.aio.server(interceptors=[ErrorInterceptor()])
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(RunningCalls())])
     pb_grpc.add_JobServiceServicer_to_server(JobServicer(board), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

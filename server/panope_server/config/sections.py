@@ -66,7 +66,11 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 30.0
     drain_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="The time for running work to end when a model is unloaded or the server stops.")
+        float,
+        Meta(
+            gt=0,
+            description="The time for running work to end when a model is unloaded; at most 20 when the server stops.",
+        ),
     ] = 30.0
     python: Annotated[str, Meta(description="The Python interpreter of workers; empty for the server's own.")] = ""
 

@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +36,8 @@ SILENT_CHECKS = 5
 #: The time from SIGTERM to SIGKILL.
 TERMINATE_SECONDS = 2.0
 POLL_SECONDS = 0.02
+#: Requests that are left when nobody works on them and no byte was sent for so long are half-sent.
+QUIET_SECONDS = 1.0
 #: What the kernel takes as the path of a Unix socket, its final zero included.
 MAX_SOCKET_PATH = 108
 
@@ -66,6 +70,7 @@ class EnvoyProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._serving = False
+        self._drained = False
         self.restart_count = 0
 
     @property
@@ -97,16 +102,53 @@ class EnvoyProcess:
         _log.info("envoy_ready", pid=self._process.pid, host=self._options.http_host, port=self._options.http_port)
         self._keeper = asyncio.create_task(self._keep(binary))
 
-    async def stop(self, grace_seconds: float = 10.0) -> None:
-        """Takes no new connections, lets requests end for at most `grace_seconds`, and ends the process."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+    async def end_connections(self) -> None:
+        """Tells each connection to end by its next answer; requests are still taken."""
         if self.alive:
-            await self._drain(grace_seconds)
+            with _told():
+                await self._admin.end_connections()
+
+    async def drain(self, grace_seconds: float, is_answering: Callable[[], bool] = lambda: True) -> None:
+        """Takes no new connections and lets requests end.
+
+        Args:
+            grace_seconds: the longest time.
+            is_answering: whether what is behind Envoy still works on requests. When it does not, requests that are
+                left are half-sent, or their answers are on their way: those are waited for as long as bytes go out.
+        """
+        await self._end_keeper()
+        if self.alive and not self._drained:
+            self._drained = True
+            with _told():
+                async with asyncio.timeout(grace_seconds):
+                    await self._admin.end_connections()
+                    await self._admin.close_listeners()
+                    await self._until_quiet(is_answering)
+
+    async def stop(self, grace_seconds: float = 10.0) -> None:
+        """Drains, for at most `grace_seconds`, unless that was done, and ends the process."""
+        await self.drain(grace_seconds)
         self._serving = False
         await self._end()
         self._config.unlink(missing_ok=True)
+
+    async def _until_quiet(self, is_answering: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        sent, quiet_since = -1, loop.time()
+        while True:
+            active, sent_now = await self._admin.traffic()
+            if not active:
+                return
+            if is_answering() or sent_now != sent:
+                sent, quiet_since = sent_now, loop.time()
+            elif loop.time() - quiet_since > QUIET_SECONDS:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _end_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
 
     async def _keep(self, binary: Path) -> None:
         """Starts Envoy again whenever it ends, and ends one that is silent."""
@@ -148,6 +190,9 @@ class EnvoyProcess:
             # After a request to drain, all connections close at their next answer.
             "--drain-strategy",
             "immediate",
+            # Listeners are closed by a request of their own; this is only the time after which they would be anyway.
+            "--drain-time-s",
+            "5",
         )
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -175,15 +220,6 @@ class EnvoyProcess:
             pass
         return False
 
-    async def _drain(self, grace_seconds: float) -> None:
-        try:
-            async with asyncio.timeout(grace_seconds):
-                await self._admin.drain()
-                while await self._admin.active_requests():  # noqa: ASYNC110 - Envoy tells when asked alone
-                    await asyncio.sleep(POLL_SECONDS)
-        except (OSError, TimeoutError) as error:
-            _log.warning("envoy_not_drained", cause=type(error).__name__)
-
     async def _end(self) -> None:
         process = self._process
         if process is None or process.returncode is not None:
@@ -200,6 +236,15 @@ class EnvoyProcess:
         with self._log_path.open("rb") as log:
             log.seek(max(0, self._log_path.stat().st_size - 4096))
             return log.read().decode(errors="replace").splitlines()[-5:]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An Envoy that cannot be asked, or requests that take too long, must not stop the end of the server."""
+    try:
+        yield
+    except (OSError, TimeoutError) as error:
+        _log.warning("envoy_not_drained", cause=type(error).__name__)
 
 
 def _check(options: EdgeOptions) -> None:

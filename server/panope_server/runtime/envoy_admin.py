@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 
-_ACTIVE = re.compile(rb"^http\.edge\.downstream_rq_active: (\d+)", re.MULTILINE)
+_STATS = "/stats?filter=^http.edge.downstream_(rq_active|cx_tx_bytes_total)$"
+_STAT = re.compile(rb"^http\.edge\.downstream_(rq_active|cx_tx_bytes_total): (\d+)", re.MULTILINE)
 _TIMEOUT_SECONDS = 2.0
 
 
@@ -31,14 +32,18 @@ class EnvoyAdmin:
         except OSError:
             return True
 
-    async def active_requests(self) -> int:
-        """The number of requests under way."""
-        found = _ACTIVE.search(await self._request("GET", "/stats?filter=downstream_rq_active"))
-        return int(found[1]) if found else 0
+    async def traffic(self) -> tuple[int, int]:
+        """The number of requests under way, half-sent ones included, and the bytes that were ever sent to callers."""
+        found = {name: int(value) for name, value in _STAT.findall(await self._request("GET", _STATS))}
+        return found.get(b"rq_active", 0), found.get(b"cx_tx_bytes_total", 0)
 
-    async def drain(self) -> None:
-        """Closes the listening sockets; requests under way go on and their connections close after them."""
+    async def end_connections(self) -> None:
+        """From now on each connection is told to end by its next answer: GOAWAY, or `connection: close`."""
         await self._request("POST", "/drain_listeners?graceful")
+
+    async def close_listeners(self) -> None:
+        """Takes no new connection; requests under way go on."""
+        await self._request("POST", "/drain_listeners")
 
     async def _request(self, verb: str, path: str) -> bytes:
         """The whole answer, headers and chunk sizes included.

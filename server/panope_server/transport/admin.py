@@ -150,6 +150,11 @@ class AdminServer:
         self.port = listener.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve([listener]))
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is under way."""
+        return bool(self._server.server_state.tasks)
+
     async def stop(self) -> None:
         """Lets answers under way end, for at most a second."""
         if self._task is not None:

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any
 
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from panope_backends.errors import NotFoundError, ShuttingDownError
 from panope_server.runtime.views import ModelState
+from panope_server.transport.context import Context
+from panope_server.transport.running import RunningCalls
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-class Health:
-    """Keeps the health service in step with the models; `servicer` is what gRPC serves.
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the library's class has no types
+    """Serves the health service and keeps it in step with the models.
 
     The server itself serves as long as it takes calls. A model serves while one of its instances does; a model that was
     never loaded is unknown to the health service until it is. An alias is as well as what it points to.
+
+    The library's own servicer knows no List, and its Watch never ends.
+
+    Args:
+        services: the names of the gRPC services.
+        calls: tells when watching ends.
     """
 
-    def __init__(self, services: list[str]) -> None:
-        self.servicer = aio.HealthServicer()
+    def __init__(self, services: list[str], calls: RunningCalls | None = None) -> None:
         self._services = services
-        self._updates: set[asyncio.Task[None]] = set()
-        self._states: dict[str, health_pb2.HealthCheckResponse.ServingStatus] = {}
+        self._calls = calls or RunningCalls()
+        self._statuses: dict[str, health_pb2.HealthCheckResponse.ServingStatus.ValueType] = {}
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._states: dict[str, health_pb2.HealthCheckResponse.ServingStatus.ValueType] = {}
         self._aliases: Mapping[str, str] = {}
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Says that the server and its services serve."""
         for service in ("", *self._services):
-            await self.servicer.set(service, _SERVING)
+            self._set(service, _SERVING)
 
     def model_changed(self, model: str, state: ModelState) -> None:
         """Takes over a model's state."""
@@ -49,11 +60,54 @@ class Health:
             if before.get(alias) != aliases.get(alias) and alias not in self._states:
                 self._set(alias, self._states.get(aliases.get(alias, ""), _UNKNOWN))
 
-    def _set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        update = asyncio.ensure_future(self.servicer.set(service, status))
-        self._updates.add(update)
-        update.add_done_callback(self._updates.discard)
-
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Says NOT_SERVING everywhere, for good, so that balancers send nothing new."""
-        await self.servicer.enter_graceful_shutdown()
+        for service in [*self._statuses]:
+            self._set(service, _NOT_SERVING)
+        self._stopping = True
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+        """Tells the status of one name; NOT_FOUND for one that is not known."""
+        status = self._statuses.get(request.service)
+        if status is None:
+            raise NotFoundError("the health service knows no such name", field="service")
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def List(self, request: health_pb2.HealthListRequest, context: Context) -> health_pb2.HealthListResponse:
+        """Tells the status of every name."""
+        statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._statuses.items()}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Tells the status of one name now and whenever it changes; UNAVAILABLE when the server stops."""
+        told: object = None
+        while not self._calls.streams_end:
+            changed = self._changed
+            status = self._statuses.get(request.service, _UNKNOWN)
+            if status != told:
+                told = status
+                yield health_pb2.HealthCheckResponse(status=status)
+            await _first_of(changed.wait(), self._calls.until_streams_end())
+        raise ShuttingDownError("the server is stopping")
+
+    def _set(self, name: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        if self._stopping:
+            return
+        if status == _UNKNOWN:
+            self._statuses.pop(name, None)
+        else:
+            self._statuses[name] = status
+        # Who waits has the old event; who comes now gets the new one.
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -7,7 +7,6 @@ here the caller gets INTERNAL with the request id alone and INVALID_ARGUMENT, an
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,12 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from panope_backends.errors import InternalError, InvalidInputError, PanopeError
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError, ShuttingDownError
 from panope_server.observability.request_id import request_id_from
 from panope_server.transport.context import Context, metadata_of
 from panope_server.transport.errors import code_of, message_of, trailers_of
 from panope_server.transport.lengths import check_lengths
+from panope_server.transport.running import RunningCalls
 
 _log = structlog.get_logger("panope.transport")
 
@@ -42,7 +42,8 @@ _MALFORMED = _Malformed()
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: RunningCalls) -> None:
+        self._calls = calls
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -57,11 +58,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = _wrap(handler)
+            wrapped = self._wrapped[method] = _wrap(handler, self._calls)
         return wrapped
 
 
-def _wrap(handler: Handler) -> Handler:
+def _wrap(handler: Handler, calls: RunningCalls) -> Handler:
     deserialize = _forgiving(handler.request_deserializer)
     serialize = handler.response_serializer
     streams = (bool(handler.request_streaming), bool(handler.response_streaming))
@@ -72,7 +73,7 @@ def _wrap(handler: Handler) -> Handler:
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[streams]
     behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    guarded = _streaming(behaviour) if handler.response_streaming else _unary(behaviour)
+    guarded = _streaming(behaviour, calls) if handler.response_streaming else _unary(behaviour, calls)
     wrapped: Handler = make(guarded, deserialize, serialize)
     return wrapped
 
@@ -90,39 +91,39 @@ def _forgiving(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], 
     return parse
 
 
-def _unary(behaviour: Behaviour) -> Behaviour:
+def _unary(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
     async def handle(request: Any, context: Context) -> Any:
-        try:
-            return await behaviour(_checked(request), context)
-        except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
-            await _refuse(context, error)
+        with calls:
+            try:
+                return await behaviour(_checked(request, calls), context)
+            except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
+                await _refuse(context, error)
 
     return handle
 
 
-def _streaming(behaviour: Behaviour) -> Behaviour:
+def _streaming(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-        try:
-            answers = behaviour(_checked(request), context)
-            if inspect.isawaitable(answers):  # a handler that writes to the context itself, as gRPC's health Watch
-                await answers
-                return
-            only_first = EDGE_HEAD in metadata_of(context)
-            async for answer in answers:
-                yield answer
-                if only_first:
-                    return
-        except Exception as error:  # the boundary, as above
-            await _refuse(context, error)
+        with calls:
+            try:
+                only_first = EDGE_HEAD in metadata_of(context)
+                async for answer in behaviour(_checked(request, calls), context):
+                    yield answer
+                    if only_first:
+                        return
+                if hasattr(request, "__aiter__") and calls.streams_end:
+                    raise ShuttingDownError("the server is stopping; send what was not answered elsewhere")
+            except Exception as error:  # the boundary, as above
+                await _refuse(context, error)
 
     return handle
 
 
-def _checked(request: Any) -> Any:
+def _checked(request: Any, calls: RunningCalls) -> Any:
     if request is _MALFORMED:
         raise _malformed()
     if hasattr(request, "__aiter__"):
-        return _checked_stream(request)
+        return _checked_stream(calls.requests_of(request))
     check_lengths(request)
     return request
 

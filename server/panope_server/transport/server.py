@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import grpc
@@ -44,6 +45,7 @@ from panope_server.transport.rest.jobs import JobRestServicer
 from panope_server.transport.rest.openai import OpenAiServicer
 from panope_server.transport.rest.panope import PanopeServicer
 from panope_server.transport.rest.registry import RegistryRestServicer
+from panope_server.transport.running import RunningCalls
 
 PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
@@ -57,6 +59,9 @@ HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 #: 2,048 vectors of 4,096 dimensions are 92 MB of JSON.
 MAX_SEND_BYTES = 256 << 20
 MAX_METADATA_BYTES = 16 << 10
+
+#: When no call has run for so long, what is left on the connections is half-sent.
+QUIET_SECONDS = 1.0
 
 #: The edge refuses bodies past the limit itself; ours is a little higher so that its clearer answer comes first.
 RECEIVE_HEADROOM_BYTES = 1 << 16
@@ -75,36 +80,40 @@ class GrpcServer:
         aliases: Aliases,
         keeper: Keeper,
         health: Health,
+        calls: RunningCalls,
     ) -> None:
         self._settings = settings
         self._health = health
         report = settings.unknown_fields == "report"
-        self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()], options=_options(settings.limits.max_message_bytes)
-        )
-        embed_service_pb2_grpc.add_EmbedServiceServicer_to_server(EmbedServicer(pipeline), self._server)
-        infer_service_pb2_grpc.add_InferServiceServicer_to_server(InferServicer(pipeline), self._server)
-        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
-            RegistryServicer(models, acquisition, keeper), self._server
-        )
-        alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasServicer(aliases), self._server)
-        rest_alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasRestServicer(aliases), self._server)
-        job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(jobs), self._server)
-        rest_job_service_pb2_grpc.add_JobServiceServicer_to_server(JobRestServicer(jobs), self._server)
-        rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
-            RegistryRestServicer(acquisition, keeper), self._server
-        )
-        openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(
-            OpenAiServicer(pipeline, models, report_unknown=report), self._server
-        )
-        hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
-            HuggingFaceServicer(pipeline, models, report_unknown=report), self._server
-        )
-        panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(
-            PanopeServicer(pipeline, models, report_unknown=report), self._server
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, self._server)
-        add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], self._server)
+        self._calls = calls
+        interceptors, limits = [ErrorInterceptor(calls)], _options(settings.limits.max_message_bytes)
+        # Two servers, for they end at different times: Envoy's when Envoy has nothing more to pass on.
+        self._public = grpc.aio.server(interceptors=interceptors, options=limits)
+        self._edge = grpc.aio.server(interceptors=interceptors, options=limits)
+        for server in (self._public, self._edge):
+            embed_service_pb2_grpc.add_EmbedServiceServicer_to_server(EmbedServicer(pipeline), server)
+            infer_service_pb2_grpc.add_InferServiceServicer_to_server(InferServicer(pipeline), server)
+            registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
+                RegistryServicer(models, acquisition, keeper), server
+            )
+            alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasServicer(aliases), server)
+            rest_alias_service_pb2_grpc.add_AliasServiceServicer_to_server(AliasRestServicer(aliases), server)
+            job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(jobs), server)
+            rest_job_service_pb2_grpc.add_JobServiceServicer_to_server(JobRestServicer(jobs), server)
+            rest_registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(
+                RegistryRestServicer(acquisition, keeper), server
+            )
+            openai_service_pb2_grpc.add_OpenAiServiceServicer_to_server(
+                OpenAiServicer(pipeline, models, report_unknown=report), server
+            )
+            hugging_face_service_pb2_grpc.add_HuggingFaceServiceServicer_to_server(
+                HuggingFaceServicer(pipeline, models, report_unknown=report), server
+            )
+            panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(
+                PanopeServicer(pipeline, models, report_unknown=report), server
+            )
+            health_pb2_grpc.add_HealthServicer_to_server(health, server)
+            add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], server)
 
     async def start(self, socket_path: Path) -> None:
         """Begins to serve.
@@ -114,7 +123,7 @@ class GrpcServer:
         """
         address = f"{self._settings.host}:{self._settings.grpc_port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            bound = self._public.add_insecure_port(address)
         except RuntimeError:
             bound = 0
         if bound == 0:
@@ -122,13 +131,29 @@ class GrpcServer:
                 f"cannot listen for gRPC on {address}: the port is taken or the address is not ours",
                 reason="port_taken",
             )
-        self._server.add_insecure_port(f"unix:{socket_path}")
-        await self._server.start()
-        await self._health.start()
+        self._edge.add_insecure_port(f"unix:{socket_path}")
+        await self._public.start()
+        await self._edge.start()
+        self._health.start()
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Takes no new calls, lets running ones end, and cancels those that take longer."""
-        await self._server.stop(grace_seconds)
+    async def drain(self, grace_seconds: float) -> None:
+        """Closes the TCP port, tells its connections to end (GOAWAY) and returns when the last call has ended.
+
+        Args:
+            grace_seconds: the longest time; calls that take longer are cancelled.
+        """
+        ending = asyncio.ensure_future(self._public.stop(grace_seconds))
+        quiet = asyncio.ensure_future(self._calls.quiet(QUIET_SECONDS))
+        await asyncio.wait((ending, quiet), return_when=asyncio.FIRST_COMPLETED)
+        quiet.cancel()
+        # What is left then are half-sent requests.
+        await self._public.stop(None)
+        await ending
+
+    async def stop(self) -> None:
+        """Ends at once what is left."""
+        await self._public.stop(None)
+        await self._edge.stop(None)
 
 
 def _options(max_message_bytes: int) -> list[tuple[str, int]]:
@@ -145,6 +170,7 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         # Long calls of clients with keepalive of their own must not end with "too many pings".
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # Clients ping every 10 s at the soonest; half of it, for clocks and networks jitter.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.server_handshake_timeout_ms", 10_000),
     ]
