@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, exists, select
 
 from panope_registry.listing import BATCH
-from panope_registry.records import model, model_variant, repo, revision, variant
+from panope_registry.records import model, model_variant, repo, repo_file, revision, variant
 from panope_registry.tasks.words import PIPELINE_TAGS
 
 COMMIT_LENGTH = 40
@@ -44,6 +44,7 @@ class ServedRevision:
         name: `vendor/name`.
         commit: 40 hexadecimal digits.
         task: in the hub's words; empty when it is unknown.
+        library_name: as the source says, or as its files are laid out; empty when they are not.
         files: by path; empty in a list of models.
         ref: the branch or tag that it was asked for by; empty when there is none.
         tags: what it can be found by, such as `safetensors`.
@@ -71,8 +72,11 @@ _HUB_WORDS = {task: word for word, task in reversed(PIPELINE_TAGS.items())}
 
 def revisions(name: str = "") -> Select[Any]:
     """The revisions of a model, or of every one, the newest first; `described` reads the rows."""
+    module_list = repo_file.alias()
+    has_modules = exists().where(module_list.c.revision_id == revision.c.id, module_list.c.path == "modules.json")
+    served_id = model.c.revision_id.label("served_id")
     question = (
-        select(revision, repo.c.name, model.c.revision_id.label("served_id"), model.c.task)
+        select(revision, repo.c.name, served_id, model.c.task, has_modules.label("has_modules"))
         .join(repo, repo.c.id == revision.c.repo_id)
         .join(model, model.c.name == repo.c.name)
         .order_by(revision.c.id.desc())
@@ -103,13 +107,14 @@ def described(row: Row[Any], formats: Iterable[str], files: tuple[ServedFile, ..
     task = row.pipeline_tag or _HUB_WORDS.get(row.task, "")
     model_type = config.get("model_type")
     kind = model_type if isinstance(model_type, str) else ""
-    words = (row.library_name, *formats, kind, task, *card.get("tags", ()))
+    library = row.library_name or ("sentence-transformers" if row.has_modules else "transformers" if kind else "")
+    words = (library, *formats, kind, task, *card.get("tags", ()))
     return ServedRevision(
         name=row.name,
         commit=row.commit[:COMMIT_LENGTH],
         created_at=row.created_at,
         task=task,
-        library_name=row.library_name or "",
+        library_name=library,
         files=files,
         ref=row.ref or "",
         tags=tuple(dict.fromkeys(word for word in words if word)),

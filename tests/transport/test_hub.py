@@ -86,7 +86,7 @@ def test_a_model_tells_what_clients_read(hub: Any, api: Any) -> None:
     info = api.model_info(NAME)
 
     assert (info.downloads, info.likes, info.private, info.gated, info.disabled) == (0, 0, False, False, False)
-    assert info.tags == ["safetensors", "bert", "feature-extraction"]
+    assert info.tags == ["transformers", "safetensors", "bert", "feature-extraction"]
     assert info.created_at == info.last_modified
     assert (info.author, info.pipeline_tag, info.config["model_type"]) == ("acme", "feature-extraction", "bert")
     assert info.used_storage == sum(file.size for file in api.model_info(NAME, files_metadata=True).siblings)
@@ -94,7 +94,11 @@ def test_a_model_tells_what_clients_read(hub: Any, api: Any) -> None:
 
 def test_only_what_is_asked_for_is_told(hub: Any, api: Any) -> None:
     info = api.model_info(NAME, expand=["tags", "sha"])
-    assert (info.tags, len(info.sha), info.siblings) == (["safetensors", "bert", "feature-extraction"], 40, None)
+    assert (info.tags, len(info.sha), info.siblings) == (
+        ["transformers", "safetensors", "bert", "feature-extraction"],
+        40,
+        None,
+    )
     with pytest.raises(HfHubHTTPError, match="`expand` has no `spaces` here"):
         api.model_info(NAME, expand=["spaces"])
 

@@ -1,0 +1,68 @@
+"""The store's files behind a real Envoy: all that clients of the hub need of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from panope_envoy.options import EdgeOptions
+from panope_registry.database import Database, open_engine
+from panope_registry.registry import Registry
+from panope_registry.serving import Serving
+from panope_registry.store import Store
+from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.transport.admin import AdminServer, admin_app
+from panope_server.transport.files import file_routes
+from panope_server.transport.hub.app import hub_routes
+
+
+@contextmanager
+def hub_edge(home: Path, models: Mapping[str, Path]) -> Iterator[str]:
+    """The address of a hub that holds copies of some folders, by the names of their models."""
+    url = f"sqlite:///{home / 'registry.sqlite3'}"
+    registry = Registry.open(url, home)
+    for name, folder in models.items():
+        registry.import_folder(folder, name)
+    registry.close()
+    database = Database(open_engine(url))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="hub")
+    thread.start()
+    start = asyncio.run_coroutine_threadsafe(_start(home, Serving(database, Store(home / "store"))), loop)
+    admin, envoy, port = start.result(60)
+    yield f"http://127.0.0.1:{port}/hub"
+    asyncio.run_coroutine_threadsafe(_stop(admin, envoy), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    database.close()
+
+
+async def _start(home: Path, serving: Serving) -> tuple[AdminServer, EnvoyProcess, int]:
+    async def status() -> object:
+        return {}
+
+    routes = [*file_routes(serving), *hub_routes(serving)]
+    admin = AdminServer(admin_app(exposition=bytes, not_ready=dict, status=status, more=routes), "127.0.0.1", 0)
+    await admin.start()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = EdgeOptions(
+        grpc_socket=str(home / "grpc.sock"),
+        envoy_admin_socket=str(home / "envoy.sock"),
+        http_port=port,
+        admin_port=admin.port,
+    )
+    envoy = EnvoyProcess(options, home, home / "envoy.log")
+    await envoy.start()
+    return admin, envoy, port
+
+
+async def _stop(admin: AdminServer, envoy: EnvoyProcess) -> None:
+    await envoy.stop(grace_seconds=1)
+    await admin.stop()
