@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
+from panope_backends.confine import confine, is_out_of_memory
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.report import claim_stdout
@@ -120,6 +121,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def main() -> int:
     """Reads the job, does it and reports; the exit code."""
+    confine()
     report = claim_stdout()
     os.environ.update(_OFFLINE)
     try:
@@ -130,9 +132,13 @@ def main() -> int:
     except PanopeError as error:
         traceback.print_exc()  # the cause, for the log
         outcome = _failed(error)
-    except Exception:  # of any library below; the trace is for the log, not for the report
+    except Exception as error:  # of any library below; the trace is for the log, not for the report
         traceback.print_exc()
-        outcome = _failed(InternalError("the conversion failed; the log has the cause"))
+        outcome = _failed(
+            PreconditionError("the conversion needs more memory than it may have here", reason="does_not_fit")
+            if is_out_of_memory(error)
+            else InternalError("the conversion failed; the log has the cause")
+        )
     report(outcome)
     return 0 if outcome.ok else 1
 

@@ -63,6 +63,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         config: dict[str, Any] | None = None,
         limits: Limits | None = None,
         tokenizer: Sequence[dict[str, Any]] = (),
+        memory_limit_bytes: int = 0,
         **workers: Any,
     ) -> Rig:
         folder = tmp_path / f"model-{len(made)}"
@@ -93,6 +94,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 folder=folder,
                 cache_folder=tmp_path,
                 reason="a test asked for it",
+                memory_limit_bytes=memory_limit_bytes,
             )
 
         metrics = Metrics()

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from panope_backends.confine import OOM_SCORE
 from panope_backends.errors import (
     AvailabilityError,
     InstanceLostError,
@@ -73,6 +75,16 @@ async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
         assert refusal.value.field == "texts[1]"
     with pytest.raises(InvalidInputError, match=r"one call tells the tokens of 1,048,576"):
         await made.runtime.run(TokenizeWork(texts=["word " * 20] * 11_000), "request")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits")
+async def test_a_worker_may_allocate_what_its_plan_says_and_goes_before_the_server(rig) -> None:
+    made = rig(memory_limit_bytes=3 << 30)
+    await made.embed("hello")
+    (pid,) = made.pids()
+    assert psutil.Process(pid).rlimit(psutil.RLIMIT_DATA) == (3 << 30, 3 << 30)
+    score = await asyncio.to_thread(Path(f"/proc/{pid}/oom_score_adj").read_text)
+    assert int(score) == OOM_SCORE
 
 
 async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(rig, tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def converts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Stands for the conversion program; what was asked of it."""
     asked: list[dict[str, Any]] = []
 
-    async def run_program(_module: str, *, document: dict[str, Any], **_: Any) -> dict[str, Any]:
+    async def run_program(_module: str, *, document: dict[str, Any], memory_bytes: int, **_: Any) -> dict[str, Any]:
+        assert memory_bytes >= 1 << 30, "enough for libraries"
         asked.append(document)
         (Path(document["out"]) / "weights.other").write_bytes(b"converted")
         return {"ok": True}
@@ -106,6 +107,7 @@ async def test_the_first_way_is_made_ready_once_and_takes_its_memory(
     assert (plan.backend, plan.format, plan.precision) == ("torch-cuda", "other", "")
     assert (plan.folder / "weights.other").read_bytes() == b"converted"
     assert "before cpu CPU with safetensors fp32" in plan.reason
+    assert plan.memory_limit_bytes >= 1 << 30
     need = CARD.memory_bytes - (memory.free_bytes(CARD) or 0)
     assert 1_000_000 <= need <= 2_000_000  # a megabyte of weights and a fifth more
     assert (await preparer.plan(MODEL)).variant_digest == plan.variant_digest

@@ -25,6 +25,7 @@ from panope_backends.api import (
     TensorModel,
     TensorSpec,
 )
+from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.host import memory_bytes, threads_to_use
 from panope_backends.engines.openvino_runtime import import_runtime
 from panope_backends.engines.openvino_tables import read_tables
@@ -197,7 +198,7 @@ class OpenVinoModel(TensorModel):
         except BaseException as error:
             self.close()
             # Shapes that specs cannot tell wrong fail in OpenVINO's shape inference, before anything is computed.
-            if isinstance(error, RuntimeError) and "shape" in str(error).lower():
+            if isinstance(error, RuntimeError) and "shape" in str(error).lower() and not is_out_of_memory(error):
                 raise InvalidInputError(
                     "the inputs' shapes do not fit each other or the model", field="inputs"
                 ) from error

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.plausible import check_layers
 from panope_backends.errors import PreconditionError
 
 OUTPUT = "last_hidden_state"
@@ -76,6 +77,7 @@ def load_transformer(
     support = transformer_support(model)
     if support.level is Level.NONE:
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
+    check_layers(model.config, folder)
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     with _quiet(transformers), _own_code(model) as code:

@@ -9,6 +9,7 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel
+from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.tasks.task import Rows, SequenceTask
 from panope_backends.worker import log
@@ -138,4 +139,8 @@ def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:
 
 
 def _for_caller(error: Exception) -> PanopeError:
-    return error if isinstance(error, PanopeError) else InternalError("the model failed to run")
+    if isinstance(error, PanopeError):
+        return error
+    if is_out_of_memory(error):
+        return InternalError("the model needs more memory to run this than `workers.max_memory_bytes` leaves it")
+    return InternalError("the model failed to run")

@@ -1,4 +1,4 @@
-"""Ties the worker's life to the server's, and makes its death readable."""
+"""Ties the worker's life to the server's, limits its memory, and makes its death readable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import faulthandler
 import os
 import signal
 import sys
+
+from panope_backends.confine import confine
 
 _PR_SET_PDEATHSIG = 1
 
@@ -17,6 +19,7 @@ def install() -> None:
     The kernel kills a worker whose server dies (Linux); elsewhere the end of the socket does the same a moment later.
     Crashes and SIGABRT, which the server sends to a worker that hangs, write every thread's stack to the log.
     """
+    confine()
     parent = os.getppid()
     # Ctrl-C reaches every process of a terminal; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

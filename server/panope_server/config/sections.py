@@ -41,6 +41,13 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
             "number or such as `2GiB`; 0 for any. Batches are cut to it; a call of tensors past it is refused."
         ),
     ] = "2GiB"
+    max_memory_bytes: Annotated[
+        str | int,
+        Meta(
+            description="Memory that one worker may allocate (Linux), as a number or such as `8GiB`; 0 for what its "
+            "model needs and a quarter of the machine's. Past it calls fail, and the worker lives on."
+        ),
+    ] = 0
     batch_wait_ms: Annotated[
         float, Meta(ge=0, le=1000, description="How long an idle device waits for a fuller batch.")
     ] = 0.0
@@ -76,6 +83,12 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         parse_size(self.max_run_bytes, "max_run_bytes")
+        parse_size(self.max_memory_bytes, "max_memory_bytes")
+
+    @property
+    def memory_bytes(self) -> int:
+        """`max_memory_bytes` as a number."""
+        return parse_size(self.max_memory_bytes, "max_memory_bytes")
 
     @property
     def run_bytes(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from panope_backends import confine
+
 PASSED = frozenset(
     {
         "HOME",
@@ -44,7 +46,13 @@ SET = {
 }
 
 
-def child_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for workers, conversions and probes."""
+def child_environment(environment: Mapping[str, str] | None = None, *, memory_bytes: int = 0) -> dict[str, str]:
+    """The environment for workers, conversions and probes.
+
+    Args:
+        environment: to take from; None for this process's own.
+        memory_bytes: that the program and those that it starts may each allocate; 0 for any.
+    """
     source = os.environ if environment is None else environment
-    return {name: value for name, value in source.items() if name in PASSED} | SET
+    limit = {confine.LIMIT: str(memory_bytes)} if memory_bytes else {}
+    return {name: value for name, value in source.items() if name in PASSED} | SET | limit

@@ -171,7 +171,7 @@ class Instance:
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.PIPE,
                     pass_fds=(theirs.fileno(),),
-                    env=child_environment(),
+                    env=child_environment(memory_bytes=self.plan.memory_limit_bytes),
                     process_group=0,
                 )
                 assert self._process.stderr is not None

@@ -19,6 +19,7 @@ class LoadPlan:
         cache_folder: where the backend may keep compiled forms.
         grants: of the settings that the model has.
         reason: why this way was chosen, for people.
+        memory_limit_bytes: that its process may allocate; 0 for any.
     """
 
     model: str
@@ -33,6 +34,7 @@ class LoadPlan:
     cache_folder: Path
     reason: str
     grants: tuple[str, ...] = ()
+    memory_limit_bytes: int = 0
 
     @property
     def way(self) -> tuple[str, str, str, str]:

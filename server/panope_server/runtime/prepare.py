@@ -20,7 +20,7 @@ from panope_server.config import Settings
 from panope_server.grants import grants_for
 from panope_server.runtime.hardware import Hardware
 from panope_server.runtime.leases import ModelLeases
-from panope_server.runtime.memory import DeviceMemory
+from panope_server.runtime.memory import DeviceMemory, conversion_limit, worker_limit
 from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.programs import run_program
 from panope_server.runtime.ranking import Candidate
@@ -158,6 +158,11 @@ class Preparer:
             cache_folder=cache,
             reason=reason,
             grants=self._grants.of(entry.name),
+            memory_limit_bytes=worker_limit(
+                way.need_bytes // self._settings.workers.instances,
+                self._settings.workers.memory_bytes,
+                on_host=DeviceMemory.is_host(way.device),
+            ),
         )
 
     def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
@@ -223,6 +228,7 @@ class Preparer:
                 document=document,
                 timeout_seconds=CONVERT_TIMEOUT_SECONDS,
                 python=self._settings.workers.python,
+                memory_bytes=conversion_limit(way.variant.size_bytes),
             )
             variant = await ask_for_files(
                 lambda: self._registry.add_converted(

@@ -28,9 +28,9 @@ LOOK_SECONDS = 0.2
 
 
 async def run_program(
-    module: str, *arguments: str, document: Any, timeout_seconds: float, python: str = ""
+    module: str, *arguments: str, document: Any, timeout_seconds: float, python: str = "", memory_bytes: int = 0
 ) -> dict[str, Any]:
-    """Runs `python -m module` and returns the JSON object it prints.
+    """Runs `python -m module` and returns the JSON object it prints; `memory_bytes` limits its memory, 0 does not.
 
     Raises:
         PanopeError: what the program reported, or InternalError when it did not report.
@@ -40,7 +40,7 @@ async def run_program(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=child_environment(),
+        env=child_environment(memory_bytes=memory_bytes),
         process_group=0,
     )
     try:
@@ -56,7 +56,7 @@ async def run_program(
 
 
 def run_program_in_thread(
-    module: str, *arguments: str, document: Any, check: Callable[[], None], python: str = ""
+    module: str, *arguments: str, document: Any, check: Callable[[], None], python: str = "", memory_bytes: int = 0
 ) -> dict[str, Any]:
     """As `run_program`, for a thread that has nothing else to do, such as a job's.
 
@@ -67,6 +67,7 @@ def run_program_in_thread(
         check: called several times a second; what it raises ends the program, with all that it started, and is passed
             on.
         python: the interpreter; empty for this one.
+        memory_bytes: that it may allocate; 0 for any.
 
     Raises:
         PanopeError: what the program reported, or InternalError when it did not report.
@@ -77,7 +78,7 @@ def run_program_in_thread(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=child_environment(),
+        env=child_environment(memory_bytes=memory_bytes),
         process_group=0,
     )
     given: bytes | None = orjson.dumps(document)

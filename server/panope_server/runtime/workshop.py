@@ -11,6 +11,7 @@ from pathlib import Path
 from panope_backends.api import Conversion, ModelFacts
 from panope_server.config import Settings
 from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.memory import conversion_limit
 from panope_server.runtime.programs import run_program_in_thread
 
 CONVERT = "panope_backends.convert"
@@ -46,4 +47,11 @@ class ProgramWorkshop:
             "folder": str(folder),
             "out": str(out),
         }
-        run_program_in_thread(CONVERT, document=document, check=check, python=self._settings.workers.python)
+        source_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        run_program_in_thread(
+            CONVERT,
+            document=document,
+            check=check,
+            python=self._settings.workers.python,
+            memory_bytes=conversion_limit(source_bytes),
+        )

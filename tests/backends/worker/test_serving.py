@@ -140,6 +140,17 @@ def test_the_text_of_an_engines_error_is_logged_with_the_request_and_never_sent(
     assert "a text of the engine" in str(line["stack"])
 
 
+def test_a_text_that_the_memory_does_not_suffice_for_fails_alone_and_names_the_limit(start: Start) -> None:
+    worker, _ = start("worker_doubles:GreedyBackend")
+    worker.embed("boom")
+    assert worker.receive().failure == wire.Failure(
+        reason="internal_error",
+        message="the model needs more memory to run this than `workers.max_memory_bytes` leaves it",
+    )
+    worker.embed("w1")
+    assert worker.receive().WhichOneof("body") == "embed"
+
+
 def test_an_engine_that_blames_the_input_is_believed(start: Start) -> None:
     _, answers = one_batch_of(start, "picky", "w1", "w2", "w3")
     assert answers[0].failure == wire.Failure(

@@ -64,6 +64,20 @@ class TableBackend(EchoBackend):
     model = TableModel
 
 
+class GreedyModel(EchoModel):
+    """At the word `boom` it asks for more memory than there is."""
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        if (arrays["input_ids"] == self.config["words"]["boom"]).any():
+            np.ones(1 << 45)
+        return super().run(arrays, outputs)
+
+
+class GreedyBackend(EchoBackend):
+    name = "greedy"
+    model = GreedyModel
+
+
 class GateModel(EchoModel):
     """At the word `stop` it writes a line to one pipe and waits for a line from another."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, TensorModel, TensorSpec
+from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 try:
@@ -82,6 +83,8 @@ class OnnxModel(TensorModel):
         try:
             return dict(zip(names, self._session.run(names, feed), strict=True))
         except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
+            if is_out_of_memory(error):
+                raise
             # An index out of range or shapes that do not fit: found in the middle of the graph, and worded by its node.
             raise InvalidInputError("the model cannot take these inputs together", field="inputs") from error
 

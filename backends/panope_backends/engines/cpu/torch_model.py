@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
+from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.cpu.torch_tables import read_tables
 from panope_backends.engines.transformer import OUTPUT, load_transformer
 from panope_backends.errors import InvalidInputError
@@ -50,7 +51,7 @@ class TorchModel(TensorModel):
             except IndexError as error:
                 raise InvalidInputError("a token id or a position is out of range", field="inputs") from error
             except RuntimeError as error:
-                if "size" not in str(error) and "shape" not in str(error):
+                if is_out_of_memory(error) or ("size" not in str(error) and "shape" not in str(error)):
                     raise
                 raise InvalidInputError(
                     "the inputs' shapes do not fit each other or the model", field="inputs"
