@@ -25,6 +25,10 @@ import pytest
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+# A shell that runs the tests in the background has SIGINT ignored, which programs inherit; ours start with the default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 START_SECONDS = 100
 

@@ -242,11 +242,16 @@ def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRev
 
 
 def _renew_kinds(connection: Connection, revision_id: int, files: Iterable[RevisionFile]) -> None:
-    """A grant given since changes what files are for, and with it which can be downloaded."""
+    """A grant given since changes what files are for, and with it which can be downloaded.
+
+    Files are new where the listing before was that of a cache, which holds what somebody wanted.
+    """
     rows = connection.execute(select(repo_file.c.path, repo_file.c.kind).filter_by(revision_id=revision_id))
     kinds = {row.path: row.kind for row in rows}
     for file in files:
-        if kinds.get(file.path, file.kind.value) != file.kind.value:
+        if file.path not in kinds:
+            connection.execute(insert(repo_file).values({"revision_id": revision_id} | _file_row(file)))
+        elif kinds[file.path] != file.kind.value:
             key = {"revision_id": revision_id, "path": file.path}
             connection.execute(update(repo_file).filter_by(**key).values(_file_row(file)))
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
 from panope_registry.disk import disk_errors
 from panope_registry.documents import MAX_BYTES
+from panope_registry.download.threads import Threads
 from panope_registry.headers.opened import Header
 from panope_registry.importer import Content, ImportedRevision, Origin, RevisionFile, manifest_of
 from panope_registry.kinds import IMPORTED, FileKind, kinds_of
@@ -133,12 +133,12 @@ def _fetch_all(
     source: Source, store: Store, staging: Path, remote: RemoteRevision, files: Collection[RemoteFile]
 ) -> dict[str, Blob]:
     """Path -> blob. After the first failure no other file is begun."""
-    with ThreadPoolExecutor(FETCHERS, "panope-sync") as pool:
+    with Threads(FETCHERS, "panope-sync") as pool:
         pending = {file.path: pool.submit(_fetch, source, store, staging, remote, file) for file in files}
         try:
             return {path: task.result() for path, task in pending.items()}
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.cancel()
 
 
 def _fetch(source: Source, store: Store, staging: Path, remote: RemoteRevision, file: RemoteFile) -> Blob:

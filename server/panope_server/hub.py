@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import PermissionDeniedError
 from panope_registry.names import parse_model_name, shown
 from panope_server.config import Settings
+from panope_server.hub_environment import hub_environment
 from panope_server.opening import care_for
 
 if TYPE_CHECKING:
     from panope_registry.database import Database
     from panope_registry.download import Downloader
-    from panope_registry.sources.hub import HubSource
-
-#: Where the token is, by the hub's own convention; it is in no setting, so that no file and no log holds it.
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - a variable's name
+    from panope_registry.sources.source import Source
 
 
-def source_for(settings: Settings) -> HubSource:
-    """The hub of the settings."""
+def source_for(settings: Settings) -> Source:
+    """The hub of the settings, or of Hugging Face's variables; with the cache of its client, or that alone."""
+    from panope_registry.sources.cache import CachedSource, HubCache, OfflineSource
     from panope_registry.sources.hub import HubSource  # brings the HTTP client, which the server does not need
 
-    return HubSource(settings.hub.endpoint, os.environ.get(TOKEN_VARIABLE) or None)
+    found = hub_environment(settings)
+    if found.offline:
+        return OfflineSource(HubCache(found.cache or settings.home_path / "no-cache"), found.endpoint)
+    hub = HubSource(found.endpoint, found.token or None)
+    return hub if found.cache is None else CachedSource(hub, HubCache(found.cache))
 
 
 def downloader_for(settings: Settings, database: Database) -> Downloader:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,9 @@ class Cli:
     home: Path
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "panope_server", *arguments, "--home", str(self.home)]
+    def start(self, *arguments: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Starts a command, by another that becomes it if one is given."""
+        command = [*before, sys.executable, "-m", "panope_server", *arguments, "--home", str(self.home)]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=self.environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 

@@ -9,6 +9,7 @@ import sqlite3
 import time
 
 import pytest
+from huggingface_hub import snapshot_download
 
 MODEL = "acme/tiny"
 
@@ -81,6 +82,44 @@ def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
     assert {sha256: begun[sha256] for sha256 in arrived} == {
         sha256: f"bytes={size}-" for sha256, size in arrived.items()
     }, "not a byte that had arrived was fetched again"
+
+
+def test_a_pull_whose_shell_ignores_ctrl_c_says_what_stops_it(cli, hub, tiny):
+    hub.add("acme/large", tiny(seed=1, megabytes=8))
+    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 20, seconds=0.2)
+    process = cli.start("pull", "acme/large", before=("sh", "-c", 'trap "" INT; exec "$@"', "sh"))
+    wait_for_bytes(cli, process, files=1, size=1 << 20)
+    process.send_signal(signal.SIGINT)
+    wait_for_bytes(cli, process, files=1, size=3 << 20)  # it goes on
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, out + err
+    assert err.startswith("panope: SIGINT is ignored, as it was when this was started; SIGTERM stops it")
+    assert "goes on with job" in out
+
+
+def test_the_hubs_own_variables_serve_a_pull(cli, hub, tiny, tmp_path):
+    """Its address, its token, and its client's cache, without any setting of ours."""
+    hub.add("acme/gated", tiny(seed=3), gated=True)
+    hub.token = "hf_secret"
+    del cli.environment["PANOPE_HUB_ENDPOINT"]
+    cache = tmp_path / "hf"
+    commit = hub.add("acme/cached", tiny(seed=4))
+    snapshot_download("acme/cached", endpoint=hub.endpoint, cache_dir=cache / "hub", token=False)
+    hub.requests.clear()
+    cli.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(cache)}
+    assert "the repo is gated" in cli("pull", "acme/gated", code=1).err
+    (cache / "token").write_text(hub.token)
+    assert "pulled acme/gated" in cli("pull", "acme/gated").out
+    before = len(hub.gets())
+    assert "pulled acme/cached: 1 file" in cli("pull", "acme/cached").out
+    assert len(hub.gets()) == before
+    cli.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(cache / "hub")}
+    cli.home = tmp_path / "another"
+    asked = len(hub.requests)
+    assert cli("register", "acme/cached", "--json").json["commit"] == commit
+    assert "HF_HUB_OFFLINE" in cli("pull", MODEL, code=1).err
+    assert len(hub.requests) == asked
 
 
 def wait_for_bytes(cli, process, *, files, size):

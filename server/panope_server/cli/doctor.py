@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from panope_backends.errors import CapacityError, PanopeError
 from panope_server.cli.prepared import Prepared, prepared
 from panope_server.config import Settings
+from panope_server.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
 from panope_server.opening import remote_place
 from panope_server.runtime.envoy import envoy_binary
@@ -42,6 +43,7 @@ async def examine(settings: Settings) -> dict[str, Any]:
         async with prepared(settings) as tools:
             store = f"its id among those that share a database: {tools.registry.store_id}"
             findings.append(Finding(what="store", ok=True, detail=store))
+            findings += _hub(settings)
             findings += await asyncio.to_thread(_shared_store, settings)
             findings += await _devices(Hardware.for_settings(settings))
             findings += await _models(tools)
@@ -80,6 +82,28 @@ def _envoy(settings: Settings) -> Finding:
         return Finding(what="envoy", ok=True, detail=str(envoy_binary()))
     except PanopeError as error:
         return Finding(what="envoy", ok=False, detail=error.message)
+
+
+def _hub(settings: Settings) -> list[Finding]:
+    """What Panope's settings, and Hugging Face's variables and files, say of the hub; nothing is asked of it."""
+    try:
+        found = hub_environment(settings)
+    except PanopeError as error:
+        return [Finding(what="hub", ok=False, detail=error.message)]
+    asked = f"; it is not asked: {found.offline_from}" if found.offline else ""
+    token = f"sent to {found.endpoint} alone, from {found.token_from}" if found.token else "none"
+    return [
+        Finding(what="hub", ok=True, detail=f"{found.endpoint}, from {found.endpoint_from}{asked}"),
+        Finding(what="hub token", ok=True, detail="; ".join([token, *found.ignored])),
+        Finding(what="hub cache", ok=True, detail=_cache(found)),
+    ]
+
+
+def _cache(found: HubEnvironment) -> str:
+    if found.cache is None:
+        return "none is used"
+    held = "its files are taken, verified, instead of being downloaded" if found.cache.is_dir() else "it is not there"
+    return f"{found.cache}, from {found.cache_from}: {held}"
 
 
 def _shared_store(settings: Settings) -> list[Finding]:

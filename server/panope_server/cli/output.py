@@ -13,8 +13,17 @@ from rich.text import Text
 
 from panope_registry.sizes import size_text
 
-console = Console()
-_errors = Console(stderr=True)
+WIDE = 10_000
+"""Columns of what is no terminal: a line is a line there, for whatever reads it."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=WIDE)
+
+
+console = _console()
+_errors = _console(stderr=True)
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -12,7 +13,7 @@ import typer
 from panope_backends.errors import PanopeError
 from panope_server.cli.job_commands import job_table
 from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.cli.output import bytes_text, console, fail, note, print_json
 from panope_server.cli.tasks import require_task
 from panope_server.config import Settings
 
@@ -104,7 +105,7 @@ def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> J
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars
 
-    with Bars(quiet=quiet) as bars:
+    with _stoppable(), Bars(quiet=quiet) as bars:
         (job,) = _run(settings, jobs, [job], bars)
         wished = _run(settings, jobs, [jobs.get(each) for each in job.result.get("quantize_jobs", ())], bars)
     if job.status is JobStatus.CANCELLED:
@@ -127,6 +128,18 @@ def _run(settings: Settings, jobs: Jobs, asked: Sequence[JobEntry], bars: Bars) 
         except KeyboardInterrupt:
             bars.stop()
             _interrupted(asked[0])
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does; a shell that runs it in the background may have Ctrl-C's ignored."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        note("SIGINT is ignored, as it was when this was started; SIGTERM stops it, and the same command goes on then")
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _followed(jobs: Jobs, job: JobEntry, bars: Bars, failure: list[PanopeError]) -> JobEntry:

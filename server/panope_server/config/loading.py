@@ -13,8 +13,9 @@ import msgspec
 
 from panope_server.config.settings import PREFIX, Settings, settings_of
 
-#: Variables of that prefix which are no settings: where clients and their tests find a server, and what tests need.
-OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL")
+#: Variables of that prefix which are no settings: where clients and their tests find a server, what tests need,
+#: and the hub's token, which is to be in no file.
+OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL", "PANOPE_HUB_TOKEN")
 TEST_PREFIX = "PANOPE_TEST_"
 
 

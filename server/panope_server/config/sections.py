@@ -97,11 +97,33 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hub(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where models are registered and pulled from. Its token is the variable `HF_TOKEN`, which no file holds."""
+    """Where models are registered and pulled from. Its token is the variable `PANOPE_HUB_TOKEN`, which no file holds.
+
+    What is not set here is taken from Hugging Face's own variables, whose token goes to their own hub alone.
+    """
 
     endpoint: Annotated[
-        str, Meta(pattern="^https?://", description="The hub: Hugging Face's, or one that speaks as it.")
-    ] = "https://huggingface.co"
+        str,
+        Meta(
+            pattern="^(https?://.*)?$",
+            description="The hub: Hugging Face's, or one that speaks as it; empty for the variable `HF_ENDPOINT`, else "
+            "`https://huggingface.co`.",
+        ),
+    ] = ""
+    offline: Annotated[
+        bool | None,
+        Meta(
+            description="Whether no hub is asked, so that models come from its client's cache alone; unless set, as "
+            "`HF_HUB_OFFLINE` says."
+        ),
+    ] = None
+    cache_folder: Annotated[
+        str,
+        Meta(
+            description="The cache of the hub's client, whose files are taken, verified, instead of being downloaded; "
+            "empty for that of `HF_HUB_CACHE` or `HF_HOME`, `none` for none."
+        ),
+    ] = ""
     vendors: Annotated[
         tuple[str, ...],
         Meta(

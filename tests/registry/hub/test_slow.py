@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -132,8 +132,12 @@ def test_a_job_that_waits_for_a_slow_hub_is_cancelled_within_two_seconds_and_fre
 @pytest.mark.parametrize("phase", ["headers", "body"])
 def test_a_hub_that_sends_too_little_is_given_up_with_the_rate(phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "RATE_SECONDS", 0.3)
-    with slow_hub(phase) as hub, pytest.raises(AvailabilityError) as caught:
-        HubSource(hub.endpoint).resolve("a/b")
+    with (
+        slow_hub(phase) as hub,
+        closing(HubSource(hub.endpoint)) as source,
+        pytest.raises(AvailabilityError) as caught,
+    ):
+        source.resolve("a/b")
     assert caught.value.reason == TOO_SLOW
     assert "1000 bytes a second" in caught.value.message
 
@@ -145,8 +149,8 @@ def test_a_download_that_is_too_slow_is_left_to_the_next_attempt(
     """Each connection brings a few bytes, which counted as progress would begin the tries anew for ever."""
     monkeypatch.setattr(sockets, "RATE_SECONDS", 0.3)
     size = 100_000
-    with slow_hub("body") as hub:
-        source, revision = HubSource(hub.endpoint), RemoteRevision("a/b", "0" * 40)
+    with slow_hub("body") as hub, closing(HubSource(hub.endpoint)) as source:
+        revision = RemoteRevision("a/b", "0" * 40)
         open_at = in_segments(
             lambda start, length: source.open(revision, "file", start, length), size, connections, segment_bytes=1000
         )
