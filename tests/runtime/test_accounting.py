@@ -35,7 +35,7 @@ from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.views import InstanceState, ModelState
 from panope_server.runtime.wish import Wish
 from panope_server.runtime.worker_socket import WorkerSocket
-from panope_server.work import EmbedWork
+from panope_server.work import EmbedWork, NamedTensor, TensorWork
 
 MODEL = "acme/echo"
 PLAN = LoadPlan(
@@ -192,6 +192,19 @@ def bench(**limits: Any) -> Bench:
     runtime = ModelRuntime(MODEL, given, metrics, never, lambda *_: None)
     runtime.state = ModelState.SERVING
     return Bench(runtime, metrics)
+
+
+async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None:
+    made = bench()
+    made.start_worker()
+    (worker,) = made.workers
+    large = NamedTensor("x", "uint8", (40 << 20,), bytes(40 << 20))
+    for _ in range(3):
+        made.calls.append(asyncio.create_task(made.runtime.run(TensorWork(inputs=[large]), "r")))
+    await made.settle()
+    assert len(worker.waiting()) == 1, "two would be 80 MiB, and the window has 64"
+    assert (len(made.runtime._queue), made.held()["texts"]) == (2, 2)
+    await made.close()
 
 
 Step = tuple[str, int]

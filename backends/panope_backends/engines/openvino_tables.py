@@ -36,9 +36,12 @@ def read_tables(openvino: Any, core: Any, graph: Any) -> Tables:
         if names:
             looked_up.append((gather.input_value(1), rows))
             needed |= names
-    inputs = probe_inputs(sorted(needed))
     parameters = [p for p in graph.get_parameters() if _name(p) in needed]
-    if not looked_up or len(inputs) < len(needed) or not all(_takes_a_text(p) for p in parameters):
+    shapes = {_shape(parameter) for parameter in parameters}
+    if len(shapes) != 1 or (shape := shapes.pop()) is None:
+        return Tables()
+    inputs = probe_inputs(sorted(needed), *shape)
+    if len(inputs) < len(needed):
         return Tables()
     results = [openvino.op.Result(indices) for indices, _ in looked_up]
     part = core.compile_model(openvino.Model(results, parameters, "indices"), "CPU")
@@ -87,9 +90,13 @@ def _name(parameter: Any) -> str:
     return str(names[0] if names else parameter.get_friendly_name())
 
 
-def _takes_a_text(parameter: Any) -> bool:
+def _shape(parameter: Any) -> tuple[int, int] | None:
+    """Batch and length, -1 where any is taken; None for what holds no texts."""
     shape = parameter.get_partial_shape()
-    return not shape.rank.is_dynamic and len(shape) == 2 and all(size.is_dynamic for size in shape)
+    if shape.rank.is_dynamic or len(shape) != 2:
+        return None
+    batch, length = (-1 if size.is_dynamic else int(size.get_length()) for size in shape)
+    return batch, length
 
 
 def _dtype(parameter: Any) -> Any:

@@ -44,9 +44,17 @@ class Tables:
     max_tokens: int = 0
 
 
-def probe_inputs(names: Iterable[str]) -> dict[str, Array]:
-    """Texts without padding, int64; an input that texts do not give is left out."""
+def probe_inputs(names: Iterable[str], batch: int = -1, length: int = -1) -> dict[str, Array]:
+    """Texts without padding, int64; an input that texts do not give is left out.
+
+    Args:
+        names: of the inputs.
+        batch: how many texts; -1 for any.
+        length: of each; -1 for any.
+    """
     ids = np.array(PROBE_IDS, np.int64)
+    ids = np.resize(ids, (batch if batch > 0 else len(ids), ids.shape[1]))
+    ids = np.tile(ids, -(-length // ids.shape[1]))[:, :length] if length > 0 else ids
     made = {
         "input_ids": ids,
         "attention_mask": np.ones_like(ids),
@@ -78,7 +86,8 @@ def tables_of(lookups: Sequence[Lookup], inputs: Mapping[str, Array]) -> Tables:
 def _input_with(indices: Array, inputs: Mapping[str, Array]) -> str | None:
     """The input that these are; models that pad texts have more of it behind."""
     length = len(PROBE_IDS[0])
-    return next((name for name, array in inputs.items() if np.array_equal(indices[..., :length], array)), None)
+    start = indices[..., :length]
+    return next((name for name, array in inputs.items() if np.array_equal(start, array[:, :length])), None)
 
 
 def _first_position(indices: Array) -> int | None:

@@ -55,6 +55,9 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, description="Texts that one instance holds at a time; the rest wait in the server's queue."),
     ] = 512
+    window_bytes: Annotated[
+        int, Meta(ge=1, description="Bytes of texts and tensors that one instance holds at a time.")
+    ] = 64 << 20
     start_timeout_seconds: Annotated[float, Meta(gt=0, description="The time to load a model.")] = 300.0
     hang_timeout_seconds: Annotated[
         float,

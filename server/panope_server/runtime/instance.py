@@ -130,7 +130,10 @@ class Instance:
             return True
         if first.alone or entry.alone:
             return False
-        return self.held_texts + entry.texts <= self._workers.window_texts
+        workers, held = self._workers, self._held
+        return (
+            held.texts + entry.texts <= workers.window_texts and held.bytes + entry.size_bytes <= workers.window_bytes
+        )
 
     async def start(self) -> None:
         """Starts the process and returns when the model has answered a trial run.

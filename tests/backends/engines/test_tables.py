@@ -10,7 +10,8 @@ import pytest
 
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel
 from panope_backends.engines.cpu import CpuBackend
-from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.engines.openvino import MODEL_FILE, OpenVinoBackend
+from panope_backends.engines.openvino_runtime import import_converter
 from panope_backends.engines.tables import PROBE_IDS, Lookup, Tables, probe_inputs, tables_of
 from panope_backends.errors import InvalidInputError
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
@@ -73,6 +74,18 @@ def test_positions_that_no_table_holds_have_no_end(tmp_path: Path, kind: str, ch
     model = CpuBackend().load(tiny_transformer(tmp_path, kind, **changes), tmp_path, "CPU", OPTIONS)
     assert (model.max_tokens, model.index_limits["input_ids"]) == (0, VOCABULARY)
     assert np.isfinite(model.run(text(model, 200))["last_hidden_state"]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (3, 2), (-1, 16), (1, -1)])
+def test_a_graph_of_fixed_shape_tells_its_tables_too(
+    converted_bert: Path, tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    openvino, _ = import_converter()
+    graph = openvino.Core().read_model(converted_bert / MODEL_FILE)
+    graph.reshape({port.get_any_name(): openvino.PartialShape(list(shape)) for port in graph.inputs})
+    openvino.save_model(graph, tmp_path / MODEL_FILE, compress_to_fp16=False)
+    model = OpenVinoBackend().load(ModelFacts("test/fixed", "openvino"), tmp_path, "CPU", OPTIONS)
+    assert model.index_limits == {"input_ids": VOCABULARY, "token_type_ids": 2}
 
 
 @pytest.mark.slow
