@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.text_graphs import text_outputs, text_shape
+from panope_registry.disguises import refuse_disguised
 from panope_registry.documents import broken, read_json, read_object
+from panope_registry.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
 from panope_registry.grants import REMOTE_CODE
 from panope_registry.headers.facts import WeightFacts
 from panope_registry.headers.opened import Header
@@ -22,9 +23,6 @@ from panope_registry.own_code import ASKING_FILES, CodeRequest, code_asked_for, 
 from panope_registry.tasks import architecture_of, known, settle, task_of
 from panope_registry.tasks.evidence import MARKERS
 from panope_registry.weights import WeightSet, find_weights
-
-#: Formats that hold weights alone; what computes with them is a class.
-_RUN_BY_TRANSFORMERS = frozenset({"safetensors", "pytorch"})
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,14 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         InvalidInputError: a file is broken, or a hint is no task; the message names it.
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
+    kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
+    refuse_disguised(files, kinds)
     config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
-    kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     weight_sets = find_weights(files, kinds, _part_folders(markers))
     if not weight_sets:
         raise _no_weights(kinds)
+    refuse_beside_adapter(weight_sets, files, _transformer_folder(markers))
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
@@ -99,9 +99,9 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
         kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
     elif asked:
         weight_sets, own_code = _without_code(weight_sets, asked)
-    graphs = ""
+    cannot: list[str] = []
     if task.task == "embed":
-        weight_sets, graphs = _embedding(weight_sets, config)
+        weight_sets, cannot = embedding_sets(weight_sets, config)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
     reasons = {"task": task.reason, "architecture": architecture.reason}
@@ -113,8 +113,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
     if own_code:
         reasons["own code"] = own_code
-    if graphs:
-        reasons["graphs"] = graphs
+    if cannot:
+        reasons["weights left out"] = _listed(cannot, "; ")
     reasons |= evidence.told
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
@@ -147,6 +147,12 @@ def _marker(file: Header, name: str) -> Any:
     return document
 
 
+def _transformer_folder(markers: Mapping[str, Any]) -> str:
+    """The folder that the transformer is loaded from; empty for the root."""
+    kinds = ((str(module.get("type", "")), module.get("path", "")) for module in markers.get("modules.json", ()))
+    return next((str(path) for kind, path in kinds if kind.rpartition(".")[2] == "Transformer"), "")
+
+
 def _base(markers: Mapping[str, Any]) -> str:
     """The repo that an adapter names; a folder of its author's machine is none."""
     named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
@@ -171,37 +177,11 @@ def _without_code(
         PreconditionError: nothing does.
     """
     first = next((request for request in asked if request.is_for_reading), asked[0])
-    graphs = tuple(found for found in weight_sets if found.format not in _RUN_BY_TRANSFORMERS)
+    graphs = tuple(found for found in weight_sets if found.format not in RUN_BY_TRANSFORMERS)
     if first.is_for_reading or not graphs:
         raise refusal(first)
     left_out = _listed([path for found in weight_sets if found not in graphs for path in found.main_files])
     return graphs, f"{refusal(first).message}; so {left_out} cannot be run, and is left out"
-
-
-def _embedding(weight_sets: tuple[WeightSet, ...], config: Mapping[str, Any]) -> tuple[tuple[WeightSet, ...], str]:
-    """Without the graphs that embed no texts, and what to say of those.
-
-    Raises:
-        PreconditionError: there is nothing else.
-    """
-    refused = {found.main_files[0]: _no_embedding(found, config) for found in weight_sets}
-    embedding = tuple(found for found in weight_sets if not refused[found.main_files[0]])
-    told = [f"`{shown(path)}` cannot embed: {reason}" for path, reason in refused.items() if reason]
-    if not embedding:
-        raise PreconditionError("; ".join(told[:4]), reason="unsupported_graph")
-    return embedding, _listed([f"left out: {each}" for each in told], "; ")
-
-
-def _no_embedding(found: WeightSet, config: Mapping[str, Any]) -> str:
-    graph = found.facts.graph
-    if graph is None:
-        return ""
-    try:
-        text_shape(graph.inputs)
-        text_outputs(graph.outputs, config)
-    except PreconditionError as error:
-        return error.message
-    return ""
 
 
 def _is_known(config: Mapping[str, Any]) -> bool:

@@ -65,14 +65,14 @@ def test_a_graph_that_embeds_nothing_is_refused_at_import_by_what_it_gives(
 ) -> None:
     with pytest.raises(PreconditionError, match=r"`model\.onnx` cannot embed: .*" + told) as caught:
         _understand(with_graph(outputs, **shape))
-    assert caught.value.reason == "unsupported_graph"
+    assert caught.value.reason == "unsupported_weights"
 
 
 def test_it_is_left_out_beside_weights_that_embed_and_the_reason_is_told(with_graph: Callable[..., Path]) -> None:
     found = _understand(with_graph({"logits": "logits"}, beside=True))
     assert [weights.format for weights in found.weight_sets] == ["safetensors"]
     assert found.kinds["model.onnx"] is FileKind.OTHER
-    assert "left out: `model.onnx` cannot embed" in found.reasons["graphs"]
+    assert "`model.onnx` cannot embed" in found.reasons["weights left out"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,10 @@ def test_the_real_minilm_is_understood() -> None:
 
 @pytest.mark.parametrize("marker", ["model_index.json", "adapter_config.json"])
 def test_what_does_not_say_what_it_makes_has_no_task_and_says_why(make_model: MakeModel, marker: str) -> None:
-    found = _understand(make_model(files={"modules.json": None, marker: "{}"}))
+    folder = make_model(files={"modules.json": None, marker: "{}"})
+    if marker == "adapter_config.json":  # beside no weights but its own
+        (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    found = _understand(folder)
     assert found.task == ""
     assert marker in found.reasons["task"]
 
@@ -127,9 +130,11 @@ def test_every_onnx_and_ir_is_a_set_of_its_own_under_the_names_that_backends_kno
 
 
 def test_packed_weights_are_not_counted_as_parameters(make_model: MakeModel, safetensors: Safetensors) -> None:
-    config = json.dumps({"architectures": ["X"], "quantization_config": {"quant_method": "gptq", "bits": 4}})
+    packed = {"quant_method": "gptq", "bits": 4}
+    config = json.dumps({"architectures": ["LlamaForCausalLM"], "quantization_config": packed})
     weights = safetensors({"qweight": ("I32", [8, 8]), "scales": ("F16", [8])})
-    (found,) = _understand(make_model(files={"config.json": config, "model.safetensors": weights})).weight_sets
+    files = {"modules.json": None, "config.json": config, "model.safetensors": weights}
+    (found,) = _understand(make_model(files=files)).weight_sets
     assert (found.precision, found.parameter_count) == ("int4", 0)
 
 

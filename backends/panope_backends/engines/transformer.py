@@ -26,6 +26,7 @@ from typing import Any
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.plausible import check_layers
 from panope_backends.errors import PreconditionError
+from panope_backends.packed_weights import packing_of
 
 OUTPUT = "last_hidden_state"
 
@@ -49,6 +50,8 @@ def transformer_support(model: ModelFacts) -> Support:
         )
     if model.format == "pytorch" and "pickles" not in model.grants:
         return Support(Level.NONE, "its weights are pickled, and `grants.pickles` does not list it")
+    if packing := packing_of(model.config):
+        return Support(Level.NONE, packing)
     if not model.config.get("model_type"):
         return Support(Level.NONE, "config.json names no model_type")
     if model.config.get("is_encoder_decoder"):
@@ -78,6 +81,9 @@ def load_transformer(
     if support.level is Level.NONE:
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
     check_layers(model.config, folder)
+    if (folder / "adapter_config.json").exists():
+        # With PEFT installed transformers would apply it, and pass it over without.
+        raise PreconditionError("adapters are not applied; merge it into the weights", reason="unsupported_adapter")
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     with _quiet(transformers), _own_code(model) as code:

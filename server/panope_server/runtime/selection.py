@@ -168,6 +168,9 @@ class _Search:
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
         wish = self._wish
+        if variant.bases:
+            base = ", ".join(variant.bases)
+            return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
         if variant.derived_from is not None and not (variant.is_here or variant.can_come):
             return "it was made on another machine, which does not share it"
         if wish.variant:

@@ -67,7 +67,8 @@ def _onnx(tensors: list[tuple[str, int]]) -> bytes:
         numpy_helper.from_array(np.ones(size, types[precision]), f"w{number}")
         for number, (precision, size) in enumerate(tensors)
     ]
-    node = helper.make_node("Identity", ["x"], ["y"])
-    sides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
-    model = helper.make_model(helper.make_graph([node], "g", sides[:1], sides[1:], weights))
+    node = helper.make_node("Identity", ["input_ids"], ["last_hidden_state"])
+    taken = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+    given = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", 4])
+    model = helper.make_model(helper.make_graph([node], "g", [taken], [given], weights))
     return bytes(model.SerializeToString())

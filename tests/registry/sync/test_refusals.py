@@ -214,7 +214,8 @@ def test_adapters_of_each_other(
 
 def _adapter(make_model: MakeModel, base: str) -> Path:
     config = json.dumps({"base_model_name_or_path": base, "peft_type": "LORA"})
-    return make_model(base.replace("/", "-"), files={"modules.json": None, "adapter_config.json": config})
+    folder = make_model(base.replace("/", "-"), files={"modules.json": None, "adapter_config.json": config})
+    return (folder / "model.safetensors").rename(folder / "adapter_model.safetensors").parent
 
 
 def test_more_small_files_than_a_model_has(hub: HubStandIn, refused: Refused, make_model: MakeModel) -> None:

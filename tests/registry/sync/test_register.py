@@ -200,8 +200,9 @@ def test_an_adapter_names_its_base_model(
     hub: HubStandIn, registry: Registry, source: HubSource, make_model: MakeModel
 ) -> None:
     adapter = json.dumps({"base_model_name_or_path": "vendor/base", "peft_type": "LORA"})
-    files = {"modules.json": None, "adapter_config.json": adapter}
-    hub.add(NAME, make_model(files=files), pipeline_tag="text-generation")
+    folder = make_model(files={"modules.json": None, "adapter_config.json": adapter})
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    hub.add(NAME, folder, pipeline_tag="text-generation")
     entry = registry.register(NAME, source=source)
     assert entry.variants[0].bases == ("vendor/base",)
     assert entry.task == "generate"

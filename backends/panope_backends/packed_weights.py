@@ -1,0 +1,33 @@
+"""Weights that a library packed: told from config.json, for the registry at import and engines at load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Where libraries write how they packed weights; MLX's own comes last, as it writes both.
+_KEYS = ("quantization_config", "quantization")
+
+_WAY_OUT = "import the model's original weights, which `panope build` makes smaller"
+
+
+def packing_of(config: Mapping[str, Any]) -> str:
+    """Why weights that config.json describes cannot be run as they are; empty when they are plain."""
+    key = next((key for key in _KEYS if config.get(key)), "")
+    if not key:
+        return ""
+    return f"config.json says in `{key}` that its weights are packed by {_packer(config)}, which is not run; {_WAY_OUT}"
+
+
+def _packer(config: Mapping[str, Any]) -> str:
+    """The library or the format, as far as the file names it."""
+    found = config.get("quantization_config")
+    described = found if isinstance(found, Mapping) else {}
+    method = described.get("quant_method")
+    if isinstance(method, str) and method:
+        return f"`{method[:40]}`"
+    if any(described.get(key) for key in ("load_in_4bit", "load_in_8bit", "_load_in_4bit", "_load_in_8bit")):
+        return "`bitsandbytes`"
+    if isinstance(config.get("quantization"), Mapping):
+        return "MLX"
+    return "a library that it does not name"
