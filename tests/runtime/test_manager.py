@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from panope_backends.api import Device, Level, ModelFacts, Support
-from panope_backends.errors import NotFoundError
+from panope_backends.errors import AvailabilityError, NotFoundError
 from panope_registry.aliases import Aliases
 from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
@@ -266,3 +266,30 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
     made.registry.remove(MODEL)
     await made.manager.refresh()
     assert await listed() == []
+
+
+async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
+    rig: MakeRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever has seen the job succeed may name what it made, before the server looks at the registry again."""
+    made = rig()
+    source = made.add_model()
+    await made.manager.refresh()
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 600.0)
+    output = tmp_path / "converted"
+    output.mkdir()
+    (output / "model.onnx").write_bytes(b"converted")
+    variant = made.registry.add_converted(
+        source, output, format="onnx", precision="fp32", backend="cpu", engine_version="1"
+    )
+    assert variant.digest in {each.digest for each in (await made.manager.get(MODEL)).variants}
+    loaded = await made.manager.load(MODEL, variant=variant.digest[:12])
+    assert [instance.variant_digest for instance in loaded.instances] == [variant.digest]
+    monkeypatch.setattr(made.registry, "model", _away)
+    assert (await made.manager.get(MODEL)).name == MODEL  # as it was last
+    with pytest.raises(AvailabilityError):
+        await made.manager.get("acme/never-seen")
+
+
+def _away(_: str) -> None:
+    raise AvailabilityError("away", reason="database_unavailable")

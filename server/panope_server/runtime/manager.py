@@ -192,7 +192,7 @@ class ModelManager:
         """
         self._refuse_while_closing()
         target = await self._target(name)
-        entry = await self._entry(target.model)
+        entry = await self._entry_now(target.model)
         digest = find_variant(entry, variant).digest if variant else target.variant
         wish = Wish(backend, precision, digest)
         bring = await self._preparer.worth_bringing(entry, wish)
@@ -299,6 +299,15 @@ class ModelManager:
     def _entries(self) -> Mapping[str, ModelEntry]:
         return self._known.values
 
+    async def _entry_now(self, name: str) -> ModelEntry:
+        """With what a job has just made of it; as it was last while the database is away."""
+        try:
+            return await self._fresh_entry(name)
+        except AvailabilityError:
+            if name not in self._entries:
+                raise
+            return self._entries[name]
+
     async def _fresh_entry(self, name: str) -> ModelEntry:
         begun = self._known.begin()
         entry = await ask(self._registry.model, name)
@@ -366,7 +375,7 @@ class ModelManager:
     async def _seen(self, name: str) -> ModelView:
         """What a name means, a model's or an alias's; NotFoundError when there is none."""
         target = await self._target(name)
-        entry = await self._entry(target.model)
+        entry = await self._entry_now(target.model)
         return self._view(entry, target, "" if name == entry.name else name)
 
     def _aliases(self, only: ModelFilter, loaded: bool | None, after: str) -> Iterator[ModelView]:
