@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from panope_backends.confine import OOM_SCORE
 from panope_backends.errors import (
@@ -109,6 +110,17 @@ async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(
     assert (view.state, view.restart_count, view.pid != pid) == (InstanceState.READY, 1, True)
 
 
+async def test_a_worker_that_was_killed_is_told_as_killed(rig) -> None:
+    made = rig()
+    with capture_logs() as lines:
+        for _ in range(2):
+            await made.embed("warm")
+            os.kill(made.pids()[0], signal.SIGKILL)
+            await until(lambda: made.runtime.state is LOADING)
+        await made.embed("again")
+    assert [line["exit_code"] for line in lines if line["event"] == "instance_lost"] == [-9, -9]
+
+
 async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
@@ -149,8 +161,7 @@ async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, mo
     await made.runtime.load(asked)
     with pytest.raises(InstanceLostError):
         await made.embed("crash")
-    await until(lambda: made.runtime.state is FAILED)
-    await until(lambda: made.runtime._failure.refusal() is None)
+    await until(lambda: made.states[-3:] == [FAILED, LOADING, SERVING])  # without any call
     assert (await made.embed("fine")).count == 1
     assert made.plans == [asked, asked]
     await made.runtime.unload()

@@ -39,13 +39,18 @@ class LastFailure:
         self._error = None
         self._count = 0
 
+    @property
+    def seconds_left(self) -> float:
+        """Until it may be tried again."""
+        return max(0.0, self._until - self._clock())
+
     def refusal(self) -> PanopeError | None:
         """What a call is told; None when the model may be tried again.
 
         What the caller, or an admin, must change is told as it is; everything else with the time to come back.
         """
-        left = self._until - self._clock()
-        if self._error is None or left <= 0:
+        left = self.seconds_left
+        if self._error is None or left == 0:
             return None
         if isinstance(self._error, PreconditionError):
             return copy_of(self._error)

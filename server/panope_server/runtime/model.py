@@ -68,6 +68,8 @@ class ModelRuntime:
         self._first_ready: asyncio.Future[None] | None = None
         self._wish = ANYTHING
         self._failure = LastFailure(name)
+        self._has_served = False
+        self._retry: asyncio.TimerHandle | None = None
         self._quarantine = Quarantine(name)
         self._last_answer = 0.0
         self._numbers = itertools.count(1)
@@ -129,6 +131,7 @@ class ModelRuntime:
         if self.state in (ModelState.UNLOADED, ModelState.UNLOADING):
             return
         self._set(ModelState.UNLOADING, "")
+        self._stop_retry()
         timeout = self._settings.workers.drain_timeout_seconds
         started = time.monotonic()
         if self._loading is not None and not self._loading.done():
@@ -140,6 +143,7 @@ class ModelRuntime:
         self._supervisors.clear()
         self._instances.clear()
         self._failure.clear()
+        self._has_served = False
         self._wish = ANYTHING
         self._set(ModelState.UNLOADED, "")
 
@@ -159,6 +163,7 @@ class ModelRuntime:
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
         self._failure.clear()
+        self._has_served = True
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
@@ -255,6 +260,7 @@ class ModelRuntime:
     def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
         if self._loading is None or self._loading.done():
             self._wish = wish
+            self._stop_retry()
             self._set(ModelState.LOADING, "")
             self._loading = asyncio.create_task(self._load(wish))
             # Whoever waits sees the error; when nobody does, the state and the log have it.
@@ -304,6 +310,19 @@ class ModelRuntime:
         _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
         self._set(ModelState.FAILED, error.message)
         self._fail_waiting(self._failure.refusal() or error)
+        if self._has_served:
+            # Not at a call alone: a server that is not ready for want of this model may get no calls.
+            self._retry = asyncio.get_running_loop().call_later(self._failure.seconds_left, self._try_again)
+
+    def _stop_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    @contained
+    def _try_again(self) -> None:
+        if self.state is ModelState.FAILED:
+            self._ensure_loading(self._wish)
 
     def _fail_waiting(self, error: PanopeError) -> None:
         for entry in self._queue.drain():

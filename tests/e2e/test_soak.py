@@ -1,0 +1,209 @@
+"""A server under everything at once: callers that give up, callers that send what they should not, workers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+import psutil
+import pytest
+
+from panope.v1 import embed_service_pb2 as pb
+from panope.v1 import embed_service_pb2_grpc, infer_service_pb2_grpc, tensor_pb2
+from panope.v1 import infer_service_pb2 as infer_pb
+
+CALLERS = 64
+CANCELLED = 0.30
+HOSTILE = 0.05
+SOAK_SECONDS = 120
+KILL_SECONDS = 8
+#: The longest that a caller waits when it is told to come back.
+MAX_WAIT_SECONDS = 1.0
+
+INVALID, UNAVAILABLE = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE
+OVERLOADED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@dataclass
+class Outcome:
+    """What callers saw."""
+
+    right: int = 0
+    wrong: list[str] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+
+
+def _tensor(name: str, shape: tuple[int, ...], ids: np.ndarray | None = None) -> tensor_pb2.Tensor:
+    data = np.ones(shape, np.int64) if ids is None else ids
+    return tensor_pb2.Tensor(name=name, data_type=tensor_pb2.DATA_TYPE_INT64, shape=shape, data=data.tobytes())
+
+
+When = Callable[[Outcome, float], bool]
+"""Whether it is time for something, by what callers have seen and how many seconds have passed."""
+
+
+class Soak:
+    """One run against one server."""
+
+    def __init__(self, server: Any, texts: list[str], channel: grpc.aio.Channel) -> None:
+        self._server = server
+        self._texts = texts
+        self._embed = embed_service_pb2_grpc.EmbedServiceStub(channel)
+        self._infer = infer_service_pb2_grpc.InferServiceStub(channel)
+        self._expected = np.zeros((0, 0))
+        self._random = random.Random(8)
+        self.outcome = Outcome()
+
+    async def run(self, done: When, kill: When) -> None:
+        """Lets every caller call until it is done, and kills the worker whenever that is due."""
+        model = self._server.model
+        quiet = [await self._embed.Embed(pb.EmbedRequest(model=model, texts=[text])) for text in self._texts]
+        self._expected = np.stack([np.frombuffer(each.vectors, "<f4") for each in quiet])
+        self._started = time.monotonic()
+        killer = asyncio.create_task(self._kill(kill))
+        try:
+            await asyncio.gather(*(self._caller(done) for _ in range(CALLERS)))
+        finally:
+            killer.cancel()
+
+    def _is_time(self, when: When) -> bool:
+        return when(self.outcome, time.monotonic() - self._started)
+
+    async def _kill(self, due: When) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            # One that is killed before it serves is a crash loop, which other tests are about.
+            if not self._is_time(due) or not await asyncio.to_thread(self._server.is_ready):
+                continue
+            for worker in self._server.workers():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.kill()
+                    self.outcome.kills += 1
+
+    async def _caller(self, done: When) -> None:
+        while not self._is_time(done):
+            draw = self._random.random()
+            if draw < HOSTILE:
+                await self._be_hostile()
+            elif draw < HOSTILE + CANCELLED:
+                await self._give_up()
+            else:
+                await self._ask()
+
+    async def _ask(self) -> None:
+        chosen = self._random.sample(range(len(self._texts)), self._random.randint(1, 3))
+        request = pb.EmbedRequest(model=self._server.model, texts=[self._texts[index] for index in chosen])
+        try:
+            answer = await self._embed.Embed(request, timeout=60)
+        except grpc.aio.AioRpcError as error:
+            self.outcome.codes[error.code().name] += 1
+            if error.code() not in (UNAVAILABLE, OVERLOADED):
+                self.outcome.wrong.append(f"a valid call: {error.code().name}: {error.details()}")
+            waits = {key: value for key, value in error.trailing_metadata() or () if key == "retry-after-ms"}
+            if not waits:
+                self.outcome.wrong.append(f"no time to come back: {error.details()}")
+            await asyncio.sleep(min(MAX_WAIT_SECONDS, int(waits.get("retry-after-ms", 1000)) / 1000))
+            return
+        vectors = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
+        cosines = np.einsum("ij,ij->i", vectors, self._expected[chosen])
+        if len(vectors) != len(chosen) or not (cosines > 0.999).all():
+            self.outcome.wrong.append(f"a wrong answer: {cosines.min()}")
+        self.outcome.right += 1
+
+    async def _give_up(self) -> None:
+        """Cancels, or lets a short deadline pass; an answer may be faster."""
+        request = pb.EmbedRequest(model=self._server.model, texts=self._random.sample(self._texts, 8))
+        seconds = self._random.uniform(0.0, 0.05)
+        if self._random.random() < 0.5:
+            call = self._embed.Embed(request, timeout=max(0.001, seconds))
+        else:
+            call = self._embed.Embed(request, timeout=60)
+            asyncio.get_running_loop().call_later(seconds, call.cancel)
+        self.outcome.codes[f"given up: {(await call.code()).name}"] += 1
+
+    async def _be_hostile(self) -> None:
+        """One call that must be refused as its caller's own fault, or for want of a worker."""
+        name, call = self._random.choice(sorted(self._hostile().items()))
+        code = await call().code()
+        self.outcome.codes[f"hostile: {code.name}"] += 1
+        if code not in (INVALID, UNAVAILABLE, OVERLOADED):
+            self.outcome.wrong.append(f"{name}: {code.name}")
+
+    def _hostile(self) -> dict[str, Callable[[], Any]]:
+        model = self._server.model
+        far = infer_pb.InferRequest(model=model)
+        far.value.struct_value.update({"texts": ["a"] * 512, "dimensions": float(1 << 32)})
+        few_axes = [_tensor("input_ids", (1, 1, 1, 16)), _tensor("attention_mask", (1, 16))]
+        apart = [_tensor("input_ids", (64, 16)), _tensor("attention_mask", (1, 16))]
+        outside = [_tensor("input_ids", (1, 3), np.full((1, 3), 1 << 40)), _tensor("attention_mask", (1, 3))]
+        infer, embed = self._infer.Infer, self._embed.Embed
+        return {
+            "dimensions past a frame's field": lambda: infer(far, timeout=60),
+            "too many dimensions": lambda: embed(pb.EmbedRequest(model=model, texts=["a"] * 64, dimensions=4096)),
+            "a prompt's name of 12 KB": lambda: embed(
+                pb.EmbedRequest(model=model, texts=["a"], prompt_name="x" * 12_000)
+            ),
+            "a text that is too long": lambda: embed(pb.EmbedRequest(model=model, texts=["word " * 5000])),
+            "an unknown token": lambda: embed(
+                pb.EmbedRequest(model=model, token_sequences=[pb.TokenSequence(ids=[1 << 30])])
+            ),
+            "tensors of other axes": lambda: infer(infer_pb.InferRequest(model=model, inputs=few_axes)),
+            "tensors that disagree": lambda: infer(infer_pb.InferRequest(model=model, inputs=apart)),
+            "ids outside the table": lambda: infer(infer_pb.InferRequest(model=model, inputs=outside)),
+        }
+
+
+@pytest.fixture
+def soak(servers: Any, golden_texts: list[str]) -> Callable[[When, When], Awaitable[Outcome]]:
+    """Runs one against a server of its own and looks whether anything is left of it."""
+
+    async def run(done: When, kill: When) -> Outcome:
+        server = servers.start(envoy=False)
+        async with grpc.aio.insecure_channel(server.grpc_address) as channel:
+            made = Soak(server, golden_texts[:60], channel)
+            await made.run(done, kill)
+            await asyncio.to_thread(server.wait_ready, 60)
+            await asyncio.to_thread(server.wait, lambda: held(server) == 0, 10, "an end of what calls held")
+            await made._ask()
+        assert server.process.poll() is None
+        return made.outcome
+
+    return run
+
+
+def held(server: Any) -> float:
+    """Texts that the server counts as waiting or running."""
+    lines = server.admin("/metrics").body.decode().splitlines()
+    counted = ("panope_running_texts{", "panope_queued_texts{")
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(counted))
+
+
+@pytest.mark.timeout(300)
+async def test_answers_are_right_and_nothing_stays_held_while_a_worker_dies_and_callers_misbehave(soak) -> None:
+    outcome = await soak(
+        lambda seen, _: seen.kills == 1 and seen.right >= 200, lambda seen, _: seen.kills == 0 and seen.right >= 100
+    )
+    assert not outcome.wrong, outcome
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+async def test_a_soak_of_two_minutes_with_a_worker_killed_every_eight_seconds(soak) -> None:
+    outcome = await soak(
+        lambda _, seconds: seconds > SOAK_SECONDS, lambda seen, seconds: seconds > KILL_SECONDS * (seen.kills + 1)
+    )
+    logging.getLogger(__name__).warning("soak: %s", outcome)
+    assert not outcome.wrong, outcome
+    assert outcome.kills >= 5, outcome
+    assert outcome.right > 2_000, outcome
