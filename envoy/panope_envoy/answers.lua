@@ -24,7 +24,7 @@ local BY_STATUS = {
   [429] = {"rate_limit_error", "overloaded", "there is no room for this request now; try again later"},
   [499] = {"invalid_request_error", "cancelled", "the call was cancelled"},
   [501] = {"server_error", "not_implemented", "the server does not know this method"},
-  [503] = {"server_error", "unavailable", "the server cannot be reached; try again later"},
+  [503] = {"server_error", "unavailable", "the server cannot be reached, or takes no large body now; try again later"},
   [504] = {"timeout_error", "deadline_exceeded", "the time for this request was up"},
 }
 local OTHER_CLIENT = {"invalid_request_error", "invalid_request", "the request cannot be served"}

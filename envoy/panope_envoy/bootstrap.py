@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from panope_envoy.http_connections import connection_manager
 from panope_envoy.options import EdgeOptions
-from panope_envoy.route_table import ADMIN_CLUSTER, SERVER_CLUSTER
+from panope_envoy.overload import overload_manager
+from panope_envoy.route_table import ADMIN_CLUSTER, LARGE_CLUSTER, SERVER_CLUSTER
 from panope_envoy.typed import Json, pipe, socket_address, typed
 
 _OWNER_ONLY = 0o600
+
+#: A connection of which more than half of so many requests were cancelled within a second is closed.
+_RESETS = {
+    "overload.premature_reset_total_stream_count": 200,
+    "overload.premature_reset_min_stream_lifetime_seconds": 1,
+    # One connection's requests do not keep the others waiting.
+    "http.max_requests_per_io_cycle": 16,
+}
 
 
 def bootstrap(options: EdgeOptions) -> Json:
@@ -17,9 +26,15 @@ def bootstrap(options: EdgeOptions) -> Json:
         "admin": {"address": pipe(options.envoy_admin_socket, _OWNER_ONLY)},
         "static_resources": {
             "listeners": [_listener(options)],
-            "clusters": [_server_cluster(options), _admin_cluster(options)],
+            "clusters": [
+                # The server bounds its own queues and says so with RetryInfo; Envoy's limits would only hide that.
+                _server_cluster(options, SERVER_CLUSTER, 1 << 16),
+                _server_cluster(options, LARGE_CLUSTER, options.max_large_bodies),
+                _admin_cluster(options),
+            ],
         },
-        "overload_manager": _connection_limit(options),
+        "overload_manager": overload_manager(options),
+        "layered_runtime": {"layers": [{"name": "limits", "static_layer": _RESETS}]},
     }
 
 
@@ -34,11 +49,10 @@ def _listener(options: EdgeOptions) -> Json:
     }
 
 
-def _server_cluster(options: EdgeOptions) -> Json:
+def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
     return {
-        **_cluster(SERVER_CLUSTER, pipe(options.grpc_socket)),
-        # The server bounds its own queues and says so with RetryInfo; Envoy's limits would only hide that.
-        "circuit_breakers": {"thresholds": [{"max_requests": 1 << 16, "max_pending_requests": 1 << 16}]},
+        **_cluster(name, pipe(options.grpc_socket)),
+        "circuit_breakers": {"thresholds": [{"max_requests": max_requests, "max_pending_requests": max_requests}]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -60,12 +74,3 @@ def _cluster(name: str, address: Json) -> Json:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-
-
-def _connection_limit(options: EdgeOptions) -> Json:
-    limit = typed(
-        "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        max_active_downstream_connections=options.max_connections,
-    )
-    name = "envoy.resource_monitors.global_downstream_max_connections"
-    return {"resource_monitors": [{"name": name, "typed_config": limit}]}

@@ -55,17 +55,18 @@ def _limits(options: EdgeOptions) -> Json:
         "use_remote_address": True,
         "max_request_headers_kb": 16,
         "request_headers_timeout": "10s",
-        # No request_timeout: it would end a bidirectional stream, which is one request, in the middle.
+        # It ends with the first byte of the answer, which the server sends at once where a request is a stream.
+        "request_timeout": f"{options.request_seconds}s",
         "stream_idle_timeout": f"{options.idle_seconds}s",
         "common_http_protocol_options": {
-            "idle_timeout": "3600s",
+            "idle_timeout": f"{options.connection_idle_seconds}s",
             "max_headers_count": 64,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
         "http2_protocol_options": {
-            "max_concurrent_streams": 256,
-            "initial_stream_window_size": 1 << 20,
-            "initial_connection_window_size": 4 << 20,
+            "max_concurrent_streams": 128,
+            "initial_stream_window_size": 256 << 10,
+            "initial_connection_window_size": 1 << 20,
         },
     }
 

@@ -43,7 +43,13 @@ class EdgeOptions:
             otherwise; an empty tuple allows every name.
         access_log: the file that gets one line of JSON for each request; empty for none.
         max_connections: connections at a time; past it new ones are closed at once.
+        pressure_file: a file that holds how much of `max_connections` is taken, from 0 to 1, and is replaced by
+            renaming; past half of it connections without a request are closed sooner and sooner. Empty for none.
+        max_large_bodies: REST requests at a time whose body is larger than 1 MiB, or does not say how large it is.
+        max_heap_bytes: Envoy's own memory; near it no request is taken.
         idle_seconds: how long a request may pass without a byte in either direction.
+        request_seconds: how long a caller may take to send a request; ends when the answer begins.
+        connection_idle_seconds: how long a connection may have no request.
     """
 
     grpc_socket: str
@@ -61,7 +67,12 @@ class EdgeOptions:
     allowed_hosts: tuple[str, ...] | None = None
     access_log: str = ""
     max_connections: int = 4096
+    pressure_file: str = ""
+    max_large_bodies: int = 32
+    max_heap_bytes: int = 1 << 30
     idle_seconds: int = 600
+    request_seconds: int = 120
+    connection_idle_seconds: int = 120
 
     @property
     def hosts(self) -> tuple[str, ...]:

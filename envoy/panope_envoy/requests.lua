@@ -3,6 +3,18 @@
 --
 -- The transcoder knows no HEAD. Where a route says so, a HEAD goes on as the GET that it stands for, and the hook for
 -- answers drops the body; `x-edge-head` tells the server to end an answer that would go on for long.
+--
+-- The transcoder holds a body as a whole before it passes it on. Those that are large, or may be, are marked, and only so
+-- many of them are taken at a time.
+
+local LARGE_BYTES = 1048576
+
+-- Whether a request has a body that Envoy may have to hold for long.
+local function is_large(headers, method)
+  if method == "GET" or method == "HEAD" or method == "OPTIONS" then return false end
+  local length = headers:get("content-length")
+  return not length or tonumber(length) > LARGE_BYTES
+end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
@@ -14,6 +26,7 @@ function envoy_on_request(handle)
 
   local method = headers:get(":method")
   handle:streamInfo():dynamicMetadata():set("panope.edge", "method", method)
+  if is_large(headers, method) then headers:add("x-edge-large", "true") end
   if method == "HEAD" and handle:metadata():get("head_as_get") then
     headers:replace(":method", "GET")
     headers:add("x-edge-head", "true")

@@ -18,6 +18,8 @@ CORS = "envoy.filters.http.cors"
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 
 SERVER_CLUSTER = "server"
+#: The same server, for the requests whose bodies Envoy must hold as a whole, so that their number is bounded.
+LARGE_CLUSTER = "server_large"
 ADMIN_CLUSTER = "admin"
 
 #: What native gRPC callers may reach; the façade is not for them.
@@ -30,6 +32,10 @@ NATIVE_PREFIXES = (
 
 #: Set by the transcoder alone: early_header_mutation takes it from what callers send.
 TRANSCODED = "x-envoy-original-method"
+
+_IS_TRANSCODED: Json = {"name": TRANSCODED, "present_match": True}
+#: Set by the hook for requests.
+_IS_LARGE: Json = {"name": "x-edge-large", "present_match": True}
 
 #: gRPC, and gRPC-Web in both of its forms.
 _GRPC: Json = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
@@ -81,7 +87,8 @@ def _known_host(options: EdgeOptions) -> Json:
     found = rest_routes()
     routes = [
         _wrong_timeout_route(),
-        _grpc_route({"prefix": f"/{FACADE}.", "headers": [{"name": TRANSCODED, "present_match": True}]}),
+        _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED, _IS_LARGE]}, LARGE_CLUSTER),
+        _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED]}),
         *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
         _preflight_route(),
         *(_rest_route(route) for route in found),
@@ -103,11 +110,11 @@ def _foreign_host() -> Json:
     return {"name": "foreign", "domains": ["*"], "routes": [_refusal({"prefix": "/"}, 403)]}
 
 
-def _grpc_route(match: Json) -> Json:
+def _grpc_route(match: Json, cluster: str = SERVER_CLUSTER) -> Json:
     return {
         "match": match,
         "route": {
-            "cluster": SERVER_CLUSTER,
+            "cluster": cluster,
             # The default of 15 s would cut long calls; a caller's own grpc-timeout is honoured.
             "timeout": "0s",
             "max_stream_duration": {"grpc_timeout_header_max": "0s"},

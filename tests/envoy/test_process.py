@@ -9,27 +9,15 @@ import signal
 import socket
 import stat
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psutil
 import pytest
+from envoy_doubles import ask, edge_options
 
 from panope_backends.errors import InternalError, PreconditionError
-from panope_envoy.options import EdgeOptions
 from panope_server.runtime import envoy as module
 from panope_server.runtime.envoy import EnvoyProcess
 from panope_server.runtime.envoy_admin import EnvoyAdmin
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def edge_options(folder: Path, **given: object) -> EdgeOptions:
-    sockets = {"grpc_socket": str(folder / "grpc.sock"), "envoy_admin_socket": str(folder / "envoy.sock")}
-    return EdgeOptions(**{**sockets, "http_port": free_port(), **given})
 
 
 @pytest.fixture
@@ -38,15 +26,6 @@ async def envoy(tmp_path) -> AsyncIterator[EnvoyProcess]:
     await process.start()
     yield process
     await process.stop(grace_seconds=0)
-
-
-async def ask(envoy: EnvoyProcess, path: str = "/nowhere") -> bytes:
-    """The answer to a request on a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", envoy._options.http_port)
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
-    answer = await reader.read()
-    writer.close()
-    return answer
 
 
 async def until(condition) -> None:
@@ -80,8 +59,8 @@ async def test_without_a_server_the_answer_is_503_in_the_shape_of_errors(envoy):
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in answer
     assert answer.endswith(
-        b'{"error":{"message":"the server cannot be reached; try again later","type":"server_error",'
-        b'"param":null,"code":"unavailable"}}'
+        b'{"error":{"message":"the server cannot be reached, or takes no large body now; try again later",'
+        b'"type":"server_error","param":null,"code":"unavailable"}}'
     )
 
 

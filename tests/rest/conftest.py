@@ -38,6 +38,7 @@ from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
 
 MAX_BODY_BYTES = 1 << 20
 MAX_TEXTS = 64
+REQUEST_SECONDS = 5
 
 
 def free_port() -> int:
@@ -94,6 +95,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             max_body_bytes=MAX_BODY_BYTES,
             cors_origins=("https://app.example.org",),
             access_log=str(folder / "access.log"),
+            request_seconds=REQUEST_SECONDS,
         )
         envoy = EnvoyProcess(options, folder, folder / "envoy.log")
         await envoy.start()

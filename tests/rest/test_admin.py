@@ -12,6 +12,7 @@ import pytest
 
 from panope_backends.errors import PreconditionError
 from panope_server.transport.admin import AdminServer, admin_app
+from panope_server.transport.admin_connections import Connections
 
 
 def get(port: int, path: str, host: str = "localhost", verb: str = "GET") -> tuple[int, dict[str, object], str]:
@@ -109,4 +110,49 @@ async def test_the_server_leaves_the_programs_signals_alone(app):
     await server.start()
     await asyncio.to_thread(get, server.port, "/health")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    await server.stop()
+
+
+async def closed(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+    """What comes up to the connection's end."""
+    reader, writer = connection
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nhost:",
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /he",
+        b"POST /health HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{",
+    ],
+)
+async def test_a_request_that_is_not_sent_in_time_ends_its_connection(app, sent):
+    server = AdminServer(app, "127.0.0.1", 0, Connections(request_seconds=0.2))
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent)
+    answer = await closed((reader, writer))
+    assert answer.count(b"HTTP/1.1 ") == sent.count(b"\r\n\r\n")
+    await server.stop()
+
+
+async def test_one_peer_cannot_take_every_connection(app):
+    server = AdminServer(app, "127.0.0.1", 0, Connections(most=3, most_of_peer=2))
+    await server.start()
+    first, second = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+    third = await asyncio.open_connection("127.0.0.1", server.port)
+    assert await closed(third) == b""
+    other = await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
+    other[1].write(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    assert (await closed(other)).startswith(b"HTTP/1.1 200")
+    for _, writer in (first, second):
+        writer.close()
+        await writer.wait_closed()
     await server.stop()

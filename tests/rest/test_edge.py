@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import queue
 import socket
 import struct
+import time
 
 import grpc
 import pytest
@@ -281,3 +283,16 @@ def test_infer_over_native_grpc_shares_the_values_of_rest(edge, channel):
 def test_a_header_whose_name_grpc_does_not_know_is_passed_over(edge, name):
     assert edge.post("/v1/embeddings", BODY, {name: "v", "x-panope-wait": "true"}).status == 200
     assert edge.instances.calls[-1].wait is True
+
+
+def test_a_stream_of_requests_may_take_longer_than_a_request(edge, channel):
+    requests: queue.Queue[embed_service_pb2.StreamEmbedRequest | None] = queue.Queue()
+    answers = embed_service_pb2_grpc.EmbedServiceStub(channel).StreamEmbed(iter(requests.get, None))
+    time.sleep(6)  # the edge gives a request five seconds
+    requests.put(
+        embed_service_pb2.StreamEmbedRequest(
+            id="1", request=embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"])
+        )
+    )
+    requests.put(None)
+    assert [answer.id for answer in answers] == ["1"]

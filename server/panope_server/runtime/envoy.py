@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,9 @@ SILENT_CHECKS = 5
 #: The time from SIGTERM to SIGKILL.
 TERMINATE_SECONDS = 2.0
 POLL_SECONDS = 0.02
+#: How often Envoy is asked how many connections it has.
+PRESSURE_SECONDS = 0.5
+TELLING_PRESSURE = 0.4
 #: Requests that are left when nobody works on them and no byte was sent for so long are half-sent.
 QUIET_SECONDS = 1.0
 #: What the kernel takes as the path of a Unix socket, its final zero included.
@@ -62,13 +66,15 @@ class EnvoyProcess:
     """
 
     def __init__(self, options: EdgeOptions, folder: Path, log_path: Path, *, workers: int = 1) -> None:
-        self._options = options
+        self._pressure = folder / "connections"
+        self._options = replace(options, pressure_file=str(self._pressure))
         self._config = folder / "envoy.json"
         self._log_path = log_path
         self._workers = workers
         self._admin = EnvoyAdmin(options.envoy_admin_socket)
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._serving = False
         self._drained = False
         self.restart_count = 0
@@ -93,6 +99,7 @@ class EnvoyProcess:
         binary = envoy_binary()
         _check(self._options)
         _write_private(self._config, json.dumps(bootstrap(self._options)))
+        _write_private(self._pressure, "0")
         self._process = await self._spawn(binary)
         if not await self._wait_until_ready(self._process):
             await self._end()
@@ -101,6 +108,7 @@ class EnvoyProcess:
         self._serving = True
         _log.info("envoy_ready", pid=self._process.pid, host=self._options.http_host, port=self._options.http_port)
         self._keeper = asyncio.create_task(self._keep(binary))
+        self._watcher = asyncio.create_task(self._watch_connections())
 
     async def end_connections(self) -> None:
         """Tells each connection to end by its next answer; requests are still taken."""
@@ -130,7 +138,8 @@ class EnvoyProcess:
         await self.drain(grace_seconds)
         self._serving = False
         await self._end()
-        self._config.unlink(missing_ok=True)
+        for file in (self._config, self._pressure):
+            file.unlink(missing_ok=True)
 
     async def _until_quiet(self, is_answering: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
@@ -145,10 +154,28 @@ class EnvoyProcess:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
+    async def _watch_connections(self) -> None:
+        """Tells Envoy how many of its connections are taken, so that idle ones make room before none is left."""
+        told = 0.0
+        fresh = self._pressure.with_suffix(".new")
+        while True:
+            await asyncio.sleep(PRESSURE_SECONDS)
+            try:
+                taken = min(1.0, await self._admin.connections() / self._options.max_connections)
+                # Told again while it matters, for Envoy may have missed that the file is another.
+                if round(taken, 2) != told or taken > TELLING_PRESSURE:
+                    told = round(taken, 2)
+                    _write_private(fresh, f"{told:.2f}")
+                    fresh.rename(self._pressure)
+            except (OSError, TimeoutError) as error:  # Envoy is away, or the disk is full; the next look may tell
+                _log.debug("envoy_not_asked", cause=type(error).__name__)
+
     async def _end_keeper(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+        tasks = [task for task in (self._keeper, self._watcher) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _keep(self, binary: Path) -> None:
         """Starts Envoy again whenever it ends, and ends one that is silent."""

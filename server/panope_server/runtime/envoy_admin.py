@@ -7,6 +7,7 @@ import re
 
 _STATS = "/stats?filter=^http.edge.downstream_(rq_active|cx_tx_bytes_total)$"
 _STAT = re.compile(rb"^http\.edge\.downstream_(rq_active|cx_tx_bytes_total): (\d+)", re.MULTILINE)
+_CONNECTIONS = re.compile(rb"^http\.edge\.downstream_cx_active: (\d+)", re.MULTILINE)
 _TIMEOUT_SECONDS = 2.0
 
 
@@ -36,6 +37,11 @@ class EnvoyAdmin:
         """The number of requests under way, half-sent ones included, and the bytes that were ever sent to callers."""
         found = {name: int(value) for name, value in _STAT.findall(await self._request("GET", _STATS))}
         return found.get(b"rq_active", 0), found.get(b"cx_tx_bytes_total", 0)
+
+    async def connections(self) -> int:
+        """The number of connections of callers."""
+        found = _CONNECTIONS.search(await self._request("GET", "/stats?filter=^http.edge.downstream_cx_active$"))
+        return int(found[1]) if found else 0
 
     async def end_connections(self) -> None:
         """From now on each connection is told to end by its next answer: GOAWAY, or `connection: close`."""

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panope_backends.errors import PreconditionError
+from panope_server.transport.admin_connections import Connections
 from panope_server.transport.http_json import ErrorFieldsJson, error_json, json_response
 
 #: Prometheus's text format.
@@ -122,9 +123,11 @@ class AdminServer:
         app: what to serve.
         host: an address of this machine.
         port: 0 takes any free one.
+        connections: the limits of its connections.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, connections: Connections | None = None) -> None:
+        connections = connections or Connections()
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -132,6 +135,7 @@ class AdminServer:
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                http=connections.protocol,  # type: ignore[arg-type]  # uvicorn calls it as it does a class
                 # Envoy and watchers keep connections open; they are closed when the server stops.
                 timeout_graceful_shutdown=1,
             )

@@ -107,6 +107,9 @@ def _streaming(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
         with calls:
             try:
                 only_first = EDGE_HEAD in metadata_of(context)
+                if hasattr(request, "__aiter__"):
+                    # Envoy gives a request so long to arrive; one that is a stream has when its answer begins.
+                    await context.send_initial_metadata(())
                 async for answer in behaviour(_checked(request, calls), context):
                     yield answer
                     if only_first:

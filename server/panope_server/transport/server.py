@@ -173,4 +173,6 @@ def _options(max_message_bytes: int) -> list[tuple[str, int]]:
         # Clients ping every 10 s at the soonest; half of it, for clocks and networks jitter.
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.server_handshake_timeout_ms", 10_000),
+        # Clients connect again by themselves.
+        ("grpc.max_connection_idle_ms", 15 * 60_000),
     ]
