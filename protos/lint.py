@@ -164,7 +164,7 @@ def http(scope: Scope) -> Iterator[Problem]:
         where = f"`{route.verb} {route.template}`"
         if taken[route.verb, _shape(route)] > 1:
             yield scope.at(element.line, "http-duplicate", f"{where} is the template of another method too")
-        if not route.template.startswith("/") or route.template.endswith("/"):
+        if not route.template.startswith("/") or (route.template.endswith("/") and route.template != "/"):
             yield scope.at(element.line, "http-slash", f"{where} must start with a slash and not end in one")
         assert isinstance(element.node, MethodDescriptorProto)  # routes are of methods
         named = [name for name, _ in VARIABLE.findall(route.template)]

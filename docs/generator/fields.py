@@ -23,6 +23,7 @@ from panope_server.transport.rest import (
     registry,
     tensors,
 )
+from panope_server.transport.rest.text_embeddings import bodies as tei
 from panope_server.transport.task_value import EmbedValue
 
 PACKAGE = "panope.v1"
@@ -33,6 +34,11 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (hugging_face.EmbedBody, "EmbedRequest"),
     (embed_options.EmbedOptions, "EmbedRequest"),
     (hugging_face.CallOptions, "EmbedRequest"),
+    (tei.SimilarityBody, "EmbedRequest"),
+    (tei.SentencesBody, "EmbedRequest"),
+    (tei.EmbedAllBody, "EmbedRequest"),
+    (tei.TokenizeBody, "TokenizeRequest"),
+    (tei.DecodeBody, "DetokenizeRequest"),
     (panope.InferBody, "InferRequest"),
     (tensors.TensorBody, "Tensor"),
     (tensors.OutputBody, "Tensor"),

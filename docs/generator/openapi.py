@@ -19,6 +19,7 @@ from panope_server.observability.metrics import panope_version
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http_json import ErrorJson
 from panope_server.transport.hub.errors import HubErrorJson
+from panope_server.transport.rest.answers import TextEmbeddingsErrorJson
 
 Json = dict[str, Any]
 
@@ -30,7 +31,11 @@ _ERRORS = (400, 403, 429, 431, 500, 503, 504)
 #: The same, of requests with a body.
 _ERRORS_OF_BODIES = (408, 413, 415)
 #: The answers of errors, by the types of their JSON.
-_RESPONSES: Mapping[type, str] = {ErrorJson: "Error", HubErrorJson: "HubError"}
+_RESPONSES: Mapping[type, str] = {
+    ErrorJson: "Error",
+    HubErrorJson: "HubError",
+    TextEmbeddingsErrorJson: "TextEmbeddingsError",
+}
 _MISSING = 404
 _CONFLICT = 409
 

@@ -19,6 +19,8 @@ from panope_server.transport.hub.trees import EntryJson
 from panope_server.transport.job_json import JobJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, texts
+from panope_server.transport.rest.text_embeddings import bodies as tei
+from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.task_value import EmbedInput
 
 JSON = "application/json"
@@ -35,6 +37,7 @@ PATHS: Mapping[str, tuple[Any, str]] = {
         Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
         "A model's name or an alias; `/` is written `%2F`, or as it is.",
     ),
+    "task": (Literal["feature-extraction", "sentence-similarity"], "The task in Hugging Face's words."),
     "job": (Annotated[int, Meta(ge=1)], "The job's id."),
     "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
@@ -133,6 +136,9 @@ class Operation:
 _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "securityStatus": bool}, error=HubErrorJson)
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
+_VECTORS_OR_COSINES = list[answers.Vector | float]
+_TEI: Mapping[str, Any] = {"waits": True, "error": answers.TextEmbeddingsErrorJson}
+
 #: By `Service.Method` of the façade.
 METHODS: Mapping[str, Operation] = {
     "OpenAiService.CreateEmbeddings": Operation(
@@ -153,6 +159,18 @@ METHODS: Mapping[str, Operation] = {
     "OpenAiService.GetModel": Operation(answers.ModelJson, query=_AZURE),
     "HuggingFaceService.Embed": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
+    "TextEmbeddingsService.EmbedTexts": Operation(list[answers.Vector], hugging_face.EmbedBody, **_TEI),
+    "TextEmbeddingsService.Run": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
+    "TextEmbeddingsService.RunModel": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
+    "TextEmbeddingsService.RunPipeline": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
+    "TextEmbeddingsService.Similarity": Operation(list[float], tei.SimilarityBody, **_TEI),
+    "TextEmbeddingsService.EmbedAll": Operation(list[list[list[float]]], tei.EmbedAllBody, **_TEI),
+    "TextEmbeddingsService.Tokenize": Operation(list[list[answers.TokenJson]], tei.TokenizeBody, **_TEI),
+    "TextEmbeddingsService.Decode": Operation(list[str], tei.DecodeBody, **_TEI),
+    "TextEmbeddingsService.Rerank": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Info": Operation(TextEmbeddingsInfoJson, error=answers.TextEmbeddingsErrorJson),
     "PanopeService.Infer": Operation(answers.InferJson, panope.InferBody, waits=True),
     "PanopeService.GetModelInfo": Operation(ModelView),
     "PanopeService.LoadModel": Operation(ModelView, panope.LoadBody),
@@ -243,4 +261,5 @@ READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
     (openai.EmbeddingsBody, "input"): texts.INPUTS,
     (hugging_face.EmbedBody, "inputs"): texts.INPUTS,
     (panope.InferBody, "value"): (EmbedInput,),
+    (tei.DecodeBody, "ids"): texts.INPUTS[2:],
 }

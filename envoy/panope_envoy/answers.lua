@@ -1,4 +1,5 @@
--- Gives every HTTP error one body: {"error": {"message", "type", "param", "code"}}.
+-- Gives every HTTP error one body: {"error": {"message", "type", "param", "code"}}; where the server's error names an
+-- "error_type" it is {"error", "error_type"}.
 --
 -- The server's errors arrive as JSON from the transcoder: {"code": 3, "message": "…", "details": [{"@type":
 -- "…ErrorInfo", "metadata": {"type": "…", "param": "…", "code": "…"}}, …]}. Their string literals are taken over as they
@@ -83,10 +84,11 @@ function envoy_on_response(handle)
   end
 
   local words = BY_STATUS[status] or (status < 500 and OTHER_CLIENT or OTHER_SERVER)
-  local message, kind, param, code
+  local message, kind, param, code, error_type
   if body:sub(1, 8) == '{"code":' then
     message, kind = literal_after(body, "message"), literal_after(body, "type")
     param, code = literal_after(body, "param"), literal_after(body, "code")
+    error_type = literal_after(body, "error_type")
   elseif status == 503 and not headers:get("retry-after") then
     headers:replace("retry-after", "1")
   end
@@ -96,6 +98,9 @@ function envoy_on_response(handle)
 
   local text = '{"error":{"message":' .. (message or quoted(words[3])) .. ',"type":' .. (kind or quoted(words[1]))
     .. ',"param":' .. (param or "null") .. ',"code":' .. (code or quoted(words[2])) .. "}}"
+  if error_type then -- a route of Text Embeddings Inference, whose clients read another shape
+    text = '{"error":' .. (message or quoted(words[3])) .. ',"error_type":' .. error_type .. "}"
+  end
   headers:replace("content-type", "application/json")
   buffer:setBytes(head and "" or text)
   headers:replace("content-length", tostring(#text))

@@ -81,12 +81,17 @@ class TokenizeWork:
 
 @dataclass(slots=True)
 class TokenizedText:
-    """The tokens of one text; offsets count Unicode code points, ends are exclusive."""
+    """The tokens of one text; offsets count Unicode code points, ends are exclusive.
+
+    Attributes:
+        special: whether each token was put around the text.
+    """
 
     ids: list[int]
     tokens: list[str]
     starts: list[int]
     ends: list[int]
+    special: list[bool] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -209,6 +209,12 @@ async def test_a_server_that_reports_names_unknown_query_parameters_too():
     assert (len(answer["data"]), told) == (1, "?trace")
 
 
+@pytest.mark.parametrize("name", ["model", "task", "body", "body.data"])
+async def test_a_server_that_reports_takes_no_parameter_that_could_pose_as_a_part_of_the_path(name):
+    with pytest.raises(InvalidInputError, match="unknown query parameter"):
+        await ask("/v1/infer", {"value": "abc"}, report=True, query=f"?{name}=acme/tensors")
+
+
 @pytest.mark.parametrize(
     "more", [{"dimensions": "x"}, {"truncate_prompt_tokens": 7}, {"parameters": {"dimensions": 0}}]
 )

@@ -74,7 +74,8 @@ class TextTokenizer:
         result = wire.TokenizeResult()
         for encoding in encodings:
             starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
-            result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends)
+            special = map(bool, encoding.special_tokens_mask)
+            result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends, special=special)
         return result
 
     def detokenize(self, work: wire.DetokenizeWork) -> wire.DetokenizeResult:

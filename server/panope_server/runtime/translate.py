@@ -122,7 +122,10 @@ def answer_of(frame: wire.WorkerFrame) -> Answer:
         case "tokenize":
             texts = frame.tokenize.texts
             return TokenizeAnswer(
-                [TokenizedText(list(t.ids), list(t.tokens), list(t.starts), list(t.ends)) for t in texts]
+                [
+                    TokenizedText(list(t.ids), list(t.tokens), list(t.starts), list(t.ends), list(t.special))
+                    for t in texts
+                ]
             )
         case "detokenize":
             return DetokenizeAnswer(list(frame.detokenize.texts))

@@ -38,6 +38,9 @@ class Models(Protocol):
     async def get(self, name: str) -> ModelView:
         """One model; NotFoundError when there is none of that name."""
 
+    async def default_for(self, task: str) -> str | None:
+        """The model of calls that name none; None when there is no such model."""
+
     async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
         """Loads a model, or the variant whose digest begins so, and returns when it serves."""
 

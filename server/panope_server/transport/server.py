@@ -13,6 +13,7 @@ from panope.rest.v1 import (
     hugging_face_service_pb2_grpc,
     openai_service_pb2_grpc,
     panope_service_pb2_grpc,
+    text_embeddings_service_pb2_grpc,
 )
 from panope.rest.v1 import job_service_pb2_grpc as rest_job_service_pb2_grpc
 from panope.rest.v1 import registry_service_pb2_grpc as rest_registry_service_pb2_grpc
@@ -45,6 +46,7 @@ from panope_server.transport.rest.jobs import JobRestServicer
 from panope_server.transport.rest.openai import OpenAiServicer
 from panope_server.transport.rest.panope import PanopeServicer
 from panope_server.transport.rest.registry import RegistryRestServicer
+from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.running import RunningCalls
 
 PUBLIC_SERVICES: list[str] = [
@@ -111,6 +113,9 @@ class GrpcServer:
             )
             panope_service_pb2_grpc.add_PanopeServiceServicer_to_server(
                 PanopeServicer(pipeline, models, report_unknown=report), server
+            )
+            text_embeddings_service_pb2_grpc.add_TextEmbeddingsServiceServicer_to_server(
+                TextEmbeddingsServicer(pipeline, models, settings), server
             )
             health_pb2_grpc.add_HealthServicer_to_server(health, server)
             add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], server)

@@ -107,8 +107,16 @@ def model_views() -> dict[str, ModelView]:
         variants=(VariantView("sha256:ab", "openvino", "bf16", 1 << 40),),
         instances=(instance,),
         embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True),
+        inputs=(TensorSpec("input_ids", "int64", (-1, -1)), TensorSpec("attention_mask", "int64", (-1, -1))),
+        outputs=(TensorSpec("last_hidden_state", "float32", (-1, -1, 2)),),
     )
     tensors = replace(
-        embedder, name=TENSORS, task="", embed=None, inputs=(TensorSpec("x", "float32", (-1, 2)),), instances=()
+        embedder,
+        name=TENSORS,
+        task="",
+        embed=None,
+        inputs=(TensorSpec("x", "float32", (-1, 2)),),
+        outputs=(),
+        instances=(),
     )
     return {EMBEDDER: embedder, TENSORS: tensors}

@@ -5,10 +5,39 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from panope_backends.api import Device
+from panope_server.transport.http_json import ErrorFieldsJson
 from panope_server.transport.job_json import JobJson
 
 Vector = list[float] | str
 """Numbers, or base64 of little-endian 32-bit floats."""
+
+
+class TextEmbeddingsErrorJson(TypedDict):
+    """An error of the routes of Text Embeddings Inference.
+
+    Attributes:
+        error: a sentence, or the fields of every error where the edge answered by itself.
+    """
+
+    error: str | ErrorFieldsJson
+    error_type: NotRequired[Literal["Overloaded", "Validation", "Unhealthy", "Backend"]]
+
+
+class TokenJson(TypedDict):
+    """A token of a text.
+
+    Attributes:
+        text: as it is written in the text; of a special token, its name.
+        special: whether it was put around the text.
+        start: where it starts, in UTF-8 bytes; null for a special token.
+        stop: where it ends (exclusive).
+    """
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
 
 
 class EmbeddingJson(TypedDict):

@@ -77,8 +77,13 @@ class Wanted:
         told = {name: f"{where}{name}" for name, where in self._where.items()}
         return told | {"truncation": told["truncate"], "purpose": told["input_type"]}
 
-    def work(self, given: Input, *, own_ids: bool = True) -> EmbedWork:
+    def work(self, given: Input, *, own_ids: bool = True, direction_alone: bool = False) -> EmbedWork:
         """The work that the body asks for.
+
+        Args:
+            given: what to embed.
+            own_ids: whether token ids are the model's own.
+            direction_alone: whether a direction may be given where nothing is cut, as TEI's clients do.
 
         Raises:
             InvalidInputError: options that exclude each other, or that cannot be honoured.
@@ -92,21 +97,21 @@ class Wanted:
             given.texts,
             given.token_sequences,
             own_ids=own_ids,
-            truncation=self._truncation(),
+            truncation=self._truncation(direction_alone),
             normalize=options.normalize,
             dimensions=options.dimensions,
             prompt_name=options.prompt_name,
             purpose=_PURPOSES[options.input_type] if options.input_type else "",
         )
 
-    def _truncation(self) -> str:
+    def _truncation(self, direction_alone: bool) -> str:
         options = self.options
         cut, side = options.truncate, (options.truncation_direction or "").lower()
         if options.truncate_prompt_tokens is not None:
             if cut is not None:
                 raise self._refusal("truncate_prompt_tokens", "and `truncate` exclude each other")
             cut = "END"
-        if side and cut in {None, False, "NONE"}:
+        if side and cut in {None, False, "NONE"} and not direction_alone:
             raise self._refusal("truncation_direction", "has no effect without `truncate`: true")
         if side and cut in {"START", "END"} and (side == "left") != (cut == "START"):
             raise self._refusal("truncation_direction", "names another side than `truncate`")

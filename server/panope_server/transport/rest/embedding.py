@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.ports import Pipeline
-from panope_server.work import Call, EmbedAnswer
+from panope_server.work import Answer, Call, EmbedAnswer
 
 _QUOTED = re.compile(r"`(\w+)((?:\[\d+\])?)`")
 
@@ -21,12 +21,17 @@ async def embed(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, sin
         names: the body's names for the fields of EmbedWork; others keep theirs.
         single: whether the body gave one text by itself, so that its field has no position.
     """
-    try:
-        answer = await pipeline.run(call)
-    except InvalidInputError as error:
-        raise _in_the_words_of(error, names, single=single) from None
+    answer = await answered(pipeline, call, names, single=single)
     assert isinstance(answer, EmbedAnswer)
     return answer
+
+
+async def answered(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> Answer:
+    """As `embed`, for work of any kind."""
+    try:
+        return await pipeline.run(call)
+    except InvalidInputError as error:
+        raise _in_the_words_of(error, names, single=single) from None
 
 
 def _in_the_words_of(error: InvalidInputError, names: Mapping[str, str], *, single: bool) -> InvalidInputError:

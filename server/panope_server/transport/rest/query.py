@@ -14,6 +14,10 @@ _MAX_NAME = 64
 _REFUSED = UnknownFields(report=False)
 
 
+#: Envoy takes parameters of these names for the variables of paths, and for the body, so they are never passed over.
+_OF_PATHS = ("model", "task", "body", "job", "alias")
+
+
 def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFields = _REFUSED) -> dict[str, str]:
     """The parameters of a request.
 
@@ -31,6 +35,8 @@ def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFiel
         shown = name[:_MAX_NAME]
         if name not in known:
             refusal = InvalidInputError(f"unknown query parameter `{shown}`", field=shown, reason="unknown_field")
+            if name.partition(".")[0] in _OF_PATHS:
+                raise refusal
             unknown.add(f"?{name}", refusal)
             continue
         if name in found:

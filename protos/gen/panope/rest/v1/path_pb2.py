@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19panope/rest/v1/path.proto\x12\x0epanope.rest.v1\x1a\x19google/api/httpbody.proto\"\x08\n\x06NoPath\"\x1a\n\tModelPath\x12\r\n\x05model\x18\x01 \x01(\t\"F\n\x11ModelPathWithBody\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"\x16\n\x07JobPath\x12\x0b\n\x03job\x18\x01 \x01(\t\"B\n\x0fJobPathWithBody\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"\x1a\n\tAliasPath\x12\r\n\x05\x61lias\x18\x01 \x01(\t\"F\n\x11\x41liasPathWithBody\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19panope/rest/v1/path.proto\x12\x0epanope.rest.v1\x1a\x19google/api/httpbody.proto\"\x08\n\x06NoPath\"\x1a\n\tModelPath\x12\r\n\x05model\x18\x01 \x01(\t\"F\n\x11ModelPathWithBody\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"X\n\x15ModelTaskPathWithBody\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\"\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBody\"\x16\n\x07JobPath\x12\x0b\n\x03job\x18\x01 \x01(\t\"B\n\x0fJobPathWithBody\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\"\x1a\n\tAliasPath\x12\r\n\x05\x61lias\x18\x01 \x01(\t\"F\n\x11\x41liasPathWithBody\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELPATH']._serialized_end=108
   _globals['_MODELPATHWITHBODY']._serialized_start=110
   _globals['_MODELPATHWITHBODY']._serialized_end=180
-  _globals['_JOBPATH']._serialized_start=182
-  _globals['_JOBPATH']._serialized_end=204
-  _globals['_JOBPATHWITHBODY']._serialized_start=206
-  _globals['_JOBPATHWITHBODY']._serialized_end=272
-  _globals['_ALIASPATH']._serialized_start=274
-  _globals['_ALIASPATH']._serialized_end=300
-  _globals['_ALIASPATHWITHBODY']._serialized_start=302
-  _globals['_ALIASPATHWITHBODY']._serialized_end=372
+  _globals['_MODELTASKPATHWITHBODY']._serialized_start=182
+  _globals['_MODELTASKPATHWITHBODY']._serialized_end=270
+  _globals['_JOBPATH']._serialized_start=272
+  _globals['_JOBPATH']._serialized_end=294
+  _globals['_JOBPATHWITHBODY']._serialized_start=296
+  _globals['_JOBPATHWITHBODY']._serialized_end=362
+  _globals['_ALIASPATH']._serialized_start=364
+  _globals['_ALIASPATH']._serialized_end=390
+  _globals['_ALIASPATHWITHBODY']._serialized_start=392
+  _globals['_ALIASPATHWITHBODY']._serialized_end=462
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,35 @@ class ModelPathWithBody(google.protobuf.message.Message):
 Global___ModelPathWithBody: typing_extensions.TypeAlias = ModelPathWithBody
 
 @typing.final
+class ModelTaskPathWithBody(google.protobuf.message.Message):
+    """A request whose path names a model and a task, and that has a body."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    TASK_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`, percent-decoded once."""
+    task: builtins.str
+    """The task in Hugging Face's words, such as `feature-extraction`."""
+    @property
+    def body(self) -> google.api.httpbody_pb2.HttpBody:
+        """The body as it was sent."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        task: builtins.str = ...,
+        body: google.api.httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "model", b"model", "task", b"task"]) -> None: ...
+
+Global___ModelTaskPathWithBody: typing_extensions.TypeAlias = ModelTaskPathWithBody
+
+@typing.final
 class JobPath(google.protobuf.message.Message):
     """A request whose path names a job."""
 

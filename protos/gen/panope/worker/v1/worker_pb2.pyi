@@ -612,6 +612,7 @@ class TokenizedText(google.protobuf.message.Message):
     TOKENS_FIELD_NUMBER: builtins.int
     STARTS_FIELD_NUMBER: builtins.int
     ENDS_FIELD_NUMBER: builtins.int
+    SPECIAL_FIELD_NUMBER: builtins.int
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Ids of the model's vocabulary."""
@@ -628,6 +629,10 @@ class TokenizedText(google.protobuf.message.Message):
     def ends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Where each token ends (exclusive), in Unicode code points."""
 
+    @property
+    def special(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bool]:
+        """Whether each token was put around the text, and is no part of it."""
+
     def __init__(
         self,
         *,
@@ -635,8 +640,9 @@ class TokenizedText(google.protobuf.message.Message):
         tokens: collections.abc.Iterable[builtins.str] | None = ...,
         starts: collections.abc.Iterable[builtins.int] | None = ...,
         ends: collections.abc.Iterable[builtins.int] | None = ...,
+        special: collections.abc.Iterable[builtins.bool] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ends", b"ends", "ids", b"ids", "starts", b"starts", "tokens", b"tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ends", b"ends", "ids", b"ids", "special", b"special", "starts", b"starts", "tokens", b"tokens"]) -> None: ...
 
 Global___TokenizedText: typing_extensions.TypeAlias = TokenizedText
 

@@ -1,0 +1,1 @@
+"""The routes of Text Embeddings Inference (TEI) and of Hugging Face's Inference API."""

@@ -1,0 +1,78 @@
+"""TEI's bodies, beside the one that /v1/embed takes too."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
+
+from panope_server.transport.rest.embed_options import EmbedOptions
+from panope_server.transport.rest.hugging_face import CallOptions
+
+Texts = str | list[str]
+
+
+class SentencesBody(Struct, forbid_unknown_fields=True):
+    """Sentences to compare.
+
+    Attributes:
+        source_sentence: The one that the others are compared with.
+        sentences: The others, at least one.
+    """
+
+    source_sentence: Annotated[str, Meta(min_length=1)]
+    sentences: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+
+
+class SimilarityBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
+    """POST /similarity.
+
+    Attributes:
+        inputs: The sentences.
+        model: Absent for the model of the path, or for the default model.
+        parameters: More of the options.
+        options: How to treat the call.
+        normalize: Only `true`: cosines are of normalised vectors.
+        encoding_format: Only `float`.
+    """
+
+    inputs: SentencesBody
+    model: Annotated[str, Meta(min_length=1)] | None = None
+    parameters: EmbedOptions | None = None
+    options: CallOptions | None = None
+
+
+class TokenizeBody(Struct, forbid_unknown_fields=True):
+    """POST /tokenize.
+
+    Attributes:
+        inputs: A text, or texts.
+        add_special_tokens: Whether to add the tokens that the model puts around a text.
+    """
+
+    inputs: Texts
+    add_special_tokens: bool = True
+
+
+class DecodeBody(Struct, forbid_unknown_fields=True):
+    """POST /decode.
+
+    Attributes:
+        ids: Token ids of a text, or lists of them.
+        skip_special_tokens: Whether to leave out special tokens.
+    """
+
+    ids: Raw
+    skip_special_tokens: bool = True
+
+
+class EmbedAllBody(Struct, forbid_unknown_fields=True):
+    """POST /embed_all.
+
+    Attributes:
+        inputs: A text, or texts.
+        truncate: Only `false`: a text that is too long is refused.
+    """
+
+    inputs: Texts
+    truncate: bool = False

@@ -1,0 +1,66 @@
+"""What TEI's /info tells."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from panope_server.config import Settings
+from panope_server.observability.metrics import panope_version
+from panope_server.runtime.views import ModelView
+
+
+class PoolingJson(TypedDict):
+    """How vectors of tokens become one."""
+
+    pooling: str
+
+
+class EmbeddingTypeJson(TypedDict):
+    """That the model embeds."""
+
+    embedding: PoolingJson
+
+
+class TextEmbeddingsInfoJson(TypedDict):
+    """The answer of GET /info.
+
+    Attributes:
+        max_concurrent_requests: texts that may wait for the model.
+    """
+
+    model_id: str
+    model_sha: str | None
+    model_dtype: str
+    model_type: EmbeddingTypeJson
+    max_concurrent_requests: int
+    max_input_length: int
+    max_batch_tokens: int
+    max_batch_requests: int
+    max_client_batch_size: int
+    auto_truncate: bool
+    tokenization_workers: int
+    version: str
+    sha: None
+    docker_label: None
+
+
+def info_json(view: ModelView, settings: Settings) -> TextEmbeddingsInfoJson:
+    """The answer for a loaded model."""
+    limits, workers = settings.limits, settings.workers
+    embed = view.embed
+    return {
+        "model_id": view.name,
+        "model_sha": view.commit or None,
+        "model_dtype": view.instances[0].precision if view.instances else "",
+        "model_type": {"embedding": {"pooling": embed.pooling if embed else ""}},
+        "max_concurrent_requests": limits.max_queue_texts,
+        "max_input_length": embed.max_tokens if embed else 0,
+        "max_batch_tokens": workers.max_batch_tokens,
+        "max_batch_requests": workers.max_batch_size,
+        "max_client_batch_size": limits.max_texts,
+        "auto_truncate": False,
+        "tokenization_workers": workers.instances,
+        "version": panope_version(),
+        "sha": None,
+        "docker_label": None,
+    }

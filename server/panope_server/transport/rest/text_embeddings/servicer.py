@@ -1,0 +1,228 @@
+"""Serves the routes of TEI and of the Inference API; where the path names no model, the default one answers."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import Raw, Struct
+
+from panope.rest.v1 import text_embeddings_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPathWithBody, ModelTaskPathWithBody, NoPath
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_server.config import Settings
+from panope_server.transport.context import Context, call_for
+from panope_server.transport.ports import Models, Pipeline
+from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.embed_options import Wanted
+from panope_server.transport.rest.embedding import answered, embed
+from panope_server.transport.rest.hugging_face import EmbedBody
+from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.text_embeddings.bodies import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
+from panope_server.transport.rest.text_embeddings.errors import in_its_shape
+from panope_server.transport.rest.text_embeddings.info import info_json
+from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
+from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
+from panope_server.transport.rest.text_embeddings.tokens import tokens_json
+from panope_server.transport.rest.texts import read_input
+from panope_server.transport.rest.unknown_fields import UnknownFields
+from panope_server.transport.rest.vectors import matrix_of, vectors_json
+from panope_server.work import Call, DetokenizeAnswer, DetokenizeWork, TokenizeAnswer, TokenizeWork, Work
+
+_NAMES = {"texts": "inputs", "token_sequences": "inputs"}
+_TASK = "embed"
+#: The Inference API's tasks that are served.
+_TASKS = ("feature-extraction", "sentence-similarity")
+
+_EMBED = Body(EmbedBody)
+_SIMILARITY = Body(SimilarityBody)
+_TOKENIZE = Body(TokenizeBody)
+_DECODE = Body(DecodeBody)
+_EMBED_ALL = Body(EmbedAllBody)
+
+
+class _Inputs(Struct):
+    inputs: Raw
+
+
+_INPUTS = msgspec.json.Decoder(_Inputs)
+
+
+class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
+    """Serves panope.rest.v1.TextEmbeddingsService."""
+
+    def __init__(self, pipeline: Pipeline, models: Models, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._models = models
+        self._settings = settings
+
+    @in_its_shape
+    async def EmbedTexts(self, request: HttpBody, context: Context) -> HttpBody:
+        """Embeds texts."""
+        return await self._embed("", request, context, "EmbedTexts")
+
+    @in_its_shape
+    async def Run(self, request: HttpBody, context: Context) -> HttpBody:
+        """Embeds or compares, by the form of `inputs`."""
+        return await self._run("", request, context, "Run")
+
+    @in_its_shape
+    async def RunModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """As Run, with the model of the path."""
+        return await self._run(request.model, request.body, context, "RunModel")
+
+    @in_its_shape
+    async def RunPipeline(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
+        """Runs the task of the path."""
+        self._unknown(context)  # a parameter may pose as the task
+        if request.task not in _TASKS:
+            raise InvalidInputError(
+                f"the task of the path must be {' or '.join(f'`{task}`' for task in _TASKS)}",
+                reason="task_not_served",
+                field="task",
+            )
+        run = self._embed if request.task == "feature-extraction" else self._compare
+        return await run(request.model, request.body, context, "RunPipeline")
+
+    @in_its_shape
+    async def Similarity(self, request: HttpBody, context: Context) -> HttpBody:
+        """Compares a sentence with others."""
+        return await self._compare("", request, context, "Similarity")
+
+    @in_its_shape
+    async def EmbedAll(self, request: HttpBody, context: Context) -> HttpBody:
+        """Gives the vector of each token."""
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _EMBED_ALL.read, request, unknown)
+        if body.truncate:
+            raise InvalidInputError("`truncate` must be `false` here: no text is cut", field="truncate")
+        single = isinstance(body.inputs, str)
+        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+
+        async def run(call: Call) -> object:
+            return await answered(self._pipeline, call, _NAMES, single=single)
+
+        printed = await token_vectors(run, self._models, texts, context, _interface("EmbedAll"), single=single)
+        await unknown.tell(context)
+        return printed_body(b"[" + b",".join(printed) + b"]")
+
+    @in_its_shape
+    async def Tokenize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Splits texts into tokens."""
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _TOKENIZE.read, request, unknown)
+        single = isinstance(body.inputs, str)
+        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+        call = _call(context, "", TokenizeWork(texts, body.add_special_tokens), "Tokenize")
+        answer = await answered(self._pipeline, call, _NAMES, single=single)
+        assert isinstance(answer, TokenizeAnswer)
+        printed = await off_loop(len(request.data), tokens_json, texts, answer.texts)
+        await unknown.tell(context)
+        return printed_body(printed)
+
+    @in_its_shape
+    async def Decode(self, request: HttpBody, context: Context) -> HttpBody:
+        """Joins token ids into texts."""
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _DECODE.read, request, unknown)
+        given = await off_loop(len(request.data), read_input, body.ids, "ids")
+        if given.texts:
+            raise InvalidInputError("`ids` must be token ids, or lists of them", field="ids")
+        call = _call(context, "", DetokenizeWork(given.token_sequences, body.skip_special_tokens), "Decode")
+        answer = await answered(self._pipeline, call, {"token_sequences": "ids"}, single=given.single)
+        assert isinstance(answer, DetokenizeAnswer)
+        await unknown.tell(context)
+        return json_body(answer.texts)
+
+    @in_its_shape
+    async def Rerank(self, request: HttpBody, context: Context) -> HttpBody:
+        """Refuses."""
+        self._unknown(context)
+        _refuse("rerank")
+
+    @in_its_shape
+    async def Predict(self, request: HttpBody, context: Context) -> HttpBody:
+        """Refuses."""
+        self._unknown(context)
+        _refuse("classify")
+
+    @in_its_shape
+    async def EmbedSparse(self, request: HttpBody, context: Context) -> HttpBody:
+        """Refuses."""
+        self._unknown(context)
+        _refuse("sparse embeddings")
+
+    @in_its_shape
+    async def Info(self, request: NoPath, context: Context) -> HttpBody:
+        """Tells about the default model."""
+        query_of(context)
+        name = await self._models.default_for(_TASK)
+        if name is None:
+            raise InvalidInputError("there is no default model; the setting `default_model` names one", field="model")
+        view = await self._models.get(name)
+        return json_body(info_json(view if view.embed else await self._models.load(name), self._settings))
+
+    async def _run(self, model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+        compares = await off_loop(len(request.data), _compares, request.data)
+        return await (self._compare if compares else self._embed)(model, request, context, method)
+
+    async def _embed(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _EMBED.read, request, unknown)
+        wanted = Wanted(body, body.parameters, "parameters")
+        given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
+        work = wanted.work(given, direction_alone=True)
+        # TEI's default, whatever the model's files say.
+        work.normalize = True if work.normalize is None else work.normalize
+        call = _call(context, _model_of(body, path_model), work, method)
+        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
+        encoding = wanted.options.encoding_format or "float"
+        vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
+        await unknown.tell(context)
+        return printed_body(vectors)
+
+    async def _compare(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _SIMILARITY.read, request, unknown)
+        wanted = Wanted(body, body.parameters, "parameters")
+        call = _call(context, _model_of(body, path_model), similarity_work(body, wanted), method)
+        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        cosines = await similarities(self._pipeline, call, wanted.names)
+        await unknown.tell(context)
+        return json_body(cosines)
+
+    def _unknown(self, context: Context) -> UnknownFields:
+        """Takes unknown fields, and the unknown parameters of the query already."""
+        unknown = UnknownFields(report=self._settings.unknown_fields == "report")
+        query_of(context, (), unknown)
+        return unknown
+
+
+def _interface(method: str) -> str:
+    return f"TextEmbeddingsService/{method}"
+
+
+def _call(context: Context, model: str, work: Work, method: str) -> Call:
+    return call_for(context, model=model, work=work, task=_TASK, interface=_interface(method))
+
+
+def _model_of(body: EmbedBody | SimilarityBody, path_model: str) -> str:
+    if path_model and body.model not in {None, path_model}:
+        raise InvalidInputError("`model` is not the model of the path", field="model")
+    return path_model or body.model or ""
+
+
+def _compares(data: bytes) -> bool:
+    """Whether `inputs` is an object, as of sentences to compare; what is wrong with a body is told when it is read."""
+    try:
+        return bytes(_INPUTS.decode(data).inputs).startswith(b"{")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _refuse(task: str) -> NoReturn:
+    raise PreconditionError(
+        f"no model of this server does `{task}`: the task is not served yet", reason="task_not_served"
+    )
