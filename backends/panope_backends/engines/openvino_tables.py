@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.engines.tables import Lookup, Tables, probe_inputs, tables_of
+from panope_backends.text_graphs import tensor_name
 
 #: What stands between a constant and its use, where weights are kept in fewer bits.
 _DECOMPRESSION = frozenset({"Convert", "Multiply", "Subtract", "Reshape"})
@@ -86,8 +87,7 @@ def _upstream(node: Any) -> Iterator[Any]:
 
 
 def _name(parameter: Any) -> str:
-    names = sorted(parameter.output(0).get_names())
-    return str(names[0] if names else parameter.get_friendly_name())
+    return tensor_name(parameter.output(0).get_names(), str(parameter.get_friendly_name()))
 
 
 def _shape(parameter: Any) -> tuple[int, int] | None:
