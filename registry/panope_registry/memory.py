@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from panope_registry.names import MAX_INTEGER
+
 OVERHEAD = 1.2
 """Activations, buffers and the allocator's waste beside the weights."""
 
@@ -16,8 +18,8 @@ CACHE_BYTES = 2
 
 
 def memory_bytes(weights_bytes: int, config: Mapping[str, Any]) -> int:
-    """The need, in bytes; 0 when nothing is known of the weights."""
-    return round(weights_bytes * OVERHEAD) + cache_bytes(config) if weights_bytes else 0
+    """The need, in bytes, at most what a record holds; 0 when nothing is known of the weights."""
+    return min(MAX_INTEGER, round(weights_bytes * OVERHEAD) + cache_bytes(config)) if weights_bytes else 0
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:

@@ -107,6 +107,8 @@ def described(row: Row[Any], formats: Iterable[str], files: tuple[ServedFile, ..
     task = row.pipeline_tag or _HUB_WORDS.get(row.task, "")
     model_type = config.get("model_type")
     kind = model_type if isinstance(model_type, str) else ""
+    named = config.get("architectures")
+    architectures = named if isinstance(named, list) else []
     library = row.library_name or ("sentence-transformers" if row.has_modules else "transformers" if kind else "")
     words = (library, *formats, kind, task, *card.get("tags", ()))
     return ServedRevision(
@@ -119,6 +121,6 @@ def described(row: Row[Any], formats: Iterable[str], files: tuple[ServedFile, ..
         ref=row.ref or "",
         tags=tuple(dict.fromkeys(word for word in words if word)),
         base_models=tuple(card.get("base_models", ())),
-        architectures=tuple(name for name in config.get("architectures") or () if isinstance(name, str)),
+        architectures=tuple(name for name in architectures if isinstance(name, str)),
         model_type=kind,
     )
