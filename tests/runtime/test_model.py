@@ -221,11 +221,11 @@ async def test_a_request_that_ended_two_workers_is_refused_and_the_model_goes_on
 
 
 async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_hangs_in_it(rig) -> None:
-    made = rig("HangBackend", hang_timeout_seconds=1.0)
+    made = rig("HangBackend", hang_timeout_seconds=2.5)
     await made.embed("fine")
     for restarts in range(1, 3):
         call = asyncio.create_task(made.embed("hang"))
-        await until(lambda: made.runtime._instances and made.runtime._instances[0].held_texts == 1)
+        await until(lambda: made.runtime._instances and made.runtime._instances[0]._busy_ids)  # a heartbeat told
         call.cancel()
         await until(lambda restarts=restarts: made.runtime.instance_views()[0].restart_count == restarts)
     with pytest.raises(PreconditionError, match="2 times"):
