@@ -12,6 +12,8 @@
 -- An answer to HEAD has the headers of the answer to GET and never a body: on a kept connection a body would be read as
 -- the beginning of the next answer.
 --
+-- What gRPC says in headers is for gRPC's callers alone, and pages of some origins alone may read answers.
+--
 -- A success for which more is to come is 202: gRPC has one code for every success, so the server says it in a header.
 
 local BY_STATUS = {
@@ -20,6 +22,7 @@ local BY_STATUS = {
   [404] = {"invalid_request_error", "unknown_path", "there is nothing at this path"},
   [405] = {"invalid_request_error", "method_not_allowed", "this path does not take this HTTP method; see the Allow header"},
   [408] = {"timeout_error", "request_timeout", "the request was not sent in time"},
+  [415] = {"invalid_request_error", "unsupported_content_encoding", "send the body as it is, without a content-encoding"},
   [413] = {"invalid_request_error", "request_too_large", "the request body is larger than @MAX_BODY_BYTES@ bytes"},
   [431] = {"invalid_request_error", "headers_too_large", "the request has too many or too large headers"},
   [429] = {"rate_limit_error", "overloaded", "there is no room for this request now; try again later"},
@@ -60,9 +63,20 @@ local function drop_body(handle)
   for chunk in handle:bodyChunks() do chunk:setBytes("") end
 end
 
+local GRPC_HEADERS = {"grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding", "grpc-status-details-bin"}
+
+local function is_grpc(headers)
+  local content_type = headers:get("content-type")
+  return content_type and content_type:find("application/grpc", 1, true) == 1
+end
+
 function envoy_on_response(handle)
   local status = tonumber(handle:headers():get(":status"))
   local head = is_head(handle)
+  if @ORIGIN_MATTERS@ then handle:headers():add("vary", "Origin") end
+  if not is_grpc(handle:headers()) then
+    for _, name in ipairs(GRPC_HEADERS) do handle:headers():remove(name) end
+  end
   if status == 200 and handle:headers():get("x-panope-accepted") then
     handle:headers():replace(":status", "202")
     handle:headers():remove("x-panope-accepted")

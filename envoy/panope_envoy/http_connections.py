@@ -12,6 +12,8 @@ from panope_envoy.typed import Json, typed
 
 STAT_PREFIX = "edge"
 
+COMPRESSOR = "envoy.filters.http.compressor"
+
 #: Where the request-id hook finds a new id, should the caller's be missing or malformed.
 _FRESH_ID = "x-edge-fresh-id"
 
@@ -26,7 +28,11 @@ def connection_manager(options: EdgeOptions) -> Json:
         route_config=route_configuration(options),
         http_filters=_filters(options),
         early_header_mutation_extensions=[_early_headers()],
-        local_reply_config={"mappers": [_head_reply()]},
+        http_protocol_options={
+            "accept_http_10": True,
+            "default_host_for_http_10": (options.hosts or ("localhost",))[0],
+        },
+        local_reply_config={"mappers": [_own_reply(to_head=True), _own_reply(to_head=False)]},
         **_paths(),
         **_request_ids(),
         **_limits(options),
@@ -44,6 +50,11 @@ def _paths() -> Json:
         # and dots behind an escaped slash are resolved before a route is chosen.
         "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
     }
+
+
+def _http_1_0(options: EdgeOptions) -> Json:
+    """Old health checks and proxies speak HTTP/1.0, which needs no Host header."""
+    return {"accept_http_10": True, "default_host_for_http_10": (options.hosts or ("localhost",))[0]}
 
 
 def _request_ids() -> Json:
@@ -94,12 +105,16 @@ def _early_headers() -> Json:
     }
 
 
-def _head_reply() -> Json:
-    """Tells the hook for answers that Envoy's own answer is one to HEAD; the hook for requests may not have run."""
-    is_head = {"name": ":method", "string_match": {"exact": "HEAD"}}
+def _own_reply(*, to_head: bool) -> Json:
+    """What Envoy's own answers get, which may come before the hook for requests has run: an id, and HEAD's a mark."""
+    is_head = {"name": ":method", "string_match": {"exact": "HEAD"}, "invert_match": not to_head}
+    headers = {"x-request-id": "%UNIQUE_ID%", **({"x-edge-head": "true"} if to_head else {})}
     return {
-        "filter": {"header_filter": {"header": is_head}},
-        "headers_to_add": [{"header": {"key": "x-edge-head", "value": "true"}}],
+        "filter": {"header_filter": {"header": {**is_head, "treat_missing_header_as_empty": True}}},
+        "headers_to_add": [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in headers.items()
+        ],
     }
 
 
@@ -107,6 +122,7 @@ def _filters(options: EdgeOptions) -> list[Json]:
     """In the order in which a request passes them; an answer passes them in reverse, so that Lua sees every error."""
     return [
         {"name": LUA, "typed_config": _lua(options)},
+        {"name": COMPRESSOR, "typed_config": _compressor()},
         {"name": "envoy.filters.http.grpc_web", "typed_config": typed("extensions.filters.http.grpc_web.v3.GrpcWeb")},
         {"name": CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")},
         {"name": TRANSCODER, "typed_config": _transcoder(options)},
@@ -121,11 +137,29 @@ def lua_source(options: EdgeOptions) -> str:
     """The script of both hooks."""
     folder = files("panope_envoy")
     hooks = (folder.joinpath(name).read_text() for name in ("requests.lua", "answers.lua"))
-    return "\n".join(hooks).replace("@MAX_BODY_BYTES@", f"{options.max_body_bytes:,}")
+    script = "\n".join(hooks).replace("@MAX_BODY_BYTES@", f"{options.max_body_bytes:,}")
+    # Answers differ by origin as soon as some origin may read them, which shared caches must know.
+    return script.replace("@ORIGIN_MATTERS@", "true" if options.cors_origins else "false")
 
 
 def _lua(options: EdgeOptions) -> Json:
     return typed("extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": lua_source(options)})
+
+
+def _compressor() -> Json:
+    """gzip, for callers that take it. Errors are left as they are, for the hook for answers reads them."""
+    compressed = {
+        "common_config": {"min_content_length": 1024},
+        "disable_on_etag_header": True,
+        "uncompressible_response_codes": list(range(400, 600)),
+    }
+    # Vectors are most of what is sent, and hardly get smaller with more effort.
+    gzip = typed("extensions.compression.gzip.compressor.v3.Gzip", compression_level="BEST_SPEED")
+    return typed(
+        "extensions.filters.http.compressor.v3.Compressor",
+        response_direction_config=compressed,
+        compressor_library={"name": "gzip", "typed_config": gzip},
+    )
 
 
 def _transcoder(options: EdgeOptions) -> Json:

@@ -31,4 +31,5 @@ function envoy_on_request(handle)
     headers:replace(":method", "GET")
     headers:add("x-edge-head", "true")
   end
+  if method == "HEAD" then headers:remove("accept-encoding") end -- nothing, compressed, is a few bytes
 end

@@ -52,6 +52,11 @@ _WRONG_TIMEOUT: Json = {
     }
 }
 
+#: Two Host headers arrive as one, with a comma between them.
+_TWO_HOSTS: Json = {"name": ":authority", "string_match": {"contains": ","}}
+_COMPRESSED: Json = {"name": "content-encoding", "present_match": True}
+_NOT_IDENTITY: Json = {"name": "content-encoding", "string_match": {"exact": "identity"}, "invert_match": True}
+
 #: With the segments that it takes.
 _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 
@@ -87,6 +92,8 @@ def _known_host(options: EdgeOptions) -> Json:
     found = rest_routes()
     routes = [
         _wrong_timeout_route(),
+        _refusal({"prefix": "/", "headers": [_TWO_HOSTS]}, 400),
+        _refusal({"prefix": "/", "headers": [_COMPRESSED, _NOT_IDENTITY, _NOT_GRPC]}, 415),
         _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED, _IS_LARGE]}, LARGE_CLUSTER),
         _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED]}),
         *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
@@ -156,7 +163,7 @@ def _unknown_path_route() -> Json:
 def _admin_routes(options: EdgeOptions) -> list[Json]:
     return [
         {
-            "match": {"path": path, "headers": [_READS]},
+            "match": {**_exactly(path), "headers": [_READS]},
             "route": _admin_target("10s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
@@ -204,7 +211,7 @@ def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Jso
     refusals = [
         _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) for pattern, template in templates
     ]
-    refusals += [_refusal({"path": path}, 405, _READ_VERBS) for path in options.admin_paths]
+    refusals += [_refusal(_exactly(path), 405, _READ_VERBS) for path in options.admin_paths]
     return refusals + [_refusal(match, 405, _READ_VERBS) for match in _file_matches(options)]
 
 
@@ -233,7 +240,12 @@ def _refusal(match: Json, status: int, allowed: Sequence[str] = ()) -> Json:
 
 
 def _path_match(route: RestRoute) -> Json:
-    return {"safe_regex": {"regex": route.pattern}} if "{" in route.template else {"path": route.template}
+    return {"safe_regex": {"regex": route.pattern}} if "{" in route.template else _exactly(route.template)
+
+
+def _exactly(path: str) -> Json:
+    """A path, with a slash at its end or without one."""
+    return {"safe_regex": {"regex": re.escape(path) + "/?"}}
 
 
 def _verb_is(verb: str) -> Json:

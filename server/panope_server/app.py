@@ -211,6 +211,7 @@ class App:
 
         return admin_app(
             exposition=metrics.exposition,
+            openmetrics=metrics.openmetrics,
             not_ready=manager.not_ready,
             status=status,
             closed=self._closed,

@@ -80,6 +80,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
         app = admin_app(
             exposition=lambda: b"panope_up 1\n",
+            openmetrics=lambda: b"panope_up 1\n# EOF\n",
             not_ready=lambda: not_ready,
             status=status,
             hosts=("localhost", "127.0.0.1"),

@@ -40,7 +40,8 @@ def test_an_alias_that_moved_meanwhile_is_left_where_it_is(edge):
 
 
 def test_an_alias_that_is_gone_keeps_its_history(edge):
-    assert edge.request("DELETE", "/v1/aliases/embed?reason=over").json == {"name": "embed", "model": None}
+    gone = edge.request("DELETE", "/v1/aliases/embed?reason=over").json
+    assert gone == {"id": "embed", "object": "alias", "deleted": True}
     told = edge.get("/v1/aliases/embed").json
     assert (told["model"], told["events"][0]["action"], told["events"][0]["reason"]) == (None, "removed", "over")
 

@@ -106,7 +106,13 @@ def test_a_model_is_pinned_and_unpinned(edge, path):
 @pytest.mark.parametrize("path", ["/v1/models/acme/embedder", "/v1/models/acme%2Fembedder"])
 def test_a_model_is_deleted_and_what_went_with_it_told(edge, path):
     reply = edge.request("DELETE", path)
-    assert reply.json == {"model": "acme/embedder", "variants": ["ab" * 32], "freed_bytes": 1 << 33}
+    assert reply.json == {
+        "id": "acme/embedder",
+        "object": "model",
+        "deleted": True,
+        "variants": ["ab" * 32],
+        "freed_bytes": 1 << 33,
+    }
     assert edge.get("/v1/models/acme/embedder").status == 404
 
 

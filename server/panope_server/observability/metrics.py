@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -82,6 +83,11 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)
+
+    def openmetrics(self) -> bytes:
+        """All metrics in OpenMetrics's text format."""
+        text: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]  # the library has no type
+        return text
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(f"panope_{name}", help_text, labels, registry=self.registry)

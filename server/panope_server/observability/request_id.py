@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextvars import ContextVar
+
+#: The id of the call that this task answers; empty outside of calls.
+current: ContextVar[str] = ContextVar("request_id", default="")
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}\Z")
 

@@ -18,14 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from panope_backends.errors import PreconditionError
 from panope_server.transport.admin_connections import Connections
+from panope_server.transport.admin_guard import Guard
+from panope_server.transport.exposition import metrics_response
 from panope_server.transport.http_json import ErrorFieldsJson, error_json, json_response
-
-#: Prometheus's text format.
-_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 _WORDS = {
     404: ("unknown_path", "there is nothing at this path"),
@@ -59,6 +58,7 @@ def admin_app(
     exposition: Callable[[], bytes],
     not_ready: Callable[[], Mapping[str, str]],
     status: Callable[[], Awaitable[object]],
+    openmetrics: Callable[[], bytes] | None = None,
     closed: Callable[[], str] = str,
     hosts: Sequence[str] = (),
     more: Sequence[BaseRoute] = (),
@@ -69,13 +69,14 @@ def admin_app(
         exposition: all metrics in Prometheus's text format.
         not_ready: the models that should serve and do not, with the reason of each; empty when the server is ready.
         status: what /status tells; dataclasses, times and enums are turned into JSON.
+        openmetrics: all metrics in OpenMetrics's format, for those that ask for it; None without that format.
         closed: why no call can reach the server now; empty when calls can.
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
         more: further routes, such as `panope_server.transport.files.file_routes` gives.
     """
 
-    async def metrics(_: Request) -> Response:
-        return Response(exposition(), headers={"content-type": _EXPOSITION})
+    async def metrics(request: Request) -> Response:
+        return metrics_response(request, exposition, openmetrics)
 
     async def health(_: Request) -> Response:
         return json_response(HealthJson(status="ok"))
@@ -106,7 +107,9 @@ def admin_app(
         ],
         exception_handlers={HTTPException: _refuse},
     )
-    app.add_middleware(_KnownHosts, hosts=hosts)
+    # A redirect names a host, and through Envoy it would be another one than the caller's.
+    app.router.redirect_slashes = False
+    app.add_middleware(Guard, hosts=hosts)
     return app
 
 
@@ -171,28 +174,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals to the program."""
         yield
-
-
-class _KnownHosts:
-    """Refuses names that are not the server's, so that no web page reaches it by rebinding its own name."""
-
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
-        self._app = app
-        self._hosts = frozenset(hosts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._hosts and _host_of(scope) not in self._hosts:
-            message = "the Host header does not name this server"
-            response = json_response(error_json(message, "permission_error", "host_not_allowed"), 403)
-            await response(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _host_of(scope: Scope) -> str:
-    given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-    name, _, port = given.rpartition(":")
-    return name if port.isdecimal() and name else given
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

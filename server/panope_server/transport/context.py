@@ -8,12 +8,14 @@ from typing import Any
 import grpc
 
 from panope_backends.errors import InvalidInputError
-from panope_server.observability.request_id import request_id_from
+from panope_server.observability.request_id import current, request_id_from
 from panope_server.work import Call, Work
 
 #: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
 #: Inference API's word for it.
 WAIT = ("x-panope-wait", "x-wait-for-model")
+
+REQUEST_ID = "x-request-id"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -22,6 +24,11 @@ def metadata_of(context: Context) -> dict[str, str]:
     """The text metadata of a call; of a repeated key the last value counts."""
     metadata = context.invocation_metadata()
     return {} if metadata is None else {key: value for key, value in metadata if isinstance(value, str)}
+
+
+def request_id_of(context: Context) -> str:
+    """The id of a call: the caller's, or the one that it was given when it began."""
+    return current.get() or request_id_from(metadata_of(context).get(REQUEST_ID))
 
 
 def deadline_of(context: Context) -> float | None:
@@ -39,7 +46,7 @@ def call_for(context: Context, *, model: str, work: Work, task: str, interface: 
         work=work,
         task=task,
         interface=interface,
-        request_id=request_id_from(metadata.get("x-request-id")),
+        request_id=request_id_of(context),
         deadline=deadline_of(context),
         wait=any(_waits(name, metadata.get(name, "")) for name in WAIT),
     )

@@ -15,8 +15,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, ShuttingDownError
-from panope_server.observability.request_id import request_id_from
-from panope_server.transport.context import Context, metadata_of
+from panope_server.observability.request_id import current, request_id_from
+from panope_server.transport.context import REQUEST_ID, Context, metadata_of, request_id_of
 from panope_server.transport.errors import code_of, message_of, trailers_of
 from panope_server.transport.lengths import check_lengths
 from panope_server.transport.running import RunningCalls
@@ -94,6 +94,7 @@ def _forgiving(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], 
 def _unary(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
     async def handle(request: Any, context: Context) -> Any:
         with calls:
+            _begin(context)
             try:
                 return await behaviour(_checked(request, calls), context)
             except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
@@ -105,6 +106,7 @@ def _unary(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
 def _streaming(behaviour: Behaviour, calls: RunningCalls) -> Behaviour:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
         with calls:
+            _begin(context)
             try:
                 only_first = EDGE_HEAD in metadata_of(context)
                 if hasattr(request, "__aiter__"):
@@ -144,11 +146,17 @@ async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield request
 
 
+def _begin(context: Context) -> None:
+    """Gives the call its id, which its log lines and its trailers have too."""
+    current.set(request_id_from(metadata_of(context).get(REQUEST_ID)))
+    context.set_trailing_metadata(((REQUEST_ID, current.get()),))
+
+
 async def _refuse(context: Context, error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
         raise error
     if not isinstance(error, PanopeError):
-        request_id = request_id_from(metadata_of(context).get("x-request-id"))
+        request_id = request_id_of(context)
         _log.error("unexpected_error", request_id=request_id, exc_info=error)
         error = InternalError(f"internal error; the server's log has it under request id {request_id}")
-    await context.abort(code_of(error), message_of(error), trailers_of(error))
+    await context.abort(code_of(error), message_of(error), (*trailers_of(error), (REQUEST_ID, request_id_of(context))))

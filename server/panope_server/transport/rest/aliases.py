@@ -100,7 +100,7 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         await self._aliases.remove(
             request.alias, expected=query.get("expected"), who=WHO, reason=text_of(query, "reason", most=_MAX_REASON)
         )
-        return json_body(ForgottenAliasJson(name=request.alias, model=None))
+        return json_body(ForgottenAliasJson(id=request.alias, object="alias", deleted=True))
 
 
 def _alias(entry: AliasEntry) -> AliasJson:

@@ -160,7 +160,9 @@ class FilesJson(TypedDict):
 class RemovedJson(TypedDict):
     """A model that is gone, the digests of its variants, and the room that its files gave back."""
 
-    model: str
+    id: str
+    object: Literal["model"]
+    deleted: Literal[True]
     variants: list[str]
     freed_bytes: int
 
@@ -212,5 +214,6 @@ class AliasHistoryJson(TypedDict):
 class ForgottenAliasJson(TypedDict):
     """An alias that is gone."""
 
-    name: str
-    model: None
+    id: str
+    object: Literal["alias"]
+    deleted: Literal[True]

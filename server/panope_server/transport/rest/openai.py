@@ -83,7 +83,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         query = query_of(context, (*_NEUTRAL, "task", "format", "prefix", "loaded", "limit", "after"))
         only = ModelFilter(query.get("task", ""), query.get("format", ""), query.get("prefix", ""))
         loaded, after = boolean_of(query, "loaded"), query.get("after", "")
-        limit = number_of(query, "limit", default=0, most=MAX_PAGE_SIZE)
+        limit = number_of(query, "limit", default=0, least=1, most=MAX_PAGE_SIZE)
         if limit:
             views = await self._models.list(only, loaded=loaded, after=after, limit=limit + 1)
         else:

@@ -121,7 +121,13 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         removed = await self._keeper.delete(request.model)
         return json_body(
-            RemovedJson(model=request.model, variants=list(removed.variants), freed_bytes=removed.freed_bytes)
+            RemovedJson(
+                id=request.model,
+                object="model",
+                deleted=True,
+                variants=list(removed.variants),
+                freed_bytes=removed.freed_bytes,
+            )
         )
 
     async def ListModelFiles(self, request: ModelPath, context: Context) -> HttpBody:
