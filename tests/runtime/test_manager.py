@@ -29,6 +29,7 @@ from panope_registry.store import Store
 from panope_server.config import Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime import manager as module
+from panope_server.runtime import registry_threads
 from panope_server.runtime.hardware import Probe
 from panope_server.runtime.jobs import JobBoard
 from panope_server.runtime.leases import ModelLeases
@@ -293,3 +294,28 @@ async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
 
 def _away(_: str) -> None:
     raise AvailabilityError("away", reason="database_unavailable")
+
+
+async def test_a_database_that_hangs_delays_no_call_to_a_model_that_is_loaded(
+    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every thread that asks the registry waits for it; calls ask it nothing, and have threads of their own."""
+    made = rig()
+    made.add_model()
+    await made.manager.load(MODEL)
+    answers = threading.Event()
+    for name in ("change_token", "models", "model"):
+        monkeypatch.setattr(made.registry, name, lambda *_, **__: answers.wait())
+    questions = [asyncio.create_task(made.manager.list()) for _ in range(2 * registry_threads.THREADS)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(20):
+                assert await made.embed(MODEL) == MODEL
+        assert not any(question.done() for question in questions)
+    finally:
+        monkeypatch.undo()
+        answers.set()
+        for question in questions:
+            question.cancel()
+        await asyncio.wait(questions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -158,3 +159,28 @@ async def test_watching_does_not_hold_up_the_end_of_the_server(service: Service)
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await call.read()
     assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("job_id", [(1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize("method", ["GetJob", "CancelJob", "RetryJob", "WatchJob"])
+async def test_there_is_no_job_of_an_id_that_no_database_counts_to(service: Service, method: str, job_id: int) -> None:
+    call = getattr(service.stub, method)(getattr(pb, f"{method}Request")(id=job_id))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (call.read() if method == "WatchJob" else call)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("last", ["9" * 19, "9" * 700, "٣", "-1", "1.5", "0x1", " 1"])
+async def test_a_page_token_of_no_number_is_refused_by_name(service: Service, last: str) -> None:
+    token = base64.urlsafe_b64encode(last.encode()).decode()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.stub.ListJobs(pb.ListJobsRequest(page_token=token))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "`page_token`" in (caught.value.details() or "")
+
+
+async def test_a_kind_that_cannot_be_recorded_is_refused_by_name(service: Service) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.stub.ListJobs(pb.ListJobsRequest(kind="a\0b"))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "`kind`" in (caught.value.details() or "")

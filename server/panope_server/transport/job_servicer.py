@@ -13,6 +13,9 @@ from panope_server.transport.job_messages import STATUSES, job_message
 from panope_server.transport.paging import after_of, page_of, page_size_of, wrong_token
 from panope_server.transport.ports import Jobs
 
+MAX_DIGITS = 18
+"""Of a job's id; those of no database have more."""
+
 _BY_NUMBER = {int(number): status for status, number in STATUSES.items()}
 
 
@@ -65,6 +68,7 @@ def _status(number: int) -> JobStatus | None:
 
 def _after(token: str) -> int:
     last = after_of(token)
-    if last and not last.isdecimal():
+    # isdecimal() alone would take digits of other scripts, and int() fails at thousands of them.
+    if last and not (last.isascii() and last.isdecimal() and len(last) <= MAX_DIGITS):
         raise wrong_token()
     return int(last or 0)
