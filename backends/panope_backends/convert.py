@@ -3,7 +3,7 @@
 It reads one JSON document on stdin, `{"backend", "format", "precision", "model": {name, format, task, architecture,
 config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights and everything of `folder` but
 the weights that they replace. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or
-`{"ok": false, "reason", "message"}`, and exits with 0 or 1.
+`{"ok": false, "kind", "reason", "message"}`, and exits with 0 or 1.
 
 It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
 model's memory, which only its end gives back.
@@ -58,8 +58,9 @@ class Converted(msgspec.Struct):
 
 
 class Failed(msgspec.Struct):
-    """The report of a failure."""
+    """The report of a failure; `kind` is the reason of the error's whole class, which tells whose fault it is."""
 
+    kind: str
     reason: str
     message: str
     ok: bool = False
@@ -144,7 +145,7 @@ def main() -> int:
 
 
 def _failed(error: PanopeError) -> Failed:
-    return Failed(error.reason, error.message)
+    return Failed(error.default_reason, error.reason, error.message)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 
 from panope_backends.confine import LIMIT, OOM_SCORE, is_out_of_memory
 from panope_backends.engines.plausible import check_layers
+from panope_backends.engines.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
 
@@ -117,7 +118,7 @@ def test_more_layers_than_the_weights_can_hold_are_refused_before_anything_is_bu
         ended = run_program(
             "panope_backends.convert", document=job | {"model": model, "folder": str(source), "out": str(out)}
         )
-        assert ended.report["reason"] == "unsupported_model"
+        assert (ended.report["kind"], ended.report["reason"]) == ("failed_precondition", "unsupported_model")
         assert ended.report["message"] == (
             "config.json has 10,000,000 as `num_hidden_layers`; weights of 90,000 bytes are not of so many"
         )
@@ -131,16 +132,16 @@ def test_layers_as_models_have_them_pass(tmp_path: Path) -> None:
     check_layers({"num_hidden_layers": 1000, "layer_norm_eps": 1e-12, "layers_block_type": ["a"]}, tmp_path)
 
 
-def test_a_conversion_without_enough_memory_says_so(run_program: Any, tmp_path: Path) -> None:
-    facts = tiny_transformer(tmp_path / "source", max_position_embeddings=64)
-    config = dict(facts.config) | {"max_position_embeddings": 1 << 40}
-    (tmp_path / "source" / "config.json").write_text(json.dumps(config))
-    model = {"name": "a/b", "format": "safetensors", "task": "embed", "architecture": "BertModel", "config": config}
-    job = {"backend": "openvino", "format": "openvino", "precision": "fp32", "model": model}
-    ended = run_program(
-        "panope_backends.convert",
-        document=job | {"folder": str(tmp_path / "source"), "out": str(tmp_path / "out")},
-        environment=dict(os.environ) | {LIMIT: str(4096 * MIB)},
-    )
-    assert ended.code == 1
-    assert ended.report["reason"] in ("does_not_fit", "load_failed")
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_a_model_that_the_memory_does_not_suffice_for_is_not_called_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    facts = tiny_transformer(tmp_path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("transformers.AutoModel.from_pretrained", fails)
+    with pytest.raises(PreconditionError, match="needs more memory") as refusal:
+        load_transformer(facts, tmp_path, "fp32")
+    assert refusal.value.reason == "does_not_fit"

@@ -111,6 +111,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
     assert ended.code == 1
     assert ended.report == {
         "ok": False,
+        "kind": "internal_error",
         "reason": "internal_error",
         "message": "the conversion failed; the log has the cause",
     }

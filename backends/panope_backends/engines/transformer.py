@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.plausible import check_layers
 from panope_backends.errors import PreconditionError
 from panope_backends.packed_weights import packing_of
@@ -98,7 +99,11 @@ def load_transformer(
                 trust_remote_code=bool(code),
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError, pickle.UnpicklingError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, ImportError, MemoryError, pickle.UnpicklingError) as error:
+            if is_out_of_memory(error):
+                raise PreconditionError(
+                    "loading the model needs more memory than it may have here", reason="does_not_fit"
+                ) from error
             raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
         if code:  # which may import more of itself while it runs
             weakref.finalize(module, shutil.rmtree, code, ignore_errors=True)

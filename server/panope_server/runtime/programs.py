@@ -109,6 +109,6 @@ def _report(module: str, code: int | None, output: bytes, errors: bytes) -> dict
         "program_failed", program=module, exit_code=code, output=errors[-LOGGED_OUTPUT_BYTES:].decode(errors="replace")
     )
     if isinstance(report, dict) and "message" in report:
-        kind = BY_REASON.get(report.get("reason", ""), InternalError)
+        kind = BY_REASON.get(report.get("kind") or report.get("reason", ""), InternalError)
         raise kind(report["message"], reason=report.get("reason", ""))
     raise InternalError(f"{module} failed; the server's log has its output")

@@ -19,13 +19,10 @@ from panope_backends.testing.models import VOCABULARY, tiny_transformer
 OPTIONS = LoadOptions(precision="fp32")
 
 #: Of 64 rows of positions, by the model's own rule.
-WITH_TABLES = [
-    ("bert", {}, 64),
-    ("roberta", {"pad_token_id": 1}, 62),
-    ("gpt2", {}, 64),
-    ("mpnet", {"pad_token_id": 1}, 62),
-]
+WITH_TABLES = [("roberta", {"pad_token_id": 1}, 62), ("gpt2", {}, 64)]
 MORE = [
+    ("bert", {}, 64),
+    ("mpnet", {"pad_token_id": 1}, 62),
     ("distilbert", {}, 64),
     ("electra", {}, 64),
     ("opt", {}, 64),
