@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -391,3 +393,22 @@ async def test_a_worker_that_does_not_read_gets_no_more_work() -> None:
     made.workers[0].socket.resume_writing()
     assert made.workers[0].waiting()
     await made.close()
+
+
+async def test_the_frame_of_a_call_goes_with_its_answer_and_waits_for_no_garbage_collection() -> None:
+    made = bench()
+    made.start_worker()
+    made.call(EmbedWork(texts=["a"]))
+    await made.settle()
+    entry = made.workers[0].instance._held.first()
+    assert entry is not None
+    gone = weakref.ref(entry.future)
+    del entry
+    gc.disable()
+    try:
+        made.workers[0].answer(made.workers[0].waiting()[0])
+        await made.calls.pop()
+        await made.settle()
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -15,7 +15,6 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Protocol
 
 import structlog
@@ -188,7 +187,7 @@ class Instance:
     def submit(self, entry: Entry) -> None:
         """Hands work over; `entry.future` gets the frame with the answer."""
         entry.dispatched = time.monotonic()
-        entry.withdraw = partial(self._withdraw, entry)
+        entry.withdraw = self._withdraw
         self._held.add(entry)
         self._write(entry.frame)
 

@@ -222,7 +222,7 @@ class ModelRuntime:
         """The entry's place is free: tells the worker, if one has the entry, and hands the place on."""
         try:
             if entry.withdraw is not None:
-                entry.withdraw()
+                entry.withdraw(entry)
         finally:
             self._pump()
 

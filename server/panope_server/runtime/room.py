@@ -45,7 +45,7 @@ class Entry:
     head_bytes: int = 0
     alone: bool = False
     room: Room | None = None
-    withdraw: Callable[[], None] | None = None
+    withdraw: Callable[[Entry], None] | None = None
 
     def leave(self) -> bool:
         """Leaves where it stands; False when it stood nowhere."""
