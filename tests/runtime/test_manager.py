@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shutil
 import threading
@@ -319,3 +320,25 @@ async def test_a_database_that_hangs_delays_no_call_to_a_model_that_is_loaded(
         for question in questions:
             question.cancel()
         await asyncio.wait(questions)
+
+
+async def test_what_is_to_be_loaded_from_the_start_is_tried_again_when_it_failed(
+    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panope_server.runtime.failure.FIRST_COOL_DOWN_SECONDS", 0.01)
+    made = rig(MODEL)
+    made.add_model()
+    spawn, refused = asyncio.create_subprocess_exec, 0
+
+    async def short_of_descriptors(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal refused
+        refused += 1
+        if refused <= 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await spawn(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_descriptors)
+    await made.manager.start()
+    await made.until(lambda: (MODEL, ModelState.SERVING) in made.states)
+    assert (MODEL, ModelState.FAILED) in made.states
+    assert made.manager.not_ready() == {}

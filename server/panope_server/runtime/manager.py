@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from panope_backends.api import Device
-from panope_backends.errors import AvailabilityError, NotFoundError, PanopeError, PreconditionError, ShuttingDownError
+from panope_backends.errors import AvailabilityError, PreconditionError, ShuttingDownError
 from panope_registry.aliases import Aliases
 from panope_registry.entries import EVERY_MODEL
 from panope_registry.jobs import Jobs
@@ -30,6 +30,7 @@ from panope_server.runtime.model_views import model_view, pick, with_profiles
 from panope_server.runtime.plan import FailedPlan, LoadPlan
 from panope_server.runtime.prepare import Preparer
 from panope_server.runtime.registry_threads import ask
+from panope_server.runtime.startup_loads import StartupLoads
 from panope_server.runtime.targets import Target, Targets
 from panope_server.runtime.views import InstanceView, ModelState, ModelView
 from panope_server.runtime.wish import Wish
@@ -92,7 +93,7 @@ class ModelManager:
         self._names: list[str] = []
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
-        self._loads: set[asyncio.Task[ModelView]] = set()
+        self._startup_loads = StartupLoads(self.load)
         self._endings: set[asyncio.Task[None]] = set()
         self._refreshing = asyncio.Lock()
         self._tell = tell
@@ -320,6 +321,8 @@ class ModelManager:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh()
+                if any(runtime.may_be_tried_again for runtime in self._runtimes.values()):
+                    self._load_wanted()
             except Exception as error:  # a database that is away must not end the server; models go on serving
                 _log.warning("registry_unreachable", error=type(error).__name__)
 
@@ -329,6 +332,7 @@ class ModelManager:
             token = await ask(self._registry.change_token)
             if token != self._token:
                 await self._read_all(token)
+                self._load_wanted()
 
     async def _read_all(self, token: int) -> None:
         begun = self._known.begin()
@@ -338,7 +342,6 @@ class ModelManager:
         self._on_aliases(self._targets.keys())
         self._names = sorted(self._entries)
         self._token = token if whole else None
-        self._load_wanted()
         for key in [key for key in self._runtimes if not self._is_wanted(key)]:
             _log.info("model_removed", model=key)
             ending = asyncio.create_task(self._runtimes.pop(key).unload())
@@ -351,13 +354,13 @@ class ModelManager:
         return {name if target is None or name in self._entries else target.key: name for name, target in targets}
 
     def _load_wanted(self) -> None:
-        """Begins to load what the settings name and has not run yet: it was unknown, not here, or its alias moved."""
+        """Begins to load what the settings name and has not run yet: it was unknown, not here, or its alias moved.
+
+        What failed is tried again after a pause: without it the server is not ready, and may get no call that would.
+        """
         for key, name in self._to_load().items():
-            if key not in self._runtimes and not self._closing:
-                loading = asyncio.create_task(self.load(name))
-                self._loads.add(loading)
-                loading.add_done_callback(self._loads.discard)
-                loading.add_done_callback(partial(_log_failure, name))
+            if (key not in self._runtimes or self._runtimes[key].may_be_tried_again) and not self._closing:
+                self._startup_loads.begin(name)
 
     def _is_wanted(self, key: str) -> bool:
         """Whether there still is what runs under this key."""
@@ -393,14 +396,3 @@ class ModelManager:
         except AvailabilityError:  # what is known of the model is told without them
             return view
         return with_profiles(view, profiles) if profiles else view
-
-
-def _log_failure(name: str, loading: asyncio.Task[ModelView]) -> None:
-    """A model of the settings that cannot be loaded: the log and `/ready` tell, the server goes on."""
-    if loading.cancelled():
-        return
-    error = loading.exception()
-    if isinstance(error, NotFoundError):
-        _log.error("model_to_load_unknown", model=name)
-    elif error is not None and not isinstance(error, PanopeError):
-        _log.error("load_failed", model=name, exc_info=error)

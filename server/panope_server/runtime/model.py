@@ -84,6 +84,11 @@ class ModelRuntime:
         """Whether the model should serve now, so that the server is ready only when it does."""
         return self.state in (ModelState.LOADING, ModelState.SERVING, ModelState.FAILED)
 
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether a load failed and its pause is over; one that has served is loaded again by itself."""
+        return self.state is ModelState.FAILED and not self._has_served and not self._failure.seconds_left
+
     async def run(self, work: Work, request_id: str, place: Place | None = None) -> Answer:
         """Runs one piece of work on an instance, loading the model first when that is allowed.
 

@@ -1,0 +1,45 @@
+"""Loads what the settings name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from panope_backends.errors import NotFoundError, PanopeError
+
+_log = structlog.get_logger("panope.models")
+
+
+class StartupLoads:
+    """Begins loads that nobody waits for.
+
+    Args:
+        load: loads what a name means.
+    """
+
+    def __init__(self, load: Callable[[str], Awaitable[object]]) -> None:
+        self._load = load
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, name: str) -> None:
+        """Begins to load, unless that is under way."""
+        if name not in self._running:
+            self._running[name] = asyncio.create_task(self._run(name))
+            self._running[name].add_done_callback(partial(self._ended, name))
+
+    async def _run(self, name: str) -> None:
+        """A model of the settings that cannot be loaded: the log and `/ready` tell, the server goes on."""
+        try:
+            await self._load(name)
+        except NotFoundError:
+            _log.error("model_to_load_unknown", model=name)
+        except PanopeError:
+            return  # the model's own state tells why
+        except Exception as error:
+            _log.error("load_failed", model=name, exc_info=error)
+
+    def _ended(self, name: str, _: asyncio.Task[None]) -> None:
+        del self._running[name]
