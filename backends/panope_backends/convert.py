@@ -25,6 +25,7 @@ from panope_backends.confine import confine, is_out_of_memory
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.report import claim_stdout
+from panope_backends.tasks.files import read_embed_files
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
 #: are whole models wherever they lie.
@@ -80,8 +81,10 @@ def convert(job: Job) -> Converted:
     if not isinstance(backend, Converter):
         raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
     conversion = _conversion(job, backend.conversions())
-    backend.convert(job.model, conversion, folder, out)
-    _complete(folder, out)
+    place = _transformer_folder(folder) if job.model.task == "embed" else Path()
+    (out / place).mkdir(parents=True, exist_ok=True)
+    backend.convert(job.model, conversion, folder / place, out / place)
+    _complete(folder, out, place)
     return Converted(conversion.format, conversion.precision, conversion.engine_version)
 
 
@@ -101,12 +104,20 @@ def _conversion(job: Job, offered: Sequence[Conversion]) -> Conversion:
     )
 
 
-def _complete(folder: Path, out: Path) -> None:
+def _transformer_folder(folder: Path) -> Path:
+    """Where the weights to convert lie, within the model's folder: older models keep them in `0_Transformer`."""
+    try:
+        return read_embed_files(folder).transformer_folder.relative_to(folder)
+    except PreconditionError:  # the load tells it; a conversion of the bare transformer may be right all the same
+        return Path()
+
+
+def _complete(folder: Path, out: Path, place: Path) -> None:
     """Brings over what the converter did not write: configuration, tokenizer, the weights of later modules."""
     for source in sorted(folder.rglob("*")):
         relative = source.relative_to(folder)
-        at_root = len(relative.parts) == 1
-        replaced = relative.suffix == ".gguf" or (at_root and any(relative.match(pattern) for pattern in _WEIGHTS))
+        is_there = relative.parent == place
+        replaced = relative.suffix == ".gguf" or (is_there and any(relative.match(pattern) for pattern in _WEIGHTS))
         target = out / relative
         if source.is_file() and not replaced and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -155,15 +155,15 @@ def manifest_of(found: WeightSet, kinds: Mapping[str, FileKind], contents: Mappi
         if content is None:
             raise PreconditionError(f"the content of `{shown(path)}` is unknown", reason="unknown_content")
         files[path_in_view] = ManifestFile(
-            _component(kinds[path], path_in_view), path_in_view, content.sha256, content.size_bytes
+            _component(kinds[path], path_in_view, found.folder), path_in_view, content.sha256, content.size_bytes
         )
     return Manifest(found.format, found.precision, found.parameter_count, tuple(files.values()))
 
 
-def _component(kind: FileKind, path: str) -> str:
+def _component(kind: FileKind, path: str, transformer: str) -> str:
     """Weights in a folder of their own are a part of their own, such as `2_Dense`, which a conversion leaves alone."""
     folder, _, _ = path.rpartition("/")
-    return folder if folder and kind is FileKind.WEIGHTS else kind.value
+    return folder if folder not in ("", transformer) and kind is FileKind.WEIGHTS else kind.value
 
 
 class _Counter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
@@ -43,7 +44,8 @@ class CodeRequest:
         """Where the code lies, beside the file that asks; of another repo, with its name."""
         repo, _, place = self.target.rpartition("--")
         module = place.rpartition(".")[0] or place
-        return (f"{repo}--" if repo else "") + f"{module.replace('.', '/')}.py"
+        code = f"{module.replace('.', '/')}.py"
+        return f"{repo}--{code}" if repo else str(PurePosixPath(self.file).parent / code)
 
     @property
     def is_for_reading(self) -> bool:
@@ -122,4 +124,4 @@ def _requests(file: str, document: Mapping[str, Any]) -> Iterator[CodeRequest]:
 
 
 def _sole_class(file: str) -> str:
-    return "AutoTokenizer" if file == "tokenizer_config.json" else ""
+    return "AutoTokenizer" if file.endswith("tokenizer_config.json") else ""

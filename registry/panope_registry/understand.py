@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.described import refuse_undescribed, step_folders, transformer_folder
 from panope_registry.disguises import refuse_disguised
 from panope_registry.documents import broken, read_json, read_object
 from panope_registry.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
@@ -22,7 +24,7 @@ from panope_registry.names import parse_model_name, shown
 from panope_registry.own_code import ASKING_FILES, CodeRequest, code_asked_for, refusal, refuse_impossible_code
 from panope_registry.tasks import architecture_of, known, settle, task_of
 from panope_registry.tasks.evidence import MARKERS
-from panope_registry.weights import WeightSet, find_weights
+from panope_registry.weights import Parts, WeightSet, find_weights
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,20 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     """
     kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     refuse_disguised(files, kinds)
-    config = read_object(files["config.json"], "config.json") if "config.json" in files else {}
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
-    weight_sets = find_weights(files, kinds, _part_folders(markers))
+    modules = markers.get("modules.json", [])
+    folder = transformer_folder(modules)
+    config_file = str(PurePosixPath(folder) / "config.json")
+    config = read_object(files[config_file], config_file) if config_file in files else {}
+    parts = Parts(folder, step_folders(modules), frozenset(markers.get("model_index.json", ())))
+    weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
         raise _no_weights(kinds)
-    refuse_beside_adapter(weight_sets, files, _transformer_folder(markers))
+    refuse_beside_adapter(weight_sets, files, folder)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
-    asked = code_asked_for(_asking(files), task.task, is_known=_is_known(config))
+    asked = code_asked_for(_asking(files, folder), task.task, is_known=_is_known(config))
     own_code = ""
     if asked and REMOTE_CODE in evidence.grants:
         refuse_impossible_code(asked, files)
@@ -102,6 +108,8 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     cannot: list[str] = []
     if task.task == "embed":
         weight_sets, cannot = embedding_sets(weight_sets, config)
+        if any(found.format != "gguf" for found in weight_sets):  # which holds all that describes it
+            refuse_undescribed(files)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
     reasons = {"task": task.reason, "architecture": architecture.reason}
@@ -147,12 +155,6 @@ def _marker(file: Header, name: str) -> Any:
     return document
 
 
-def _transformer_folder(markers: Mapping[str, Any]) -> str:
-    """The folder that the transformer is loaded from; empty for the root."""
-    kinds = ((str(module.get("type", "")), module.get("path", "")) for module in markers.get("modules.json", ()))
-    return next((str(path) for kind, path in kinds if kind.rpartition(".")[2] == "Transformer"), "")
-
-
 def _base(markers: Mapping[str, Any]) -> str:
     """The repo that an adapter names; a folder of its author's machine is none."""
     named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
@@ -164,8 +166,9 @@ def _base(markers: Mapping[str, Any]) -> str:
         return ""
 
 
-def _asking(files: Mapping[str, Header]) -> Mapping[str, Mapping[str, Any]]:
-    return {name: read_object(files[name], name) for name in ASKING_FILES if name in files}
+def _asking(files: Mapping[str, Header], folder: str) -> Mapping[str, Mapping[str, Any]]:
+    paths = [str(PurePosixPath(folder) / name) for name in ASKING_FILES]
+    return {path: read_object(files[path], path) for path in paths if path in files}
 
 
 def _without_code(
@@ -205,14 +208,6 @@ def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ..
             kinds[path] = FileKind.UNSAFE if PICKLED_WEIGHTS.fullmatch(path) else FileKind.OTHER
     for weight_set in weight_sets:
         kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
-
-
-def _part_folders(markers: Mapping[str, Any]) -> frozenset[str]:
-    """The folders that modules.json and model_index.json name."""
-    modules = (module.get("path") for module in markers.get("modules.json", ()))
-    return frozenset(path for path in modules if isinstance(path, str) and path) | frozenset(
-        markers.get("model_index.json", ())
-    )
 
 
 def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:

@@ -33,12 +33,28 @@ _SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The folders that hold parts of the model itself.
+
+    Attributes:
+        transformer: that the transformer is loaded from; empty for the root.
+        steps: of what comes after it, such as `2_Dense`.
+        pipeline: of a pipeline's parts, such as `unet`.
+    """
+
+    transformer: str = ""
+    steps: frozenset[str] = frozenset()
+    pipeline: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class WeightSet:
     """Weights that run by themselves.
 
     Attributes:
         files: path in the repo -> path in the folder that a backend gets.
         main_files: those whose headers were read.
+        folder: that the transformer is loaded from; empty for the root.
         precision: of most weights; empty when unknown.
         parameter_count: 0 when unknown.
     """
@@ -49,6 +65,7 @@ class WeightSet:
     files: Mapping[str, str]
     main_files: tuple[str, ...]
     facts: WeightFacts
+    folder: str = ""
 
     def packed(self, precision: str) -> WeightSet:
         """The same weights, known to be packed into wider integers, so that counting elements counts nothing."""
@@ -56,7 +73,7 @@ class WeightSet:
 
 
 def find_weights(
-    files: Mapping[str, Header], kinds: Mapping[str, FileKind], part_folders: Collection[str]
+    files: Mapping[str, Header], kinds: Mapping[str, FileKind], parts: Parts = Parts()
 ) -> tuple[WeightSet, ...]:
     """The sets in a folder, safetensors first; of one format and precision those first that come before others in ties.
 
@@ -65,7 +82,7 @@ def find_weights(
     Args:
         files: relative path -> where the bytes are.
         kinds: of every file.
-        part_folders: the folders that hold parts of the model itself, such as `2_Dense` or `unet`.
+        parts: the folders that hold parts of the model itself.
 
     Raises:
         InvalidInputError: a weights file is broken, or a part of a set is missing.
@@ -73,9 +90,9 @@ def find_weights(
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
     plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
-        *_safetensors(files, [path for path in weights if path.endswith(".safetensors")], part_folders),
-        *(_onnx(files, path) for path in plainest if path.endswith(".onnx")),
-        *(_openvino(files, path) for path in plainest if path.endswith(".xml")),
+        *_safetensors(files, [path for path in weights if path.endswith(".safetensors")], parts),
+        *(_graph(_onnx(files, path), weights, parts) for path in plainest if path.endswith(".onnx")),
+        *(_graph(_openvino(files, path), weights, parts) for path in plainest if path.endswith(".xml")),
         *_gguf(files, [path for path in weights if path.endswith(".gguf")]),
     ]
     if not any(weight_set.format == "safetensors" for weight_set in found):  # the same weights, and safer
@@ -83,11 +100,23 @@ def find_weights(
     for weight_set in found:
         if weight_set.parameter_count > MAX_PARAMETERS:
             raise broken(weight_set.main_files[0], "it claims an impossible number of parameters")
-    return tuple(found)
+    return tuple(replace(weight_set, folder=parts.transformer) for weight_set in found)
 
 
-def _safetensors(files: Mapping[str, Header], paths: list[str], part_folders: Collection[str]) -> Iterator[WeightSet]:
+def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSet:
+    """The graph where the transformer is loaded from, with the weights of the steps after it."""
+    placed = {path: str(PurePosixPath(parts.transformer) / place) for path, place in found.files.items()}
+    steps = {
+        path: path
+        for path in weights
+        if path.endswith(".safetensors") and str(PurePosixPath(path).parent) in parts.steps
+    }
+    return replace(found, files=placed | steps)
+
+
+def _safetensors(files: Mapping[str, Header], paths: list[str], parts: Parts) -> Iterator[WeightSet]:
     """Those at the root and those of parts; others, such as earlier checkpoints, are other models."""
+    part_folders = {parts.transformer, *parts.steps, *parts.pipeline} - {""}
     at_root = [path for path in paths if "/" not in path]
     if INDEX in files:
         # Beside an index some repos carry the same weights again, in one file, for other programs.

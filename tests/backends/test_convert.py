@@ -154,3 +154,30 @@ def test_a_job_that_is_not_understood_is_refused(run_program: Any, document: str
     ended = run_program(CONVERT, document=document)
     assert ended.code == 1
     assert ended.report["reason"] == "invalid_input"
+
+
+def test_a_transformer_in_a_folder_of_its_own_is_converted_there(
+    run_program: Any, source: Path, tmp_path: Path
+) -> None:
+    place = source / "0_Transformer"
+    place.mkdir()
+    facts = tiny_transformer(place)
+    (source / "1_Pooling").mkdir()
+    (source / "1_Pooling/config.json").write_text(json.dumps({"word_embedding_dimension": 32}))
+    modules = [("0_Transformer", "Transformer"), ("1_Pooling", "Pooling")]
+    named = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in modules]
+    listed = [{"idx": n, "name": str(n)} | module for n, module in enumerate(named)]
+    (source / "modules.json").write_text(json.dumps(listed))
+
+    out = tmp_path / "out"
+    ended = run_program(CONVERT, document=job(source, out, config=dict(facts.config)))
+    assert ended.report["ok"], ended.log
+    written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert {"0_Transformer/openvino_model.xml", "0_Transformer/config.json", "modules.json"} <= written
+    assert "0_Transformer/model.safetensors" not in written
+    assert "2_Dense/model.safetensors" in written
+    exact = LoadOptions(precision="fp32")
+    arrays = {name: np.ones((1, 4), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    expected = CpuBackend().load(facts, place, "CPU", exact).run(arrays)
+    found = OpenVinoBackend().load(facts, out / "0_Transformer", "CPU", exact).run(arrays)
+    np.testing.assert_allclose(found["last_hidden_state"], expected["last_hidden_state"], atol=1e-4)

@@ -32,6 +32,7 @@ MODULES = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
     {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
 ]
+DENSE = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
 BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4}
 
 Tensors = Mapping[str, tuple[str, list[int]]]
@@ -172,6 +173,17 @@ def registry(database_url: str, home: Path) -> Iterator[Registry]:
     registry = Registry.open(database_url, home)
     yield registry
     registry.close()
+
+
+@pytest.fixture
+def dense_step() -> Mapping[str, bytes | str]:
+    """The files that a model of `make_model` has with a Dense module after its pooling."""
+    weights = safetensors_bytes({"linear.weight": ("F32", [2, 4]), "linear.bias": ("F32", [2])})
+    return {
+        "modules.json": json.dumps([*MODULES, DENSE]),
+        "2_Dense/config.json": json.dumps({"in_features": 4, "out_features": 2}),
+        "2_Dense/model.safetensors": weights,
+    }
 
 
 @pytest.fixture

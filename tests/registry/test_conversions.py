@@ -61,10 +61,10 @@ def test_what_the_converter_wrote_comes_before_what_the_source_had(
     assert (registry.materialize(added.digest) / "config.json").read_text() == '{"other": 1}'
 
 
-def test_weights_of_later_modules_are_kept(registry: Registry, make_model: MakeModel, tmp_path: Path) -> None:
-    dense = {"2_Dense/model.safetensors": (make_model("x") / "model.safetensors").read_bytes()}
-    modules = '[{"type": "a.Transformer", "path": ""}, {"type": "a.Dense", "path": "2_Dense"}]'
-    (source,) = registry.import_folder(make_model(files=dense | {"modules.json": modules}), "v/dense").variants
+def test_weights_of_later_modules_are_kept(
+    registry: Registry, make_model: MakeModel, tmp_path: Path, dense_step: Mapping[str, bytes | str]
+) -> None:
+    (source,) = registry.import_folder(make_model(files=dense_step), "v/dense").variants
     added = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     paths = [file.path for file in added.files]
     assert "2_Dense/model.safetensors" in paths

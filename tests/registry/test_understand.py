@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -114,10 +114,10 @@ def test_shards_are_one_set_and_copies_beside_them_are_left_out(
     assert found.kinds["model.safetensors"] is FileKind.OTHER
 
 
-def test_checkpoints_in_other_folders_are_not_the_model(make_model: MakeModel, safetensors: Safetensors) -> None:
-    weights = safetensors({"w": ("F32", [2])})
-    modules = json.dumps([{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}])
-    files = {"modules.json": modules, "2_Dense/model.safetensors": weights, "checkpoint-5/model.safetensors": weights}
+def test_checkpoints_in_other_folders_are_not_the_model(
+    make_model: MakeModel, safetensors: Safetensors, dense_step: Mapping[str, bytes | str]
+) -> None:
+    files = {**dense_step, "checkpoint-5/model.safetensors": safetensors({"w": ("F32", [2])})}
     (found,) = _understand(make_model(files=files)).weight_sets
     assert sorted(found.files) == ["2_Dense/model.safetensors", "model.safetensors"]
 
