@@ -30,6 +30,8 @@ _VERSION = "3.1.0"
 _ERRORS = (400, 403, 429, 431, 500, 503, 504)
 #: The same, of requests with a body.
 _ERRORS_OF_BODIES = (408, 413, 415)
+#: Of these, those that Envoy alone gives, in the shape that is told for every other route, whatever the path.
+_ERRORS_OF_THE_EDGE = (403, 408, 431, 504)
 #: The answers of errors, by the types of their JSON.
 _RESPONSES: Mapping[type, str] = {
     ErrorJson: "Error",
@@ -57,7 +59,22 @@ def page() -> str:
         "paths": _paths(found),
         "components": {"schemas": _schemas(public), "responses": errors},
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_generable(document), indent=1, ensure_ascii=False) + "\n"
+
+
+def _generable(value: Any) -> Any:
+    """The value as generators of clients need it.
+
+    Choices that differ in case alone are told once, for code has one name for them; lists say what they hold.
+    """
+    if isinstance(value, list):
+        return [_generable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    told = {key: _generable(item) for key, item in value.items()}
+    if isinstance(choices := told.get("enum"), list):
+        told["enum"] = [each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices]
+    return told | ({"items": {}} if told.get("type") == "array" and "items" not in told else {})
 
 
 def _paths(found: Sequence[Element]) -> Json:
@@ -137,10 +154,14 @@ def _responses(path: str, operation: Operation) -> Json:
         told["304"] = {"description": "The caller has these bytes."}
         told["416"] = {"description": "There is no such range.", "content": {"text/plain": {}}}
     for status in sorted(errors):
-        told[str(status)] = {"$ref": f"#/components/responses/{_RESPONSES[operation.error]}"}
+        told[str(status)] = {"$ref": f"#/components/responses/{_shape(status, operation)}"}
     if operation.not_ready is not None:
         told["503"] = {"description": "Not ready.", "content": {JSON: {"schema": _schema(operation.not_ready)}}}
     return told
+
+
+def _shape(status: int, operation: Operation) -> str:
+    return _RESPONSES[ErrorJson if status in _ERRORS_OF_THE_EDGE else operation.error]
 
 
 def _error(kind: type) -> Json:

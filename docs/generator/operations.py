@@ -28,7 +28,7 @@ BYTES = "application/octet-stream"
 
 _Text = Annotated[str, Meta(max_length=200)]
 _Cursor = Annotated[int, Meta(ge=0, le=1 << 53)]
-_Expand = list[Literal[tuple(models.InfoJson.__annotations__)]]
+_Expand = list[Literal[tuple(name for name in models.InfoJson.__annotations__ if name != "_id")]]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
 
 #: Values of paths.
@@ -100,7 +100,7 @@ WAIT = {
     "in": "header",
     "required": False,
     "description": "`true` waits while the model's files are downloaded instead of answering 503.",
-    "schema": {"type": "string", "enum": ["true", "false"]},
+    "schema": {"type": "string", "pattern": "^(true|false)?$"},
 }
 
 

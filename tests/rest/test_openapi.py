@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from rest_doubles.description import DESCRIPTION
-from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance, unsupported_method
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
 
+PROGRAM = Path(__file__).parent / "programs" / "generated_client.py"
 SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
 
 #: Every other check of schemathesis is made.
@@ -18,6 +29,13 @@ EXCLUDED = [
     unsupported_method,  # Envoy's parser answers methods that HTTP does not know with 400
     allow_header_conformance,  # a wider path, such as that of a model called `x/files`, takes more methods
 ]
+
+
+def excluded(case):
+    # An empty parameter is one that is not given, and the hub's clients write true and false in several ways.
+    takes_more = "" in (case.query or {}).values() or case.path.startswith("/hub/")
+    return [*EXCLUDED, negative_data_rejection] if takes_more else EXCLUDED
+
 
 #: Routes of plain HTTP, which pass parameters of others by, or have a test of their own.
 PLAIN = (["Http"], ["Hub"])
@@ -29,15 +47,15 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "deran
 @SCHEMA.parametrize()
 @settings(max_examples=4, phases=[Phase.explicit, Phase.generate], **SETTINGS)
 def test_no_call_is_answered_in_a_way_that_is_not_described(case, running_edge):
-    case.call_and_validate(base_url=running_edge.url, excluded_checks=EXCLUDED)
+    case.call_and_validate(base_url=running_edge.url, excluded_checks=excluded(case))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @SCHEMA.parametrize()
-@settings(max_examples=300, **SETTINGS)
+@settings(max_examples=50, **SETTINGS)
 def test_no_call_of_many_is_answered_in_a_way_that_is_not_described(case, running_edge):
-    case.call_and_validate(base_url=running_edge.url, excluded_checks=EXCLUDED)
+    case.call_and_validate(base_url=running_edge.url, excluded_checks=excluded(case))
 
 
 def test_the_description_is_served(edge):
@@ -78,3 +96,24 @@ def test_the_query_parameters_that_are_described_are_those_that_are_taken(edge, 
 
 def _query_of(operation):
     return [told["name"] for told in operation.get("parameters", []) if told["in"] == "query"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # the generator is fetched
+def test_a_generated_client_works(edge, tmp_path):
+    source = Path(str(files("panope_server").joinpath("transport/openapi.json")))
+    uv = [str(Path(sys.executable).parent / "uv"), "run", "--quiet", "--no-project", "--isolated"]
+    uv += ["--with", "openapi-python-client"]
+
+    def run(*command):
+        found = {**os.environ, "PYTHONPATH": str(tmp_path / "made")}
+        done = subprocess.run([*uv, *command], cwd=tmp_path, env=found, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("openapi-python-client", "generate", "--fail-on-warning", "--path", str(source), "--output-path", "made")
+    told = json.loads(run("python", str(PROGRAM), edge.url))
+
+    assert told["model"] in told["models"]
+    assert (told["model"], told["vectors"], told["job"], told["hub"]) == ("acme/embedder", 2, 1, ["acme/embedder"])
+    assert (told["pulled"], told["missing"]) == (2, "model_not_found")
