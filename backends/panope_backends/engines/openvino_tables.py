@@ -5,7 +5,7 @@ OpenVINO does not look where it reads: past a table's end it answers with what h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,26 +29,44 @@ def read_tables(openvino: Any, core: Any, graph: Any) -> Tables:
         core: its devices.
         graph: as read from its file; it is not changed.
     """
-    looked_up: list[tuple[Any, int]] = []
-    needed: set[str] = set()
-    for gather in (node for node in graph.get_ordered_ops() if node.get_type_name() == "Gather"):
-        rows = _rows(gather.input_value(0))
-        names = _parameters(gather.input_value(1)) if rows else None
-        if names:
-            looked_up.append((gather.input_value(1), rows))
-            needed |= names
+    tables = [
+        (gather.input_value(1), rows)
+        for gather in graph.get_ordered_ops()
+        if gather.get_type_name() == "Gather" and (rows := _rows(gather.input_value(0)))
+    ]
+    try:
+        return _by_running(openvino, core, graph, tables)
+    except RuntimeError:  # the graph does not take such texts; what is looked up as it is given shows without them
+        return Tables(_by_looking(tables))
+
+
+def _by_running(openvino: Any, core: Any, graph: Any, tables: Sequence[tuple[Any, int]]) -> Tables:
+    made_of = [(indices, rows, _parameters(indices)) for indices, rows in tables]
+    looked_up = [(indices, rows) for indices, rows, names in made_of if names]
+    needed = set().union(*(names for _, _, names in made_of if names))
     parameters = [p for p in graph.get_parameters() if _name(p) in needed]
     shapes = {_shape(parameter) for parameter in parameters}
-    if len(shapes) != 1 or (shape := shapes.pop()) is None:
-        return Tables()
-    inputs = probe_inputs(sorted(needed), *shape)
-    if len(inputs) < len(needed):
-        return Tables()
+    shape = shapes.pop() if len(shapes) == 1 else None
+    inputs = probe_inputs(sorted(needed), *shape) if shape is not None else {}
+    if not needed or len(inputs) < len(needed):
+        return Tables(_by_looking(tables))
     results = [openvino.op.Result(indices) for indices, _ in looked_up]
     part = core.compile_model(openvino.Model(results, parameters, "indices"), "CPU")
     found = part({index: inputs[_name(p)].astype(_dtype(p)) for index, p in enumerate(parameters)})
     lookups = [Lookup(np.array(found[index]), rows) for index, (_, rows) in enumerate(looked_up)]
     return tables_of(lookups, inputs)
+
+
+def _by_looking(tables: Sequence[tuple[Any, int]]) -> dict[str, int]:
+    """The limits of inputs whose values are looked up as they are, but for their type."""
+    limits: dict[str, int] = {}
+    for indices, rows in tables:
+        node = indices.get_node()
+        while node.get_type_name() == "Convert":
+            node = node.input_value(0).get_node()
+        if node.get_type_name() == "Parameter":
+            limits[_name(node)] = min(rows, limits.get(_name(node), rows))
+    return limits
 
 
 def _rows(table: Any) -> int:

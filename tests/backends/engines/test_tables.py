@@ -87,6 +87,23 @@ def test_a_graph_of_fixed_shape_tells_its_tables_too(
     assert model.index_limits == {"input_ids": VOCABULARY, "token_type_ids": 2}
 
 
+def test_a_table_shows_by_inputs_of_other_names_and_by_parts_that_cannot_run(tmp_path: Path) -> None:
+    openvino, _ = import_converter()
+    from openvino import opset13 as ops
+
+    table = ops.constant(np.ones((50, 4), np.float32))
+    codes = ops.parameter([-1, 3], dtype=openvino.Type.i32, name="codes")
+    other = ops.parameter([-1, -1], dtype=openvino.Type.i64, name="input_ids")
+    axis = ops.constant(np.int64(0))
+    found = ops.gather(table, ops.convert(codes, "i64"), axis)
+    # Its indices take no text of four tokens.
+    odd = ops.gather(table, ops.reshape(other, ops.constant(np.array([5, 7])), special_zero=False), axis)
+    graph = openvino.Model([ops.result(found), ops.result(odd)], [codes, other])
+    openvino.save_model(graph, tmp_path / MODEL_FILE, compress_to_fp16=False)
+    model = OpenVinoBackend().load(ModelFacts("test/codes", "openvino"), tmp_path, "CPU", OPTIONS)
+    assert (model.index_limits, model.max_tokens) == ({"codes": 50}, 0)
+
+
 @pytest.mark.slow
 def test_a_model_that_pads_texts_itself_tells_its_tables_too(tmp_path: Path) -> None:
     facts = tiny_transformer(tmp_path, "longformer", pad_token_id=1, attention_window=8)

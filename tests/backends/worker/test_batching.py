@@ -134,3 +134,11 @@ def test_with_a_timer_an_item_that_runs_alone_does_not_wait() -> None:
     batcher = Batcher[int](1000, 4, wait_seconds=0.5)
     batcher.add_alone(1, now=7.0)
     assert batcher.seconds_until_due(now=7.0) == 0.0
+
+
+def test_a_batch_has_as_many_items_as_its_longest_allows() -> None:
+    batcher: Batcher[int] = Batcher(1 << 20, 32)
+    batcher.most_of = lambda longest: 4 if longest < 10 else 1
+    for item, tokens in enumerate([5, 20, 5, 20, 5, 5, 5]):
+        batcher.add(item, tokens, 0.0)
+    assert [batcher.take() for _ in range(4)] == [[0, 2, 4, 5], [1], [3], [6]]
