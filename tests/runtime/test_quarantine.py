@@ -8,8 +8,16 @@ import itertools
 import pytest
 
 from panope_backends.errors import PreconditionError
-from panope_server.runtime.quarantine import MAX_REMEMBERED, REMEMBERED_SECONDS, Quarantine, fingerprint_of
+from panope_server.runtime.quarantine import (
+    DEATHS_ALONE_TO_REFUSE,
+    DEATHS_TO_RUN_ALONE,
+    MAX_REMEMBERED,
+    REMEMBERED_SECONDS,
+    Quarantine,
+    fingerprint_of,
+)
 from panope_server.runtime.room import Entry
+from panope_server.runtime.supervisor import CRASH_LIMIT
 from panope_server.runtime.translate import work_frame
 from panope_server.work import EmbedWork, NamedTensor, TensorWork, Work
 
@@ -47,12 +55,15 @@ async def test_one_that_was_with_two_workers_that_died_runs_alone() -> None:
     assert (twice.alone, innocent.alone) == (True, False)
 
 
-async def test_one_that_a_worker_died_of_alone_is_refused_for_a_while() -> None:
+async def test_one_that_two_workers_died_of_alone_is_refused_for_a_while() -> None:
     now = 0.0
     quarantine = Quarantine("acme/tiny", lambda: now)
-    quarantine.died(prints("bad", "innocent"))
+    for company in ("innocent", "other"):
+        quarantine.died(prints("bad", company))
     quarantine.died(prints("bad"))
-    with pytest.raises(PreconditionError, match="2 times") as caught:
+    quarantine.admit(entry("bad"))  # once may be chance: somebody killed the worker
+    quarantine.died(prints("bad"))
+    with pytest.raises(PreconditionError, match="4 times, 2 times with no other") as caught:
         quarantine.admit(entry("bad"))
     assert caught.value.reason == "request_ends_workers"
     quarantine.admit(entry("innocent"))
@@ -60,6 +71,10 @@ async def test_one_that_a_worker_died_of_alone_is_refused_for_a_while() -> None:
     again = entry("bad")
     quarantine.admit(again)
     assert not again.alone
+
+
+async def test_a_model_outlives_a_request_that_ends_workers() -> None:
+    assert DEATHS_TO_RUN_ALONE + DEATHS_ALONE_TO_REFUSE < CRASH_LIMIT
 
 
 async def test_one_worker_that_dies_of_whatever_refuses_nobody() -> None:

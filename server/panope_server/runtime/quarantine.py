@@ -1,8 +1,8 @@
 """Requests that were with workers when these died.
 
 A worker that dies does not tell of what, so all that it had at that moment is noted. A request that was with two
-workers that died runs alone from then on, so that others no longer die with it; one that a worker then died of, alone,
-is refused for a while. An answer clears it.
+workers that died runs alone from then on, so that others no longer die with it; one that was all that two workers had
+when they died is refused for a while. An answer clears it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,24 @@ from panope_server.runtime.room import Entry
 _log = structlog.get_logger("panope.instances")
 
 DEATHS_TO_RUN_ALONE = 2
+#: Together fewer than the crashes after which a model is given up.
+DEATHS_ALONE_TO_REFUSE = 2
 REMEMBERED_SECONDS = 600.0
 MAX_REMEMBERED = 1024
 _SAMPLE_BYTES = 64 << 10
 
 
 class _Record:
-    __slots__ = ("deaths", "refused", "until")
+    __slots__ = ("alone", "deaths", "until")
 
     def __init__(self) -> None:
         self.deaths = 0
-        self.refused = False
+        self.alone = 0
         self.until = 0.0
+
+    @property
+    def refused(self) -> bool:
+        return self.alone >= DEATHS_ALONE_TO_REFUSE
 
 
 class Quarantine:
@@ -56,9 +62,10 @@ class Quarantine:
         if record is None:
             return
         if record.refused:
+            seconds = max(1, round(record.until - self._clock()))
             raise PreconditionError(
-                f"this request ended a worker of model `{self._model}` {record.deaths} times, the last time with no "
-                f"other request beside it; it is refused for {max(1, round(record.until - self._clock())):,} seconds",
+                f"this request ended a worker of model `{self._model}` {record.deaths} times, {record.alone} times "
+                f"with no other beside it; it is refused for {seconds:,} seconds",
                 reason="request_ends_workers",
             )
         entry.alone = record.deaths >= DEATHS_TO_RUN_ALONE
@@ -75,7 +82,7 @@ class Quarantine:
             self._records.move_to_end(each)
             record.deaths += 1
             record.until = self._clock() + REMEMBERED_SECONDS
-            record.refused = record.deaths >= DEATHS_TO_RUN_ALONE and len(prints) == 1
+            record.alone += len(prints) == 1
             if record.refused:
                 _log.error("request_set_apart", model=self._model, deaths=record.deaths, request=each.hex()[:16])
         while len(self._records) > MAX_REMEMBERED:
