@@ -1,9 +1,10 @@
 """Converts one model into a backend's own format, as a program: `python -m panope_backends.convert`.
 
 It reads one JSON document on stdin, `{"backend", "format", "precision", "model": {name, format, task, architecture,
-config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights and everything of `folder` but
-the weights that they replace. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or
-`{"ok": false, "kind", "reason", "message"}`, and exits with 0 or 1.
+config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights, everything of `folder` but
+the weights that they replace, and for a model that embeds the tokenizer that transformers makes of its files. It prints
+one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "kind", "reason", "message"}`,
+and exits with 0 or 1.
 
 It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
 model's memory, which only its end gives back.
@@ -24,8 +25,10 @@ from panope_backends.api import Conversion, Converter, ModelFacts
 from panope_backends.confine import confine, is_out_of_memory
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
-from panope_backends.report import claim_stdout
+from panope_backends.prepare_tokenizer import tokenizer_to_add
+from panope_backends.report import OFFLINE, claim_stdout
 from panope_backends.tasks.files import read_embed_files
+from panope_backends.tasks.prepared import FILE, keep_prepared, sources_digest
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
 #: are whole models wherever they lie.
@@ -33,9 +36,6 @@ _WEIGHTS = (
     *("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data"),
     *("pytorch_model*.bin", "pytorch_model.bin.index.json"),
 )
-
-#: Models come from their folder alone; set before any library that reads them is imported.
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 class Job(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,10 +81,16 @@ def convert(job: Job) -> Converted:
     if not isinstance(backend, Converter):
         raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
     conversion = _conversion(job, backend.conversions())
+    # First, because it is quick and refuses what no conversion makes right.
+    tokenizer = tokenizer_to_add(folder) if job.model.task == "embed" else None
     place = _transformer_folder(folder) if job.model.task == "embed" else Path()
     (out / place).mkdir(parents=True, exist_ok=True)
     backend.convert(job.model, conversion, folder / place, out / place)
     _complete(folder, out, place)
+    if tokenizer is not None:
+        # The converter may have written files of its own.
+        made_of = sources_digest(read_embed_files(out))
+        keep_prepared(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
     return Converted(conversion.format, conversion.precision, conversion.engine_version)
 
 
@@ -135,7 +141,7 @@ def main() -> int:
     """Reads the job, does it and reports; the exit code."""
     confine()
     report = claim_stdout()
-    os.environ.update(_OFFLINE)
+    os.environ.update(OFFLINE)
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
         outcome: Converted | Failed = convert(job)

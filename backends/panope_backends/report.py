@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 import msgspec
 
+#: Models come from their folder alone; set before any library that reads them is imported.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
 
 def claim_stdout() -> Callable[[object], None]:
     """Takes stdout for the report and gives everybody else stderr, native libraries included.

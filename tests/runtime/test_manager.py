@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from panope_backends.api import Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, NotFoundError
+from panope_backends.testing.models import keep_tokenizer
 from panope_registry.aliases import Aliases
 from panope_registry.care.care import StoreCare
 from panope_registry.database import Database, open_engine
@@ -71,6 +72,7 @@ class Rig:
         shutil.copy(DEMO / "tokenizer.json", self.folder)
         document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
         (self.folder / "config.json").write_text(json.dumps(document))
+        keep_tokenizer(self.folder, max_tokens=64)
         save_file({"weight": np.zeros((4, 4), np.float32)}, self.folder / "model.safetensors")
         return self.registry.import_folder(self.folder, MODEL, task_hints=["embed"]).variants[0].digest
 

@@ -13,6 +13,7 @@ from panope_backends.errors import InternalError, InvalidInputError, Preconditio
 from panope_backends.tasks.files import EmbedFiles
 from panope_backends.tasks.head import normalize
 from panope_backends.tasks.inputs import EncoderInputs, within_positions
+from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
 from panope_backends.tasks.tokenizer import TextTokenizer, check_ids
 from panope_backends.tasks.tokenizing import tokenize
@@ -67,19 +68,17 @@ class EmbedTask(SequenceTask):
     """Embeds with one loaded model.
 
     Args:
-        fallback_max_tokens: the longest text of a model whose files set no limit.
+        max_tokens: of one text, special tokens included.
 
     Raises:
         PreconditionError: the model's files ask for what Panope cannot do.
     """
 
-    def __init__(
-        self, files: EmbedFiles, tokenizer: TextTokenizer, model: TensorModel, *, fallback_max_tokens: int
-    ) -> None:
+    def __init__(self, files: EmbedFiles, tokenizer: TextTokenizer, model: TensorModel, *, max_tokens: int) -> None:
         self._files = files
         self._tokenizer = tokenizer
         self._vectors = TextVectors(files, model)
-        stated = within_positions(model, files.max_tokens or fallback_max_tokens)
+        stated = within_positions(model, max_tokens)
         self._max_tokens = min(stated, text_shape(model.inputs).length or stated)
         self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
         self._vocabulary_size = (
@@ -130,9 +129,13 @@ class EmbedTask(SequenceTask):
         arrays, attended = self._inputs.build(sequences)
         return self._vectors.of(arrays, attended, sequences)
 
+    def pad_alone(self, wanted: bool) -> None:
+        """As `EncoderInputs` pads."""
+        self._inputs.round_widths = wanted
+
     def sample(self, tokens: int) -> TokenRow:
-        """Some words, over and over."""
-        (ids,) = self._tokenizer.encode(["a trial run " * tokens])
+        """Texts of many scripts, over and over."""
+        (ids,) = self._tokenizer.encode([" ".join(PROBING_TEXTS) * (1 + tokens // len(PROBING_TEXTS))])
         limit = min(tokens, self._max_tokens)
         return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
 

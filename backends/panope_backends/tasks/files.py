@@ -1,27 +1,37 @@
 """What a model's folder says about embedding with it: sentence-transformers' files, read exactly.
 
-    modules.json                        the steps: Transformer, Pooling, then any of Dense and Normalize
+    modules.json                        the steps: Transformer, Pooling, then any of Dense, LayerNorm and Normalize
     sentence_bert_config.json           the longest text, lower case
     config_sentence_transformers.json   prompts
     N_Pooling/config.json               how token vectors become one vector
-    config.json, tokenizer_config.json  limits and padding
 
 A folder without modules.json is a plain transformers model: mean pooling, or the last token of a causal language model,
 as sentence-transformers does. What these files ask for and Panope cannot do is refused by name when the model loads:
-an embedding that is silently a little wrong is worse than none.
+an embedding that is silently a little wrong is worse than none. `sentence_files` has their keys, `preparing` what the
+tokenizer's own files say.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
+from panope_backends.tasks.sentence_files import (
+    DropoutFile,
+    ModelFile,
+    ModuleEntry,
+    NormalizeFile,
+    PoolingFile,
+    call_max_tokens,
+    read_transformer_file,
+    tokenizer_arguments,
+)
 
-MODULES = ("Transformer", "Pooling", "Dense", "Normalize")
+MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 #: The flags of older files, in the order in which sentence-transformers joins their vectors.
@@ -34,24 +44,32 @@ _POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
-_SENTENCE_CONFIGS = tuple(
-    f"sentence_{kind}_config.json"
-    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-)
-
-#: Model types that number positions from `pad_token_id` + 1, so that their last rows of positions are out of reach.
-_POSITIONS_AFTER_PADDING = frozenset(
-    {"camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm"}
-    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
-)
-
 
 @dataclass(frozen=True)
 class HeadStep:
-    """A step after pooling: `Dense` with its folder, or `Normalize`."""
+    """A step after pooling: `Dense` or `LayerNorm` with its folder, or `Normalize`."""
 
     kind: str
     folder: Path
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """What sentence-transformers' files say of the tokenizer.
+
+    Attributes:
+        arguments: transformers makes the tokenizer with, besides its own files.
+        stated_tokens: the longest text as `max_seq_length` says; None when it says nothing.
+        call_tokens: as `processing_kwargs` says, before all else; None when it says nothing.
+        lower_case: whether texts are put into lower case before the tokenizer's own rules.
+        plain: whether the folder has no modules.json.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    stated_tokens: int | None = None
+    call_tokens: int | None = None
+    lower_case: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,9 +79,7 @@ class EmbedFiles:
     Attributes:
         transformer_folder: holds the weights, config.json and the tokenizer.
         config: the parsed config.json.
-        tokenizer_config: the parsed tokenizer_config.json, with what the module's own configuration overrides.
-        max_tokens: of one text; None when no file sets a limit.
-        lower_case: whether texts are put into lower case before the tokenizer's own rules.
+        tokenizer: what to make the tokenizer with.
         pooling_modes: one vector for each, joined in this order.
         pool_prompt: whether the prompt's tokens count when pooling.
         head: the steps after pooling, without a Normalize at their end.
@@ -75,9 +91,7 @@ class EmbedFiles:
 
     transformer_folder: Path
     config: Mapping[str, Any]
-    tokenizer_config: Mapping[str, Any]
-    max_tokens: int | None
-    lower_case: bool = False
+    tokenizer: TokenizerSettings = TokenizerSettings()
     pooling_modes: tuple[str, ...] = ("mean",)
     pool_prompt: bool = True
     head: tuple[HeadStep, ...] = ()
@@ -101,149 +115,114 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     while rest and rest[-1].kind == "Normalize":
         normalize = True
         rest.pop()
-    sentence_config = _sentence_config(transformer.folder)
-    model_config = read_json(folder / "config_sentence_transformers.json", missing_ok=True)
-    config, tokenizer_config = _transformer_configs(transformer.folder, sentence_config)
-    prompts = {name: text or "" for name, text in (model_config.get("prompts") or {}).items()}
-    default_prompt_name = model_config.get("default_prompt_name")
-    if default_prompt_name is not None and default_prompt_name not in prompts:
-        raise PreconditionError(
-            f"config_sentence_transformers.json names `{default_prompt_name}` as default prompt and has no such prompt"
-        )
+    model_file = _model_file(folder)
     return EmbedFiles(
         transformer_folder=transformer.folder,
-        config=config,
-        tokenizer_config=tokenizer_config,
-        max_tokens=_max_tokens(sentence_config.get("max_seq_length"), config, tokenizer_config),
-        lower_case=bool(sentence_config.get("do_lower_case")),
+        config=read_json(transformer.folder / "config.json"),
+        tokenizer=_tokenizer_settings(transformer.folder),
         pooling_modes=modes,
         pool_prompt=pool_prompt,
         head=tuple(rest),
         normalize=normalize,
-        prompts=prompts,
-        default_prompt_name=default_prompt_name,
-        default_dimensions=model_config.get("truncate_dim"),
+        prompts={name: text or "" for name, text in model_file.prompts.items()},
+        default_prompt_name=model_file.default_prompt_name,
+        default_dimensions=model_file.truncate_dim,
     )
 
 
-def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
-    """A JSON object from a file; empty when the file is missing and may be.
+def _plain_model(folder: Path) -> EmbedFiles:
+    config = read_json(folder / "config.json")
+    architecture = str((config.get("architectures") or [""])[0])
+    causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    return EmbedFiles(
+        transformer_folder=folder,
+        config=config,
+        tokenizer=TokenizerSettings(plain=True),
+        pooling_modes=("lasttoken",) if causal else ("mean",),
+    )
 
-    Raises:
-        PreconditionError: there is no such file, or it holds no JSON object.
-    """
-    content = _read_json(path, missing_ok=missing_ok)
-    if not isinstance(content, dict):
-        raise PreconditionError(f"{path.name} does not hold a JSON object")
-    return content
+
+def _tokenizer_settings(folder: Path) -> TokenizerSettings:
+    file, name = read_transformer_file(folder)
+    return TokenizerSettings(
+        arguments=tokenizer_arguments(file, name),
+        stated_tokens=file.max_seq_length,
+        call_tokens=call_max_tokens(file, name),
+        lower_case=file.do_lower_case,
+    )
 
 
-def _read_json(path: Path, *, missing_ok: bool) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if missing_ok:
-            return {}
-        raise PreconditionError(f"the model has no {path.name}") from None
-    except (ValueError, OSError):
-        raise PreconditionError(f"{path.name} is not valid JSON") from None
+def _model_file(folder: Path) -> ModelFile:
+    name = "config_sentence_transformers.json"
+    file = typed(read_json(folder / name, missing_ok=True), ModelFile, name)
+    if file.model_type != "SentenceTransformer":
+        raise PreconditionError(f"{name} is of a `{shown(file.model_type)}`; Panope runs `SentenceTransformer`")
+    default = file.default_prompt_name
+    if default is not None and default not in file.prompts:
+        raise PreconditionError(f"{name} names `{shown(default)}` as default prompt and has no such prompt")
+    return file
 
 
 def _modules(folder: Path) -> list[HeadStep]:
-    content = _read_json(folder / "modules.json", missing_ok=False)
+    content = read_any_json(folder / "modules.json")
     if not isinstance(content, list) or not all(isinstance(module, dict) for module in content):
         raise PreconditionError("modules.json does not hold a list of modules")
-    steps = [_module(folder, module) for module in content]
+    steps = [_module(folder, typed(module, ModuleEntry, "modules.json")) for module in content if module.get("type")]
     kinds = [step.kind for step in steps]
-    if kinds[:2] != ["Transformer", "Pooling"] or {"Transformer", "Pooling"} & set(kinds[2:]):
+    if (
+        len(steps) != len(content)
+        or kinds[:2] != ["Transformer", "Pooling"]
+        or {"Transformer", "Pooling"} & set(kinds[2:])
+    ):
         raise PreconditionError(
             f"modules.json lists {', '.join(kinds) or 'no module'}; "
-            "Panope runs Transformer and Pooling, followed by Dense and Normalize"
+            "Panope runs Transformer and Pooling, followed by Dense, LayerNorm and Normalize"
         )
-    return steps
+    return [step for step in steps if _is_run(step, folder)]
 
 
-def _module(folder: Path, module: Mapping[str, Any]) -> HeadStep:
-    kind = str(module.get("type", ""))
-    name = kind.rpartition(".")[2]
+def _module(folder: Path, module: ModuleEntry) -> HeadStep:
+    name = module.type.rpartition(".")[2]
     # Releases have moved these classes between submodules; their own names stay.
-    if not kind.startswith("sentence_transformers.") or name not in MODULES:
-        raise PreconditionError(f"modules.json asks for the module `{kind}`; Panope runs {', '.join(MODULES)}")
-    path = PurePosixPath(str(module.get("path", "")))
+    if not module.type.startswith("sentence_transformers.") or name not in MODULES:
+        raise PreconditionError(
+            f"modules.json asks for the module `{shown(module.type)}`; Panope runs {', '.join(MODULES)}"
+        )
+    path = PurePosixPath(module.path)
     if path.is_absolute() or ".." in path.parts:
         raise PreconditionError(f"modules.json places the module `{name}` outside the model")
     return HeadStep(name, folder / path)
 
 
+def _is_run(step: HeadStep, root: Path) -> bool:
+    """Whether a step computes anything; the files of those that have no weights are checked on the way."""
+    if step.kind not in ("Normalize", "Dropout"):
+        return True
+    # A step of the root has the transformer's config.json beside it, which is not its own.
+    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True)
+    name = f"{step.folder.name}/config.json"
+    if step.kind == "Dropout":
+        typed(content, DropoutFile, name)
+        return False
+    file = typed(content, NormalizeFile, name)
+    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
+        if value != "sentence_embedding":
+            raise PreconditionError(f"{name} sets `{key}` to `{shown(value)}`; Panope runs `sentence_embedding`")
+    return True
+
+
 def _pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
     config = read_json(folder / "config.json")
-    stated = config.get("pooling_mode")
+    flags = {key for key, value in config.items() if key.startswith("pooling_mode_") and value}
+    unknown = sorted(flags - set(_POOLING_FLAGS))
+    file = None if unknown else typed(config, PoolingFile, f"{folder.name}/config.json")
+    stated = file.pooling_mode if file else None
     if stated is None:
         modes = tuple(mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)) or ("mean",)
-        flags = {key for key, value in config.items() if key.startswith("pooling_mode_") and value}
-        unknown = sorted(flags - set(_POOLING_FLAGS))
     else:
         modes = (stated,) if isinstance(stated, str) else tuple(stated)
-        unknown = [str(mode) for mode in modes if mode not in POOLING_MODES]
+        unknown = [mode for mode in modes if mode not in POOLING_MODES]
     if unknown or not modes:
-        raise PreconditionError(f"the pooling mode `{', '.join(unknown)}` is not one of {', '.join(POOLING_MODES)}")
-    return modes, bool(config.get("include_prompt", True))
-
-
-def _sentence_config(folder: Path) -> dict[str, Any]:
-    for name in _SENTENCE_CONFIGS:
-        config = read_json(folder / name, missing_ok=True)
-        if config:
-            _refuse_other_modalities(config, name)
-            return config
-    return {}
-
-
-def _refuse_other_modalities(config: Mapping[str, Any], name: str) -> None:
-    """Newer files say how each kind of input is run; only plain text through the encoder's last layer is."""
-    modalities = config.get("modality_config")
-    if modalities is not None:
-        if "message" in modalities:
-            raise PreconditionError(f"{name} asks for texts to be rendered as chat messages")
-        output = modalities.get("text", {}).get("method_output_name", "none")
-        if output != "last_hidden_state":
-            raise PreconditionError(f"{name} asks for the output `{output}`; Panope pools `last_hidden_state`")
-    if config.get("query_expansion"):
-        raise PreconditionError(f"{name} asks for `query_expansion`")
-
-
-def _transformer_configs(folder: Path, sentence_config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    config = read_json(folder / "config.json")
-    tokenizer_config = read_json(folder / "tokenizer_config.json", missing_ok=True)
-    overrides = sentence_config.get("processor_kwargs") or sentence_config.get("tokenizer_args") or {}
-    return config, {**tokenizer_config, **overrides}
-
-
-def _max_tokens(stated: int | None, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any]) -> int | None:
-    limits = [stated if stated is not None else tokenizer_config.get("model_max_length"), _positions(config)]
-    # transformers writes "no limit" as a number of thirty digits.
-    known = [int(limit) for limit in limits if limit is not None and 0 < limit < 1 << 31]
-    return min(known) if known else None
-
-
-def _positions(config: Mapping[str, Any]) -> int | None:
-    """The positions that the model can tell apart; relative positions have no limit of their own."""
-    positions = config.get("max_position_embeddings")
-    if not isinstance(positions, int) or positions <= 0:
-        return None
-    if config.get("model_type") in _POSITIONS_AFTER_PADDING:
-        positions -= int(config.get("pad_token_id") or 0) + 1
-    return positions
-
-
-def _plain_model(folder: Path) -> EmbedFiles:
-    config, tokenizer_config = _transformer_configs(folder, {})
-    architecture = (config.get("architectures") or [""])[0]
-    causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
-    return EmbedFiles(
-        transformer_folder=folder,
-        config=config,
-        tokenizer_config=tokenizer_config,
-        max_tokens=_max_tokens(None, config, tokenizer_config),
-        pooling_modes=("lasttoken",) if causal else ("mean",),
-    )
+        listed = shown(", ".join(unknown))
+        raise PreconditionError(f"the pooling mode `{listed}` is not one of {', '.join(POOLING_MODES)}")
+    return modes, file.include_prompt if file else True

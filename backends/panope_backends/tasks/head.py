@@ -1,4 +1,4 @@
-"""The steps after pooling: sentence-transformers' Dense and Normalize, in float32."""
+"""The steps after pooling: sentence-transformers' Dense, LayerNorm and Normalize, in float32."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.files import HeadStep, read_json
+from panope_backends.tasks.files import HeadStep
+from panope_backends.tasks.json_files import read_json, shown, typed
+from panope_backends.tasks.sentence_files import DenseFile, LayerNormFile
 
 Floats = NDArray[np.float32]
 Step = Callable[[Floats], Floats]
 
 #: As torch.nn.functional.normalize.
 _LEAST_LENGTH = np.float32(1e-12)
+
+#: As torch.nn.LayerNorm.
+_LEAST_VARIANCE = np.float32(1e-5)
 
 
 def normalize(vectors: Floats) -> Floats:
@@ -30,47 +35,75 @@ def load_head(steps: Sequence[HeadStep]) -> list[Step]:
     """Loads the steps after pooling.
 
     Raises:
-        PreconditionError: a Dense step asks for what Panope cannot do, or its weights are not safetensors.
+        PreconditionError: a step asks for what Panope cannot do, or its weights are not safetensors.
     """
-    return [normalize if step.kind == "Normalize" else _dense(step.folder) for step in steps]
+    return [_STEPS[step.kind](step.folder) for step in steps]
+
+
+def _normalize(folder: Path) -> Step:
+    del folder  # it has no weights
+    return normalize
 
 
 def _dense(folder: Path) -> Step:
-    config = read_json(folder / "config.json")
-    for key, only in (("module_input_name", "sentence_embedding"), ("module_output_name", "sentence_embedding")):
-        if (config.get(key) or only) != only:
-            raise PreconditionError(f"a Dense module asks for the {key} `{config[key]}`; Panope runs `{only}`")
-    activation = _activation(str(config.get("activation_function", "torch.nn.modules.activation.Tanh")))
-    weights = _read_weights(folder / "model.safetensors")
+    name = f"{folder.name}/config.json"
+    file = typed(read_json(folder / "config.json"), DenseFile, name)
+    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
+        if value != "sentence_embedding":
+            raise PreconditionError(
+                f"a Dense module asks for the {key} `{shown(value)}`; Panope runs `sentence_embedding`"
+            )
+    activation = _activation(file.activation_function)
+    weights = _read_weights(folder / "model.safetensors", "Dense")
     if "linear.weight" not in weights:
         raise PreconditionError("the weights of a Dense module have no `linear.weight`")
+    if file.bias != ("linear.bias" in weights):
+        raise PreconditionError(f"{name} sets `bias` to {file.bias}, and the module's weights do not fit that")
     weight = np.ascontiguousarray(weights["linear.weight"].T)
     bias = weights.get("linear.bias", np.zeros(1, np.float32))
-    if not config.get("use_residual"):
+    if not file.use_residual:
         return lambda vectors: activation(vectors @ weight + bias)
     residual = np.ascontiguousarray(weights["residual.weight"].T) if "residual.weight" in weights else None
     return lambda vectors: activation(vectors @ weight + bias) + (vectors if residual is None else vectors @ residual)
 
 
-def _read_weights(path: Path) -> dict[str, Floats]:
+def _layer_norm(folder: Path) -> Step:
+    typed(read_json(folder / "config.json"), LayerNormFile, f"{folder.name}/config.json")
+    weights = _read_weights(folder / "model.safetensors", "LayerNorm")
+    if {"norm.weight", "norm.bias"} - set(weights):
+        raise PreconditionError("the weights of a LayerNorm module have no `norm.weight` and `norm.bias`")
+    scale, shift = weights["norm.weight"], weights["norm.bias"]
+
+    def step(vectors: Floats) -> Floats:
+        centred = vectors - vectors.mean(axis=1, keepdims=True)
+        variance = np.square(centred).mean(axis=1, keepdims=True)
+        scaled: Floats = centred / np.sqrt(variance + _LEAST_VARIANCE) * scale + shift
+        return scaled
+
+    return step
+
+
+def _read_weights(path: Path, kind: str) -> dict[str, Floats]:
     from safetensors import SafetensorError, deserialize  # few models need it, every start would pay
 
     if not path.is_file():
-        raise PreconditionError("a Dense module has no model.safetensors; other formats can run code and are not read")
+        raise PreconditionError(
+            f"a {kind} module has no model.safetensors; other formats can run code and are not read"
+        )
     try:
         tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call] # it ships without types
     except SafetensorError:
-        raise PreconditionError("the model.safetensors of a Dense module is broken") from None
-    return {name: _as_float32(name, tensor["dtype"], tensor["data"], tensor["shape"]) for name, tensor in tensors}
+        raise PreconditionError(f"the model.safetensors of a {kind} module is broken") from None
+    return {name: _as_float32(kind, name, tensor["dtype"], tensor["data"], tensor["shape"]) for name, tensor in tensors}
 
 
-def _as_float32(name: str, dtype: str, data: bytes, shape: Sequence[int]) -> Floats:
+def _as_float32(kind: str, name: str, dtype: str, data: bytes, shape: Sequence[int]) -> Floats:
     if dtype == "BF16":
         # The upper half of a float32.
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
     known = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
     if dtype not in known:
-        raise PreconditionError(f"`{name}` of a Dense module has the type {dtype}")
+        raise PreconditionError(f"`{name}` of a {kind} module has the type {dtype}")
     return np.frombuffer(data, known[dtype]).astype(np.float32).reshape(shape)
 
 
@@ -78,7 +111,7 @@ def _activation(name: str) -> Step:
     step = _ACTIVATIONS.get(name.removeprefix("torch.nn.modules.").removeprefix("torch.nn."))
     if step is None or not name.startswith("torch.nn."):
         known = ", ".join(sorted(key.rpartition(".")[2] for key in _ACTIVATIONS))
-        raise PreconditionError(f"a Dense module asks for the activation `{name}`; Panope runs {known}")
+        raise PreconditionError(f"a Dense module asks for the activation `{shown(name)}`; Panope runs {known}")
     return step
 
 
@@ -104,3 +137,5 @@ _ACTIVATIONS: dict[str, Step] = {
     "activation.SiLU": lambda values: values * _sigmoid(values),
     "activation.GELU": _gelu,
 }
+
+_STEPS: dict[str, Callable[[Path], Step]] = {"Dense": _dense, "LayerNorm": _layer_norm, "Normalize": _normalize}

@@ -27,6 +27,7 @@ class EncoderInputs:
 
     Attributes:
         vocabulary_size: ids are below it, by the weights' own table; 0 when that is not known.
+        round_widths: whether texts are padded past the longest of them, to a multiple of `WIDTH_STEP`.
 
     Raises:
         PreconditionError: the model takes an input that cannot be made from token ids.
@@ -40,6 +41,7 @@ class EncoderInputs:
         self._pad_id = tokenizer.pad_id if tokenizer.pad_id < (self.vocabulary_size or 1 << 31) else 0
         self._left = tokenizer.padding_side == "left"
         self._length = text_shape(model.inputs).length
+        self.round_widths = True
         if tokenizer.type_ids_vary and "token_type_ids" in self._dtypes:
             raise PreconditionError("the model's tokenizer gives single texts token types other than 0")
 
@@ -54,7 +56,7 @@ class EncoderInputs:
             The named arrays, texts × tokens, and the attention mask as numbers to pool with.
         """
         longest = max(len(sequence.ids) for sequence in sequences)
-        step = 1 if self._left else WIDTH_STEP
+        step = WIDTH_STEP if self.round_widths and not self._left else 1
         width = self._length or max(longest, min(self._max_tokens, -(-longest // step) * step))
         ids = np.full((len(sequences), width), self._pad_id, dtype=self._dtypes["input_ids"])
         mask = np.zeros((len(sequences), width), dtype=np.float32)

@@ -65,6 +65,9 @@ class SequenceTask(ABC):
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
         """Runs one batch."""
 
+    def pad_alone(self, wanted: bool) -> None:  # noqa: B027 - optional: a task may never pad
+        """Says whether a text that runs alone, or beside others of its length, may be padded; it may at first."""
+
     @abstractmethod
     def sample(self, tokens: int) -> TokenRow:
         """A text of about so many tokens, to measure with; shorter when the model takes no more."""

@@ -1,17 +1,14 @@
-"""Texts to token ids and back, by the model's own tokenizer.json."""
+"""Texts to token ids and back, by the tokenizer that transformers makes of the model's files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Sequence
 
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Tokenizer
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
-
-Side = Literal["left", "right"]
+from panope_backends.tasks.prepared import PreparedTokenizer, Side
 
 
 class TextTokenizer:
@@ -23,19 +20,29 @@ class TextTokenizer:
         vocabulary_size: how many ids it has.
         highest_id: of those that it gives.
         type_ids_vary: whether single texts have token types other than 0.
+
+    Raises:
+        PreconditionError: the prepared tokenizer is broken.
     """
 
-    def __init__(self, tokenizer: Tokenizer, pad_id: int, padding_side: Side) -> None:
+    def __init__(self, prepared: PreparedTokenizer) -> None:
+        try:
+            tokenizer = Tokenizer.from_str(bytes(prepared.tokenizer).decode())
+        except Exception:  # the library raises nothing narrower
+            raise PreconditionError("the model's prepared tokenizer is broken") from None
+        # A property of the library's object that its serialised form leaves out.
+        tokenizer.encode_special_tokens = prepared.splits_special_tokens
         # tokenizer.json often fixes a length; padding and truncation are the task's business.
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self.pad_id = pad_id
-        self.padding_side = padding_side
+        self._special_ids = frozenset(prepared.special_ids)
+        self.pad_id = prepared.pad_id
+        self.padding_side: Side = prepared.padding_side
         self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
         sample = tokenizer.encode("a")
-        self.type_ids_vary = any(sample.type_ids)
+        self.type_ids_vary = prepared.gives_token_types and any(sample.type_ids)
         self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -66,7 +73,7 @@ class TextTokenizer:
         """How many ids a prompt takes at the start of a text, special tokens before it included."""
         (ids,) = self.encode([prompt])
         # As sentence-transformers counts: one token that closes the text does not belong to the prompt.
-        return len(ids) - (1 if self._after and ids[-1] == self._after[-1] else 0)
+        return len(ids) - (1 if ids and ids[-1] in self._special_ids else 0)
 
     def tokenize(self, work: wire.TokenizeWork) -> wire.TokenizeResult:
         """Splits texts into tokens."""
@@ -105,46 +112,6 @@ def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:
         raise InvalidInputError(
             f"`{field}` has the id {highest:,}; the model's vocabulary ends at {vocabulary_size - 1:,}", field=field
         )
-
-
-def load_tokenizer(
-    folder: Path, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any], *, lower_case: bool = False
-) -> TextTokenizer:
-    """Loads tokenizer.json.
-
-    Args:
-        folder: holds tokenizer.json.
-        config: the parsed config.json, for the padding id.
-        tokenizer_config: the parsed tokenizer_config.json, for the padding token and side.
-        lower_case: whether to put texts into lower case first.
-
-    Raises:
-        PreconditionError: there is no tokenizer.json, or it is broken.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise PreconditionError("the model has no tokenizer.json")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception:  # the library raises nothing narrower
-        raise PreconditionError("tokenizer.json is broken") from None
-    if lower_case:
-        steps = [normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer is not None else [])]
-        tokenizer.normalizer = normalizers.Sequence(steps)
-    side = tokenizer_config.get("padding_side", "right")
-    if side not in ("left", "right"):
-        raise PreconditionError(f"tokenizer_config.json has the padding_side `{side}`")
-    return TextTokenizer(tokenizer, _pad_id(tokenizer, config, tokenizer_config), side)
-
-
-def _pad_id(tokenizer: Tokenizer, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any]) -> int:
-    token = tokenizer_config.get("pad_token")
-    content = token.get("content") if isinstance(token, dict) else token
-    found = tokenizer.token_to_id(content) if content else None
-    if found is not None:
-        return int(found)
-    # Any id does: padding is masked. 0 exists in every vocabulary.
-    return int(config.get("pad_token_id") or 0)
 
 
 def _around(ids: Sequence[int], special: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from panope_backends.api import ModelFacts
+from panope_backends.tasks.files import read_embed_files
+from panope_backends.tasks.prepared import FILE, PreparedTokenizer, keep_prepared, sources_digest
 
 VOCABULARY = 97
 
@@ -103,3 +106,26 @@ def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelF
     AutoModel.from_config(config).save_pretrained(folder)
     parsed = json.loads((folder / "config.json").read_text())
     return ModelFacts(f"test/tiny-{kind}", "safetensors", "embed", parsed["architectures"][0], parsed)
+
+
+def keep_tokenizer(folder: Path, max_tokens: int) -> None:
+    """Keeps tokenizer.json as it is beside a model, whose worker then needs no transformers to start.
+
+    Args:
+        folder: of the model, complete.
+        max_tokens: of one text.
+    """
+    content = (folder / "tokenizer.json").read_bytes()
+    special = [token["id"] for token in json.loads(content)["added_tokens"] if token["special"]]
+    prepared = PreparedTokenizer(
+        made_of=sources_digest(read_embed_files(folder)),
+        made_by="",
+        tokenizer=msgspec.Raw(content),
+        pad_id=0,
+        padding_side="right",
+        special_ids=special,
+        splits_special_tokens=False,
+        gives_token_types=True,
+        max_tokens=max_tokens,
+    )
+    keep_prepared(prepared, folder / FILE)

@@ -45,7 +45,7 @@ class Batcher(Generic[T]):
         self, max_tokens: int, max_size: int, *, max_padding: int | None = None, wait_seconds: float = 0.0
     ) -> None:
         self.most_of: Callable[[int], int] = lambda longest: max_tokens // longest
-        self._max_size = max_size
+        self.max_size = max_size
         self.max_padding = max_padding
         self._wait_seconds = wait_seconds
         self._order = itertools.count()
@@ -133,7 +133,7 @@ class Batcher(Generic[T]):
         return size
 
     def _size_for(self, longest: int) -> int:
-        return max(1, min(self._max_size, self.most_of(longest)))
+        return max(1, min(self.max_size, self.most_of(longest)))
 
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]

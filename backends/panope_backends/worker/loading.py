@@ -13,11 +13,14 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel, TensorSpec
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
+from panope_backends.prepare_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed import EmbedTask
-from panope_backends.tasks.files import read_embed_files, read_json
+from panope_backends.tasks.files import read_embed_files
+from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import SequenceTask
-from panope_backends.tasks.tokenizer import TextTokenizer, load_tokenizer
+from panope_backends.tasks.tokenizer import TextTokenizer
 from panope_backends.worker import log
+from panope_backends.worker.batch_effects import Batching, measure_batching
 from panope_backends.worker.budget import Budget, budget_of
 from panope_backends.worker.warm_up import measure_padding
 
@@ -28,7 +31,9 @@ class LoadedModel:
 
     Attributes:
         task_name: empty when tensors alone are served.
-        max_padding: tokens of padding that cost as much as one more batch; None when tensors alone are served.
+        max_padding: tokens of padding that cost as much as one more batch; 0 where padding changes answers; None when
+            tensors alone are served.
+        runs_alone: whether texts change each other's answers, so that each is a batch of its own.
         ready: the frame that tells the server.
         budget: of one run.
     """
@@ -38,6 +43,7 @@ class LoadedModel:
     task: SequenceTask | None
     tokenizer: TextTokenizer | None
     max_padding: int | None
+    runs_alone: bool
     ready: wire.Ready
     budget: Budget
 
@@ -76,19 +82,25 @@ def _load(load: wire.Load) -> LoadedModel:
         config = read_json(folder / "config.json", missing_ok=True)
         model = _load_tensors(load, folder, config)
         _try_tensors(model)
-        return LoadedModel(model, "", None, None, None, _ready(model), _budget(load, config))
+        return LoadedModel(model, "", None, None, None, False, _ready(model), _budget(load, config))
     if load.task != "embed":
         raise PreconditionError(f"this worker does not do the task `{load.task}`")
     files = read_embed_files(folder)
-    tokenizer = load_tokenizer(
-        files.transformer_folder, files.config, files.tokenizer_config, lower_case=files.lower_case
-    )
     model = _load_tensors(load, files.transformer_folder, files.config)
-    task = EmbedTask(files, tokenizer, model, fallback_max_tokens=load.max_batch_tokens)
+    # After the model: an engine that has imported transformers by now saves a process.
+    prepared = prepared_tokenizer(folder, files, Path(load.cache_folder) if load.cache_folder else None)
+    tokenizer = TextTokenizer(prepared)
+    max_tokens = prepared.max_tokens or load.max_batch_tokens
+    task = EmbedTask(files, tokenizer, model, max_tokens=max_tokens)
     task.trial()
+    batching = measure_batching(task, model.precision)
+    if batching is not Batching.PADDED:
+        log.warning("batching_restricted", model=load.model, batching=batching.value)
+    max_padding = measure_padding(task) if batching is Batching.PADDED else 0
     ready = _ready(model)
     ready.embed.CopyFrom(task.facts)
-    return LoadedModel(model, load.task, task, tokenizer, measure_padding(task), ready, _budget(load, files.config))
+    alone = batching is Batching.ALONE
+    return LoadedModel(model, load.task, task, tokenizer, max_padding, alone, ready, _budget(load, files.config))
 
 
 def _budget(load: wire.Load, config: Mapping[str, Any]) -> Budget:

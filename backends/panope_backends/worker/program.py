@@ -67,6 +67,8 @@ class Worker:
             return EXIT_NOT_LOADED
         batcher.max_padding = loaded.max_padding
         batcher.most_of = loaded.budget.texts
+        if loaded.runs_alone:
+            batcher.max_size = 1
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()

@@ -17,7 +17,8 @@ from panope_backends.api import LoadOptions, ModelFacts, TensorModel
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed import EmbedTask
 from panope_backends.tasks.files import read_embed_files
-from panope_backends.tasks.tokenizer import load_tokenizer
+from panope_backends.tasks.preparing import prepare_tokenizer
+from panope_backends.tasks.tokenizer import TextTokenizer
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
 
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
@@ -54,10 +55,10 @@ def write_json(path: Path, content: object) -> None:
 def embed_task(folder: Path, backend: str = "cpu") -> EmbedTask:
     """The task on a model's folder, as the worker builds it."""
     files = read_embed_files(folder)
-    tokenizer = load_tokenizer(folder, files.config, files.tokenizer_config, lower_case=files.lower_case)
+    prepared = prepare_tokenizer(files)
     facts = ModelFacts("test/tiny", "safetensors", "embed", files.config["architectures"][0], files.config)
     model: TensorModel = load_backend(backend).load(facts, folder, "CPU", LoadOptions(precision="fp32"))
-    task = EmbedTask(files, tokenizer, model, fallback_max_tokens=40)
+    task = EmbedTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
     task.trial()
     return task
 

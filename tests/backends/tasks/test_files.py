@@ -11,7 +11,6 @@ from safetensors.numpy import save_file
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.files import HeadStep, read_embed_files
 from panope_backends.tasks.head import load_head
-from panope_backends.tasks.tokenizer import load_tokenizer
 
 Write = Callable[..., Path]
 
@@ -32,7 +31,7 @@ DENSE = module("sentence_transformers.models.Dense", "2_Dense")
         ([TRANSFORMER, POOLING, module("my_code.Magic")], "the module `my_code.Magic`"),
         (
             [TRANSFORMER, POOLING, module("sentence_transformers.models.CNN")],
-            "the module `sentence_transformers.models.CNN`; Panope runs Transformer, Pooling, Dense, Normalize",
+            "the module `sentence_transformers.models.CNN`; Panope runs Transformer, Pooling, Dense, Layer",
         ),
         ([module("transformers.models.Transformer"), POOLING], "the module `transformers.models.Transformer`"),
         ([TRANSFORMER], "lists Transformer; Panope runs Transformer and Pooling"),
@@ -109,32 +108,6 @@ def test_inputs_that_are_not_plain_text_are_refused_by_name(
         read_embed_files(sentence_model({"sentence_bert_config.json": config}))
 
 
-@pytest.mark.parametrize(
-    ("sentence", "tokenizer", "model", "limit"),
-    [
-        ({"max_seq_length": 20}, {"model_max_length": 30}, {}, 20),
-        ({"max_seq_length": None}, {"model_max_length": 30}, {}, 30),
-        ({"max_seq_length": 100}, {}, {"max_position_embeddings": 64}, 64),
-        ({}, {"model_max_length": int(1e30)}, {"max_position_embeddings": 64}, 64),
-        ({}, {"model_max_length": int(1e30)}, {"max_position_embeddings": None}, None),
-        ({}, {}, {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
-        ({"tokenizer_args": {"model_max_length": 10}}, {"model_max_length": 30}, {}, 10),
-    ],
-)
-def test_the_longest_text_is_the_least_of_what_the_files_say(
-    sentence_model: Write,
-    sentence: dict[str, object],
-    tokenizer: dict[str, object],
-    model: dict[str, object],
-    limit: int | None,
-) -> None:
-    config = {"model_type": "bert", "max_position_embeddings": 512, **model}
-    folder = sentence_model(
-        {"sentence_bert_config.json": sentence, "tokenizer_config.json": tokenizer, "config.json": config}
-    )
-    assert read_embed_files(folder).max_tokens == limit
-
-
 def test_a_causal_language_model_without_files_gives_its_last_token(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["Qwen3ForCausalLM"]}))
     assert read_embed_files(tmp_path).pooling_modes == ("lasttoken",)
@@ -154,23 +127,96 @@ def test_a_broken_config_is_refused_by_its_name_and_without_its_place(sentence_m
         read_embed_files(folder)
 
 
-def test_a_missing_tokenizer_and_a_broken_one_are_refused_by_name(sentence_model: Write) -> None:
-    folder = sentence_model()
-    (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(PreconditionError, match=r"^tokenizer\.json is broken$"):
-        load_tokenizer(folder, {}, {})
-    (folder / "tokenizer.json").unlink()
-    with pytest.raises(PreconditionError, match=r"^the model has no tokenizer\.json$"):
-        load_tokenizer(folder, {}, {})
+BERT = "sentence_bert_config.json"
+MODEL = "config_sentence_transformers.json"
 
 
-def test_a_padding_side_that_does_not_exist_is_refused(sentence_model: Write) -> None:
-    with pytest.raises(PreconditionError, match="padding_side `top`"):
-        load_tokenizer(sentence_model(), {}, {"padding_side": "top"})
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (BERT, {"pooling": "cls"}, "sentence_bert_config.json sets `pooling`"),
+        (BERT, {"transformer_task": "fill-mask"}, "sets `transformer_task` to `fill-mask`; Panope runs"),
+        (BERT, {"module_output_name": "sentence_embedding"}, "sets `module_output_name` to `sentence_embedding`"),
+        (BERT, {"query_length": 8}, "sets `query_length` to `8`"),
+        (BERT, {"document_length": 8}, "sets `document_length` to `8`"),
+        (BERT, {"tokenizer_name_or_path": "other/repo"}, "sets `tokenizer_name_or_path` to `other/repo`"),
+        (BERT, {"model_args": {"num_labels": 3}}, "sets `model_args.num_labels`"),
+        (BERT, {"config_kwargs": {"num_hidden_layers": 1}}, "sets `config_kwargs.num_hidden_layers`"),
+        (BERT, {"tokenizer_args": {"vocab_file": "/etc/words"}}, "sets `tokenizer_args.vocab_file`"),
+        (BERT, {"processing_kwargs": {"texts": {}}}, "sets `texts`"),
+        (BERT, {"processing_kwargs": {"text": {"add_special_tokens": False}}}, "`processing_kwargs.text.add_special"),
+        (
+            BERT,
+            {"processing_kwargs": {"text": {"truncation": False}}},
+            "text.truncation` to `False`",
+        ),
+        (BERT, {"processing_kwargs": {"common": {"padding": "max_length"}}}, "`processing_kwargs.common.padding`"),
+        (BERT, {"processing_kwargs": {"text": {"max_length": "8"}}}, "`processing_kwargs.text.max_length` to `8`"),
+        (BERT, {"max_seq_length": "24"}, "wrong type for `max_seq_length`"),
+        (BERT, {"max_seq_length": 0}, "wrong type for `max_seq_length`"),
+        (
+            BERT,
+            {"modality_config": {"text": {"method": "encode", "method_output_name": "last_hidden_state"}}},
+            "method `enc",
+        ),
+        (BERT, {"modality_config": {"text": {"method_output_name": ["hidden_states", 1]}}}, "asks for the output"),
+        (MODEL, {"model_type": "SparseEncoder"}, "is of a `SparseEncoder`"),
+        (MODEL, {"prompt": "query: "}, "config_sentence_transformers.json sets `prompt`"),
+        (MODEL, {"prompts": ["query: "]}, "wrong type for `prompts`"),
+        (MODEL, {"truncate_dim": 0}, "wrong type for `truncate_dim`"),
+        ("1_Pooling/config.json", {"layers": [1, 2]}, "1_Pooling/config.json sets `layers`"),
+        ("1_Pooling/config.json", {"include_prompt": "no"}, "wrong type for `include_prompt`"),
+        ("2_Normalize/config.json", {"p": 1}, "2_Normalize/config.json sets `p`"),
+        ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}, "`module_input_name` to `token_emb"),
+        ("3_Dropout/config.json", {"inplace": True}, "3_Dropout/config.json sets `inplace`"),
+        ("modules.json", [{**TRANSFORMER, "device": "cpu"}, POOLING], "modules.json sets `device`"),
+    ],
+)
+def test_a_key_that_panope_does_not_honour_is_refused_by_its_file_and_name(
+    sentence_model: Write, file: str, content: object, message: str
+) -> None:
+    dropout = module("sentence_transformers.models.Dropout", "3_Dropout")
+    folder = sentence_model({"modules.json": [TRANSFORMER, POOLING, dropout, NORMALIZE], file: content})
+    with pytest.raises(PreconditionError, match=message):
+        read_embed_files(folder)
+
+
+def test_keys_without_effect_are_let_be(sentence_model: Write) -> None:
+    folder = sentence_model(
+        {
+            BERT: {
+                "max_seq_length": None,
+                "unpad_inputs": False,
+                "model_kwargs": {"torch_dtype": "float16", "attn_implementation": "sdpa"},
+                "config_args": {"trust_remote_code": True},
+                "processor_kwargs": {"trust_remote_code": True, "use_fast": False},
+                "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+                "module_output_name": "token_embeddings",
+            },
+            MODEL: {"__version__": {"transformers": "5"}, "similarity_fn_name": "dot", "requirements": {"torch": ">1"}},
+        }
+    )
+    assert read_embed_files(folder).tokenizer.arguments == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "stated", "called"),
+    [
+        ({"max_seq_length": 24}, 24, None),
+        ({"max_seq_length": 24, "processing_kwargs": {"text": {"max_length": 8}}}, 24, 8),
+        ({"processing_kwargs": {"text": {"max_length": 8}, "common": {"max_length": 6}}}, None, 6),
+    ],
+)
+def test_the_longest_text_is_stated_by_the_module_or_by_its_call(
+    sentence_model: Write, config: dict[str, object], stated: int | None, called: int | None
+) -> None:
+    settings = read_embed_files(sentence_model({BERT: config})).tokenizer
+    assert (settings.stated_tokens, settings.call_tokens) == (stated, called)
 
 
 def dense(folder: Path, **config: object) -> list[HeadStep]:
-    folder.joinpath("config.json").write_text(json.dumps({"in_features": 4, "out_features": 2, **config}))
+    settings = {"in_features": 4, "out_features": 2, "bias": False, **config}
+    folder.joinpath("config.json").write_text(json.dumps(settings))
     return [HeadStep("Dense", folder)]
 
 
@@ -225,3 +271,14 @@ def test_dense_weights_of_whole_numbers_are_refused(tmp_path: Path) -> None:
     save_file({"linear.weight": np.zeros((2, 4), np.int8)}, tmp_path / "model.safetensors")
     with pytest.raises(PreconditionError, match=r"`linear\.weight` of a Dense module has the type I8"):
         load_head(dense(tmp_path))
+
+
+def test_a_bias_that_the_weights_do_not_have_is_refused(tmp_path: Path) -> None:
+    save_file({"linear.weight": np.zeros((2, 4), np.float32)}, tmp_path / "model.safetensors")
+    with pytest.raises(PreconditionError, match="sets `bias` to True"):
+        load_head(dense(tmp_path, bias=True))
+
+
+def test_a_key_of_a_dense_step_that_panope_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PreconditionError, match="sets `init_scale`"):
+        load_head(dense(tmp_path, init_scale=2))

@@ -17,7 +17,8 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed import EmbedTask
 from panope_backends.tasks.files import read_embed_files
-from panope_backends.tasks.tokenizer import load_tokenizer
+from panope_backends.tasks.preparing import prepare_tokenizer
+from panope_backends.tasks.tokenizer import TextTokenizer
 from panope_backends.testing.graphs import WIDTH, text_graph
 from panope_backends.testing.models import VOCABULARY
 from panope_backends.text_graphs import TextShape, text_outputs, text_shape
@@ -52,10 +53,10 @@ def make_task(tmp_path: Path, tiny_bert: Path) -> Callable[..., EmbedTask]:
             (tmp_path / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {"query": "w9 w10"}}))
         text_graph(tmp_path / "model.onnx", outputs, **shape)
         files = read_embed_files(tmp_path)
-        tokenizer = load_tokenizer(tmp_path, files.config, files.tokenizer_config)
+        prepared = prepare_tokenizer(files)
         facts = ModelFacts("test/graph", "onnx", "embed", "", files.config)
         model = load_backend("cpu").load(facts, tmp_path, "CPU", LoadOptions())
-        task = EmbedTask(files, tokenizer, model, fallback_max_tokens=40)
+        task = EmbedTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
         task.trial()
         return task
 

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.frames import FrameDecoder, encode_frame
+from panope_backends.testing.models import keep_tokenizer
 
 HERE = Path(__file__).parent
 FAILING_WORDS = ("boom", "nan", "crowd", "picky", "stop", "crash", "hang")
@@ -213,6 +214,7 @@ def word_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content))
+    keep_tokenizer(folder, max_tokens=64)
     return folder
 
 
@@ -239,4 +241,5 @@ def thorny_model(word_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     pre_tokenizers = [*[thorn] * 200, document["pre_tokenizer"]]
     document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": pre_tokenizers}
     path.write_text(json.dumps(document))
+    keep_tokenizer(folder, max_tokens=64)
     return folder

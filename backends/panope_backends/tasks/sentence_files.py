@@ -1,0 +1,225 @@
+"""The keys of sentence-transformers' files: honoured, known to have no effect on embeddings, or refused by name.
+
+    modules.json                        `ModuleEntry`
+    sentence_bert_config.json           `TransformerFile`; six older names mean the same
+    config_sentence_transformers.json   `ModelFile`
+    N_Pooling/config.json               `PoolingFile`
+    N_Normalize/config.json             `NormalizeFile`
+    N_Dense/config.json                 `DenseFile`
+    N_LayerNorm, N_Dropout              `LayerNormFile`, `DropoutFile`
+
+A key that is missing here is refused: an embedding that is silently a little wrong is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.json_files import read_json, refuse_unknown, shown, typed
+
+Positive = Annotated[int, Meta(ge=1)]
+
+TRANSFORMER_FILES = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+
+#: Where files come from, and how transformers runs what is in them: Panope reads the model's folder alone and chooses
+#: precision and attention itself.
+_WITHOUT_EFFECT = frozenset(
+    {"trust_remote_code", "revision", "code_revision", "token", "use_auth_token", "cache_dir", "local_files_only"}
+    | {"subfolder", "force_download", "use_cache", "return_dict"}
+)
+_MODEL_WITHOUT_EFFECT = _WITHOUT_EFFECT | {
+    *("torch_dtype", "dtype", "attn_implementation", "device_map", "low_cpu_mem_usage", "use_safetensors"),
+    *("weights_only", "add_pooling_layer"),
+}
+_CALL_KEYS = frozenset({"max_length", "truncation", "padding", "return_tensors"})
+
+
+class ModuleEntry(Struct):
+    """One of modules.json. `kwargs` names what callers may pass to the module, which none does here."""
+
+    type: str
+    path: str = ""
+    idx: int = 0
+    name: str = ""
+    kwargs: list[str] = []
+
+
+class TransformerFile(Struct):
+    """How texts become tokens."""
+
+    max_seq_length: Positive | None = None
+    do_lower_case: bool = False
+    tokenizer_args: dict[str, Any] = {}
+    processor_kwargs: dict[str, Any] = {}
+    model_args: dict[str, Any] = {}
+    model_kwargs: dict[str, Any] = {}
+    config_args: dict[str, Any] = {}
+    config_kwargs: dict[str, Any] = {}
+    processing_kwargs: dict[str, dict[str, Any]] = {}
+    transformer_task: str = "feature-extraction"
+    modality_config: dict[str, Any] | None = None
+    module_output_name: str = "token_embeddings"
+    query_length: int | None = None
+    document_length: int | None = None
+    query_expansion: dict[str, Any] | None = None
+    tokenizer_name_or_path: str | None = None
+    # Without effect: how a batch is laid out in memory, and where files are kept.
+    unpad_inputs: bool | None = None
+    cache_dir: str | None = None
+
+
+class ModelFile(Struct):
+    """Prompts and dimensions."""
+
+    prompts: dict[str, str | None] = {}
+    default_prompt_name: str | None = None
+    truncate_dim: Positive | None = None
+    model_type: str = "SentenceTransformer"
+    # Without effect: what wrote the file, and how others compare vectors.
+    version: Any = field(default=None, name="__version__")
+    requirements: Any = None
+    similarity_fn_name: str | None = None
+
+
+class PoolingFile(Struct):
+    """How token vectors become one vector; the sizes are those of the model anyway."""
+
+    pooling_mode: str | list[str] | None = None
+    include_prompt: bool = True
+    pooling_mode_cls_token: bool = False
+    pooling_mode_max_tokens: bool = False
+    pooling_mode_mean_tokens: bool = False
+    pooling_mode_mean_sqrt_len_tokens: bool = False
+    pooling_mode_weightedmean_tokens: bool = False
+    pooling_mode_lasttoken: bool = False
+    word_embedding_dimension: int | None = None
+    embedding_dimension: int | None = None
+
+
+class NormalizeFile(Struct):
+    """What is scaled to length 1."""
+
+    module_input_name: str = "sentence_embedding"
+    module_output_name: str = "sentence_embedding"
+
+
+class DenseFile(Struct):
+    """A linear layer."""
+
+    in_features: Positive | None = None
+    out_features: Positive | None = None
+    bias: bool = True
+    activation_function: str = "torch.nn.modules.activation.Tanh"
+    module_input_name: str = "sentence_embedding"
+    module_output_name: str = "sentence_embedding"
+    use_residual: bool = False
+
+
+class LayerNormFile(Struct):
+    """Scales each vector by its own mean and variance."""
+
+    dimension: Positive
+
+
+class DropoutFile(Struct):
+    """Of training alone."""
+
+    dropout: float = 0.2
+
+
+def read_transformer_file(folder: Path) -> tuple[TransformerFile, str]:
+    """The first that is there of `TRANSFORMER_FILES`, and its name.
+
+    Raises:
+        PreconditionError: it asks for what Panope cannot do; the message names the file and the key.
+    """
+    for name in TRANSFORMER_FILES:
+        content = read_json(folder / name, missing_ok=True)
+        if content:
+            file = typed(content, TransformerFile, name)
+            _refuse_other_ways(file, name)
+            _refuse_other_modalities(file, name)
+            return file, name
+    return TransformerFile(), TRANSFORMER_FILES[0]
+
+
+def call_max_tokens(file: TransformerFile, name: str) -> int | None:
+    """The longest text as `processing_kwargs` says, which comes before every other limit.
+
+    Raises:
+        PreconditionError: it asks for something else too.
+    """
+    refuse_unknown(file.processing_kwargs, {"text", "common", "audio", "image", "video", "chat_template"}, name)
+    limit: int | None = None
+    for group in ("text", "common"):
+        arguments = file.processing_kwargs.get(group, {})
+        inside = f"processing_kwargs.{group}"
+        refuse_unknown(arguments, _CALL_KEYS, name, inside)
+        for key, allowed in (("truncation", (True, "longest_first", "only_first")), ("padding", (True, "longest"))):
+            if key in arguments and arguments[key] not in allowed:
+                raise PreconditionError(f"{name} sets `{inside}.{key}` to `{shown(arguments[key])}`")
+        if "max_length" in arguments:
+            limit = arguments["max_length"]
+            if not isinstance(limit, int) or limit < 1:
+                raise PreconditionError(f"{name} sets `{inside}.max_length` to `{shown(limit)}`")
+    return limit
+
+
+def tokenizer_arguments(file: TransformerFile, name: str) -> dict[str, Any]:
+    """What the tokenizer is made with besides its own files.
+
+    Raises:
+        PreconditionError: an argument names a file, which may lie anywhere.
+    """
+    given = file.processor_kwargs or file.tokenizer_args
+    inside = "processor_kwargs" if file.processor_kwargs else "tokenizer_args"
+    for key in given:
+        if key.endswith(("_file", "_object", "_or_path")) or key in ("mistral_format", "config", "tokenizer_type"):
+            raise PreconditionError(f"{name} sets `{shown(f'{inside}.{key}')}`, which Panope does not use")
+    return {key: value for key, value in given.items() if key not in _WITHOUT_EFFECT | {"use_fast"}}
+
+
+def _refuse_other_ways(file: TransformerFile, name: str) -> None:
+    only: Mapping[str, tuple[object, object]] = {
+        "transformer_task": (file.transformer_task, "feature-extraction"),
+        "module_output_name": (file.module_output_name, "token_embeddings"),
+        "query_length": (file.query_length, None),
+        "document_length": (file.document_length, None),
+        "query_expansion": (file.query_expansion, None),
+        "tokenizer_name_or_path": (file.tokenizer_name_or_path, None),
+    }
+    for key, (value, allowed) in only.items():
+        if value != allowed:
+            known = f"; Panope runs `{allowed}`" if allowed else ""
+            raise PreconditionError(f"{name} sets `{key}` to `{shown(value)}`{known}")
+    for inside, arguments in (
+        *(("model_args", file.model_args), ("model_kwargs", file.model_kwargs)),
+        *(("config_args", file.config_args), ("config_kwargs", file.config_kwargs)),
+    ):
+        known_keys = _MODEL_WITHOUT_EFFECT if inside.startswith("model") else _WITHOUT_EFFECT
+        refuse_unknown(arguments, known_keys, name, inside)
+
+
+def _refuse_other_modalities(file: TransformerFile, name: str) -> None:
+    """Newer files say how each kind of input is run; only plain text through the encoder's last layer is."""
+    modalities = file.modality_config
+    if modalities is None:
+        return
+    if "message" in modalities:
+        raise PreconditionError(f"{name} asks for texts to be rendered as chat messages")
+    text = modalities.get("text")
+    way = text if isinstance(text, dict) else {}
+    output = way.get("method_output_name", "none")
+    if output not in ("last_hidden_state", ["last_hidden_state"]):
+        raise PreconditionError(f"{name} asks for the output `{shown(output)}`; Panope pools `last_hidden_state`")
+    if way.get("method", "forward") != "forward":
+        raise PreconditionError(f"{name} asks for the method `{shown(way['method'])}`; Panope runs `forward`")
+    refuse_unknown(way, {"method", "method_output_name", "format"}, name, "modality_config.text")
