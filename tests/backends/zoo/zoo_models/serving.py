@@ -1,0 +1,136 @@
+"""The same texts through sentence-transformers and through Panope's engines, and what to make of the two."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import ModelFacts
+from panope_backends.convert import Job, convert
+from panope_backends.errors import PanopeError
+from panope_backends.worker.batching import Batcher
+from panope_backends.worker.loading import LoadedModel, load_model
+
+Vectors = np.ndarray
+
+TEXTS = (
+    "The quick brown fox",
+    "a",
+    "Words with ACCENTS: café naïve, and 中文字.",
+    "  spaces   before, between and after  ",
+    "one sentence that is far longer than the model takes, so that its end is cut off where the limit says " * 2,
+    "numbers 123 and [MASK] <mask> </s> special ones",
+    "ing er the",
+    "tabs\tand\nlines",
+)
+
+#: The worst text's; two libraries in float32 differ in the seventh digit.
+LEAST_COSINE = 0.99999
+MOST_DIFFERENCE = 2e-3
+
+ENGINES = {"cpu": "safetensors", "openvino": "openvino"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`same`, `refused` or `wrong`, and the message or the figure that tells more."""
+
+    word: str
+    detail: str
+
+
+def reference_of(folder: Path) -> Vectors:
+    """sentence-transformers itself on the folder, each text alone, so that nothing is padded."""
+    with quiet():
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        model.eval()
+        vectors: Vectors = model.encode(list(TEXTS), batch_size=1)
+    return vectors
+
+
+def outcome_on(engine: str, folder: Path, scratch: Path, expected: Vectors, truncation: str) -> Outcome:
+    """Serves the folder on an engine and compares the texts alone, together and in reversed order."""
+    try:
+        with quiet():
+            loaded = _load(engine, folder, scratch)
+            found = {
+                "alone": np.concatenate([_embed(loaded, [text], truncation) for text in TEXTS]),
+                "together": _embed(loaded, TEXTS, truncation),
+                "reversed": _embed(loaded, TEXTS[::-1], truncation)[::-1],
+            }
+    except PanopeError as error:
+        return Outcome("refused", error.message)
+    return _judge(found, expected)
+
+
+def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
+    for way, vectors in found.items():
+        if vectors.shape != expected.shape:
+            return Outcome("wrong", f"{way}: {vectors.shape[1]} values for {expected.shape[1]}")
+        cosines = np.einsum("ij,ij->i", vectors, expected)
+        cosines = cosines / np.linalg.norm(vectors, axis=1) / np.linalg.norm(expected, axis=1)
+        difference = np.abs(vectors - expected).max() / np.abs(expected).max()
+        if not (cosines.min() >= LEAST_COSINE and difference <= MOST_DIFFERENCE):
+            worst = int(cosines.argmin())
+            return Outcome("wrong", f"{way}: cosine {cosines[worst]:.5f} of text {worst}, differs {difference:.1e}")
+    return Outcome("same", "")
+
+
+def _load(engine: str, folder: Path, scratch: Path) -> LoadedModel:
+    if engine == "openvino":
+        made = scratch / "openvino"
+        config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else {}
+        architecture = (config.get("architectures") or [""])[0]
+        facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config)
+        convert(Job("openvino", "openvino", "fp32", facts, str(folder), str(made)))
+        folder = made
+    return load_model(
+        wire.Load(
+            model="test/zoo",
+            task="embed",
+            backend=engine,
+            device="CPU",
+            precision="fp32",
+            format=ENGINES[engine],
+            folder=str(folder),
+            cache_folder=str(scratch / "cache"),
+            max_batch_tokens=512,
+            max_batch_size=16,
+        )
+    )
+
+
+def _embed(loaded: LoadedModel, texts: Sequence[str], truncation: str) -> Vectors:
+    """One request, cut into batches as the worker cuts it."""
+    assert loaded.task is not None
+    work = wire.EmbedWork(texts=texts, truncation=truncation)
+    job = loaded.task.prepare(wire.ServerFrame(embed=work))
+    batcher = Batcher[int](512, 1 if loaded.runs_alone else 16, max_padding=loaded.max_padding)
+    for index, sequence in enumerate(job.sequences):
+        batcher.add(index, len(sequence.ids), now=0.0)
+    rows = np.full((len(texts), loaded.task.row_width), np.nan, dtype=np.float32)
+    while batch := batcher.take():
+        rows[batch] = loaded.task.run([job.sequences[index] for index in batch])
+    result = job.answer(rows).embed
+    return np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the libraries' own talk."""
+    logging.getLogger("transformers").setLevel(logging.CRITICAL)
+    logging.getLogger("sentence_transformers").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
