@@ -7,7 +7,8 @@ Lifetimes. A `Backend` is created with no arguments, in a worker process and, to
 short-lived probe process. A worker loads one model once and calls `TensorModel.close()` before it ends.
 
 Threads. `load`, `run` and `close` are called from one thread at a time, not always the same one. `run` may use threads
-of its own and should release the interpreter lock while it computes.
+of its own and must release the interpreter lock while it computes: a worker that says nothing for 30 seconds
+(`workers.silence_timeout_seconds`), or whose `run` takes longer than 120 (`workers.hang_timeout_seconds`), is ended.
 
 Ownership. Arrays given to `run` belong to the caller: read them only until `run` returns and never change them.
 Returned arrays belong to the caller and must not change afterwards.
