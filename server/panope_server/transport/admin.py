@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from panope_backends.errors import PreconditionError
@@ -109,7 +109,7 @@ def admin_app(
     )
     # A redirect names a host, and through Envoy it would be another one than the caller's.
     app.router.redirect_slashes = False
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, mounts=[route.path for route in more if isinstance(route, Mount)])
     return app
 
 

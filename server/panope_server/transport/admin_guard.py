@@ -17,9 +17,10 @@ class Guard:
     A name that is not the server's is refused, so that no web page reaches it by rebinding its own name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], mounts: Sequence[str] = ()) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
+        self._mounts = frozenset(mounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -38,8 +39,12 @@ class Guard:
             response = json_response(error_json(message, "permission_error", "host_not_allowed"), 403)
             await response(scope, receive, send_with_id)
             return
-        path = scope["path"]
-        await self._app({**scope, "path": path.rstrip("/") or "/"}, receive, send_with_id)
+        await self._app({**scope, "path": self._plain(scope["path"])}, receive, send_with_id)
+
+    def _plain(self, path: str) -> str:
+        """The path without a slash at its end; what is mounted begins with one."""
+        bare = path.rstrip("/") or "/"
+        return f"{bare}/" if bare in self._mounts else bare
 
 
 def _header(scope: Scope, name: bytes) -> str:
