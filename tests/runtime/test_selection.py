@@ -382,3 +382,16 @@ def test_a_quantized_variant_never_comes_before_a_finer_one_that_is_supported_al
     for before, after in pairwise(ways):
         if before.level is after.level and is_quantized(before.variant.precision):
             assert is_quantized(after.variant.precision)
+
+
+def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> None:
+    plain, other = variant("z", "onnx", "fp32", order=0), variant("a", "onnx", "fp32", order=1)
+    for given_order in ([plain, other], [other, plain]):
+        choice = Here(devices=(CPU,)).choose(given_order)
+        assert [way.variant.digest for way in choice.ways] == [plain.digest, other.digest]
+        assert "because its file has the plainer name" in choice.reasons[0]
+
+
+def test_an_adapter_is_no_way_and_says_whose_it_is() -> None:
+    with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
+        Here().choose([variant("lora", "safetensors", "fp32", bases=("vendor/base",))])
