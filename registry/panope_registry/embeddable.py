@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.packed_weights import packing_of
 from panope_backends.text_graphs import text_outputs, text_shape
+from panope_backends.weights_support import decoder_of, packing_of
 from panope_registry.names import shown
 from panope_registry.weights import WeightSet
 
@@ -70,6 +70,8 @@ def _refusal(found: WeightSet, config: Mapping[str, Any]) -> str:
     if found.format in RUN_BY_TRANSFORMERS:
         if packing := packing_of(config):
             return packing
+        if decoder := decoder_of(config):
+            return decoder
         if found.facts.precision in _SCALED:
             return f"its weights are {found.facts.precision}, and config.json does not tell how they were quantized"
         return ""

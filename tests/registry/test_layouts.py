@@ -153,3 +153,18 @@ def test_a_graph_comes_with_the_weights_of_the_steps_after_it(
     text_graph(folder / "model.onnx", {"last_hidden_state": "tokens"})
     graph = next(each for each in registry.import_folder(folder, "v/m").variants if each.format == "onnx")
     assert "2_Dense/model.safetensors" in {file.path for file in graph.files}
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_run"), [("t5", True), ("mt5", True), ("umt5", True), ("bart", False), ("longt5", False)]
+)
+def test_a_model_with_a_decoder_embeds_by_its_encoder_or_is_refused_at_import(
+    make_model: MakeModel, kind: str, is_run: bool
+) -> None:
+    config = {"architectures": ["X"], "model_type": kind, "is_encoder_decoder": True}
+    folder = make_model(files={"config.json": json.dumps(config)})
+    if is_run:
+        assert _understand(folder).task == "embed"
+    else:
+        with pytest.raises(PreconditionError, match="encoder-decoder models need a decoder's inputs"):
+            _understand(folder)

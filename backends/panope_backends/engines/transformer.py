@@ -27,7 +27,7 @@ from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.plausible import check_layers
 from panope_backends.errors import PreconditionError
-from panope_backends.packed_weights import packing_of
+from panope_backends.weights_support import decoder_of, packing_of
 
 OUTPUT = "last_hidden_state"
 
@@ -55,8 +55,10 @@ def transformer_support(model: ModelFacts) -> Support:
         return Support(Level.NONE, packing)
     if not model.config.get("model_type"):
         return Support(Level.NONE, "config.json names no model_type")
-    if model.config.get("is_encoder_decoder"):
+    if model.config.get("is_encoder_decoder") and model.task != "embed":
         return Support(Level.NONE, "encoder-decoder models need a decoder's inputs")
+    if decoder := decoder_of(model.config):
+        return Support(Level.NONE, decoder)
     return Support(Level.FULL, "transformers runs the base model")
 
 
@@ -86,10 +88,11 @@ def load_transformer(
         # With PEFT installed transformers would apply it, and pass it over without.
         raise PreconditionError("adapters are not applied; merge it into the weights", reason="unsupported_adapter")
     torch, transformers = _import("torch"), _import("transformers")
+    loader = transformers.AutoModelForTextEncoding if model.config.get("is_encoder_decoder") else transformers.AutoModel
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     with _quiet(transformers), _own_code(model) as code:
         try:
-            module, report = transformers.AutoModel.from_pretrained(
+            module, report = loader.from_pretrained(
                 folder,
                 dtype=dtype,
                 attn_implementation=attention,

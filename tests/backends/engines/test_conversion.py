@@ -30,6 +30,8 @@ ARCHITECTURES: list[tuple[str, dict[str, Any], bool]] = [
     ("qwen2", {"num_key_value_heads": 2}, False),
     ("qwen3", GROUPED, False),
     ("gemma3_text", GROUPED | {"sliding_window": 12}, False),
+    # Its encoder alone.
+    ("t5", {"d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}, False),
     # Tracing gives inputs of these numbers for names, beside their own.
     ("bloom", {}, False),
     ("lfm2", {"num_key_value_heads": 2, "layer_types": ["conv", "full_attention"]}, False),

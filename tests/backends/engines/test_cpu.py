@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from transformers import T5EncoderModel
 
 from panope_backends.api import Device, Level, LoadOptions, ModelFacts
 from panope_backends.engines import host
@@ -31,6 +33,9 @@ def facts_of(folder: Path) -> ModelFacts:
     )
 
 
+T5 = {"model_type": "t5", "is_encoder_decoder": True}
+
+
 @pytest.mark.parametrize(
     ("model", "level"),
     [
@@ -41,8 +46,13 @@ def facts_of(folder: Path) -> ModelFacts:
         (ModelFacts("a/b", "safetensors", "classify", config={"model_type": "bert"}), Level.NONE),
         (ModelFacts("a/b", "safetensors", "embed", config={"model_type": "x", "auto_map": {"A": "b.C"}}), Level.NONE),
         (
-            ModelFacts("a/b", "safetensors", "embed", config={"model_type": "t5", "is_encoder_decoder": True}),
+            ModelFacts("a/b", "safetensors", "embed", config={"model_type": "bart", "is_encoder_decoder": True}),
             Level.NONE,
+        ),
+        (ModelFacts("a/b", "safetensors", "", config=T5), Level.NONE),
+        (
+            ModelFacts("a/b", "safetensors", "embed", config=T5),
+            Level.FULL,
         ),
     ],
 )
@@ -192,3 +202,13 @@ assert not {{"torch", "transformers", "openvino"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_encoder_of_a_t5_is_run_as_the_library_runs_it(tmp_path: Path) -> None:
+    facts = tiny_transformer(tmp_path, "t5", d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+    arrays = {name: array for name, array in inputs().items() if name != "token_type_ids"}
+    with torch.inference_mode():
+        library = T5EncoderModel.from_pretrained(tmp_path).eval()
+        expected = library(**{name: torch.from_numpy(array) for name, array in arrays.items()}).last_hidden_state
+    found = CpuBackend().load(facts, tmp_path, "CPU", LoadOptions(precision="fp32")).run(arrays)
+    np.testing.assert_allclose(found["last_hidden_state"], expected.numpy(), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Weights that a library packed: told from config.json, for the registry at import and engines at load."""
+"""Whether weights can be run by a class of transformers: told from config.json, at import and at load."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 #: Where libraries write how they packed weights; MLX's own comes last, as it writes both.
 _KEYS = ("quantization_config", "quantization")
+
+#: Model types with a decoder whose encoder transformers runs by itself, as sentence-transformers has it.
+ENCODERS = frozenset({"t5", "mt5", "umt5"})
 
 _WAY_OUT = "import the model's original weights, which `panope build` makes smaller"
 
@@ -31,3 +34,12 @@ def _packer(config: Mapping[str, Any]) -> str:
     if isinstance(config.get("quantization"), Mapping):
         return "MLX"
     return "a library that it does not name"
+
+
+def decoder_of(config: Mapping[str, Any]) -> str:
+    """Why a model with a decoder cannot embed; empty when it can, or has none."""
+    if not config.get("is_encoder_decoder") or config.get("model_type") in ENCODERS:
+        return ""
+    return (
+        f"encoder-decoder models need a decoder's inputs; the encoders of {', '.join(sorted(ENCODERS))} are run alone"
+    )
