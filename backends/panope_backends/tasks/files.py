@@ -132,7 +132,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
 
 def _plain_model(folder: Path) -> EmbedFiles:
     config = read_json(folder / "config.json")
-    architecture = str((config.get("architectures") or [""])[0])
+    named = config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
     causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
     return EmbedFiles(
         transformer_folder=folder,
