@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -15,9 +17,19 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 NAME = "acme/tiny"
 NESTED = "zeta/nested"
+SCHEMA = schemathesis.openapi.from_dict(
+    json.loads(files("panope_server").joinpath("transport/openapi.json").read_bytes())
+)
 
 
 def test_the_hubs_client_pulls_a_whole_model(hub: Any, api: Any, tmp_path: Path) -> None:
@@ -287,3 +299,12 @@ def test_nothing_can_be_changed(hub: Any, verb: str, path: str) -> None:
 def test_another_path_is_nothing(hub: Any, path: str) -> None:
     status, _, body = hub.request("GET", f"/hub{path}")
     assert (status, json.loads(body)) == (404, {"error": "there is nothing at this path"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@SCHEMA.include(path_regex="^/(hub|v1/files|v1/model)/").parametrize()
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+def test_no_question_to_a_registry_is_answered_in_a_way_that_is_not_described(case: Any, hub: Any) -> None:
+    checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    case.call_and_validate(base_url=hub.url.removesuffix("/hub"), checks=checks)
