@@ -60,13 +60,29 @@ def written_events() -> dict[str, set[str]]:
 def told_events() -> dict[str, set[str]]:
     """What the code tells by a literal name, with the facts that are told by keyword."""
     found: dict[str, set[str]] = {}
-    for folder in ("server", "registry"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and _tells(node) and isinstance(node.args[0], ast.Constant):
-                    facts = {keyword.arg for keyword in node.keywords if keyword.arg} - NO_FIELDS
-                    found.setdefault(str(node.args[0].value), set()).update(facts)
+    paths = [path for folder in ("server", "registry") for path in (ROOT / folder).rglob("*.py")]
+    calls = [node for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    programs = {str(call.args[0].value) for call in calls if _keeps(call) and isinstance(call.args[0], ast.Constant)}
+    for call in calls:
+        if not _tells(call):
+            continue
+        facts = {keyword.arg for keyword in call.keywords if keyword.arg} - NO_FIELDS
+        for name in _names(call.args[0], programs):
+            found.setdefault(name, set()).update(facts)
     return {name: facts for name, facts in found.items() if " " not in name}
+
+
+def _keeps(called: ast.Call) -> bool:
+    """Whether it keeps a program running, of which is told under the program's name."""
+    return bool(called.args) and ast.unparse(called.func) in ("keep_running", "until_gone")
+
+
+def _names(name: ast.expr, programs: set[str]) -> Iterator[str]:
+    """A literal name; of a program's, such as `{name}_lost`, that of each."""
+    if isinstance(name, ast.Constant):
+        yield str(name.value)
+    elif isinstance(name, ast.JoinedStr) and len(name.values) == 2 and isinstance(name.values[1], ast.Constant):
+        yield from (f"{program}{name.values[1].value}" for program in programs)
 
 
 def _tells(called: ast.Call) -> bool:
@@ -119,5 +135,8 @@ def test_every_metric_is_written_down_with_its_labels() -> None:
         for names, cell in table_rows("Metrics")
         for name in names
     }
-    collectors = [found for found in Metrics().registry._collector_to_names if hasattr(found, "_labelnames")]
-    assert {found._name: set(found._labelnames) for found in collectors} == written
+    metrics = Metrics()
+    collectors = [found for found in metrics.registry._collector_to_names if hasattr(found, "_labelnames")]
+    told = {found._name: set(found._labelnames) for found in collectors}
+    # Families that are made when they are asked for.
+    assert told | {family.name: set(family._labelnames) for family in metrics.instances.collect()} == written
