@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.convert import Job, convert
 from panope_backends.errors import PanopeError
+from panope_backends.tasks.files import read_embed_files
 from panope_backends.worker.batching import Batcher
 from panope_backends.worker.loading import LoadedModel, load_model
 
@@ -90,7 +90,7 @@ def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
 def _load(engine: str, folder: Path, scratch: Path) -> LoadedModel:
     if engine == "openvino":
         made = scratch / "openvino"
-        config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").exists() else {}
+        config = read_embed_files(folder).config
         architecture = (config.get("architectures") or [""])[0]
         facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config)
         convert(Job("openvino", "openvino", "fp32", facts, str(folder), str(made)))
