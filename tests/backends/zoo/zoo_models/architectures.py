@@ -133,7 +133,6 @@ def _encoder_decoders() -> list[Case]:
             {**t5, "bos_token_id": None},
             "unigram",
             {"template": "$A </s>", "kind": "T5Tokenizer"},
-            refused=True,
         )
         for kind in ("t5", "mt5", "umt5")
     ]
