@@ -101,7 +101,7 @@ PLAIN: Mapping[str, str] = {
     "/v1/metrics": "As `/metrics`.",
     "/openapi.json": "This page's REST part as OpenAPI 3.1, for tools and generators of clients.",
     "/v1/files/{sha256}": "A file by its SHA-256.",
-    "/v1/model/{vendor}/{name}/files/{path:path}": "A model's file by its path.",
+    "/v1/model/{repo:repo}/files/{path:path}": "A model's file by its path.",
     "/hub/api/models": "Lists the models with files here, filtered and in order as the hub does.",
     "/hub/api/models/{repo:repo}": "Tells about a model.",
     "/hub/api/models/{repo:repo}/revision/{revision:path}": "Tells about a model at a revision.",

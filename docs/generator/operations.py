@@ -41,8 +41,6 @@ PATHS: Mapping[str, tuple[Any, str]] = {
     "job": (Annotated[int, Meta(ge=1)], "The job's id."),
     "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
-    "vendor": (Annotated[str, Meta(min_length=1)], "The first part of the model's name."),
-    "name": (Annotated[str, Meta(min_length=1)], "The second part of the model's name."),
     "repo": (
         Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
         "The model's name; its `/` is written as it is, or `%2F`.",
@@ -211,7 +209,7 @@ PLAIN: Mapping[str, Operation] = {
     "/v1/metrics": Operation(media="text/plain"),
     "/openapi.json": Operation(dict[str, Any]),
     "/v1/files/{sha256}": Operation(media=BYTES),
-    "/v1/model/{vendor}/{name}/files/{path:path}": Operation(media=BYTES),
+    "/v1/model/{repo:repo}/files/{path:path}": Operation(media=BYTES),
     "/hub/api/models": Operation(
         list[models.InfoJson],
         query={

@@ -15,7 +15,7 @@ FILE_PREFIXES = ("/v1/files/",)
 HUB_PREFIX = "/hub/"
 
 #: So does what this matches: a model's files by their paths.
-FILE_PATTERN = "/v1/model/[^/]+/[^/]+/files/.+"
+FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+"
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 

@@ -1,4 +1,4 @@
-"""A registry with two models and the HTTP app in front of it."""
+"""A registry with three models and the HTTP app in front of it."""
 
 from __future__ import annotations
 
@@ -99,6 +99,7 @@ def _running_hub(tmp_path: Path) -> Iterator[Hub]:
     registry = Registry.open(url, home)
     registry.import_folder(folder, NAME)
     registry.import_folder(_nested(tmp_path / "nested"), "zeta/nested")
+    registry.import_folder(_nested(tmp_path / "short"), "short")
     database = Database(open_engine(url))
     serving = Serving(database, Store(home / "store"))
     routes = [*file_routes(serving), *hub_routes(serving)]

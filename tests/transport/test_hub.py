@@ -27,6 +27,9 @@ from schemathesis.specs.openapi.checks import (
 
 NAME = "acme/tiny"
 NESTED = "zeta/nested"
+SHORT = "short"
+"""A name without a vendor, as `gpt2` is one."""
+
 SCHEMA = schemathesis.openapi.from_dict(
     json.loads(files("panope_server").joinpath("transport/openapi.json").read_bytes())
 )
@@ -211,13 +214,13 @@ def test_models_are_searched_filtered_and_sorted(hub: Any, api: Any) -> None:
     def names(**how: Any) -> list[str]:
         return [model.id for model in api.list_models(**how)]
 
-    assert names() == [NAME, NESTED]
+    assert names() == [NAME, SHORT, NESTED]
     assert names(search="TINY") == names(author="acme") == names(filter="bert") == [NAME]
     assert names(search="%") == names(search="_") == names(author="acm") == names(filter=["bert", "gpt2"]) == []
     assert names(pipeline_tag="feature-extraction") == names(filter=["safetensors", "feature-extraction"]) == [NAME]
     assert names(gated=True) == [] != names(gated=False)
-    assert names(sort="created_at") == names(sort="last_modified") == [NESTED, NAME]
-    assert names(sort="downloads") == names(sort="likes") == names(limit=2) == [NAME, NESTED]
+    assert names(sort="created_at") == names(sort="last_modified") == [SHORT, NESTED, NAME]
+    assert names(sort="downloads") == names(sort="likes") == names(limit=3) == [NAME, SHORT, NESTED]
     assert names(limit=1) == [NAME]
 
 
@@ -234,7 +237,7 @@ def test_a_list_of_models_comes_in_pages(hub: Any) -> None:
     assert (status, len(json.loads(body)), "link" in headers) == (200, 1, False)
     _, headers, body = hub.request("GET", "/hub/api/models?limit=1", {"x-forwarded-host": "hub.example:80"})
     assert headers["link"] == '<http://hub.example:80/hub/api/models?limit=1&cursor=1>; rel="next"'
-    assert [model["id"] for model in hub.json("/api/models?limit=1&cursor=1")] == [NESTED]
+    assert [model["id"] for model in hub.json("/api/models?limit=1&cursor=2")] == [NESTED]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +267,20 @@ def test_a_repo_that_is_not_here_is_told_as_the_hub_tells_it(hub: Any, path: str
     status, headers, body = hub.request("GET", f"/hub{path}")
     assert (status, headers["x-error-code"]) == (404, "RepoNotFound")
     assert json.loads(body)["error"].replace("…", "?") == headers["x-error-message"]
+
+
+def test_a_model_without_a_vendor_is_a_model(hub: Any, api: Any, tmp_path: Path) -> None:
+    info = api.model_info(SHORT)
+    assert (info.id, info.sha, api.list_repo_refs(SHORT).branches[0].name) == (SHORT, api.model_info(SHORT).sha, "main")
+    assert [entry.path for entry in api.list_repo_tree(SHORT, "assets/words")] == [
+        *("assets/words/en.txt", "assets/words/fr.txt"),
+    ]
+    assert [entry.path for entry in api.get_paths_info(SHORT, ["assets"])] == ["assets"]
+    assert [commit.commit_id for commit in api.list_repo_commits(SHORT)] == [info.sha]
+    text = Path(api.snapshot_download(SHORT, cache_dir=tmp_path), "assets/about.txt").read_text()
+    assert json.loads(text) == {"of": "assets/about.txt"}
+    for path in (f"/hub/{SHORT}/raw/main/assets/about.txt", f"/v1/model/{SHORT}/files/assets/about.txt"):
+        assert hub.request("GET", path)[::2] == (200, text.encode())
 
 
 @pytest.mark.parametrize("repo_type", ["dataset", "space"])

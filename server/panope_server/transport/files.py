@@ -17,6 +17,7 @@ from panope_backends.errors import DataLossError, NotFoundError, PanopeError
 from panope_registry.revisions import ServedFile, ServedRevision
 from panope_registry.serving import ServedBlob
 from panope_server.runtime.registry_threads import ask, ask_for_files
+from panope_server.transport import path_kinds
 from panope_server.transport.blobs import blob_response
 from panope_server.transport.errors import field_of, message_of, openai_type_of
 from panope_server.transport.http_json import error_json, json_response
@@ -56,12 +57,12 @@ def file_routes(files: Files) -> list[Route]:
         return blob_response(request, blob, path.rpartition("/")[2], headers)
 
     async def _revision(request: Request) -> ServedRevision:
-        given = request.path_params
-        return await ask(files.revision, f"{given['vendor']}/{given['name']}")
+        return await ask(files.revision, request.path_params["repo"])
 
+    path_kinds.register()
     found: list[tuple[str, Handler]] = [
         ("/v1/files/{sha256}", by_sha256),
-        ("/v1/model/{vendor}/{name}/files/{path:path}", resolve),
+        ("/v1/model/{repo:repo}/files/{path:path}", resolve),
     ]
     return [Route(path, _told(handler)) for path, handler in found]
 

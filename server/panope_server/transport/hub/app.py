@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError
 from panope_registry.revisions import ServedFile, ServedRevision
 from panope_registry.serving import ServedBlob
 from panope_server.runtime.registry_threads import ask, ask_for_files
+from panope_server.transport import path_kinds
 from panope_server.transport.blobs import BYTES, TEXT, blob_response
 from panope_server.transport.http_json import json_response
 from panope_server.transport.hub import models
@@ -92,28 +92,6 @@ class CommitJson(TypedDict):
     authors: list[UserJson]
     date: str
     formatted: NotRequired[dict[str, str]]
-
-
-class _Repo(Convertor[str]):
-    """A model's name in a path: of two segments, or of one."""
-
-    regex = "[^/]+/[^/]+|[^/]+"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-class _Anything(_Repo):
-    """Any path; Starlette's own kind ends at a line's end."""
-
-    regex = r"[\s\S]*"
-
-
-register_url_convertor("repo", _Repo())
-register_url_convertor("anything", _Anything())
 
 
 class _Handlers:
@@ -208,6 +186,7 @@ class _Handlers:
 
 def hub_routes(library: Library) -> list[BaseRoute]:
     """Everything below `/hub`, as routes for another application."""
+    path_kinds.register()
     does = _Handlers(library)
     api = "/api/models/{repo:repo}"
     app = Starlette(
