@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.confine import LIMIT, OOM_SCORE, is_out_of_memory
 from panope_backends.engines.plausible import check_layers
 from panope_backends.engines.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
+from panope_backends.worker.loading import load_model
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits")
 
@@ -145,3 +147,12 @@ def test_a_model_that_the_memory_does_not_suffice_for_is_not_called_broken(
     with pytest.raises(PreconditionError, match="needs more memory") as refusal:
         load_transformer(facts, tmp_path, "fp32")
     assert refusal.value.reason == "does_not_fit"
+
+
+def test_a_worker_that_the_memory_does_not_suffice_for_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails(_: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("panope_backends.worker.loading.load_backend", fails)
+    with pytest.raises(PreconditionError, match="loading `a/b` needs more memory than its worker may have"):
+        load_model(wire.Load(model="a/b", backend="greedy", folder=str(tmp_path)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.prepare_tokenizer import prepared_tokenizer
@@ -73,6 +74,8 @@ def load_model(load: wire.Load) -> LoadedModel:
         raise PreconditionError(f"the backend `{load.backend}` needs a package that is not installed") from None
     except BaseException as error:  # engines raise what they like, panics too; their texts are not for callers
         log.error("load_failed", error, model=load.model, backend=load.backend)
+        if is_out_of_memory(error):
+            raise PreconditionError(f"loading `{load.model}` needs more memory than its worker may have") from None
         raise InternalError(f"the backend `{load.backend}` failed to load `{load.model}`; the log has more") from None
 
 
