@@ -20,18 +20,6 @@ def _encoders() -> list[Case]:
         Case("albert", "albert", {"embedding_size": 16}),
         Case("mobilebert", "mobilebert", {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16}),
         Case("squeezebert", "squeezebert", {"embedding_size": WIDTH}),
-        Case(
-            "funnel",
-            "funnel",
-            {
-                "num_hidden_layers": None,
-                "block_sizes": [1, 1],
-                "d_model": WIDTH,
-                "n_head": 4,
-                "d_head": 8,
-                "d_inner": 64,
-            },
-        ),
         Case("big_bird", "big_bird", {"block_size": 4, "num_random_blocks": 1}),
         Case("big_bird full", "big_bird", {"attention_type": "original_full"}),
         Case("fnet", "fnet", {"tpu_short_seq_length": 80}),
