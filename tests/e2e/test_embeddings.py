@@ -146,3 +146,19 @@ def test_many_threads_share_one_python_client(live_server, golden_texts) -> None
             pool.map(lambda text: client.embed([text], model=live_server.model).vectors.shape, golden_texts[:100])
         )
     assert set(shapes) == {(1, 384)}
+
+
+def test_the_vectors_of_a_texts_tokens_make_its_vector(live_server, golden_texts, golden_vectors, cosines) -> None:
+    texts = golden_texts[3:6]
+    together = live_server.post("/embed", {"inputs": texts}).json
+    tokens = live_server.post("/embed_all", {"inputs": texts}).json
+    assert cosines(together, golden_vectors[3:6]).min() >= 0.9995
+    assert cosines([np.mean(rows, axis=0) for rows in tokens], golden_vectors[3:6]).min() >= 0.999
+    named = live_server.post("/tokenize", {"inputs": texts}).json
+    assert [len(rows) for rows in tokens] == [len(found) for found in named]
+    assert all(found[0]["special"] and found[-1]["special"] for found in named)
+
+
+def test_openais_token_ids_never_pass_for_the_models_own(live_server) -> None:
+    reply = live_server.post("/v1/embeddings", {"model": live_server.model, "input": [[15339, 1917]]})
+    assert (reply.status, reply.error["code"]) == (400, "token_ids_not_allowed")
