@@ -27,14 +27,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # the registry uses these types too, and commands that look at models start without NumPy
 
 API_VERSION = 1
 """Raised when a change to this module breaks existing backends."""
 
-Arrays = Mapping[str, np.ndarray[Any, Any]]
+Arrays: TypeAlias = "Mapping[str, np.ndarray[Any, Any]]"
 """Named arrays, C-contiguous, little-endian."""
 
 

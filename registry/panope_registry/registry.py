@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from panope_backends.api import ModelFacts
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
 from panope_registry import catalogue, listing, recording
 from panope_registry.care.care import StoreCare
@@ -36,9 +36,6 @@ from panope_registry.sync import sync_repo
 from panope_registry.targets import Wishes, check_targets
 from panope_registry.understand import Evidence
 from panope_registry.variant_files import VariantFiles, no_variant
-
-if TYPE_CHECKING:
-    from panope_backends.api import ModelFacts  # brings numpy, which listing models does not need
 
 __all__ = [
     "FileEntry",
@@ -330,8 +327,6 @@ class Registry:
         Raises:
             NotFoundError: there is no such variant.
         """
-        from panope_backends.api import ModelFacts
-
         with self._database.read() as connection:
             facts = catalogue.find_facts(connection, variant_digest)
         if facts is None:

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from panope_backends.api import ModelFacts
 from panope_backends.errors import PreconditionError
 from panope_registry.entries import ModelEntry, VariantEntry, WantedFile
 from panope_registry.handlers.events import Event, ignore, milliseconds_since
@@ -23,9 +24,6 @@ from panope_registry.handlers.ways import Way, choose_way
 from panope_registry.handlers.workshop import Workshop
 from panope_registry.jobs import JobContext
 from panope_registry.precisions import bits_of
-
-if TYPE_CHECKING:
-    from panope_backends.api import ModelFacts  # brings numpy
 
 _LOOK_SECONDS = 0.2
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from panope_backends.api import Conversion
 from panope_backends.errors import PreconditionError
 from panope_registry.entries import ModelEntry, VariantEntry
 from panope_registry.handlers.requests import BuildRequest
 from panope_registry.precisions import is_quantized
-
-if TYPE_CHECKING:
-    from panope_backends.api import Conversion  # brings numpy
 
 
 @dataclass(frozen=True)

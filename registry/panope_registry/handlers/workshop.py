@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from panope_backends.api import Conversion, ModelFacts  # brings numpy
+from panope_backends.api import Conversion, ModelFacts
 
 
 class Workshop(Protocol):
