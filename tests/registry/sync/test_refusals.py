@@ -87,7 +87,7 @@ def test_a_gated_repo_opens_to_the_token(hub: HubStandIn, registry: Registry, ma
 
 
 def test_a_name_that_is_none(hub: HubStandIn, refused: Refused) -> None:
-    for name in ("model", "a/b/c", "../x", "a/..", "a/b?x=1", "a/b%2F"):
+    for name in ("", "a/b/c", "../x", "a/..", "a/b?x=1", "a/b%2F"):
         assert refused(name).field == "name"
 
 
