@@ -144,6 +144,22 @@ def test_what_cannot_be_converted_is_refused(
     assert str(tmp_path) not in ended.report["message"]
 
 
+def test_a_model_whose_operations_openvino_does_not_have_is_refused_without_its_words(
+    run_program: Any, source: Path, tmp_path: Path
+) -> None:
+    """OpenVINO's error for it, `OpConversionFailure`, is of no family."""
+    grouped = {"num_key_value_heads": 2, "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2}
+    facts = tiny_transformer(source, "mixtral", **grouped)
+    ended = run_program(CONVERT, document=job(source, tmp_path / "out", config=dict(facts.config)))
+    assert ended.report == {
+        "ok": False,
+        "kind": "failed_precondition",
+        "reason": "conversion_failed",
+        "message": "OpenVINO cannot convert this model",
+    }
+    assert "OpConversionFailure" in ended.log
+
+
 def test_a_folder_with_something_in_it_is_refused(run_program: Any, source: Path, tmp_path: Path) -> None:
     ended = run_program(CONVERT, document=job(source, source))
     assert ended.report["message"] == "the folder for the result is not empty"

@@ -15,6 +15,7 @@ from panope_backends.engines.comparing import NAMES, prove_alike
 from panope_backends.engines.openvino import port_name
 from panope_backends.engines.openvino_convert import Compiled, Saved, kept_if_right, save, traced
 from panope_backends.engines.openvino_runtime import import_compressor
+from panope_backends.engines.refusing import refused_as
 from panope_backends.errors import PreconditionError
 
 #: Precision -> the cosine to the original that its results must reach. MiniLM: 0.999 and 0.96.
@@ -43,9 +44,10 @@ def compress(model: ModelFacts, precision: str, folder: Path, file: Path) -> Non
             f"only models of texts are quantized as yet; this one takes {', '.join(f'`{name}`' for name in names)}",
             reason="unsupported_model",
         )
-    original = Compiled(graph)
+    with refused_as("OpenVINO cannot run the model"):
+        original = Compiled(graph)
     save(_compress(graph, precision), file)
-    with kept_if_right(file):
+    with kept_if_right(file), refused_as("OpenVINO cannot run the quantized model"):
         prove_alike(
             original.run,
             Saved(file, names).run,
@@ -70,16 +72,18 @@ def _compress(graph: Any, precision: str) -> Any:
     _, nncf = import_compressor()
     nncf.set_log_level(logging.ERROR)
     if precision == "int8":
-        return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
-    adjust = nncf.GroupSizeFallbackMode.ADJUST
-    return nncf.compress_weights(
-        graph,
-        mode=nncf.CompressWeightsMode.INT4_ASYM,
-        ratio=1.0,
-        group_size=GROUP_SIZE,
-        # Weights whose rows are no multiple of the group size, and are smaller than a group, stay in int8.
-        advanced_parameters=nncf.AdvancedCompressionParameters(group_size_fallback_mode=adjust),
-    )
+        options = {"mode": nncf.CompressWeightsMode.INT8_ASYM}
+    else:
+        adjust = nncf.GroupSizeFallbackMode.ADJUST
+        options = {
+            "mode": nncf.CompressWeightsMode.INT4_ASYM,
+            "ratio": 1.0,
+            "group_size": GROUP_SIZE,
+            # Weights whose rows are no multiple of the group size, and are smaller than a group, stay in int8.
+            "advanced_parameters": nncf.AdvancedCompressionParameters(group_size_fallback_mode=adjust),
+        }
+    with refused_as("NNCF cannot quantize this model"):
+        return nncf.compress_weights(graph, **options)
 
 
 def _number(config: Mapping[str, Any], key: str) -> int:

@@ -13,6 +13,7 @@ from panope_backends.engines.comparing import Array, Arrays, prove_same
 from panope_backends.engines.openvino import OpenVinoModel, port_name
 from panope_backends.engines.openvino_runtime import import_converter
 from panope_backends.engines.openvino_tables import read_tables
+from panope_backends.engines.refusing import refused_as
 from panope_backends.engines.traceable import Traceable, load_traceable
 from panope_backends.engines.transformer import OUTPUT
 from panope_backends.errors import PreconditionError
@@ -99,10 +100,8 @@ class Saved:
 
 
 def _prove(original: Traceable, made: Callable[[], Compiled | Saved]) -> None:
-    try:
+    with refused_as("OpenVINO cannot run the converted model"):
         prove_same(original.run, made().run, original.names, original.vocabulary, original.positions)
-    except RuntimeError as error:
-        raise PreconditionError("OpenVINO cannot run the converted model", reason="conversion_failed") from error
 
 
 def _trace(original: Traceable) -> Any:
@@ -110,17 +109,15 @@ def _trace(original: Traceable) -> Any:
 
     openvino, converter = import_converter()
     shape = openvino.PartialShape([-1, -1])
-    with torch.inference_mode(), warnings.catch_warnings():
+    example = original.example()
+    with torch.inference_mode(), warnings.catch_warnings(), refused_as("OpenVINO cannot convert this model"):
         # Tracing warns of every number that it may freeze; the proof finds those that matter.
         warnings.simplefilter("ignore")
-        try:
-            graph = converter.convert_model(
-                original.module,
-                example_input=original.example(),
-                input=[(name, shape, openvino.Type.i64) for name in original.names],
-            )
-        except (RuntimeError, TypeError, ValueError, KeyError) as error:
-            raise PreconditionError("OpenVINO cannot convert this model", reason="conversion_failed") from error
+        graph = converter.convert_model(
+            original.module,
+            example_input=example,
+            input=[(name, shape, openvino.Type.i64) for name in original.names],
+        )
     for tensor in graph.inputs:  # tracing leaves numbers beside their names
         tensor.get_tensor().set_names({port_name(tensor)})
     graph.outputs[0].get_tensor().set_names({OUTPUT})

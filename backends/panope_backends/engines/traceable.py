@@ -9,6 +9,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.engines.comparing import TRACED, Array, Arrays, example
 from panope_backends.engines.transformer import OUTPUT, load_transformer
+from panope_backends.errors import PreconditionError
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,19 @@ def load_traceable(model: ModelFacts, folder: Path) -> Traceable:
     """Loads safetensors.
 
     Raises:
-        PreconditionError: as `load_transformer`.
+        PreconditionError: as `load_transformer`, or the configuration does not tell how many token ids there are.
     """
     # Of the ways to compute attention only `eager` masks with finite numbers. The others' give NaN in OpenVINO for
     # padding on the left of a decoder, whose first tokens see nothing. OpenVINO fuses `eager` attention all the same.
     base, names = load_transformer(model, folder, "fp32", attention="eager")
     positions = getattr(base.config, "max_position_embeddings", 0) or 0
-    return Traceable(_with_one_output(base), names, base.config.vocab_size, positions)
+    vocabulary = getattr(base.config, "vocab_size", None)
+    if not vocabulary:
+        raise PreconditionError(
+            "the model's configuration has no `vocab_size`, which a conversion's proof needs",
+            reason="conversion_failed",
+        )
+    return Traceable(_with_one_output(base), names, vocabulary, positions)
 
 
 def _with_one_output(base: Any) -> Any:

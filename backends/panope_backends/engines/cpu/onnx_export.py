@@ -12,6 +12,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.engines.comparing import prove_same
 from panope_backends.engines.cpu.onnx_model import MODEL_FILES, load_onnx_model
+from panope_backends.engines.refusing import refused_as
 from panope_backends.engines.traceable import Traceable, load_traceable
 from panope_backends.engines.transformer import OUTPUT
 from panope_backends.errors import InvalidInputError, PreconditionError
@@ -31,13 +32,14 @@ def export(model: ModelFacts, folder: Path, out: Path) -> None:
     _export(original, file)
     made = load_onnx_model(out, threads=0)
     try:
-        prove_same(
-            original.run,
-            lambda arrays: made.run(arrays)[OUTPUT],
-            original.names,
-            original.vocabulary,
-            original.positions,
-        )
+        with refused_as("ONNX Runtime cannot run the exported model"):
+            prove_same(
+                original.run,
+                lambda arrays: made.run(arrays)[OUTPUT],
+                original.names,
+                original.vocabulary,
+                original.positions,
+            )
     except InvalidInputError as error:  # a length that is not the traced one
         raise PreconditionError("ONNX Runtime cannot run the exported model", reason="conversion_failed") from error
 
@@ -47,27 +49,19 @@ def _export(original: Traceable, file: Path) -> None:
 
     size = sum(parameter.numel() * parameter.element_size() for parameter in original.module.parameters())
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with torch.inference_mode(), _quiet():
-        try:
-            torch.onnx.export(
-                original.module,
-                kwargs=original.example(),
-                f=file,
-                input_names=list(original.names),
-                output_names=[OUTPUT],
-                dynamo=True,
-                dynamic_shapes=dict.fromkeys(original.names, free),
-                external_data=size > ONE_FILE_BYTES,
-                verbose=False,
-            )
-        except _refusals() as error:
-            raise PreconditionError("PyTorch cannot export this model to ONNX", reason="conversion_failed") from error
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    import torch
-
-    return (torch.onnx.OnnxExporterError, RuntimeError, TypeError, ValueError, KeyError)
+    example = original.example()
+    with torch.inference_mode(), _quiet(), refused_as("PyTorch cannot export this model to ONNX"):
+        torch.onnx.export(
+            original.module,
+            kwargs=example,
+            f=file,
+            input_names=list(original.names),
+            output_names=[OUTPUT],
+            dynamo=True,
+            dynamic_shapes=dict.fromkeys(original.names, free),
+            external_data=size > ONE_FILE_BYTES,
+            verbose=False,
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,33 @@
+"""Makes a refusal of whatever a converting library raises for a model that it does not take."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from panope_backends.confine import is_out_of_memory
+from panope_backends.errors import PanopeError, PreconditionError
+
+
+@contextlib.contextmanager
+def refused_as(message: str) -> Iterator[None]:
+    """Within it, what a library raises means that it cannot convert this model.
+
+    Tracers run the model's code and raise what that raises, and each library has errors of its own with no base but
+    Exception. The error becomes the refusal's cause, for the log; its text is for nobody else.
+
+    Args:
+        message: of the refusal.
+
+    Raises:
+        PreconditionError: the library raised (`conversion_failed`). Want of memory is no fault of the model and passes
+            as it is, and so do Panope's own errors.
+    """
+    try:
+        yield
+    except PanopeError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise PreconditionError(message, reason="conversion_failed") from error
