@@ -54,6 +54,7 @@ def test_info_tells_why_the_model_runs_as_it_does(live_server) -> None:
         "prompt_names": info["embed"]["prompt_names"],
         "pooling": "mean",
         "normalize": True,
+        "batching": "any",
     }
     assert {tensor["name"] for tensor in info["inputs"]} == {"input_ids", "attention_mask", "token_type_ids"}
 

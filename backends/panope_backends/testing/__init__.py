@@ -8,7 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from panope_backends.testing.doubles import CrashBackend, EchoBackend, FragileBackend, HangBackend, SlowBackend
+from panope_backends.testing.doubles import (
+    BlendingBackend,
+    CrashBackend,
+    EchoBackend,
+    FragileBackend,
+    HangBackend,
+    SlowBackend,
+)
 
 if TYPE_CHECKING:
     from panope_backends.testing.contract import BackendContract
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendContract",
+    "BlendingBackend",
     "ConverterContract",
     "CrashBackend",
     "EchoBackend",

@@ -6,6 +6,7 @@ do is set in the model's config.json, because a worker gets nothing else of its 
     EchoBackend     answers at once, from the token ids alone
     SlowBackend     answers after `slow_seconds` (0.2), or when the file `slow_until` exists
     CrashBackend    kills its process when `crash_token_id` occurs (5823, BERT's "crash")
+    BlendingBackend answers by the batch too: its mean when `blend` is `batch`, its width when it is `padding`
     HangBackend     never answers when `hang_token_id` occurs (6865, BERT's "hang")
 """
 
@@ -55,6 +56,21 @@ class EchoBackend(Backend):
         del folder
         choose_precision(options.precision, ("fp32",), f"{self.name} on {device}")
         return self.model(model.config)
+
+
+class _BlendingModel(EchoModel):
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        answer = super().run(arrays, outputs)
+        hidden = answer["last_hidden_state"]
+        hidden[..., 0] += hidden.mean() if self.config["blend"] == "batch" else hidden.shape[1]
+        return answer
+
+
+class BlendingBackend(EchoBackend):
+    """Each answer depends on the texts beside it, or on the padding, as no answer should."""
+
+    name = "blending"
+    model = _BlendingModel
 
 
 class _SlowModel(EchoModel):

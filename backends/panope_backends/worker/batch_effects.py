@@ -8,7 +8,6 @@ everything that moves it is left out from then on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -27,9 +26,9 @@ TOLERANCE = 1e-3
 class Batching(StrEnum):
     """Which texts may run together."""
 
-    PADDED = "padded"
-    """Any; shorter ones are padded."""
-    EQUAL_LENGTH = "equal length"
+    ANY = "any"
+    """Shorter ones are padded."""
+    EQUAL_LENGTH = "equal_length"
     """Those of one length, without padding."""
     ALONE = "alone"
     """None."""
@@ -48,19 +47,24 @@ def measure_batching(task: SequenceTask, precision: str) -> Batching:
     together = task.run(probes)
     task.pad_alone(False)
     right = np.concatenate([task.run([row]) for row in probes])
-    beside = task.run([_reversed(probes[-1]), probes[-1]])[1:]
-    if _movement(beside, right[-1:]) > tolerance:
+    company = _monotone(probes[-1])
+    # Both: what takes a scale from a batch's largest value moves only the text that has not got it.
+    beside = task.run([company, probes[-1]])
+    if _movement(beside, np.concatenate([task.run([company]), right[-1:]])) > tolerance:
         return Batching.ALONE
     if max(_movement(np.concatenate(padded), right), _movement(together, right)) > tolerance:
         return Batching.EQUAL_LENGTH
     task.pad_alone(True)
-    return Batching.PADDED
+    return Batching.ANY
 
 
-def _reversed(row: TokenRow) -> TokenRow:
-    """Another text of the same length, with the same special tokens around it."""
-    ids: Sequence[int] = list(row.ids)
-    return TokenRow([*ids[:1], *ids[-2:0:-1], *ids[-1:]] if len(ids) > 2 else ids)
+def _monotone(row: TokenRow) -> TokenRow:
+    """One token over and over, in the same length and between the same special tokens.
+
+    Another order of the same tokens would not do: a mean or a largest value over the whole batch would be the same.
+    """
+    ids = row.ids
+    return TokenRow([ids[0], *[ids[1]] * (len(ids) - 2), ids[-1]] if len(ids) > 2 else ids)
 
 
 def _movement(rows: Rows, right: Rows) -> float:

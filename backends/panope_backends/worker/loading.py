@@ -97,11 +97,10 @@ def _load(load: wire.Load) -> LoadedModel:
     task = EmbedTask(files, tokenizer, model, max_tokens=max_tokens)
     task.trial()
     batching = measure_batching(task, model.precision)
-    if batching is not Batching.PADDED:
-        log.warning("batching_restricted", model=load.model, batching=batching.value)
-    max_padding = measure_padding(task) if batching is Batching.PADDED else 0
+    max_padding = measure_padding(task) if batching is Batching.ANY else 0
     ready = _ready(model)
     ready.embed.CopyFrom(task.facts)
+    ready.embed.batching = batching.value
     alone = batching is Batching.ALONE
     return LoadedModel(model, load.task, task, tokenizer, max_padding, alone, ready, _budget(load, files.config))
 

@@ -377,7 +377,10 @@ type EmbedLimits struct {
 	// How token vectors become one vector, such as `mean`.
 	Pooling string `protobuf:"bytes,4,opt,name=pooling,proto3" json:"pooling,omitempty"`
 	// Whether vectors have length 1 unless the request says otherwise.
-	Normalize     bool `protobuf:"varint,5,opt,name=normalize,proto3" json:"normalize,omitempty"`
+	Normalize bool `protobuf:"varint,5,opt,name=normalize,proto3" json:"normalize,omitempty"`
+	// Which texts run as one batch, as was measured when it was loaded: `any`; those of `equal_length`, where padding
+	// would change answers; or each `alone`, where any company would. The latter two take longer.
+	Batching      string `protobuf:"bytes,6,opt,name=batching,proto3" json:"batching,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +448,13 @@ func (x *EmbedLimits) GetNormalize() bool {
 		return x.Normalize
 	}
 	return false
+}
+
+func (x *EmbedLimits) GetBatching() string {
+	if x != nil {
+		return x.Batching
+	}
+	return ""
 }
 
 // A runnable form of a model: a format and a precision.
@@ -974,7 +984,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_LOADING\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x05\"\xa7\x01\n" +
+	"\fSTATE_FAILED\x10\x05\"\xc3\x01\n" +
 	"\vEmbedLimits\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
@@ -983,7 +993,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x02 \x01(\rR\tmaxTokens\x12!\n" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
-	"\tnormalize\x18\x05 \x01(\bR\tnormalize\"\xb2\x03\n" +
+	"\tnormalize\x18\x05 \x01(\bR\tnormalize\x12\x1a\n" +
+	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xb2\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +

@@ -40,6 +40,8 @@ KILL_GRACE_SECONDS = 2.0
 LOST_RETRY_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 MAX_WITHDRAWN = 256
+#: `batching` of workers that run any texts together, or none but tensors.
+UNRESTRICTED = ("any", "")
 #: Reasons for the end of a worker that lived and did not get on.
 ABORTED = ("hang", "silent")
 
@@ -151,13 +153,13 @@ class Instance:
         await self._wait_until_loaded()
         self.state = InstanceState.READY
         self.ready_at = datetime.now(UTC)
-        _log.info(
-            "instance_ready",
-            instance=self.name,
-            model=self.plan.model,
-            pid=self.pid,
-            seconds=round(time.monotonic() - started, 3),
-        )
+        self._tell_ready(round(time.monotonic() - started, 3))
+
+    def _tell_ready(self, seconds: float) -> None:
+        _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, seconds=seconds)
+        batching = self.ready.embed.batching if self.ready is not None else ""
+        if batching not in UNRESTRICTED:
+            _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()

@@ -157,4 +157,5 @@ def embed_limits_of(ready: wire.Ready) -> EmbedLimits | None:
         prompt_names=tuple(facts.prompt_names),
         pooling=facts.pooling,
         normalize=facts.normalize,
+        batching=facts.batching,
     )

@@ -38,6 +38,7 @@ class EmbedLimits:
     prompt_names: tuple[str, ...]
     pooling: str
     normalize: bool
+    batching: str
 
 
 @dataclass(frozen=True)

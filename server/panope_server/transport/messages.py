@@ -56,6 +56,7 @@ def model_message(view: ModelView) -> pb.Model:
         message.embed.prompt_names.extend(view.embed.prompt_names)
         message.embed.pooling = view.embed.pooling
         message.embed.normalize = view.embed.normalize
+        message.embed.batching = view.embed.batching
     return message
 
 

@@ -71,7 +71,9 @@ def test_openvino_in_fp32_agrees_with_sentence_transformers(
     start: Start, minilm_openvino: Path, texts: list[str], reference: np.ndarray, size: int
 ) -> None:
     worker, ready = start("openvino", folder=str(minilm_openvino), format="openvino", precision="fp32")
-    assert ready.ready.embed == wire.EmbedFacts(dimensions=384, max_tokens=256, pooling="mean", normalize=True)
+    assert ready.ready.embed == wire.EmbedFacts(
+        dimensions=384, max_tokens=256, pooling="mean", normalize=True, batching="any"
+    )
     assert_golden(answers(worker, texts, size), reference)
 
 

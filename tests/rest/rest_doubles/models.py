@@ -106,7 +106,7 @@ def model_views() -> dict[str, ModelView]:
         created_at=created,
         variants=(VariantView("sha256:ab", "openvino", "bf16", 1 << 40),),
         instances=(instance,),
-        embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True),
+        embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True, "any"),
         inputs=(TensorSpec("input_ids", "int64", (-1, -1)), TensorSpec("attention_mask", "int64", (-1, -1))),
         outputs=(TensorSpec("last_hidden_state", "float32", (-1, -1, 2)),),
     )

@@ -196,6 +196,7 @@ class EmbedLimits(google.protobuf.message.Message):
     PROMPT_NAMES_FIELD_NUMBER: builtins.int
     POOLING_FIELD_NUMBER: builtins.int
     NORMALIZE_FIELD_NUMBER: builtins.int
+    BATCHING_FIELD_NUMBER: builtins.int
     dimensions: builtins.int
     """The values in a vector; 0 while the model's files do not tell before it is loaded."""
     max_tokens: builtins.int
@@ -204,6 +205,10 @@ class EmbedLimits(google.protobuf.message.Message):
     """How token vectors become one vector, such as `mean`."""
     normalize: builtins.bool
     """Whether vectors have length 1 unless the request says otherwise."""
+    batching: builtins.str
+    """Which texts run as one batch, as was measured when it was loaded: `any`; those of `equal_length`, where padding
+    would change answers; or each `alone`, where any company would. The latter two take longer.
+    """
     @property
     def prompt_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prompts that `prompt_name` can name."""
@@ -216,8 +221,9 @@ class EmbedLimits(google.protobuf.message.Message):
         prompt_names: collections.abc.Iterable[builtins.str] | None = ...,
         pooling: builtins.str = ...,
         normalize: builtins.bool = ...,
+        batching: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
 Global___EmbedLimits: typing_extensions.TypeAlias = EmbedLimits
 

@@ -503,6 +503,7 @@ class EmbedFacts(google.protobuf.message.Message):
     PROMPT_NAMES_FIELD_NUMBER: builtins.int
     POOLING_FIELD_NUMBER: builtins.int
     NORMALIZE_FIELD_NUMBER: builtins.int
+    BATCHING_FIELD_NUMBER: builtins.int
     dimensions: builtins.int
     """The values in a vector."""
     max_tokens: builtins.int
@@ -511,6 +512,8 @@ class EmbedFacts(google.protobuf.message.Message):
     """How token vectors become one vector."""
     normalize: builtins.bool
     """Whether vectors have length 1 by default."""
+    batching: builtins.str
+    """Which texts run as one batch: `any`, `equal_length` or `alone`."""
     @property
     def prompt_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prompts that `prompt_name` can name."""
@@ -523,8 +526,9 @@ class EmbedFacts(google.protobuf.message.Message):
         prompt_names: collections.abc.Iterable[builtins.str] | None = ...,
         pooling: builtins.str = ...,
         normalize: builtins.bool = ...,
+        batching: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
 Global___EmbedFacts: typing_extensions.TypeAlias = EmbedFacts
 
