@@ -30,8 +30,8 @@ max_texts = 512
 ```
 
 The variable of `limits.max_texts` is `PANOPE_LIMITS_MAX_TEXTS`; a list is written with commas between its items. Every
-setting has a flag: one of its own where the table names it, otherwise `--set KEY=VALUE`, such as
-`--set limits.max_texts=512`.
+setting has a flag: `--set KEY=VALUE`, such as `--set limits.max_texts=512`, with the value written as in its variable;
+and one of its own where the table names it. The command line gives a setting once: both together are refused.
 """
 
 HEAD = ("Setting", "Value", "Default", "What", "Variable", "Flag")

@@ -56,8 +56,45 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, said: str) 
         load_settings(environment={variable: value})
 
 
-def test_a_list_is_written_with_commas_in_a_variable() -> None:
+def test_a_list_is_written_with_commas_in_a_variable_and_an_assignment() -> None:
     assert load_settings(environment={"PANOPE_LOAD": "a/b,c/d"}).load == ("a/b", "c/d")
+    assert load_settings(environment={}, assignments=["load=a/b,c/d"]).load == ("a/b", "c/d")
+
+
+SETTINGS = [setting.dotted for setting in settings_of()]
+
+
+def test_an_assignment_beats_a_variable() -> None:
+    settings = load_settings(
+        environment={"PANOPE_GRPC_PORT": "2", "PANOPE_LIMITS_MAX_TEXTS": "2"},
+        assignments=["grpc_port=3", "limits.max_texts=3", "home=/a=b"],
+    )
+    assert (settings.grpc_port, settings.limits.max_texts, settings.home) == (3, 3, "/a=b")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_that_the_command_line_gives_twice_is_refused_by_name(setting: str) -> None:
+    with pytest.raises(SettingsError, match=f"setting `{setting}` is given by --set and by a flag of its own"):
+        load_settings(environment={}, flags={setting: "1"}, assignments=[f"{setting}=1"])
+    with pytest.raises(SettingsError, match=f"setting `{setting}` is given twice by --set"):
+        load_settings(environment={}, assignments=[f"{setting}=1", f"{setting}=2"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("http_prt=1", r"--set: unknown setting `http_prt`; did you mean `http_port`\?"),
+        ("config=panope.toml", "--set: unknown setting `config`"),
+        ("http_port.x=1", r"--set: unknown setting `http_port.x`; did you mean `http_port`\?"),
+        ("limits=1", "--set: unknown setting `limits`"),
+        ("=1", "--set: unknown setting ``"),
+        ("http_port", "--set http_port: write it as KEY=VALUE"),
+        ("http_port=many", "http_port"),
+    ],
+)
+def test_an_assignment_that_is_none_is_refused_by_name(assignment: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_settings(environment={}, assignments=[assignment])
 
 
 def test_a_broken_file_is_refused_with_its_position(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,12 @@ ConfigFile = Annotated[
 ]
 
 
-def settings_for(home: str | None = None, **flags: object) -> Settings:
+def settings_for(
+    home: str | None = None, *, config: Path | None = None, assignments: Sequence[str] = (), **flags: object
+) -> Settings:
     """The settings of this command; ends it with a clear sentence when one is wrong."""
-    config = flags.pop("config", None)
     try:
-        return load_settings(file=config if isinstance(config, Path) else None, flags={"home": home, **flags})
+        return load_settings(file=config, flags={"home": home, **flags}, assignments=assignments)
     except SettingsError as error:
         fail(str(error), 2)
 

@@ -49,21 +49,11 @@ def serve(
         precision=precision,
         log_level=log_level,
         allow_unauthenticated=allow_unauthenticated,
-        **_pairs(set_ or []),
+        assignments=set_ or (),
     )
     if demo:
         _import_demo(settings)
     _run(settings, greet=demo)
-
-
-def _pairs(assignments: list[str]) -> dict[str, str]:
-    pairs = {}
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            fail(f"--set {assignment}: write it as KEY=VALUE", 2)
-        pairs[key] = value
-    return pairs
 
 
 def _run(settings: Settings, *, greet: bool) -> None:
