@@ -24,17 +24,16 @@ from panope_registry.entries import (
     VariantEntry,
     WantedFile,
 )
-from panope_registry.folder import FolderFile, list_folder
+from panope_registry.folder import FolderFile
 from panope_registry.grants import NO_GRANTS, Grants
 from panope_registry.handlers.events import Event, ignore
-from panope_registry.importer import ImportedRevision, Progress, ingest_files
+from panope_registry.importer import Progress
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
+from panope_registry.registration import Registration
 from panope_registry.schema import migrate
 from panope_registry.sources.source import Source
-from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
-from panope_registry.sync import sync_repo
-from panope_registry.targets import Wishes, check_targets
-from panope_registry.understand import Evidence
+from panope_registry.store import Blob, Store, VerifyPolicy
+from panope_registry.targets import Wishes
 from panope_registry.variant_files import VariantFiles, no_variant
 
 __all__ = [
@@ -68,12 +67,11 @@ class Registry:
         self._database = database
         self._store = store
         self._stores = Stores(store.id, shared)
-        self._verify = verify
-        self._room = StoreRoom(StoreCare(database, store, quota=quota), store)
+        room = StoreRoom(StoreCare(database, store, quota=quota), store)
         self._files = VariantFiles(database, store, self._stores, verify)
-        self._conversions = Conversions(database, store, self._stores, self._room, self._files)
+        self._registration = Registration(database, store, verify, room, grants, tell)
+        self._conversions = Conversions(database, store, self._stores, room, self._files)
         self._grants = grants
-        self._tell = tell
 
     @classmethod
     def open(
@@ -154,15 +152,8 @@ class Registry:
             PreconditionError: no safe weights, code of its own, an unreadable file.
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
-        from panope_registry.discovery.triton import triton_model  # it brings protobuf, which listing does not need
-
-        parse_model_name(name)
-        triton = triton_model(folder)
-        if triton is None:
-            return self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
-        if triton.problem:
-            raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
-        return self.import_files(triton.files, name, progress, task_hints=task_hints, told=triton.told)
+        self._registration.import_folder(folder, name, progress, task_hints=task_hints)
+        return self.model(name)
 
     def import_files(
         self,
@@ -182,15 +173,7 @@ class Registry:
             task_hints: as there.
             told: what their place tells of them, which becomes part of the model's reasons.
         """
-        parsed = parse_model_name(name)
-        with self._database.read() as connection:
-            hints = tuple(task_hints) or catalogue.find_hints(connection, name)
-        evidence = Evidence(hints, grants=self._grants.of(name), told=told or {})
-        with self._store.staging() as staging:
-            imported = ingest_files(self._store, files, staging, self._room, progress, evidence)
-            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                recording.record_import(connection, parsed, imported, self._store.id)
-        self._tell_grants(name, imported)
+        self._registration.import_files(files, name, progress, task_hints=task_hints, told=told)
         return self.model(name)
 
     def register(
@@ -229,28 +212,8 @@ class Registry:
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
-        parsed = parse_model_name(name)
-        check_targets(quantization_targets)
         wishes = Wishes(preferred_format, preferred_precision, tuple(quantization_targets))
-        remote = source.resolve(name, revision)
-        with self._database.read() as connection:
-            known = listing.find_here(connection, remote.files, self._store.id)
-            hints = tuple(task_hints) or catalogue.find_hints(connection, name)
-        with self._store.staging() as staging:
-            here = {path: blob for path, blob in known.items() if self._is_intact(blob, staging)}
-            synced = sync_repo(
-                source,
-                self._store,
-                staging,
-                remote,
-                here=here,
-                task_hints=hints,
-                grants=self._grants.of(name),
-                wishes=wishes,
-            )
-            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                recording.record_import(connection, parsed, synced, self._store.id)
-        self._tell_grants(name, synced)
+        self._registration.register(name, source, revision=revision, task_hints=task_hints, wishes=wishes)
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:
@@ -391,20 +354,6 @@ class Registry:
     def change_token(self) -> int:
         """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
         return self._database.change_token()
-
-    def _tell_grants(self, name: str, imported: ImportedRevision) -> None:
-        """The admins' record of who was let in by which setting."""
-        for grant in imported.understanding.used_grants:
-            self._tell("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
-
-    def _is_intact(self, blob: Blob, staging: Path) -> bool:
-        """Whether it is here, and is to stay until it is recorded."""
-        self._store.hold(blob.sha256, staging)
-        try:
-            self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)
-        except BlobError:
-            return False
-        return True
 
 
 def _no_model(name: str) -> NotFoundError:
