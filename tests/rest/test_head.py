@@ -24,6 +24,8 @@ PATHS = sorted(
         "/v1/files/unknown",
         "/v1/model/acme/embedder/files/onnx/model.onnx",
         "/v1/model/acme/embedder/files/none",
+        "/v1/model/embedder/files/onnx/model.onnx",
+        "/v1/model/embedder/files/none",
         "/hub/api/models",
         "/hub/api/models?limit=0",
         "/hub/api/models/acme/embedder",

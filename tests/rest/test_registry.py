@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rest_doubles.registry import WITHOUT_VENDOR
 
 from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 
@@ -157,7 +158,7 @@ def test_a_file_passes_the_edge_whole_and_in_ranges(edge):
     assert (head.status, head.headers["content-length"], head.body) == (200, str(len(content)), b"")
 
 
-@pytest.mark.parametrize("model", ["acme/embedder", "acme%2Fembedder"])
+@pytest.mark.parametrize("model", ["acme/embedder", "acme%2Fembedder", *WITHOUT_VENDOR, "embedder%3Alatest"])
 def test_a_file_is_read_by_its_model_and_path(edge, model):
     path, content = f"/v1/model/{model}/files/onnx/model.onnx", edge.files.path.read_bytes()
     whole = edge.get(path)
@@ -165,7 +166,12 @@ def test_a_file_is_read_by_its_model_and_path(edge, model):
     part = edge.get(path, {"range": "bytes=1000000-"})
     assert (part.status, part.body) == (206, content[1000000:])
     assert edge.get(path, {"if-none-match": whole.headers["etag"]}).status == 304
-    for other in (f"/v1/model/{model}/files/none.bin", "/v1/model/acme/none/files/a", f"/v1/model/{model}/files/../x"):
+    for other in (
+        f"/v1/model/{model}/files/none.bin",
+        "/v1/model/acme/none/files/a",
+        "/v1/model/none/files/a",
+        f"/v1/model/{model}/files/../x",
+    ):
         assert edge.get(other).status == 404
 
 
@@ -188,6 +194,7 @@ def test_the_hubs_errors_pass_the_edge_with_their_code(edge):
         "/v1/files/" + "0" * 64,
         "/hub/acme/embedder/resolve/main/onnx/model.onnx",
         "/v1/model/acme/embedder/files/onnx/model.onnx",
+        "/v1/model/embedder/files/onnx/model.onnx",
     ],
 )
 def test_files_can_only_be_read(edge, path):

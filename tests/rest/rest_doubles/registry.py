@@ -17,6 +17,9 @@ from panope_registry.revisions import ServedFile, ServedRevision
 from panope_registry.serving import ServedBlob
 from panope_server.runtime.views import ModelView, PinView
 
+#: Names of one segment, as aliases and models of other tools have.
+WITHOUT_VENDOR = ("embedder", "embedder:latest", "files")
+
 
 @dataclass
 class FakeAcquisition:
@@ -73,17 +76,18 @@ class FakeKeeper:
 
 @dataclass
 class FakeFiles:
-    """A store of one file, larger than any answer of gRPC may be."""
+    """A store of one file, larger than any answer of gRPC may be, which each of its models has."""
 
     path: Path
     sha256: str
+    names: tuple[str, ...] = (EMBEDDER, *WITHOUT_VENDOR)
 
     @property
     def size(self) -> int:
         return self.path.stat().st_size
 
     def revision(self, name: str, wanted: str = "main") -> ServedRevision:
-        if name != EMBEDDER:
+        if name not in self.names:
             raise NotFoundError("there is no such model", reason="repo_not_found", field="model")
         if wanted not in ("main", "HEAD", "refs/heads/main", "c" * 40):
             raise NotFoundError("there is no such revision", reason="revision_not_found", field="revision")
