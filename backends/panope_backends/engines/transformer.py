@@ -15,7 +15,6 @@ import importlib
 import importlib.util
 import inspect
 import io
-import pickle
 import shutil
 import tempfile
 import weakref
@@ -102,7 +101,7 @@ def load_transformer(
                 trust_remote_code=bool(code),
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError, MemoryError, pickle.UnpicklingError) as error:
+        except Exception as error:  # configurations are checked by errors of no family, models' own code raises any
             if is_out_of_memory(error):
                 raise PreconditionError(
                     "loading the model needs more memory than it may have here", reason="does_not_fit"

@@ -37,6 +37,28 @@ T5 = {"model_type": "t5", "is_encoder_decoder": True}
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_attention_heads", 0),
+        ("num_attention_heads", 5),
+        ("hidden_size", "32"),
+        ("hidden_act", 3),
+        ("hidden_act", "nothing"),
+        ("vocab_size", [1]),
+        ("layer_norm_eps", "x"),
+        ("num_hidden_layers", 1.5),
+    ],
+)
+def test_a_configuration_that_transformers_does_not_take_is_a_refusal(tmp_path: Path, key: str, value: object) -> None:
+    facts = tiny_transformer(tmp_path)
+    config = {**facts.config, key: value}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PreconditionError, match="transformers refuses the model's files") as refusal:
+        CpuBackend().load(replace(facts, config=config), tmp_path, "CPU", LoadOptions())
+    assert refusal.value.reason == "load_failed"
+
+
+@pytest.mark.parametrize(
     ("model", "level"),
     [
         (ModelFacts("a/b", "safetensors", "embed", config={"model_type": "bert"}), Level.FULL),
