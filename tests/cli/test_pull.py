@@ -158,7 +158,7 @@ def end_leases(cli):
         ((MODEL, "--format", "pickle"), "`format` must be one of", 2),
         ((MODEL, "--include", "../*"), "is not a path inside a model", 2),
         ((MODEL, "--include", "*.onnx"), "no file of `acme/tiny` matches `*.onnx`", 1),
-        (("nonsense",), "is not a model's name", 2),
+        (("a/b/c",), "is not a model's name", 2),
     ],
 )
 def test_what_cannot_be_pulled_ends_in_a_sentence(cli, arguments, sentence, code):

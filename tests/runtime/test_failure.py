@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from panope_backends.errors import AvailabilityError, InternalError, PreconditionError
+from panope_backends.errors import AvailabilityError, DataLossError, InternalError, PanopeError, PreconditionError
 from panope_server.runtime.failure import MAX_COOL_DOWN_SECONDS, LastFailure
 
 
@@ -32,12 +32,15 @@ def test_after_the_pause_and_after_success_nothing_is_refused() -> None:
     assert failure.refusal() is None
 
 
-def test_what_somebody_must_change_is_told_as_it_is() -> None:
+@pytest.mark.parametrize(
+    "error", [PreconditionError("no device can run this model", reason="no_backend"), DataLossError("damaged")]
+)
+def test_what_somebody_must_change_is_told_as_it_is(error: PanopeError) -> None:
     failure = LastFailure("acme/tiny")
-    failure.record(PreconditionError("no device can run this model", reason="no_backend"))
+    failure.record(error)
     refusal = failure.refusal()
-    assert isinstance(refusal, PreconditionError)
-    assert refusal.reason == "no_backend"
+    assert type(refusal) is type(error)
+    assert refusal.reason == error.reason
 
 
 @pytest.mark.parametrize("failures", [1_100, 5_000])

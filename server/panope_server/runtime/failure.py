@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from panope_backends.errors import AvailabilityError, PanopeError, PreconditionError
+from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
 
 FIRST_COOL_DOWN_SECONDS = 10.0
 MAX_COOL_DOWN_SECONDS = 300.0
@@ -52,7 +52,7 @@ class LastFailure:
         left = self.seconds_left
         if self._error is None or left == 0:
             return None
-        if isinstance(self._error, PreconditionError):
+        if isinstance(self._error, PreconditionError | DataLossError):
             return copy_of(self._error)
         return AvailabilityError(
             f"model `{self._model}` cannot serve: {self._error.message}",

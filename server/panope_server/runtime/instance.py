@@ -20,7 +20,7 @@ from typing import Protocol
 import structlog
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.errors import InstanceLostError, InternalError, PanopeError
+from panope_backends.errors import AvailabilityError, InstanceLostError, InternalError, PanopeError
 from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.environment import child_environment
@@ -46,8 +46,10 @@ UNRESTRICTED = ("any", "")
 ABORTED = ("hang", "silent")
 
 
-class NotSpawnedError(InternalError):
+class NotSpawnedError(AvailabilityError):
     """The machine could not start a process now; the model is not at fault."""
+
+    default_reason = "worker_not_started"
 
 
 class Listener(Protocol):

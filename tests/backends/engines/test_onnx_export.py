@@ -45,7 +45,10 @@ def test_the_exported_model_computes_what_torch_computes(tmp_path: Path, kind: s
 
     original = CpuBackend().load(facts, source, "CPU", EXACT)
     exported = CpuBackend().load(ModelFacts("a/b", "onnx"), out, "CPU", EXACT)
-    assert sorted(exported.inputs, key=str) == sorted(original.inputs, key=str)
+    # The exporter names axes, PyTorch does not.
+    assert {(spec.name, spec.dtype, spec.shape) for spec in exported.inputs} == {
+        (spec.name, spec.dtype, spec.shape) for spec in original.inputs
+    }
     assert list(exported.outputs) == list(original.outputs)
     for batch, length in ((1, 1), (2, 3), (4, 50)):
         ids = np.random.default_rng(batch).integers(0, VOCABULARY, (batch, length))
