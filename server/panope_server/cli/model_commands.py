@@ -117,7 +117,8 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
 
     try:
         with Client(address_for(address, home, config)) as client:
-            return [model for model in client.models() if model.instances]
+            # An alias has the instances of what it points to, which are told there.
+            return [model for model in client.models() if model.instances and not model.alias_of]
     except UnavailableError as error:
         if address is None and not error.reason:  # nobody answers, rather than a server that says so
             return None

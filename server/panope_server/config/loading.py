@@ -65,6 +65,8 @@ def _from_file(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: it is not a text in UTF-8") from None
     known = {setting.dotted for setting in settings_of()}
     for dotted in _dotted_keys(content):
         if dotted not in known:

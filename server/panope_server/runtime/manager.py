@@ -198,7 +198,8 @@ class ModelManager:
         wish = Wish(backend, precision, digest)
         bring = await self._preparer.worth_bringing(entry, wish)
         await self._downloads.ensure(entry, bring, precision, wait=False)
-        await self._runtime(target).load(wish)
+        # The variant of an alias is what always runs there, no wish of this caller.
+        await self._runtime(target).load(replace(wish, variant="") if digest == target.variant else wish)
         return self._view(entry)
 
     async def unload(self, name: str) -> ModelView:

@@ -66,7 +66,7 @@ class ModelRuntime:
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
-        self._wish = ANYTHING
+        self._wish = self._asked = ANYTHING  # how it served last, and how it is being loaded
         self._failure = LastFailure(name)
         self._has_served = False
         self._retry: asyncio.TimerHandle | None = None
@@ -123,12 +123,18 @@ class ModelRuntime:
             self._refuse_other(wish)
             return
         loading = self._ensure_loading(wish)
+        asked = self._asked
         try:
             await asyncio.shield(loading)
         except asyncio.CancelledError:
             if loading.cancelled():  # by unload, not by the caller going away
                 raise AvailabilityError(f"model `{self.name}` was unloaded while it loaded") from None
             raise
+        except PanopeError:
+            if asked == wish:
+                raise
+            await self.load(wish)  # what failed is what somebody else had asked for
+            return
         self._refuse_other(wish)  # it was being loaded already, as somebody else had asked for
 
     async def unload(self) -> None:
@@ -264,26 +270,44 @@ class ModelRuntime:
 
     def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
         if self._loading is None or self._loading.done():
-            self._wish = wish
+            self._asked = wish
             self._stop_retry()
+            before = self.state, self.state_reason
             self._set(ModelState.LOADING, "")
-            self._loading = asyncio.create_task(self._load(wish))
+            self._loading = asyncio.create_task(self._load(wish, *before))
             # Whoever waits sees the error; when nobody does, the state and the log have it.
             self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._loading
 
-    async def _load(self, wish: Wish) -> None:
+    async def _load(self, wish: Wish, before: ModelState, reason: str) -> None:
         started = time.monotonic()
         try:
             await self._start(wish)
         except PanopeError as error:
-            self._fail(error)
+            if wish in (ANYTHING, self._wish):
+                self._fail(error)
+            else:
+                self._go_on_as(before, reason)
             raise
         except Exception as error:
             _log.error("load_failed", model=self.name, exc_info=error)
             self._fail(InternalError(f"model `{self.name}` could not be loaded"))
             raise
+        self._wish = wish
         self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
+
+    def _go_on_as(self, before: ModelState, reason: str) -> None:
+        """What one caller asked for and cannot have changes nothing for the others, whose calls may be waiting."""
+        self._set(before, reason)
+        if before is ModelState.FAILED:
+            self._retry_later()
+        asyncio.get_running_loop().call_soon(self._load_for_others)  # when this load has ended
+
+    @contained
+    def _load_for_others(self) -> None:
+        was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
+        if was_restarting or (not self._instances and self._queue.head() is not None):
+            self._ensure_loading(self._wish)
 
     async def _start(self, wish: Wish) -> None:
         """Starts the best way that works: one whose worker cannot load the model gives place to the next."""
@@ -315,6 +339,9 @@ class ModelRuntime:
         _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
         self._set(ModelState.FAILED, error.message)
         self._fail_waiting(self._failure.refusal() or error)
+        self._retry_later()
+
+    def _retry_later(self) -> None:
         if self._has_served:
             # Not at a call alone: a server that is not ready for want of this model may get no calls.
             self._retry = asyncio.get_running_loop().call_later(self._failure.seconds_left, self._try_again)
