@@ -9,7 +9,7 @@ import importlib
 from collections import defaultdict
 from importlib.metadata import EntryPoint, entry_points
 
-from panope_backends.api import Backend
+from panope_backends.api import API_VERSION, OLDEST_API_VERSION, Backend
 from panope_backends.errors import PreconditionError
 
 GROUP = "panope.backends"
@@ -33,13 +33,32 @@ def load_backend(name: str) -> Backend:
         name: of an installed backend, or `package.module:Class` for one that is importable without being registered.
 
     Raises:
-        PreconditionError: there is none of this name, two packages claim it, or what it names is not a backend.
+        PreconditionError: there is none of this name, two packages claim it, what it names is not a backend, or it was
+            written for a version of the contract that this Panope does not run.
         ImportError: the backend's module, or something that it needs, is not there.
     """
     kind = _import(name) if ":" in name else _registered(name).load()
     if not (isinstance(kind, type) and issubclass(kind, Backend)):
         raise PreconditionError(f"`{name}` is not a backend", reason="unknown_backend")
+    _require_api_version(name, kind)
     return kind()
+
+
+def _require_api_version(name: str, kind: type[Backend]) -> None:
+    runs = f"{OLDEST_API_VERSION} to {API_VERSION}" if OLDEST_API_VERSION < API_VERSION else f"{API_VERSION}"
+    version: object = getattr(kind, "api_version", None)
+    if not isinstance(version, int) or isinstance(version, bool):
+        problem = "does not say as `api_version` which version of the backend contract it was written for"
+        advice = f"this Panope runs {runs}"
+    elif version > API_VERSION:
+        problem = f"was written for version {version} of the backend contract"
+        advice = f"this Panope runs {runs}; install a newer Panope"
+    elif version < OLDEST_API_VERSION:
+        problem = f"was written for version {version} of the backend contract"
+        advice = f"this Panope runs {runs}; install a newer version of the backend"
+    else:
+        return
+    raise PreconditionError(f"the backend `{name}` {problem}; {advice}", reason="unsupported_api_version")
 
 
 def _registered(name: str) -> EntryPoint:

@@ -4,7 +4,7 @@ It prints one JSON line:
 
     {"devices": [the fields of api.Device, ...],
      "conversions": {backend: [the fields of api.Conversion, ...]},
-     "backends": {backend: version of its package}}
+     "backends": {backend: {"version": of its package, "api_version": that it was written for, 0 when it failed}}}
 
 `--supports` reads the JSON of a ModelFacts on stdin and adds "level" and "support_reason" to each device. `--backend
 NAME` adds a backend that is not installed, as `package.module:Class`; it can be given several times. A backend that
@@ -35,9 +35,11 @@ def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, An
     """Asks the named backends; with `facts` also how well each device runs that model."""
     devices: list[dict[str, Any]] = []
     conversions: dict[str, list[dict[str, Any]]] = {}
+    backends = {name: {"version": backend_version(name), "api_version": 0} for name in names}
     for name in names:
         try:
             backend = load_backend(name)
+            backends[name]["api_version"] = backend.api_version
             # Named as it was asked for, so that `package.module:Class` can be chosen again.
             found = [replace(device, backend=name) for device in backend.devices()]
             devices += [_document(backend, device, facts) for device in found]
@@ -46,11 +48,7 @@ def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, An
         except Exception as error:  # a backend is other people's code; the others must still be heard
             traceback.print_exc()
             devices.append(asdict(Device(name, "", available=False, reason=_reason(error))))
-    return {
-        "devices": devices,
-        "conversions": conversions,
-        "backends": {name: backend_version(name) for name in names},
-    }
+    return {"devices": devices, "conversions": conversions, "backends": backends}
 
 
 def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dict[str, Any]:

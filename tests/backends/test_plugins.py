@@ -1,5 +1,6 @@
 """Backends are found by name, one at a time, and clashes are told."""
 
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from panope_backends import plugins
+from panope_backends.api import API_VERSION
 from panope_backends.errors import PreconditionError
 from panope_backends.plugins import backend_names, backend_version, load_backend
 
@@ -80,3 +82,50 @@ def test_a_module_that_lacks_what_it_needs_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="package_that_is_missing"):
         load_backend("needy_backend:Backend")
+
+
+@pytest.fixture
+def written_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Writes a backend whose class has this body and gives its name."""
+
+    def write(body: str) -> str:
+        text = f"from panope_backends.api import Backend\nclass Dated(Backend):\n    {body}\n    load = None\n"
+        (tmp_path / "dated_backend.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "dated_backend", raising=False)
+        return "dated_backend:Dated"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("name = 'silent'", r"does not say as `api_version` which version .*; this Panope runs 2 to 3$"),
+        ("api_version = 'one'", r"does not say as `api_version`"),
+        ("api_version = True", r"does not say as `api_version`"),
+        ("api_version = 4", r"`dated_backend:Dated` was written for version 4 .* runs 2 to 3; install a newer Panope$"),
+        ("api_version = 1", r"was written for version 1 .* runs 2 to 3; install a newer version of the backend$"),
+    ],
+)
+def test_a_backend_for_another_version_of_the_contract_is_refused(
+    written_for: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, body: str, message: str
+) -> None:
+    monkeypatch.setattr(plugins, "OLDEST_API_VERSION", 2)
+    monkeypatch.setattr(plugins, "API_VERSION", 3)
+    with pytest.raises(PreconditionError, match=message) as refusal:
+        load_backend(written_for(body))
+    assert refusal.value.reason == "unsupported_api_version"
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_backend_for_a_version_that_panope_still_runs_is_loaded(
+    written_for: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    monkeypatch.setattr(plugins, "OLDEST_API_VERSION", 2)
+    monkeypatch.setattr(plugins, "API_VERSION", 3)
+    assert load_backend(written_for(f"api_version = {version}")).api_version == version
+
+
+def test_panopes_own_backends_are_written_for_this_version() -> None:
+    assert {load_backend(name).api_version for name in ("cpu", "gguf", "openvino")} == {API_VERSION}

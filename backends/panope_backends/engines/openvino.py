@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import (
+    API_VERSION,
     Arrays,
     Backend,
     Conversion,
@@ -62,6 +63,7 @@ class OpenVinoBackend(Backend):
     """OpenVINO on processors, Intel GPUs and NPUs; also a `Converter`."""
 
     name = "openvino"
+    api_version = API_VERSION
 
     def __init__(self) -> None:
         self._kept_core: Any = None

@@ -18,11 +18,10 @@ from panope_backends.testing.doubles import (
 )
 
 if TYPE_CHECKING:
-    from panope_backends.testing.contract import BackendContract
     from panope_backends.testing.conversion import ConverterContract
+    from panope_backends.testing.tensor_model_contract import TensorModelContract
 
 __all__ = [
-    "BackendContract",
     "BlendingBackend",
     "ConverterContract",
     "CrashBackend",
@@ -30,12 +29,13 @@ __all__ = [
     "FragileBackend",
     "HangBackend",
     "SlowBackend",
+    "TensorModelContract",
 ]
 
 
 _SUITES = {
-    "BackendContract": "panope_backends.testing.contract",
     "ConverterContract": "panope_backends.testing.conversion",
+    "TensorModelContract": "panope_backends.testing.tensor_model_contract",
 }
 
 
@@ -44,5 +44,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(name)
     import pytest
 
-    pytest.register_assert_rewrite(*_SUITES.values())
+    pytest.register_assert_rewrite("panope_backends.testing.backend_contract", *_SUITES.values())
     return getattr(importlib.import_module(_SUITES[name]), name)

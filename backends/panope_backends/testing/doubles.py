@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from panope_backends.api import Arrays, Backend, LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.api import API_VERSION, Arrays, Backend, LoadOptions, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.precision import choose_precision
 
 _POLL_SECONDS = 0.005
@@ -49,6 +49,7 @@ class EchoBackend(Backend):
     """The least that a backend is: it loads a model that answers at once."""
 
     name = "echo"
+    api_version = API_VERSION
     model: type[EchoModel] = EchoModel
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:

@@ -15,7 +15,7 @@ from panope_backends.errors import InternalError, OverloadedError, PanopeError, 
 from panope_backends.texts import check_tokenize
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
-from panope_backends.worker.loading import LoadedModel
+from panope_backends.worker.loading import ServedModel
 from panope_backends.worker.progress import Stopwatch
 from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import SequenceRequest, TensorRequest, failure, microseconds
@@ -33,7 +33,7 @@ class Intake:
         preparing: told which request tokens are made for.
     """
 
-    def __init__(self, loaded: LoadedModel, queue: DeviceQueue, outbox: Outbox, preparing: Stopwatch) -> None:
+    def __init__(self, loaded: ServedModel, queue: DeviceQueue, outbox: Outbox, preparing: Stopwatch) -> None:
         self._loaded = loaded
         self._queue = queue
         self._outbox = outbox

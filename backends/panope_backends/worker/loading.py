@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TensorSpec
 from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
@@ -27,7 +27,7 @@ from panope_backends.worker.warm_up import measure_padding
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class ServedModel:
     """What the worker serves.
 
     Attributes:
@@ -59,7 +59,7 @@ class LoadedModel:
         return self.tokenizer
 
 
-def load_model(load: wire.Load) -> LoadedModel:
+def load_model(load: wire.Load) -> ServedModel:
     """Loads the backend and the model and runs it once.
 
     Raises:
@@ -79,13 +79,13 @@ def load_model(load: wire.Load) -> LoadedModel:
         raise InternalError(f"the backend `{load.backend}` failed to load `{load.model}`; the log has more") from None
 
 
-def _load(load: wire.Load) -> LoadedModel:
+def _load(load: wire.Load) -> ServedModel:
     folder = Path(load.folder)
     if load.task == "":
         config = read_json(folder / "config.json", missing_ok=True)
         model = _load_tensors(load, folder, config)
         _try_tensors(model)
-        return LoadedModel(model, "", None, None, None, False, _ready(model), _budget(load, config))
+        return ServedModel(model, "", None, None, None, False, _ready(model), _budget(load, config))
     if load.task != "embed":
         raise PreconditionError(f"this worker does not do the task `{load.task}`")
     files = read_embed_files(folder)
@@ -102,7 +102,7 @@ def _load(load: wire.Load) -> LoadedModel:
     ready.embed.CopyFrom(task.facts)
     ready.embed.batching = batching.value
     alone = batching is Batching.ALONE
-    return LoadedModel(model, load.task, task, tokenizer, max_padding, alone, ready, _budget(load, files.config))
+    return ServedModel(model, load.task, task, tokenizer, max_padding, alone, ready, _budget(load, files.config))
 
 
 def _budget(load: wire.Load, config: Mapping[str, Any]) -> Budget:
@@ -114,7 +114,17 @@ def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> T
     facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
     cache = Path(load.cache_folder) if load.cache_folder else None
     options = LoadOptions(precision=load.precision, cache_folder=cache)
-    return load_backend(load.backend).load(facts, folder, load.device, options)
+    return _require_tensors(load_backend(load.backend).load(facts, folder, load.device, options), load)
+
+
+def _require_tensors(model: LoadedModel, load: wire.Load) -> TensorModel:
+    if isinstance(model, TensorModel):
+        return model
+    model.close()
+    raise PreconditionError(
+        f"the backend `{load.backend}` loads `{load.model}` to generate tokens, which is not served yet",
+        reason="unsupported_model_kind",
+    )
 
 
 def _try_tensors(model: TensorModel) -> None:

@@ -28,7 +28,7 @@ from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.device import Device
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import Intake, UnknownFrameError
-from panope_backends.worker.loading import LoadedModel, load_model
+from panope_backends.worker.loading import ServedModel, load_model
 from panope_backends.worker.progress import Stopwatch
 from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import Item, failure
@@ -47,7 +47,7 @@ class Worker:
         self._frames = _guarded(read_frames(connection))
         self._outbox = Outbox(connection)
         self._preparing = Stopwatch()
-        self._loaded: LoadedModel | None = None
+        self._loaded: ServedModel | None = None
         self._is_loaded = threading.Event()
 
     def run(self) -> int:

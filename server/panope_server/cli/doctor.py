@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
@@ -16,7 +16,7 @@ from panope_server.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
 from panope_server.opening import remote_place
 from panope_server.runtime.envoy import envoy_binary
-from panope_server.runtime.hardware import Hardware
+from panope_server.runtime.hardware import BackendVersions, Hardware
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
 OPTIONAL = {
@@ -120,18 +120,26 @@ def _shared_store(settings: Settings) -> list[Finding]:
 
 async def _devices(hardware: Hardware) -> list[Finding]:
     try:
-        devices = (await hardware.probe()).devices
+        probe = await hardware.probe()
     except PanopeError as error:
         return [Finding(what="devices", ok=False, detail=error.message)]
-    return [
+    return [*_backends(probe.backends)] + [
         Finding(
             what=f"device {device.backend} {device.name}",
             ok=True,
             detail=f"{device.description or 'no description'}; {', '.join(device.precisions)}"
             + ("" if device.available else f"; not available: {device.reason}"),
         )
-        for device in devices
+        for device in probe.devices
     ]
+
+
+def _backends(backends: Mapping[str, BackendVersions]) -> Iterator[Finding]:
+    """The versions of those that could be loaded; why another could not is told as its device."""
+    for name, versions in backends.items():
+        if versions.api_version:
+            detail = f"{versions.version or 'not installed'}; contract version {versions.api_version}"
+            yield Finding(what=f"backend {name}", ok=True, detail=detail)
 
 
 async def _models(tools: Prepared) -> list[Finding]:

@@ -13,7 +13,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,23 @@ PROBE = "panope_backends.probe"
 PROBE_TIMEOUT_SECONDS = 120.0
 
 #: Raised when the probe answers in another form.
-ANSWERS = 3
+ANSWERS = 4
 
 #: Programs of others that converters look for.
 PROGRAMS = ("llama-quantize",)
+
+
+@dataclass(frozen=True)
+class BackendVersions:
+    """The versions of a backend.
+
+    Attributes:
+        version: of its package; empty for a backend that is not installed.
+        api_version: of the contract that it was written for; 0 when it could not be loaded.
+    """
+
+    version: str
+    api_version: int
 
 
 @dataclass(frozen=True)
@@ -42,10 +55,12 @@ class Probe:
     Attributes:
         devices: best first.
         conversions: by backend; also those that cannot be done here, with the reason.
+        backends: by name, those that could not be loaded too.
     """
 
     devices: tuple[Device, ...]
     conversions: Mapping[str, tuple[Conversion, ...]]
+    backends: Mapping[str, BackendVersions] = field(default_factory=dict)
 
 
 class Hardware:
@@ -130,6 +145,7 @@ def _probe_of(answer: Mapping[str, Any]) -> Probe:
             backend: msgspec.convert(offered, tuple[Conversion, ...])
             for backend, offered in answer["conversions"].items()
         },
+        backends=msgspec.convert(answer["backends"], dict[str, BackendVersions]),
     )
 
 

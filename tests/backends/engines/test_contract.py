@@ -9,11 +9,11 @@ from panope_backends.api import Backend, Converter, ModelFacts
 from panope_backends.engines.cpu import CpuBackend
 from panope_backends.engines.gguf import GgufBackend
 from panope_backends.engines.openvino import OpenVinoBackend
-from panope_backends.testing import BackendContract, ConverterContract, EchoBackend, SlowBackend
+from panope_backends.testing import ConverterContract, EchoBackend, SlowBackend, TensorModelContract
 from panope_backends.testing.models import VOCABULARY, tiny_gguf, tiny_onnx, tiny_transformer
 
 
-class TestOpenVino(BackendContract):
+class TestOpenVino(TensorModelContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return OpenVinoBackend()
@@ -65,7 +65,7 @@ class TestGguf(ConverterContract):
         return tiny_gguf(tmp_path)
 
 
-class TestPyTorch(BackendContract):
+class TestPyTorch(TensorModelContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return CpuBackend()
@@ -75,7 +75,7 @@ class TestPyTorch(BackendContract):
         return tiny_transformer(tmp_path)
 
 
-class TestOnnxRuntime(BackendContract):
+class TestOnnxRuntime(TensorModelContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return CpuBackend()
@@ -85,7 +85,7 @@ class TestOnnxRuntime(BackendContract):
         return tiny_onnx(tmp_path)
 
 
-class TestEcho(BackendContract):
+class TestEcho(TensorModelContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return EchoBackend()

@@ -207,6 +207,12 @@ def test_a_frame_without_meaning_is_a_fault(start: Start, frame: wire.ServerFram
     [
         ({"backend": "nobody"}, "failed_precondition", "there is no backend `nobody`"),
         ({"backend": "worker_doubles:NeedyBackend"}, "failed_precondition", "needs a package that is not installed"),
+        ({"backend": "worker_doubles:OtherKindBackend"}, "failed_precondition", "to generate tokens, which is not"),
+        (
+            {"backend": "worker_doubles:OtherKindBackend", "task": ""},
+            "failed_precondition",
+            "to generate tokens, which is not served yet",
+        ),
         ({"backend": "worker_doubles:ClumsyBackend"}, "internal_error", "failed to load `test-words`"),
         ({"backend": "worker_doubles:BrokenBackend"}, "internal_error", "trial run"),
         ({"task": "paint"}, "failed_precondition", "does not do the task `paint`"),

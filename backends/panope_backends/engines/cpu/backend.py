@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from panope_backends.api import Backend, Conversion, Device, Level, LoadOptions, ModelFacts, Support, TensorModel
+from panope_backends.api import (
+    API_VERSION,
+    Backend,
+    Conversion,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+    TensorModel,
+)
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
@@ -29,6 +39,7 @@ class CpuBackend(Backend):
     """PyTorch for safetensors, ONNX Runtime for ONNX files; also a `Converter` from one to the other."""
 
     name = "cpu"
+    api_version = API_VERSION
 
     def devices(self) -> Sequence[Device]:
         """One processor. fp32 comes first, though bf16 can be faster: this backend is the exact one."""

@@ -18,7 +18,7 @@ from panope_backends.convert import Job, convert
 from panope_backends.errors import PanopeError
 from panope_backends.tasks.files import read_embed_files
 from panope_backends.worker.batching import Batcher
-from panope_backends.worker.loading import LoadedModel, load_model
+from panope_backends.worker.loading import ServedModel, load_model
 
 Vectors = np.ndarray
 
@@ -87,7 +87,7 @@ def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
     return Outcome("same", "")
 
 
-def _load(engine: str, folder: Path, scratch: Path) -> LoadedModel:
+def _load(engine: str, folder: Path, scratch: Path) -> ServedModel:
     if engine == "openvino":
         made = scratch / "openvino"
         config = read_embed_files(folder).config
@@ -111,7 +111,7 @@ def _load(engine: str, folder: Path, scratch: Path) -> LoadedModel:
     )
 
 
-def _embed(loaded: LoadedModel, texts: Sequence[str], truncation: str) -> Vectors:
+def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str) -> Vectors:
     """One request, cut into batches as the worker cuts it."""
     assert loaded.task is not None
     work = wire.EmbedWork(texts=texts, truncation=truncation)

@@ -1,8 +1,8 @@
-"""The conformance suite: what the contract promises, as tests that every backend passes.
+"""The conformance suite of `TensorModel`: what the contract says, as tests that every backend of this kind passes.
 
 Subclass it in a test file and give it a backend and a model:
 
-    class TestMine(BackendContract):
+    class TestMine(TensorModelContract):
         @pytest.fixture
         def backend(self):
             return MyBackend()
@@ -19,15 +19,13 @@ floats around 0 are no sensible inputs, override `arrays`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from panope_backends.api import Backend, Device, Level, LoadOptions, ModelFacts, TensorModel, TensorSpec
-from panope_backends.errors import PreconditionError
+from panope_backends.api import Backend, Device, LoadedModel, LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.testing.backend_contract import BackendContract
 
 Array = np.ndarray[Any, Any]
 
@@ -35,37 +33,15 @@ Array = np.ndarray[Any, Any]
 SHAPES = ((1, 1), (1, 9), (5, 9), (3, 17), (1, 1))
 
 
-class BackendContract:
+class TensorModelContract(BackendContract):
     """Tests of one backend with one small model; the fixtures `backend` and `model` must be given."""
 
-    @pytest.fixture
-    def backend(self) -> Backend:
-        """The backend under test."""
-        raise NotImplementedError("override the fixture `backend`")
+    kind = TensorModel
 
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> ModelFacts:
-        """Facts of a small model that the backend runs; its files are written into `tmp_path`."""
-        raise NotImplementedError("override the fixture `model`")
-
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        """The model's files."""
-        return tmp_path
-
-    @pytest.fixture
-    def device(self, backend: Backend, model: ModelFacts) -> Device:
-        """The first device that can run the model."""
-        able = [d for d in backend.devices() if d.available and backend.supports(model, d).level is not Level.NONE]
-        assert able, "no device of this machine runs the model"
-        return able[0]
-
-    @pytest.fixture
-    def loaded(self, backend: Backend, model: ModelFacts, folder: Path, device: Device) -> Iterator[TensorModel]:
-        """The model, loaded with default options."""
-        loaded = backend.load(model, folder, device.name, LoadOptions())
-        yield loaded
-        loaded.close()
+    def use(self, loaded: LoadedModel) -> None:
+        """Runs once."""
+        assert isinstance(loaded, TensorModel)
+        loaded.run(self.arrays(list(loaded.inputs), 1, 3))
 
     def arrays(self, specs: list[TensorSpec], batch: int, length: int, seed: int = 0) -> dict[str, Array]:
         """An array for each input; free dimensions are `batch` for the first and `length` for the others."""
@@ -77,23 +53,6 @@ class BackendContract:
             values = random.standard_normal(shape) if kind.kind == "f" else random.integers(0, 2, shape)
             made[spec.name] = np.ascontiguousarray(values.astype(kind))
         return made
-
-    def test_devices_carry_the_backends_name_and_its_precisions(self, backend: Backend) -> None:
-        devices = backend.devices()
-        assert devices, "a backend lists a device, available or not"
-        assert len({device.name for device in devices}) == len(devices)
-        for device in devices:
-            assert device.backend == backend.name
-            assert device.name
-            assert device.precisions
-            assert device.available or device.reason
-
-    def test_support_has_a_reason(self, backend: Backend, model: ModelFacts, device: Device) -> None:
-        assert backend.supports(model, device).reason
-        unknown = ModelFacts("nobody/nothing", "no-such-format")
-        support = backend.supports(unknown, device)
-        assert support.reason
-        assert isinstance(support.level, Level)
 
     def test_specs_are_complete(self, loaded: TensorModel) -> None:
         assert loaded.inputs
@@ -170,20 +129,11 @@ class BackendContract:
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, kept[name])
 
-    def test_a_precision_that_the_device_lacks_is_refused_by_name(
-        self, backend: Backend, model: ModelFacts, folder: Path, device: Device
-    ) -> None:
-        with pytest.raises(PreconditionError) as refusal:
-            backend.load(model, folder, device.name, LoadOptions(precision="fp7"))
-        assert "fp7" in refusal.value.message
-
-    def test_the_loaded_precision_is_one_of_the_devices(self, loaded: TensorModel, device: Device) -> None:
-        assert loaded.precision in device.precisions
-
     def test_a_model_can_be_loaded_again_after_close(
         self, backend: Backend, model: ModelFacts, folder: Path, device: Device
     ) -> None:
         first = backend.load(model, folder, device.name, LoadOptions())
+        assert isinstance(first, TensorModel)
         arrays = self.arrays(list(first.inputs), 2, 5)
         found = first.run(arrays)
         kept = {name: array.copy() for name, array in found.items()}
@@ -191,28 +141,7 @@ class BackendContract:
         for name, array in found.items():
             np.testing.assert_array_equal(array, kept[name])  # results outlive the model
         second = backend.load(model, folder, device.name, LoadOptions())
+        assert isinstance(second, TensorModel)
         for name, array in second.run(arrays).items():
             np.testing.assert_array_equal(array, found[name])
         second.close()
-
-    def test_the_folder_is_left_as_it_was(
-        self,
-        backend: Backend,
-        model: ModelFacts,
-        folder: Path,
-        device: Device,
-        tmp_path_factory: pytest.TempPathFactory,
-    ) -> None:
-        before = listing(folder)
-        loaded = backend.load(
-            model, folder, device.name, LoadOptions(cache_folder=tmp_path_factory.mktemp("cache"), threads=1)
-        )
-        loaded.run(self.arrays(list(loaded.inputs), 1, 3))
-        loaded.close()
-        assert listing(folder) == before
-
-
-def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of every file."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}

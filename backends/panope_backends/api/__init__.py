@@ -1,0 +1,57 @@
+"""The backend contract: what an engine implements so that Panope can run models on it.
+
+A backend runs tensors or tokens; a task adapter (`panope_backends.tasks`) turns typed requests into them and back. A
+backend therefore knows nothing of requests or the network, and every task works on every backend. What `Backend.load`
+returns is one of three kinds of model:
+
+    TensorModel   maps named arrays to named arrays, once a call: encoders, detectors, …
+
+Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
+short-lived probe process. A worker loads one model once and calls `LoadedModel.close()` before it ends.
+
+Threads. The methods of a backend and of a model are called from one thread at a time, not always the same one, unless
+the model's kind says otherwise. They may use threads of their own and must release the interpreter lock while they
+compute: a worker that says nothing for 30 seconds (`workers.silence_timeout_seconds`), or whose run takes longer than
+120 (`workers.hang_timeout_seconds`), is ended.
+
+Ownership. Arrays given to a model belong to the caller: it reads them only until the method returns and never changes
+them. Arrays that a model returns belong to the caller and must not change afterwards, unless the model's kind says
+otherwise.
+
+Errors. Raise `panope_backends.errors.InvalidInputError` for input at fault, `PreconditionError` for a model that cannot
+run here. Any other exception is logged in full and reaches the caller as "internal error" without its text.
+
+A third party registers its class under the entry-point group `panope.backends`; the entry point's name is the backend's
+name. `panope_backends.testing` has a conformance suite for each kind of model.
+"""
+
+from panope_backends.api.backend import (
+    API_VERSION,
+    OLDEST_API_VERSION,
+    Backend,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+)
+from panope_backends.api.conversion import Conversion, Converter
+from panope_backends.api.loaded_model import LoadedModel
+from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
+
+__all__ = [
+    "API_VERSION",
+    "OLDEST_API_VERSION",
+    "Arrays",
+    "Backend",
+    "Conversion",
+    "Converter",
+    "Device",
+    "Level",
+    "LoadOptions",
+    "LoadedModel",
+    "ModelFacts",
+    "Support",
+    "TensorModel",
+    "TensorSpec",
+]

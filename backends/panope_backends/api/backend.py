@@ -1,0 +1,127 @@
+"""Engines, their devices, and what they are told of a model to load it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+from panope_backends.api.loaded_model import LoadedModel
+
+API_VERSION = 1
+"""The version of this contract; raised when a change to it breaks existing backends."""
+
+OLDEST_API_VERSION = 1
+"""The oldest version whose backends still run."""
+
+
+class Level(StrEnum):
+    """How well a backend runs a model on a device."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Support:
+    """Whether a backend runs a model on a device, and why or why not; the reason is shown to people."""
+
+    level: Level
+    reason: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as one backend sees it.
+
+    Attributes:
+        backend: the backend's name.
+        name: the backend's own name for the device, such as `CPU` or `cuda:0`.
+        description: the maker's name for it.
+        memory_bytes: memory that models can use; 0 when unknown.
+        precisions: computed natively, fastest first, such as `("bf16", "fp32")`.
+        available: whether models can be loaded there now.
+        reason: why not, or what to know.
+        engine_version: of the libraries that compute; what was measured with others is not believed.
+    """
+
+    backend: str
+    name: str
+    description: str = ""
+    memory_bytes: int = 0
+    precisions: tuple[str, ...] = ("fp32",)
+    available: bool = True
+    reason: str = ""
+    engine_version: str = ""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the registry knows of a model, without its weights.
+
+    Attributes:
+        name: `vendor/name`.
+        format: of the files at hand: `safetensors`, `openvino`, `onnx`, `gguf` or `pytorch`.
+        task: such as `embed`; empty when unknown.
+        architecture: the class that the checkpoint names, such as `BertModel`; empty when unknown.
+        config: the parsed config.json; empty when there is none.
+        grants: what an admin lets this model do: `pickles` (weights in PyTorch's own files, opened as data alone) and
+            `remote_code` (Python files of its folder may run).
+    """
+
+    name: str
+    format: str
+    task: str = ""
+    architecture: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load.
+
+    Attributes:
+        precision: to compute in, one of the device's; empty lets the backend choose.
+        cache_folder: where compiled forms may be kept, private to this server; None for nowhere.
+        threads: for CPU devices, the threads to compute with; 0 for one a core.
+    """
+
+    precision: str = ""
+    cache_folder: Path | None = None
+    threads: int = 0
+
+
+class Backend(ABC):
+    """An engine that loads models onto devices."""
+
+    name: ClassVar[str]
+
+    api_version: ClassVar[int]
+    """The API_VERSION that the backend was written for, as a number; Panope refuses those that it cannot run."""
+
+    @abstractmethod
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
+        """Loads a model as one of the kinds; the one method a backend must have.
+
+        Args:
+            model: what is known of it; `supports` has said FULL or PARTIAL.
+            folder: the variant's files, verified, read-only: weights and configuration side by side.
+            device: the name of one of `devices()`.
+            options: how to load.
+        """
+
+    def devices(self) -> Sequence[Device]:
+        """The devices of this machine, best first, found without loading a model; none for one that only converts.
+
+        Default: one CPU.
+        """
+        return (Device(backend=self.name, name="CPU"),)
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """Says from facts alone whether `load` would work. Default: FULL for every model."""
+        return Support(Level.FULL, f"{self.name} accepts every model")

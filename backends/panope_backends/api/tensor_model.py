@@ -1,0 +1,60 @@
+"""Models that map named arrays to named arrays: encoders, detectors, whatever answers in one run."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from panope_backends.api.loaded_model import LoadedModel
+
+if TYPE_CHECKING:
+    import numpy as np  # the registry uses these types too, and commands that look at models start without NumPy
+
+Arrays: TypeAlias = "Mapping[str, np.ndarray[Any, Any]]"
+"""Named arrays, C-contiguous, little-endian."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """What a model takes or gives under one name.
+
+    Attributes:
+        shape: -1 where any length is accepted.
+        axes: the names that the model's own file gives its axes, empty where it gives none; axes of one name have one
+            length in a call. Empty when it names no axis.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    axes: tuple[str, ...] = ()
+
+
+class TensorModel(LoadedModel):
+    """A loaded model that maps named arrays to named arrays."""
+
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
+    index_limits: Mapping[str, int] = {}
+    """By the names of inputs whose values are looked up in a table of the weights: how many rows it has.
+
+    Panope refuses values outside 0 and that before `run`. Inputs that are left out are the engine's own business.
+    """
+
+    max_tokens: int = 0
+    """The most tokens of one text that the weights have positions for; 0 where no table sets a limit, or none is known.
+    """
+
+    @abstractmethod
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Runs once.
+
+        Args:
+            arrays: one array for each input, of the input's dtype and shape; the caller has checked both.
+            outputs: the names wanted; empty for all.
+
+        Returns:
+            One array for each wanted output.
+        """
