@@ -31,10 +31,10 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from huggingface_hub import hf_hub_download, snapshot_download
 
 from download_hub import REPO, hub_process
-from panope_registry.disk import hash_file
 from panope_registry.download import Downloader, Request, WantedBlob
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store
+from panope_registry.store.files import hash_file
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 FILES = 20

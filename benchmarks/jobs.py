@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Backoff, JobProgress, Jobs, Runner
 from panope_registry.jobs.claims import Claims
-from panope_registry.schema import migrate
+from panope_registry.tables.database import Database, open_engine
+from panope_registry.tables.migrate import migrate
 
 PROCESSES = (1, 2, 4, 8)
 ASKED = 40

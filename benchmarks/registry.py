@@ -32,12 +32,12 @@ import downloads
 import jobs
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
-from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Jobs
 from panope_registry.registry import ModelFilter, Registry
-from panope_registry.schema import migrate
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store, VerifyPolicy
+from panope_registry.store.store import Store, VerifyPolicy
+from panope_registry.tables.database import Database, open_engine
+from panope_registry.tables.migrate import migrate
 from registry_models import VENDORS, models_process, name_of
 from served import Served
 

@@ -1,6 +1,6 @@
 """Writes down what model libraries say of their classes, so that the registry knows models without importing them.
 
-    python registry/generate.py            write panope_registry/tasks/architectures.json
+    python registry/generate.py            write panope_registry/inspect/tasks/architectures.json
     python registry/generate.py --check    exit 1 when the file differs from what the libraries say
 
 transformers and gguf are those that are installed. diffusers is read and not imported, because importing it needs torch
@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-OUT = Path(__file__).resolve().parent / "panope_registry/tasks/architectures.json"
+OUT = Path(__file__).resolve().parent / "panope_registry/inspect/tasks/architectures.json"
 DIFFUSERS = "0.42.1"
 
 #: transformers' maps of classes, the telling first: a class that is in several is what the first of them says. An

@@ -25,11 +25,11 @@ from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
 from generator.markdown import NOTICE, anchor, paragraphs, table
 from generator.words import default_words, words
 from panope_backends.errors import InternalError, PanopeError
-from panope_registry.serving import Serving
-from panope_server.transport.admin import admin_app
+from panope_registry.models.published_files import Serving
 from panope_server.transport.errors import TABLE
-from panope_server.transport.files import file_routes
-from panope_server.transport.hub.app import hub_routes
+from panope_server.transport.http.admin import admin_app
+from panope_server.transport.http.files import file_routes
+from panope_server.transport.http.hub.app import hub_routes
 
 REST_PACKAGE = "panope.rest.v1"
 

@@ -11,7 +11,7 @@ from described import Element
 from msgspec import Struct
 
 from panope_backends.api import Device
-from panope_server.runtime import views
+from panope_server.runtime import status
 from panope_server.transport import job_json
 from panope_server.transport.rest import (
     aliases,
@@ -56,12 +56,12 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
 
 #: The same for answers.
 ANSWERS: Sequence[tuple[type, str]] = (
-    (views.ModelView, "Model"),
-    (views.VariantView, "Variant"),
-    (views.InstanceView, "Instance"),
-    (views.EmbedLimits, "EmbedLimits"),
-    (views.PinView, "Pin"),
-    (views.ProfileView, "Profile"),
+    (status.ModelView, "Model"),
+    (status.VariantView, "Variant"),
+    (status.InstanceView, "Instance"),
+    (status.EmbedLimits, "EmbedLimits"),
+    (status.PinView, "Pin"),
+    (status.ProfileView, "Profile"),
     (Device, "Device"),
     (job_json.JobJson, "Job"),
     (job_json.ProgressJson, "JobProgress"),

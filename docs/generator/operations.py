@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from panope_registry.jobs import JobStatus
-from panope_server.runtime.views import ModelView
-from panope_server.transport.admin import HealthJson, ReadyJson
-from panope_server.transport.http_json import ErrorJson
-from panope_server.transport.hub import app as hub
-from panope_server.transport.hub import models
-from panope_server.transport.hub.errors import HubErrorJson
-from panope_server.transport.hub.trees import EntryJson
+from panope_server.runtime.status import ModelView
+from panope_server.transport.http.admin import HealthJson, ReadyJson
+from panope_server.transport.http.hub import app as hub
+from panope_server.transport.http.hub import models
+from panope_server.transport.http.hub.errors import HubErrorJson
+from panope_server.transport.http.hub.trees import EntryJson
+from panope_server.transport.http.json import ErrorJson
 from panope_server.transport.job_json import JobJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, texts

@@ -1,6 +1,6 @@
 """Alembic's environment.
 
-Panope runs it with a connection whose transaction it has begun (`panope_registry.schema.migrate`). Developers run
+Panope runs it with a connection whose transaction it has begun (`panope_registry.tables.migrate`). Developers run
 `alembic -x url=… -c migrations/alembic.ini` to compare or generate; generate against PostgreSQL, whose defaults and
 types suit both databases.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from panope_registry.database import open_engine
-from panope_registry.tables import metadata
+from panope_registry.tables.all_tables import metadata
+from panope_registry.tables.database import open_engine
 
 
 def run(connection: Connection) -> None:

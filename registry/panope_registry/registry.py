@@ -7,15 +7,16 @@ from pathlib import Path
 
 from panope_backends.api import ModelFacts
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
-from panope_registry import catalogue, listing, recording
-from panope_registry.care.care import StoreCare
-from panope_registry.care.entries import Quota
-from panope_registry.care.room import StoreRoom
-from panope_registry.catalogue import Stores
-from panope_registry.conversions import ConversionKey, Conversions
-from panope_registry.database import Database, open_engine, sqlite_file
-from panope_registry.disk import make_private
-from panope_registry.entries import (
+from panope_registry.ingest.conversions import ConversionKey, Conversions
+from panope_registry.ingest.folder import FolderFile
+from panope_registry.ingest.importer import Progress
+from panope_registry.ingest.registration import Registration
+from panope_registry.inspect.grants import NO_GRANTS, Grants
+from panope_registry.job_handlers.events import Event, ignore
+from panope_registry.models import file_queries, queries, writes
+from panope_registry.models.quantization import Wishes
+from panope_registry.models.queries import Stores
+from panope_registry.models.types import (
     EVERY_MODEL,
     FileEntry,
     ModelEntry,
@@ -24,17 +25,16 @@ from panope_registry.entries import (
     VariantEntry,
     WantedFile,
 )
-from panope_registry.folder import FolderFile
-from panope_registry.grants import NO_GRANTS, Grants
-from panope_registry.handlers.events import Event, ignore
-from panope_registry.importer import Progress
+from panope_registry.models.variant_files import VariantFiles, no_variant
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
-from panope_registry.registration import Registration
-from panope_registry.schema import migrate
+from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.space import StoreRoom
+from panope_registry.retention.types import Quota
 from panope_registry.sources.source import Source
-from panope_registry.store import Blob, Store, VerifyPolicy
-from panope_registry.targets import Wishes
-from panope_registry.variant_files import VariantFiles, no_variant
+from panope_registry.store.files import make_private
+from panope_registry.store.store import Blob, Store, VerifyPolicy
+from panope_registry.tables.database import Database, open_engine, sqlite_file
+from panope_registry.tables.migrate import migrate
 
 __all__ = [
     "FileEntry",
@@ -224,7 +224,7 @@ class Registry:
         """
         self.model(name)
         with self._database.read() as connection:
-            return listing.find_files(connection, name, self._store.id)
+            return file_queries.find_files(connection, name, self._store.id)
 
     def wanted(self, variant_digest: str) -> list[WantedFile]:
         """What a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
@@ -237,12 +237,12 @@ class Registry:
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
         """Makes blobs usable that a download has put into the store, verified."""
         with self._database.change() as connection:
-            recording.record_blobs(connection, blobs, self._store.id)
+            writes.record_blobs(connection, blobs, self._store.id)
 
     def record_not_shared(self, sha256: str) -> None:
         """Records that the shared store has a file no more; whoever has it here brings it there again."""
         with self._database.change() as connection:
-            recording.record_missing(connection, sha256, self._stores.shared)
+            writes.record_missing(connection, sha256, self._stores.shared)
 
     def models(self, only: ModelFilter = EVERY_MODEL, *, after: str = "", limit: int = 100) -> list[ModelEntry]:
         """Models by name, those after `after`; all of them unless a filter says which.
@@ -255,7 +255,7 @@ class Registry:
             checked_text(word, field)
         checked_limit(limit)
         with self._database.read() as connection:
-            return catalogue.find_models(connection, self._stores, only=only, after=after, limit=limit)
+            return queries.find_models(connection, self._stores, only=only, after=after, limit=limit)
 
     def model(self, name: str) -> ModelEntry:
         """One model.
@@ -268,7 +268,7 @@ class Registry:
         except InvalidInputError:
             raise _no_model(name) from None
         with self._database.read() as connection:
-            entry = catalogue.find_model(connection, self._stores, name)
+            entry = queries.find_model(connection, self._stores, name)
         if entry is None:
             raise _no_model(name)
         return entry
@@ -281,7 +281,7 @@ class Registry:
         """
         self.model(name)
         with self._database.change() as connection:
-            if not recording.delete_model(connection, name):
+            if not writes.delete_model(connection, name):
                 raise _no_model(name)
 
     def facts(self, variant_digest: str) -> ModelFacts:
@@ -291,7 +291,7 @@ class Registry:
             NotFoundError: there is no such variant.
         """
         with self._database.read() as connection:
-            facts = catalogue.find_facts(connection, variant_digest)
+            facts = queries.find_facts(connection, variant_digest)
         if facts is None:
             raise no_variant()
         grants = self._grants.of(facts.name)

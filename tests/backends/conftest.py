@@ -59,7 +59,7 @@ def minilm_openvino(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     wish = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
     job = wish | {"model": facts, "folder": str(MINILM), "out": str(out)}
-    command = [sys.executable, "-m", "panope_backends.convert"]
+    command = [sys.executable, "-m", "panope_backends.programs.convert"]
     ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()
     return out

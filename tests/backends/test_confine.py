@@ -14,7 +14,7 @@ import pytest
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.confine import LIMIT, OOM_SCORE, is_out_of_memory
 from panope_backends.engines.plausible import check_layers
-from panope_backends.engines.transformer import load_transformer
+from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
 from panope_backends.worker.loading import load_model
@@ -118,7 +118,7 @@ def test_more_layers_than_the_weights_can_hold_are_refused_before_anything_is_bu
     job = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
     if "num_hidden_layers" in changes:  # one program stands for all
         ended = run_program(
-            "panope_backends.convert", document=job | {"model": model, "folder": str(source), "out": str(out)}
+            "panope_backends.programs.convert", document=job | {"model": model, "folder": str(source), "out": str(out)}
         )
         assert (ended.report["kind"], ended.report["reason"]) == ("failed_precondition", "unsupported_model")
         assert ended.report["message"] == (

@@ -53,7 +53,7 @@ def test_it_passes_the_conformance_suite(environment: dict[str, str], tmp_path: 
 
 def test_it_is_found_by_its_entry_point(environment: dict[str, str], run_program: Any) -> None:
     facts = {"name": "a/b", "format": "safetensors", "task": "embed", "config": {"model_type": "model2vec"}}
-    ended = run_program("panope_backends.probe", "--supports", document=facts, environment=environment)
+    ended = run_program("panope_backends.programs.probe", "--supports", document=facts, environment=environment)
     (device,) = (found for found in ended.report["devices"] if found["backend"] == "static")
     assert (device["name"], device["level"]) == ("CPU", "full")
     assert ended.report["backends"]["static"] == {"version": "0.1.0", "api_version": 1}

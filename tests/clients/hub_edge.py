@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panope_envoy.options import EdgeOptions
-from panope_registry.database import Database, open_engine
+from panope_registry.models.published_files import Serving
 from panope_registry.registry import Registry
-from panope_registry.serving import Serving
-from panope_registry.store import Store
-from panope_server.runtime.envoy import EnvoyProcess
-from panope_server.transport.admin import AdminServer, admin_app
-from panope_server.transport.files import file_routes
-from panope_server.transport.hub.app import hub_routes
+from panope_registry.store.store import Store
+from panope_registry.tables.database import Database, open_engine
+from panope_server.runtime.processes.envoy import EnvoyProcess
+from panope_server.transport.http.admin import AdminServer, admin_app
+from panope_server.transport.http.files import file_routes
+from panope_server.transport.http.hub.app import hub_routes
 
 
 @contextmanager

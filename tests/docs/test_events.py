@@ -13,16 +13,16 @@ import pytest
 from safetensors.numpy import save
 
 from panope_backends.errors import NotFoundError
-from panope_registry.database import Database, open_engine
 from panope_registry.download import Downloader
-from panope_registry.handlers.artifact_download import ArtifactDownload
-from panope_registry.handlers.events import ERROR, telling
-from panope_registry.handlers.repo_sync import RepoSync
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest, ask_for_download, ask_for_sync
+from panope_registry.job_handlers.artifact_download import ArtifactDownload
+from panope_registry.job_handlers.events import ERROR, telling
+from panope_registry.job_handlers.repo_sync import RepoSync
+from panope_registry.job_handlers.requests import DownloadRequest, SyncRequest, ask_for_download, ask_for_sync
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store
+from panope_registry.store.store import Store
+from panope_registry.tables.database import Database, open_engine
 from panope_registry.testing.hub import HubStandIn
 from panope_server.observability.metrics import Metrics
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.database import Database, open_engine
-from panope_registry.profiles import Profiles
+from panope_registry.operations.profiles import Profiles
+from panope_registry.tables.database import Database, open_engine
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from panope_envoy.options import EdgeOptions
-from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.runtime.processes.envoy import EnvoyProcess
 
 
 def free_port() -> int:

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from panope_server.runtime import child
+from panope_server.runtime.processes import child
 
-LAUNCH = [sys.executable, "-m", "panope_server.runtime.child"]
+LAUNCH = [sys.executable, "-m", "panope_server.runtime.processes.child"]
 
 
 def parent_of(command: str) -> subprocess.Popen[str]:
@@ -72,7 +72,10 @@ def test_arguments_streams_and_exit_code_pass_through():
 
 def watcher(program: list[str]) -> list[str]:
     """The way of systems without a death signal, tried on this one."""
-    code = "import os, sys; from panope_server.runtime.child import watch; sys.exit(watch(sys.argv[1:], os.getppid()))"
+    code = (
+        "import os, sys; from panope_server.runtime.processes.child import watch; "
+        "sys.exit(watch(sys.argv[1:], os.getppid()))"
+    )
     return [sys.executable, "-c", code, *program]
 
 

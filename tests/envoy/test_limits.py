@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from envoy_doubles import ask, edge_options
 
-from panope_server.runtime import envoy as module
-from panope_server.runtime.envoy import EnvoyProcess
+from panope_server.runtime.processes import envoy as module
+from panope_server.runtime.processes.envoy import EnvoyProcess
 
 Start = Callable[..., Awaitable[EnvoyProcess]]
 

@@ -15,9 +15,9 @@ import pytest
 from envoy_doubles import ask, edge_options
 
 from panope_backends.errors import InternalError, PreconditionError
-from panope_server.runtime import envoy as module
-from panope_server.runtime.envoy import EnvoyProcess
-from panope_server.runtime.envoy_admin import EnvoyAdmin
+from panope_server.runtime.processes import envoy as module
+from panope_server.runtime.processes.envoy import EnvoyProcess
+from panope_server.runtime.processes.envoy_admin import EnvoyAdmin
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_an_envoy_that_dies_is_started_again(envoy):
 
 async def test_an_envoy_that_is_silent_is_ended_and_started_again(envoy, monkeypatch):
     monkeypatch.setattr(module, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("panope_server.runtime.envoy_admin._TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("panope_server.runtime.processes.envoy_admin._TIMEOUT_SECONDS", 0.5)
     os.kill(envoy.pid, signal.SIGKILL)  # the next one is looked after at this pace
     await until(lambda: envoy.alive and envoy.restart_count == 1)
     stopped = envoy.pid

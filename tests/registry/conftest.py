@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
-from panope_registry.database import open_engine
 from panope_registry.registry import Registry
-from panope_registry.schema import migrate
+from panope_registry.tables.database import open_engine
+from panope_registry.tables.migrate import migrate
 
 SKIP_POSTGRES = "PANOPE_TEST_SKIP_POSTGRES"
 """Set it where PostgreSQL cannot run; elsewhere a server that does not start is a failure."""

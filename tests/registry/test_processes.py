@@ -13,7 +13,7 @@ import pytest
 
 from panope_backends.errors import NotFoundError
 from panope_registry.registry import ModelEntry, Registry
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MakeModel = Callable[..., Path]
 KillAt = Callable[[int], bool]

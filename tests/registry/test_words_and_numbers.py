@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import CallerError, InvalidInputError, NotFoundError, PanopeError
-from panope_registry.aliases import Aliases
-from panope_registry.care.care import StoreCare
-from panope_registry.database import Database, open_engine
-from panope_registry.entries import ModelFilter
-from panope_registry.handlers import requests
-from panope_registry.inference_log import InferenceLog
+from panope_registry.job_handlers import requests
 from panope_registry.jobs import Jobs
-from panope_registry.profiles import Profiles
+from panope_registry.models.aliases import Aliases
+from panope_registry.models.published_files import Serving
+from panope_registry.models.types import ModelFilter
+from panope_registry.operations.inference_log import InferenceLog
+from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
-from panope_registry.schema import migrate
-from panope_registry.serving import Serving
-from panope_registry.trouble import refuse_unstorable
+from panope_registry.retention.retention import StoreCare
+from panope_registry.tables.database import Database, open_engine
+from panope_registry.tables.database_errors import refuse_unstorable
+from panope_registry.tables.migrate import migrate
 
 WORDS = {
     "a NUL": "a\0b",

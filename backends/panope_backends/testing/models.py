@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from panope_backends.api import ModelFacts
-from panope_backends.tasks.files import read_embed_files
-from panope_backends.tasks.prepared import FILE, PreparedTokenizer, keep_prepared, sources_digest
+from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, keep_prepared, sources_digest
 
 VOCABULARY = 97
 

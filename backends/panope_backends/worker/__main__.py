@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from panope_backends.worker import guard
+from panope_backends.worker import process_setup
 
 
 def main() -> None:
     """Runs the worker to its end."""
     if len(sys.argv) != 3 or sys.argv[1] != "--fd" or not sys.argv[2].isdecimal():
         raise SystemExit("usage: python -m panope_backends.worker --fd NUMBER; the server starts workers itself")
-    guard.install()
+    process_setup.install()
 
     import socket  # the guard stands before anything slow is imported
 

@@ -14,16 +14,16 @@ from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorMode
 from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
-from panope_backends.prepare_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed import EmbedTask
-from panope_backends.tasks.files import read_embed_files
+from panope_backends.programs.prepare_tokenizer import prepared_tokenizer
+from panope_backends.tasks.embed.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.embed.embed import EmbedTask
+from panope_backends.tasks.embed.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import SequenceTask
-from panope_backends.tasks.tokenizer import TextTokenizer
 from panope_backends.worker import log
-from panope_backends.worker.batch_effects import Batching, measure_batching
+from panope_backends.worker.batch.batch_effects import Batching, measure_batching
+from panope_backends.worker.batch.padding import measure_padding
 from panope_backends.worker.budget import Budget, budget_of
-from panope_backends.worker.warm_up import measure_padding
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import PanopeError
 from panope_backends.frames import FrameError
 from panope_backends.worker import log
-from panope_backends.worker.batching import Batcher
+from panope_backends.worker.batch.batching import Batcher
+from panope_backends.worker.batch.executor import Device
 from panope_backends.worker.connection import Outbox, read_frames
-from panope_backends.worker.device import Device
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import Intake, UnknownFrameError
 from panope_backends.worker.loading import ServedModel, load_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from panope_backends.worker.batching import Batcher
+from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import Item, Request, SequenceRequest, Slot, TensorRequest
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError
-from panope_backends.worker.axes import check_axes
+from panope_backends.worker.batch.axes import check_axes
 from panope_backends.worker.values import check_values
 
 DTYPES = frozenset(

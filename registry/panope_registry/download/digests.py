@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from panope_registry.download.wanted import WantedBlob
+from panope_registry.download.types import WantedBlob
 
 
 class Digests:

@@ -19,12 +19,12 @@ from panope_registry.download.leftovers import discard_leftover
 from panope_registry.download.locks import locked
 from panope_registry.download.parallel import fetch_in_parallel
 from panope_registry.download.partial import Partial, missing_bytes, part_path, remove_partial
-from panope_registry.download.patience import RETRYABLE, Patience, Tries
-from panope_registry.download.room import DiskRoom, Room, disk_full
+from panope_registry.download.progress import Clock, Ticker
+from panope_registry.download.retry_policy import RETRYABLE, Patience, Tries
+from panope_registry.download.space import DiskRoom, Room, disk_full
 from panope_registry.download.stream import OpenAt
-from panope_registry.download.ticker import Clock, Ticker
-from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason, WantedBlob
-from panope_registry.store import Blob, BlobError, Store, VerifyPolicy
+from panope_registry.download.types import DownloadStopped, Progress, Request, Stop, StopReason, WantedBlob
+from panope_registry.store.store import Blob, BlobError, Store, VerifyPolicy
 
 FREE_SPACE_FLOOR_BYTES = 1 << 30
 CONCURRENCY = 4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from panope_registry.download.locks import locked
 from panope_registry.download.partial import remove_partial
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 
-from panope_registry.download.threads import Threads
-from panope_registry.download.ticker import Clock, Ticker
-from panope_registry.download.wanted import DownloadStopped, Progress, Request, Stop, StopReason
-from panope_registry.store import Blob
+from panope_registry.download.daemon_pool import Threads
+from panope_registry.download.progress import Clock, Ticker
+from panope_registry.download.types import DownloadStopped, Progress, Request, Stop, StopReason
+from panope_registry.store.store import Blob
 
 Fetch = Callable[[Request, Progress, Stop], Blob]
 

@@ -18,10 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from panope_registry.disk import BLOCK_BYTES, READ_ONLY
 from panope_registry.download.digests import Digests
-from panope_registry.download.wanted import WantedBlob
-from panope_registry.store import Store
+from panope_registry.download.types import WantedBlob
+from panope_registry.store.files import BLOCK_BYTES, READ_ONLY
+from panope_registry.store.store import Store
 
 CONFIRM_BYTES = 256 << 20
 """After so many bytes they are synced; a machine that goes down costs no more."""

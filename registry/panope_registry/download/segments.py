@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.download.patience import RETRYABLE
+from panope_registry.download.daemon_pool import Threads
+from panope_registry.download.retry_policy import RETRYABLE
 from panope_registry.download.stream import OpenAt, Stream
-from panope_registry.download.threads import Threads
 
 SEGMENT_BYTES = 8 << 20
 """The longest."""

@@ -2,10 +2,10 @@
 
 from panope_registry.jobs.backoff import Backoff
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
-from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress, JobStatus
 from panope_registry.jobs.pruning import Retention
 from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.runner import Handler, Runner
+from panope_registry.jobs.types import JobEntry, JobPart, JobProgress, JobStatus
 
 __all__ = [
     "Backoff",

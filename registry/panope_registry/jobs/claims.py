@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from panope_registry.database import Database
-from panope_registry.job_records import job
-from panope_registry.jobs import reading
+from panope_registry.jobs import queries
 from panope_registry.jobs.backoff import RUNNER_LOST, Backoff, Failure
 from panope_registry.jobs.clock import Clock, database_clock
-from panope_registry.jobs.entries import JobEntry, JobProgress, JobStatus
-from panope_registry.jobs.graph import settle
+from panope_registry.jobs.dependencies import settle
+from panope_registry.jobs.notifications import announce
 from panope_registry.jobs.statements import HELD, NO_LEASE, Statements
-from panope_registry.jobs.waking import announce
+from panope_registry.jobs.types import JobEntry, JobProgress, JobStatus
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job
 
 
 class Hold(Enum):
@@ -82,7 +82,7 @@ class Claims:
             times = self._times(connection)
             wanted = {"kinds": list(kinds), "for_store": self._store, "owner": self._owner}
             row = connection.execute(self._statements.claim, wanted | times).one_or_none()
-        return None if row is None else Claim(reading.entry_of(row), row.lease_token)
+        return None if row is None else Claim(queries.entry_of(row), row.lease_token)
 
     def is_due(self, kinds: Collection[str]) -> bool:
         """Whether `claim` would find a job; asks without a lock."""
@@ -154,7 +154,7 @@ class Claims:
         """One job in each transaction: locks of several would not be taken in order of their ids."""
         with self._database.write() as connection:
             row = connection.execute(
-                select(*reading.WHOLE)
+                select(*queries.WHOLE)
                 .where(job.c.status == JobStatus.RUNNING, job.c.lease_until < self._clock(connection))
                 .order_by(job.c.lease_until, job.c.id)
                 .limit(1)
@@ -162,7 +162,7 @@ class Claims:
             ).one_or_none()
             if row is None:
                 return False
-            return self._fail(connection, Claim(reading.entry_of(row), row.lease_token), RUNNER_LOST)
+            return self._fail(connection, Claim(queries.entry_of(row), row.lease_token), RUNNER_LOST)
 
     def _fail(self, connection: Connection, claim: Claim, failure: Failure) -> bool:
         if _cancel_requested(connection, claim):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from panope_registry.columns import UtcDateTime, now
+from panope_registry.tables.columns import UtcDateTime, now
 
 Clock = Callable[[Connection], datetime]
 """Tells this moment, by the database if it has a clock of its own."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from panope_registry.jobs.entries import JobEntry, JobPart, JobProgress
 from panope_registry.jobs.queue import Jobs
+from panope_registry.jobs.types import JobEntry, JobPart, JobProgress
 
 
 class Interrupted(Exception):  # noqa: N818 - told to a handler, and no error of anybody's

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 
-from panope_registry.database import Database
-from panope_registry.job_records import job, job_need
 from panope_registry.jobs.clock import Clock
-from panope_registry.jobs.entries import OPEN
+from panope_registry.jobs.types import OPEN
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job, job_need
 
 BATCH = 100
 """Jobs that one transaction deletes at most."""

@@ -17,15 +17,15 @@ from panope_backends.errors import (
     NotFoundError,
     PreconditionError,
 )
-from panope_registry.database import Database
-from panope_registry.job_records import job, job_need
-from panope_registry.jobs import reading
-from panope_registry.jobs.bell import Bell
+from panope_registry.jobs import queries
 from panope_registry.jobs.clock import Clock, database_clock
-from panope_registry.jobs.entries import JobEntry, JobStatus
-from panope_registry.jobs.graph import lock, lock_with_descendants, settle
-from panope_registry.jobs.waking import announce
+from panope_registry.jobs.dependencies import lock, lock_with_descendants, settle
+from panope_registry.jobs.notifications import announce
+from panope_registry.jobs.types import JobEntry, JobStatus
+from panope_registry.jobs.wakeup import Bell
 from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job, job_need
 
 _ENQUEUE_TRIES = 10
 
@@ -119,7 +119,7 @@ class Jobs:
         for _ in range(_ENQUEUE_TRIES):
             try:
                 with self.database.write() as connection:
-                    entry = reading.find_open_job(connection, dedupe_key)
+                    entry = queries.find_open_job(connection, dedupe_key)
                     if entry is None:
                         entry = self._insert(connection, asked, sorted(set(depends_on)))
             except IntegrityError:  # the key was taken since we looked: by now that job can be seen
@@ -155,7 +155,7 @@ class Jobs:
         checked_limit(limit)
         wanted = _status(status) if status else None
         with self.database.read() as connection:
-            return reading.find_jobs(connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit)
+            return queries.find_jobs(connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit)
 
     def cancel(self, job_id: int) -> JobEntry:
         """Ends a job and those that it asked for; a finished one stays what it is.
@@ -220,7 +220,7 @@ class Jobs:
         moment = self.clock(connection)
         status = _first_status(connection, depends_on)
         values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
-        entry = reading.entry_of(connection.execute(_INSERT, values).one())
+        entry = queries.entry_of(connection.execute(_INSERT, values).one())
         announce(connection)
         if not depends_on:
             return entry
@@ -250,7 +250,7 @@ def _refuse_cancelled(connection: Connection, parent_id: int) -> None:
 
 
 def _found(connection: Connection, job_id: int) -> JobEntry:
-    entry = reading.find_job(connection, job_id) if abs(job_id) <= MAX_INTEGER else None
+    entry = queries.find_job(connection, job_id) if abs(job_id) <= MAX_INTEGER else None
     if entry is None:
         raise _no_job(job_id)
     return entry

@@ -20,10 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from panope_registry.columns import UtcDateTime
-from panope_registry.job_records import job
-from panope_registry.jobs.entries import JobStatus
-from panope_registry.jobs.reading import WHOLE
+from panope_registry.jobs.queries import WHOLE
+from panope_registry.jobs.types import JobStatus
+from panope_registry.tables.columns import UtcDateTime
+from panope_registry.tables.job_tables import job
 
 # No parameters: a planner takes the index of queued jobs when it sees that nothing else is wanted.
 _QUEUED: ColumnElement[str] = literal_column("'queued'", Text())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.opened import opened, who_asks
 from panope_server.cli.options import ConfigFile, Home, Json
 from panope_server.cli.output import console, print_json, print_table
+from panope_server.cli.registry_session import opened, who_asks
 
 if TYPE_CHECKING:
-    from panope_registry.aliases import AliasEntry, Aliases
+    from panope_registry.models.aliases import AliasEntry, Aliases
 
 alias = typer.Typer(help="Point names to models, and back.", no_args_is_help=True)
 
@@ -101,7 +101,7 @@ def history(name: Name, home: Home = None, json: Json = False, config: ConfigFil
 
 @contextmanager
 def _aliases(home: str | None, config: Path | None) -> Iterator[Aliases]:
-    from panope_registry.aliases import Aliases
+    from panope_registry.models.aliases import Aliases
 
     with opened(home, config) as (database, _):
         yield Aliases(database)

@@ -13,10 +13,10 @@ from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json
 
 if TYPE_CHECKING:
-    from panope_registry.profiles import Profile
+    from panope_registry.operations.profiles import Profile
     from panope_server.config import Settings
-    from panope_server.runtime.bench import Measured
-    from panope_server.runtime.wish import Wish
+    from panope_server.runtime.bench.bench import Measured
+    from panope_server.runtime.placement.constraints import Wish
 
 
 BUSY = 0.1
@@ -39,7 +39,7 @@ def bench(
 ) -> None:
     """Measure each way to run a model, on real workers; at its next load the fastest of equals is chosen."""
     from panope_server.observability.logging import configure_logging
-    from panope_server.runtime.wish import Wish
+    from panope_server.runtime.placement.constraints import Wish
 
     settings = settings_for(home, config=config)
     configure_logging("error")
@@ -59,8 +59,8 @@ async def _measured(
     settings: Settings, model: str, wish: Wish, seconds: float, *, json: bool
 ) -> tuple[list[Measured], str]:
     """What was measured, each way kept as soon as it is; and what is chosen afterwards, with the reason."""
-    from panope_server.cli.prepared import prepared
-    from panope_server.runtime.bench import Bench
+    from panope_server.cli.planner_session import prepared
+    from panope_server.runtime.bench.bench import Bench
 
     found: list[Measured] = []
     async with prepared(settings) as tools:

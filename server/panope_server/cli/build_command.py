@@ -24,7 +24,7 @@ def build(
     config: ConfigFile = None,
 ) -> None:
     """Make another variant of a model; what is missing of its weights is downloaded first."""
-    from panope_registry.handlers.requests import BuildRequest, ask_for_build
+    from panope_registry.job_handlers.requests import BuildRequest, ask_for_build
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, store):

@@ -10,13 +10,13 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.job_commands import job_table
-from panope_server.cli.opened import opened_registry
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import fail, print_json, print_table
+from panope_server.cli.registry_session import opened_registry
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
-    from panope_registry.discovery import FoundModel
+    from panope_registry.ingest.discovery import FoundModel
     from panope_registry.jobs import Jobs
     from panope_registry.registry import Registry
 
@@ -39,8 +39,8 @@ def discover(
     config: ConfigFile = None,
 ) -> None:
     """Find models below a folder: models' own folders, Triton's, those of the hub's client, and hf_*.py skills."""
-    from panope_registry.discovery import Terms, discover_models
-    from panope_server.grants import grants_for
+    from panope_registry.ingest.discovery import Terms, discover_models
+    from panope_server.config.grants import grants_for
 
     settings = settings_for(home, config=config)
     try:
@@ -74,8 +74,8 @@ def _register(
     found: list[FoundModel], registry: Registry, jobs: Jobs, settings: Settings
 ) -> Iterator[tuple[str, bool]]:
     """What became of each, and whether nothing went wrong that was thought to go well."""
-    from panope_registry.discovery.taking import Taker
-    from panope_server.model_folders import MEMORY
+    from panope_registry.bulk_import import Taker
+    from panope_server.job_worker.model_folders import MEMORY
 
     taker = Taker(registry, settings.home_path / MEMORY)
     for model in found:
@@ -87,8 +87,8 @@ def _register(
 
 
 def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> tuple[str, bool]:
-    from panope_registry.handlers.requests import SyncRequest, ask_for_sync
-    from panope_server.hub import check_vendor
+    from panope_registry.job_handlers.requests import SyncRequest, ask_for_sync
+    from panope_server.app.hub import check_vendor
 
     hints = (model.task,) if model.task else ()
     try:

@@ -10,13 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
 from panope_backends.errors import CapacityError, PanopeError
-from panope_server.cli.prepared import Prepared, prepared
+from panope_server.app.registry_session import remote_place
+from panope_server.cli.planner_session import Prepared, prepared
 from panope_server.config import Settings
-from panope_server.hub_environment import HubEnvironment, hub_environment
+from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
-from panope_server.opening import remote_place
-from panope_server.runtime.envoy import envoy_binary
-from panope_server.runtime.hardware import BackendVersions, Hardware
+from panope_server.runtime.placement.hardware import BackendVersions, Hardware
+from panope_server.runtime.processes.envoy import envoy_binary
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
 OPTIONAL = {

@@ -19,7 +19,7 @@ def version() -> None:
 
 def hardware(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the devices that backends can use."""
-    from panope_server.runtime.hardware import Hardware
+    from panope_server.runtime.placement.hardware import Hardware
 
     settings = settings_for(home, config=config)
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.opened import opened
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.registry_session import opened
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
@@ -121,7 +121,7 @@ def worker(
     config: ConfigFile = None,
 ) -> None:
     """Run jobs until Ctrl-C; several workers, on several machines, share the jobs of one database."""
-    from panope_server.job_worker import stop_on_signals, work
+    from panope_server.job_worker.worker import stop_on_signals, work
     from panope_server.observability.downloads import serve_metrics
     from panope_server.observability.logging import configure_logging
 

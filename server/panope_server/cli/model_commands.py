@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.opened import opened
 from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.registry_session import opened
 
 if TYPE_CHECKING:
     from panope_client import Client
@@ -128,7 +128,7 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
 
 
 def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
-    from panope_registry.instances import Instances
+    from panope_registry.operations.instances import Instances
 
     with opened(home, config) as (database, _):
         found = Instances(database).list()

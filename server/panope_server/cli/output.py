@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from panope_registry.sizes import size_text
+from panope_registry.store.sizes import size_text
 
 WIDE = 10_000
 """Columns of what is no terminal: a line is a line there, for whatever reads it."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.opened import opened, who_asks
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import console, print_json
+from panope_server.cli.registry_session import opened, who_asks
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Variant = Annotated[
@@ -38,8 +38,8 @@ def unpin(
 
 def _set(model: str, variant: str, home: str | None, config: Path | None, *, json: bool, reason: str | None) -> None:
     """Pins for a reason; unpins without one."""
-    from panope_registry.variant_digest import find_variant
-    from panope_server.opening import care_for, open_registry
+    from panope_registry.models.variant_digest import find_variant
+    from panope_server.app.registry_session import care_for, open_registry
 
     settings = settings_for(home, config=config)
     with opened(home, config) as (database, store):

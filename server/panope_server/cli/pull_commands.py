@@ -46,7 +46,7 @@ def register(
     config: ConfigFile = None,
 ) -> None:
     """Register a model of a hub: its files, task and variants; its weights stay where they are."""
-    from panope_registry.handlers.requests import SyncRequest, ask_for_sync
+    from panope_registry.job_handlers.requests import SyncRequest, ask_for_sync
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, _):
@@ -79,7 +79,7 @@ def pull(
     config: ConfigFile = None,
 ) -> None:
     """Download a model. What was interrupted goes on where it was, and every byte is verified."""
-    from panope_registry.handlers.requests import DownloadRequest, ask_for_pull
+    from panope_registry.job_handlers.requests import DownloadRequest, ask_for_pull
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, store):
@@ -95,7 +95,7 @@ def pull(
 
 
 def _check(settings: Settings, model: str) -> None:
-    from panope_server.hub import check_vendor
+    from panope_server.app.hub import check_vendor
 
     check_vendor(settings, model)
 
@@ -178,7 +178,7 @@ def _interrupted(job: JobEntry) -> NoReturn:
 @contextlib.contextmanager
 def _working(settings: Settings, ids: Collection[int]) -> Iterator[list[PanopeError]]:
     """Runs these jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
-    from panope_server.job_worker import work
+    from panope_server.job_worker.worker import work
     from panope_server.observability.logging import configure_logging
 
     configure_logging("error")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.opened import opened_registry
 from panope_server.cli.options import ConfigFile, Home, Json, Task
 from panope_server.cli.output import bytes_text, console, print_json, print_table
+from panope_server.cli.registry_session import opened_registry
 from panope_server.cli.show_command import model_document
 from panope_server.cli.tasks import require_task, task_text
 

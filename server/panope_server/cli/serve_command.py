@@ -57,7 +57,7 @@ def serve(
 
 
 def _run(settings: Settings, *, greet: bool) -> None:
-    from panope_server.app import App
+    from panope_server.app.app import App
     from panope_server.observability.log_file import log_file
     from panope_server.observability.logging import configure_logging
     from panope_server.runtime.home import StartError
@@ -97,7 +97,7 @@ def greeting(settings: Settings, *, try_it: bool) -> str:
 
 def _import_demo(settings: Settings) -> None:
     from panope_backends.errors import NotFoundError, PanopeError
-    from panope_server.opening import open_registry
+    from panope_server.app.registry_session import open_registry
 
     try:
         registry = open_registry(settings)

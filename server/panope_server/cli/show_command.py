@@ -12,14 +12,14 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.bench_command import profile_text
-from panope_server.cli.opened import opened, opened_registry
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.cli.registry_session import opened, opened_registry
 from panope_server.cli.tasks import task_text
 
 if TYPE_CHECKING:
-    from panope_registry.entries import ModelEntry, VariantEntry
-    from panope_registry.profiles import Profile
+    from panope_registry.models.types import ModelEntry, VariantEntry
+    from panope_registry.operations.profiles import Profile
 
 Ways = dict[str, list[dict[str, str]]]
 
@@ -134,7 +134,7 @@ def _ways_lines(told: Ways) -> Iterator[str]:
 
 
 def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
-    from panope_registry.profiles import Profiles
+    from panope_registry.operations.profiles import Profiles
 
     with opened(home, config) as (database, _):
         return Profiles(database).of_variants([variant.digest for variant in entry.variants])
@@ -142,7 +142,7 @@ def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[
 
 async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> Ways:
     """Each way to run a model here, best first, and what is none, with the reasons."""
-    from panope_server.cli.prepared import prepared
+    from panope_server.cli.planner_session import prepared
 
     try:
         async with prepared(settings_for(home, config=config)) as tools:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli import shared_commands
-from panope_server.cli.opened import opened
+from panope_server.cli import remote_store_commands
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.registry_session import opened
 
 if TYPE_CHECKING:
-    from panope_registry.care.care import StoreCare
+    from panope_registry.retention.retention import StoreCare
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Remote = Annotated[bool, typer.Option("--remote", help="Of the shared store (`store.remote`), not of this machine's.")]
@@ -24,7 +24,7 @@ Remote = Annotated[bool, typer.Option("--remote", help="Of the shared store (`st
 
 def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the files of a model's repo, whether they are here or not."""
-    from panope_registry.serving import Serving
+    from panope_registry.models.published_files import Serving
 
     with opened(home, config) as (database, store):
         revision = Serving(database, store).revision(model)
@@ -57,7 +57,7 @@ def gc(
 ) -> None:
     """Remove what nothing needs any more, and record what is missing."""
     if remote:
-        shared_commands.gc(dry_run, home, config, json=json)
+        remote_store_commands.gc(dry_run, home, config, json=json)
         return
     with _care(home, config) as care:
         collected = care.collect(dry_run=dry_run)
@@ -121,7 +121,7 @@ def verify(
     if remote:
         if oldest is not None:
             fail("--oldest is for this machine's store; of the shared one everything is looked at", 2)
-        shared_commands.verify(home, config, json=json)
+        remote_store_commands.verify(home, config, json=json)
         return
     with _care(home, config) as care:
         verified = care.verify(oldest=oldest)
@@ -138,7 +138,7 @@ def verify(
 
 @contextmanager
 def _care(home: str | None, config: Path | None) -> Iterator[StoreCare]:
-    from panope_server.opening import care_for
+    from panope_server.app.registry_session import care_for
 
     with opened(home, config) as (database, store):
         yield care_for(settings_for(home, config=config), database, store)

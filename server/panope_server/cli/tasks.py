@@ -21,6 +21,6 @@ def task_text(entry: ModelEntry) -> str:
 def require_task(model: str, candidates: Sequence[str]) -> None:
     """Ends the command, whose work is done, with the error of calls to come when somebody must decide."""
     if candidates:
-        from panope_registry.tasks import ambiguous_task
+        from panope_registry.inspect.tasks import ambiguous_task
 
         fail(ambiguous_task(model, candidates).message)

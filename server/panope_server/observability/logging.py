@@ -19,7 +19,7 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
-from panope_server.observability.cut import cut
+from panope_server.observability.truncate import cut
 
 SECRET_KEYS = frozenset({"authorization", "x-api-key", "api_key", "cookie", "token", "password", "database_url"})
 MAX_PENDING_LINES = 10_000

@@ -7,7 +7,7 @@ import time
 
 from panope_backends.errors import DeadlineError
 from panope_server.pipeline.step import Next
-from panope_server.work import Answer, Call
+from panope_server.tasks.work import Answer, Call
 
 
 class Deadline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from panope_server.work import Answer, Call, Place, Work
+from panope_server.tasks.work import Answer, Call, Place, Work
 
 
 class Runner(Protocol):

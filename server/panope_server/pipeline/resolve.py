@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_registry.tasks import ambiguous_task
+from panope_registry.inspect.tasks import ambiguous_task
 from panope_server.pipeline.step import Next
-from panope_server.work import Answer, Call
+from panope_server.tasks.work import Answer, Call
 
 
 class Directory(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import reduce
 from typing import Protocol
 
-from panope_server.work import Answer, Call
+from panope_server.tasks.work import Answer, Call
 
 Next = Callable[[Call], Awaitable[Answer]]
 """The rest of the way."""

@@ -13,7 +13,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, OpenAiSettings
 from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.step import Next
-from panope_server.work import Answer, Call, EmbedWork
+from panope_server.tasks.work import Answer, Call, EmbedWork
 
 
 class TokenIds:

@@ -10,7 +10,7 @@ import math
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.pipeline.step import Next
-from panope_server.work import (
+from panope_server.tasks.work import (
     Answer,
     Call,
     DetokenizeWork,

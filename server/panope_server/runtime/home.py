@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from panope_registry.disk import make_private
+from panope_registry.store.files import make_private
 
 RUN_PREFIX = "panope-"
 

@@ -18,7 +18,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from panope_backends import errors as tree
 from panope_backends.errors import PanopeError
-from panope_server.observability.cut import cut
+from panope_server.observability.truncate import cut
 
 DOMAIN = "panope"
 

@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.rest.json_errors import misfit
-from panope_server.work import EmbedAnswer, EmbedWork
+from panope_server.tasks.work import EmbedAnswer, EmbedWork
+from panope_server.transport.rest.json.errors import misfit
 
 
 class EmbedValue(Struct, forbid_unknown_fields=True):

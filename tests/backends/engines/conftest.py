@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.testing.models import tiny_transformer
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from panope_backends.api import Backend, Converter, ModelFacts
-from panope_backends.engines.cpu import CpuBackend
-from panope_backends.engines.gguf import GgufBackend
-from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.engines.llama_cpp.backend import GgufBackend
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.torch import CpuBackend
 from panope_backends.testing import ConverterContract, EchoBackend, SlowBackend, TensorModelContract
 from panope_backends.testing.models import VOCABULARY, tiny_gguf, tiny_onnx, tiny_transformer
 

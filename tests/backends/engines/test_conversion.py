@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from panope_backends.api import LoadOptions, ModelFacts
-from panope_backends.engines import comparing, openvino_convert
-from panope_backends.engines.cpu import CpuBackend
-from panope_backends.engines.openvino import OpenVinoBackend
+from panope_backends.engines import equivalence
+from panope_backends.engines.openvino import convert
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
 from panope_backends.text_graphs import tensor_name
@@ -90,7 +91,7 @@ def test_a_conversion_that_computes_something_else_is_refused(tmp_path: Path) ->
 
 
 def test_a_result_that_is_not_a_number_is_refused(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(equivalence, "_difference", lambda *_: float("nan"))
     with pytest.raises(PreconditionError, match="differ by nan"):
         OpenVinoBackend().convert(tiny_transformer(tmp_path), TO_FP32, tmp_path, tmp_path)
 
@@ -104,8 +105,8 @@ def test_the_proof_is_of_what_was_written(bert: Path, tmp_path: Path, monkeypatc
             tensor.get_node().set_friendly_name(f"Parameter_{tensor.index}")
         save(graph, file)
 
-    save = openvino_convert.save
-    monkeypatch.setattr(openvino_convert, "save", forgetful)
+    save = convert.save
+    monkeypatch.setattr(convert, "save", forgetful)
     facts = ModelFacts("a/b", "safetensors", "embed", "BertModel", json.loads((bert / "config.json").read_text()))
     with pytest.raises(PreconditionError, match="the converted model takes Parameter_0") as caught:
         OpenVinoBackend().convert(facts, TO_FP32, bert, tmp_path)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel
-from panope_backends.engines.cpu import CpuBackend
-from panope_backends.engines.openvino import MODEL_FILE, OpenVinoBackend
-from panope_backends.engines.openvino_runtime import import_converter
+from panope_backends.engines.openvino.backend import MODEL_FILE, OpenVinoBackend
+from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.tables import PROBE_IDS, Lookup, Tables, probe_inputs, tables_of
+from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
 

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from panope_registry.download import Downloader, Patience, Stream, WantedBlob
-from panope_registry.download.ticker import Clock
+from panope_registry.download.progress import Clock
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 from panope_registry.testing import HubStandIn
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from typing import Any
 
 from panope_registry.download import Downloader, WantedBlob
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 DISK_CALLS = ("open", "pwrite", "ftruncate", "fsync", "fchmod", "chmod", "mkdir", "rename", "replace", "link", "unlink")
 

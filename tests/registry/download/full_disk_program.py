@@ -11,7 +11,7 @@ from pathlib import Path
 from panope_backends.errors import CapacityError
 from panope_registry.download import Downloader, WantedBlob
 from panope_registry.sources.hub import HubSource
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from panope_backends.errors import AvailabilityError, DataLossError
 from panope_registry.download import Downloader, Stream, WantedBlob
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 CONTENT = bytes(range(200))
 

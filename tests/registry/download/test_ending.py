@@ -17,7 +17,7 @@ from panope_registry.download import (
     discard_leftover,
     leftovers,
 )
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 

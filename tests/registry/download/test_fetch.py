@@ -11,7 +11,7 @@ import pytest
 
 from panope_backends.errors import InvalidInputError
 from panope_registry.download import Downloader, WantedBlob
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 

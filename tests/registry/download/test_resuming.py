@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from panope_registry.download import Downloader, DownloadStopped, StopReason, WantedBlob, partial
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 SIZE = 1 << 18

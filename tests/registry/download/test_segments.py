@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from panope_backends.errors import AvailabilityError, NotFoundError
 from panope_registry.download import Downloader, DownloadStopped, StopReason, in_segments
 from panope_registry.download.stream import OpenAt, Stream
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 SEGMENT = MIB // 2

@@ -14,7 +14,7 @@ import pytest
 
 from panope_backends.errors import NotFoundError
 from panope_registry.download import Downloader, DownloadStopped, Request, StopReason
-from panope_registry.store import Store
+from panope_registry.store.store import Store
 
 MIB = 1 << 20
 PROGRAM = Path(__file__).with_name("download_program.py")

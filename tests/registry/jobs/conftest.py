@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, make_url
 
-from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Backoff, Jobs
 from panope_registry.jobs.claims import Claims
+from panope_registry.tables.database import Database, open_engine
 
 LEASE_SECONDS = 30.0
 WAIT_SECONDS = 60

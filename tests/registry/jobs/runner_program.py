@@ -19,8 +19,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from panope_registry.database import Database, open_engine
 from panope_registry.jobs import Backoff, JobContext, Jobs, Runner
+from panope_registry.tables.database import Database, open_engine
 
 TICK = 0.01
 

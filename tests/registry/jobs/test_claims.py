@@ -17,11 +17,11 @@ from panope_backends.errors import (
     InvalidInputError,
     PanopeError,
 )
-from panope_registry.database import Database
 from panope_registry.jobs import Backoff, JobProgress, Jobs, JobStatus
 from panope_registry.jobs.backoff import DEFECT, RUNNER_LOST, Failure, failure_of
 from panope_registry.jobs.claims import Claim, Claims, Hold
 from panope_registry.jobs.clock import database_clock
+from panope_registry.tables.database import Database
 
 KINDS = ("k",)
 BUSY = Failure("source_unavailable", "the hub does not answer", retryable=True)

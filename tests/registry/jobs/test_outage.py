@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.database import Database, open_engine
 from panope_registry.jobs import JobContext, Jobs, JobStatus, Runner
+from panope_registry.tables.database import Database, open_engine
 
 WAIT_SECONDS = 60
 

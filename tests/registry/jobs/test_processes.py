@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.database import Database
 from panope_registry.jobs import Backoff, Jobs, JobStatus
 from panope_registry.jobs.claims import Claims
 from panope_registry.jobs.clock import database_clock
+from panope_registry.tables.database import Database
 
 PROGRAM = Path(__file__).with_name("runner_program.py")
 

@@ -11,8 +11,6 @@ import pytest
 from sqlalchemy import update
 
 from panope_backends.errors import AvailabilityError, InvalidInputError
-from panope_registry.database import Database
-from panope_registry.job_records import job as job_table
 from panope_registry.jobs import (
     Backoff,
     Handler,
@@ -27,6 +25,8 @@ from panope_registry.jobs import (
     Runner,
     RunnerStopping,
 )
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job as job_table
 
 TICK = 0.02
 WAIT_SECONDS = 30

@@ -20,9 +20,9 @@ from sqlalchemy import select
 from panope.v1.embed_service_pb2 import EmbedRequest
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope_client import Client
-from panope_registry.database import Database
-from panope_registry.job_records import job as job_table
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job as job_table
 from panope_registry.testing.hub import HubStandIn
 
 WAIT_SECONDS = 60

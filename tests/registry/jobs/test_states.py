@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 from sqlalchemy import delete
 
 from panope_backends.errors import AlreadyExistsError, PreconditionError
-from panope_registry.columns import now
-from panope_registry.database import Database
-from panope_registry.job_records import job, job_need
 from panope_registry.jobs import Backoff, JobProgress, Jobs
 from panope_registry.jobs.backoff import DEFECT, Failure
 from panope_registry.jobs.claims import Claim, Claims, Hold
+from panope_registry.tables.columns import now
+from panope_registry.tables.database import Database
+from panope_registry.tables.job_tables import job, job_need
 
 BUSY = Failure("busy", "try again", retryable=True)
 MAX_ATTEMPTS = 2

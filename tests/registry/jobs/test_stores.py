@@ -6,7 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from panope_registry.handlers.requests import DownloadRequest, SyncRequest, ask_for_download, ask_for_pull, ask_for_sync
+from panope_registry.job_handlers.requests import (
+    DownloadRequest,
+    SyncRequest,
+    ask_for_download,
+    ask_for_pull,
+    ask_for_sync,
+)
 from panope_registry.jobs import JobContext, Jobs, JobStatus, Runner
 from panope_registry.jobs.claims import Claims
 

@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 
 from panope.rest.v1 import alias_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import AliasPath, AliasPathWithBody, NoPath
-from panope_registry.aliases import AliasAction, AliasEntry, AliasEvent
-from panope_server.transport.context import Context
-from panope_server.transport.ports import Aliases
+from panope_registry.models.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Aliases
 from panope_server.transport.rest.answers import (
     AliasesJson,
     AliasEventJson,
@@ -19,8 +19,8 @@ from panope_server.transport.rest.answers import (
     AliasJson,
     ForgottenAliasJson,
 )
-from panope_server.transport.rest.bodies import Body, json_body
-from panope_server.transport.rest.query import query_of, text_of
+from panope_server.transport.rest.json.bodies import Body, json_body
+from panope_server.transport.rest.json.query import query_of, text_of
 
 WHO = "rest"
 """Who changes an alias, as far as is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from panope_backends.api import Device
-from panope_server.transport.http_json import ErrorFieldsJson
+from panope_server.transport.http.json import ErrorFieldsJson
 from panope_server.transport.job_json import JobJson
 
 Vector = list[float] | str

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
+from panope_server.tasks.work import EmbedWork, Purpose
 from panope_server.transport.rest.texts import Input
 from panope_server.transport.rest.vectors import Encoding
-from panope_server.work import EmbedWork, Purpose
 
 #: What the texts are for, in all words that clients have for it.
 _PURPOSES: Mapping[str, Purpose] = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.ports import Pipeline
-from panope_server.work import Answer, Call, EmbedAnswer
+from panope_server.tasks.work import Answer, Call, EmbedAnswer
+from panope_server.transport.interfaces import Pipeline
 
 _QUOTED = re.compile(r"`(\w+)((?:\[\d+\])?)`")
 

@@ -10,14 +10,14 @@ from msgspec import Meta, Raw, Struct
 from panope.rest.v1 import hugging_face_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.context import Context, call_for
-from panope_server.transport.ports import Models, Pipeline
-from panope_server.transport.rest.bodies import Body, off_loop, printed_body
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding import embed
-from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.json.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.unknown_fields import UnknownFields
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}

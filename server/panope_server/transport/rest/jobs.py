@@ -10,14 +10,14 @@ from panope.rest.v1 import job_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import JobPath, JobPathWithBody, NoPath
 from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.jobs import JobStatus
-from panope_server.transport.context import Context
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Jobs
 from panope_server.transport.job_json import job_json
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from panope_server.transport.ports import Jobs
 from panope_server.transport.rest.answers import JobsJson
-from panope_server.transport.rest.bodies import json_body, refuse_content
-from panope_server.transport.rest.events import EVENTS, event, until_done
-from panope_server.transport.rest.query import number_of, query_of
+from panope_server.transport.rest.json.bodies import json_body, refuse_content
+from panope_server.transport.rest.json.events import EVENTS, event, until_done
+from panope_server.transport.rest.json.query import number_of, query_of
 
 
 class JobRestServicer(pb_grpc.JobServiceServicer):

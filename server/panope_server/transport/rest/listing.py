@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_registry.entries import ModelFilter
-from panope_server.runtime.views import ModelView
-from panope_server.transport.ports import Models
-from panope_server.transport.rest.bodies import printed_body
+from panope_registry.models.types import ModelFilter
+from panope_server.runtime.status import ModelView
+from panope_server.transport.interfaces import Models
+from panope_server.transport.rest.json.bodies import printed_body
 
 _PAGE = 200
 """So many take a millisecond or two of the event loop."""

@@ -11,19 +11,19 @@ from msgspec import Meta, Raw
 
 from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, NoPath
-from panope_registry.entries import ModelFilter
-from panope_server.runtime.views import ModelView
-from panope_server.transport.context import Context, call_for
+from panope_registry.models.types import ModelFilter
+from panope_server.runtime.status import ModelView
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.paging import MAX_PAGE_SIZE
-from panope_server.transport.ports import Models, Pipeline
 from panope_server.transport.rest.answers import ModelJson, ModelsJson
-from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
 from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding import embed
+from panope_server.transport.rest.json.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.json.query import boolean_of, number_of, query_of
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.listing import all_models
-from panope_server.transport.rest.query import boolean_of, number_of, query_of
 from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.unknown_fields import UnknownFields
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
 _NAMES = {"texts": "input", "token_sequences": "input"}

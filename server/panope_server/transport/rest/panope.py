@@ -13,17 +13,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.context import Context, call_for
-from panope_server.transport.ports import Models, Pipeline
-from panope_server.transport.rest.bodies import Body, off_loop, printed_body
+from panope_server.tasks.work import NamedTensor, TensorAnswer, TensorWork
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding import embed
+from panope_server.transport.rest.json.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.listing import view_body
-from panope_server.transport.rest.query import query_of
 from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
-from panope_server.transport.rest.unknown_fields import UnknownFields
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
 from panope_server.transport.task_value import embed_work_of, value_names
-from panope_server.work import NamedTensor, TensorAnswer, TensorWork
 
 _INTERFACE = "PanopeService/Infer"
 

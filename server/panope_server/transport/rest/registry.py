@@ -10,15 +10,15 @@ from msgspec import Meta, Struct
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
 from panope_backends.errors import InvalidInputError
-from panope_registry.handlers.requests import BuildRequest, DownloadRequest, SyncRequest
+from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.names import parse_model_name
-from panope_server.transport.context import Context
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Acquisition, Keeper
 from panope_server.transport.job_json import job_json
-from panope_server.transport.ports import Acquisition, Keeper
 from panope_server.transport.rest.answers import AcceptedJson, FileJson, FilesJson, RemovedJson
-from panope_server.transport.rest.bodies import Body, accepted_body, json_body
+from panope_server.transport.rest.json.bodies import Body, accepted_body, json_body
+from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.listing import view_body
-from panope_server.transport.rest.query import query_of
 
 REST = "rest"
 """Who asked for a job, as far as is known."""

@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from panope_backends.errors import InternalError
-from panope_server.work import EmbedAnswer
+from panope_server.tasks.work import EmbedAnswer
 
 Matrix = NDArray[np.float32]
 Encoding = Literal["float", "base64"]

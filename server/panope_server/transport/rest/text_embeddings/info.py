@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from panope_server.config import Settings
 from panope_server.observability.metrics import panope_version
-from panope_server.runtime.views import ModelView
+from panope_server.runtime.status import ModelView
 
 
 class PoolingJson(TypedDict):

@@ -12,13 +12,15 @@ from panope.rest.v1 import text_embeddings_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody, ModelTaskPathWithBody, NoPath
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.config import Settings
-from panope_server.transport.context import Context, call_for
-from panope_server.transport.ports import Models, Pipeline
-from panope_server.transport.rest.bodies import Body, json_body, off_loop, printed_body
+from panope_server.tasks.work import Call, DetokenizeAnswer, DetokenizeWork, TokenizeAnswer, TokenizeWork, Work
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embed_options import Wanted
 from panope_server.transport.rest.embedding import answered, embed
 from panope_server.transport.rest.hugging_face import EmbedBody
-from panope_server.transport.rest.query import query_of
+from panope_server.transport.rest.json.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.text_embeddings.bodies import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
 from panope_server.transport.rest.text_embeddings.errors import in_its_shape
 from panope_server.transport.rest.text_embeddings.info import info_json
@@ -26,9 +28,7 @@ from panope_server.transport.rest.text_embeddings.similarity import similarities
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
 from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.unknown_fields import UnknownFields
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
-from panope_server.work import Call, DetokenizeAnswer, DetokenizeWork, TokenizeAnswer, TokenizeWork, Work
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"

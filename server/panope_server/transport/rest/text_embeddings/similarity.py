@@ -7,13 +7,13 @@ import re
 import numpy as np
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.ports import Pipeline
+from panope_server.tasks.work import Call, EmbedWork
+from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embed_options import Wanted
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.text_embeddings.bodies import SimilarityBody
 from panope_server.transport.rest.texts import Input
 from panope_server.transport.rest.vectors import matrix_of
-from panope_server.work import Call, EmbedWork
 
 _TEXT = re.compile(r"\btexts\[(\d+)\]")
 

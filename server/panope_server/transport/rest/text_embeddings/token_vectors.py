@@ -10,10 +10,10 @@ import orjson
 
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
-from panope_server.runtime.views import ModelView
-from panope_server.transport.context import Context, call_for
-from panope_server.transport.ports import Models
-from panope_server.work import Call, NamedTensor, TensorAnswer, TensorWork, TokenizeAnswer, TokenizeWork
+from panope_server.runtime.status import ModelView
+from panope_server.tasks.work import Call, NamedTensor, TensorAnswer, TensorWork, TokenizeAnswer, TokenizeWork
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models
 
 #: The outputs that hold a vector for each token, by their usual names.
 _OUTPUTS = ("last_hidden_state", "token_embeddings")

@@ -1,0 +1,1 @@
+"""OpenVINO: graphs as tensors, conversion and compression."""

@@ -1,0 +1,261 @@
+"""Runs OpenVINO's own format, and turns safetensors into it.
+
+One stream over all cores and shapes left dynamic: docs/decisions/0101 has the measurements.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import (
+    API_VERSION,
+    Arrays,
+    Backend,
+    Conversion,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+    TensorModel,
+    TensorSpec,
+)
+from panope_backends.confine import is_out_of_memory
+from panope_backends.engines.host import memory_bytes, threads_to_use
+from panope_backends.engines.openvino.runtime import import_runtime
+from panope_backends.engines.openvino.tables import read_tables
+from panope_backends.engines.packages import missing_reason, version_of
+from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.tables import Tables
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.text_graphs import tensor_name
+
+MODEL_FILE = "openvino_model.xml"
+
+#: Changes when `convert` would write something else for the same model and the same OpenVINO.
+RECIPE = 3
+
+#: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
+_PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))
+_HINTS = {precision: hint for precision, _, hint in _PRECISIONS}
+
+#: OpenVINO's types to NumPy's; it answers with a stand-in for those that NumPy lacks, such as float16 for bf16.
+_DTYPES = {"boolean": "bool"} | {
+    f"{kind[0]}{bits}": f"{kind}{bits}"
+    for kind, sizes in (("float", (16, 32, 64)), ("int", (8, 16, 32, 64)), ("uint", (8, 16, 32, 64)))
+    for bits in sizes
+}
+
+_MEMORY = {"GPU": "GPU_DEVICE_TOTAL_MEM_SIZE", "NPU": "NPU_DEVICE_TOTAL_MEM_SIZE"}
+
+
+OV_DEVICE = "OV_DEVICE"
+"""The variable that says which devices may be used, such as `CPU`, or `GPU.1,CPU`; without it all of them."""
+
+
+class OpenVinoBackend(Backend):
+    """OpenVINO on processors, Intel GPUs and NPUs; also a `Converter`."""
+
+    name = "openvino"
+    api_version = API_VERSION
+
+    def __init__(self) -> None:
+        self._kept_core: Any = None
+
+    def devices(self) -> Sequence[Device]:
+        """What OpenVINO finds and `OV_DEVICE` leaves.
+
+        Precisions are those that it lists as native, for it accepts others and crawls.
+        """
+        try:
+            found = list(self._core().available_devices)
+        except PreconditionError as error:
+            return (Device(self.name, "CPU", available=False, reason=error.message),)
+        why = f"the variable {OV_DEVICE} names it, and OpenVINO has: {', '.join(found)}"
+        absent = (Device(self.name, wish, available=False, reason=why) for wish in _wished() if not _of(wish, found))
+        return (*(self._device(name) for name in self._names()), *absent)
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """FULL for OpenVINO's format on processors."""
+        if not device.available:
+            return Support(Level.NONE, device.reason)
+        if model.format != "openvino":
+            return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
+        if device.name.startswith("NPU"):
+            return Support(Level.NONE, "OpenVINO's NPU needs fixed shapes, and texts have any length")
+        if device.name.startswith("GPU"):
+            return Support(Level.PARTIAL, "OpenVINO's GPU compiles each new shape at its first call")
+        return Support(Level.FULL, "OpenVINO runs its own format on every processor")
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        """Loads `openvino_model.xml`, compiled once and then kept in the cache folder.
+
+        Raises:
+            PreconditionError: a file, the device or the precision is missing, or OpenVINO refuses the model.
+        """
+        del model  # the file tells everything
+        path = folder / MODEL_FILE
+        if not path.is_file():
+            raise PreconditionError(f"the model has no file `{MODEL_FILE}`", reason="missing_file")
+        core = self._core()
+        if device not in self._names():
+            known = ", ".join(self._names())
+            raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
+        precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
+        configuration = _configuration(device, precision, options)
+        try:
+            tables = read_tables(import_runtime(), core, core.read_model(path))
+            return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision, tables)
+        except RuntimeError as error:
+            raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
+
+    def conversions(self) -> Sequence[Conversion]:
+        """To OpenVINO's format in float32; to weights of 8 and 4 bits by NNCF."""
+        engine = f"{version_of('openvino')}+{RECIPE}"
+        missing = missing_reason("openvino", "openvino") or missing_reason("torch", "torch", "transformers")
+        exact = Conversion(("safetensors", "pytorch"), "openvino", "fp32", engine, automatic=True, reason=missing)
+        smaller = replace(
+            exact,
+            source_formats=("openvino", "safetensors", "pytorch"),
+            source_precisions=("fp32", "bf16", "fp16"),
+            engine_version=f"{engine}+nncf{version_of('nncf')}",
+            automatic=False,
+            reason=missing or missing_reason("build", "nncf"),
+        )
+        return (exact, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
+
+    def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
+        """Writes `openvino_model.xml` and `.bin`; see `openvino_convert` and `openvino_compress`."""
+        if conversion.precision == "fp32":
+            from panope_backends.engines.openvino.convert import convert  # it brings torch
+
+            convert(model, folder, out / MODEL_FILE)
+        else:
+            from panope_backends.engines.openvino.compress import compress  # it brings torch
+
+            compress(model, conversion.precision, folder, out / MODEL_FILE)
+
+    def _core(self) -> Any:
+        if self._kept_core is None:
+            self._kept_core = import_runtime().Core()
+        return self._kept_core
+
+    def _names(self) -> list[str]:
+        """The devices that may be used, those that `OV_DEVICE` names first first."""
+        found = list(self._core().available_devices)
+        return list(dict.fromkeys(name for wish in _wished() for name in _of(wish, found))) if _wished() else found
+
+    def _device(self, name: str) -> Device:
+        core = self._core()
+        kind = name.partition(".")[0]
+        memory = memory_bytes() if kind == "CPU" else 0
+        if kind in _MEMORY and _MEMORY[kind] in core.get_property(name, "SUPPORTED_PROPERTIES"):
+            memory = int(core.get_property(name, _MEMORY[kind]))
+        description = str(core.get_property(name, "FULL_DEVICE_NAME")).strip()
+        return Device(self.name, name, description, memory, self._native(name), engine_version=version_of("openvino"))
+
+    def _native(self, device: str) -> tuple[str, ...]:
+        listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+        return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
+
+
+class OpenVinoModel(TensorModel):
+    """A compiled model with one inference request, reused so that its buffers are.
+
+    A run that fails leaves its shapes in the compiled graph, where they make later runs fail that are right; a new
+    request for the same graph does not help. So both are thrown away, and the next run compiles again.
+
+    Args:
+        compile_model: gives the compiled model.
+        tables: of its weights.
+    """
+
+    def __init__(self, compile_model: Callable[[], Any], precision: str, tables: Tables) -> None:
+        self.precision = precision
+        self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
+        self._compile = compile_model
+        self._request: Any = None
+        compiled = self._renew()
+        self.inputs = [_spec(port) for port in compiled.inputs]
+        self.outputs = [_spec(port) for port in compiled.outputs]
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Inputs are read where they lie; wanted outputs are copied, because the next run writes over OpenVINO's own.
+
+        Raises:
+            InvalidInputError: the shapes do not fit each other or the model.
+        """
+        if self._request is None:
+            self._renew()
+        feed = {port: arrays[name] for name, port in self._input_ports.items()}
+        try:
+            results = self._request.infer(feed, share_inputs=True, share_outputs=True)
+            return {name: np.array(results[self._ports[name]]) for name in outputs or self._ports}
+        except BaseException as error:
+            self.close()
+            # Shapes that specs cannot tell wrong fail in OpenVINO's shape inference, before anything is computed.
+            if isinstance(error, RuntimeError) and "shape" in str(error).lower() and not is_out_of_memory(error):
+                raise InvalidInputError(
+                    "the inputs' shapes do not fit each other or the model", field="inputs"
+                ) from error
+            raise
+
+    def close(self) -> None:
+        """Frees the buffers and the weights."""
+        self._request = None
+        self._ports: dict[str, Any] = {}
+        self._input_ports: dict[str, Any] = {}
+
+    def _renew(self) -> Any:
+        compiled = self._compile()
+        self._ports = {port_name(port): port for port in compiled.outputs}
+        self._input_ports = {port_name(port): port for port in compiled.inputs}
+        self._request = compiled.create_infer_request()
+        return compiled
+
+
+def _wished() -> list[str]:
+    """What `OV_DEVICE` names; empty for no wish."""
+    return [wish.strip().upper() for wish in os.environ.get(OV_DEVICE, "").split(",") if wish.strip()]
+
+
+def _of(wish: str, found: Sequence[str]) -> list[str]:
+    """The devices that a wish means: `GPU` is every GPU, `GPU.1` the second."""
+    return [name for name in found if wish in (name, name.partition(".")[0])]
+
+
+def _configuration(device: str, precision: str, options: LoadOptions) -> dict[str, object]:
+    configuration: dict[str, object] = {
+        "PERFORMANCE_HINT": "LATENCY",  # one stream over all cores
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+    }
+    if options.cache_folder is not None:
+        # OPTIMIZE_SIZE keeps the compiled graph without the weights: 0.4 MB instead of 90, and as quick to start.
+        configuration |= {"CACHE_DIR": str(options.cache_folder), "CACHE_MODE": "OPTIMIZE_SIZE"}
+    if device == "CPU":
+        # Pinned, the threads of several workers would share the first cores and leave the rest idle.
+        configuration["ENABLE_CPU_PINNING"] = False
+        if threads := threads_to_use(options.threads):
+            configuration["INFERENCE_NUM_THREADS"] = threads
+    return configuration
+
+
+def port_name(port: Any) -> str:
+    """The tensor's name; the node's where the model's maker gave none."""
+    return tensor_name(port.get_names(), str(port.get_node().get_friendly_name()))
+
+
+def _spec(port: Any) -> TensorSpec:
+    name, kind = port_name(port), port.get_element_type().get_type_name()
+    if kind not in _DTYPES:
+        raise PreconditionError(f"tensor `{name}` is of a type that NumPy lacks: {kind}", reason="unsupported_type")
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        raise PreconditionError(f"tensor `{name}` has no fixed number of dimensions", reason="unsupported_shape")
+    return TensorSpec(name, _DTYPES[kind], tuple(-1 if size.is_dynamic else size.get_length() for size in shape))

@@ -1,0 +1,121 @@
+"""The backend that runs everywhere; the others are measured against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from panope_backends.api import (
+    API_VERSION,
+    Backend,
+    Conversion,
+    Device,
+    Level,
+    LoadOptions,
+    ModelFacts,
+    Support,
+    TensorModel,
+)
+from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
+from panope_backends.engines.packages import missing_reason, version_of
+from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.transformer import TORCH_FORMATS, transformer_support
+from panope_backends.errors import PreconditionError
+
+#: The package that each format needs, and the extra of Panope's that brings it.
+_PACKAGES = {
+    "safetensors": ("torch", "torch"),
+    "pytorch": ("torch", "torch"),
+    "onnx": ("onnxruntime", "onnx"),
+}
+
+
+#: Changes when `convert` would write something else for the same model and the same PyTorch.
+RECIPE = 2
+
+
+class CpuBackend(Backend):
+    """PyTorch for safetensors, ONNX Runtime for ONNX files; also a `Converter` from one to the other."""
+
+    name = "cpu"
+    api_version = API_VERSION
+
+    def devices(self) -> Sequence[Device]:
+        """One processor. fp32 comes first, though bf16 can be faster: this backend is the exact one."""
+        packages = dict(_PACKAGES.values())
+        missing = [package for package in packages if find_spec(package) is None]
+        return (
+            Device(
+                self.name,
+                "CPU",
+                processor_name(),
+                memory_bytes(),
+                _native(),
+                available=len(missing) < len(packages),
+                reason=f"not installed: {', '.join(missing)}" if missing else "",
+                engine_version=_engine_version(),
+            ),
+        )
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """FULL for safetensors that transformers knows, and for ONNX."""
+        del device  # there is one
+        if model.format not in _PACKAGES:
+            return Support(Level.NONE, f"runs {', '.join(_PACKAGES)}, not `{model.format}`")
+        package, extra = _PACKAGES[model.format]
+        if find_spec(package) is None:
+            return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
+        if model.format in TORCH_FORMATS:
+            return transformer_support(model)
+        return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
+        """Loads safetensors by transformers or `model.onnx` by ONNX Runtime.
+
+        Raises:
+            PreconditionError: the format, the device, the precision, a package or a file is not there.
+        """
+        if device != "CPU":
+            raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
+        threads = threads_to_use(options.threads)
+        if model.format in TORCH_FORMATS:
+            from panope_backends.engines.torch.model import load_torch_model  # it brings torch
+
+            precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
+            return load_torch_model(model, folder, precision, threads)
+        if model.format == "onnx":
+            from panope_backends.engines.onnx.model import load_onnx_model  # it brings onnxruntime
+
+            choose_precision(options.precision, ("fp32",), "cpu with ONNX Runtime")
+            return load_onnx_model(folder, threads)
+        raise PreconditionError(f"cpu cannot load the format `{model.format}`", reason="unsupported_format")
+
+    def conversions(self) -> Sequence[Conversion]:
+        """To ONNX in float32, by PyTorch's exporter."""
+        missing = missing_reason("torch", "torch", "transformers") or missing_reason("build", "onnx", "onnxscript")
+        return (
+            Conversion(
+                ("safetensors", "pytorch"),
+                "onnx",
+                "fp32",
+                f"torch{version_of('torch')}+onnxscript{version_of('onnxscript')}+{RECIPE}",
+                reason=missing or missing_reason("onnx", "onnxruntime"),
+            ),
+        )
+
+    def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
+        """Writes `model.onnx`; see `onnx_export`."""
+        from panope_backends.engines.onnx.export import export  # it brings torch
+
+        del conversion  # there is one
+        export(model, folder, out)
+
+
+def _engine_version() -> str:
+    packages = dict.fromkeys(package for package, _ in _PACKAGES.values())
+    return ", ".join(f"{package} {version_of(package)}".strip() for package in packages)
+
+
+def _native() -> tuple[str, ...]:
+    return ("fp32", "bf16") if has_native_bf16() else ("fp32",)

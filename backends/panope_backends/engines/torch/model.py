@@ -1,0 +1,68 @@
+"""Runs a transformers model in PyTorch on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
+from panope_backends.confine import is_out_of_memory
+from panope_backends.engines.torch.tables import read_tables
+from panope_backends.engines.torch.transformer import OUTPUT, load_transformer
+from panope_backends.errors import InvalidInputError
+
+
+def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+    """Loads safetensors; `threads` 0 keeps torch's own number."""
+    if threads:
+        torch.set_num_threads(threads)  # for the whole process, which holds this one model
+    module, names = load_transformer(model, folder, precision)
+    return TorchModel(module, names, precision)
+
+
+class TorchModel(TensorModel):
+    """A base model; float32 out whatever it computes in."""
+
+    def __init__(self, module: Any, names: Sequence[str], precision: str) -> None:
+        self.precision = precision
+        self.inputs = [TensorSpec(name, "int64", (-1, -1)) for name in names]
+        self.outputs = [TensorSpec(OUTPUT, "float32", (-1, -1, module.config.hidden_size))]
+        self._module = module
+        # Decoders would keep and return a cache that nothing reads.
+        self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
+        tables = read_tables(module, names, self._options)
+        self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Runs once; a tensor of its own holds the result, so nothing is copied.
+
+        Raises:
+            InvalidInputError: a token id or a length is more than the model has, or shapes do not fit each other.
+        """
+        del outputs  # there is one
+        with torch.inference_mode():
+            tensors = {spec.name: _tensor(arrays[spec.name]) for spec in self.inputs}
+            try:
+                hidden = self._module(**tensors, **self._options)[OUTPUT]
+            except IndexError as error:
+                raise InvalidInputError("a token id or a position is out of range", field="inputs") from error
+            except RuntimeError as error:
+                if is_out_of_memory(error) or ("size" not in str(error) and "shape" not in str(error)):
+                    raise
+                raise InvalidInputError(
+                    "the inputs' shapes do not fit each other or the model", field="inputs"
+                ) from error
+            return {OUTPUT: hidden.float().numpy()}
+
+    def close(self) -> None:
+        """Frees the weights."""
+        del self._module
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Any:
+    """The array's own memory where torch takes it; torch warns of read-only memory, which a copy avoids."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,1 @@
+"""Programs that a server runs to their end: probe, convert, prepare a tokenizer."""

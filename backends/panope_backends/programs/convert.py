@@ -1,0 +1,169 @@
+"""Converts one model into a backend's own format, as a program: `python -m panope_backends.programs.convert`.
+
+It reads one JSON document on stdin, `{"backend", "format", "precision", "model": {name, format, task, architecture,
+config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights, everything of `folder` but
+the weights that they replace, and for a model that embeds the tokenizer that transformers makes of its files. It prints
+one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "kind", "reason", "message"}`,
+and exits with 0 or 1.
+
+It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
+model's memory, which only its end gives back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from panope_backends.api import Conversion, Converter, ModelFacts
+from panope_backends.confine import confine, is_out_of_memory
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.plugins import load_backend
+from panope_backends.programs.prepare_tokenizer import tokenizer_to_add
+from panope_backends.programs.report import OFFLINE, claim_stdout
+from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.prepared import FILE, keep_prepared, sources_digest
+
+#: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
+#: are whole models wherever they lie.
+_WEIGHTS = (
+    *("*.safetensors", "*.safetensors.index.json", "*.onnx", "*.onnx_data", "*.onnx.data"),
+    *("pytorch_model*.bin", "pytorch_model.bin.index.json"),
+)
+
+
+class Job(msgspec.Struct, forbid_unknown_fields=True):
+    """What to convert; see the module's text."""
+
+    backend: str
+    format: str
+    precision: str
+    model: ModelFacts
+    folder: str
+    out: str
+
+
+class Converted(msgspec.Struct):
+    """The report of a success."""
+
+    format: str
+    precision: str
+    engine_version: str
+    ok: bool = True
+
+
+class Failed(msgspec.Struct):
+    """The report of a failure; `kind` is the reason of the error's whole class, which tells whose fault it is."""
+
+    kind: str
+    reason: str
+    message: str
+    ok: bool = False
+
+
+def convert(job: Job) -> Converted:
+    """Runs the backend's converter and completes the folder.
+
+    Raises:
+        PanopeError: the backend makes no such thing of this format, not here, or not of this model.
+    """
+    folder, out = Path(job.folder), Path(job.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise PreconditionError("the folder for the result is not empty")
+    backend = load_backend(job.backend)
+    if not isinstance(backend, Converter):
+        raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
+    conversion = _conversion(job, backend.conversions())
+    # First, because it is quick and refuses what no conversion makes right.
+    tokenizer = tokenizer_to_add(folder) if job.model.task == "embed" else None
+    place = _transformer_folder(folder) if job.model.task == "embed" else Path()
+    (out / place).mkdir(parents=True, exist_ok=True)
+    backend.convert(job.model, conversion, folder / place, out / place)
+    _complete(folder, out, place)
+    if tokenizer is not None:
+        # The converter may have written files of its own.
+        made_of = sources_digest(read_embed_files(out))
+        keep_prepared(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
+    return Converted(conversion.format, conversion.precision, conversion.engine_version)
+
+
+def _conversion(job: Job, offered: Sequence[Conversion]) -> Conversion:
+    for conversion in offered:
+        if (conversion.format, conversion.precision) == (job.format, job.precision) and conversion.reads(
+            job.model.format
+        ):
+            if conversion.reason:
+                raise PreconditionError(conversion.reason, reason="not_installed")
+            return conversion
+    known = "; ".join(f"{', '.join(c.source_formats)} to {c.format} {c.precision}" for c in offered)
+    raise PreconditionError(
+        f"backend `{job.backend}` does not convert {job.model.format} to {job.format} {job.precision}; "
+        f"it converts {known or 'nothing'}",
+        reason="no_converter",
+    )
+
+
+def _transformer_folder(folder: Path) -> Path:
+    """Where the weights to convert lie, within the model's folder: older models keep them in `0_Transformer`."""
+    try:
+        return read_embed_files(folder).transformer_folder.relative_to(folder)
+    except PreconditionError:  # the load tells it; a conversion of the bare transformer may be right all the same
+        return Path()
+
+
+def _complete(folder: Path, out: Path, place: Path) -> None:
+    """Brings over what the converter did not write: configuration, tokenizer, the weights of later modules."""
+    for source in sorted(folder.rglob("*")):
+        relative = source.relative_to(folder)
+        is_there = relative.parent == place
+        replaced = relative.suffix == ".gguf" or (is_there and any(relative.match(pattern) for pattern in _WEIGHTS))
+        target = out / relative
+        if source.is_file() and not replaced and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(source, target)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def main() -> int:
+    """Reads the job, does it and reports; the exit code."""
+    confine()
+    report = claim_stdout()
+    os.environ.update(OFFLINE)
+    try:
+        job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+        outcome: Converted | Failed = convert(job)
+    except msgspec.DecodeError as error:
+        outcome = _failed(InvalidInputError(f"the job is not what was expected: {error}"))
+    except PanopeError as error:
+        traceback.print_exc()  # the cause, for the log
+        outcome = _failed(error)
+    except Exception as error:  # of any library below; the trace is for the log, not for the report
+        traceback.print_exc()
+        outcome = _failed(
+            PreconditionError("the conversion needs more memory than it may have here", reason="does_not_fit")
+            if is_out_of_memory(error)
+            else InternalError("the conversion failed; the log has the cause")
+        )
+    report(outcome)
+    return 0 if outcome.ok else 1
+
+
+def _failed(error: PanopeError) -> Failed:
+    return Failed(error.default_reason, error.reason, error.message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

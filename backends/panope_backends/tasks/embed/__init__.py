@@ -1,0 +1,1 @@
+"""The task embed: from texts to vectors."""

@@ -1,0 +1,229 @@
+"""What a model's folder says about embedding with it: sentence-transformers' files, read exactly.
+
+    modules.json                        the steps: Transformer, Pooling, then any of Dense, LayerNorm and Normalize
+    sentence_bert_config.json           the longest text, lower case
+    config_sentence_transformers.json   prompts
+    N_Pooling/config.json               how token vectors become one vector
+
+A folder without modules.json is a plain transformers model: mean pooling, or the last token of a causal language model,
+as sentence-transformers does. What these files ask for and Panope cannot do is refused by name when the model loads:
+an embedding that is silently a little wrong is worse than none. `sentence_files` has their keys, `preparing` what the
+tokenizer's own files say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.sentence_files import (
+    DropoutFile,
+    ModelFile,
+    ModuleEntry,
+    NormalizeFile,
+    PoolingFile,
+    call_max_tokens,
+    read_transformer_file,
+    tokenizer_arguments,
+)
+from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
+
+MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
+#: The flags of older files, in the order in which sentence-transformers joins their vectors.
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+@dataclass(frozen=True)
+class HeadStep:
+    """A step after pooling: `Dense` or `LayerNorm` with its folder, or `Normalize`."""
+
+    kind: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """What sentence-transformers' files say of the tokenizer.
+
+    Attributes:
+        arguments: transformers makes the tokenizer with, besides its own files.
+        stated_tokens: the longest text as `max_seq_length` says; None when it says nothing.
+        call_tokens: as `processing_kwargs` says, before all else; None when it says nothing.
+        lower_case: whether texts are put into lower case before the tokenizer's own rules.
+        plain: whether the folder has no modules.json.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    stated_tokens: int | None = None
+    call_tokens: int | None = None
+    lower_case: bool = False
+    plain: bool = False
+
+
+@dataclass(frozen=True)
+class EmbedFiles:
+    """How to embed with one model.
+
+    Attributes:
+        transformer_folder: holds the weights, config.json and the tokenizer.
+        config: the parsed config.json.
+        tokenizer: what to make the tokenizer with.
+        pooling_modes: one vector for each, joined in this order.
+        pool_prompt: whether the prompt's tokens count when pooling.
+        head: the steps after pooling, without a Normalize at their end.
+        normalize: whether the steps end with Normalize.
+        prompts: name to text.
+        default_prompt_name: the prompt of requests that name none.
+        default_dimensions: leading values to keep when a request does not say; None for all.
+    """
+
+    transformer_folder: Path
+    config: Mapping[str, Any]
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    pooling_modes: tuple[str, ...] = ("mean",)
+    pool_prompt: bool = True
+    head: tuple[HeadStep, ...] = ()
+    normalize: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
+    default_dimensions: int | None = None
+
+
+def read_embed_files(folder: Path) -> EmbedFiles:
+    """Reads a model's folder.
+
+    Raises:
+        PreconditionError: a file is missing or broken, or asks for what Panope cannot do; the message names it.
+    """
+    if not (folder / "modules.json").is_file():
+        return _plain_model(folder)
+    transformer, pooling, *rest = _modules(folder)
+    modes, pool_prompt = _pooling(pooling.folder)
+    normalize = False
+    while rest and rest[-1].kind == "Normalize":
+        normalize = True
+        rest.pop()
+    model_file = _model_file(folder)
+    return EmbedFiles(
+        transformer_folder=transformer.folder,
+        config=read_json(transformer.folder / "config.json"),
+        tokenizer=_tokenizer_settings(transformer.folder),
+        pooling_modes=modes,
+        pool_prompt=pool_prompt,
+        head=tuple(rest),
+        normalize=normalize,
+        prompts={name: text or "" for name, text in model_file.prompts.items()},
+        default_prompt_name=model_file.default_prompt_name,
+        default_dimensions=model_file.truncate_dim,
+    )
+
+
+def _plain_model(folder: Path) -> EmbedFiles:
+    config = read_json(folder / "config.json")
+    named = config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
+    causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+    return EmbedFiles(
+        transformer_folder=folder,
+        config=config,
+        tokenizer=TokenizerSettings(plain=True),
+        pooling_modes=("lasttoken",) if causal else ("mean",),
+    )
+
+
+def _tokenizer_settings(folder: Path) -> TokenizerSettings:
+    file, name = read_transformer_file(folder)
+    return TokenizerSettings(
+        arguments=tokenizer_arguments(file, name),
+        stated_tokens=file.max_seq_length,
+        call_tokens=call_max_tokens(file, name),
+        lower_case=file.do_lower_case,
+    )
+
+
+def _model_file(folder: Path) -> ModelFile:
+    name = "config_sentence_transformers.json"
+    file = typed(read_json(folder / name, missing_ok=True), ModelFile, name)
+    if file.model_type != "SentenceTransformer":
+        raise PreconditionError(f"{name} is of a `{shown(file.model_type)}`; Panope runs `SentenceTransformer`")
+    default = file.default_prompt_name
+    if default is not None and default not in file.prompts:
+        raise PreconditionError(f"{name} names `{shown(default)}` as default prompt and has no such prompt")
+    return file
+
+
+def _modules(folder: Path) -> list[HeadStep]:
+    content = read_any_json(folder / "modules.json")
+    if not isinstance(content, list) or not all(isinstance(module, dict) for module in content):
+        raise PreconditionError("modules.json does not hold a list of modules")
+    steps = [_module(folder, typed(module, ModuleEntry, "modules.json")) for module in content if module.get("type")]
+    kinds = [step.kind for step in steps]
+    if (
+        len(steps) != len(content)
+        or kinds[:2] != ["Transformer", "Pooling"]
+        or {"Transformer", "Pooling"} & set(kinds[2:])
+    ):
+        raise PreconditionError(
+            f"modules.json lists {', '.join(kinds) or 'no module'}; "
+            "Panope runs Transformer and Pooling, followed by Dense, LayerNorm and Normalize"
+        )
+    return [step for step in steps if _is_run(step, folder)]
+
+
+def _module(folder: Path, module: ModuleEntry) -> HeadStep:
+    name = module.type.rpartition(".")[2]
+    # Releases have moved these classes between submodules; their own names stay.
+    if not module.type.startswith("sentence_transformers.") or name not in MODULES:
+        raise PreconditionError(
+            f"modules.json asks for the module `{shown(module.type)}`; Panope runs {', '.join(MODULES)}"
+        )
+    path = PurePosixPath(module.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise PreconditionError(f"modules.json places the module `{name}` outside the model")
+    return HeadStep(name, folder / path)
+
+
+def _is_run(step: HeadStep, root: Path) -> bool:
+    """Whether a step computes anything; the files of those that have no weights are checked on the way."""
+    if step.kind not in ("Normalize", "Dropout"):
+        return True
+    # A step of the root has the transformer's config.json beside it, which is not its own.
+    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True)
+    name = f"{step.folder.name}/config.json"
+    if step.kind == "Dropout":
+        typed(content, DropoutFile, name)
+        return False
+    file = typed(content, NormalizeFile, name)
+    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
+        if value != "sentence_embedding":
+            raise PreconditionError(f"{name} sets `{key}` to `{shown(value)}`; Panope runs `sentence_embedding`")
+    return True
+
+
+def _pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
+    config = read_json(folder / "config.json")
+    flags = {key for key, value in config.items() if key.startswith("pooling_mode_") and value}
+    unknown = sorted(flags - set(_POOLING_FLAGS))
+    file = None if unknown else typed(config, PoolingFile, f"{folder.name}/config.json")
+    stated = file.pooling_mode if file else None
+    if stated is None:
+        modes = tuple(mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)) or ("mean",)
+    else:
+        modes = (stated,) if isinstance(stated, str) else tuple(stated)
+        unknown = [mode for mode in modes if mode not in POOLING_MODES]
+    if unknown or not modes:
+        listed = shown(", ".join(unknown))
+        raise PreconditionError(f"the pooling mode `{listed}` is not one of {', '.join(POOLING_MODES)}")
+    return modes, file.include_prompt if file else True

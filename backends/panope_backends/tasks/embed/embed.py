@@ -1,0 +1,240 @@
+"""The embed task: texts or token ids to one vector each, as the model's own files say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorModel
+from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_backends.tasks.embed.config_files import EmbedFiles
+from panope_backends.tasks.embed.head import normalize
+from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
+from panope_backends.tasks.embed.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizing import tokenize
+from panope_backends.tasks.embed.vectors import TextVectors
+from panope_backends.tasks.probing import PROBING_TEXTS
+from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
+from panope_backends.text_graphs import text_shape
+
+TRUNCATIONS = ("refuse", "end", "start")
+
+TRIAL_TOKENS = 8
+
+
+@dataclass(slots=True, frozen=True)
+class Prompt:
+    """A text that goes before texts, and the ids it takes there."""
+
+    text: str
+    tokens: int
+
+
+NO_PROMPT = Prompt("", 0)
+
+
+@dataclass(slots=True)
+class EmbedJob(SequenceJob):
+    """One request: what to run and what to make of the vectors."""
+
+    sequences: Sequence[TokenRow]
+    truncated: list[int]
+    dimensions: int
+    normalize: bool
+
+    def answer(self, rows: Rows) -> wire.WorkerFrame:
+        """Keeps the leading values, then scales to length 1."""
+        vectors = rows[:, : self.dimensions]
+        if self.normalize:
+            vectors = normalize(vectors)
+        return wire.WorkerFrame(
+            embed=wire.EmbedResult(
+                vectors=vectors.astype("<f4", copy=False).tobytes(),
+                dimensions=self.dimensions,
+                token_counts=[len(sequence.ids) for sequence in self.sequences],
+                truncated_indices=self.truncated,
+            )
+        )
+
+
+#: What texts may be for, and the names of prompts for it, as sentence-transformers looks for them.
+PROMPTS: Mapping[str, Sequence[str]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+class EmbedTask(SequenceTask):
+    """Embeds with one loaded model.
+
+    Args:
+        max_tokens: of one text, special tokens included.
+
+    Raises:
+        PreconditionError: the model's files ask for what Panope cannot do.
+    """
+
+    def __init__(self, files: EmbedFiles, tokenizer: TextTokenizer, model: TensorModel, *, max_tokens: int) -> None:
+        self._files = files
+        self._tokenizer = tokenizer
+        self._vectors = TextVectors(files, model)
+        stated = within_positions(model, max_tokens)
+        self._max_tokens = min(stated, text_shape(model.inputs).length or stated)
+        self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)
+        self._vocabulary_size = (
+            self._inputs.vocabulary_size or int(files.config.get("vocab_size") or 0) or tokenizer.vocabulary_size
+        )
+        self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
+        self._width = 0
+
+    @property
+    def row_width(self) -> int:
+        """The dimensions of the model."""
+        return self._width
+
+    @property
+    def facts(self) -> wire.EmbedFacts:
+        """What the model takes and gives; known after `trial`."""
+        return wire.EmbedFacts(
+            dimensions=self._default_dimensions,
+            max_tokens=self._max_tokens,
+            prompt_names=sorted(self._prompts),
+            pooling="+".join(self._files.pooling_modes),
+            normalize=self._files.normalize or self._vectors.unit_length,
+        )
+
+    def prepare(self, frame: wire.ServerFrame) -> EmbedJob:
+        """Makes tokens of the texts and checks what was asked.
+
+        Raises:
+            InvalidInputError: names the field, the value and the limit.
+        """
+        work = frame.embed
+        if work.truncation not in TRUNCATIONS:
+            raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
+        dimensions = self._dimensions(work)
+        prompt = self._requested_prompt(work)
+        if work.token_sequences:
+            name, rows = "token_sequences", self._given_ids(work)
+        else:
+            name, rows = "texts", self._tokenize(work, prompt)
+        sequences, truncated = self._fit(rows, name, work.truncation, prompt)
+        if work.HasField("normalize") and not work.normalize and self._vectors.unit_length:
+            raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
+        normalized = work.normalize if work.HasField("normalize") else self._files.normalize
+        return EmbedJob(sequences, truncated, dimensions, normalized)
+
+    def run(self, sequences: Sequence[TokenRow]) -> Rows:
+        """Runs one batch: tensors, pooling, and the steps after it."""
+        arrays, attended = self._inputs.build(sequences)
+        return self._vectors.of(arrays, attended, sequences)
+
+    def pad_alone(self, wanted: bool) -> None:
+        """As `EncoderInputs` pads."""
+        self._inputs.round_widths = wanted
+
+    def sample(self, tokens: int) -> TokenRow:
+        """Texts of many scripts, over and over."""
+        (ids,) = self._tokenizer.encode([" ".join(PROBING_TEXTS) * (1 + tokens // len(PROBING_TEXTS))])
+        limit = min(tokens, self._max_tokens)
+        return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
+
+    def trial(self) -> None:
+        """Embeds a short text and takes the model's dimensions from the answer."""
+        sample = [self.sample(TRIAL_TOKENS)]
+        self._vectors.choose(*self._inputs.build(sample), sample)
+        rows = self.run(sample)
+        if rows.shape[0] != 1 or not np.isfinite(rows).all():
+            raise InternalError("the trial run of the model gave values that are not finite")
+        self._width = rows.shape[1]
+        if self._default_dimensions > self._width:
+            raise PreconditionError(
+                f"config_sentence_transformers.json has truncate_dim {self._default_dimensions}; "
+                f"the model has {self._width} dimensions"
+            )
+
+    @property
+    def _default_dimensions(self) -> int:
+        return self._files.default_dimensions or self._width
+
+    def _dimensions(self, work: wire.EmbedWork) -> int:
+        if not work.HasField("dimensions"):
+            return self._default_dimensions
+        if not 1 <= work.dimensions <= self._width:
+            raise InvalidInputError(
+                f"`dimensions` is {work.dimensions:,}; the model has 1 to {self._width:,}", field="dimensions"
+            )
+        return work.dimensions
+
+    def _prompt(self, name: str, text: str) -> Prompt:
+        if not text:
+            return NO_PROMPT
+        tokens = self._tokenizer.prompt_tokens(text)
+        if tokens >= self._max_tokens:
+            raise PreconditionError(
+                f"the prompt `{name}` has {tokens:,} tokens; the model takes {self._max_tokens:,} with the text"
+            )
+        return Prompt(text, tokens)
+
+    def _requested_prompt(self, work: wire.EmbedWork) -> Prompt:
+        if work.HasField("prompt_name"):
+            if work.token_sequences:
+                raise InvalidInputError(
+                    "`prompt_name` needs `texts`; token ids are run as they are given", field="prompt_name"
+                )
+            prompt = self._prompts.get(work.prompt_name)
+            if prompt is None:
+                known = ", ".join(f"`{name}`" for name in sorted(self._prompts)) or "none"
+                raise InvalidInputError(
+                    f"the model has no prompt `{work.prompt_name}`; it has {known}", field="prompt_name"
+                )
+            return prompt
+        if work.purpose:
+            if work.token_sequences:
+                raise InvalidInputError("`purpose` needs `texts`; token ids are run as they are given", field="purpose")
+            fitting = next((name for name in PROMPTS[work.purpose] if name in self._prompts), None)
+            if fitting is not None:
+                return self._prompts[fitting]
+        default = self._files.default_prompt_name
+        return NO_PROMPT if default is None or work.token_sequences else self._prompts[default]
+
+    def _tokenize(self, work: wire.EmbedWork, prompt: Prompt) -> list[list[int]]:
+        if not work.texts:
+            raise InvalidInputError("`texts` is empty; give at least one", field="texts")
+        rows = tokenize(
+            self._tokenizer.encode, work.texts, prompt.text, max_tokens=self._max_tokens, truncation=work.truncation
+        )
+        for index, ids in enumerate(rows):
+            if not ids:
+                raise InvalidInputError(f"`texts[{index}]` has no tokens", field=f"texts[{index}]")
+            if self._tokenizer.highest_id >= self._vocabulary_size:
+                check_ids(ids, self._vocabulary_size, f"texts[{index}]")
+        return rows
+
+    def _given_ids(self, work: wire.EmbedWork) -> list[list[int]]:
+        if work.texts:
+            raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
+        rows = [list(sequence.ids) for sequence in work.token_sequences]
+        for index, ids in enumerate(rows):
+            check_ids(ids, self._vocabulary_size, f"token_sequences[{index}]")
+        return rows
+
+    def _fit(
+        self, rows: Sequence[list[int]], name: str, truncation: str, prompt: Prompt
+    ) -> tuple[list[TokenRow], list[int]]:
+        """The rows within the model's limit, and the positions of those that were cut."""
+        sequences: list[TokenRow] = []
+        truncated: list[int] = []
+        for index, ids in enumerate(rows):
+            if len(ids) <= self._max_tokens:
+                sequences.append(TokenRow(ids, prompt.tokens))
+                continue
+            if truncation == "refuse":
+                field = f"{name}[{index}]"
+                raise InvalidInputError(
+                    f"`{field}` has {len(ids):,} tokens; the model takes at most {self._max_tokens:,}", field=field
+                )
+            cut = self._tokenizer.truncate(ids, self._max_tokens, truncation, keep_leading=prompt.tokens)
+            sequences.append(TokenRow(cut, prompt.tokens))
+            truncated.append(index)
+        return sequences, truncated

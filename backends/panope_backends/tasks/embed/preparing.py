@@ -1,0 +1,227 @@
+"""Makes a model's tokenizer by transformers, as sentence-transformers does, and proves its serialised form.
+
+Needs transformers, and torch for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.config_files import EmbedFiles, TokenizerSettings
+from panope_backends.tasks.embed.prepared import PreparedTokenizer, sources_digest
+from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.json_files import read_json, shown
+from panope_backends.tasks.probing import PROBING_TEXTS
+
+#: transformers makes an empty tokenizer, and says nothing, where none of these is there.
+_VOCABULARIES = (
+    *("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.vocab", "*.spm", "*.bpe", "*.tiktoken"),
+    "tekken.json",
+)
+
+#: Lengths that probing texts are cut to.
+_CUTS = (4, 9)
+
+#: Model types that number positions from `pad_token_id` + 1, so that their last rows of positions are out of reach.
+_POSITIONS_AFTER_PADDING = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm"}
+    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
+
+#: transformers and tokenizers write "no limit" as a number of thirty digits.
+_NO_LIMIT = 1 << 31
+
+
+def has_vocabulary(folder: Path, *, below: bool = False) -> bool:
+    """Whether there is anything to make a tokenizer of, in the folder or, when asked, in a folder below it."""
+    search = folder.rglob if below else folder.glob
+    return any(True for pattern in _VOCABULARIES for _ in search(pattern))
+
+
+def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
+    """Makes and proves it.
+
+    Raises:
+        PreconditionError: a file is missing or broken, or asks for what Panope cannot do; the message names it.
+    """
+    folder = files.transformer_folder
+    if not has_vocabulary(folder):
+        raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")
+    _refuse_settings(folder)
+    transformers = _import_transformers()
+    made = _load(transformers, folder, files.tokenizer)
+    if files.tokenizer.plain and getattr(made, "chat_template", None) is not None:
+        raise PreconditionError(
+            "the model has a chat template and no modules.json, so that texts would be rendered as chat messages; "
+            "add modules.json with Transformer and Pooling to embed texts as they are"
+        )
+    prepared = PreparedTokenizer(
+        made_of=sources_digest(files),
+        made_by=transformers.__version__,
+        tokenizer=msgspec.Raw(_serialised(made, lower_case=files.tokenizer.lower_case).encode()),
+        pad_id=_pad_id(made, files),
+        padding_side=_side(made),
+        special_ids=sorted(set(made.all_special_ids)),
+        splits_special_tokens=bool(made.split_special_tokens),
+        gives_token_types="token_type_ids" in made.model_input_names,
+        max_tokens=_max_tokens(transformers, made, files),
+    )
+    _prove(made, TextTokenizer(prepared))
+    return prepared
+
+
+def _refuse_settings(folder: Path) -> None:
+    """Settings by which texts are not tokenised by the tokenizer alone."""
+    config = read_json(folder / "tokenizer_config.json", missing_ok=True)
+    if config.get("auto_map"):
+        raise PreconditionError("tokenizer_config.json asks for a tokenizer of the repo's own code (`auto_map`)")
+    processor = config.get("processor_class") or read_json(folder / "processor_config.json", missing_ok=True)
+    if processor:
+        raise PreconditionError("the model asks for a processor besides its tokenizer; Panope embeds texts alone")
+
+
+def _import_transformers() -> Any:
+    try:
+        return importlib.import_module("transformers")
+    except ModuleNotFoundError as error:
+        raise PreconditionError(
+            f"the model's tokenizer is made once by transformers, and the package `{error.name}` is not installed: "
+            "pip install transformers"
+        ) from None
+
+
+def _load(transformers: Any, folder: Path, settings: TokenizerSettings) -> Any:
+    arguments = dict(settings.arguments)
+    if settings.stated_tokens is not None:
+        arguments.setdefault("model_max_length", settings.stated_tokens)
+    try:
+        with _quiet(transformers):
+            made = transformers.AutoTokenizer.from_pretrained(
+                folder, **arguments, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:  # of tokenizers, transformers and the class that the files name
+        raise PreconditionError("transformers makes no tokenizer of the model's files; one is broken") from error
+    if not getattr(made, "is_fast", False) or getattr(made, "backend_tokenizer", None) is None:
+        raise PreconditionError(f"the tokenizer {type(made).__name__} has no form that runs without transformers")
+    return made
+
+
+def _serialised(made: Any, *, lower_case: bool) -> str:
+    from tokenizers import Tokenizer, normalizers
+
+    parts: Any = normalizers.Sequence  # a sequence can be walked, which its type does not say
+    try:
+        copy: Any = Tokenizer.from_str(made.backend_tokenizer.to_str())
+        if lower_case and not _lowers(copy.normalizer):
+            own = copy.normalizer
+            rest = list(own) if isinstance(own, parts) else [] if own is None else [own]
+            copy.normalizer = parts([normalizers.Lowercase(), *rest])
+            made.backend_tokenizer.normalizer = copy.normalizer
+        # Padding and truncation are the task's business.
+        copy.no_padding()
+        copy.no_truncation()
+        return str(copy.to_str())
+    except Exception as error:  # a part that is written in Python
+        raise PreconditionError(
+            f"the tokenizer {type(made).__name__} has no form that runs without transformers"
+        ) from error
+
+
+def _lowers(normalizer: Any) -> bool:
+    """As sentence-transformers decides whether texts are put into lower case already."""
+    from tokenizers import normalizers
+
+    parts: Any = normalizers.Sequence
+    if isinstance(normalizer, parts):
+        return any(_lowers(part) for part in normalizer)
+    return isinstance(normalizer, normalizers.Lowercase) or bool(getattr(normalizer, "lowercase", False))
+
+
+def _pad_id(made: Any, files: EmbedFiles) -> int:
+    # Without a padding token any id does: padding is masked. 0 exists in every vocabulary.
+    found = made.pad_token_id
+    return int(found if found is not None else files.config.get("pad_token_id") or 0)
+
+
+def _side(made: Any) -> Any:
+    if made.padding_side not in ("left", "right"):
+        raise PreconditionError(f"tokenizer_config.json has the padding_side `{shown(made.padding_side)}`")
+    return made.padding_side
+
+
+def _max_tokens(transformers: Any, made: Any, files: EmbedFiles) -> int | None:
+    """What is stated holds, whatever the model was trained with; the weights' tables are the engine's to know."""
+    settings = files.tokenizer
+    limits: list[Any] = [settings.call_tokens]
+    if settings.call_tokens is None:
+        limits = [made.model_max_length]
+        if settings.stated_tokens is None and "model_max_length" not in settings.arguments:
+            # sentence-transformers does so too, whether the model has a table of positions or not.
+            limits.append(_positions(_config(transformers, files)))
+    known = [int(limit) for limit in limits if limit is not None and 0 < limit < _NO_LIMIT]
+    return min(known) if known else None
+
+
+def _positions(config: Mapping[str, Any]) -> int | None:
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    if config.get("model_type") in _POSITIONS_AFTER_PADDING:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    return positions
+
+
+def _config(transformers: Any, files: EmbedFiles) -> dict[str, Any]:
+    """The configuration under the names that all models share; as the file has it for a type of the repo's own."""
+    try:
+        with _quiet(transformers):
+            found = transformers.AutoConfig.from_pretrained(
+                files.transformer_folder, local_files_only=True, trust_remote_code=False
+            )
+    except Exception:  # whatever a class makes of a configuration; without one the file's own names are read
+        return dict(files.config)
+    names = ("model_type", "max_position_embeddings", "pad_token_id")
+    return {name: getattr(found, name, None) for name in names}
+
+
+def _prove(made: Any, ours: TextTokenizer) -> None:
+    """Compares ids of probing texts, whole and cut, with transformers' own.
+
+    Raises:
+        PreconditionError: some differ.
+    """
+    texts = [*PROBING_TEXTS, *(f"a {token} b{token}" for token in made.all_special_tokens)]
+    theirs = made(texts)["input_ids"]
+    found = ours.encode(texts)
+    if found != theirs:
+        raise PreconditionError(
+            f"the tokenizer {type(made).__name__} gives other ids in its serialised form than in transformers"
+        )
+    side = "end" if made.truncation_side == "right" else "start"
+    for limit in _CUTS:
+        cut = made(texts, truncation=True, max_length=limit)["input_ids"]
+        if [ours.truncate(ids, limit, side) if len(ids) > limit else ids for ids in found] != cut:
+            raise PreconditionError(f"the tokenizer {type(made).__name__} cuts long texts in a way of its own")
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without what transformers says of files; what is wrong with them shows in the proof."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

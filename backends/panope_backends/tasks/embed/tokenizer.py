@@ -1,0 +1,121 @@
+"""Texts to token ids and back, by the tokenizer that transformers makes of the model's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.tasks.embed.prepared import PreparedTokenizer, Side
+
+
+class TextTokenizer:
+    """One model's tokenizer; safe to call from several threads.
+
+    Attributes:
+        pad_id: the id that fills short texts up.
+        padding_side: where they are filled up.
+        vocabulary_size: how many ids it has.
+        highest_id: of those that it gives.
+        type_ids_vary: whether single texts have token types other than 0.
+
+    Raises:
+        PreconditionError: the prepared tokenizer is broken.
+    """
+
+    def __init__(self, prepared: PreparedTokenizer) -> None:
+        try:
+            tokenizer = Tokenizer.from_str(bytes(prepared.tokenizer).decode())
+        except Exception:  # the library raises nothing narrower
+            raise PreconditionError("the model's prepared tokenizer is broken") from None
+        # A property of the library's object that its serialised form leaves out.
+        tokenizer.encode_special_tokens = prepared.splits_special_tokens
+        # tokenizer.json often fixes a length; padding and truncation are the task's business.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._special_ids = frozenset(prepared.special_ids)
+        self.pad_id = prepared.pad_id
+        self.padding_side: Side = prepared.padding_side
+        self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
+        self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        sample = tokenizer.encode("a")
+        self.type_ids_vary = prepared.gives_token_types and any(sample.type_ids)
+        self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, special tokens included."""
+        # encode_batch_fast: without offsets, and, unlike `encode`, without holding the interpreter lock.
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def truncate(self, ids: Sequence[int], limit: int, side: str, keep_leading: int = 0) -> list[int]:
+        """Cuts `ids` to `limit`, keeping the special tokens around the text.
+
+        Args:
+            ids: of one text, longer than `limit`.
+            limit: ids that are left.
+            side: `end` or `start`, where ids are cut off.
+            keep_leading: leading ids, such as a prompt's, that stay when ids are cut off at the start.
+        """
+        before = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
+        after = len(self._after) if list(ids[len(ids) - len(self._after) :]) == self._after else 0
+        before = max(before, keep_leading if side == "start" else 0)
+        room = limit - before - after
+        if room < 0:
+            return list(ids[:limit]) if side == "end" else list(ids[-limit:])
+        text = ids[before : len(ids) - after]
+        kept = text[:room] if side == "end" else text[len(text) - room :]
+        return [*ids[:before], *kept, *ids[len(ids) - after :]]
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """How many ids a prompt takes at the start of a text, special tokens before it included."""
+        (ids,) = self.encode([prompt])
+        # As sentence-transformers counts: one token that closes the text does not belong to the prompt.
+        return len(ids) - (1 if ids and ids[-1] in self._special_ids else 0)
+
+    def tokenize(self, work: wire.TokenizeWork) -> wire.TokenizeResult:
+        """Splits texts into tokens."""
+        encodings = self._tokenizer.encode_batch(list(work.texts), add_special_tokens=work.add_special_tokens)
+        result = wire.TokenizeResult()
+        for encoding in encodings:
+            starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
+            special = map(bool, encoding.special_tokens_mask)
+            result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends, special=special)
+        return result
+
+    def detokenize(self, work: wire.DetokenizeWork) -> wire.DetokenizeResult:
+        """Joins token ids into texts.
+
+        Raises:
+            InvalidInputError: an id that the vocabulary does not have.
+        """
+        sequences = [sequence.ids for sequence in work.token_sequences]
+        for index, ids in enumerate(sequences):
+            check_ids(ids, self.highest_id + 1, f"token_sequences[{index}]")
+        texts = self._tokenizer.decode_batch(
+            [list(ids) for ids in sequences], skip_special_tokens=work.skip_special_tokens
+        )
+        return wire.DetokenizeResult(texts=texts)
+
+
+def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:
+    """Refuses an empty sequence and ids outside the vocabulary.
+
+    Raises:
+        InvalidInputError: names `field`, the id and the limit.
+    """
+    if not ids:
+        raise InvalidInputError(f"`{field}` is empty", field=field)
+    if (highest := max(ids)) >= vocabulary_size:
+        raise InvalidInputError(
+            f"`{field}` has the id {highest:,}; the model's vocabulary ends at {vocabulary_size - 1:,}", field=field
+        )
+
+
+def _around(ids: Sequence[int], special: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    first = next((index for index, flag in enumerate(special) if not flag), len(special))
+    last = next((index for index, flag in enumerate(reversed(special)) if not flag), 0)
+    return list(ids[:first]), list(ids[len(ids) - last :])

@@ -1,0 +1,122 @@
+"""From a batch of tokens to one vector for each text: by pooling what the model gives, or as its graph finished them.
+
+A graph may hold sentence-transformers' later modules too and give finished vectors. Where it also gives token vectors,
+a trial tells whether pooling them as the model's files say comes to the same: then they are pooled, which can leave
+prompts out and lengths as they are. Where it does not, the graph's own vectors count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import Arrays, TensorModel
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.config_files import EmbedFiles
+from panope_backends.tasks.embed.head import load_head, normalize
+from panope_backends.tasks.embed.pooling import pool
+from panope_backends.tasks.task import Rows, TokenRow
+from panope_backends.text_graphs import text_outputs, text_shape
+
+#: Vectors of one text that are this alike are the same; a quantized graph rounds each way on its own.
+_SAME_COSINE = 0.999
+
+Array = np.ndarray[Any, Any]
+
+_LENGTH_TOLERANCE = 1e-2
+
+
+class TextVectors:
+    """Computes vectors with one loaded model.
+
+    Attributes:
+        unit_length: whether the graph itself scales vectors to length 1; known after `choose`.
+
+    Raises:
+        PreconditionError: no output of the model embeds texts, or a step after it is not to be had.
+    """
+
+    def __init__(self, files: EmbedFiles, model: TensorModel) -> None:
+        self._files = files
+        self._model = model
+        self._outputs = text_outputs(model.outputs, files.config)
+        self._batch = text_shape(model.inputs).batch
+        self._head = load_head(files.head)
+        self._pools = bool(self._outputs.tokens)
+        self.unit_length = False
+
+    def of(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
+        """One vector for each text.
+
+        Args:
+            arrays: the model's inputs.
+            attended: 1 for tokens of a text, 0 for padding.
+            sequences: what the arrays were made of.
+        """
+        return self._pooled(arrays, attended, sequences) if self._pools else self._finished(arrays)
+
+    def choose(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> None:
+        """Decides by a trial which of two outputs counts.
+
+        Raises:
+            PreconditionError: the graph's own vectors count, and the model's files ask for what they cannot give.
+        """
+        if not self._outputs.sentence:
+            return
+        finished = self._finished(arrays)
+        if self._pools:
+            pooled = self._pooled(arrays, attended, sequences)
+            self._pools = pooled.shape == finished.shape and _alike(pooled, finished)
+        if self._pools:
+            return
+        if not self._files.pool_prompt and any(self._files.prompts.values()):
+            raise PreconditionError(
+                f"the graph pools by itself (`{self._outputs.sentence}`) and cannot leave prompts out, as "
+                "`include_prompt` of the Pooling module asks"
+            )
+        lengths = np.linalg.norm(finished, axis=1)
+        self.unit_length = bool(np.abs(lengths - 1).max() < _LENGTH_TOLERANCE)
+
+    def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
+        vectors = pool(
+            self._run(arrays, self._outputs.tokens),
+            attended,
+            attended if self._files.pool_prompt else _without_prompts(attended, sequences),
+            self._files.pooling_modes,
+        )
+        for step in self._head:
+            vectors = step(vectors)
+        return vectors
+
+    def _finished(self, arrays: Arrays) -> Rows:
+        return self._run(arrays, self._outputs.sentence)
+
+    def _run(self, arrays: Arrays, output: str) -> Rows:
+        """One output of the whole batch; a graph of a fixed batch gets as many parts of it as that takes."""
+        texts = len(next(iter(arrays.values())))
+        size = self._batch or texts
+        parts = []
+        for begin in range(0, texts, size):
+            part = {name: _filled(array[begin : begin + size], size) for name, array in arrays.items()}
+            found = self._model.run(part, (output,))[output]
+            parts.append(np.asarray(found, dtype=np.float32)[: texts - begin])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _filled(rows: Array, size: int) -> Array:
+    """Rows up to a batch's size, the last one over and over."""
+    return rows if len(rows) == size else np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
+
+
+def _alike(one: Rows, other: Rows) -> bool:
+    cosines = np.einsum("ij,ij->i", normalize(one), normalize(other))
+    return bool(cosines.min() >= _SAME_COSINE)
+
+
+def _without_prompts(attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
+    """The attention mask with the prompt's tokens set to 0, wherever padding puts them."""
+    positions = attended.cumsum(axis=1)  # from 1 at a text's first token
+    prompt_tokens = np.array([sequence.prompt_tokens for sequence in sequences], dtype=np.float32)
+    return attended * (positions > prompt_tokens[:, None])

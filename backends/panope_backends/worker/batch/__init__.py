@@ -1,0 +1,1 @@
+"""Batches of one model: how they are formed, padded and run."""

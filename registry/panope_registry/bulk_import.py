@@ -1,0 +1,92 @@
+"""Takes in what a folder holds, and remembers what it took: files that stayed as they were are not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panope_backends.errors import NotFoundError, PanopeError
+from panope_registry.ingest.discovery.found import FoundModel
+from panope_registry.ingest.folder import FolderFile
+from panope_registry.registry import Registry
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of something that was found.
+
+    Attributes:
+        is_new: whether the registry has changed by it.
+        problem: why it was not taken in; empty when it was, or was before.
+    """
+
+    model: FoundModel
+    is_new: bool
+    problem: str = ""
+
+
+class Taker:
+    """Imports what was found.
+
+    Args:
+        registry: that gets it.
+        memory: a file that is this taker's own; a missing or broken one costs reading everything again.
+    """
+
+    def __init__(self, registry: Registry, memory: Path) -> None:
+        self._registry = registry
+        self._memory = memory
+
+    def take(self, found: Sequence[FoundModel]) -> Iterator[Taken]:
+        """What became of each, as it becomes."""
+        for model in found:
+            if model.problem:
+                yield Taken(model, is_new=False, problem=model.problem)
+                continue
+            try:
+                yield Taken(model, is_new=self._import(model))
+            except PanopeError as error:
+                yield Taken(model, is_new=False, problem=error.message)
+
+    def _import(self, model: FoundModel) -> bool:
+        state = _state(model.files)
+        known = self._remembered()
+        before = self._commit(model.name)
+        if before and known.get(model.name) == [state, before]:
+            return False
+        entry = self._registry.import_files(model.files, model.name, told=model.told)
+        self._remember(known | {model.name: [state, entry.commit]})
+        return entry.commit != before
+
+    def _commit(self, name: str) -> str:
+        """Of the model, if all of it is here."""
+        try:
+            entry = self._registry.model(name)
+        except NotFoundError:
+            return ""
+        return entry.commit if all(variant.is_here for variant in entry.variants) else ""
+
+    def _remembered(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._memory.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _remember(self, known: dict[str, Any]) -> None:
+        fresh = self._memory.with_suffix(".new")
+        fresh.write_text(json.dumps(known), "utf-8")
+        fresh.replace(self._memory)
+
+
+def _state(files: Sequence[FolderFile]) -> str:
+    """Changes when a file comes, goes, or is written to."""
+    lines = []
+    for file in files:
+        status = file.source.stat()
+        lines.append(f"{file.path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,77 @@
+"""Whether a download fits, told before it begins."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from panope_backends.errors import CapacityError
+from panope_registry.download.partial import missing_bytes
+from panope_registry.download.types import WantedBlob
+from panope_registry.store.store import Store
+
+
+class Room(Protocol):
+    """Sees to it that what is to come fits."""
+
+    def promise(self, wanted: Sequence[WantedBlob]) -> AbstractContextManager[object]:
+        """While it lasts, there is room for what has not arrived of these files.
+
+        Raises:
+            CapacityError: there is none, and none could be made.
+        """
+
+
+class DiskRoom:
+    """Looks at the disk alone, once; nobody else knows of the promise.
+
+    Args:
+        store: that gets the files.
+        floor_bytes: what stays free on its disk.
+    """
+
+    def __init__(self, store: Store, floor_bytes: int) -> None:
+        self._store = store
+        self._floor = floor_bytes
+
+    @contextmanager
+    def promise(self, wanted: Sequence[WantedBlob]) -> Iterator[None]:
+        """As `Room.promise`."""
+        sizes = {file.key: file.size_bytes for file in wanted}
+        needed = sum(missing_bytes(self._store, key, size) for key, size in sizes.items())
+        if needed and _free(self._store.folder) - self._floor < needed:
+            raise no_room(self._store.folder, needed, self._floor)
+        yield
+
+
+@contextmanager
+def disk_full(folder: Path, needed: Callable[[], int], floor: int) -> Iterator[None]:
+    """Says in Panope's error that the disk is full.
+
+    Args:
+        folder: on that disk.
+        needed: how many bytes are still to come.
+        floor: how many are to stay free.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise no_room(folder, needed(), floor) from None
+
+
+def no_room(folder: Path, needed: int, floor: int) -> CapacityError:
+    """The error, with what is needed and what there is."""
+    spare = f", of which {floor} stay free" if floor else ""
+    return CapacityError(
+        f"the download needs {needed} more bytes, and the store's disk has {_free(folder)}{spare}", reason="disk_full"
+    )
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,1 @@
+"""Brings models into the registry: from folders, hubs and conversions."""

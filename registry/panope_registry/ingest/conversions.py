@@ -1,0 +1,94 @@
+"""Variants that were made here of others: found again, and taken into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from panope_registry.ingest.folder import list_folder
+from panope_registry.ingest.importer import add_files
+from panope_registry.models import queries, writes
+from panope_registry.models.queries import StoredVariant, Stores
+from panope_registry.models.types import VariantEntry
+from panope_registry.models.variant_files import VariantFiles
+from panope_registry.retention.space import StoreRoom
+from panope_registry.store.manifest import Manifest, ManifestFile, Origin
+from panope_registry.store.store import Blob, Store
+from panope_registry.tables.database import Database
+
+
+@dataclass(frozen=True)
+class ConversionKey:
+    """What tells the conversions of one source apart.
+
+    Attributes:
+        format: that was written, such as `openvino`.
+        precision: of the weights in it.
+        engine_version: of the engine that wrote it.
+    """
+
+    format: str
+    precision: str
+    engine_version: str
+
+
+class Conversions:
+    """Those of one store.
+
+    Args:
+        stores: the id of that store, and of the shared one.
+        room: promises the space that a result takes.
+        files: knows the sources.
+    """
+
+    def __init__(self, database: Database, store: Store, stores: Stores, room: StoreRoom, files: VariantFiles) -> None:
+        self._database = database
+        self._store = store
+        self._stores = stores
+        self._room = room
+        self._files = files
+
+    def find(self, source_digest: str, key: ConversionKey) -> VariantEntry | None:
+        """What a source was converted into before; as `Registry.converted`."""
+        with self._database.read() as connection:
+            return queries.find_conversion(connection, self._stores, source_digest, **asdict(key))
+
+    def add(self, source_digest: str, folder: Path, *, backend: str, key: ConversionKey) -> VariantEntry:
+        """Takes a converter's output in; as `Registry.add_converted`."""
+        source = self._files.stored(source_digest)
+        made = list(list_folder(folder))
+        size = sum(file.size_bytes for file in made)
+        with (
+            self._store.staging() as staging,
+            self._room.promise_bytes(size, what="the conversion", keep=[source_digest]) as promise,
+        ):
+            blobs = add_files(self._store, made, staging, promise)
+            manifest = _manifest(source, blobs, backend, key)
+            # Before the staging folder goes, which holds the blobs.
+            return self._record(source, blobs, manifest, key)
+
+    def _record(
+        self, source: StoredVariant, blobs: Mapping[str, Blob], manifest: Manifest, key: ConversionKey
+    ) -> VariantEntry:
+        with self._database.change() as connection:
+            known = queries.find_conversion(connection, self._stores, source.digest, **asdict(key))
+            if known is not None and known.is_here:
+                return known
+            if known is not None and known.digest != manifest.digest:
+                writes.delete_lost_variant(connection, known.digest)
+            writes.record_blobs(connection, blobs.values(), self._store.id)
+            writes.record_variant(connection, manifest, derived_from_id=source.id)
+            added = queries.find_conversion(connection, self._stores, source.digest, **asdict(key))
+        assert added is not None
+        return added
+
+
+def _manifest(source: StoredVariant, blobs: Mapping[str, Blob], backend: str, key: ConversionKey) -> Manifest:
+    """What was made, with the source's configuration and tokenizer where it brings none of its own."""
+    files = {file.path: file for file in source.files if file.component != "weights"}
+    for path, blob in blobs.items():
+        part = files[path].component if path in files else "weights"
+        files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
+    origin = Origin(source.digest, backend, key.engine_version)
+    return Manifest(key.format, key.precision, source.parameter_count, tuple(files.values()), origin)

@@ -1,0 +1,39 @@
+"""Models' own folders: weights and configuration side by side, as libraries save them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from panope_backends.errors import PanopeError
+from panope_registry.ingest.discovery.found import FoundModel, Terms
+from panope_registry.ingest.folder import list_folder
+from panope_registry.inspect.inspect import Evidence, understand
+from panope_registry.inspect.tasks.evidence import MARKERS
+from panope_registry.names import parse_model_name
+
+_SIGNS = frozenset({"config.json", *MARKERS})
+_SUFFIXES = (".safetensors", ".onnx", ".gguf", ".xml")
+
+
+class Folders:
+    """The finder."""
+
+    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+        """Whether there is a file that a model's folder has."""
+        del folder
+        return any((entry.name in _SIGNS or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
+
+    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+        """One model."""
+        name = terms.name_of(folder)
+        try:
+            parse_model_name(name)
+            files = list_folder(folder)
+            understanding = understand(
+                {file.path: file.source for file in files}, Evidence(grants=terms.grants.of(name))
+            )
+        except PanopeError as error:
+            return (FoundModel(name, "", folder, error.message),)
+        return (FoundModel(name, understanding.task, folder, files=files),)

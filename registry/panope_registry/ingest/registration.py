@@ -1,0 +1,122 @@
+"""Models that come in: from folders with their files, and from sources as records of files to download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from panope_backends.errors import PreconditionError
+from panope_registry.ingest.folder import FolderFile, list_folder
+from panope_registry.ingest.importer import ImportedRevision, Progress, ingest_files
+from panope_registry.ingest.sync import sync_repo
+from panope_registry.inspect.grants import Grants
+from panope_registry.inspect.inspect import Evidence
+from panope_registry.job_handlers.events import Event
+from panope_registry.models import file_queries, queries, writes
+from panope_registry.models.quantization import Wishes, check_targets
+from panope_registry.names import parse_model_name
+from panope_registry.retention.space import StoreRoom
+from panope_registry.sources.source import Source
+from panope_registry.store.store import Blob, BlobError, Store, VerifyPolicy
+from panope_registry.tables.database import Database
+
+
+class Registration:
+    """Of models whose files are, or will be, in one store.
+
+    Args:
+        verify: when files that are here already are hashed again.
+        room: promises the space that imported files take.
+        grants: what an admin lets single models do.
+        tell: told when a model is let in by a grant (`grant_used`).
+    """
+
+    def __init__(
+        self, database: Database, store: Store, verify: VerifyPolicy, room: StoreRoom, grants: Grants, tell: Event
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._verify = verify
+        self._room = room
+        self._grants = grants
+        self._tell = tell
+
+    def import_folder(
+        self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()
+    ) -> None:
+        """Copies a model's files into the store and names them; as `Registry.import_folder`."""
+        from panope_registry.ingest.discovery.triton import (
+            triton_model,  # it brings protobuf, which listing does not need
+        )
+
+        parse_model_name(name)
+        triton = triton_model(folder)
+        if triton is None:
+            self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
+            return
+        if triton.problem:
+            raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
+        self.import_files(triton.files, name, progress, task_hints=task_hints, told=triton.told)
+
+    def import_files(
+        self,
+        files: Sequence[FolderFile],
+        name: str,
+        progress: Progress | None = None,
+        *,
+        task_hints: Sequence[str] = (),
+        told: Mapping[str, str] | None = None,
+    ) -> None:
+        """The same of files that lie anywhere; as `Registry.import_files`."""
+        parsed = parse_model_name(name)
+        evidence = Evidence(self._hints(name, task_hints), grants=self._grants.of(name), told=told or {})
+        with self._store.staging() as staging:
+            imported = ingest_files(self._store, files, staging, self._room, progress, evidence)
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
+                writes.record_import(connection, parsed, imported, self._store.id)
+        self._tell_grants(name, imported)
+
+    def register(self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], wishes: Wishes) -> None:
+        """Records a model as its source has it now; as `Registry.register`."""
+        parsed = parse_model_name(name)
+        check_targets(wishes.quantization_targets)
+        remote = source.resolve(name, revision)
+        hints = self._hints(name, task_hints)
+        with self._database.read() as connection:
+            known = file_queries.find_here(connection, remote.files, self._store.id)
+        with self._store.staging() as staging:
+            here = {path: blob for path, blob in known.items() if self._is_intact(blob, staging)}
+            synced = sync_repo(
+                source,
+                self._store,
+                staging,
+                remote,
+                here=here,
+                task_hints=hints,
+                grants=self._grants.of(name),
+                wishes=wishes,
+            )
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
+                writes.record_import(connection, parsed, synced, self._store.id)
+        self._tell_grants(name, synced)
+
+    def _hints(self, name: str, said: Sequence[str]) -> tuple[str, ...]:
+        """What the model is for: as is said now, or else as was said before."""
+        if said:
+            return tuple(said)
+        with self._database.read() as connection:
+            return queries.find_hints(connection, name)
+
+    def _tell_grants(self, name: str, imported: ImportedRevision) -> None:
+        """The admins' record of who was let in by which setting."""
+        for grant in imported.understanding.used_grants:
+            self._tell("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
+
+    def _is_intact(self, blob: Blob, staging: Path) -> bool:
+        """Whether it is here, and is to stay until it is recorded."""
+        self._store.hold(blob.sha256, staging)
+        try:
+            self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)
+        except BlobError:
+            return False
+        return True

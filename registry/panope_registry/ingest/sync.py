@@ -1,0 +1,181 @@
+"""From a repo elsewhere to what is known of it: small files and headers are fetched, weights are not.
+
+The database is not touched here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
+from panope_registry.download.daemon_pool import Threads
+from panope_registry.ingest.importer import Content, ImportedRevision, Origin, RevisionFile, manifest_of
+from panope_registry.inspect.documents import MAX_BYTES
+from panope_registry.inspect.file_kinds import IMPORTED, FileKind, kinds_of
+from panope_registry.inspect.headers.opened import Header
+from panope_registry.inspect.inspect import Evidence, understand
+from panope_registry.models.quantization import NO_WISHES, Wishes, refuse_impossible
+from panope_registry.names import shown
+from panope_registry.sources.ranges import RemoteHeader
+from panope_registry.sources.source import RemoteFile, RemoteRevision, Source
+from panope_registry.store.files import disk_errors
+from panope_registry.store.store import Blob, Store
+
+MAX_SMALL_FILES = 2_000
+MAX_SMALL_BYTES = 256 << 20
+"""Of all files together that are fetched at sync."""
+
+FETCHERS = 4
+TRIES = 2
+PATIENCE_SECONDS = 1.0
+"""A source that asks for more is asked again by whoever called."""
+
+
+def sync_repo(
+    source: Source,
+    store: Store,
+    staging: Path,
+    remote: RemoteRevision,
+    *,
+    here: Mapping[str, Blob],
+    task_hints: Collection[str] = (),
+    wishes: Wishes = NO_WISHES,
+    grants: tuple[str, ...] = (),
+) -> ImportedRevision:
+    """Understands a revision without its weights; its small files are in the store afterwards.
+
+    Args:
+        source: that has it.
+        store: that gets the small files.
+        staging: a folder on the store's file system.
+        remote: what to look at, as `source.resolve` tells it.
+        here: path -> blob of the files that the store has already.
+        task_hints: what the user says that it is for, the likeliest first.
+        wishes: of the user, for its variants.
+        grants: what an admin lets the model do.
+
+    Raises:
+        InvalidInputError: a file is broken, or a hint is no task.
+        PreconditionError: no safe weights, code of its own, no such format or precision, or more small files
+            than a model has.
+        DataLossError: a file is not what the listing says, twice.
+        AvailabilityError: the source does not answer.
+        CapacityError: the disk is full.
+    """
+    kinds = kinds_of([file.path for file in remote.files], grants)
+    wanted = [file for file in remote.files if file.path not in here and _is_small(file, kinds[file.path])]
+    _check_small(wanted)
+    blobs = dict(here) | _fetch_all(source, store, staging, remote, wanted)
+    readable: dict[str, Header] = {
+        file.path: store.blob_path(blobs[file.path].sha256)
+        if file.path in blobs
+        else RemoteHeader(source, remote, file)
+        for file in remote.files
+    }
+    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
+    refuse_impossible(wishes, ((found.format, found.precision) for found in understanding.weight_sets))
+    contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
+    contents |= blobs
+    return ImportedRevision(
+        commit=remote.commit,
+        files=tuple(
+            _revision_file(file, understanding.kinds[file.path], blobs.get(file.path)) for file in remote.files
+        ),
+        understanding=understanding,
+        manifests=tuple(manifest_of(found, understanding.kinds, contents) for found in understanding.weight_sets),
+        origin=Origin(source.kind, source.endpoint, remote),
+        wishes=wishes,
+        task_hints=tuple(task_hints),
+    )
+
+
+def _revision_file(file: RemoteFile, kind: FileKind, blob: Blob | None) -> RevisionFile:
+    return RevisionFile(file.path, kind, file.size_bytes, blob if kind in IMPORTED else None, file)
+
+
+class _Declared:
+    """The content of a file that is not here."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        assert file.sha256 is not None
+        self.sha256 = file.sha256
+        self.size_bytes = file.size_bytes
+
+
+def _is_small(file: RemoteFile, kind: FileKind) -> bool:
+    """What is fetched now: all but weights, and weights that have no sha256 to be known by until they are here."""
+    if kind not in IMPORTED:
+        return False
+    if file.sha256 is None:
+        return True
+    return kind is not FileKind.WEIGHTS and file.size_bytes <= MAX_BYTES
+
+
+def _check_small(files: Collection[RemoteFile]) -> None:
+    for file in files:
+        if file.size_bytes > MAX_BYTES:
+            raise PreconditionError(
+                f"`{shown(file.path)}` has {file.size_bytes} bytes and no sha256 in the source's listing",
+                reason="unknown_content",
+            )
+    if len(files) > MAX_SMALL_FILES or sum(file.size_bytes for file in files) > MAX_SMALL_BYTES:
+        raise PreconditionError(
+            f"the repo holds more than {MAX_SMALL_FILES} configuration files, or more than {MAX_SMALL_BYTES >> 20} MiB "
+            "of them: that is no model's",
+            reason="too_many_files",
+        )
+
+
+def _fetch_all(
+    source: Source, store: Store, staging: Path, remote: RemoteRevision, files: Collection[RemoteFile]
+) -> dict[str, Blob]:
+    """Path -> blob. After the first failure no other file is begun."""
+    with Threads(FETCHERS, "panope-sync") as pool:
+        pending = {file.path: pool.submit(_fetch, source, store, staging, remote, file) for file in files}
+        try:
+            return {path: task.result() for path, task in pending.items()}
+        finally:
+            pool.cancel()
+
+
+def _fetch(source: Source, store: Store, staging: Path, remote: RemoteRevision, file: RemoteFile) -> Blob:
+    data = _fetched(source, remote, file)
+    with disk_errors(file.path):
+        path = staging / uuid.uuid4().hex
+        path.write_bytes(data)
+        return store.add(path, staging)
+
+
+def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
+    """The verified bytes of a small file."""
+    for last in (False,) * (TRIES - 1) + (True,):
+        try:
+            with source.open(remote, file.path) as stream:
+                data = bytearray()
+                for chunk in stream.chunks():
+                    data += chunk
+                    if len(data) > file.size_bytes:
+                        break
+        except AvailabilityError as error:
+            if last or error.reason != "source_unavailable" or (error.retry_after_seconds or 0) > PATIENCE_SECONDS:
+                raise
+            continue
+        if _is_right(bytes(data), file):
+            return bytes(data)
+    raise DataLossError(
+        f"`{shown(file.path)}` came twice with other bytes than its hash in the listing says", reason="hash_mismatch"
+    )
+
+
+def _is_right(data: bytes, file: RemoteFile) -> bool:
+    if len(data) != file.size_bytes:
+        return False
+    if file.sha256 is not None:
+        return hashlib.sha256(data).hexdigest() == file.sha256
+    if file.git_sha1 is None:
+        raise InvalidInputError(f"the listing has no hash of `{shown(file.path)}`", reason="broken_listing")
+    # git's own name of the bytes; sha1 is all that there is for such files.
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == file.git_sha1

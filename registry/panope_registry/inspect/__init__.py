@@ -1,0 +1,1 @@
+"""Reads what a model's files say, and never runs them."""

@@ -1,0 +1,61 @@
+"""Asks the embed task what it makes of a model's files, so that what it would refuse at a load is refused at import.
+
+The task reads folders; here the model's small files are laid out as links, wherever their bytes are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from panope_registry.inspect.headers.opened import Header
+
+#: More than any file that describes a model; vocabularies are larger, and not read here.
+_MOST_BYTES = 16 << 20
+
+
+def refuse_undescribed(files: Mapping[str, Header]) -> None:
+    """Reads what sentence-transformers' files say, as a worker does.
+
+    Raises:
+        PreconditionError: they ask for what Panope cannot do, or lack what they name; the message names the file.
+    """
+    from panope_backends.tasks.embed.config_files import (
+        read_embed_files,  # NumPy comes with them, and few commands import models
+    )
+    from panope_backends.tasks.embed.head import load_head
+
+    with tempfile.TemporaryDirectory(prefix="panope-import-") as folder:
+        root = Path(folder)
+        for path, file in files.items():
+            if isinstance(file, Path) and _is_asked_for(path, file):
+                link = root / path
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file.absolute())
+        found = read_embed_files(root)
+        weights = [str(PurePosixPath(step.folder.relative_to(root), "model.safetensors")) for step in found.head]
+        # Of weights that are elsewhere nothing but their names is known.
+        if all(isinstance(files.get(path, root), Path) for path in weights):
+            load_head(found.head)
+
+
+def transformer_folder(modules: Any) -> str:
+    """The folder that the transformer is loaded from, as modules.json says; empty for the root."""
+    kinds = ((str(module.get("type", "")), module.get("path", "")) for module in modules)
+    found = next((str(path) for kind, path in kinds if kind.rpartition(".")[2] == "Transformer"), "")
+    return "" if found == "." else found.strip("/")
+
+
+def step_folders(modules: Any) -> frozenset[str]:
+    """The folders of the steps after the transformer."""
+    named = {path for module in modules if isinstance(path := module.get("path"), str) and path}
+    return frozenset(named - {transformer_folder(modules)})
+
+
+def _is_asked_for(path: str, file: Path) -> bool:
+    """JSON, and the weights of steps after the transformer, which lie in folders of their own."""
+    return (path.endswith(".json") and file.stat().st_size <= _MOST_BYTES) or (
+        "/" in path and path.endswith("/model.safetensors")
+    )

@@ -1,0 +1,251 @@
+"""What a model's files say: its task, class, formats and precisions, each with its reason.
+
+Only headers and small JSON files are read. They are hostile input: counts and sizes are bounded, and whatever would run
+code is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.inspect.custom_code import (
+    ASKING_FILES,
+    CodeRequest,
+    code_asked_for,
+    refusal,
+    refuse_impossible_code,
+)
+from panope_registry.inspect.disguises import refuse_disguised
+from panope_registry.inspect.documents import broken, read_json, read_object
+from panope_registry.inspect.embed_files import refuse_undescribed, step_folders, transformer_folder
+from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
+from panope_registry.inspect.file_kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
+from panope_registry.inspect.grants import REMOTE_CODE
+from panope_registry.inspect.headers.facts import WeightFacts
+from panope_registry.inspect.headers.opened import Header
+from panope_registry.inspect.tasks import architecture_of, known, settle, task_of
+from panope_registry.inspect.tasks.evidence import MARKERS
+from panope_registry.inspect.weights import Parts, WeightSet, find_weights
+from panope_registry.names import parse_model_name, shown
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What is known of a model.
+
+    Attributes:
+        task: empty when it is open or unknown.
+        candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
+        config: the parsed config.json; {} without one.
+        reasons: what was concluded -> from what.
+        kinds: of every file.
+        used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.
+        weight_sets: one for each way to run it, at least one.
+        base: the repo of the model that an adapter changes; empty for what is none, or names none.
+    """
+
+    task: str
+    architecture: str
+    config: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    kinds: Mapping[str, FileKind]
+    weight_sets: tuple[WeightSet, ...]
+    base: str = ""
+    candidates: tuple[str, ...] = ()
+    used_grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside the files.
+
+    Attributes:
+        task_hints: what the user says, the likeliest first.
+        pipeline_tag: what the source says, in the hub's words.
+        tags: more of the source's words.
+        grants: what an admin lets the model do: `pickles`, `remote_code`.
+        told: what its place tells, such as a version, for people.
+    """
+
+    task_hints: tuple[str, ...] = ()
+    pipeline_tag: str = ""
+    tags: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
+
+
+def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
+    """Reads what the files say of themselves.
+
+    Args:
+        files: relative path -> where the bytes are.
+        evidence: what is known beside them.
+
+    Raises:
+        InvalidInputError: a file is broken, or a hint is no task; the message names it.
+        PreconditionError: there are no weights in a safe format, or the model needs code of its own.
+    """
+    kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
+    refuse_disguised(files, kinds)
+    markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
+    modules = markers.get("modules.json", [])
+    folder = transformer_folder(modules)
+    config_file = str(PurePosixPath(folder) / "config.json")
+    config = read_object(files[config_file], config_file) if config_file in files else {}
+    parts = Parts(folder, step_folders(modules), frozenset(markers.get("model_index.json", ())))
+    weight_sets = find_weights(files, kinds, parts)
+    if not weight_sets:
+        raise _no_weights(kinds)
+    refuse_beside_adapter(weight_sets, files, folder)
+    named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
+    said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
+    task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
+    asked = code_asked_for(_asking(files, folder), task.task, is_known=_is_known(config))
+    own_code = ""
+    if asked and REMOTE_CODE in evidence.grants:
+        refuse_impossible_code(asked, files)
+        kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
+    elif asked:
+        weight_sets, own_code = _without_code(weight_sets, asked)
+    cannot: list[str] = []
+    if task.task == "embed":
+        weight_sets, cannot = embedding_sets(weight_sets, config)
+        if any(found.format != "gguf" for found in weight_sets):  # which holds all that describes it
+            refuse_undescribed(files)
+    _settle_weights(kinds, weight_sets)
+    architecture = architecture_of(config, named.architecture)
+    reasons = {"task": task.reason, "architecture": architecture.reason}
+    if task.candidates:
+        reasons["candidates"] = f"it may be for {_listed(list(task.candidates))}; nothing says for which"
+    elif len(task.spoken_for) > 1:
+        reasons["candidates"] = f"the evidence speaks for {_listed(list(task.spoken_for))}"
+    reasons["format"] = _listed([f"{found.format}: {', '.join(found.main_files)}" for found in weight_sets], "; ")
+    reasons["precision"] = _listed([_precision_reason(found, config) for found in weight_sets], "; ")
+    if own_code:
+        reasons["own code"] = own_code
+    if cannot:
+        reasons["weights left out"] = _listed(cannot, "; ")
+    reasons |= evidence.told
+    if used := _used_grants(kinds, weight_sets):
+        reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
+    skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
+    if skipped:
+        reasons["left out"] = _listed(skipped)
+    base = _base(markers)
+    if base:
+        reasons["base model"] = "adapter_config.json names it in `base_model_name_or_path`"
+    packed = _packing(config)
+    return Understanding(
+        task.task,
+        architecture.value,
+        config,
+        reasons,
+        kinds,
+        tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
+        base,
+        task.candidates,
+        tuple(used),
+    )
+
+
+def _marker(file: Header, name: str) -> Any:
+    if name != "modules.json":
+        return read_object(file, name)
+    document = read_json(file, name)
+    if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
+        raise broken(name, "it is not a list of modules")
+    return document
+
+
+def _base(markers: Mapping[str, Any]) -> str:
+    """The repo that an adapter names; a folder of its author's machine is none."""
+    named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
+    if not isinstance(named, str):
+        return ""
+    try:
+        return str(parse_model_name(named))
+    except InvalidInputError:
+        return ""
+
+
+def _asking(files: Mapping[str, Header], folder: str) -> Mapping[str, Mapping[str, Any]]:
+    paths = [str(PurePosixPath(folder) / name) for name in ASKING_FILES]
+    return {path: read_object(files[path], path) for path in paths if path in files}
+
+
+def _without_code(
+    weight_sets: tuple[WeightSet, ...], asked: Sequence[CodeRequest]
+) -> tuple[tuple[WeightSet, ...], str]:
+    """What runs without the code that is asked for, and what to say of the rest: a graph holds its computing itself.
+
+    Raises:
+        PreconditionError: nothing does.
+    """
+    first = next((request for request in asked if request.is_for_reading), asked[0])
+    graphs = tuple(found for found in weight_sets if found.format not in RUN_BY_TRANSFORMERS)
+    if first.is_for_reading or not graphs:
+        raise refusal(first)
+    left_out = _listed([path for found in weight_sets if found not in graphs for path in found.main_files])
+    return graphs, f"{refusal(first).message}; so {left_out} cannot be run, and is left out"
+
+
+def _is_known(config: Mapping[str, Any]) -> bool:
+    """Whether transformers has the class and the type, so that only code for what is loaded is needed."""
+    architecture = architecture_of(config, "").value
+    return bool(known.head_of(architecture) and known.likeliest_class(str(config.get("model_type", ""))))
+
+
+def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:
+    used = {
+        "grants.pickles": any(found.format == "pytorch" for found in weight_sets),
+        "grants.remote_code": FileKind.GRANTED_CODE in kinds.values(),
+    }
+    return [name for name, is_used in used.items() if is_used]
+
+
+def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> None:
+    """Weights are what some set uses: an ONNX model's data may have any name, and copies of weights have no use."""
+    for path, kind in kinds.items():
+        if kind is FileKind.WEIGHTS:
+            kinds[path] = FileKind.UNSAFE if PICKLED_WEIGHTS.fullmatch(path) else FileKind.OTHER
+    for weight_set in weight_sets:
+        kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
+
+
+def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
+    unsafe = sorted(path for path, kind in kinds.items() if kind is FileKind.UNSAFE)
+    if unsafe:
+        return PreconditionError(
+            f"the only weights are in forms that can run code when they are opened: {_listed(unsafe)}; "
+            "convert them to safetensors, or let the setting `grants.pickles` list the model, which admits "
+            "`pytorch_model.bin` and its shards",
+            reason="unsafe_format",
+        )
+    return PreconditionError("the folder holds no safetensors, ONNX, OpenVINO or GGUF weights", reason="no_weights")
+
+
+def _packing(config: Mapping[str, Any]) -> str:
+    """The precision that config.json declares for packed weights, such as `int4`; empty when none are packed."""
+    quantization = config.get("quantization_config")
+    bits = quantization.get("bits") if isinstance(quantization, dict) else None
+    return f"int{bits}" if type(bits) is int and bits in (2, 3, 4, 8) else ""
+
+
+def _precision_reason(found: WeightSet, config: Mapping[str, Any]) -> str:
+    packed = _packing(config)
+    if packed and found.format == "safetensors":
+        return f"config.json declares packed weights of {packed}"
+    if found.format == "pytorch":
+        return f"{shown(found.main_files[0])} is a pickle, which is not opened to look"
+    counts = sorted(found.facts.elements.items(), key=lambda item: -item[1])
+    return f"{shown(found.main_files[0])} holds " + _listed([f"{count} elements of {name}" for name, count in counts])
+
+
+def _listed(items: list[str], separator: str = ", ", limit: int = 8) -> str:
+    """At most `limit` of them, and how many more there are."""
+    more = [f"and {len(items) - limit} more"] if len(items) > limit else []
+    return separator.join([shown(item) for item in items[:limit]] + more)

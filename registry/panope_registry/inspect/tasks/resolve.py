@@ -1,0 +1,112 @@
+"""What follows when the user, the files and the source speak (docs/decisions/0210)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.inspect.tasks.evidence import Conclusion
+from panope_registry.inspect.tasks.task_maps import (
+    MODALITIES,
+    MODALITY_TAGS,
+    PIPELINE_TAGS,
+    TASKS,
+    VAGUE_TAGS,
+    task_word,
+)
+from panope_registry.names import shown
+
+MAX_HINTS = 16
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The task, or what it may be.
+
+    Attributes:
+        task: empty when it is open.
+        reason: for people.
+        candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
+        spoken_for: every task that somebody or something speaks for.
+    """
+
+    task: str
+    reason: str
+    candidates: tuple[str, ...] = ()
+    spoken_for: tuple[str, ...] = ()
+
+
+def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> Settled:
+    """The task.
+
+    Args:
+        found: what the files say.
+        hints: what the user says, the likeliest first; our words or the hub's.
+        pipeline_tag: what the source says, in the hub's words; empty when it says nothing.
+        tags: more words of the source.
+
+    Raises:
+        InvalidInputError: a hint is no task.
+    """
+    wished = tuple(dict.fromkeys(_task(hint) for hint in hints))
+    tagged = PIPELINE_TAGS.get(pipeline_tag, "")
+    spoken_for = tuple(dict.fromkeys(task for task in (*wished, found.value, tagged) if task))
+    if wished:
+        # A hint that the files bear out is worth more than one before it that they do not.
+        task = found.value if found.value in wished else wished[0]
+        return Settled(task, f"the user says so; {found.reason}", (), spoken_for)
+    told = f"the hub's tag says `{shown(pipeline_tag)}`"
+    if found.value:
+        if tagged in ("", found.value) or (found.value, tagged) == ("rerank", "classify"):
+            return Settled(found.value, found.reason, (), spoken_for)
+        return Settled("", f"{found.reason}; but {told}", (found.value, tagged), spoken_for)
+    if tagged:
+        if tagged in found.candidates or found.is_guess or not found.candidates:
+            return Settled(tagged, f"{told}; {found.reason}", (), spoken_for)
+        return Settled("", f"{found.reason}; but {told}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for)
+    return _open(found, told, pipeline_tag, tags, spoken_for)
+
+
+def check_hints(hints: Sequence[str]) -> None:
+    """Refuses hints that are no tasks, and more of them than there are words for tasks.
+
+    Raises:
+        InvalidInputError: it names the hint.
+    """
+    if len(hints) > MAX_HINTS:
+        raise InvalidInputError(f"`task_hints` has {len(hints):,} words; the limit is {MAX_HINTS}", field="task_hints")
+    for hint in hints:
+        _task(hint)
+
+
+def _task(hint: str) -> str:
+    task = task_word(hint)
+    if not task:
+        raise InvalidInputError(f"`{shown(hint)}` is no task; there are {', '.join(TASKS)}", field="task_hints")
+    return task
+
+
+def _open(found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]) -> Settled:
+    """What may be, when nothing says what is: by the files, else by the tags."""
+    if found.candidates:
+        return Settled("", found.reason, found.candidates, spoken_for)
+    if pipeline_tag in VAGUE_TAGS:
+        return Settled("", f"{found.reason}; {told}", VAGUE_TAGS[pipeline_tag], spoken_for)
+    for tag in tags:
+        if modality := MODALITY_TAGS.get(tag.casefold()):
+            reason = f"{found.reason}; a tag of the hub says `{shown(tag)}` and nothing more"
+            return Settled("", reason, MODALITIES[modality], spoken_for)
+    return Settled("", found.reason, (), spoken_for)
+
+
+def ambiguous_task(model: str, candidates: Sequence[str]) -> PreconditionError:
+    """The error for whoever needs to know what a model is for, while nobody has decided."""
+    return PreconditionError(
+        f"what model `{model}` is for is not decided: it may be for {' or '.join(candidates)}. Say which: `panope "
+        f"register {model} --task {candidates[0]}`, or with `panope import` and the same option where it came from a "
+        "folder",
+        reason="ambiguous_task",
+        field="model",
+        details={"candidates": ",".join(candidates)},
+    )

@@ -1,0 +1,191 @@
+"""Groups weights files into sets that run by themselves.
+
+All safetensors files are one set; every ONNX file, OpenVINO IR and GGUF file (or its shards) is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from panope_registry.inspect.documents import broken, read_object
+from panope_registry.inspect.file_kinds import PICKLED_WEIGHTS, FileKind
+from panope_registry.inspect.headers.facts import WeightFacts, merged
+from panope_registry.inspect.headers.gguf import FILE_TYPES, read_gguf
+from panope_registry.inspect.headers.onnx import read_onnx
+from panope_registry.inspect.headers.opened import Header, size_of
+from panope_registry.inspect.headers.openvino import read_openvino
+from panope_registry.inspect.headers.safetensors import read_safetensors
+from panope_registry.names import safe_relative_path
+
+MAX_PARAMETERS = 1 << 50
+"""A header that claims more lies."""
+
+#: What a backend finds, whatever the repo calls it: a repo may hold several of a kind, each a variant of its own.
+ONNX_FILE = "model.onnx"
+OPENVINO_FILE = "openvino_model.xml"
+
+INDEX = "model.safetensors.index.json"
+PICKLED_INDEX = "pytorch_model.bin.index.json"
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.\w+)")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The folders that hold parts of the model itself.
+
+    Attributes:
+        transformer: that the transformer is loaded from; empty for the root.
+        steps: of what comes after it, such as `2_Dense`.
+        pipeline: of a pipeline's parts, such as `unet`.
+    """
+
+    transformer: str = ""
+    steps: frozenset[str] = frozenset()
+    pipeline: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """Weights that run by themselves.
+
+    Attributes:
+        files: path in the repo -> path in the folder that a backend gets.
+        main_files: those whose headers were read.
+        folder: that the transformer is loaded from; empty for the root.
+        precision: of most weights; empty when unknown.
+        parameter_count: 0 when unknown.
+    """
+
+    format: str
+    precision: str
+    parameter_count: int
+    files: Mapping[str, str]
+    main_files: tuple[str, ...]
+    facts: WeightFacts
+    folder: str = ""
+
+    def packed(self, precision: str) -> WeightSet:
+        """The same weights, known to be packed into wider integers, so that counting elements counts nothing."""
+        return replace(self, precision=precision, parameter_count=0)
+
+
+def find_weights(
+    files: Mapping[str, Header], kinds: Mapping[str, FileKind], parts: Parts = Parts()
+) -> tuple[WeightSet, ...]:
+    """The sets in a folder, safetensors first; of one format and precision those first that come before others in ties.
+
+    A tie is settled by the file's name: the shortest path, which is the plain export's, then the alphabet.
+
+    Args:
+        files: relative path -> where the bytes are.
+        kinds: of every file.
+        parts: the folders that hold parts of the model itself.
+
+    Raises:
+        InvalidInputError: a weights file is broken, or a part of a set is missing.
+    """
+    weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
+    plainest = sorted(weights, key=lambda path: (len(path), path))
+    found = [
+        *_safetensors(files, [path for path in weights if path.endswith(".safetensors")], parts),
+        *(_graph(_onnx(files, path), weights, parts) for path in plainest if path.endswith(".onnx")),
+        *(_graph(_openvino(files, path), weights, parts) for path in plainest if path.endswith(".xml")),
+        *_gguf(files, [path for path in weights if path.endswith(".gguf")]),
+    ]
+    if not any(weight_set.format == "safetensors" for weight_set in found):  # the same weights, and safer
+        found += _pytorch(files, [path for path in weights if PICKLED_WEIGHTS.fullmatch(path)])
+    for weight_set in found:
+        if weight_set.parameter_count > MAX_PARAMETERS:
+            raise broken(weight_set.main_files[0], "it claims an impossible number of parameters")
+    return tuple(replace(weight_set, folder=parts.transformer) for weight_set in found)
+
+
+def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSet:
+    """The graph where the transformer is loaded from, with the weights of the steps after it."""
+    placed = {path: str(PurePosixPath(parts.transformer) / place) for path, place in found.files.items()}
+    steps = {
+        path: path
+        for path in weights
+        if path.endswith(".safetensors") and str(PurePosixPath(path).parent) in parts.steps
+    }
+    return replace(found, files=placed | steps)
+
+
+def _safetensors(files: Mapping[str, Header], paths: list[str], parts: Parts) -> Iterator[WeightSet]:
+    """Those at the root and those of parts; others, such as earlier checkpoints, are other models."""
+    part_folders = {parts.transformer, *parts.steps, *parts.pipeline} - {""}
+    at_root = [path for path in paths if "/" not in path]
+    if INDEX in files:
+        # Beside an index some repos carry the same weights again, in one file, for other programs.
+        at_root = sorted(_shards_of(files))
+    used = at_root + [path for path in paths if str(PurePosixPath(path).parent) in part_folders]
+    if used:
+        facts = merged([read_safetensors(files[path], path) for path in used])
+        yield _set("safetensors", facts, {path: path for path in used}, tuple(used))
+
+
+def _pytorch(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
+    """Nothing is known of what pickles hold, since telling would take opening them."""
+    if PICKLED_INDEX in files:
+        paths = sorted(_shards_of(files, PICKLED_INDEX) & set(paths))
+    if paths:
+        yield _set("pytorch", WeightFacts({}), {path: path for path in paths}, tuple(paths))
+
+
+def _shards_of(files: Mapping[str, Header], index: str = INDEX) -> frozenset[str]:
+    weight_map = read_object(files[index], index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise broken(index, "its `weight_map` does not map tensors to files")
+    shards = frozenset(safe_relative_path(shard) for shard in weight_map.values())
+    missing = sorted(shards - files.keys())
+    if missing:
+        raise broken(index, f"it names `{missing[0]}`, which is not in the folder")
+    return shards
+
+
+def _onnx(files: Mapping[str, Header], path: str) -> WeightSet:
+    facts, outside = read_onnx(files[path], path)
+    folder = PurePosixPath(path).parent
+    parts = [path]
+    for name in sorted(outside):
+        part = str(folder / name)
+        if part not in files:
+            raise broken(path, f"its weights are in `{part}`, which is not in the folder")
+        parts.append(part)
+    return _set("onnx", facts, _at_root(parts, folder) | {path: ONNX_FILE}, (path,))
+
+
+def _openvino(files: Mapping[str, Header], path: str) -> WeightSet:
+    weights = str(PurePosixPath(path).with_suffix(".bin"))
+    facts = read_openvino(files[path], path, size_of(files[weights]))
+    named = {path: OPENVINO_FILE, weights: str(PurePosixPath(OPENVINO_FILE).with_suffix(".bin"))}
+    return _set("openvino", facts, named, (path,))
+
+
+def _gguf(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        shard = _SHARD.fullmatch(path)
+        groups.setdefault(shard["stem"] if shard else path, []).append(path)
+    for group in groups.values():
+        shard = _SHARD.fullmatch(group[0])
+        if shard and len(group) != int(shard["parts"]):
+            raise broken(group[0], f"it is one of {int(shard['parts'])} parts, of which {len(group)} are in the folder")
+        facts = merged([read_gguf(files[path], path) for path in group])
+        folder = PurePosixPath(group[0]).parent
+        found = _set("gguf", facts, _at_root(group, folder), tuple(group))
+        file_type = facts.metadata.get("general.file_type", "")
+        named = FILE_TYPES.get(int(file_type)) if file_type.isdigit() else None
+        yield replace(found, precision=named or found.precision)
+
+
+def _at_root(paths: list[str], folder: PurePosixPath) -> dict[str, str]:
+    """A backend finds weights beside the configuration, wherever the repo keeps them (`onnx/`, `openvino/`)."""
+    return {path: str(PurePosixPath(path).relative_to(folder)) for path in paths}
+
+
+def _set(format_: str, facts: WeightFacts, files: Mapping[str, str], main_files: tuple[str, ...]) -> WeightSet:
+    return WeightSet(format_, facts.precision, facts.parameter_count, files, main_files, facts)

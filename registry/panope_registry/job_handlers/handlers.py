@@ -1,0 +1,52 @@
+"""The handlers by the kind of job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from panope_registry.download import Downloader
+from panope_registry.job_handlers.artifact_download import ArtifactDownload
+from panope_registry.job_handlers.build import Build
+from panope_registry.job_handlers.conversion_runner import Workshop
+from panope_registry.job_handlers.events import Event, ignore, telling
+from panope_registry.job_handlers.repo_sync import RepoSync
+from panope_registry.job_handlers.requests import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC
+from panope_registry.jobs import Handler
+from panope_registry.registry import Registry
+from panope_registry.shared_store import SharedFirst
+from panope_registry.sources.source import Source
+
+
+def handlers_for(
+    registry: Registry,
+    source: Source,
+    downloader: Downloader,
+    tell: Event = ignore,
+    machine_bytes: int = 0,
+    *,
+    workshop: Workshop,
+    scratch: Path,
+    shared: SharedFirst | None = None,
+) -> Mapping[str, Handler]:
+    """What a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
+
+    Args:
+        registry: of the models.
+        source: where they come from.
+        downloader: that brings them.
+        tell: told of what is done.
+        machine_bytes: the most memory that a model can have here; 0 when nobody knows.
+        workshop: makes variants.
+        scratch: where it may make them.
+        shared: the shared store; None when there is none.
+    """
+    download = ArtifactDownload(registry, source, downloader, tell, machine_bytes, shared)
+    build = Build(registry, download, workshop, scratch, tell)
+    handlers: Mapping[str, Handler] = {
+        REPO_SYNC: RepoSync(registry, source, tell),
+        ARTIFACT_DOWNLOAD: download,
+        BUILD_ENGINE: build,
+        QUANTIZE: build,
+    }
+    return {kind: telling(handler, tell) for kind, handler in handlers.items()}

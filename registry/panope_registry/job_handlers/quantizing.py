@@ -1,0 +1,29 @@
+"""Asks for the smaller variants that a user wished for, as soon as there is what to make them of."""
+
+from __future__ import annotations
+
+from panope_registry.job_handlers.requests import BuildRequest, ask_for_build
+from panope_registry.jobs import Jobs
+from panope_registry.models.quantization import TARGETS, is_source
+from panope_registry.models.types import ModelEntry
+
+
+def ask_for_targets(jobs: Jobs, entry: ModelEntry, requested_by: str, *, store: str | None) -> list[int]:
+    """The ids of the jobs that make them; what is made already, or cannot be made yet, is not asked for."""
+    return [
+        ask_for_build(jobs, BuildRequest(entry.name, TARGETS[target].format, target), requested_by, store=store).id
+        for target in entry.quantization_targets
+        if not _is_made(entry, target) and _has_source(entry, target)
+    ]
+
+
+def _is_made(entry: ModelEntry, target: str) -> bool:
+    wanted = (TARGETS[target].format, target)
+    return any((variant.format, variant.precision) == wanted and variant.is_here for variant in entry.variants)
+
+
+def _has_source(entry: ModelEntry, target: str) -> bool:
+    return any(
+        variant.is_here and variant.derived_from is None and is_source(target, variant.format, variant.precision)
+        for variant in entry.variants
+    )

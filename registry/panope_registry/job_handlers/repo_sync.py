@@ -1,0 +1,95 @@
+"""The job `repo_sync`: looks at a model's repo and records what it holds; downloads no weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from panope_backends.errors import NotFoundError
+from panope_registry.job_handlers.events import Event, ignore, milliseconds_since
+from panope_registry.job_handlers.quantizing import ask_for_targets
+from panope_registry.job_handlers.requests import sync_request
+from panope_registry.jobs import JobContext
+from panope_registry.models.types import ModelEntry
+from panope_registry.sources.source import Source
+
+
+class Registers(Protocol):
+    """What the job needs of the registry."""
+
+    @property
+    def store_id(self) -> str:
+        """Of the store that this registry writes to."""
+
+    def register(
+        self,
+        name: str,
+        *,
+        revision: str,
+        task_hints: Sequence[str],
+        preferred_format: str,
+        preferred_precision: str,
+        quantization_targets: Sequence[str],
+        source: Source,
+    ) -> ModelEntry:
+        """Records a model as its source has it now."""
+
+    def model(self, name: str) -> ModelEntry:
+        """One model; NotFoundError when there is none of that name."""
+
+
+class RepoSync:
+    """The handler.
+
+    Args:
+        registry: takes what was found.
+        source: has the repo.
+        tell: told when a repo was synced, and before that when its model is new.
+    """
+
+    def __init__(self, registry: Registers, source: Source, tell: Event = ignore) -> None:
+        self._registry = registry
+        self._source = source
+        self._tell = tell
+
+    def __call__(self, context: JobContext) -> Mapping[str, Any]:
+        """Registers the model; the same again changes nothing."""
+        request = sync_request(context.job.payload)
+        context.progress("sync")
+        started = time.monotonic()
+        is_new = self._is_new(request.model)
+        entry = self._registry.register(
+            request.model,
+            revision=request.revision,
+            task_hints=request.task_hints,
+            preferred_format=request.preferred_format,
+            preferred_precision=request.preferred_precision,
+            quantization_targets=request.quantization_targets,
+            source=self._source,
+        )
+        facts = {"job_id": context.job.id, "model_repo_name": entry.name, "revision": entry.commit}
+        if is_new:
+            self._tell("repo_registered", facts | {"task": entry.task, "architecture": entry.architecture})
+        self._tell("repo_synced", facts | {"duration_ms": milliseconds_since(started)})
+        return {
+            "model": entry.name,
+            "task": entry.task,
+            "task_candidates": list(entry.task_candidates),
+            "architecture": entry.architecture,
+            "commit": entry.commit,
+            "quantize_jobs": ask_for_targets(
+                context.jobs, entry, context.job.requested_by, store=self._registry.store_id
+            ),
+            "variants": [
+                {"digest": variant.digest, "format": variant.format, "precision": variant.precision}
+                for variant in entry.variants
+            ],
+        }
+
+    def _is_new(self, name: str) -> bool:
+        try:
+            self._registry.model(name)
+        except NotFoundError:
+            return True
+        return False

@@ -1,0 +1,255 @@
+"""What people ask the registry to do at length, and how it becomes jobs; the same wish twice is one job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from panope_backends.errors import InvalidInputError
+from panope_registry.inspect.tasks.resolve import check_hints
+from panope_registry.jobs import JobEntry, Jobs
+from panope_registry.models.precisions import is_quantized
+from panope_registry.models.quantization import check_targets
+from panope_registry.models.queries import Stores, find_model
+from panope_registry.models.variant_digest import check_digits
+from panope_registry.models.writes import FOLDER
+from panope_registry.names import parse_model_name, safe_relative_path
+
+REPO_SYNC = "repo_sync"
+ARTIFACT_DOWNLOAD = "artifact_download"
+BUILD_ENGINE = "build_engine"
+QUANTIZE = "quantize"
+SHARE = "share"
+
+FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
+"""In the order in which a pull prefers them."""
+
+_PRECISION = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+MAX_REVISION = 200
+MAX_PATTERNS = 64
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """Look at a model's repo.
+
+    Attributes:
+        model: `vendor/name`, as the source knows it.
+        revision: a branch, tag or commit.
+        task_hints: the likeliest first.
+        preferred_format: of variants; empty leaves what was wished before, as for the next two.
+        preferred_precision: of variants.
+        quantization_targets: precisions to quantize to once the weights are here.
+    """
+
+    model: str
+    revision: str = "main"
+    task_hints: tuple[str, ...] = ()
+    preferred_format: str = ""
+    preferred_precision: str = ""
+    quantization_targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """Download one variant of a registered model.
+
+    Attributes:
+        model: `vendor/name`.
+        revision: the branch, tag or commit that was synced.
+        format: of the variant; empty for any.
+        precision: of the variant; empty for any.
+        include: patterns of paths to download instead of a variant's files.
+        variant: the digest of the one variant, also of one that was made elsewhere; empty for any.
+    """
+
+    model: str
+    revision: str = "main"
+    format: str = ""
+    precision: str = ""
+    include: tuple[str, ...] = ()
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """Make another variant of a registered model; its weights are downloaded first if they are not here.
+
+    Attributes:
+        model: `vendor/name`.
+        format: of the new variant.
+        precision: of its weights; empty for that in which the format holds a model unchanged.
+        revision: the branch, tag or commit that must be served; empty for whichever is.
+    """
+
+    model: str
+    format: str
+    precision: str = ""
+    revision: str = ""
+
+
+def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
+    """The job that syncs, wherever a runner is free; an open one for the same wish is that one.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_model(request.model, request.revision)
+    _check_format(request.preferred_format, "preferred_format")
+    _check_precision(request.preferred_precision, "preferred_precision")
+    check_targets(request.quantization_targets)
+    check_hints(request.task_hints)
+    payload = asdict(request)
+    return jobs.enqueue(
+        REPO_SYNC, payload, dedupe_key=work_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
+    )
+
+
+def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+    """The job that downloads, after the job that syncs; an open one for the same wish is that one.
+
+    A model that another machine imported from a folder has no hub to sync with, and comes from the shared store.
+
+    Args:
+        jobs: where it is asked for.
+        request: what to download.
+        requested_by: who asks, for people.
+        store: the id of the store to download to; None leaves it to whoever is free.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_download(request)
+    if _is_of_other_machine(jobs, request.model, store):
+        return _enqueue_download(jobs, request, (), requested_by, store)
+    sync = ask_for_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
+    return _enqueue_download(jobs, request, (sync.id,), requested_by, store)
+
+
+def ask_for_download(
+    jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None
+) -> JobEntry:
+    """The job that downloads a model that is registered already; an open one for the same wish is that one.
+
+    Args:
+        jobs: where it is asked for.
+        request: what to download.
+        requested_by: who asks, for people.
+        store: the id of the store to download to; None leaves it to whoever is free.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_download(request)
+    return _enqueue_download(jobs, request, (), requested_by, store)
+
+
+def ask_for_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+    """The job that makes a variant, of kind `quantize` when its weights are coarser than those that models come with.
+
+    Args:
+        jobs: where it is asked for; an open job for the same wish is the answer.
+        request: what to make.
+        requested_by: who asks, for people.
+        store: the id of the store that it is for; None leaves it to whoever is free.
+
+    Raises:
+        InvalidInputError: a field cannot be honoured.
+    """
+    _check_model(request.model, request.revision or "main")
+    if not request.format:
+        raise InvalidInputError("`format` must be given", field="format")
+    _check_format(request.format, "format")
+    _check_precision(request.precision, "precision")
+    kind = QUANTIZE if is_quantized(request.precision) else BUILD_ENGINE
+    payload = asdict(request)
+    return jobs.enqueue(
+        kind, payload, dedupe_key=work_key(kind, payload, store), requested_by=requested_by, store=store
+    )
+
+
+def ask_for_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:
+    """The job that brings a variant's files from one store into the shared one; an open one is that one."""
+    payload = {"variant": variant_digest}
+    key = work_key(SHARE, payload, store)
+    return jobs.enqueue(SHARE, payload, dedupe_key=key, requested_by=requested_by, store=store)
+
+
+def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
+    """What a job's payload asks for."""
+    lists = {name: tuple(payload.get(name, ())) for name in ("task_hints", "quantization_targets")}
+    return SyncRequest(**{**payload, **lists})
+
+
+def build_request(payload: Mapping[str, Any]) -> BuildRequest:
+    """What a job's payload asks for."""
+    return BuildRequest(**payload)
+
+
+def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
+    """What a job's payload asks for."""
+    return DownloadRequest(**{**payload, "include": tuple(payload["include"])})
+
+
+def _is_of_other_machine(jobs: Jobs, model: str, store: str | None) -> bool:
+    """Whether the model came from a folder, and nothing that can be run is in this store."""
+    with jobs.database.read() as connection:
+        entry = find_model(connection, Stores(store or ""), model)
+    return entry is not None and entry.source == FOLDER and not any(variant.is_here for variant in entry.variants)
+
+
+def _enqueue_download(
+    jobs: Jobs, request: DownloadRequest, depends_on: tuple[int, ...], requested_by: str, store: str | None
+) -> JobEntry:
+    payload = asdict(request)
+    return jobs.enqueue(
+        ARTIFACT_DOWNLOAD,
+        payload,
+        dedupe_key=work_key(ARTIFACT_DOWNLOAD, payload, store),
+        depends_on=depends_on,
+        requested_by=requested_by,
+        store=store,
+    )
+
+
+def _check_download(request: DownloadRequest) -> None:
+    _check_model(request.model, request.revision)
+    _check_format(request.format, "format")
+    _check_precision(request.precision, "precision")
+    chosen = request.format or request.precision or request.variant
+    if request.include and chosen:
+        raise InvalidInputError("`include` names files, so it cannot go with a format or precision", field="include")
+    if request.variant:
+        check_digits(request.variant, "variant")
+    if len(request.include) > MAX_PATTERNS:
+        raise InvalidInputError(f"`include` has more than {MAX_PATTERNS} patterns", field="include")
+    for pattern in request.include:
+        safe_relative_path(pattern)
+
+
+def _check_model(model: str, revision: str) -> None:
+    parse_model_name(model, "model")
+    if not revision or len(revision) > MAX_REVISION or not revision.isprintable() or ".." in revision:
+        raise InvalidInputError("`revision` is no name of a branch, tag or commit", field="revision")
+
+
+def _check_format(given: str, field: str) -> None:
+    if given and given not in FORMATS:
+        known = ", ".join(f"`{name}`" for name in FORMATS)
+        raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
+
+
+def _check_precision(given: str, field: str) -> None:
+    if given and not _PRECISION.fullmatch(given):
+        raise InvalidInputError(f"`{field}` is no name of a precision, such as `int8` or `q4_k_m`", field=field)
+
+
+def work_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:
+    """Names work for one store, or any, so that the same wish twice is one job."""
+    wish = json.dumps([payload, store] if store else payload, sort_keys=True)
+    return f"{kind}:{hashlib.sha256(wish.encode()).hexdigest()}"

@@ -1,0 +1,35 @@
+"""The job `share`: brings a variant's files into the shared store, where other machines and later times find them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from panope_registry.job_handlers.events import Event, ignore, milliseconds_since
+from panope_registry.jobs import JobContext
+from panope_registry.shared_store import Sharing
+
+
+class Share:
+    """The handler.
+
+    Args:
+        sharing: brings them.
+        tell: told when a variant is there.
+    """
+
+    def __init__(self, sharing: Sharing, tell: Event = ignore) -> None:
+        self._sharing = sharing
+        self._tell = tell
+
+    def __call__(self, context: JobContext) -> Mapping[str, Any]:
+        """Brings what is not there yet."""
+        digest = context.job.payload["variant"]
+        started = time.monotonic()
+        shared = self._sharing.push(
+            digest, lambda done, total: context.progress("share", done, total, "bytes"), context.check
+        )
+        facts = {"job_id": context.job.id, "variant": digest, "size_bytes": shared.size_bytes}
+        self._tell("share_finish", facts | {"duration_ms": milliseconds_since(started)})
+        return {"variant": digest, "files": len(shared.sha256s), "size_bytes": shared.size_bytes}

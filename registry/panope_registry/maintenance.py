@@ -1,0 +1,187 @@
+"""What is done for a store now and then, beside the jobs: shares what is new, keeps the limit, looks for damage."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from panope_backends.errors import PanopeError
+from panope_registry.job_handlers.events import Event
+from panope_registry.job_handlers.requests import SHARE, ask_for_share
+from panope_registry.jobs import Jobs, JobStatus
+from panope_registry.retention.retention import StoreCare
+from panope_registry.shared_store import Sharing
+from panope_registry.store.store import Store
+from panope_registry.tables.columns import now
+from panope_registry.tables.database import Database
+
+ROUND_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+"""Between two looks for what is to be hashed, when nothing was."""
+
+SHARE_AGAIN_AFTER = timedelta(minutes=10)
+"""A variant that could not be shared is tried again then."""
+
+MAX_FAILED = 1000
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often, and how hard.
+
+    Attributes:
+        look_seconds: between two looks for what is to be shared, when nothing changed meanwhile.
+        limit_seconds: between two looks whether the store is within its limits.
+        scrub_bytes_per_second: how fast files are hashed again; 0 for never.
+        scrub_age: how long after its last hash a file is hashed again.
+    """
+
+    look_seconds: float = 60.0
+    limit_seconds: float = 3600.0
+    scrub_bytes_per_second: int = 20_000_000
+    scrub_age: timedelta = timedelta(days=30)
+
+
+class _StoppingError(Exception):
+    """The process is to end."""
+
+
+class Upkeep:
+    """Of one store, by one process at a time: others that try wait until it ends.
+
+    Args:
+        database: of the registry.
+        store: that is looked after.
+        care: of that store.
+        jobs: where sharing is asked for.
+        sharing: with the shared store; None when there is none.
+        tell: told of damage and of what was evicted.
+        habits: how often, and how hard.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        care: StoreCare,
+        jobs: Jobs,
+        sharing: Sharing | None,
+        tell: Event,
+        habits: Habits,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._care = care
+        self._jobs = jobs
+        self._sharing = sharing
+        self._tell = tell
+        self._habits = habits
+        self._seen: int | None = None
+        self._due: dict[Callable[[], object], float] = {}
+        self._failing: dict[Callable[[], object], str] = {}
+        self._stop = threading.Event()
+        self._scrub_pause = ROUND_SECONDS
+
+    def run(self, stop: threading.Event) -> None:
+        """Goes on until `stop` is set; an absent database is waited for."""
+        lock = os.open(self._store.folder / "upkeep.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not _taken(lock):
+                if stop.wait(ROUND_SECONDS):
+                    return
+            scrubbing = threading.Thread(target=self._scrub_on, args=(stop,), name="scrub")
+            scrubbing.start()
+            while not stop.wait(ROUND_SECONDS):
+                self._try(self._share)
+                self._try(self._keep_limit)
+                self._database.keep_reserve()
+            scrubbing.join()
+        finally:
+            os.close(lock)
+
+    def _try(self, step: Callable[[], object]) -> None:
+        """A database that is away, or a disk that is full: told once, and tried again in the next round."""
+        try:
+            step()
+        except PanopeError as error:
+            if self._failing.get(step) != error.reason:
+                self._tell("upkeep_failed", {"reason": error.reason})
+            self._failing[step] = error.reason
+        else:
+            self._failing.pop(step, None)
+
+    def _share(self) -> None:
+        """Asks for what is here and not in the shared store, however it came here."""
+        if self._sharing is None:
+            return
+        token = self._database.change_token()
+        if token == self._seen and not self._is_due(self._share, self._habits.look_seconds):
+            return
+        self._seen = token
+        unshared = self._sharing.unshared()
+        failed = self._failed_lately() if unshared else set()
+        for digest in unshared:
+            if digest not in failed:
+                ask_for_share(self._jobs, digest, store=self._store.id, requested_by="upkeep")
+
+    def _failed_lately(self) -> set[str]:
+        since = now() - SHARE_AGAIN_AFTER
+        failed = self._jobs.list(status=JobStatus.FAILED, kind=SHARE, limit=MAX_FAILED)
+        return {
+            job.payload["variant"]
+            for job in failed
+            if job.store == self._store.id and job.finished_at is not None and job.finished_at > since
+        }
+
+    def _keep_limit(self) -> None:
+        """A limit that was lowered, or files that came past it, such as those of registrations."""
+        if self._is_due(self._keep_limit, self._habits.limit_seconds):
+            evicted = self._care.evict()
+            if evicted.removed:
+                facts = {"freed_bytes": evicted.freed_bytes, "variants": list(evicted.variants)}
+                self._tell("store_evicted", facts | {"short_bytes": evicted.short_bytes})
+
+    def _scrub_on(self, stop: threading.Event) -> None:
+        """In a thread of its own: one large file takes long at this speed."""
+        self._stop = stop
+        if self._habits.scrub_bytes_per_second == 0:
+            return
+        with suppress(_StoppingError):
+            while not stop.wait(self._scrub_pause):
+                self._try(self._scrub)
+
+    def _scrub(self) -> None:
+        checked = self._care.scrub(self._habits.scrub_age, self._pace)
+        self._scrub_pause = IDLE_SECONDS if checked is None else ROUND_SECONDS
+        if checked is not None and (checked.is_damaged or checked.is_missing):
+            facts = {"artifact_id": checked.sha256, "size_bytes": checked.size_bytes}
+            if checked.is_damaged:
+                self._tell("blob_damaged", facts)
+            else:
+                self._tell("blob_missing", facts)
+
+    def _pace(self, size: int) -> None:
+        if self._stop.wait(size / self._habits.scrub_bytes_per_second):
+            raise _StoppingError
+
+    def _is_due(self, step: Callable[[], object], seconds: float) -> bool:
+        """Whether a step was not done for so long; it counts as done then."""
+        if time.monotonic() < self._due.get(step, float("-inf")):
+            return False
+        self._due[step] = time.monotonic() + seconds
+        return True
+
+
+def _taken(lock: int) -> bool:
+    """Whether this process has the lock; it keeps it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # network file systems say the second
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Models, their variants, files and aliases: what the registry records and answers."""

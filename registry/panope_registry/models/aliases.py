@@ -1,0 +1,342 @@
+"""Names that point to models, moved only by those who know where they point now."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
+from panope_registry.models.variant_digest import check_digits
+from panope_registry.names import MAX_REASON_LENGTH, checked_text, parse_model_name, shown
+from panope_registry.tables.alias_tables import alias, alias_event
+from panope_registry.tables.columns import now
+from panope_registry.tables.database import Database
+from panope_registry.tables.model_tables import model, model_variant, variant
+
+
+class AliasAction(StrEnum):
+    """What happened to an alias."""
+
+    SET = "set"
+    ROLLED_BACK = "rolled_back"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class AliasEntry:
+    """Where an alias points.
+
+    Attributes:
+        name: `name` or `vendor/name`.
+        target_model: the model's name.
+        variant_digest: of the model's variant that is meant; empty lets the server choose.
+        version: counts the changes of this name from 1, over removals too.
+        changed_at: when it was last pointed somewhere.
+    """
+
+    name: str
+    target_model: str
+    variant_digest: str
+    version: int
+    changed_at: datetime
+
+    @property
+    def target(self) -> str:
+        """`vendor/name`, or `vendor/name@digest`: what `expected` is compared with."""
+        return _target(self.target_model, self.variant_digest)
+
+
+@dataclass(frozen=True)
+class AliasEvent:
+    """One change of an alias.
+
+    Attributes:
+        version: counts the changes of this name from 1.
+        target_model: empty for a removal.
+        variant_digest: empty when the server may choose.
+        who: made the change.
+        reason: why, in their words.
+    """
+
+    alias: str
+    version: int
+    action: AliasAction
+    target_model: str
+    variant_digest: str
+    who: str
+    reason: str
+    at: datetime
+
+
+class Aliases:
+    """Safe for use by several threads, processes and machines; changes are made one at a time.
+
+    An alias outlives its model: it points to a name, and to whatever bears it. Every method raises AvailabilityError
+    when the database does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> AliasEntry:
+        """Where an alias points.
+
+        Raises:
+            NotFoundError: there is no such alias.
+        """
+        _refuse_unknown(name)
+        with self._database.read() as connection:
+            return _entry(_current(connection, name))
+
+    def list(self, *, target_model: str = "") -> builtins.list[AliasEntry]:
+        """All aliases by name; only those of one model if it is named.
+
+        Raises:
+            InvalidInputError: that is longer than any model's name.
+        """
+        checked_text(target_model, "model")
+        wanted = _CURRENT.order_by(alias.c.name)
+        if target_model:
+            wanted = wanted.where(alias_event.c.target_model == target_model)
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(wanted)]
+
+    def set(
+        self,
+        name: str,
+        target_model: str,
+        *,
+        variant_digest: str = "",
+        expected: str | None,
+        who: str,
+        reason: str,
+    ) -> AliasEntry:
+        """Points an alias to a model, now and for all servers.
+
+        Args:
+            name: one or two parts by the rule of models' names: `embed`, `prod/embed`.
+            target_model: a model that there is.
+            variant_digest: one of its variants, by the first digits of its digest; empty lets the server choose.
+            expected: where it must point now (`AliasEntry.target`), "" nowhere; None is content with anything.
+            who: makes the change.
+            reason: why, for people.
+
+        Raises:
+            InvalidInputError: the name is none, the digits are too few, or the reason is too long.
+            AlreadyExistsError: a model has the name.
+            NotFoundError: there is no such model, or it has no such variant.
+            PreconditionError: the alias points elsewhere than expected; nothing was changed.
+        """
+        _check_name(name)
+        _check_words(who, reason)
+        with self._database.change() as connection:
+            if connection.execute(select(model.c.id).where(model.c.name == name)).first():
+                raise AlreadyExistsError(f"`{name}` is a model", reason="model_exists", field="alias")
+            before = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
+            _check_expected(name, before, expected)
+            digest = _check_target(connection, target_model, variant_digest)
+            told = {"target_model": target_model, "variant_digest": digest, "who": who, "reason": reason}
+            before_id = before.id if before else None
+            return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **told})
+
+    def rollback(self, name: str, who: str, reason: str, *, expected: str | None = None) -> AliasEntry:
+        """Points an alias to where it pointed before; again, to where it pointed before that.
+
+        Args:
+            name: of the alias.
+            who: makes the change.
+            reason: why, for people.
+            expected: as for `set`.
+
+        Raises:
+            NotFoundError: there is no such alias, or the model or variant from before is gone.
+            PreconditionError: it never pointed elsewhere, or points elsewhere than expected; nothing was changed.
+            InvalidInputError: the reason is too long.
+        """
+        _refuse_unknown(name)
+        _check_words(who, reason)
+        with self._database.change() as connection:
+            current = _current(connection, name)
+            _check_expected(name, current, expected)
+            if current.before_id is None:
+                raise PreconditionError(
+                    f"alias `{name}` has never pointed elsewhere", reason="no_earlier_target", field="alias"
+                )
+            before = connection.execute(select(alias_event).where(alias_event.c.id == current.before_id)).one()
+            _check_target(connection, before.target_model, before.variant_digest)
+            told = {"target_model": before.target_model, "variant_digest": before.variant_digest}
+            action = {"action": AliasAction.ROLLED_BACK, "before_id": before.before_id, "who": who, "reason": reason}
+            return _point(connection, name, {**told, **action})
+
+    def remove(self, name: str, who: str, reason: str, *, expected: str | None = None) -> None:
+        """Forgets an alias; its history stays.
+
+        Raises:
+            NotFoundError: there is no such alias.
+            PreconditionError: it points elsewhere than expected; nothing was changed.
+            InvalidInputError: the reason is too long.
+        """
+        _refuse_unknown(name)
+        _check_words(who, reason)
+        with self._database.change() as connection:
+            _check_expected(name, _current(connection, name), expected)
+            connection.execute(delete(alias).where(alias.c.name == name))
+            nowhere = {"target_model": "", "variant_digest": "", "before_id": None}
+            _record(connection, name, {"action": AliasAction.REMOVED, "who": who, "reason": reason, **nowhere})
+
+    def history(self, name: str) -> builtins.list[AliasEvent]:
+        """Every change of an alias, the newest first; of one that is gone, too.
+
+        Raises:
+            NotFoundError: there never was such an alias.
+        """
+        _refuse_unknown(name)
+        wanted = select(alias_event).where(alias_event.c.alias == name).order_by(alias_event.c.version.desc())
+        with self._database.read() as connection:
+            events = [_event(row) for row in connection.execute(wanted)]
+        if not events:
+            raise _no_alias(name)
+        return events
+
+
+_CURRENT: Select[Any] = select(alias_event).join(alias, alias.c.event_id == alias_event.c.id)
+"""The events that made aliases point where they do."""
+
+
+def find_model(connection: Connection, alias_name: str) -> str:
+    """The model that an alias points to; empty when there is no such alias."""
+    found = connection.execute(_CURRENT.where(alias.c.name == alias_name)).one_or_none()
+    return str(found.target_model) if found is not None else ""
+
+
+def _current(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
+    if row is None:
+        raise _no_alias(name)
+    return row
+
+
+def _point(connection: Connection, name: str, values: Mapping[str, Any]) -> AliasEntry:
+    event_id = _record(connection, name, values)
+    moved = connection.execute(update(alias).where(alias.c.name == name).values(event_id=event_id))
+    if moved.rowcount == 0:
+        connection.execute(insert(alias).values(name=name, event_id=event_id))
+    return _entry(_current(connection, name))
+
+
+def _record(connection: Connection, name: str, values: Mapping[str, Any]) -> int:
+    last = select(func.max(alias_event.c.version)).where(alias_event.c.alias == name)
+    version = (connection.execute(last).scalar_one() or 0) + 1
+    event = {"alias": name, "version": version, "at": now(), **values}
+    return int(connection.execute(insert(alias_event).values(event).returning(alias_event.c.id)).scalar_one())
+
+
+def _check_name(name: str) -> None:
+    try:
+        parse_model_name(name)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"`{shown(name)}` is not an alias's name: write NAME or VENDOR/NAME, as for models", field="alias"
+        ) from None
+
+
+def _refuse_unknown(name: str) -> None:
+    """No alias has a name that none may have, and no database need be asked."""
+    try:
+        _check_name(name)
+    except InvalidInputError:
+        raise _no_alias(name) from None
+
+
+def _check_words(who: str, reason: str) -> None:
+    checked_text(who, "who")
+    checked_text(reason, "reason", MAX_REASON_LENGTH)
+
+
+def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -> None:
+    found = _target(current.target_model, current.variant_digest) if current is not None else ""
+    if expected is None or expected == found:
+        return
+    points = f"points to `{found}`" if found else "does not exist"
+    raise PreconditionError(
+        f"alias `{name}` {points}, not as expected; nothing was changed", reason="alias_moved", field="expected"
+    )
+
+
+def _check_target(connection: Connection, target_model: str, variant_digest: str) -> str:
+    """The whole digest of the variant; empty when none is named."""
+    try:
+        parse_model_name(target_model)
+    except InvalidInputError:
+        raise _no_target(target_model) from None
+    found = connection.execute(
+        select(model.c.id, model.c.revision_id).where(model.c.name == target_model)
+    ).one_or_none()
+    if found is None:
+        raise _no_target(target_model)
+    if not variant_digest:
+        return ""
+    check_digits(variant_digest, "variant")
+    like = select(variant.c.digest).where(variant.c.digest.startswith(variant_digest)).order_by(variant.c.digest)
+    offered = [
+        digest
+        for digest in connection.execute(like).scalars()
+        if _offers(connection, found.id, found.revision_id, digest)
+    ]
+    if not offered:
+        raise NotFoundError(f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant")
+    if len(offered) > 1:
+        raise InvalidInputError(f"`variant` begins the digests of {len(offered)} variants; write more", field="variant")
+    return str(offered[0])
+
+
+def _offers(connection: Connection, model_id: int, revision_id: int, variant_digest: str) -> bool:
+    """Whether the served revision of a model came with this variant, or with what it was converted from."""
+    line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.digest == variant_digest)
+    origins = line.cte("origins", recursive=True)
+    origins = origins.union_all(
+        select(variant.c.id, variant.c.derived_from_id).join(origins, variant.c.id == origins.c.derived_from_id)
+    )
+    offered = (
+        select(model_variant.c.variant_id)
+        .join(origins, origins.c.id == model_variant.c.variant_id)
+        .where(model_variant.c.model_id == model_id, model_variant.c.revision_id == revision_id)
+    )
+    return connection.execute(offered).first() is not None
+
+
+def _target(model_name: str, variant_digest: str) -> str:
+    return f"{model_name}@{variant_digest}" if variant_digest else model_name
+
+
+def _entry(row: Row[Any]) -> AliasEntry:
+    return AliasEntry(row.alias, row.target_model, row.variant_digest, row.version, row.at)
+
+
+def _event(row: Row[Any]) -> AliasEvent:
+    return AliasEvent(
+        alias=row.alias,
+        version=row.version,
+        action=AliasAction(row.action),
+        target_model=row.target_model,
+        variant_digest=row.variant_digest,
+        who=row.who,
+        reason=row.reason,
+        at=row.at,
+    )
+
+
+def _no_target(target_model: str) -> NotFoundError:
+    return NotFoundError(
+        f"model `{shown(target_model)}` does not exist", reason="model_not_found", field="target_model"
+    )
+
+
+def _no_alias(name: str) -> NotFoundError:
+    return NotFoundError(f"alias `{shown(name)}` does not exist", reason="alias_not_found", field="alias")

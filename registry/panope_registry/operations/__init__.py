@@ -1,0 +1,1 @@
+"""What servers do: their instances, measurements and samples of their calls."""

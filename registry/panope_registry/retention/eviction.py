@@ -1,0 +1,160 @@
+"""Makes room: variants that nobody uses lose their weights, the least recently used first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from panope_backends.errors import NotFoundError, PreconditionError
+from panope_registry.retention.disk_usage import Occupancy
+from panope_registry.retention.inventory import KnownBlob, KnownVariant, Picture, read_picture
+from panope_registry.retention.removal import removing
+from panope_registry.retention.types import Evicted, Quota, Recovery, RemovalKind
+from panope_registry.store.store import Store
+from panope_registry.tables.database import Database
+
+
+@dataclass(frozen=True)
+class RoomToMake:
+    """How much is to go.
+
+    Attributes:
+        must: without it what is needed does not fit; 0 when it does.
+        should: at least that, and so much more that not every download evicts.
+    """
+
+    must: int
+    should: int
+
+
+def room_to_make(quota: Quota, taken: Occupancy, needed_bytes: int) -> RoomToMake:
+    """How much is to go so that `needed_bytes` more fit."""
+    must = should = max(0, quota.free_floor_bytes + needed_bytes - taken.free_bytes)
+    if quota.max_bytes is not None and taken.total_bytes + needed_bytes > quota.max_bytes:
+        must = max(must, taken.total_bytes + needed_bytes - quota.max_bytes)
+        should = max(should, taken.total_bytes + needed_bytes - int(quota.max_bytes * quota.low_water))
+    return RoomToMake(must, should)
+
+
+def evict_for(
+    database: Database,
+    store: Store,
+    goal_bytes: int,
+    moment: datetime,
+    *,
+    keep: Collection[str] = (),
+    dry_run: bool,
+) -> Evicted:
+    """Evicts until `goal_bytes` are free or nothing more may go; variants whose digests are in `keep` stay."""
+    if goal_bytes <= 0:
+        return Evicted((), (), 0)
+    with removing(database, store, dry_run=dry_run) as decided:
+        picture = read_picture(decided.connection, store.id, moment)
+        eviction = _Eviction(picture, decided.held)
+        for known in eviction.candidates():
+            if eviction.freed_bytes >= goal_bytes:
+                break
+            if known.digest not in keep:
+                eviction.evict(known)
+        decided.remove_blobs(RemovalKind.EVICTED, eviction.freed)
+        decided.remove_views(eviction.evicted)
+    return Evicted(eviction.evicted, decided.removed, max(0, goal_bytes - eviction.freed_bytes))
+
+
+def reclaimable_bytes(picture: Picture) -> int:
+    """What would go if as much room as possible were needed."""
+    eviction = _Eviction(picture, frozenset())
+    for known in eviction.candidates():
+        eviction.evict(known)
+    return eviction.freed_bytes + sum(picture.blobs[sha256].size_bytes for sha256 in picture.unused)
+
+
+def evict_named(
+    database: Database, store: Store, digests: Collection[str], moment: datetime, *, dry_run: bool
+) -> Evicted:
+    """Evicts these variants, whether their files are anywhere else or not.
+
+    Raises:
+        NotFoundError: there is no such variant.
+        PreconditionError: one is leased, pinned, loaded or in the hands of a job; nothing was evicted.
+    """
+    with removing(database, store, dry_run=dry_run) as decided:
+        picture = read_picture(decided.connection, store.id, moment)
+        eviction = _Eviction(picture, decided.held)
+        for digest in digests:
+            known = picture.variants.get(digest)
+            if known is None:
+                raise NotFoundError("there is no such variant", reason="variant_not_found")
+            if known.kept_by:
+                raise PreconditionError(f"the variant is in use: {' and '.join(known.kept_by)}", reason="in_use")
+            eviction.evict(known)
+        decided.remove_blobs(RemovalKind.EVICTED, eviction.freed)
+        decided.remove_views(eviction.evicted)
+    return Evicted(eviction.evicted, decided.removed, 0)
+
+
+class _Eviction:
+    """Which blobs go when variants go: those that no other variant needs.
+
+    Attributes:
+        freed: sha256 -> size.
+    """
+
+    def __init__(self, picture: Picture, held: frozenset[str]) -> None:
+        self._picture = picture
+        self._held = held
+        self._users: dict[str, set[str]] = {}
+        self.freed: dict[str, int] = {}
+        for digest, known in picture.variants.items():
+            if picture.needs(known):
+                for sha256 in known.blobs:
+                    self._users.setdefault(sha256, set()).add(digest)
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(self.freed.values())
+
+    @property
+    def evicted(self) -> tuple[str, ...]:
+        """The variants that lose files: whose claim was taken away, or who shared them and had none."""
+        known = self._picture.variants
+        return tuple(digest for digest in known if not known[digest].blobs.isdisjoint(self.freed))
+
+    def candidates(self) -> list[KnownVariant]:
+        """Those that may go unasked, in order: by how they would come back, then by last use."""
+        ranked = []
+        for known in self._picture.variants.values():
+            blobs = self._removable(known)
+            if known.kept_by or not blobs:
+                continue
+            recovery = recovery_of(self._picture, known, blobs)
+            if recovery is not Recovery.NONE:
+                ranked.append((_ORDER.index(recovery), last_use_of(blobs), known.digest, known))
+        return [known for *_, known in sorted(ranked, key=lambda found: found[:3])]
+
+    def evict(self, known: KnownVariant) -> None:
+        """Takes its claim away, and the blobs that nobody claims then."""
+        for blob in self._removable(known):
+            users = self._users.setdefault(blob.sha256, set())
+            users.discard(known.digest)
+            if not users:
+                self.freed[blob.sha256] = blob.size_bytes
+
+    def _removable(self, known: KnownVariant) -> list[KnownBlob]:
+        kept = self._held | self._picture.kept_blobs
+        return [blob for blob in self._picture.here(known) if not blob.is_listed and blob.sha256 not in kept]
+
+
+_ORDER = tuple(Recovery)
+
+
+def recovery_of(picture: Picture, known: KnownVariant, blobs: Iterable[KnownBlob]) -> Recovery:
+    """How these blobs of a variant come back, which is whole only when each does."""
+    hardest = max((blob.recovery for blob in blobs), key=_ORDER.index, default=Recovery.DOWNLOAD)
+    return Recovery.BUILD if hardest is Recovery.NONE and picture.can_be_made_again(known) else hardest
+
+
+def last_use_of(blobs: Iterable[KnownBlob]) -> datetime:
+    """When all of them were last used together; a blob that another variant shares may have been used since."""
+    return min(blob.last_used_at for blob in blobs)

@@ -1,0 +1,198 @@
+"""Mark and sweep: what nothing needs goes, what is here without a record is recorded, what is gone is forgotten."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from panope_backends.errors import NotFoundError, PreconditionError
+from panope_registry.download.leftovers import discard_leftover, leftovers
+from panope_registry.models import writes
+from panope_registry.names import shown
+from panope_registry.retention.disk_usage import blob_files, listed
+from panope_registry.retention.inventory import Picture, find_kept, find_referenced, read_picture
+from panope_registry.retention.removal import Removing, empty_trash, removing
+from panope_registry.retention.types import Ages, Collected, Keep, Removal, RemovalKind, Removed
+from panope_registry.store.store import BlobError, Store, VerifyPolicy
+from panope_registry.tables.alias_tables import alias, alias_event
+from panope_registry.tables.database import Database
+from panope_registry.tables.model_tables import blob, blob_location
+from panope_registry.tables.operation_tables import runtime_instance
+
+_MAX_TOLD = 5
+"""Aliases that an error names."""
+
+
+def collect(database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> Collected:
+    """Sweeps the store; looks first, so that a clean store disturbs nobody."""
+    store.sweep()
+    adopted = _adopt(database, store, dry_run=dry_run)
+    partials = _remove_partials(store, ages, moment, dry_run=dry_run)
+    found, missing = _sweep(database, store, ages, moment, dry_run=True)
+    if not dry_run:
+        if found or missing:
+            found, missing = _sweep(database, store, ages, moment, dry_run=False)
+        empty_trash(store)
+    return Collected(partials + found, missing, adopted)
+
+
+def remove_model(database: Database, store: Store, name: str, moment: datetime) -> Removed:
+    """Deletes a model and the files that nothing else needs.
+
+    Raises:
+        NotFoundError: there is no such model.
+        PreconditionError: it is loaded, a variant that would go with it is leased, pinned or in the hands of a job
+            (`in_use`), or an alias points to it (`has_aliases`).
+    """
+    with removing(database, store, dry_run=False) as decided:
+        _refuse_loaded(decided.connection, name, moment)
+        _refuse_aliased(decided.connection, name)
+        kept = find_kept(decided.connection, moment)
+        before = read_picture(decided.connection, store.id, moment)
+        if not writes.delete_model(decided.connection, name):
+            raise NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")
+        after = read_picture(decided.connection, store.id, moment)
+        gone = sorted(before.variants.keys() - after.variants.keys())
+        for digest in gone:
+            if digest in kept:
+                raise _in_use(name, kept[digest])
+        _remove_unused(decided, after)
+        decided.remove_views(gone)
+    return Removed(tuple(gone), decided.removed)
+
+
+def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
+    """A server may have it loaded though another model offers the same variant."""
+    # Variants that aliases point to run as NAME@DIGEST.
+    of_variant = and_(runtime_instance.c.model > f"{name}@", runtime_instance.c.model < f"{name}A")
+    of_model = or_(runtime_instance.c.model == name, of_variant)
+    servers = select(runtime_instance.c.server).where(of_model, runtime_instance.c.lease_until > moment)
+    if connection.execute(servers.limit(1)).first() is not None:
+        raise _in_use(name, (Keep.LOADED,))
+
+
+def _refuse_aliased(connection: Connection, name: str) -> None:
+    """Calls come by aliases too: whoever deletes what one points to moves or removes it first."""
+    pointing = select(alias.c.name).join(alias_event, alias_event.c.id == alias.c.event_id)
+    names = connection.execute(pointing.where(alias_event.c.target_model == name).order_by(alias.c.name)).scalars()
+    if found := [f"`{shown(each)}`" for each in names]:
+        told = ", ".join(found[:_MAX_TOLD])
+        raise PreconditionError(
+            f"model `{shown(name)}` is what aliases point to: {told}; move or remove them first",
+            reason="has_aliases",
+            field="model",
+        )
+
+
+def _in_use(name: str, why: tuple[Keep, ...]) -> PreconditionError:
+    hint = "; unpin it first" if why == (Keep.PINNED,) else ""
+    told = f"model `{shown(name)}` is in use: {' and '.join(why)}{hint}"
+    return PreconditionError(told, reason="in_use", field="model")
+
+
+def _sweep(
+    database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool
+) -> tuple[tuple[Removal, ...], tuple[str, ...]]:
+    with removing(database, store, dry_run=dry_run) as decided:
+        picture = read_picture(decided.connection, store.id, moment)
+        missing = tuple(sorted(sha256 for sha256 in picture.blobs if not store.blob_path(sha256).exists()))
+        decided.forget(missing)
+        _remove_unused(decided, picture, missing)
+        _remove_orphans(decided, picture, ages, moment)
+        _remove_stale_views(decided, picture, missing)
+        _remove_old(decided, ages, moment)
+    return decided.removed, missing
+
+
+def _remove_unused(decided: Removing, picture: Picture, missing: tuple[str, ...] = ()) -> None:
+    """Blobs whose variants and repos are gone."""
+    needed = find_referenced(decided.connection) | decided.held | picture.kept_blobs | frozenset(missing)
+    sizes = {sha256: known.size_bytes for sha256, known in picture.blobs.items() if sha256 not in needed}
+    decided.remove_blobs(RemovalKind.UNUSED, sizes)
+    decided.forget_unused()
+
+
+def _remove_orphans(decided: Removing, picture: Picture, ages: Ages, moment: datetime) -> None:
+    """Files that nobody knows and nobody is about to record."""
+    known = find_referenced(decided.connection) | picture.blobs.keys() | decided.held | picture.kept_blobs
+    for sha256, status in blob_files(decided.store):
+        if sha256 not in known and _age(status, moment) > ages.orphan:
+            decided.remove(RemovalKind.ORPHAN, sha256, decided.store.blob_path(sha256), status.st_size)
+
+
+def _remove_stale_views(decided: Removing, picture: Picture, missing: tuple[str, ...]) -> None:
+    """Views of variants that are gone, or whose files are: the names in a view would keep their bytes on the disk."""
+    whole = {
+        digest
+        for digest, known in picture.variants.items()
+        if known.kept_by or (picture.is_here(known) and known.blobs.isdisjoint(missing))
+    }
+    decided.remove_views(sorted(view.name for view in decided.store.views.iterdir() if view.name not in whole))
+
+
+def _remove_old(decided: Removing, ages: Ages, moment: datetime) -> None:
+    """Damaged blobs that nobody asked for."""
+    for path, status in listed(decided.store.quarantine):
+        if _age(status, moment) > ages.quarantined:
+            decided.remove(RemovalKind.QUARANTINED, path.name.partition(".")[0], path, status.st_size)
+    if not decided.dry_run:
+        decided.connection.execute(
+            delete(blob_location).where(
+                blob_location.c.store == decided.store.id,
+                blob_location.c.state == "quarantined",
+                blob_location.c.verified_at < moment - ages.quarantined,
+            )
+        )
+
+
+def _remove_partials(store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> tuple[Removal, ...]:
+    """Beginnings of downloads that nobody went on with; whoever does so at this moment holds them."""
+    return tuple(
+        Removal(RemovalKind.PARTIAL, left.key, left.size_bytes)
+        for left in leftovers(store)
+        if moment - left.changed_at > ages.partial and (dry_run or discard_leftover(store, left.key) is not None)
+    )
+
+
+def _adopt(database: Database, store: Store, *, dry_run: bool) -> tuple[str, ...]:
+    """Records blobs that are here and known, but not known to be here: their writer was killed before it could.
+
+    They are hashed outside every lock; a damaged one is put into quarantine.
+    """
+    with database.read() as connection:
+        sizes = _unrecorded(store, connection)
+    if dry_run:
+        return tuple(sizes)
+    fingerprints: dict[str, str] = {}
+    for sha256, size_bytes in sizes.items():
+        try:
+            fingerprints[sha256] = store.verify(sha256, size_bytes, "", VerifyPolicy.ALWAYS) or ""
+        except BlobError:  # gone meanwhile, or put away
+            continue
+    if fingerprints:
+        # Nobody removes files meanwhile, so what is still here stays here until it is recorded.
+        with store.removing(), database.change() as connection:
+            still = {sha256: mark for sha256, mark in fingerprints.items() if store.blob_path(sha256).exists()}
+            writes.record_hashed(connection, still, store.id)
+        fingerprints = still
+    return tuple(fingerprints)
+
+
+def _unrecorded(store: Store, connection: Connection) -> dict[str, int]:
+    """sha256 -> recorded size."""
+    present = select(blob_location.c.sha256).where(
+        blob_location.c.store == store.id, blob_location.c.state == "present"
+    )
+    sizes = {
+        row.sha256: row.size_bytes
+        for row in connection.execute(select(blob.c.sha256, blob.c.size_bytes).where(blob.c.sha256.not_in(present)))
+    }
+    needed = find_referenced(connection)
+    return {sha256: sizes[sha256] for sha256, _ in blob_files(store) if sha256 in sizes and sha256 in needed}
+
+
+def _age(status: os.stat_result, moment: datetime) -> timedelta:
+    """Since a file was written or renamed, or got or lost a name."""
+    return moment - datetime.fromtimestamp(status.st_ctime, UTC)

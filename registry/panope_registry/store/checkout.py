@@ -1,0 +1,77 @@
+"""Views: the folders that backends open. A view has a variant's files under their names, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from panope_registry.store.files import hash_file, link_or_copy, sync_folder
+from panope_registry.store.manifest import ManifestFile
+from panope_registry.store.store import Store
+
+
+def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
+    """The view of a variant whose blobs have just been verified; made if it is not there or not right.
+
+    It is built elsewhere and renamed, so that nobody sees half of one.
+    """
+    view = store.views / digest
+    if _is_right(store, view, files):
+        return view
+    with store.staging() as staging:
+        built = staging / "view"
+        _build(store, built, files)
+        _put_in_place(store, built, view, staging / "old", files)
+    sync_folder(store.views)
+    return view
+
+
+def _build(store: Store, folder: Path, files: Sequence[ManifestFile]) -> None:
+    folder.mkdir(mode=0o700)
+    for file in files:
+        target = folder / file.path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link_or_copy(store.blob_path(file.sha256), target)
+
+
+def _put_in_place(store: Store, built: Path, view: Path, old: Path, files: Sequence[ManifestFile]) -> None:
+    """Gives the folder its name; a right one that another put there meanwhile stays, because it may be in use."""
+    if _renamed(built, view) or _is_right(store, view, files):
+        return
+    with contextlib.suppress(FileNotFoundError):  # another moves it out at this moment
+        view.rename(old)
+    _renamed(built, view)
+
+
+def _renamed(built: Path, view: Path) -> bool:
+    """Whether the name was free."""
+    try:
+        built.rename(view)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        return False
+    return True
+
+
+def _is_right(store: Store, view: Path, files: Sequence[ManifestFile]) -> bool:
+    """Whether the view has the files, unchanged, and no other."""
+    if not view.is_dir():
+        return False
+    present = {
+        str(Path(folder, name).relative_to(view))
+        for folder, folders, names in os.walk(view)
+        for name in [*names, *(name for name in folders if Path(folder, name).is_symlink())]
+    }
+    return present == {file.path for file in files} and all(_is_blob(store, view / file.path, file) for file in files)
+
+
+def _is_blob(store: Store, path: Path, file: ManifestFile) -> bool:
+    """A second name of the blob needs no look at its bytes; a copy, where there are no second names, does."""
+    status = path.lstat()
+    if os.path.samestat(status, store.blob_path(file.sha256).stat()):
+        return True
+    return not path.is_symlink() and hash_file(path) == file.sha256

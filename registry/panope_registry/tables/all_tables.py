@@ -1,0 +1,8 @@
+"""All tables: whoever compares or makes the schema imports `metadata` from here."""
+
+from __future__ import annotations
+
+from panope_registry.tables import alias_tables, job_tables, operation_tables, retention_tables
+from panope_registry.tables.model_tables import metadata
+
+__all__ = ["alias_tables", "job_tables", "metadata", "operation_tables", "retention_tables"]

@@ -1,0 +1,77 @@
+"""The tables of what servers do: their instances, what was measured, and samples of their calls.
+
+None refers to models or variants by key: what is told here outlives them, and a call must never wait for their rows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, Table, Text, UniqueConstraint
+
+from panope_registry.tables.columns import Identifier, Json, Name, UtcDateTime
+from panope_registry.tables.model_tables import metadata
+
+#: A worker process of some server; gone when its lease is over.
+runtime_instance = Table(
+    "runtime_instance",
+    metadata,
+    Column("id", Text, primary_key=True, doc="chosen by the server, unique over all of them"),
+    Column("server", Text, nullable=False, index=True, doc="the server's id"),
+    Column("model", Name, nullable=False),
+    Column("variant_digest", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("heartbeat_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime, nullable=False, index=True),
+    CheckConstraint("state IN ('starting', 'ready', 'backing_off', 'draining')", name="state"),
+)
+
+#: What a variant was measured to do on a backend and a device; the newest measurement replaces the one before.
+backend_profile = Table(
+    "backend_profile",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("variant_digest", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("engine_version", Text, nullable=False),
+    Column("device", Text, nullable=False, doc="the device's full name, the same on like machines"),
+    Column("precision", Text, nullable=False, doc="that was computed in"),
+    Column("workload", Text, nullable=False, doc="what was run, such as `embed-22-words-batch-32`"),
+    Column("items_per_second", Double, nullable=False),
+    Column("latency_p50_seconds", Double, nullable=False),
+    Column("latency_p99_seconds", Double, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False, doc="the most that was in use; 0 when unknown"),
+    Column("load_seconds", Double, nullable=False),
+    Column("details", Json, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+    UniqueConstraint(
+        "variant_digest",
+        "backend",
+        "engine_version",
+        "device",
+        "precision",
+        "workload",
+        name="uq_backend_profile_measured",  # the full name is longer than PostgreSQL's 63 bytes
+    ),
+)
+
+#: A sample of calls, never their content.
+inference_log = Table(
+    "inference_log",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("request_id", Text, nullable=False),
+    Column("model", Name, nullable=False),
+    Column("variant_digest", Text, nullable=False),
+    Column("instance", Text, nullable=False, doc="'' when none was reached"),
+    Column("task", Text, nullable=False),
+    Column("outcome", Text, nullable=False, doc="`ok`, or the reason of the error"),
+    Column("duration_seconds", Double, nullable=False),
+    Column("input_units", BigInteger, nullable=False, doc="tokens of text, bytes of others"),
+    Column("output_units", BigInteger, nullable=False),
+    Index("ix_inference_log_model_at", "model", "at"),
+)

@@ -1,0 +1,70 @@
+"""The graceful end: no call that was accepted is lost, and nothing that only stays open holds it up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from panope_server.runtime.processes.envoy import EnvoyProcess
+from panope_server.runtime.processes.job_worker import JobsProcess
+from panope_server.transport.grpc.health import Health
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.grpc.server import GrpcServer
+
+_log = structlog.get_logger("panope.server")
+
+#: The time between saying NOT_SERVING and taking no more connections, in which balancers look elsewhere.
+NOT_SERVING_SECONDS = 0.5
+
+#: The longest time for running calls to end, and for everything.
+DRAIN_SECONDS = 20.0
+STOP_SECONDS = 25.0
+
+
+async def drain(
+    health: Health,
+    calls: RunningCalls,
+    server: GrpcServer,
+    envoy: EnvoyProcess | None,
+    is_sending_files: Callable[[], bool],
+    job_worker: JobsProcess,
+    seconds: float,
+) -> None:
+    """Says that the server stops, closes the ports, and returns when the last accepted call has its answer.
+
+    Args:
+        health: says NOT_SERVING first.
+        calls: those that run.
+        server: the gRPC server.
+        envoy: the edge, if there is one.
+        is_sending_files: whether the small HTTP app answers anybody.
+        job_worker: ends beside, for a job may take as long as a call to come to a safe point.
+        seconds: the longest time for calls to end.
+    """
+    health.stop()
+    if envoy is not None:
+        await envoy.end_connections()
+    await asyncio.sleep(NOT_SERVING_SECONDS)
+    calls.end_streams()
+    draining = [server.drain(seconds), job_worker.stop()]
+    if envoy is not None:
+        draining.append(envoy.drain(seconds, lambda: calls.count > 0 or is_sending_files()))
+    await asyncio.gather(*draining)
+    if calls.count:
+        _log.warning("calls_cut", count=calls.count)
+
+
+def end_in_time(seconds: float = STOP_SECONDS) -> None:
+    """Ends this process after so long, whatever it does then: a database or a disk that hangs must not hold it."""
+
+    def end() -> None:
+        _log.error("server_not_stopped_in_time", seconds=seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

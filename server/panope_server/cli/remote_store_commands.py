@@ -1,0 +1,58 @@
+"""What `panope gc --remote` and `panope verify --remote` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from panope_server.cli.options import settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.registry_session import opened
+
+if TYPE_CHECKING:
+    from panope_registry.shared_store.gc import RemoteCare
+
+
+def gc(dry_run: bool, home: str | None, config: Path | None, *, json: bool) -> None:
+    """Removes what no machine needs."""
+    with _care(home, config) as care:
+        collected = care.collect(dry_run=dry_run)
+    if json:
+        print_json(asdict(collected) | {"freed_bytes": collected.freed_bytes, "dry_run": dry_run})
+        return
+    rows = ((found.sha256, bytes_text(found.size_bytes)) for found in collected.removed)
+    print_table(("SHA256", "SIZE"), rows, empty="nothing is there that nothing needs")
+    word = "would be" if dry_run else "are"
+    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again", highlight=False)
+    if collected.missing:
+        console.print(f"{len(collected.missing)} recorded files are missing", highlight=False)
+
+
+def verify(home: str | None, config: Path | None, *, json: bool) -> None:
+    """Looks whether everything is there; exit code 1 when it is not."""
+    with _care(home, config) as care:
+        verified = care.verify()
+    if json:
+        print_json(asdict(verified))
+    else:
+        console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}", highlight=False)
+        for word, found in (("of another size, removed", verified.damaged), ("missing", verified.missing)):
+            for sha256 in found:
+                console.print(f"{word}: {sha256}", highlight=False)
+    if verified.damaged or verified.missing:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _care(home: str | None, config: Path | None) -> Iterator[RemoteCare]:
+    from panope_registry.shared_store.gc import RemoteCare
+    from panope_server.app.registry_session import remote_place
+
+    place = remote_place(settings_for(home, config=config))
+    if place is None:
+        fail("there is no shared store: `store.remote` is not set", 2)
+    with opened(home, config) as (database, _):
+        yield RemoteCare(database, place.open())

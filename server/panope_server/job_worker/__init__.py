@@ -1,0 +1,1 @@
+"""The process that runs the registry's jobs beside a server."""

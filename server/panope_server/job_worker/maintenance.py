@@ -1,0 +1,59 @@
+"""What a job worker does beside its jobs: looks after the store, and brings what is new into the shared one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+
+from panope_registry.job_handlers.events import Event, telling
+from panope_registry.job_handlers.requests import SHARE
+from panope_registry.job_handlers.share import Share
+from panope_registry.jobs import Jobs, Runner
+from panope_registry.maintenance import Habits, Upkeep
+from panope_registry.shared_store import RemoteStore, Sharing
+from panope_registry.store.store import Store
+from panope_registry.tables.database import Database
+from panope_server.app.registry_session import care_for
+from panope_server.config import Settings
+
+_log = structlog.get_logger("panope.store")
+
+_LEVELS = {"store_evicted": logging.INFO, "blob_damaged": logging.ERROR, "blob_missing": logging.ERROR}
+
+
+@contextmanager
+def upkeep(
+    settings: Settings,
+    database: Database,
+    jobs: Jobs,
+    remote: RemoteStore | None,
+    tell: Event,
+    owner: str,
+    stop: threading.Event,
+) -> Iterator[None]:
+    """Goes on in threads while the block lasts; its end sets `stop`."""
+    store = Store(settings.home_path / "store")
+    sharing = None if remote is None else Sharing(database, store, remote)
+    habits = Habits(scrub_bytes_per_second=settings.store.scrub_speed)
+    keeper = Upkeep(database, store, care_for(settings, database, store), jobs, sharing, _tell, habits)
+    threads = [threading.Thread(target=keeper.run, args=(stop,), name="upkeep")]
+    if sharing is not None:
+        # A runner of its own: bringing gigabytes away must not hold up a download that somebody waits for.
+        sharer = Runner(jobs, {SHARE: telling(Share(sharing, tell), tell)}, owner=owner, concurrency=1, store=store.id)
+        threads.append(threading.Thread(target=sharer.run, args=(stop,), name="share"))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _tell(name: str, facts: Mapping[str, object]) -> None:
+    _log.log(_LEVELS.get(name, logging.WARNING), name, **facts)

@@ -1,0 +1,48 @@
+"""Takes in the folders of the setting `model_folders`, in the job worker's process, once when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from panope_backends.errors import PanopeError
+from panope_registry.bulk_import import Taker
+from panope_registry.ingest.discovery import Terms, discover_models
+from panope_server.app.registry_session import open_registry
+from panope_server.config import Settings
+from panope_server.config.grants import grants_for
+
+_log = structlog.get_logger("panope.models")
+
+MEMORY = "model_folders.json"
+
+
+def take_in(settings: Settings) -> None:
+    """Imports what can be, and logs what cannot; what goes wrong with one folder leaves the others be."""
+    if not settings.model_folders:
+        return
+    try:
+        registry = open_registry(settings, lambda name, facts: _log.info(name, **facts))
+    except PanopeError as error:
+        _log.error("model_folders_not_read", reason=error.message)
+        return
+    try:
+        taker = Taker(registry, settings.home_path / MEMORY)
+        for folder in settings.model_folders:
+            _take_folder(settings, taker, Path(folder).expanduser())
+    finally:
+        registry.close()
+
+
+def _take_folder(settings: Settings, taker: Taker, folder: Path) -> None:
+    try:
+        for taken in taker.take(discover_models(folder, Terms(grants=grants_for(settings)))):
+            name = taken.model.name
+            if taken.problem:
+                _log.warning("model_not_imported", model=name, reason=taken.problem)
+            elif taken.is_new:
+                _log.info("model_imported", model=name)
+    except (PanopeError, OSError) as error:
+        reason = error.message if isinstance(error, PanopeError) else error.strerror
+        _log.error("model_folders_not_read", folder=str(folder), reason=reason)

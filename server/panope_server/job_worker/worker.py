@@ -1,0 +1,185 @@
+"""Runs jobs: the program that `panope serve` starts, and the heart of `panope worker` and `panope pull`.
+
+python -m panope_server.job_worker.worker < SETTINGS.json
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import BinaryIO, Protocol
+
+import msgspec
+import structlog
+
+from panope_backends.errors import PanopeError
+from panope_registry.job_handlers.events import ERROR
+from panope_registry.job_handlers.handlers import handlers_for
+from panope_registry.job_handlers.requests import ARTIFACT_DOWNLOAD
+from panope_registry.jobs import Jobs, Retention, Runner
+from panope_registry.shared_store import SharedFirst
+from panope_registry.sources.counted import CountedSource
+from panope_registry.tables.database import Database, open_engine
+from panope_server.app.hub import downloader_for, source_for
+from panope_server.app.registry_session import open_registry, remote_place
+from panope_server.config import Settings
+from panope_server.job_worker.maintenance import upkeep
+from panope_server.job_worker.model_folders import take_in
+from panope_server.observability.downloads import DownloadCounts, Reporter
+from panope_server.observability.log_file import log_file
+from panope_server.observability.logging import configure_logging
+from panope_server.runtime.placement.hardware import Hardware
+from panope_server.runtime.placement.memory import machine_bytes
+from panope_server.runtime.processes.converter import ProgramWorkshop
+
+_log = structlog.get_logger("panope.jobs")
+
+TICK_SECONDS = 1.0
+"""Between two renewals of each job's lease, unless that is short."""
+
+GRACE_SECONDS = 10.0
+BRIEF_GRACE_SECONDS = 2.0
+"""How long jobs may take to end when this process or a command at a terminal does; a host that stalls takes longer."""
+
+BRIEF_LEASE_SECONDS = 10.0
+"""The longest lease of a command at a terminal: whoever kills it and gives it again waits so long for it to go on."""
+
+
+class Counts(Protocol):
+    """Counts what is downloaded."""
+
+    def received(self, vendor: str, count: int) -> None:
+        """Bytes have come from a vendor's repos."""
+
+    def failed(self, vendor: str) -> None:
+        """An attempt to download from them has ended in an error."""
+
+
+def work(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    concurrency: int = 0,
+    counts: Counts | None = None,
+    only: Collection[int] | None = None,
+) -> None:
+    """Runs jobs until `stop` is set; what runs then is left at a safe point, for another worker.
+
+    Args:
+        settings: of the home whose jobs are run.
+        stop: ends it.
+        concurrency: jobs at a time; 0 for what the settings say, and at least one.
+        counts: told what is downloaded.
+        only: the jobs to run, by id, of a process that goes when they are done, and tells its user of failures in
+            another way than by its log; None for every job, of one that stays and looks after the store beside.
+
+    Raises:
+        PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
+    """
+    counts = counts or DownloadCounts()
+    tell = partial(_tell, counts, "error" if only is None else "info")
+    registry = open_registry(settings, tell)
+    database = Database(open_engine(settings.database))
+    try:
+        jobs = Jobs(database)
+        place = remote_place(settings)
+        remote = place.open() if place else None
+        handlers = handlers_for(
+            registry,
+            CountedSource(source_for(settings), counts.received),
+            downloader_for(settings, database),
+            tell,
+            _machine_bytes(settings),
+            workshop=ProgramWorkshop(settings),
+            scratch=settings.home_path / "scratch",
+            shared=SharedFirst(remote, registry.record_not_shared, _shared_store_away) if remote else None,
+        )
+        lease_seconds = settings.jobs.lease_seconds
+        if only is not None:
+            lease_seconds = min(lease_seconds, BRIEF_LEASE_SECONDS)
+        runner = Runner(
+            jobs,
+            handlers,
+            owner=owner_name(),
+            concurrency=concurrency or max(1, settings.job_workers),
+            lease_seconds=lease_seconds,
+            grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
+            tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
+            store=registry.store_id,
+            retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
+            only=only,
+        )
+        _log.info("job_worker_started", owner=owner_name())
+        with upkeep(settings, database, jobs, remote, tell, owner_name(), stop) if only is None else nullcontext():
+            runner.run(stop)
+        _log.info("job_worker_stopped")
+    finally:
+        database.close()
+        registry.close()
+
+
+def _machine_bytes(settings: Settings) -> int:
+    """The most memory that one model can have here."""
+    return machine_bytes(Hardware.for_settings(settings).kept_devices())
+
+
+def _tell(counts: Counts, level_of_errors: str, name: str, facts: Mapping[str, object]) -> None:
+    if name != ERROR:
+        _log.info(name, **facts)
+        return
+    getattr(_log, level_of_errors)(name, **facts)
+    if facts["job_kind"] == ARTIFACT_DOWNLOAD:
+        counts.failed(str(facts["model_repo_name"]).partition("/")[0])
+
+
+def _shared_store_away(error: PanopeError) -> None:
+    _log.warning("shared_store_away", reason=error.reason, message=error.message)
+
+
+def owner_name() -> str:
+    """Who runs jobs in this process, for people who look at them."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main() -> int:
+    """The program; its exit code."""
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
+    file = log_file(settings.home_path / "logs/jobs.log", max_bytes=settings.log_file_bytes, kept=settings.log_files)
+    configure_logging(settings.log_level, file=file)
+    counts = DownloadCounts()
+    reporter = Reporter(counts, _reports())
+    # Beside the jobs: a folder may take long, and an import leaves nothing half done when the process ends.
+    threading.Thread(target=take_in, args=(settings,), name="model-folders", daemon=True).start()
+    try:
+        work(settings, stop_on_signals(), counts=counts)
+    except PanopeError as error:
+        _log.error("job_worker_failed", reason=error.reason, message=error.message)
+        return 1
+    finally:
+        reporter.close()
+    return 0
+
+
+def _reports() -> BinaryIO:
+    """Standard output, for reports alone: what others print there goes to standard error from now on."""
+    stream = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return stream
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Sees to it that the model of a call is on this machine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from panope_server.pipeline.step import Next
+from panope_server.tasks.work import Answer, Call
+
+
+class Fetcher(Protocol):
+    """Brings models here."""
+
+    async def fetch(self, model: str, *, wait: bool) -> None:
+        """Returns when the model is here; LoadingError when it is on its way and the caller does not wait."""
+
+
+class Fetch:
+    """The step that starts the download of a registered model, and waits for it when the caller asked to."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        """Forwards the call when its model is here."""
+        await self._fetcher.fetch(call.model, wait=call.wait)
+        return await forward(call)

@@ -1,0 +1,1 @@
+"""Measures the candidates to run a model on this machine."""

@@ -1,0 +1,146 @@
+"""Measures the ways to run a model: on the worker program and over the socket that serve calls, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from panope_backends.errors import PanopeError, PreconditionError
+from panope_registry.operations.profiles import Profile
+from panope_registry.registry import ModelEntry
+from panope_registry.tables.columns import now
+from panope_server.config import Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.bench.background_load import Others
+from panope_server.runtime.bench.workloads import WORKLOADS, EmbedWorkload
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.load_planner import Preparer
+from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.placement.ranking import Candidate
+from panope_server.runtime.placement.selection import device_title
+
+WARM_UP_SECONDS = 1.0
+"""At least one call, and calls for so long before the first that counts."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The result of one way: what was measured, or why nothing was."""
+
+    label: str
+    precision: str
+    profiles: tuple[Profile, ...] = ()
+    failure: str = ""
+
+
+class Bench:
+    """Runs a model in every way that it can be run in on this machine.
+
+    Args:
+        seconds: that each workload is run for.
+    """
+
+    def __init__(self, settings: Settings, preparer: Preparer, seconds: float) -> None:
+        workers = msgspec.structs.replace(settings.workers, instances=1)
+        self._settings = msgspec.structs.replace(settings, workers=workers)
+        self._preparer = preparer
+        self._seconds = seconds
+
+    async def run(self, entry: ModelEntry, wish: Wish) -> AsyncIterator[Measured]:
+        """Each way in turn, in each precision that its device computes natively.
+
+        Raises:
+            PreconditionError: there is no way, or nothing to measure models of this task with.
+        """
+        workloads = WORKLOADS.get(entry.task)
+        if workloads is None:
+            known = ", ".join(f"`{task}`" for task in WORKLOADS)
+            raise PreconditionError(
+                f"model `{entry.name}` cannot be measured: its task is `{entry.task or 'unknown'}`, and there are "
+                f"workloads for {known}",
+                reason="no_workload",
+            )
+        choice = await self._preparer.choose(entry, wish)
+        for way in choice.ways:
+            for precision in [wish.precision] if wish.precision in way.device.precisions else way.device.precisions:
+                yield await self._measure(entry, replace(way, precision=precision), workloads)
+
+    async def _measure(self, entry: ModelEntry, way: Candidate, workloads: Sequence[EmbedWorkload]) -> Measured:
+        async def plan(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
+            return prepared
+
+        try:
+            prepared = await self._preparer.prepare(entry, way, entry.name, "it is being measured")
+        except PanopeError as error:
+            return Measured(way.label, way.precision, failure=error.message)
+        runtime = ModelRuntime(entry.name, self._settings, Metrics(), plan, lambda *_: None)
+        started = time.monotonic()
+        try:
+            await runtime.load()
+            load_seconds = time.monotonic() - started
+            found = [await self._profile(runtime, way, prepared, load_seconds, workload) for workload in workloads]
+        except PanopeError as error:
+            return Measured(way.label, way.precision, failure=error.message)
+        finally:
+            await runtime.unload()
+        return Measured(way.label, way.precision, tuple(found))
+
+    async def _profile(
+        self, runtime: ModelRuntime, way: Candidate, plan: LoadPlan, load_seconds: float, workload: EmbedWorkload
+    ) -> Profile:
+        await self._calls(runtime, workload, min(WARM_UP_SECONDS, self._seconds))
+        (view,) = runtime.instance_views()
+        others = Others(view.pid)
+        latencies = await self._calls(runtime, workload, self._seconds)
+        share = others.share()
+        return Profile(
+            variant_digest=plan.variant_digest,
+            backend=plan.backend,
+            engine_version=way.device.engine_version,
+            device=device_title(way.device),
+            precision=view.precision,
+            workload=workload.name,
+            items_per_second=len(latencies) * workload.items / sum(latencies),
+            latency_p50_seconds=_quantile(latencies, 0.5),
+            latency_p99_seconds=_quantile(latencies, 0.99),
+            memory_bytes=await asyncio.to_thread(_peak_bytes, view.pid) or view.resident_bytes,
+            load_seconds=load_seconds,
+            measured_at=now(),
+            details={
+                "calls": len(latencies),
+                "seconds": round(sum(latencies), 3),
+                "processors_taken_by_others": round(share, 3),
+            },
+        )
+
+    async def _calls(self, runtime: ModelRuntime, workload: EmbedWorkload, seconds: float) -> list[float]:
+        """The time of each call, one at a time, at least one."""
+        latencies: list[float] = []
+        end = time.monotonic() + seconds
+        while not latencies or time.monotonic() < end:
+            work = workload.work(len(latencies))
+            started = time.monotonic()
+            await runtime.run(work, "bench")
+            latencies.append(time.monotonic() - started)
+        return latencies
+
+
+def _quantile(values: Sequence[float], part: float) -> float:
+    """The smallest value that so large a part of all does not exceed."""
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most memory that a process has had; 0 where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

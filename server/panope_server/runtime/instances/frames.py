@@ -1,0 +1,161 @@
+"""Work and answers to and from the frames on a worker's socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorSpec
+from panope_backends.errors import BY_REASON, InternalError, InvalidInputError, PanopeError
+from panope_backends.frames import FrameError, encode_frame_of
+from panope_server.config import Workers
+from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.status import EmbedLimits
+from panope_server.tasks.work import (
+    Answer,
+    DetokenizeAnswer,
+    DetokenizeWork,
+    EmbedAnswer,
+    EmbedWork,
+    NamedTensor,
+    TensorAnswer,
+    TensorWork,
+    TokenizeAnswer,
+    TokenizedText,
+    TokenizeWork,
+    Work,
+)
+
+_log = structlog.get_logger("panope.instances")
+
+
+def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
+    """The first frame of a worker."""
+    load = wire.Load(
+        model=plan.model,
+        task=plan.task,
+        backend=plan.backend,
+        device=plan.device,
+        precision=plan.precision,
+        format=plan.format,
+        folder=str(plan.folder),
+        cache_folder=str(plan.cache_folder),
+        max_batch_tokens=workers.max_batch_tokens,
+        max_batch_size=workers.max_batch_size,
+        batch_wait_microseconds=round(workers.batch_wait_ms * 1000),
+        grants=plan.grants,
+        max_run_bytes=workers.run_bytes,
+    )
+    return wire.ServerFrame(load=load)
+
+
+def work_frame(frame_id: int, work: Work, request_id: str) -> tuple[bytes, int]:
+    """The frame that asks for work, ready to be sent, and where in it the work itself begins.
+
+    Raises:
+        InvalidInputError: the work has a value that a frame cannot carry, or is too long for one.
+    """
+    try:
+        head, body = wire.ServerFrame(id=frame_id, request_id=request_id).SerializeToString(), _body(work)
+        frame = encode_frame_of(head, data := body.SerializeToString())
+        return frame, len(frame) - len(data)
+    except FrameError as error:
+        raise InvalidInputError(f"the request is too long: {error}") from None
+    except (ValueError, TypeError) as error:  # protobuf's words are not for callers
+        _log.warning("work_not_encoded", request_id=request_id, error=type(error).__name__)
+        raise InvalidInputError("the request has a value outside the range of its field") from None
+
+
+def _body(work: Work) -> wire.ServerFrame:
+    frame = wire.ServerFrame()
+    match work:
+        case EmbedWork():
+            embed = frame.embed
+            embed.truncation = work.truncation
+            embed.texts.extend(work.texts)
+            embed.token_sequences.extend(_sequences(work.token_sequences))
+            if work.normalize is not None:
+                embed.normalize = work.normalize
+            if work.dimensions is not None:
+                embed.dimensions = work.dimensions
+            if work.prompt_name is not None:
+                embed.prompt_name = work.prompt_name
+            embed.purpose = work.purpose
+        case TensorWork():
+            frame.tensors.inputs.extend(
+                wire.Tensor(name=t.name, dtype=t.dtype, shape=t.shape, data=t.data) for t in work.inputs
+            )
+            frame.tensors.output_names.extend(work.output_names)
+        case TokenizeWork():
+            frame.tokenize.texts.extend(work.texts)
+            frame.tokenize.add_special_tokens = work.add_special_tokens
+        case DetokenizeWork():
+            frame.detokenize.token_sequences.extend(_sequences(work.token_sequences))
+            frame.detokenize.skip_special_tokens = work.skip_special_tokens
+    return frame
+
+
+def _sequences(sequences: Sequence[Sequence[int]]) -> list[wire.TokenSequence]:
+    return [wire.TokenSequence(ids=ids) for ids in sequences]
+
+
+def answer_of(frame: wire.WorkerFrame) -> Answer:
+    """The answer in a frame.
+
+    Raises:
+        PanopeError: the failure in the frame, as the class that its reason names.
+    """
+    match frame.WhichOneof("body"):
+        case "embed":
+            embed = frame.embed
+            return EmbedAnswer(
+                vectors=embed.vectors,
+                count=len(embed.token_counts),
+                dimensions=embed.dimensions,
+                token_counts=list(embed.token_counts),
+                truncated_indices=list(embed.truncated_indices),
+            )
+        case "tensors":
+            return TensorAnswer([NamedTensor(t.name, t.dtype, tuple(t.shape), t.data) for t in frame.tensors.outputs])
+        case "tokenize":
+            texts = frame.tokenize.texts
+            return TokenizeAnswer(
+                [
+                    TokenizedText(list(t.ids), list(t.tokens), list(t.starts), list(t.ends), list(t.special))
+                    for t in texts
+                ]
+            )
+        case "detokenize":
+            return DetokenizeAnswer(list(frame.detokenize.texts))
+        case "failure":
+            raise error_of(frame.failure)
+        case other:
+            raise InternalError(f"the worker answered with `{other}`")
+
+
+def error_of(failure: wire.Failure) -> PanopeError:
+    """The error that a worker told, as the class that its reason names."""
+    kind = BY_REASON.get(failure.reason, InternalError)
+    return kind(failure.message, reason=failure.reason, field=failure.field)
+
+
+def specs_of(specs: Sequence[wire.TensorSpec]) -> tuple[TensorSpec, ...]:
+    """What a model takes or gives."""
+    return tuple(TensorSpec(spec.name, spec.dtype, tuple(spec.shape)) for spec in specs)
+
+
+def embed_limits_of(ready: wire.Ready) -> EmbedLimits | None:
+    """What an `embed` model takes and gives; None for other tasks."""
+    if not ready.HasField("embed"):
+        return None
+    facts = ready.embed
+    return EmbedLimits(
+        dimensions=facts.dimensions,
+        max_tokens=facts.max_tokens,
+        prompt_names=tuple(facts.prompt_names),
+        pooling=facts.pooling,
+        normalize=facts.normalize,
+        batching=facts.batching,
+    )

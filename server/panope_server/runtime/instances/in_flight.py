@@ -1,0 +1,109 @@
+"""Where work stands, and what it takes there: the one place where what is held is counted.
+
+An entry is in one room at a time: the queue's, then an instance's. A room counts its entries itself, so what an entry
+takes is given back by leaving the room, once, whoever makes it leave and whatever was raised before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope_backends.errors import PanopeError
+from panope_server.tasks.work import Place
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One piece of work on its way to an instance.
+
+    Attributes:
+        id: unique among the entries of a model; the worker answers by it.
+        frame: the whole frame for the worker, made before the entry is anywhere, so that nothing can fail later.
+        texts: its cost in texts; a set of tensors counts as one.
+        size_bytes: its cost in bytes.
+        future: resolved with the worker's frame, or an error.
+        place: is told which instance has it.
+        head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
+        alone: whether it must not share a worker with others.
+        room: where it stands; None before and after.
+        withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
+    """
+
+    id: int
+    frame: bytes
+    texts: int
+    size_bytes: int
+    future: asyncio.Future[WorkerFrame]
+    place: Place = field(default_factory=Place)
+    enqueued: float = field(default_factory=time.monotonic)
+    dispatched: float = 0.0
+    head_bytes: int = 0
+    alone: bool = False
+    room: Room | None = None
+    withdraw: Callable[[Entry], None] | None = None
+
+    def leave(self) -> bool:
+        """Leaves where it stands; False when it stood nowhere."""
+        return self.room is not None and self.room.remove(self)
+
+    def answer(self, frame: WorkerFrame) -> None:
+        """Leaves, with the worker's answer."""
+        self.leave()
+        if not self.future.done():
+            self.future.set_result(frame)
+
+    def fail(self, error: PanopeError) -> None:
+        """Leaves, without an answer."""
+        self.leave()
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Room:
+    """Entries in the order they came, with the sum of what they take."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self.texts = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Takes an entry in; it leaves the room that it was in."""
+        entry.leave()
+        self._entries[entry.id] = entry
+        self.texts += entry.texts
+        self.bytes += entry.size_bytes
+        entry.room = self
+
+    def remove(self, entry: Entry) -> bool:
+        """Lets an entry go; False when it is not here."""
+        if entry.room is not self:
+            return False
+        del self._entries[entry.id]
+        self.texts -= entry.texts
+        self.bytes -= entry.size_bytes
+        entry.room = None
+        return True
+
+    def get(self, entry_id: int) -> Entry | None:
+        """The entry of this id, if it is here."""
+        return self._entries.get(entry_id)
+
+    def first(self) -> Entry | None:
+        """The entry that came first."""
+        return next(iter(self._entries.values()), None)
+
+    def drain(self) -> list[Entry]:
+        """Lets every entry go."""
+        entries = list(self._entries.values())
+        for entry in entries:
+            self.remove(entry)
+        return entries

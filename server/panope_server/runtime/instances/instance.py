@@ -1,0 +1,379 @@
+"""One worker process: started, spoken to, watched, ended.
+
+The process is exec'd with one end of a Unix socket. Its death is the end of that socket, which the event loop notices
+in about a millisecond: every call that it holds then fails with InstanceLostError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import AvailabilityError, InstanceLostError, InternalError, PanopeError
+from panope_backends.frames import encode_frame
+from panope_server.config import Workers
+from panope_server.runtime.instances.frames import error_of, load_frame
+from panope_server.runtime.instances.in_flight import Entry, Room
+from panope_server.runtime.instances.quarantine import fingerprint_of
+from panope_server.runtime.instances.worker_log import WorkerOutput
+from panope_server.runtime.instances.worker_socket import WorkerSocket
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.processes.environment import child_environment
+from panope_server.runtime.processes.signals import kill, send_signal
+from panope_server.runtime.status import InstanceState, InstanceView
+
+_log = structlog.get_logger("panope.instances")
+
+KILL_GRACE_SECONDS = 2.0
+LOST_RETRY_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+MAX_WITHDRAWN = 256
+#: `batching` of workers that run any texts together, or none but tensors.
+UNRESTRICTED = ("any", "")
+#: Reasons for the end of a worker that lived and did not get on.
+ABORTED = ("hang", "silent")
+
+
+class NotSpawnedError(AvailabilityError):
+    """The machine could not start a process now; the model is not at fault."""
+
+    default_reason = "worker_not_started"
+
+
+class Listener(Protocol):
+    """What an instance tells the model it belongs to."""
+
+    def room(self) -> None:
+        """The instance can take more work."""
+
+    def answered(self, entry: Entry, frame: wire.WorkerFrame) -> None:
+        """An entry has its answer; its future is resolved already."""
+
+    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
+        """The worker's socket has ended; the calls that it held have failed.
+
+        Args:
+            instance: whose worker it was.
+            suspects: the fingerprints of the requests that it may have died of.
+        """
+
+
+class Instance:
+    """One worker process that runs one plan.
+
+    Args:
+        name: unique in this server.
+        listener: told about room and answers, from the event loop.
+    """
+
+    def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener) -> None:
+        self.name = name
+        self.plan = plan
+        self.state = InstanceState.STARTING
+        self.ready: wire.Ready | None = None
+        self.started_at = datetime.now(UTC)
+        self.ready_at: datetime | None = None
+        self.resident_bytes = 0
+        self.end_reason = ""
+        self.closed = asyncio.Event()
+        self._workers = workers
+        self._listener = listener
+        self._held = Room()
+        self._withdrawn: OrderedDict[int, bytes] = OrderedDict()
+        self._busy_ids: Sequence[int] = ()
+        self._socket = WorkerSocket(self._frame, self._lost, listener.room)
+        self._reader: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
+        self._output = WorkerOutput(name, plan.model)
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 before the start and after the end."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    @property
+    def precision(self) -> str:
+        """What it computes in; what the plan says, perhaps nothing, until the worker has told."""
+        return self.ready.precision if self.ready is not None else self.plan.precision
+
+    def satisfies(self, wish: Wish) -> bool:
+        """Whether it runs as somebody wishes."""
+        plan = self.plan
+        return (
+            wish.backend in ("", plan.backend)
+            and wish.precision in ("", self.precision, plan.weights_precision)
+            and plan.variant_digest.startswith(wish.variant)
+        )
+
+    @property
+    def held_texts(self) -> int:
+        """The texts of the work that it has."""
+        return self._held.texts
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether work may be handed over; what exceeds the window, or must be alone, goes to an empty worker."""
+        if self.state is not InstanceState.READY or self._socket.clogged:
+            return False
+        first = self._held.first()
+        if first is None:
+            return True
+        if first.alone or entry.alone:
+            return False
+        workers, held = self._workers, self._held
+        return (
+            held.texts + entry.texts <= workers.window_texts and held.bytes + entry.size_bytes <= workers.window_bytes
+        )
+
+    async def start(self) -> None:
+        """Starts the process and returns when the model has answered a trial run.
+
+        Raises:
+            PanopeError: why the model could not be loaded.
+        """
+        started = time.monotonic()
+        try:
+            await self._spawn()
+        except (OSError, RuntimeError) as error:  # no descriptor, no memory, no thread, no such program
+            _log.error("worker_not_started", instance=self.name, error=str(error))
+            self.kill("not started")
+            raise NotSpawnedError("the worker program could not be started") from None
+        self._send(load_frame(self.plan, self._workers))
+        await self._wait_until_loaded()
+        self.state = InstanceState.READY
+        self.ready_at = datetime.now(UTC)
+        self._tell_ready(round(time.monotonic() - started, 3))
+
+    def _tell_ready(self, seconds: float) -> None:
+        _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, seconds=seconds)
+        batching = self.ready.embed.batching if self.ready is not None else ""
+        if batching not in UNRESTRICTED:
+            _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    self._workers.python or sys.executable,
+                    "-m",
+                    "panope_backends.worker",
+                    "--fd",
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    env=child_environment(memory_bytes=self.plan.memory_limit_bytes),
+                    process_group=0,
+                )
+                assert self._process.stderr is not None
+                self._reader = asyncio.create_task(self._output.read(self._process.stderr))
+                loop = asyncio.get_running_loop()
+                self._transport, _ = await loop.create_unix_connection(lambda: self._socket, sock=ours)
+            except BaseException:
+                ours.close()
+                raise
+
+    def submit(self, entry: Entry) -> None:
+        """Hands work over; `entry.future` gets the frame with the answer."""
+        entry.dispatched = time.monotonic()
+        entry.withdraw = self._withdraw
+        self._held.add(entry)
+        self._write(entry.frame)
+
+    def _withdraw(self, entry: Entry) -> None:
+        self._send(wire.ServerFrame(id=entry.id, cancel=wire.Cancel()))
+        # The worker may be at it all the same, and die of it.
+        self._withdrawn[entry.id] = fingerprint_of(entry)
+        while len(self._withdrawn) > MAX_WITHDRAWN:
+            self._withdrawn.popitem(last=False)
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - two phases share it: ask, then kill
+        """Ends the process after its work, or kills it when that takes longer than `timeout` seconds."""
+        self.state = InstanceState.DRAINING
+        self.end_reason = self.end_reason or "drained"
+        self._send(wire.ServerFrame(drain=wire.Drain()))
+        try:
+            async with asyncio.timeout(timeout):
+                await self.closed.wait()
+        except TimeoutError:
+            self.kill("did not end in time")
+        await self.wait()
+
+    def kill(self, reason: str) -> None:
+        """Kills the process at once."""
+        self.end_reason = reason
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            kill(self._process)
+
+    async def wait(self) -> int:
+        """Waits until the process is gone; its exit code, negative for a signal."""
+        if self._process is None:
+            return 0
+        code = await self._process.wait()
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+        return code
+
+    async def watch(self) -> None:
+        """Returns when the worker is gone; a worker that says nothing, though it should each second, is ended.
+
+        Time counts in turns of this loop, so that a server that was stopped or late takes no worker for silent.
+        """
+        silent = 0.0
+        while not self.closed.is_set():
+            heard = self._socket.heard
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self.closed.wait()
+            silent = 0.0 if self._socket.heard != heard else silent + WATCH_SECONDS
+            if silent >= self._workers.silence_timeout_seconds:
+                self._abort("silent", silent_seconds=silent)
+
+    def output_tail(self, lines: int) -> list[str]:
+        """The last lines that the worker wrote."""
+        return list(self._output.last_lines)[-lines:]
+
+    def view(self, restart_count: int) -> InstanceView:
+        """What people may see of it."""
+        return InstanceView(
+            id=self.name,
+            variant_digest=self.plan.variant_digest,
+            backend=self.plan.backend,
+            device=self.plan.device,
+            precision=self.precision,
+            state=self.state,
+            pid=self.pid,
+            resident_bytes=self.resident_bytes,
+            restart_count=restart_count,
+            selection_reason=self.plan.reason,
+            ready_at=self.ready_at,
+            started_at=self.started_at,
+        )
+
+    async def _wait_until_loaded(self) -> None:
+        timeout = self._workers.start_timeout_seconds
+        try:
+            async with asyncio.timeout(timeout):
+                self.ready = await self._loaded
+        except TimeoutError:
+            self.kill("loading took too long")
+            await self.wait()
+            raise InternalError(f"loading did not end within {timeout:g} seconds") from None
+        except PanopeError:
+            await self._end_after_failure()
+            raise
+        except asyncio.CancelledError:
+            self.kill("loading was stopped")
+            raise
+
+    async def _end_after_failure(self) -> None:
+        try:
+            async with asyncio.timeout(KILL_GRACE_SECONDS):
+                await self.wait()
+        except TimeoutError:
+            self.kill("did not end after a failure")
+            await self.wait()
+
+    def _send(self, frame: wire.ServerFrame) -> None:
+        self._write(encode_frame(frame))
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _frame(self, data: bytes) -> None:
+        frame = wire.WorkerFrame.FromString(data)
+        if frame.id:
+            self._answer(frame)
+            return
+        match frame.WhichOneof("body"):
+            case "heartbeat":
+                self._beat(frame.heartbeat)
+            case "ready":
+                if not self._loaded.done():
+                    self._loaded.set_result(frame.ready)
+            case "failure":
+                if not self._loaded.done():
+                    self._loaded.set_exception(error_of(frame.failure))
+
+    def _answer(self, frame: wire.WorkerFrame) -> None:
+        entry = self._held.get(frame.id)
+        if entry is None:
+            return  # cancelled while its answer was on the way
+        entry.answer(frame)
+        self._listener.answered(entry, frame)
+        self._listener.room()
+
+    def _beat(self, heartbeat: wire.Heartbeat) -> None:
+        self.resident_bytes = heartbeat.resident_bytes
+        self._busy_ids = heartbeat.busy_ids
+        limit = self._workers.hang_timeout_seconds * 1000
+        if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
+            self._abort(
+                "hang",
+                running_ms=heartbeat.running_milliseconds,
+                preparing_ms=heartbeat.preparing_milliseconds,
+            )
+
+    def _abort(self, reason: str, **facts: float) -> None:
+        """Ends a worker that does not get on; once."""
+        if self.end_reason in ABORTED:
+            return
+        _log.error("worker_hangs", instance=self.name, model=self.plan.model, reason=reason, **facts)
+        self.end_reason = reason
+        if self._process is not None and self._process.returncode is None:
+            # SIGABRT makes the worker write every thread's stack to its log before it dies.
+            send_signal(self._process, signal.SIGABRT)
+            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
+
+    def _suspects(self, held: Sequence[Entry]) -> Collection[bytes]:
+        """What the worker may have died of: if it hung, what it was at; else all that it had."""
+        at_work = set(self._busy_ids)
+        gone = {self._withdrawn[each] for each in at_work if each in self._withdrawn}
+        found = {fingerprint_of(entry) for entry in held if entry.id in at_work} | gone
+        if found and self.end_reason == "hang":
+            return found
+        return {fingerprint_of(entry) for entry in held} | gone
+
+    def _lost(self) -> None:
+        was_ready = self.state is InstanceState.READY
+        if self.state is not InstanceState.DRAINING:
+            self.state = InstanceState.BACKING_OFF
+        if not self._loaded.done():
+            self._loaded.set_exception(InternalError("the worker ended while it loaded the model"))
+            self._loaded.exception()  # told to whoever waits; nobody may be waiting any more
+        if self._transport is not None:
+            self._transport.close()
+        if was_ready:
+            # Without its socket the process is of no use; at its own end it has a moment left, and an exit code.
+            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._kill)
+        held = self._held.drain()
+        for entry in held:
+            entry.fail(
+                InstanceLostError(
+                    f"the worker of model `{self.plan.model}` ended while it had this call",
+                    retry_after_seconds=LOST_RETRY_SECONDS,
+                )
+            )
+        try:
+            self._listener.lost(self, () if self.state is InstanceState.DRAINING else self._suspects(held))
+        finally:
+            self.closed.set()

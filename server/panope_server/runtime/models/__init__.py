@@ -1,0 +1,1 @@
+"""Models at run time: what exists, what is loaded, what runs."""

@@ -1,0 +1,400 @@
+"""One model at run time: its queue, its instances, its state."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import structlog
+
+from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope_backends.api import TensorSpec
+from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
+from panope_backends.texts import check_characters, check_tokenize
+from panope_server.config import Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.instances.frames import answer_of, embed_limits_of, specs_of, work_frame
+from panope_server.runtime.instances.in_flight import Entry
+from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.quarantine import Quarantine
+from panope_server.runtime.instances.queue import WorkQueue, cost_of
+from panope_server.runtime.instances.supervisor import Supervisor
+from panope_server.runtime.models.failure import LastFailure, copy_of
+from panope_server.runtime.models.model_metrics import ModelMeters
+from panope_server.runtime.placement.constraints import ANYTHING, Wish
+from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.safe_callbacks import contained
+from panope_server.runtime.status import EmbedLimits, InstanceView, ModelState
+from panope_server.tasks.work import Answer, EmbedWork, Place, TokenizeWork, Work
+
+_log = structlog.get_logger("panope.models")
+
+PlanMaker = Callable[[Wish, Sequence[FailedPlan]], Awaitable[LoadPlan]]
+"""Chooses how to run the model, as somebody wishes, and makes it ready; what failed in this load is no choice."""
+
+
+class ModelRuntime:
+    """Serves one model.
+
+    Args:
+        make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
+        on_state: told after every change of `state`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        metrics: Metrics,
+        make_plan: PlanMaker,
+        on_state: Callable[[str, ModelState], None],
+    ) -> None:
+        self.name = name
+        self.state = ModelState.UNLOADED
+        self.state_reason = ""
+        self.embed: EmbedLimits | None = None
+        self.inputs: tuple[TensorSpec, ...] = ()
+        self.outputs: tuple[TensorSpec, ...] = ()
+        self._settings = settings
+        self._metrics = metrics
+        self._make_plan = make_plan
+        self._on_state = on_state
+        self._queue = WorkQueue(name, settings.limits.max_queue_texts, settings.limits.max_queue_bytes)
+        self._supervisors: list[Supervisor] = []
+        self._instances: list[Instance] = []
+        self._loading: asyncio.Task[None] | None = None
+        self._first_ready: asyncio.Future[None] | None = None
+        self._wish = self._asked = ANYTHING  # how it served last, and how it is being loaded
+        self._failure = LastFailure(name)
+        self._has_served = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._quarantine = Quarantine(name)
+        self._last_answer = 0.0
+        self._numbers = itertools.count(1)
+        self._ids = itertools.count(1)
+        self._meters = ModelMeters(metrics, name)
+        # Asked for when somebody looks, so that they are never out of date.
+        self._meters.queued.set_function(lambda: self._queue.texts)
+        self._meters.running.set_function(lambda: sum(instance.held_texts for instance in self._instances))
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the model should serve now, so that the server is ready only when it does."""
+        return self.state in (ModelState.LOADING, ModelState.SERVING, ModelState.FAILED)
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether a load failed and its pause is over; one that has served is loaded again by itself."""
+        return self.state is ModelState.FAILED and not self._has_served and not self._failure.seconds_left
+
+    async def run(self, work: Work, request_id: str, place: Place | None = None) -> Answer:
+        """Runs one piece of work on an instance, loading the model first when that is allowed.
+
+        Args:
+            work: what to run.
+            request_id: of the call.
+            place: is told which instance has the work.
+
+        Raises:
+            PanopeError: why there is no answer.
+        """
+        self._admit()
+        self._check_texts(work)
+        entry = self._entry(work, request_id, place or Place())
+        try:
+            self._queue.put(entry)
+            self._pump()
+            return answer_of(await entry.future)
+        finally:
+            if entry.leave():  # without an answer, whatever the reason
+                self._given_up(entry)
+
+    async def load(self, wish: Wish = ANYTHING) -> None:
+        """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.
+
+        Raises:
+            PanopeError: why it cannot be loaded.
+        """
+        if self.state is ModelState.UNLOADING:
+            raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
+        if self.state is ModelState.SERVING:
+            self._refuse_other(wish)
+            return
+        loading = self._ensure_loading(wish)
+        asked = self._asked
+        try:
+            await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            if loading.cancelled():  # by unload, not by the caller going away
+                raise AvailabilityError(f"model `{self.name}` was unloaded while it loaded") from None
+            raise
+        except PanopeError:
+            if asked == wish:
+                raise
+            await self.load(wish)  # what failed is what somebody else had asked for
+            return
+        self._refuse_other(wish)  # it was being loaded already, as somebody else had asked for
+
+    async def unload(self) -> None:
+        """Ends the instances after the accepted work and returns when they are gone."""
+        if self.state in (ModelState.UNLOADED, ModelState.UNLOADING):
+            return
+        self._set(ModelState.UNLOADING, "")
+        self._stop_retry()
+        timeout = self._settings.workers.drain_timeout_seconds
+        started = time.monotonic()
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+        await self._queue_empty(timeout)
+        self._fail_waiting(AvailabilityError(f"model `{self.name}` was unloaded", retry_after_seconds=1.0))
+        left = max(0.1, timeout - (time.monotonic() - started))
+        await asyncio.gather(*(supervisor.stop(left) for supervisor in self._supervisors))
+        self._supervisors.clear()
+        self._instances.clear()
+        self._failure.clear()
+        self._has_served = False
+        self._wish = ANYTHING
+        self._set(ModelState.UNLOADED, "")
+
+    def instance_views(self) -> tuple[InstanceView, ...]:
+        """What people may see of the instances."""
+        views = (supervisor.view() for supervisor in self._supervisors)
+        return tuple(view for view in views if view is not None)
+
+    # What supervisors and instances tell. Nothing that goes wrong here may end those that tell it.
+
+    @contained
+    def instance_ready(self, instance: Instance) -> None:
+        """An instance serves."""
+        assert instance.ready is not None
+        self._instances.append(instance)
+        self.embed = embed_limits_of(instance.ready)
+        self.inputs = specs_of(instance.ready.inputs)
+        self.outputs = specs_of(instance.ready.outputs)
+        self._failure.clear()
+        self._has_served = True
+        self._set(ModelState.SERVING, "")
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_result(None)
+        self._pump()
+
+    @contained
+    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
+        """A worker is gone; if it served, its supervisor starts another."""
+        if instance not in self._instances:
+            return
+        self._quarantine.died(suspects)
+        self._instances.remove(instance)
+        if self.state is ModelState.SERVING:
+            self._metrics.instance_restarts.labels(self.name, "crash").inc()
+            if not self._instances:
+                self._set(ModelState.LOADING, "its worker ended and is being started again")
+
+    @contained
+    def gave_up(self, error: PanopeError) -> None:
+        """No further instance will be started in one place."""
+        if self._instances or self.state is ModelState.UNLOADING:
+            return
+        if self._first_ready is None:
+            self._fail(error)
+        elif not self._first_ready.done():  # whoever loads may know another way
+            self._first_ready.set_exception(error)
+
+    @contained
+    def room(self) -> None:
+        """An instance can take more work."""
+        self._pump()
+
+    @contained
+    def answered(self, entry: Entry, frame: WorkerFrame) -> None:
+        """Counts where the time of an answer went."""
+        now = time.monotonic()
+        self._queue.rate.record(entry.texts, now - max(entry.dispatched, self._last_answer))
+        self._last_answer = now
+        self._quarantine.answered(entry)
+        self._meters.observe(entry, frame)
+
+    # Inside.
+
+    def _entry(self, work: Work, request_id: str, place: Place) -> Entry:
+        """What carries the work; whatever the caller's values can make fail fails here, where nothing is held yet."""
+        entry_id = next(self._ids)
+        frame, head_bytes = work_frame(entry_id, work, request_id)
+        texts, size = cost_of(work)
+        future = asyncio.get_running_loop().create_future()
+        entry = Entry(entry_id, frame, texts, size, future, place, head_bytes=head_bytes)
+        self._quarantine.admit(entry)
+        return entry
+
+    @contained
+    def _given_up(self, entry: Entry) -> None:
+        """The entry's place is free: tells the worker, if one has the entry, and hands the place on."""
+        try:
+            if entry.withdraw is not None:
+                entry.withdraw(entry)
+        finally:
+            self._pump()
+
+    def _check_texts(self, work: Work) -> None:
+        """Refuses here what the worker would refuse; it has no use for texts that no tokens are made of."""
+        most = self.embed.max_tokens if self.embed is not None else 0
+        match work:
+            case EmbedWork() if most and work.truncation == "refuse":
+                check_characters(work.texts, most)
+            case TokenizeWork():
+                check_tokenize(work.texts, most)
+
+    def _admit(self) -> None:
+        match self.state:
+            case ModelState.SERVING | ModelState.LOADING:
+                return
+            case ModelState.UNLOADING:
+                raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
+            case ModelState.UNLOADED if not self._settings.lazy_load:
+                raise PreconditionError(f"model `{self.name}` is not loaded", reason="model_not_loaded")
+            case ModelState.FAILED:
+                if refusal := self._failure.refusal():
+                    raise refusal
+        self._ensure_loading(self._wish)
+
+    def _refuse_other(self, wish: Wish) -> None:
+        for instance in self._instances:
+            if not instance.satisfies(wish):
+                raise PreconditionError(
+                    f"model `{self.name}` is loaded on `{instance.plan.backend}` in `{instance.precision}`; "
+                    "unload it first",
+                    reason="model_loaded_otherwise",
+                )
+
+    def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
+        if self._loading is None or self._loading.done():
+            self._asked = wish
+            self._stop_retry()
+            before = self.state, self.state_reason
+            self._set(ModelState.LOADING, "")
+            self._loading = asyncio.create_task(self._load(wish, *before))
+            # Whoever waits sees the error; when nobody does, the state and the log have it.
+            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._loading
+
+    async def _load(self, wish: Wish, before: ModelState, reason: str) -> None:
+        started = time.monotonic()
+        try:
+            await self._start(wish)
+        except PanopeError as error:
+            if wish in (ANYTHING, self._wish):
+                self._fail(error)
+            else:
+                self._go_on_as(before, reason)
+            raise
+        except Exception as error:
+            _log.error("load_failed", model=self.name, exc_info=error)
+            self._fail(InternalError(f"model `{self.name}` could not be loaded"))
+            raise
+        self._wish = wish
+        self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
+
+    def _go_on_as(self, before: ModelState, reason: str) -> None:
+        """What one caller asked for and cannot have changes nothing for the others, whose calls may be waiting."""
+        self._set(before, reason)
+        if before is ModelState.FAILED:
+            self._retry_later()
+        asyncio.get_running_loop().call_soon(self._load_for_others)  # when this load has ended
+
+    @contained
+    def _load_for_others(self) -> None:
+        was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
+        if was_restarting or (not self._instances and self._queue.head() is not None):
+            self._ensure_loading(self._wish)
+
+    async def _start(self, wish: Wish) -> None:
+        """Starts the best way that works: one whose worker cannot load the model gives place to the next."""
+        failed: list[FailedPlan] = []
+        while True:
+            plan = await self._make_plan(wish, failed)
+            if plan.way in [each.plan.way for each in failed]:
+                raise failed[-1].error
+            await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
+            self._first_ready = asyncio.get_running_loop().create_future()
+            self._supervisors = [
+                Supervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
+                for _ in range(self._settings.workers.instances)
+            ]
+            try:
+                await self._first_ready
+            except (PreconditionError, InternalError) as error:
+                _log.warning("way_failed", model=self.name, backend=plan.backend, error=error.message)
+                failed.append(FailedPlan(plan, error))
+            else:
+                return
+            finally:
+                self._first_ready = None
+
+    def _fail(self, error: PanopeError) -> None:
+        if self.state is ModelState.FAILED:
+            return
+        self._failure.record(error)
+        _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
+        self._set(ModelState.FAILED, error.message)
+        self._fail_waiting(self._failure.refusal() or error)
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        if self._has_served:
+            # Not at a call alone: a server that is not ready for want of this model may get no calls.
+            self._retry = asyncio.get_running_loop().call_later(self._failure.seconds_left, self._try_again)
+
+    def _stop_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    @contained
+    def _try_again(self) -> None:
+        if self.state is ModelState.FAILED:
+            self._ensure_loading(self._wish)
+
+    def _fail_waiting(self, error: PanopeError) -> None:
+        for entry in self._queue.drain():
+            entry.fail(copy_of(error))
+
+    async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
+        """Waits until every waiting entry is handed over, or cannot be because no instance serves."""
+        end = time.monotonic() + timeout
+        while self._queue.head() is not None and self._instances and time.monotonic() < end:
+            entry = self._queue.head()
+            assert entry is not None
+            await asyncio.wait([entry.future], timeout=end - time.monotonic())
+
+    def _pump(self) -> None:
+        """Hands waiting work to instances while they have room."""
+        while (entry := self._queue.head()) is not None:
+            instance = self._place_for(entry)
+            if instance is None:
+                break
+            self._hand_over(entry, instance)
+
+    def _hand_over(self, entry: Entry, instance: Instance) -> None:
+        try:
+            _tell_place(entry.place, instance)
+            instance.submit(entry)
+        except Exception as error:  # the caller hears of it; whoever pumps goes on with the next
+            _log.error("not_handed_over", model=self.name, instance=instance.name, exc_info=error)
+            entry.fail(InternalError("the call could not be handed to a worker"))
+
+    def _place_for(self, entry: Entry) -> Instance | None:
+        fitting = [instance for instance in self._instances if instance.fits(entry)]
+        return min(fitting, key=lambda instance: instance.held_texts, default=None)
+
+    def _set(self, state: ModelState, reason: str) -> None:
+        self.state, self.state_reason = state, reason
+        _log.info("model_state", model=self.name, state=state, reason=reason)
+        contained(self._on_state)(self.name, state)
+
+
+def _tell_place(place: Place, instance: Instance) -> None:
+    plan = instance.plan
+    place.instance, place.variant_digest, place.backend = instance.name, plan.variant_digest, plan.backend
+    place.format, place.precision = plan.format, plan.weights_precision

@@ -1,0 +1,56 @@
+"""What stays and what goes: models are pinned, unpinned and deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from panope_registry.models.variant_digest import find_variant
+from panope_registry.registry import Registry
+from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.types import Removed
+from panope_server.runtime.models.manager import ModelManager
+from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.status import ModelView
+
+
+class ModelKeeper:
+    """Pins and deletes models without blocking: every question to the database runs in a thread."""
+
+    def __init__(self, care: StoreCare, registry: Registry, manager: ModelManager) -> None:
+        self._care = care
+        self._registry = registry
+        self._manager = manager
+
+    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+        """Keeps the files of one variant, or of all that the model has.
+
+        Raises:
+            NotFoundError: there is no such model or variant.
+            InvalidInputError: `variant` is not the beginning of one digest.
+        """
+        for digest in await self._digests(model, variant):
+            await ask(partial(self._care.pin, digest, who=who, reason=reason))
+        return await self._manager.fresh(model)
+
+    async def unpin(self, model: str, variant: str = "") -> ModelView:
+        """Lets the files of one variant, or of all, go again when room is needed; errors as of `pin`."""
+        for digest in await self._digests(model, variant):
+            await ask(self._care.unpin, digest)
+        return await self._manager.fresh(model)
+
+    async def delete(self, model: str) -> Removed:
+        """Deletes a model and the files that nothing else needs.
+
+        Raises:
+            NotFoundError: there is no such model.
+            PreconditionError: it is loaded, pinned, in the hands of a job (`in_use`), or what an alias points to
+                (`has_aliases`); nothing was changed.
+        """
+        self._manager.refuse_if_loaded(model)
+        removed = await ask_for_files(self._care.remove_model, model)
+        await self._manager.refresh()
+        return removed
+
+    async def _digests(self, model: str, variant: str) -> list[str]:
+        entry = await ask(self._registry.model, model)
+        return [find_variant(entry, variant).digest] if variant else [known.digest for known in entry.variants]

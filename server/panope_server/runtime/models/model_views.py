@@ -1,0 +1,95 @@
+"""From the registry's entries to views, and which of them are wanted."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice, takewhile
+
+from panope_registry.models.types import ModelEntry, ModelFilter, VariantEntry
+from panope_registry.operations.profiles import Profile
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
+
+
+def pick(
+    entries: Mapping[str, ModelEntry], names: Sequence[str], only: ModelFilter, after: str, limit: int
+) -> list[ModelEntry]:
+    """The models that `Registry.models` would tell, of those that are known.
+
+    Args:
+        entries: by name.
+        names: of the entries, in order.
+        only: which are wanted.
+        after: a name; only later ones are wanted.
+        limit: how many are wanted at most.
+    """
+    start = max(bisect_right(names, after), bisect_left(names, only.prefix))
+    wanted = takewhile(lambda name: name.startswith(only.prefix), islice(names, start, None))
+    return list(islice((entries[name] for name in wanted if only.takes(entries[name])), limit))
+
+
+def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequence[ModelRuntime]) -> ModelView:
+    """A model.
+
+    Args:
+        entry: of the registry.
+        runtime: whose state is told; None for what never ran.
+        running: whose instances are told.
+    """
+    view = ModelView(
+        name=entry.name,
+        task=entry.task,
+        architecture=entry.architecture,
+        state=ModelState.UNLOADED if runtime is None else runtime.state,
+        state_reason="" if runtime is None else runtime.state_reason,
+        created_at=entry.created_at,
+        variants=tuple(variant_view(variant) for variant in entry.variants),
+        instances=tuple(view for each in running for view in each.instance_views()),
+        source=entry.source,
+        commit=entry.commit,
+        ref=entry.ref,
+        preferred_format=entry.preferred_format,
+        preferred_precision=entry.preferred_precision,
+        quantization_targets=entry.quantization_targets,
+        task_candidates=entry.task_candidates,
+        reasons=entry.reasons,
+    )
+    if runtime is None:
+        return view
+    return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
+
+
+def variant_view(entry: VariantEntry) -> VariantView:
+    """A variant."""
+    pin = entry.pin
+    return VariantView(
+        digest=entry.digest,
+        format=entry.format,
+        precision=entry.precision,
+        size_bytes=entry.size_bytes,
+        is_here=entry.is_here,
+        missing_bytes=entry.missing_bytes,
+        memory_bytes=entry.memory_bytes,
+        parameter_count=entry.parameter_count,
+        derived_from=entry.derived_from,
+        engine_version=entry.engine_version,
+        bases=entry.bases,
+        pin=None if pin is None else PinView(pin.who, pin.reason, pin.created_at),
+    )
+
+
+def with_profiles(view: ModelView, profiles: Sequence[Profile]) -> ModelView:
+    """The model with what was measured of its variants."""
+    variants = tuple(
+        replace(
+            variant, profiles=tuple(_profile_view(each) for each in profiles if each.variant_digest == variant.digest)
+        )
+        for variant in view.variants
+    )
+    return replace(view, variants=variants)
+
+
+def _profile_view(profile: Profile) -> ProfileView:
+    return ProfileView(**{name: getattr(profile, name) for name in ProfileView.__dataclass_fields__})

@@ -1,0 +1,1 @@
+"""Chooses the variant, backend and device that a model runs on."""

@@ -1,0 +1,174 @@
+"""The order of ways to run a model, and why one comes before another; docs/decisions/0501 has the reasons.
+
+What decides, in this order:
+
+1. how well the backend supports the model;
+2. the format, then the precision that the model is wished to be in;
+3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
+4. what was measured on this device: measured ways trade places among each other, others keep theirs;
+5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits, the device
+   with more memory left, the file with the shorter path, then the one whose path comes first in the alphabet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from panope_backends.api import Conversion, Device, Level
+from panope_registry.job_handlers.requests import FORMATS
+from panope_registry.models.precisions import bits_of, is_quantized
+from panope_registry.operations.profiles import Profile
+from panope_registry.registry import VariantEntry
+
+#: Fastest first, until something was measured on this machine.
+PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to run a model.
+
+    Attributes:
+        variant: the one that is run, or converted first.
+        precision: to compute in; empty lets the backend choose.
+        conversion: how the variant becomes what the backend runs; None when it runs it as it is.
+        reason: what the backend says of it.
+        need_bytes: of memory, for all instances; 0 when unknown.
+        free_bytes: of memory on the device; 0 when unknown.
+        profile: what was measured of it; None when nothing was.
+        lineage: format and precision of each variant that it comes from, the one that is run first.
+    """
+
+    variant: VariantEntry
+    device: Device
+    precision: str
+    level: Level
+    conversion: Conversion | None
+    reason: str
+    need_bytes: int = 0
+    free_bytes: int = 0
+    profile: Profile | None = None
+    lineage: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The way in a few words."""
+        made = (self.conversion or self.variant).format, (self.conversion or self.variant).precision
+        return " ".join(part for part in (self.device.backend, self.device.name, "with", *made) if part)
+
+    @property
+    def bits(self) -> int:
+        """Of the coarsest weights on the way to what is run; what nobody knows counts as not quantized."""
+        return min((bits_of(precision) or 16 for _, precision in self.lineage), default=16)
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """What a model is wished to be run in; empty for no wish."""
+
+    format: str = ""
+    precision: str = ""
+
+
+class _Class(NamedTuple):
+    """Ways of one class are told apart by measurements."""
+
+    level: int
+    other_format: bool
+    other_precision: bool
+    lost_bits: int
+
+
+class _Place(NamedTuple):
+    """A way's place within its class while nothing was measured."""
+
+    backend: int
+    converts: bool
+    format: int
+    bits: int
+    taken: int
+    device: str
+    order: int
+    digest: str
+
+
+def ranked(candidates: Sequence[Candidate], preferred: Preferred) -> list[Candidate]:
+    """All of them, best first; their order does not matter."""
+    in_order = sorted(candidates, key=lambda each: (_class(each, preferred), _place(each)))
+    classes = groupby(in_order, key=lambda each: _class(each, preferred))
+    return [each for _, of_class in classes for each in _traded(list(of_class))]
+
+
+def why_before(winner: Candidate, other: Candidate, preferred: Preferred) -> str:
+    """Why one way comes before another that it does come before."""
+    for name, reason in _CLASS_REASONS.items():
+        if getattr(_class(winner, preferred), name) != getattr(_class(other, preferred), name):
+            return reason
+    if winner.profile is not None and other.profile is not None:
+        fast, slow = winner.profile.items_per_second, other.profile.items_per_second
+        return f"it was measured at {fast:,.0f}/s against {slow:,.0f}/s"
+    mine, its = _place(winner), _place(other)
+    if mine > its:
+        return "it was measured to be faster than what came before that one, which nobody measured"
+    if mine.backend != its.backend:
+        return f"{winner.device.backend} is usually faster than {other.device.backend}; `panope bench` measures"
+    differing = (reason for name, reason in _PLACE_REASONS.items() if getattr(mine, name) != getattr(its, name))
+    return next(differing, "they are alike")
+
+
+_CLASS_REASONS: Mapping[str, str] = {
+    "level": "the other is supported in part",
+    "other_format": "its format is the preferred one",
+    "other_precision": "its precision is the preferred one",
+    "lost_bits": "its weights are finer",
+}
+_PLACE_REASONS: Mapping[str, str] = {
+    "converts": "it needs no conversion",
+    "format": "its format is the more exact one",
+    "bits": "its weights are finer",
+    "taken": "its device has more memory left",
+    "order": "its file has the plainer name",
+}
+
+
+def _class(candidate: Candidate, preferred: Preferred) -> _Class:
+    formats = {form for form, _ in candidate.lineage}
+    return _Class(
+        level=(Level.FULL, Level.PARTIAL).index(candidate.level),
+        other_format=bool(preferred.format) and preferred.format not in formats,
+        other_precision=bool(preferred.precision) and not _has_precision(candidate, preferred.precision),
+        lost_bits=max(0, 16 - candidate.bits),
+    )
+
+
+def _has_precision(candidate: Candidate, wished: str) -> bool:
+    """Quantized weights are of their own precision alone; others count as what they were published in, too."""
+    of_run = candidate.lineage[0][1] if candidate.lineage else ""
+    if is_quantized(wished) or is_quantized(of_run):
+        return wished == of_run
+    return any(wished == precision for _, precision in candidate.lineage)
+
+
+def _place(candidate: Candidate) -> _Place:
+    backend, form = candidate.device.backend, candidate.variant.format
+    return _Place(
+        # A backend from outside was installed on purpose, so it comes before the general ones.
+        backend=PREFERENCE.index(backend) if backend in PREFERENCE else PREFERENCE.index("openvino"),
+        converts=candidate.conversion is not None,
+        format=FORMATS.index(form) if form in FORMATS else len(FORMATS),
+        bits=-candidate.bits,
+        taken=-candidate.free_bytes,
+        device=f"{backend} {candidate.device.name}",
+        order=candidate.variant.order,
+        digest=candidate.variant.digest,
+    )
+
+
+def _traded(of_class: list[Candidate]) -> list[Candidate]:
+    """Measured ways trade places, the fastest first; a way that nobody measured keeps its place."""
+    measured = (each for each in of_class if each.profile is not None)
+    fastest = iter(sorted(measured, key=lambda each: -each.profile.items_per_second if each.profile else 0.0))
+    return [each if each.profile is None else next(fastest) for each in of_class]

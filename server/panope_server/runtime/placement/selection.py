@@ -1,0 +1,336 @@
+"""Finds the ways to run a model: its variants × the backends' devices, and tells why each other one is none.
+
+A variant that a backend cannot run becomes a way by a conversion that may be done unasked. What was made here, by a
+conversion or a quantization, is a variant like those of the repo, as long as the engine that made it is the installed
+one. `ranking` says which way comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
+from panope_backends.errors import CapacityError, PanopeError, PreconditionError
+from panope_registry.models.precisions import bits_of, is_quantized
+from panope_registry.models.variant_digest import find_variant
+from panope_registry.operations.profiles import Profile
+from panope_registry.registry import ModelEntry, VariantEntry
+from panope_server.runtime.bench.workloads import deciding_workload
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.hardware import Probe
+from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
+
+SupportsOf = Callable[[ModelFacts], Awaitable[Mapping[tuple[str, str], Support]]]
+FactsOf = Callable[[VariantEntry], ModelFacts]
+FreeBytes = Callable[[Device], int | None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What is no way to run the model, and why not.
+
+    Attributes:
+        of_memory: whether it would be one with more memory.
+        ever: whether it can be one on this machine, when other models are gone.
+    """
+
+    label: str
+    reason: str
+    of_memory: bool = False
+    ever: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The ways to run a model.
+
+    Attributes:
+        ways: best first; at least one.
+        reasons: for each way, why it was put where it is.
+        refusals: what is no way.
+    """
+
+    ways: tuple[Candidate, ...]
+    reasons: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine has.
+
+    Attributes:
+        supports: how well each device runs a model.
+        free_bytes: the memory that is left on a device; None when nobody knows.
+    """
+
+    probe: Probe
+    supports: SupportsOf
+    free_bytes: FreeBytes
+
+
+async def choose(
+    entry: ModelEntry,
+    facts_of: FactsOf,
+    machine: Machine,
+    wish: Wish,
+    profiles: Sequence[Profile] = (),
+    instances: int = 1,
+) -> Choice:
+    """All ways to run a model on this machine that fit into its memory, best first.
+
+    Args:
+        entry: of the model.
+        facts_of: what backends may know of a variant.
+        machine: to run it on.
+        wish: of whoever loads it.
+        profiles: what was measured of its variants.
+        instances: that each way takes memory for.
+
+    Raises:
+        PreconditionError: there is none; it tells why for each device.
+        CapacityError: there is none while other models take the memory.
+        InvalidInputError: the variant wished for is told by too few digits, or no digest at all.
+        NotFoundError: there is no such variant.
+    """
+    search = _Search(entry, facts_of, machine, wish, profiles, instances)
+    considered = _considered(entry, wish)
+    for variant in considered:
+        await search.look_at(variant)
+    if not wish.variant:
+        search.refused += [
+            Refusal(_name(variant), "it is not here; `panope pull` brings it")
+            for variant in entry.variants
+            if variant not in considered and variant.derived_from is None
+        ]
+    preferred = Preferred(entry.preferred_format, entry.preferred_precision)
+    fitting = [way for way in search.found if search.fits(way)]
+    if not fitting:
+        raise _none(entry, wish, search)
+    ways = ranked(fitting, preferred)
+    too_large = [refusal for refusal in search.refused if refusal.of_memory]
+    return Choice(tuple(ways), tuple(_reasons(ways, too_large, preferred)), tuple(search.refused))
+
+
+class _Search:
+    """Collects the ways to run one model."""
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        facts_of: FactsOf,
+        machine: Machine,
+        wish: Wish,
+        profiles: Sequence[Profile],
+        instances: int,
+    ) -> None:
+        self.found: list[Candidate] = []
+        self.refused: list[Refusal] = []
+        self._entry = entry
+        self._facts_of = facts_of
+        self._machine = machine
+        self._wish = wish
+        self._profiles = profiles
+        self._instances = instances
+        # To compute in; a quantized precision is that of the weights.
+        self._asked = "" if is_quantized(wish.precision) else wish.precision
+        self._variants = {variant.digest: variant for variant in entry.variants}
+
+    async def look_at(self, variant: VariantEntry) -> None:
+        """Takes in the ways to run a variant."""
+        devices = [device for device in self._machine.probe.devices if self._wish.backend in ("", device.backend)]
+        if reason := self._unusable(variant):
+            self.refused.append(Refusal(_name(variant), reason))
+            return
+        direct = await self._machine.supports(self._facts_of(variant))
+        for device in devices:
+            outcome = await self._consider(variant, device, direct)
+            if isinstance(outcome, Candidate):
+                self.found.append(outcome)
+            elif outcome:
+                self.refused.append(Refusal(f"{device.backend} {device.name} with {_name(variant)}", outcome))
+
+    def fits(self, way: Candidate) -> bool:
+        """Whether there is memory for it; what there is none for is told among the refusals."""
+        free = self._machine.free_bytes(way.device)
+        if free is None or way.need_bytes <= free:
+            return True
+        ever = not way.device.memory_bytes or way.need_bytes <= way.device.memory_bytes
+        reason = f"needs {_size(way.need_bytes)} of memory and {_size(free)} are free"
+        self.refused.append(Refusal(way.label, reason, of_memory=True, ever=ever))
+        return False
+
+    def _unusable(self, variant: VariantEntry) -> str:
+        """Why a variant is not run on any device; empty when it may be."""
+        wish = self._wish
+        if variant.bases:
+            base = ", ".join(variant.bases)
+            return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
+        if variant.derived_from is not None and not (variant.is_here or variant.can_come):
+            return "it was made on another machine, which does not share it"
+        if wish.variant:
+            return ""  # it was named: it is run as it is, or the reason is the backends'
+        if is_quantized(wish.precision) and variant.precision != wish.precision:
+            return f"its weights are not {wish.precision}"
+        if variant.derived_from is not None and not self._is_current(variant):
+            old = f"it was made by {variant.engine_version or 'an engine'}, which is not the installed version"
+            return f"{old}; `panope build` makes it anew" if is_quantized(variant.precision) else old
+        return ""
+
+    def _is_current(self, variant: VariantEntry) -> bool:
+        """Whether what would make it today would make the same; also when nothing here makes such variants."""
+        makers = {
+            made.engine_version
+            for offered in self._machine.probe.conversions.values()
+            for made in offered
+            if (made.format, made.precision) == (variant.format, variant.precision)
+        }
+        return not makers or variant.engine_version in makers
+
+    async def _consider(
+        self, variant: VariantEntry, device: Device, direct: Mapping[tuple[str, str], Support]
+    ) -> Candidate | str:
+        """A way, or why there is none; empty where the result of a conversion is a way of its own."""
+        if not device.available:
+            return device.reason or "not available"
+        if self._asked and self._asked not in device.precisions:
+            return f"computes in {', '.join(device.precisions)}, not in {self._asked}"
+        place = (device.backend, device.name)
+        support = direct.get(place, Support(Level.NONE, "no answer"))
+        if support.level is not Level.NONE:
+            return self._way(variant, device, support, None)
+        conversion = self._conversion(variant, device)
+        if conversion is None:
+            return support.reason
+        if self._made(variant, conversion):
+            return ""
+        facts = replace(self._facts_of(variant), format=conversion.format)
+        support = (await self._machine.supports(facts)).get(place, support)
+        if support.level is Level.NONE:
+            return support.reason
+        told = Support(support.level, f"{support.reason}, after conversion from {variant.format}")
+        return self._way(variant, device, told, conversion)
+
+    def _conversion(self, variant: VariantEntry, device: Device) -> Conversion | None:
+        """The conversion that may be done without being asked: of what came with the repo alone."""
+        if self._wish.variant or variant.derived_from is not None:
+            return None
+        offered = self._machine.probe.conversions.get(device.backend, ())
+        able = (c for c in offered if c.automatic and not c.reason and c.reads(variant.format, variant.precision))
+        return next(able, None)
+
+    def _made(self, source: VariantEntry, conversion: Conversion) -> bool:
+        made = (conversion.format, conversion.precision, conversion.engine_version)
+        return any(
+            each.derived_from == source.digest and each.is_here and _identity(each) == made
+            for each in self._variants.values()
+        )
+
+    def _way(self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None) -> Candidate:
+        profile = self._profile(variant, device) if conversion is None else None
+        measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
+        return Candidate(
+            variant,
+            device,
+            self._asked or measured,
+            support.level,
+            conversion,
+            support.reason,
+            free_bytes=self._machine.free_bytes(device) or 0,
+            need_bytes=max(_need(variant, conversion), _measured_bytes(device, profile)) * self._instances,
+            profile=profile,
+            lineage=self._lineage(variant, conversion),
+        )
+
+    def _profile(self, variant: VariantEntry, device: Device) -> Profile | None:
+        """The fastest that was measured of the variant on this device with the engine of now."""
+        like = (device.backend, device.engine_version, device_title(device), deciding_workload(self._entry.task))
+        found = [
+            profile
+            for profile in self._profiles
+            if profile.variant_digest == variant.digest
+            and (profile.backend, profile.engine_version, profile.device, profile.workload) == like
+            and self._asked in ("", profile.precision)
+        ]
+        return max(found, key=lambda profile: profile.items_per_second, default=None)
+
+    def _lineage(self, variant: VariantEntry, conversion: Conversion | None) -> tuple[tuple[str, str], ...]:
+        line = [(conversion.format, conversion.precision)] if conversion is not None else []
+        at: VariantEntry | None = variant
+        while at is not None and len(line) < len(self._variants) + 2:
+            line.append((at.format, at.precision))
+            at = self._variants.get(at.derived_from or "")
+        return tuple(line)
+
+
+def device_title(device: Device) -> str:
+    """The device's full name, the same on like machines."""
+    return f"{device.name} {device.description}".strip()
+
+
+def _considered(entry: ModelEntry, wish: Wish) -> Sequence[VariantEntry]:
+    """What is here; with nothing here, what could be downloaded, and opening it tells so."""
+    if wish.variant:
+        return [find_variant(entry, wish.variant)]
+    return [variant for variant in entry.variants if variant.is_here] or entry.variants
+
+
+def _identity(variant: VariantEntry) -> tuple[str, str, str]:
+    return variant.format, variant.precision, variant.engine_version
+
+
+def _need(variant: VariantEntry, conversion: Conversion | None) -> int:
+    """What one instance takes, in bytes; a conversion's result is taken to differ by the width of its weights."""
+    if conversion is None:
+        return variant.memory_bytes
+    before, after = bits_of(variant.precision), bits_of(conversion.precision)
+    return variant.memory_bytes * after // before if before and after else variant.memory_bytes
+
+
+def _measured_bytes(device: Device, profile: Profile | None) -> int:
+    return profile.memory_bytes if profile is not None and DeviceMemory.is_host(device) else 0
+
+
+def _reasons(ways: Sequence[Candidate], too_large: Sequence[Refusal], preferred: Preferred) -> list[str]:
+    """Why each way is one, and why it comes before the next; of the first, what does not fit beside it."""
+    reasons = []
+    for place, way in enumerate(ways):
+        told = [way.reason]
+        if place + 1 < len(ways):
+            after = ways[place + 1]
+            told.append(f"before {after.label}, because {why_before(way, after, preferred)}")
+        if place == 0:
+            told += [f"not {refusal.label}, which {refusal.reason}" for refusal in too_large]
+        reasons.append("; ".join(told))
+    return reasons
+
+
+def _none(entry: ModelEntry, wish: Wish, search: _Search) -> PanopeError:
+    """The error that says why there is no way."""
+    refused = [refusal for refusal in search.refused if refusal.of_memory] or search.refused
+    why = "; ".join(dict.fromkeys(str(refusal) for refusal in refused))
+    if any(refusal.ever for refusal in refused):
+        return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="does_not_fit")
+    if any(refusal.of_memory for refusal in refused):
+        return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="does_not_fit")
+    if is_quantized(wish.precision) and not any(v.is_here and v.precision == wish.precision for v in entry.variants):
+        return PreconditionError(
+            f"model `{entry.name}` has no variant in {wish.precision} here; `panope build` makes one where it can",
+            reason="no_such_variant",
+            field="precision",
+        )
+    none = f"there is no backend `{wish.backend}` on this machine"
+    return PreconditionError(f"no device can run this model: {why or none}", reason="no_backend")
+
+
+def _name(variant: VariantEntry) -> str:
+    return f"{variant.format} {variant.precision}".strip()
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,1 @@
+"""Child processes: Envoy, the job worker, backend programs."""

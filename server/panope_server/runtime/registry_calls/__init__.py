@@ -1,0 +1,1 @@
+"""The registry's blocking calls, off the event loop."""

@@ -1,0 +1,39 @@
+"""Aliases, as the server's event loop asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope_registry.models.aliases import AliasEntry, Aliases, AliasEvent
+from panope_server.runtime.registry_calls.threads import ask
+
+
+class AliasBoard:
+    """Aliases without blocking: every question to the database runs in a thread."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
+
+    async def list(self, model: str = "") -> Sequence[AliasEntry]:
+        """Aliases by name; only those of one model if it is named."""
+        return await ask(lambda: self._aliases.list(target_model=model))
+
+    async def history(self, alias: str) -> Sequence[AliasEvent]:
+        """Every change, the newest first; NotFoundError when there never was such an alias."""
+        return await ask(self._aliases.history, alias)
+
+    async def set(
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to a model or to its variant of this digest; `Aliases.set` tells of the errors."""
+        return await ask(
+            lambda: self._aliases.set(alias, model, variant_digest=variant, expected=expected, who=who, reason=reason)
+        )
+
+    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        """Points an alias to where it pointed before."""
+        return await ask(lambda: self._aliases.rollback(alias, who, reason, expected=expected))
+
+    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+        """Forgets an alias."""
+        await ask(lambda: self._aliases.remove(alias, who, reason, expected=expected))

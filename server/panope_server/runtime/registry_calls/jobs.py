@@ -1,0 +1,68 @@
+"""The registry's jobs, as the server's event loop asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from panope_backends.errors import ShuttingDownError
+from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_server.runtime.registry_calls.threads import ask
+
+#: How soon a watcher sees a change; workers write progress once a second.
+WATCH_SECONDS = 0.5
+
+
+class JobBoard:
+    """Jobs without blocking: every question to the database runs in a thread."""
+
+    def __init__(self, jobs: Jobs, watch_seconds: float = WATCH_SECONDS) -> None:
+        self._jobs = jobs
+        self._watch_seconds = watch_seconds
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends all watching, so that no watcher holds up the end of the server."""
+        self._closing.set()
+
+    async def list(
+        self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
+    ) -> Sequence[JobEntry]:
+        """Jobs, newest first, those older than job `after`."""
+        return await ask(lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit))
+
+    async def get(self, job_id: int) -> JobEntry:
+        """One job; NotFoundError when there is none of that id."""
+        return await ask(self._jobs.get, job_id)
+
+    async def cancel(self, job_id: int) -> JobEntry:
+        """Asks a job to end; one that has ended stays what it is."""
+        return await ask(self._jobs.cancel, job_id)
+
+    async def retry(self, job_id: int) -> JobEntry:
+        """Queues a failed or cancelled job again; PreconditionError for another."""
+        return await ask(self._jobs.retry, job_id)
+
+    async def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
+        """The job as it is, then whenever it changes, up to its end.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ShuttingDownError: the server stops before the job does.
+        """
+        seen: JobEntry | None = None
+        while seen is None or not seen.status.is_final:
+            job = await self.get(job_id)
+            if job != seen:
+                seen = job
+                yield job
+            elif await self._closes_within(self._watch_seconds):
+                raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
+
+    async def _closes_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return False
+        return True

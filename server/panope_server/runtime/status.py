@@ -1,0 +1,134 @@
+"""What people and programs may see of models and instances: plain values, copied from the live objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from panope_backends.api import TensorSpec
+
+
+class ModelState(StrEnum):
+    """Whether a model can answer."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    SERVING = "serving"
+    UNLOADING = "unloading"
+    FAILED = "failed"
+
+
+class InstanceState(StrEnum):
+    """Whether a worker process can answer."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BACKING_OFF = "backing_off"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True)
+class EmbedLimits:
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+
+    dimensions: int
+    max_tokens: int
+    prompt_names: tuple[str, ...]
+    pooling: str
+    normalize: bool
+    batching: str
+
+
+@dataclass(frozen=True)
+class PinView:
+    """The wish to keep a variant's files."""
+
+    who: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ProfileView:
+    """What a variant was measured to do; see `panope_registry.operations.profiles.Profile`."""
+
+    backend: str
+    engine_version: str
+    device: str
+    precision: str
+    workload: str
+    items_per_second: float
+    latency_p50_seconds: float
+    latency_p99_seconds: float
+    memory_bytes: int
+    load_seconds: float
+    measured_at: datetime
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """A runnable form of a model; see `panope_registry.models.types.VariantEntry`."""
+
+    digest: str
+    format: str
+    precision: str
+    size_bytes: int
+    is_here: bool = True
+    missing_bytes: int = 0
+    memory_bytes: int = 0
+    parameter_count: int = 0
+    derived_from: str | None = None
+    engine_version: str = ""
+    bases: tuple[str, ...] = ()
+    pin: PinView | None = None
+    profiles: tuple[ProfileView, ...] = ()
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """A worker process."""
+
+    id: str
+    variant_digest: str
+    backend: str
+    device: str
+    precision: str
+    state: InstanceState
+    pid: int
+    resident_bytes: int
+    restart_count: int
+    selection_reason: str
+    ready_at: datetime | None
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model with its variants and instances, by its own name or by that of an alias.
+
+    Attributes:
+        alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
+    """
+
+    name: str
+    task: str
+    architecture: str
+    state: ModelState
+    state_reason: str
+    created_at: datetime
+    variants: tuple[VariantView, ...] = ()
+    instances: tuple[InstanceView, ...] = ()
+    embed: EmbedLimits | None = None
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    source: str = ""
+    commit: str = ""
+    ref: str = ""
+    preferred_format: str = ""
+    preferred_precision: str = ""
+    quantization_targets: tuple[str, ...] = ()
+    task_candidates: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    alias_of: str = ""

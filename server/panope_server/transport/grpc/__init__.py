@@ -1,0 +1,1 @@
+"""The typed gRPC services: they translate and delegate."""

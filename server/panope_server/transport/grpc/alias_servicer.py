@@ -1,0 +1,103 @@
+"""AliasService: translates and delegates."""
+
+from __future__ import annotations
+
+from panope.v1 import alias_service_pb2 as pb
+from panope.v1 import alias_service_pb2_grpc as pb_grpc
+from panope_backends.errors import InvalidInputError
+from panope_registry.models.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_server.transport.grpc.messages import timestamp
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Aliases
+
+WHO = "grpc"
+"""Who changes an alias, as far as is known."""
+
+_ACTIONS = {
+    AliasAction.SET: pb.AliasEvent.ACTION_SET,
+    AliasAction.ROLLED_BACK: pb.AliasEvent.ACTION_ROLLED_BACK,
+    AliasAction.REMOVED: pb.AliasEvent.ACTION_REMOVED,
+}
+
+
+class AliasServicer(pb_grpc.AliasServiceServicer):
+    """Serves panope.v1.AliasService."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self._aliases = aliases
+
+    async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
+        """Lists aliases."""
+        return pb.ListAliasesResponse(aliases=[_alias(entry) for entry in await self._aliases.list(request.model)])
+
+    async def GetAlias(self, request: pb.GetAliasRequest, context: Context) -> pb.GetAliasResponse:
+        """Tells about one alias."""
+        events = await self._aliases.history(_named(request.alias))
+        return pb.GetAliasResponse(alias=_current(request.alias, events[0]), events=[_event(event) for event in events])
+
+    async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> pb.SetAliasResponse:
+        """Points an alias to a model."""
+        expected = request.expected if request.HasField("expected") else None
+        if not request.model:
+            raise InvalidInputError("`model` is empty", field="model")
+        entry = await self._aliases.set(
+            _named(request.alias),
+            request.model,
+            variant=request.variant,
+            expected=expected,
+            who=WHO,
+            reason=request.reason,
+        )
+        return pb.SetAliasResponse(alias=_alias(entry))
+
+    async def RollbackAlias(self, request: pb.RollbackAliasRequest, context: Context) -> pb.RollbackAliasResponse:
+        """Points an alias to where it pointed before."""
+        expected = request.expected if request.HasField("expected") else None
+        entry = await self._aliases.rollback(_named(request.alias), expected=expected, who=WHO, reason=request.reason)
+        return pb.RollbackAliasResponse(alias=_alias(entry))
+
+    async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> pb.DeleteAliasResponse:
+        """Forgets an alias."""
+        expected = request.expected if request.HasField("expected") else None
+        await self._aliases.remove(_named(request.alias), expected=expected, who=WHO, reason=request.reason)
+        return pb.DeleteAliasResponse()
+
+
+def _named(alias: str) -> str:
+    if not alias:
+        raise InvalidInputError("`alias` is empty", field="alias")
+    return alias
+
+
+def _alias(entry: AliasEntry) -> pb.Alias:
+    return pb.Alias(
+        name=entry.name,
+        model=entry.target_model,
+        version=entry.version,
+        change_time=timestamp(entry.changed_at),
+        variant_digest=entry.variant_digest,
+    )
+
+
+def _current(name: str, newest: AliasEvent) -> pb.Alias | None:
+    if newest.action is AliasAction.REMOVED:
+        return None
+    return pb.Alias(
+        name=name,
+        model=newest.target_model,
+        version=newest.version,
+        change_time=timestamp(newest.at),
+        variant_digest=newest.variant_digest,
+    )
+
+
+def _event(event: AliasEvent) -> pb.AliasEvent:
+    return pb.AliasEvent(
+        version=event.version,
+        action=_ACTIONS[event.action],
+        model=event.target_model,
+        who=event.who,
+        reason=event.reason,
+        time=timestamp(event.at),
+        variant_digest=event.variant_digest,
+    )

@@ -1,0 +1,105 @@
+"""EmbedService: translates and delegates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from panope.v1 import embed_service_pb2 as pb
+from panope.v1 import embed_service_pb2_grpc as pb_grpc
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.work import (
+    DetokenizeAnswer,
+    DetokenizeWork,
+    EmbedAnswer,
+    EmbedWork,
+    TokenizeAnswer,
+    TokenizeWork,
+    Work,
+)
+from panope_server.transport.grpc.streams import in_order, stream_error
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Pipeline
+
+TASK = "embed"
+
+_TRUNCATIONS = {
+    pb.TRUNCATION_UNSPECIFIED: "refuse",
+    pb.TRUNCATION_REFUSE: "refuse",
+    pb.TRUNCATION_END: "end",
+    pb.TRUNCATION_START: "start",
+}
+
+
+class EmbedServicer(pb_grpc.EmbedServiceServicer):
+    """Serves panope.v1.EmbedService."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
+        """Embeds a batch."""
+        return await self._embed(request, context, "EmbedService/Embed")
+
+    async def StreamEmbed(
+        self, request_iterator: AsyncIterator[pb.StreamEmbedRequest], context: Context
+    ) -> AsyncIterator[pb.StreamEmbedResponse]:
+        """Embeds one batch for each request."""
+
+        async def answer(request: pb.StreamEmbedRequest) -> pb.StreamEmbedResponse:
+            try:
+                response = await self._embed(request.request, context, "EmbedService/StreamEmbed")
+            except Exception as error:  # told inside the stream, which goes on
+                return pb.StreamEmbedResponse(id=request.id, error=stream_error(error))
+            return pb.StreamEmbedResponse(id=request.id, response=response)
+
+        async for response in in_order(request_iterator, answer):
+            yield response
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
+        """Splits texts into tokens."""
+        special = request.add_special_tokens if request.HasField("add_special_tokens") else True
+        work = TokenizeWork(list(request.texts), special)
+        answer, model = await self._run(request.model, work, context, "EmbedService/Tokenize")
+        assert isinstance(answer, TokenizeAnswer)
+        texts = (pb.TokenizedText(ids=t.ids, tokens=t.tokens, starts=t.starts, ends=t.ends) for t in answer.texts)
+        return pb.TokenizeResponse(model=model, texts=texts)
+
+    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:
+        """Joins token ids into texts."""
+        skip = request.skip_special_tokens if request.HasField("skip_special_tokens") else True
+        work = DetokenizeWork([list(sequence.ids) for sequence in request.token_sequences], skip)
+        answer, model = await self._run(request.model, work, context, "EmbedService/Detokenize")
+        assert isinstance(answer, DetokenizeAnswer)
+        return pb.DetokenizeResponse(model=model, texts=answer.texts)
+
+    async def _embed(self, request: pb.EmbedRequest, context: Context, interface: str) -> pb.EmbedResponse:
+        answer, model = await self._run(request.model, embed_work(request), context, interface)
+        assert isinstance(answer, EmbedAnswer)
+        return pb.EmbedResponse(
+            model=model,
+            vectors=answer.vectors,
+            count=answer.count,
+            dimensions=answer.dimensions,
+            token_counts=answer.token_counts,
+            truncated_indices=answer.truncated_indices,
+        )
+
+    async def _run(self, model: str, work: Work, context: Context, interface: str) -> tuple[object, str]:
+        if not model:
+            raise InvalidInputError("`model` is empty", field="model")
+        call = call_for(context, model=model, work=work, task=TASK, interface=interface)
+        return await self._pipeline.run(call), call.model
+
+
+def embed_work(request: pb.EmbedRequest) -> EmbedWork:
+    """The work that a request asks for."""
+    if request.truncation not in _TRUNCATIONS:
+        raise InvalidInputError(f"`truncation` has no value {request.truncation}", field="truncation")
+    return EmbedWork(
+        texts=list(request.texts),
+        token_sequences=[list(sequence.ids) for sequence in request.token_sequences],
+        truncation=_TRUNCATIONS[request.truncation],
+        normalize=request.normalize if request.HasField("normalize") else None,
+        dimensions=request.dimensions if request.HasField("dimensions") else None,
+        prompt_name=request.prompt_name if request.HasField("prompt_name") else None,
+    )

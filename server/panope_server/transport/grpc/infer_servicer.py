@@ -1,0 +1,82 @@
+"""InferService: translates and delegates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from google.protobuf import json_format, struct_pb2
+
+from panope.v1 import infer_service_pb2 as pb
+from panope.v1 import infer_service_pb2_grpc as pb_grpc
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.work import TensorAnswer, TensorWork
+from panope_server.transport.grpc.streams import in_order, stream_error
+from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.embedding import embed
+from panope_server.transport.task_value import embed_work_of, value_names, value_of
+
+
+class InferServicer(pb_grpc.InferServiceServicer):
+    """Serves panope.v1.InferService."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def Infer(self, request: pb.InferRequest, context: Context) -> pb.InferResponse:
+        """Runs the model once."""
+        return await self._infer(request, context, "InferService/Infer")
+
+    async def StreamInfer(
+        self, request_iterator: AsyncIterator[pb.StreamInferRequest], context: Context
+    ) -> AsyncIterator[pb.StreamInferResponse]:
+        """Runs the model once for each request."""
+
+        async def answer(request: pb.StreamInferRequest) -> pb.StreamInferResponse:
+            try:
+                response = await self._infer(request.request, context, "InferService/StreamInfer")
+            except Exception as error:  # told inside the stream, which goes on
+                return pb.StreamInferResponse(id=request.id, error=stream_error(error))
+            return pb.StreamInferResponse(id=request.id, response=response)
+
+        async for response in in_order(request_iterator, answer):
+            yield response
+
+    async def _infer(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:
+        if not request.model:
+            raise InvalidInputError("`model` is empty", field="model")
+        if request.HasField("value"):
+            return await self._infer_value(request, context, interface)
+        work = TensorWork(named_tensors(request.inputs), list(request.output_names))
+        call = call_for(context, model=request.model, work=work, task="", interface=interface)
+        answer = await self._pipeline.run(call)
+        assert isinstance(answer, TensorAnswer)
+        return pb.InferResponse(model=call.model, outputs=tensor_messages(answer.outputs))
+
+    async def _infer_value(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:
+        if request.inputs:
+            raise InvalidInputError("`inputs` and `value` exclude each other", field="value")
+        if request.output_names:
+            raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
+        value = _plain(request.value)
+        work = embed_work_of(value)
+        call = call_for(context, model=request.model, work=work, task="embed", interface=interface)
+        answer = await embed(self._pipeline, call, value_names(value), single=isinstance(value, str))
+        return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
+
+
+def _plain(value: struct_pb2.Value) -> object:
+    try:
+        return json_format.MessageToDict(value)
+    except (json_format.Error, ValueError):
+        raise InvalidInputError(
+            "`value` is no JSON: it holds NaN, Infinity, or a Value of no kind", field="value"
+        ) from None
+
+
+def _value(vectors: list[list[float]]) -> struct_pb2.Value:
+    value = struct_pb2.Value()
+    for vector in vectors:
+        value.list_value.add_list().extend(vector)
+    return value

@@ -1,0 +1,131 @@
+"""Models, instances and devices as messages of the public protocol."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from panope.v1 import model_pb2 as pb
+from panope.v1 import registry_service_pb2
+from panope_backends.api import Device
+from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, ProfileView, VariantView
+from panope_server.transport.grpc.tensors import spec_messages
+
+_MODEL_STATES = {
+    ModelState.UNLOADED: pb.Model.STATE_UNLOADED,
+    ModelState.LOADING: pb.Model.STATE_LOADING,
+    ModelState.SERVING: pb.Model.STATE_SERVING,
+    ModelState.UNLOADING: pb.Model.STATE_UNLOADING,
+    ModelState.FAILED: pb.Model.STATE_FAILED,
+}
+_INSTANCE_STATES = {
+    InstanceState.STARTING: pb.Instance.STATE_STARTING,
+    InstanceState.READY: pb.Instance.STATE_READY,
+    InstanceState.BACKING_OFF: pb.Instance.STATE_BACKING_OFF,
+    InstanceState.DRAINING: pb.Instance.STATE_DRAINING,
+}
+
+
+def model_message(view: ModelView) -> pb.Model:
+    """A model."""
+    message = pb.Model(
+        name=view.name,
+        task=view.task,
+        architecture=view.architecture,
+        state=_MODEL_STATES[view.state],
+        state_reason=view.state_reason,
+        variants=[_variant_message(variant) for variant in view.variants],
+        instances=[_instance_message(instance) for instance in view.instances],
+        create_time=timestamp(view.created_at),
+        inputs=spec_messages(view.inputs),
+        outputs=spec_messages(view.outputs),
+        source=view.source,
+        commit=view.commit,
+        ref=view.ref,
+        preferred_format=view.preferred_format,
+        preferred_precision=view.preferred_precision,
+        quantization_targets=view.quantization_targets,
+        task_candidates=view.task_candidates,
+        reasons=view.reasons,
+        alias_of=view.alias_of,
+    )
+    if view.embed is not None:
+        message.embed.dimensions = view.embed.dimensions
+        message.embed.max_tokens = view.embed.max_tokens
+        message.embed.prompt_names.extend(view.embed.prompt_names)
+        message.embed.pooling = view.embed.pooling
+        message.embed.normalize = view.embed.normalize
+        message.embed.batching = view.embed.batching
+    return message
+
+
+def _variant_message(view: VariantView) -> pb.Variant:
+    pin = view.pin
+    return pb.Variant(
+        digest=view.digest,
+        format=view.format,
+        precision=view.precision,
+        size_bytes=view.size_bytes,
+        is_here=view.is_here,
+        missing_bytes=view.missing_bytes,
+        memory_bytes=view.memory_bytes,
+        parameter_count=view.parameter_count,
+        derived_from=view.derived_from or "",
+        engine_version=view.engine_version,
+        bases=view.bases,
+        pin=None if pin is None else pb.Pin(who=pin.who, reason=pin.reason, time=timestamp(pin.at)),
+        profiles=[_profile_message(profile) for profile in view.profiles],
+    )
+
+
+def _profile_message(view: ProfileView) -> pb.Profile:
+    return pb.Profile(
+        backend=view.backend,
+        engine_version=view.engine_version,
+        device=view.device,
+        precision=view.precision,
+        workload=view.workload,
+        items_per_second=view.items_per_second,
+        latency_p50_seconds=view.latency_p50_seconds,
+        latency_p99_seconds=view.latency_p99_seconds,
+        memory_bytes=view.memory_bytes,
+        load_seconds=view.load_seconds,
+        measure_time=timestamp(view.measured_at),
+    )
+
+
+def _instance_message(view: InstanceView) -> pb.Instance:
+    return pb.Instance(
+        id=view.id,
+        variant_digest=view.variant_digest,
+        backend=view.backend,
+        device=view.device,
+        precision=view.precision,
+        state=_INSTANCE_STATES[view.state],
+        pid=view.pid,
+        resident_bytes=view.resident_bytes,
+        restart_count=view.restart_count,
+        selection_reason=view.selection_reason,
+        ready_time=None if view.ready_at is None else timestamp(view.ready_at),
+    )
+
+
+def device_message(device: Device) -> registry_service_pb2.Device:
+    """A device."""
+    return registry_service_pb2.Device(
+        backend=device.backend,
+        name=device.name,
+        description=device.description,
+        memory_bytes=device.memory_bytes,
+        precisions=device.precisions,
+        available=device.available,
+        reason=device.reason,
+    )
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp

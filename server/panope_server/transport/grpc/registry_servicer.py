@@ -1,0 +1,113 @@
+"""RegistryService: translates and delegates."""
+
+from __future__ import annotations
+
+from panope.v1 import registry_service_pb2 as pb
+from panope.v1 import registry_service_pb2_grpc as pb_grpc
+from panope_backends.errors import InvalidInputError
+from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
+from panope_registry.models.types import ModelFilter
+from panope_server.transport.grpc.job_messages import job_message
+from panope_server.transport.grpc.messages import device_message, model_message
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Acquisition, Keeper, Models
+from panope_server.transport.paging import after_of, page_of, page_size_of
+
+GRPC = "grpc"
+"""Who asked for a job, as far as is known."""
+
+MAIN = "main"
+
+
+class RegistryServicer(pb_grpc.RegistryServiceServicer):
+    """Serves panope.v1.RegistryService."""
+
+    def __init__(self, models: Models, acquisition: Acquisition, keeper: Keeper) -> None:
+        self._models = models
+        self._acquisition = acquisition
+        self._keeper = keeper
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        """Lists models by name."""
+        size = page_size_of(request.page_size)
+        after = after_of(request.page_token)
+        only = ModelFilter(task=request.task, format=request.format, prefix=request.name_prefix)
+        loaded = request.loaded if request.HasField("loaded") else None
+        views = await self._models.list(only, loaded=loaded, after=after, limit=size + 1)
+        page, token = page_of(views, size, lambda view: view.name)
+        return pb.ListModelsResponse(models=[model_message(view) for view in page], next_page_token=token)
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
+        """Tells about one model."""
+        return pb.GetModelResponse(model=model_message(await self._models.get(_named(request.model))))
+
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
+        """Loads a model."""
+        view = await self._models.load(_named(request.model), request.backend, request.precision, request.variant)
+        return pb.LoadModelResponse(model=model_message(view))
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
+        """Unloads a model."""
+        return pb.UnloadModelResponse(model=model_message(await self._models.unload(_named(request.model))))
+
+    async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
+        """Asks for a look at a model's repo."""
+        wish = SyncRequest(
+            model=_named(request.model),
+            revision=request.revision or MAIN,
+            task_hints=tuple(request.task_hints),
+            preferred_format=request.preferred_format,
+            preferred_precision=request.preferred_precision,
+            quantization_targets=tuple(request.quantization_targets),
+        )
+        return pb.RegisterModelResponse(job=job_message(await self._acquisition.register(wish, GRPC)))
+
+    async def PullModel(self, request: pb.PullModelRequest, context: Context) -> pb.PullModelResponse:
+        """Asks for a model's files."""
+        wish = DownloadRequest(
+            model=_named(request.model),
+            revision=request.revision or MAIN,
+            format=request.format,
+            precision=request.precision,
+            include=tuple(request.include),
+        )
+        return pb.PullModelResponse(job=job_message(await self._acquisition.pull(wish, GRPC)))
+
+    async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
+        """Asks for another variant of a model."""
+        wish = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
+        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(wish, GRPC)))
+
+    async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
+        """Keeps a model's files."""
+        view = await self._keeper.pin(_named(request.model), request.variant, who=GRPC, reason=request.reason)
+        return pb.PinModelResponse(model=model_message(view))
+
+    async def UnpinModel(self, request: pb.UnpinModelRequest, context: Context) -> pb.UnpinModelResponse:
+        """Lets a model's files go again."""
+        view = await self._keeper.unpin(_named(request.model), request.variant)
+        return pb.UnpinModelResponse(model=model_message(view))
+
+    async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
+        """Deletes a model."""
+        removed = await self._keeper.delete(_named(request.model))
+        return pb.DeleteModelResponse(variant_digests=removed.variants, freed_bytes=removed.freed_bytes)
+
+    async def ListModelFiles(self, request: pb.ListModelFilesRequest, context: Context) -> pb.ListModelFilesResponse:
+        """Lists a model's files."""
+        found = await self._acquisition.files(_named(request.model))
+        files = [
+            pb.ModelFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256, kind=f.kind, is_here=f.is_here)
+            for f in found
+        ]
+        return pb.ListModelFilesResponse(files=files)
+
+    async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
+        """Lists the devices."""
+        return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
+
+
+def _named(model: str) -> str:
+    if not model:
+        raise InvalidInputError("`model` is empty", field="model")
+    return model

@@ -1,0 +1,1 @@
+"""The small HTTP app: metrics, health, files, and the hub's routes."""

@@ -1,0 +1,1 @@
+"""What every gRPC call passes before and after its method."""

@@ -1,0 +1,58 @@
+"""Reads what a gRPC call carries beside its message: request id, deadline."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+
+from panope_backends.errors import InvalidInputError
+from panope_server.observability.request_id import current, request_id_from
+from panope_server.tasks.work import Call, Work
+
+#: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
+#: Inference API's word for it.
+WAIT = ("x-panope-wait", "x-wait-for-model")
+
+REQUEST_ID = "x-request-id"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def metadata_of(context: Context) -> dict[str, str]:
+    """The text metadata of a call; of a repeated key the last value counts."""
+    metadata = context.invocation_metadata()
+    return {} if metadata is None else {key: value for key, value in metadata if isinstance(value, str)}
+
+
+def request_id_of(context: Context) -> str:
+    """The id of a call: the caller's, or the one that it was given when it began."""
+    return current.get() or request_id_from(metadata_of(context).get(REQUEST_ID))
+
+
+def deadline_of(context: Context) -> float | None:
+    """When the caller stops waiting, on `time.monotonic`'s clock; None when it set no deadline."""
+    remaining: float | None = context.time_remaining()
+    # gRPC tells "none" as a time centuries away.
+    return None if remaining is None or remaining > 1e8 else time.monotonic() + remaining
+
+
+def call_for(context: Context, *, model: str, work: Work, task: str, interface: str) -> Call:
+    """The pipeline's form of a gRPC call."""
+    metadata = metadata_of(context)
+    return Call(
+        model=model,
+        work=work,
+        task=task,
+        interface=interface,
+        request_id=request_id_of(context),
+        deadline=deadline_of(context),
+        wait=any(_waits(name, metadata.get(name, "")) for name in WAIT),
+    )
+
+
+def _waits(name: str, given: str) -> bool:
+    if given not in ("", "true", "false"):
+        raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
+    return given == "true"

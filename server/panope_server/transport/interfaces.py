@@ -1,0 +1,122 @@
+"""What transport needs of the layers below: a few interfaces, so that every servicer is tested without them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from panope_backends.api import Device
+from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
+from panope_registry.jobs import JobEntry, JobStatus
+from panope_registry.models.aliases import AliasEntry, AliasEvent
+from panope_registry.models.commits import ServedFile
+from panope_registry.models.types import EVERY_MODEL, ModelFilter
+from panope_registry.retention.types import Removed
+from panope_server.runtime.status import ModelView
+from panope_server.tasks.work import Answer, Call
+
+
+class Pipeline(Protocol):
+    """Answers calls."""
+
+    async def run(self, call: Call) -> Answer:
+        """Answers one call; the answer's kind is that of the call's work.
+
+        Raises:
+            PanopeError: of any kind.
+        """
+
+
+class Models(Protocol):
+    """Knows, loads and unloads models."""
+
+    async def list(
+        self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
+    ) -> Sequence[ModelView]:
+        """Models by name, those after `after`; with `loaded` only those that serve here, or only those that do not."""
+
+    async def get(self, name: str) -> ModelView:
+        """One model; NotFoundError when there is none of that name."""
+
+    async def default_for(self, task: str) -> str | None:
+        """The model of calls that name none; None when there is no such model."""
+
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+        """Loads a model, or the variant whose digest begins so, and returns when it serves."""
+
+    async def unload(self, name: str) -> ModelView:
+        """Ends a model's instances and returns when their memory is free."""
+
+    async def devices(self) -> Sequence[Device]:
+        """The devices of this machine, in the order in which they are preferred."""
+
+
+class Jobs(Protocol):
+    """Tells of jobs, ends them and queues them again."""
+
+    async def list(
+        self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
+    ) -> Sequence[JobEntry]:
+        """Jobs, newest first, those older than job `after`; of every state and kind unless told."""
+
+    async def get(self, job_id: int) -> JobEntry:
+        """One job; NotFoundError when there is none of that id."""
+
+    async def cancel(self, job_id: int) -> JobEntry:
+        """Asks a job to end; one that has ended stays what it is."""
+
+    async def retry(self, job_id: int) -> JobEntry:
+        """Queues a failed or cancelled job again; PreconditionError for another."""
+
+    def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
+        """The job as it is, then whenever it changes, up to its end."""
+
+
+class Acquisition(Protocol):
+    """Registers and pulls models."""
+
+    async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
+        """The job that looks at a model's repo; PermissionDeniedError for a vendor that is not allowed."""
+
+    async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
+        """The job that downloads a model; PermissionDeniedError for a vendor that is not allowed."""
+
+    async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
+        """The job that makes another variant of a model; NotFoundError when there is no such model."""
+
+    async def files(self, model: str) -> Sequence[ServedFile]:
+        """The files of the revision that is served; NotFoundError when there is no such model."""
+
+
+class Keeper(Protocol):
+    """Pins and deletes models."""
+
+    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+        """Keeps a variant's files, all variants' when none is named; NotFoundError when there is no such."""
+
+    async def unpin(self, model: str, variant: str = "") -> ModelView:
+        """Lets them go again when room is needed."""
+
+    async def delete(self, model: str) -> Removed:
+        """Deletes a model; PreconditionError while it is in use, pinned, or what an alias points to."""
+
+
+class Aliases(Protocol):
+    """Names that point to models; see `panope_registry.models.aliases.Aliases` for the errors."""
+
+    async def list(self, model: str = "") -> Sequence[AliasEntry]:
+        """Aliases by name; only those of one model if it is named."""
+
+    async def history(self, alias: str) -> Sequence[AliasEvent]:
+        """Every change, the newest first; NotFoundError when there never was such an alias."""
+
+    async def set(
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to a model or a variant, if it points to `expected` now; None is content with anything."""
+
+    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+        """Points an alias to where it pointed before."""
+
+    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+        """Forgets an alias; its history stays."""

@@ -1,0 +1,144 @@
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panope_backends.worker.batch.batching import Batcher
+
+lengths = st.lists(st.integers(min_value=1, max_value=300), min_size=1, max_size=60)
+budgets = st.integers(min_value=1, max_value=2000)
+sizes = st.integers(min_value=1, max_value=16)
+paddings = st.none() | st.integers(min_value=0, max_value=200)
+
+
+def filled(tokens: list[int], batcher: Batcher[int]) -> dict[int, int]:
+    """Adds items named by their order of arrival; returns their lengths."""
+    for item, length in enumerate(tokens):
+        batcher.add(item, length, now=0.0)
+    return dict(enumerate(tokens))
+
+
+def drained(batcher: Batcher[int]) -> list[list[int]]:
+    return list(iter(batcher.take, []))
+
+
+@given(lengths, budgets, sizes, paddings)
+def test_every_item_runs_exactly_once(tokens: list[int], budget: int, size: int, padding: int | None) -> None:
+    batcher = Batcher[int](budget, size, max_padding=padding)
+    filled(tokens, batcher)
+    assert sorted(itertools.chain.from_iterable(drained(batcher))) == list(range(len(tokens)))
+    assert len(batcher) == 0
+
+
+@given(lengths, budgets, sizes, paddings)
+def test_a_batch_keeps_within_tokens_size_and_padding_unless_one_item_is_longer_alone(
+    tokens: list[int], budget: int, size: int, padding: int | None
+) -> None:
+    batcher = Batcher[int](budget, size, max_padding=padding)
+    length = filled(tokens, batcher)
+    for batch in drained(batcher):
+        longest = max(length[item] for item in batch)
+        assert len(batch) <= size
+        assert len(batch) * longest <= budget or len(batch) == 1
+        assert padding is None or sum(longest - length[item] for item in batch) <= padding
+
+
+@given(lengths, budgets, sizes, paddings)
+def test_the_oldest_item_is_in_the_next_batch(tokens: list[int], budget: int, size: int, padding: int | None) -> None:
+    batcher = Batcher[int](budget, size, max_padding=padding)
+    left = set(filled(tokens, batcher))
+    while batch := batcher.take():
+        assert min(left) in batch
+        left -= set(batch)
+
+
+@given(st.integers(min_value=0, max_value=20), st.integers(min_value=1, max_value=300), sizes)
+def test_later_arrivals_never_put_an_item_off_for_longer_than_those_before_it(
+    older: int, length: int, size: int
+) -> None:
+    batcher = Batcher[str](2000, size, max_padding=10)
+    for _ in range(older):
+        batcher.add("older", 300, now=0.0)
+    batcher.add("watched", length, now=0.0)
+    for taken in itertools.count(1):
+        for arrival in range(size):
+            batcher.add("later", 1 + (taken * 37 + arrival * 11) % 300, now=0.0)
+        if "watched" in batcher.take():
+            break
+    assert taken <= older + 1
+
+
+@given(lengths, st.sets(st.integers(min_value=0, max_value=59)))
+def test_a_removed_item_never_runs(tokens: list[int], gone: set[int]) -> None:
+    batcher = Batcher[int](500, 8)
+    filled(tokens, batcher)
+    batcher.remove(gone.__contains__)
+    ran = set(itertools.chain.from_iterable(drained(batcher)))
+    assert ran == set(range(len(tokens))) - gone
+
+
+def test_items_of_one_length_keep_their_order() -> None:
+    batcher = Batcher[int](1000, 4)
+    filled([10] * 10, batcher)
+    assert drained(batcher) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_long_and_short_items_are_kept_apart_when_padding_is_dear() -> None:
+    batcher = Batcher[int](1000, 4, max_padding=8)
+    filled([100, 3, 98, 5], batcher)
+    assert drained(batcher) == [[0, 2], [3, 1]]
+
+
+def test_long_and_short_items_run_together_when_padding_is_cheap() -> None:
+    batcher = Batcher[int](1000, 4)
+    filled([100, 3, 98, 5], batcher)
+    assert [sorted(batch) for batch in drained(batcher)] == [[0, 1, 2, 3]]
+
+
+def test_an_item_that_runs_alone_has_no_companions_and_keeps_its_turn() -> None:
+    batcher = Batcher[str](1000, 4)
+    batcher.add("first", 5, now=0.0)
+    batcher.add_alone("tensors", now=0.0)
+    batcher.add("second", 5, now=0.0)
+    assert batcher.take() == ["first", "second"]
+    assert batcher.take() == ["tensors"]
+
+
+def test_nothing_is_due_while_nothing_waits() -> None:
+    assert Batcher[int](1000, 4).seconds_until_due(now=0.0) is None
+    assert Batcher[int](1000, 4).take() == []
+
+
+def test_an_item_is_due_at_once_without_a_timer() -> None:
+    batcher = Batcher[int](1000, 4)
+    batcher.add(1, 5, now=7.0)
+    assert batcher.seconds_until_due(now=7.0) == 0.0
+
+
+def test_with_a_timer_the_oldest_item_waits_for_a_fuller_batch_and_no_longer() -> None:
+    batcher = Batcher[int](1000, 4, wait_seconds=0.5)
+    batcher.add(1, 5, now=7.0)
+    batcher.add(2, 5, now=7.4)
+    assert batcher.seconds_until_due(now=7.25) == 0.25
+    assert batcher.seconds_until_due(now=7.75) == 0.0
+
+
+def test_with_a_timer_a_full_batch_runs_at_once() -> None:
+    batcher = Batcher[int](10, 4, wait_seconds=0.5)
+    batcher.add(1, 5, now=7.0)
+    batcher.add(2, 5, now=7.0)
+    assert batcher.seconds_until_due(now=7.0) == 0.0
+
+
+def test_with_a_timer_an_item_that_runs_alone_does_not_wait() -> None:
+    batcher = Batcher[int](1000, 4, wait_seconds=0.5)
+    batcher.add_alone(1, now=7.0)
+    assert batcher.seconds_until_due(now=7.0) == 0.0
+
+
+def test_a_batch_has_as_many_items_as_its_longest_allows() -> None:
+    batcher: Batcher[int] = Batcher(1 << 20, 32)
+    batcher.most_of = lambda longest: 4 if longest < 10 else 1
+    for item, tokens in enumerate([5, 20, 5, 20, 5, 5, 5]):
+        batcher.add(item, tokens, 0.0)
+    assert [batcher.take() for _ in range(4)] == [[0, 2, 4, 5], [1], [3], [6]]

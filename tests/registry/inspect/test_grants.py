@@ -1,0 +1,209 @@
+"""What an admin's grants let in, by import and from a hub, and what is refused without them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from panope_backends.errors import PreconditionError
+from panope_registry.ingest.folder import list_folder
+from panope_registry.inspect.file_kinds import FileKind
+from panope_registry.inspect.grants import Grants
+from panope_registry.inspect.inspect import Evidence, Understanding, understand
+from panope_registry.registry import Registry
+from panope_registry.sources.hub import HubSource
+from panope_registry.testing.hub import HubStandIn
+
+MakeModel = Callable[..., Path]
+NAME = "acme/own"
+PICKLED = {"modules.json": None, "model.safetensors": None, "pytorch_model.bin": b"\x80\x04."}
+CODE = {
+    "modules.json": None,
+    "config.json": json.dumps({"architectures": ["OwnModel"], "auto_map": {"AutoModelForCausalLM": "own.OwnModel"}}),
+    "own.py": "raise SystemExit",
+    "tools/more.py": "",
+}
+ALL = Grants(("acme/*",), ("acme/own",))
+
+
+@pytest.fixture
+def told() -> list[Mapping[str, object]]:
+    return []
+
+
+@pytest.fixture
+def granted(database_url: str, home: Path, told: list[Mapping[str, object]]) -> Iterator[Registry]:
+    registry = Registry.open(database_url, home, grants=ALL, tell=lambda _, facts: told.append(facts))
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[HubStandIn]:
+    with HubStandIn() as hub:
+        yield hub
+
+
+@pytest.fixture
+def source(hub: HubStandIn) -> Iterator[HubSource]:
+    source = HubSource(hub.endpoint)
+    yield source
+    source.close()
+
+
+def test_a_grant_is_for_a_model_or_for_a_vendor() -> None:
+    grants = Grants(pickles=("acme/*", "other/one"), remote_code=("acme/own",))
+    assert grants.of("acme/own") == ("pickles", "remote_code")
+    assert grants.of("acme/another") == ("pickles",)
+    assert grants.of("other/one") == ("pickles",)
+    assert grants.of("other/one-more") == grants.of("acmex/own") == ()
+
+
+def test_granted_pickles_become_a_variant_of_their_own_format(
+    granted: Registry, make_model: MakeModel, told: list[Mapping[str, object]]
+) -> None:
+    entry = granted.import_folder(make_model(files=PICKLED), NAME)
+    (variant,) = entry.variants
+    assert (variant.format, [file.path for file in variant.files if file.path.endswith(".bin")]) == (
+        "pytorch",
+        ["pytorch_model.bin"],
+    )
+    assert [(facts["model"], facts["setting"]) for facts in told] == [(NAME, "grants.pickles")]
+    assert "grants.pickles" in entry.reasons["grants"]
+
+
+def _understood(folder: Path, *grants: str) -> Understanding:
+    return understand({file.path: file.source for file in list_folder(folder)}, Evidence(grants=grants))
+
+
+def test_shards_of_pickles_are_one_variant_and_other_pickles_are_left_out(make_model: MakeModel) -> None:
+    names = [f"pytorch_model-0000{part}-of-00002.bin" for part in (1, 2)]
+    index = json.dumps({"weight_map": dict(zip("ab", names, strict=True))})
+    files = PICKLED | dict.fromkeys(names, b"x") | {"pytorch_model.bin.index.json": index, "optimizer.pt": b"x"}
+    (found,) = _understood(make_model(files=files), "pickles").weight_sets
+    assert (found.format, list(found.files)) == ("pytorch", names)
+
+
+def test_safetensors_are_taken_instead_of_pickles_whatever_the_grant(make_model: MakeModel) -> None:
+    found = _understood(make_model(files={"pytorch_model.bin": b"x"}), "pickles")
+    assert [weights.format for weights in found.weight_sets] == ["safetensors"]
+    assert (found.kinds["pytorch_model.bin"], found.used_grants) == (FileKind.UNSAFE, ())
+
+
+def test_granted_code_is_a_part_of_the_variant_and_nobody_runs_it(
+    granted: Registry, make_model: MakeModel, told: list[Mapping[str, object]]
+) -> None:
+    entry = granted.import_folder(make_model(files=CODE), NAME)
+    (variant,) = entry.variants
+    assert {"own.py", "tools/more.py"} <= {file.path for file in variant.files}
+    assert entry.task == "generate"  # as its auto_map says
+    assert [facts["setting"] for facts in told] == ["grants.remote_code"]
+    assert (granted.materialize(variant.digest) / "own.py").read_text() == "raise SystemExit"
+
+
+def test_python_files_that_nothing_asks_for_stay_out(make_model: MakeModel) -> None:
+    found = _understood(make_model(files={"train.py": "x"}), "remote_code")
+    assert (found.kinds["train.py"], found.used_grants) == (FileKind.CODE, ())
+
+
+BERT = {"architectures": ["BertModel"], "model_type": "bert"}
+
+
+def _asking(**auto_map: object) -> dict[str, str]:
+    return {"config.json": json.dumps(BERT | {"auto_map": auto_map}), "own.py": "x"}
+
+
+@pytest.mark.parametrize("auto_class", ["AutoConfig", "AutoModel", "AutoTokenizer"])
+def test_code_in_the_place_of_a_known_class_is_refused_by_the_file_that_asks(
+    make_model: MakeModel, auto_class: str
+) -> None:
+    with pytest.raises(
+        PreconditionError, match=r"`config\.json` asks for code .*`own\.py`.*grants\.remote_code"
+    ) as caught:
+        _understood(make_model(files=_asking(**{auto_class: "own.X"})))
+    assert caught.value.reason == "remote_code"
+
+
+def test_granted_code_in_the_place_of_a_known_class_is_taken_in(make_model: MakeModel) -> None:
+    found = _understood(make_model(files=_asking(AutoModel="own.X")), "remote_code")
+    assert found.kinds["own.py"] is FileKind.GRANTED_CODE
+    assert found.used_grants == ("grants.remote_code",)
+
+
+@pytest.mark.parametrize("grants", [(), ("remote_code",)])
+@pytest.mark.parametrize(
+    "auto_map", [["own.Slow", None], {"AutoTokenizer": ["own.Slow", "own.Fast"]}], ids=["list", "map"]
+)
+def test_a_tokenizer_of_the_models_own_code_is_refused_whatever_the_grant(
+    make_model: MakeModel, auto_map: object, grants: tuple[str, ...]
+) -> None:
+    files = {"tokenizer_config.json": json.dumps({"auto_map": auto_map}), "own.py": "x"}
+    with pytest.raises(PreconditionError, match=r"`tokenizer_config\.json` asks for .*`own\.py`"):
+        _understood(make_model(files=files), *grants)
+
+
+@pytest.mark.parametrize("grants", [(), ("remote_code",)])
+def test_code_for_a_head_that_embedding_does_not_load_takes_no_grant(
+    make_model: MakeModel, grants: tuple[str, ...]
+) -> None:
+    found = _understood(make_model(files=_asking(AutoModelForMaskedLM="other/repo--own.X")), *grants)
+    assert (found.task, found.kinds["own.py"], found.used_grants) == ("embed", FileKind.CODE, ())
+
+
+def test_granted_code_that_is_not_in_the_folder_is_refused_by_its_name(make_model: MakeModel) -> None:
+    with pytest.raises(PreconditionError, match=r"`config\.json` asks for code in `lost/own\.py`"):
+        _understood(make_model(files=_asking(AutoModel="lost.own.X")), "remote_code")
+
+
+def test_a_graph_needs_no_code_and_is_taken_without_the_weights_that_do(make_model: MakeModel) -> None:
+    ir = '<net name="m"><layer type="Const"><data element_type="f16" shape="4" offset="0" size="8"/></layer></net>'
+    files = _asking(AutoModel="own.X") | {"openvino_model.xml": ir, "openvino_model.bin": bytes(8)}
+    found = _understood(make_model(files=files))
+    assert [weights.format for weights in found.weight_sets] == ["openvino"]
+    assert found.kinds["model.safetensors"] is FileKind.OTHER
+    assert "so model.safetensors cannot be run" in found.reasons["own code"]
+
+
+def test_code_of_another_repo_is_refused_whatever_the_grant(make_model: MakeModel) -> None:
+    config = json.dumps({"auto_map": {"AutoModel": "evil/code--modeling.X"}})
+    with pytest.raises(PreconditionError, match="another repo"):
+        _understood(make_model(files=CODE | {"config.json": config}), "remote_code")
+
+
+@pytest.mark.parametrize(("files", "setting"), [(PICKLED, "grants.pickles"), (CODE, "grants.remote_code")])
+def test_what_is_refused_names_the_setting(
+    make_model: MakeModel, files: Mapping[str, bytes | str | None], setting: str
+) -> None:
+    other = "remote_code" if files is PICKLED else "pickles"
+    with pytest.raises(PreconditionError, match=setting):
+        _understood(make_model(files=files), other)
+
+
+@pytest.mark.parametrize("files", [PICKLED, CODE], ids=["pickles", "code"])
+def test_a_hubs_model_is_let_in_alike(
+    granted: Registry,
+    hub: HubStandIn,
+    source: HubSource,
+    make_model: MakeModel,
+    files: Mapping[str, bytes | str | None],
+) -> None:
+    hub.add(NAME, make_model(files=files))
+    imported = granted.register(NAME, source=source)
+    (variant,) = imported.variants
+    wanted = {file.path for file in granted.wanted(variant.digest)}
+    assert wanted == {"pytorch_model.bin" if files is PICKLED else "model.safetensors"}
+    assert ("own.py" in {file.path for file in variant.files}) is (files is CODE)
+
+
+def test_a_grant_that_comes_later_makes_the_pickles_wanted(
+    hub: HubStandIn, source: HubSource, make_model: MakeModel, registry: Registry, granted: Registry
+) -> None:
+    ir = '<net name="m"><layer type="Const"><data element_type="f16" shape="4" offset="0" size="8"/></layer></net>'
+    files = PICKLED | {"openvino_model.xml": ir, "openvino_model.bin": bytes(8)}
+    hub.add(NAME, make_model(files=files))
+    assert [variant.format for variant in registry.register(NAME, source=source).variants] == ["openvino"]
+    formats = {variant.format: variant for variant in granted.register(NAME, source=source).variants}
+    assert [file.path for file in granted.wanted(formats["pytorch"].digest)] == ["pytorch_model.bin"]

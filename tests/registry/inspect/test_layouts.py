@@ -1,0 +1,170 @@
+"""Each layout of a model's folder and each kind of module: served like the library, or refused by name at import."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.config_files import MODULES
+from panope_backends.testing.graphs import text_graph
+from panope_registry.ingest.folder import list_folder
+from panope_registry.inspect.inspect import Understanding, understand
+from panope_registry.registry import Registry
+from panope_registry.sources.hub import HubSource
+from panope_registry.testing.hub import HubStandIn
+
+MakeModel = Callable[..., Path]
+Safetensors = Callable[..., bytes]
+
+BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 16}
+
+
+def _understand(folder: Path) -> Understanding:
+    return understand({file.path: file.source for file in list_folder(folder)})
+
+
+def modules(*kinds: str, first: str = "") -> str:
+    """A modules.json of these kinds, each but the first in its folder."""
+    return json.dumps(
+        [
+            {
+                "idx": n,
+                "name": str(n),
+                "path": f"{n}_{kind.rpartition('.')[2]}" if n else first,
+                "type": kind if "." in kind else f"sentence_transformers.models.{kind}",
+            }
+            for n, kind in enumerate(kinds)
+        ]
+    )
+
+
+def _every_kind() -> set[str]:
+    """The modules that the library has, read and not imported."""
+    library = importlib.util.find_spec("sentence_transformers")
+    assert library is not None
+    assert library.origin is not None
+    source = Path(library.origin).parent / "sentence_transformer/modules/__init__.py"
+    named = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Assign)]
+    (listed,) = [ast.literal_eval(node.value) for node in named if ast.unparse(node.targets[0]) == "__all__"]
+    return set(listed)
+
+
+def test_the_modules_that_are_run_are_the_librarys() -> None:
+    assert set(MODULES) <= _every_kind()
+
+
+@pytest.mark.parametrize("kind", sorted(_every_kind() - set(MODULES)))
+def test_a_module_that_is_not_run_is_refused_at_import_by_its_name(make_model: MakeModel, kind: str) -> None:
+    with pytest.raises(PreconditionError, match=rf"modules\.json .*{kind}"):
+        _understand(make_model(files={"modules.json": modules("Transformer", "Pooling", kind)}))
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"modules.json": modules("custom_st.Transformer", "Pooling")}, r"modules\.json .*`custom_st\.Transformer`"),
+        ({"modules.json": modules("Transformer")}, "modules.json lists Transformer"),
+        ({"modules.json": modules("Transformer", "Pooling"), "1_Pooling/config.json": None}, "no config.json"),
+        ({"1_Pooling/config.json": '{"pooling_mode": "attention"}'}, "pooling mode `attention`"),
+        ({"config_sentence_transformers.json": '{"default_prompt_name": "query"}'}, "default prompt"),
+        ({"modules.json": modules("Transformer", "Pooling", "Dense")}, "config.json"),
+        (
+            {"modules.json": modules("Transformer", "Pooling", "Dense"), "2_Dense/config.json": "{}"},
+            r"no model\.safetensors",
+        ),
+        (
+            {
+                "modules.json": modules("Transformer", "Pooling", "Dense"),
+                "2_Dense/config.json": '{"activation_function": "own.Activation"}',
+            },
+            r"`own\.Activation`",
+        ),
+    ],
+)
+@pytest.mark.parametrize("how", ["folder", "hub"])
+def test_what_a_worker_would_refuse_is_refused_at_import(
+    make_model: MakeModel, registry: Registry, files: Mapping[str, Any], told: str, how: str
+) -> None:
+    folder = make_model(files=files)
+    if how == "folder":
+        with pytest.raises(PreconditionError, match=told):
+            registry.import_folder(folder, "v/m")
+        return
+    with HubStandIn() as hub:
+        hub.add("v/m", folder)
+        source = HubSource(hub.endpoint)
+        with pytest.raises(PreconditionError, match=told):
+            registry.register("v/m", source=source)
+        source.close()
+    assert registry.models() == []
+
+
+def _subfolder(make_model: MakeModel, **more: bytes | str | None) -> Path:
+    """The layout of older models: the transformer in a folder of its own."""
+    folder = make_model(files={"modules.json": modules("Transformer", "Pooling", first="0_Transformer"), **more})
+    (folder / "0_Transformer").mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).rename(folder / "0_Transformer" / name)
+    return folder
+
+
+def test_a_transformer_in_a_folder_of_its_own_is_understood(registry: Registry, make_model: MakeModel) -> None:
+    entry = registry.import_folder(_subfolder(make_model), "v/m")
+    (variant,) = entry.variants
+    assert (entry.architecture, entry.config["model_type"]) == ("BertModel", "bert")
+    assert "0_Transformer/model.safetensors" in {file.path for file in variant.files}
+    assert variant.memory_bytes
+
+
+def test_a_graph_is_laid_out_where_the_transformer_is_loaded_from(registry: Registry, make_model: MakeModel) -> None:
+    folder = _subfolder(make_model)
+    (folder / "0_Transformer/config.json").write_text(json.dumps(BERT))
+    (folder / "0_Transformer/onnx").mkdir()
+    text_graph(folder / "0_Transformer/onnx/model.onnx", {"last_hidden_state": "tokens"})
+    graph = next(each for each in registry.import_folder(folder, "v/m").variants if each.format == "onnx")
+    assert {"0_Transformer/model.onnx", "0_Transformer/config.json"} <= {file.path for file in graph.files}
+
+
+def test_code_of_a_transformer_in_a_folder_of_its_own_is_asked_for_there(make_model: MakeModel) -> None:
+    folder = _subfolder(make_model)
+    config = BERT | {"auto_map": {"AutoModel": "own.X"}}
+    (folder / "0_Transformer/config.json").write_text(json.dumps(config))
+    with pytest.raises(PreconditionError, match=r"`0_Transformer/config\.json` asks .*`0_Transformer/own\.py`"):
+        _understand(folder)
+
+
+def test_a_graph_comes_with_the_weights_of_the_steps_after_it(
+    registry: Registry, make_model: MakeModel, safetensors: Safetensors
+) -> None:
+    files = {
+        "modules.json": modules("Transformer", "Pooling", "Dense"),
+        "config.json": json.dumps(BERT),
+        "2_Dense/config.json": json.dumps({"in_features": 16, "out_features": 4}),
+        "2_Dense/model.safetensors": safetensors({"linear.weight": ("F32", [4, 16]), "linear.bias": ("F32", [4])}),
+    }
+    folder = make_model(files=files)
+    text_graph(folder / "model.onnx", {"last_hidden_state": "tokens"})
+    graph = next(each for each in registry.import_folder(folder, "v/m").variants if each.format == "onnx")
+    assert "2_Dense/model.safetensors" in {file.path for file in graph.files}
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_run"), [("t5", True), ("mt5", True), ("umt5", True), ("bart", False), ("longt5", False)]
+)
+def test_a_model_with_a_decoder_embeds_by_its_encoder_or_is_refused_at_import(
+    make_model: MakeModel, kind: str, is_run: bool
+) -> None:
+    config = {"architectures": ["X"], "model_type": kind, "is_encoder_decoder": True}
+    folder = make_model(files={"config.json": json.dumps(config)})
+    if is_run:
+        assert _understand(folder).task == "embed"
+    else:
+        with pytest.raises(PreconditionError, match="encoder-decoder models need a decoder's inputs"):
+            _understand(folder)

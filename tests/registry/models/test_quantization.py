@@ -1,0 +1,62 @@
+"""Wishes at registration: what can come true is kept, what cannot is refused by name."""
+
+import pytest
+
+from panope_backends.engines.llama_cpp.backend import MIXED, PLAIN
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.models.quantization import TARGETS, Wishes, check_targets, refuse_impossible
+
+SAFETENSORS, GGUF, SMALL_GGUF = ("safetensors", "fp32"), ("gguf", "bf16"), ("gguf", "q8_0")
+
+
+def test_the_targets_are_what_the_converters_make() -> None:
+    openvino = {c.precision for c in OpenVinoBackend().conversions() if c.format == "openvino"} - {"fp32"}
+    assert {target for target, found in TARGETS.items() if found.format == "openvino"} == openvino
+    assert {target for target, found in TARGETS.items() if found.format == "gguf"} == {*PLAIN, *MIXED}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "held"),
+    [
+        (Wishes(), [SMALL_GGUF]),
+        (Wishes("gguf", "q8_0", ("q4_k_m", "q4_0")), [GGUF]),
+        (Wishes("safetensors", "int8", ("int8", "int4")), [SAFETENSORS, SMALL_GGUF]),
+        (Wishes("gguf", "q8_0"), [SMALL_GGUF]),
+        (Wishes("", "fp32"), [("safetensors", "bf16")]),
+    ],
+)
+def test_what_can_come_true_is_taken(wishes: Wishes, held: list[tuple[str, str]]) -> None:
+    check_targets(wishes.quantization_targets)
+    refuse_impossible(wishes, held)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "held", "field", "message"),
+    [
+        (Wishes("onnx"), [SAFETENSORS], "preferred_format", "holds no onnx weights; it holds safetensors"),
+        (Wishes("", "int8"), [GGUF], "preferred_precision", "holds no int8 weights, and none can be made"),
+        (Wishes("", "fp16"), [SAFETENSORS], "preferred_precision", "it holds safetensors fp32"),
+        (Wishes("", "", ("int8", "q8_0")), [SAFETENSORS], "quantization_targets", "`q8_0` is made of gguf weights"),
+        # Quantizing twice would lose more.
+        (
+            Wishes("", "", ("q4_0",)),
+            [SMALL_GGUF],
+            "quantization_targets",
+            "of at least 16 bits; the repo holds gguf q8_0",
+        ),
+    ],
+)
+def test_what_cannot_come_true_is_refused_by_name(
+    wishes: Wishes, held: list[tuple[str, str]], field: str, message: str
+) -> None:
+    with pytest.raises(PreconditionError) as refusal:
+        refuse_impossible(wishes, held)
+    assert refusal.value.field == field
+    assert message in refusal.value.message
+
+
+def test_a_target_that_nobody_makes_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InvalidInputError, match="holds `int3`; there are `int8`, `int4`, `q8_0`") as refusal:
+        check_targets(["int8", "int3"])
+    assert refusal.value.field == "quantization_targets"

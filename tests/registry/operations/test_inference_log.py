@@ -1,0 +1,52 @@
+"""The registry's sample of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from panope_registry.operations import inference_log
+from panope_registry.operations.inference_log import InferenceLog, LoggedCall
+from panope_registry.tables.database import Database, open_engine
+
+CALL = LoggedCall(
+    at=datetime(2026, 1, 2, tzinfo=UTC),
+    request_id="r1",
+    model="acme/tiny",
+    variant_digest="ab" * 32,
+    instance="acme/tiny#1",
+    task="embed",
+    outcome="ok",
+    duration_seconds=0.25,
+    input_units=3,
+    output_units=1 << 40,
+)
+
+
+@pytest.fixture
+def log(database_url: str) -> Iterator[InferenceLog]:
+    database = Database(open_engine(database_url))
+    yield InferenceLog(database)
+    database.close()
+
+
+def test_calls_come_back_as_they_were_written_the_newest_first(log: InferenceLog) -> None:
+    other = replace(CALL, at=CALL.at + timedelta(seconds=1), model="acme/other", outcome="overloaded")
+    log.add([CALL, other])
+    log.add([])
+    assert log.newest() == [other, CALL]
+    assert log.newest(model="acme/tiny") == [CALL]
+    assert log.newest(limit=1) == [other]
+
+
+def test_what_is_older_than_a_moment_is_deleted_however_much_it_is(
+    log: InferenceLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_log, "PRUNED_AT_ONCE", 2)
+    log.add([replace(CALL, at=CALL.at + timedelta(minutes=minute)) for minute in range(6)])
+    assert log.prune(CALL.at + timedelta(minutes=5)) == 5
+    assert [call.at for call in log.newest()] == [CALL.at + timedelta(minutes=5)]
+    assert log.prune(CALL.at) == 0

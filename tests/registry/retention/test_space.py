@@ -1,0 +1,217 @@
+"""Promising room: refused before anything goes, made by evicting, and never promised twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from panope_backends.errors import CapacityError
+from panope_registry.download import WantedBlob
+from panope_registry.registry import Registry, VariantEntry
+from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.space import StoreRoom
+from panope_registry.retention.types import Quota, Recovery
+from panope_registry.store.store import Store
+from panope_registry.tables.database import Database
+
+AddModel = Callable[..., VariantEntry]
+MakeCare = Callable[..., StoreCare]
+MakeRoom = Callable[[int], StoreRoom]
+
+PROMISE = """
+import sys
+from pathlib import Path
+from panope_registry.retention.reservations import Needs, Promise
+from panope_registry.store.store import Store
+store = Store(Path(sys.argv[1]))
+with store.making_room():
+    promise = Promise(store, Needs(size_bytes=int(sys.argv[2])))
+print("promised", flush=True)
+sys.stdin.read()
+"""
+
+
+def _wanted(size: int, name: str = "a") -> WantedBlob:
+    return WantedBlob(name * 64, None, size)
+
+
+@pytest.fixture
+def room_for(make_care: MakeCare, store: Store) -> MakeRoom:
+    """A store that may take so many bytes more than it takes."""
+
+    def make(more: int) -> StoreRoom:
+        return StoreRoom(make_care(make_care().usage().total_bytes + more), store)
+
+    return make
+
+
+def test_what_fits_is_promised_and_given_back(room_for: MakeRoom, make_care: MakeCare) -> None:
+    room = room_for(1000)
+    with room.promise([_wanted(1000)]):
+        assert make_care().usage().promised_bytes == 1000
+        with pytest.raises(CapacityError), room.promise([_wanted(1, "b")]):
+            pass
+    assert make_care().usage().promised_bytes == 0
+    with room.promise([_wanted(1000, "b")]):
+        pass
+
+
+def test_the_same_file_is_promised_its_room_once(room_for: MakeRoom) -> None:
+    room = room_for(1000)
+    with room.promise([_wanted(600)]), room.promise([_wanted(600)]), room.promise([_wanted(400, "b")]):
+        pass
+
+
+def test_what_has_arrived_needs_no_more_room(room_for: MakeRoom, store: Store, make_care: MakeCare) -> None:
+    room = room_for(1000)
+    with room.promise([_wanted(1000)]), room.promise_bytes(0, what="nothing") as other:
+        (store.downloads / f"{'a' * 64}.part").write_bytes(bytes(900))
+        assert make_care().usage().promised_bytes == 100
+        other.arrived(0)
+    with room.promise([_wanted(1000)]):
+        assert make_care().usage().promised_bytes == 100
+
+
+def test_the_promise_of_a_process_that_was_killed_counts_no_more(room_for: MakeRoom, store: Store) -> None:
+    room = room_for(1000)
+    command = [sys.executable, "-c", PROMISE, str(store.folder), "1000"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "promised\n"
+        with pytest.raises(CapacityError), room.promise([_wanted(1)]):
+            pass
+        other.kill()
+        other.wait()
+    with room.promise([_wanted(1000)]):
+        pass
+    assert list(store.promises.iterdir()) == []
+
+
+def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, make_care: MakeCare) -> None:
+    room = room_for(1000)
+    everybody = Barrier(8)
+
+    def ask(number: int) -> bool:
+        everybody.wait()
+        try:
+            with room.promise([_wanted(300, f"{number:x}")]):
+                everybody.wait()  # nobody gives back before all have asked
+        except CapacityError:
+            everybody.wait()
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))).count(True) == 3
+    assert make_care().usage().promised_bytes == 0
+
+
+def test_room_is_made_by_evicting_but_not_for_what_cannot_fit_anyway(
+    room_for: MakeRoom, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
+) -> None:
+    weights = weights_of(add_model("v/a", 1))
+    size = weights.stat().st_size
+    room = room_for(10)
+    with pytest.raises(CapacityError) as caught, room.promise([_wanted(size + 11)]):
+        pass
+    assert caught.value.reason == "store_full"
+    assert f"needs {size + 11} B, and {size + 10} B can be made free of the " in caught.value.message
+    assert weights.exists()
+    with room.promise([_wanted(size + 10)]):
+        assert not weights.exists()
+
+
+def test_what_is_promised_to_others_is_not_room(
+    room_for: MakeRoom, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
+) -> None:
+    weights = weights_of(add_model("v/a", 1))
+    size = weights.stat().st_size
+    room = room_for(10)
+    with room.promise([_wanted(10)]):
+        assert weights.exists()
+        too_much = [_wanted(size + 1, "b")]
+        with pytest.raises(CapacityError, match=f"and {size} B can be made free"), room.promise(too_much):
+            pass
+        assert weights.exists()
+        with room.promise([_wanted(size, "b")]):
+            assert not weights.exists()
+
+
+def test_a_full_disk_is_told_with_both_numbers(database: Database, store: Store) -> None:
+    free = StoreCare(database, store).usage().free_bytes
+    room = StoreRoom(StoreCare(database, store, quota=Quota(free_floor_bytes=2 * free)), store)
+    with pytest.raises(CapacityError, match="needs 7 B, and 0 B can be made free on the store's disk") as caught:
+        room.promise([_wanted(7)]).__enter__()
+    assert caught.value.reason == "disk_full"
+
+
+def test_an_import_that_does_not_fit_is_refused_before_the_first_byte(
+    database_url: str, home: Path, make_model: Callable[..., Path]
+) -> None:
+    registry = Registry.open(database_url, home, quota=Quota(500, free_floor_bytes=0))
+    with pytest.raises(CapacityError, match=r"the import needs .* 500 B that the store may take"):
+        registry.import_folder(make_model(), "v/m")
+    assert registry.models() == []
+    assert StoreCare(registry._database, registry._store).usage().blob_bytes == 0
+    registry.close()
+
+
+def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
+    database_url: str, home: Path, add_model: AddModel, make_model: Callable[..., Path], make_care: MakeCare
+) -> None:
+    old = add_model("v/a", 1)
+    quota = Quota(make_care().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
+    registry = Registry.open(database_url, home, quota=quota)
+    registry.import_folder(make_model("new", fill=7), "v/new")
+    assert not registry.model("v/a").variants[0].is_here
+    assert registry.model("v/new").variants[0].is_here
+    assert old.digest in {variant.digest for variant in make_care().usage().variants}
+    registry.close()
+
+
+def test_what_was_made_here_goes_last_and_is_made_again(
+    registry: Registry, add_model: AddModel, make_care: MakeCare, tmp_path: Path, pass_time: Callable[..., None]
+) -> None:
+    imported, listed = add_model("v/a", 1, from_hub=False), add_model("v/b", 2)
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "model.bin").write_bytes(bytes(100))
+    key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
+    built = registry.add_converted(imported.digest, made, backend="openvino", **key)
+    pass_time(minutes=5)
+    make_care().touch(listed.digest)
+    recoveries = {usage.digest: usage.recovery for usage in make_care().usage().variants}
+    assert recoveries == {
+        imported.digest: Recovery.NONE,
+        listed.digest: Recovery.DOWNLOAD,
+        built.digest: Recovery.BUILD,
+    }
+    assert make_care(1).evict(dry_run=True).variants == (listed.digest, built.digest)
+    total = make_care().usage().total_bytes
+    assert make_care(total - 1).evict().variants == (listed.digest,)
+    assert make_care(1).evict().variants == (built.digest,)
+    again = registry.add_converted(imported.digest, made, backend="openvino", **key)
+    assert (again.digest, again.is_here) == (built.digest, True)
+
+
+def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted_for_it(
+    database_url: str, home: Path, add_model: AddModel, make_care: MakeCare, tmp_path: Path
+) -> None:
+    source = add_model("v/a", 1)
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "model.bin").write_bytes(bytes(100))
+    registry = Registry.open(database_url, home, quota=Quota(make_care().usage().total_bytes, free_floor_bytes=0))
+    with pytest.raises(CapacityError, match="the conversion needs 100 B, and 0 B can be made free"):
+        registry.add_converted(
+            source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
+        )
+    assert [variant.digest for variant in registry.model("v/a").variants] == [source.digest]
+    assert registry.model("v/a").variants[0].is_here
+    registry.close()

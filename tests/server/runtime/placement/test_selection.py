@@ -1,0 +1,397 @@
+"""How a way to run a model is chosen: what fits, what is wished for, what was measured, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
+from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
+from panope_registry.models.precisions import is_quantized
+from panope_registry.models.types import ModelEntry, VariantEntry
+from panope_registry.operations.profiles import Profile
+from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.hardware import Probe
+from panope_server.runtime.placement.selection import Choice, Machine, choose, device_title
+
+MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
+GB = 10**9
+WORKLOAD = "embed-22-words-batch-32"
+
+TO_OPENVINO = Conversion(("safetensors",), "openvino", "fp32", "2026.4+1", automatic=True)
+TO_INT8 = Conversion(("safetensors", "openvino"), "openvino", "int8", "2026.4+1")
+CPU = Device("cpu", "CPU", "A processor", 64 * GB, ("fp32", "bf16"), engine_version="torch 2.13")
+OPENVINO = Device("openvino", "CPU", "A processor", 64 * GB, ("bf16", "fp32"), engine_version="2026.4")
+CUDA = Device("torch-cuda", "cuda:0", "A card", 24 * GB, ("bf16", "fp16", "fp32"), engine_version="torch 2.13")
+
+RUNS = {"cpu": ("safetensors", "onnx"), "openvino": ("openvino",), "torch-cuda": ("safetensors",)}
+
+
+def variant(name: str, form: str, precision: str, memory: int = GB, **more: Any) -> VariantEntry:
+    """A variant; its digest begins with its name, written in hexadecimal digits."""
+    values: dict[str, Any] = {"derived_from": None, "engine_version": "", "memory_bytes": memory} | more
+    digest = (name.encode().hex() + "0" * 64)[:64]
+    return VariantEntry(digest, form, precision, memory, 0, files=(), **values)
+
+
+SAFE = variant("safe", "safetensors", "fp32")
+ONNX = variant("onnx", "onnx", "fp32")
+MADE = variant("made", "openvino", "fp32", derived_from=SAFE.digest, engine_version="2026.4+1")
+INT8 = variant("int8", "openvino", "int8", GB // 4, derived_from=SAFE.digest, engine_version="2026.4+1")
+
+
+@dataclass
+class Here:
+    """A machine; `free` is what is left on each device, by backend, `free_on` by name."""
+
+    devices: Sequence[Device] = (CPU, OPENVINO)
+    free: Mapping[str, int | None] = field(default_factory=dict)
+    partial: Sequence[str] = ()
+    free_on: Mapping[str, int] = field(default_factory=dict)
+
+    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
+        return {(device.backend, device.name): self._support(device, facts) for device in self.devices}
+
+    def _support(self, device: Device, facts: ModelFacts) -> Support:
+        if facts.format not in RUNS[device.backend]:
+            return Support(Level.NONE, f"{device.backend} runs no {facts.format}")
+        level = Level.PARTIAL if device.backend in self.partial else Level.FULL
+        return Support(level, f"{device.backend} runs {facts.format}")
+
+    def choose(
+        self,
+        variants: Sequence[VariantEntry],
+        wish: Wish | None = None,
+        profiles: Sequence[Profile] = (),
+        *,
+        instances: int = 1,
+        **entry: Any,
+    ) -> Choice:
+        model = ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, tuple(variants), {}, **entry)
+        conversions = {"openvino": (TO_OPENVINO, TO_INT8)}
+        machine = Machine(
+            Probe(tuple(self.devices), conversions),
+            self.supports,
+            lambda device: self.free_on.get(device.name, self.free.get(device.backend)),
+        )
+
+        def facts(of: VariantEntry) -> ModelFacts:
+            return ModelFacts("v/m", of.format, "embed", "BertModel", {})
+
+        return asyncio.run(choose(model, facts, machine, wish or Wish(), profiles, instances))
+
+
+def labels(choice: Choice) -> list[str]:
+    return [way.label for way in choice.ways]
+
+
+def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Profile:
+    values: dict[str, Any] = {"precision": "fp32", "engine_version": device.engine_version, "workload": WORKLOAD}
+    values |= {"memory_bytes": 0} | more
+    return Profile(
+        variant_digest=of.digest,
+        backend=device.backend,
+        device=device_title(device),
+        items_per_second=speed,
+        latency_p50_seconds=0.1,
+        latency_p99_seconds=0.2,
+        load_seconds=1.0,
+        measured_at=MOMENT,
+        **values,
+    )
+
+
+def test_without_wishes_or_measurements_the_usually_fastest_backend_is_chosen_and_says_why() -> None:
+    choice = Here().choose([SAFE])
+    assert labels(choice) == ["openvino CPU with openvino fp32", "cpu CPU with safetensors fp32"]
+    assert choice.ways[0].conversion == TO_OPENVINO
+    assert choice.reasons[0] == (
+        "openvino runs openvino, after conversion from safetensors; before cpu CPU with safetensors fp32, because "
+        "openvino is usually faster than cpu; `panope bench` measures"
+    )
+    assert choice.reasons[1] == "cpu runs safetensors"
+
+
+def test_nobody_is_told_a_precision_that_nobody_asked_for() -> None:
+    assert {way.precision for way in Here().choose([SAFE]).ways} == {""}
+    assert {way.precision for way in Here().choose([SAFE], Wish(precision="bf16")).ways} == {"bf16"}
+
+
+def test_what_was_converted_is_run_and_not_converted_again() -> None:
+    choice = Here().choose([SAFE, MADE])
+    assert (choice.ways[0].variant, choice.ways[0].conversion) == (MADE, None)
+    assert len(choice.ways) == 2
+
+
+def test_what_an_older_engine_made_is_made_again() -> None:
+    old = replace(MADE, engine_version="2025.1+1")
+    choice = Here().choose([SAFE, old])
+    assert (choice.ways[0].variant, choice.ways[0].conversion) == (SAFE, TO_OPENVINO)
+    assert "openvino fp32: it was made by 2025.1+1, which is not the installed version" in map(str, choice.refusals)
+
+
+def test_a_quantized_variant_is_chosen_only_when_it_is_asked_for() -> None:
+    everything = [SAFE, MADE, INT8]
+    assert Here().choose(everything).ways[0].variant == MADE
+    assert labels(Here().choose(everything, Wish(precision="int8"))) == ["openvino CPU with openvino int8"]
+    assert Here().choose(everything, preferred_precision="int8").ways[0].variant == INT8
+
+
+def test_a_quantized_variant_is_chosen_when_a_finer_one_does_not_fit_and_the_numbers_are_told() -> None:
+    choice = Here(free={"openvino": GB // 2, "cpu": GB // 2}).choose([SAFE, MADE, INT8])
+    assert labels(choice) == ["openvino CPU with openvino int8"]
+    assert "which needs 1.00 GB of memory and 500.0 MB are free" in choice.reasons[0]
+
+
+def test_what_was_measured_to_be_taken_counts_where_it_is_more_than_was_expected() -> None:
+    here = Here(devices=[CPU], free={"cpu": 2 * GB})
+    assert here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=GB // 2)]).ways[0].need_bytes == GB
+    with pytest.raises(CapacityError, match=r"needs 3\.00 GB"):
+        here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=3 * GB)])
+
+
+def test_each_instance_takes_its_memory() -> None:
+    here = Here(free={"openvino": 3 * GB, "cpu": 3 * GB})
+    assert here.choose([SAFE, MADE], instances=3)
+    with pytest.raises(CapacityError, match=r"needs 4\.00 GB of memory and 3\.00 GB are free"):
+        here.choose([SAFE, MADE], instances=4)
+
+
+def test_what_fits_nowhere_is_refused_with_both_numbers_of_each() -> None:
+    here = Here(free={"openvino": GB // 8, "cpu": GB // 8})
+    with pytest.raises(CapacityError) as caught:
+        here.choose([SAFE, MADE, INT8])
+    assert caught.value.reason == "does_not_fit"
+    for label in ("cpu CPU with safetensors fp32", "openvino CPU with openvino fp32"):
+        assert f"{label}: needs 1.00 GB of memory and 125.0 MB are free" in caught.value.message
+    large = variant("huge", "safetensors", "fp32", 100 * GB)
+    with pytest.raises(PreconditionError, match="does not fit this machine") as never:
+        Here(free={"openvino": 50 * GB, "cpu": 50 * GB}).choose([large])
+    assert never.value.reason == "does_not_fit"
+
+
+def test_the_preferred_format_and_precision_come_before_speed() -> None:
+    fast = [measured(MADE, OPENVINO, 1000.0), measured(ONNX, CPU, 10.0)]
+    choice = Here().choose([SAFE, MADE, ONNX], profiles=fast, preferred_format="onnx")
+    assert choice.ways[0].variant == ONNX
+    assert "because its format is the preferred one" in choice.reasons[0]
+    half = variant("half", "safetensors", "bf16")
+    choice = Here(devices=[CPU]).choose([SAFE, half], preferred_precision="bf16")
+    assert choice.ways[0].variant == half
+
+
+def test_a_backend_that_supports_all_of_a_model_comes_first() -> None:
+    choice = Here(partial=["openvino"]).choose([SAFE, MADE])
+    assert choice.ways[0].device == CPU
+    assert "because the other is supported in part" in choice.reasons[0]
+
+
+def test_measurements_of_this_device_decide_between_equals() -> None:
+    profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
+    choice = Here().choose([SAFE, MADE], profiles=profiles)
+    assert choice.ways[0].device == CPU
+    assert "because it was measured at 900/s against 300/s" in choice.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [{"engine_version": "an older one"}, {"workload": "embed-22-words-batch-1"}, {"precision": "int8"}],
+    ids=lambda stale: next(iter(stale)),
+)
+def test_measurements_of_something_else_do_not(stale: dict[str, str]) -> None:
+    profiles = [measured(SAFE, CPU, 900.0, **stale), measured(MADE, OPENVINO, 300.0)]
+    wish = Wish(precision="fp32") if "precision" in stale else Wish()
+    assert Here().choose([SAFE, MADE], wish, profiles).ways[0].device == OPENVINO
+
+
+def test_of_two_cards_the_one_with_more_memory_left_is_taken() -> None:
+    other = replace(CUDA, name="cuda:1")
+    here = Here(devices=[CUDA, other], free={"torch-cuda": None})
+    here.free_on = {"cuda:0": 2 * GB, "cuda:1": 5 * GB}
+    choice = here.choose([SAFE])
+    assert choice.ways[0].device == other
+    assert "because its device has more memory left" in choice.reasons[0]
+
+
+def test_a_way_that_nobody_measured_keeps_its_place() -> None:
+    here = Here(devices=[CUDA, OPENVINO, CPU])
+    profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
+    choice = here.choose([SAFE, MADE], profiles=profiles)
+    assert [way.device.backend for way in choice.ways] == ["torch-cuda", "cpu", "openvino"]
+    profiles = [measured(SAFE, CPU, 900.0), measured(SAFE, CUDA, 300.0)]
+    choice = here.choose([SAFE, MADE], profiles=profiles)
+    assert [way.device.backend for way in choice.ways] == ["cpu", "openvino", "torch-cuda"]
+    assert "measured to be faster than what came before that one" in choice.reasons[0]
+
+
+def test_the_fastest_measured_precision_is_computed_in() -> None:
+    profiles = [measured(SAFE, CPU, 100.0), measured(SAFE, CPU, 300.0, precision="bf16")]
+    assert Here(devices=[CPU]).choose([SAFE], profiles=profiles).ways[0].precision == "bf16"
+    assert Here(devices=[CPU]).choose([SAFE], Wish(precision="fp32"), profiles).ways[0].precision == "fp32"
+
+
+def test_a_variant_that_is_named_is_run_as_it_is() -> None:
+    choice = Here().choose([SAFE, MADE, INT8], Wish(variant=SAFE.digest[:8]))
+    assert labels(choice) == ["cpu CPU with safetensors fp32"]
+    old = replace(MADE, engine_version="2025.1+1")
+    assert Here().choose([SAFE, old], Wish(variant=old.digest)).ways[0].variant == old
+    with pytest.raises(NotFoundError):
+        Here().choose([SAFE], Wish(variant="f" * 64))
+    with pytest.raises(InvalidInputError):
+        Here().choose([SAFE], Wish(variant="f" * 7))
+
+
+def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> None:
+    elsewhere = replace(INT8, is_here=False, can_come=False)
+    with pytest.raises(PreconditionError, match="openvino int8: it was made on another machine, which does not share"):
+        Here().choose([SAFE, elsewhere], Wish(variant=elsewhere.digest))
+
+
+def test_a_precision_that_no_variant_has_is_refused_with_the_way_to_get_it() -> None:
+    with pytest.raises(PreconditionError, match="no variant in int4 here; `panope build` makes one") as caught:
+        Here().choose([SAFE, MADE], Wish(precision="int4"))
+    assert (caught.value.reason, caught.value.field) == ("no_such_variant", "precision")
+
+
+def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -> None:
+    with pytest.raises(PreconditionError, match="cpu CPU with safetensors fp32: computes in fp32, bf16, not in fp16"):
+        Here().choose([SAFE], Wish(precision="fp16"))
+    with pytest.raises(PreconditionError, match="no backend `tpu`"):
+        Here().choose([SAFE], Wish(backend="tpu"))
+    gone = replace(CPU, available=False, reason="its driver is missing")
+    with pytest.raises(PreconditionError, match="its driver is missing"):
+        Here(devices=[gone]).choose([SAFE])
+
+
+def test_only_what_is_here_is_run_unless_nothing_is() -> None:
+    away = replace(SAFE, is_here=False)
+    assert {way.variant for way in Here().choose([away, ONNX]).ways} == {ONNX}
+    assert {way.variant for way in Here().choose([away]).ways} == {away}
+
+
+# Rules that hold for every model and machine.
+
+PRECISIONS = ("fp32", "bf16", "int8", "q4_k_m")
+_made = st.booleans()
+
+
+@st.composite
+def _variants(draw: st.DrawFn) -> list[VariantEntry]:
+    count = draw(st.integers(1, 5))
+    return [
+        variant(
+            f"v{number}",
+            draw(st.sampled_from(("safetensors", "onnx", "openvino"))),
+            draw(st.sampled_from(PRECISIONS)),
+            draw(st.integers(0, 40)) * GB,
+        )
+        for number in range(count)
+    ]
+
+
+@st.composite
+def _machines(draw: st.DrawFn) -> Here:
+    devices = draw(st.lists(st.sampled_from((CPU, OPENVINO, CUDA)), min_size=1, unique=True))
+    free = {device.backend: draw(st.none() | st.integers(0, 64).map(lambda size: size * GB)) for device in devices}
+    return Here(devices, free, draw(st.lists(st.sampled_from(("cpu", "openvino")), unique=True)))
+
+
+@st.composite
+def _profiles(draw: st.DrawFn, variants: Sequence[VariantEntry]) -> list[Profile]:
+    pairs = st.tuples(st.sampled_from(variants), st.sampled_from((CPU, OPENVINO, CUDA)))
+    chosen = draw(st.lists(pairs, max_size=6))
+    return [measured(of, device, float(draw(st.integers(1, 9)))) for of, device in chosen]
+
+
+@given(st.data(), _variants(), _machines())
+def test_what_is_chosen_fits_and_nothing_is_refused_while_something_fits(
+    data: st.DataObject, variants: list[VariantEntry], here: Here
+) -> None:
+    profiles = data.draw(_profiles(variants))
+    unlimited = replace(here, free={})
+    try:
+        every = unlimited.choose(variants, profiles=profiles).ways
+    except PanopeError:
+        return
+
+    def fits(way: Any) -> bool:
+        free = here.free.get(way.device.backend)
+        return free is None or way.need_bytes <= free
+
+    if any(fits(way) for way in every):
+        ways = here.choose(variants, profiles=profiles).ways
+        assert all(fits(way) for way in ways)
+        assert {(way.variant, way.device) for way in ways} == {(w.variant, w.device) for w in every if fits(w)}
+    else:
+        with pytest.raises(PanopeError, match="does not fit"):
+            here.choose(variants, profiles=profiles)
+
+
+@given(st.data(), _variants(), _machines())
+def test_the_order_of_what_is_given_does_not_matter(
+    data: st.DataObject, variants: list[VariantEntry], here: Here
+) -> None:
+    profiles = data.draw(_profiles(variants))
+    other = replace(here, devices=data.draw(st.permutations(here.devices)))
+    mixed = data.draw(st.permutations(variants))
+
+    def chosen(machine: Here, given: Sequence[VariantEntry]) -> Any:
+        try:
+            return machine.choose(given, profiles=profiles).ways
+        except PanopeError as error:
+            return type(error)
+
+    assert chosen(here, variants) == chosen(other, mixed)
+
+
+@given(st.data(), _variants(), _machines(), st.sampled_from(PRECISIONS), st.sampled_from(("onnx", "safetensors")))
+def test_preferences_hold_among_ways_that_are_supported_alike(
+    data: st.DataObject, variants: list[VariantEntry], here: Here, precision: str, form: str
+) -> None:
+    profiles = data.draw(_profiles(variants))
+    try:
+        ways = here.choose(variants, profiles=profiles, preferred_format=form, preferred_precision=precision).ways
+    except PanopeError:
+        return
+    first = ways[0]
+    alike = [way for way in ways if way.level is first.level]
+    if any(form in dict(way.lineage) for way in alike):
+        assert form in dict(first.lineage)
+        alike = [way for way in alike if form in dict(way.lineage)]
+    if any(way.variant.precision == precision and way.conversion is None for way in alike):
+        assert precision in {each for _, each in first.lineage}
+
+
+@given(st.data(), _variants(), _machines())
+def test_a_quantized_variant_never_comes_before_a_finer_one_that_is_supported_alike(
+    data: st.DataObject, variants: list[VariantEntry], here: Here
+) -> None:
+    profiles = data.draw(_profiles(variants))
+    try:
+        ways = here.choose(variants, profiles=profiles).ways
+    except PanopeError:
+        return
+    for before, after in pairwise(ways):
+        if before.level is after.level and is_quantized(before.variant.precision):
+            assert is_quantized(after.variant.precision)
+
+
+def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> None:
+    plain, other = variant("z", "onnx", "fp32", order=0), variant("a", "onnx", "fp32", order=1)
+    for given_order in ([plain, other], [other, plain]):
+        choice = Here(devices=(CPU,)).choose(given_order)
+        assert [way.variant.digest for way in choice.ways] == [plain.digest, other.digest]
+        assert "because its file has the plainer name" in choice.reasons[0]
+
+
+def test_an_adapter_is_no_way_and_says_whose_it_is() -> None:
+    with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
+        Here().choose([variant("lora", "safetensors", "fp32", bases=("vendor/base",))])

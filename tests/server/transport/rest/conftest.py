@@ -1,0 +1,162 @@
+"""The real façade behind the real Envoy; only what is below the façade is made up, in `rest_doubles`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from panope_backends.errors import DeadlineError, InstanceLostError, OverloadedError, PreconditionError
+from panope_envoy.options import EdgeOptions
+from panope_server.config import Limits, OpenAiSettings, Settings
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.token_ids import TokenIds
+from panope_server.pipeline.validate import Validate
+from panope_server.runtime.processes.envoy import EnvoyProcess
+from panope_server.transport.grpc.health import Health
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.grpc.server import PUBLIC_SERVICES, GrpcServer
+from panope_server.transport.http.admin import AdminServer, admin_app
+from panope_server.transport.http.files import file_routes
+from panope_server.transport.http.hub.app import hub_routes
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
+
+from rest_doubles.aliases import FakeAliases
+from rest_doubles.edge import Edge
+from rest_doubles.instances import FakeInstances
+from rest_doubles.jobs import FakeJobs, job_entries
+from rest_doubles.models import OPENAIS_IDS, OWN_IDS, FakeModels, model_views
+from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
+
+MAX_BODY_BYTES = 1 << 20
+MAX_TEXTS = 64
+REQUEST_SECONDS = 5
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="server")
+    thread.start()
+    folder = tmp_path_factory.mktemp("edge")
+    models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
+    jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
+    keeper = FakeKeeper(models)
+    content = bytes(range(256)) * (4 << 12)
+    (folder / "blob").write_bytes(content)
+    files = FakeFiles(folder / "blob", hashlib.sha256(content).hexdigest())
+    settings = Settings(
+        grpc_port=free_port(),
+        http_port=free_port(),
+        limits=Limits(max_texts=MAX_TEXTS, max_message_bytes=MAX_BODY_BYTES),
+        openai=OpenAiSettings(own_ids=(OWN_IDS,), cl100k_ids=(OPENAIS_IDS,)),
+    )
+
+    async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
+        validate = Validate(settings.limits)
+        token_ids = TokenIds(settings.openai, settings.limits, validate.check)
+        pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
+        grpc_server = GrpcServer(
+            settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES), RunningCalls()
+        )
+        await grpc_server.start(folder / "grpc.sock")
+
+        async def status() -> object:
+            return {"version": "1", "models": await models.list()}
+
+        app = admin_app(
+            exposition=lambda: b"panope_up 1\n",
+            openmetrics=lambda: b"panope_up 1\n# EOF\n",
+            not_ready=lambda: not_ready,
+            status=status,
+            hosts=("localhost", "127.0.0.1"),
+            more=[*file_routes(files), *hub_routes(files)],
+        )
+        admin = AdminServer(app, "127.0.0.1", 0)
+        await admin.start()
+        options = EdgeOptions(
+            grpc_socket=str(folder / "grpc.sock"),
+            envoy_admin_socket=str(folder / "envoy.sock"),
+            http_port=settings.http_port,
+            admin_port=admin.port,
+            max_body_bytes=MAX_BODY_BYTES,
+            cors_origins=("https://app.example.org",),
+            access_log=str(folder / "access.log"),
+            request_seconds=REQUEST_SECONDS,
+        )
+        envoy = EnvoyProcess(options, folder, folder / "envoy.log")
+        await envoy.start()
+        return grpc_server, admin, envoy
+
+    grpc_server, admin, envoy = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    edge = Edge(
+        http_port=settings.http_port,
+        grpc_port=settings.grpc_port,
+        admin_port=admin.port,
+        models=models,
+        instances=instances,
+        jobs=jobs,
+        aliases=aliases,
+        acquisition=acquisition,
+        keeper=keeper,
+        files=files,
+        not_ready=not_ready,
+        loop=loop,
+        admin_socket=str(folder / "envoy.sock"),
+        access_log=folder / "access.log",
+        envoy=envoy,
+    )
+    yield edge
+
+    async def stop() -> None:
+        await envoy.stop(grace_seconds=1)
+        await admin.stop()
+        await grpc_server.stop()
+
+    scripts = edge.stats("lua.errors")
+    edge.run(stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    # A script that fails lets the answer pass as it was, so only this tells.
+    assert "http.edge.lua.errors: 0" in scripts
+
+
+@pytest.fixture
+def edge(running_edge: Edge) -> Edge:
+    """The running façade as new."""
+    running_edge.models.views = model_views()
+    running_edge.models.loaded.clear()
+    running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
+    running_edge.acquisition.__init__()  # type: ignore[misc]  # the same object, as at first
+    running_edge.keeper.__init__(running_edge.models)  # type: ignore[misc]  # as above
+    running_edge.aliases.__init__()  # type: ignore[misc]  # as above
+    running_edge.not_ready.clear()
+    running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
+    return running_edge
+
+
+@pytest.fixture
+def failures() -> dict[str, Exception]:
+    """Errors of the layers below, by what they mean."""
+    return {
+        "busy": OverloadedError("the queue is full", retry_after_seconds=0.25),
+        "lost": InstanceLostError("the instance was lost"),
+        "late": DeadlineError("the time was up"),
+        "in_use": PreconditionError("the model is in use: leased", reason="in_use", field="model"),
+        "defect": RuntimeError("secret /etc/passwd"),
+    }

@@ -1,0 +1,102 @@
+"""What answers at the end of the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import structlog
+from rest_doubles.models import DIMENSIONS, vector_of
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.work import (
+    Answer,
+    Call,
+    DetokenizeAnswer,
+    DetokenizeWork,
+    EmbedAnswer,
+    EmbedWork,
+    NamedTensor,
+    TensorAnswer,
+    TensorWork,
+    TokenizeAnswer,
+    TokenizedText,
+    TokenizeWork,
+)
+
+
+@dataclass
+class FakeInstances:
+    """Answers at the end of the pipeline; `failure` is raised instead when set."""
+
+    calls: list[Call] = field(default_factory=list)
+    log_words: list[dict[str, Any]] = field(default_factory=list)
+    failure: Exception | None = None
+    outputs: list[NamedTensor] | None = None
+    hold: bool = False
+    held: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Lets the calls that are held answer."""
+        for future in self.waiting:
+            future.get_loop().call_soon_threadsafe(future.set_result, None)
+
+    async def answer(self, call: Call) -> Answer:
+        self.calls.append(call)
+        self.log_words.append(structlog.contextvars.get_contextvars())
+        if self.failure is not None:
+            raise self.failure
+        if self.hold:
+            await self._held()
+        match call.work:
+            case EmbedWork(texts=texts, token_sequences=sequences):
+                return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.work.dimensions)
+            case TokenizeWork(texts=texts, add_special_tokens=special):
+                return TokenizeAnswer([tokenized(text, special=special) for text in texts])
+            case DetokenizeWork(token_sequences=sequences):
+                return DetokenizeAnswer([" ".join(f"w{token}" for token in ids) for ids in sequences])
+            case TensorWork(output_names=["last_hidden_state"]):
+                ids = np.frombuffer(call.work.inputs[0].data, "<i8").astype("<f4")
+                rows = np.stack([ids, -ids], axis=-1)[None]
+                return TensorAnswer([NamedTensor("last_hidden_state", "float32", rows.shape, rows.tobytes())])
+            case TensorWork():
+                return TensorAnswer(call.work.inputs if self.outputs is None else self.outputs)
+        raise AssertionError(f"no such work: {call.work}")
+
+    async def _held(self) -> None:
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        self.held.set()
+        try:
+            await self.waiting[-1]
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def embedded(texts: list[str], dimensions: int | None) -> EmbedAnswer:
+    vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
+    if dimensions is not None and dimensions > DIMENSIONS:
+        raise InvalidInputError(f"`dimensions` is at most {DIMENSIONS}", field="dimensions")
+    return EmbedAnswer(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
+
+
+def tokenized(text: str, *, special: bool) -> TokenizedText:
+    """A token for each word, whose id is its length; 101 before and 102 behind them."""
+    words = list(re.finditer(r"\S+", text))
+    ids, tokens = [len(word[0]) for word in words], [word[0].lower() for word in words]
+    starts, ends = [word.start() for word in words], [word.end() for word in words]
+    if not special:
+        return TokenizedText(ids, tokens, starts, ends, [False] * len(ids))
+    return TokenizedText(
+        [101, *ids, 102],
+        ["[CLS]", *tokens, "[SEP]"],
+        [0, *starts, 0],
+        [0, *ends, 0],
+        [True, *[False] * len(ids), True],
+    )

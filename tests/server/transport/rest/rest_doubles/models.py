@@ -1,0 +1,122 @@
+"""Two made-up models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from panope_backends.api import Device, TensorSpec
+from panope_backends.errors import NotFoundError, PreconditionError
+from panope_registry.models.types import EVERY_MODEL, ModelFilter
+from panope_server.runtime.status import EmbedLimits, InstanceState, InstanceView, ModelState, ModelView, VariantView
+
+EMBEDDER = "acme/embedder"
+TENSORS = "acme/tensors"
+DIMENSIONS = 4
+
+#: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
+OWN_IDS = "prod/own-ids"
+OPENAIS_IDS = "text-embedding-3-small"
+ALIASES = {
+    OWN_IDS: EMBEDDER,
+    OPENAIS_IDS: EMBEDDER,
+    "nomic-embed-text:latest": EMBEDDER,
+    "ft:tiny-0613:acme::7p4lURel": EMBEDDER,
+    "prod/tiny:q4": EMBEDDER,
+    "gpt2": EMBEDDER,
+}
+
+
+def vector_of(text: str) -> list[float]:
+    """What the embedder answers: values that float32 does not hold exactly, so that rounding shows."""
+    return [len(text) / 10, 0.1, -1 / 3, 1e-7]
+
+
+@dataclass
+class FakeModels:
+    """Two models: one that embeds, one that returns its tensors."""
+
+    views: dict[str, ModelView]
+    loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    async def list(
+        self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
+    ) -> list[ModelView]:
+        named = [self.views[name] for name in sorted(self.views) if name > after and name.startswith(only.prefix)]
+        serving = [view for view in named if loaded in {None, view.state is ModelState.SERVING}]
+        formats = [view for view in serving if only.format in {"", *(variant.format for variant in view.variants)}]
+        return [view for view in formats if only.task in {"", view.task}][:limit]
+
+    async def get(self, name: str) -> ModelView:
+        if name in ALIASES:
+            return replace(self.views[ALIASES[name]], name=name, alias_of=ALIASES[name])
+        if name not in self.views:
+            raise NotFoundError(f"there is no model `{name}`", reason="model_not_found", field="model")
+        return self.views[name]
+
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+        view = replace(await self.get(name), state=ModelState.SERVING)
+        if backend not in {"", "openvino"}:
+            raise PreconditionError(f"backend `{backend}` is not installed", field="backend")
+        self.loaded.append((name, backend, precision, variant))
+        self.views[name] = view
+        return view
+
+    async def unload(self, name: str) -> ModelView:
+        self.views[name] = view = replace(await self.get(name), state=ModelState.UNLOADED, instances=())
+        return view
+
+    async def devices(self) -> list[Device]:
+        return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]
+
+    async def model_for(self, name: str) -> str:
+        return ALIASES.get(name, name)
+
+    async def task_of(self, model: str) -> str:
+        return (await self.get(model)).task
+
+    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
+        return ()
+
+    async def default_for(self, task: str) -> str | None:
+        return EMBEDDER if task == "embed" else None
+
+
+def model_views() -> dict[str, ModelView]:
+    created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    instance = InstanceView(
+        id="embedder-0",
+        variant_digest="sha256:ab",
+        backend="openvino",
+        device="CPU",
+        precision="bf16",
+        state=InstanceState.READY,
+        pid=4711,
+        resident_bytes=1 << 33,
+        restart_count=0,
+        selection_reason="fastest",
+        ready_at=created,
+    )
+    embedder = ModelView(
+        name=EMBEDDER,
+        task="embed",
+        architecture="BertModel",
+        state=ModelState.SERVING,
+        state_reason="",
+        created_at=created,
+        variants=(VariantView("sha256:ab", "openvino", "bf16", 1 << 40),),
+        instances=(instance,),
+        embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True, "any"),
+        inputs=(TensorSpec("input_ids", "int64", (-1, -1)), TensorSpec("attention_mask", "int64", (-1, -1))),
+        outputs=(TensorSpec("last_hidden_state", "float32", (-1, -1, 2)),),
+    )
+    tensors = replace(
+        embedder,
+        name=TENSORS,
+        task="",
+        embed=None,
+        inputs=(TensorSpec("x", "float32", (-1, 2)),),
+        outputs=(),
+        instances=(),
+    )
+    return {EMBEDDER: embedder, TENSORS: tensors}
