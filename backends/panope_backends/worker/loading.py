@@ -15,9 +15,9 @@ from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.embed.embed import EmbedTask
-from panope_backends.tasks.embed.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import SequenceTask
 from panope_backends.worker import log
