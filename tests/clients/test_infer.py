@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
 from panope.v1 import tensor_pb2 as pb
-from panope_client.errors import AnswerError
+from panope_client import InvalidResponseError
 from panope_client.tensors import DTYPES, array_of, tensor_of
 
 MODEL = "vendor/fake"
@@ -80,5 +80,5 @@ def test_every_data_type_of_the_protocol_has_its_dtype() -> None:
     ],
 )
 def test_a_tensor_that_does_not_hold_together_is_refused(tensor: pb.Tensor, words: str) -> None:
-    with pytest.raises(AnswerError, match=words):
+    with pytest.raises(InvalidResponseError, match=words):
         array_of(tensor)

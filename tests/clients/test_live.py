@@ -84,3 +84,10 @@ def test_an_unknown_model_has_its_reason(live: Client) -> None:
         live.embed(["a"], "vendor/does-not-exist")
 
     assert caught.value.reason == "model_not_found"
+
+
+def test_a_request_over_the_limit_is_invalid_input(live: Client, live_server: Any) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        live.embed(["x" * (17 << 20)], live_server.model)
+
+    assert caught.value.reason == "request_too_large"

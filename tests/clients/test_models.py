@@ -16,7 +16,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def test_all_pages_of_models_are_listed(client: Any, fake: Any) -> None:
-    models = await client.models(task="embed", format="onnx", prefix="vendor/", loaded=False)
+    models = await client.models(task="embed", format="onnx", name_prefix="vendor/", loaded=False)
 
     assert [model.name for model in models] == [f"vendor/m{number}" for number in range(5)]
     assert [request.page_token for request in fake.requests] == ["", "2", "4"]
@@ -131,7 +131,7 @@ async def test_a_variant_is_built_pinned_and_unpinned_and_a_model_deleted(client
 async def test_waiting_for_a_job_ends_with_it_however_it_ended(
     connect: Callable[..., Any], server: Any, fake: Any, clock: Any
 ) -> None:
-    fake.job_looks = 4
+    fake.polls_until_failed = 4
     job = await connect(clock=clock).wait_job(7)
     assert (job.id, job.status, len(fake.requests)) == (7, Job.STATUS_FAILED, 4)
     assert clock.slept == [0.5, 0.5, 0.5]

@@ -95,7 +95,7 @@ async def test_a_wait_past_the_deadline_is_not_begun(connect: Connect, server: A
         await connect(clock=clock, uniform=0).embed(["a"], MODEL, timeout=10)
 
     assert clock.slept == [4.0, 4.0]
-    assert caught.value.retry_after == 4.0
+    assert caught.value.retry_after_seconds == 4.0
 
 
 async def test_a_hint_longer_than_the_policy_allows_fails_at_once(
@@ -128,7 +128,7 @@ async def test_when_most_calls_fail_most_retries_stop(connect: Connect, server: 
 )
 def test_retries_never_pass_the_budget(calls: int, budget: float, refill: float, attempts: int) -> None:
     retries = Retries(RetryPolicy(max_attempts=attempts, budget=budget, refill=refill), clock=lambda: 0.0)
-    error = UnavailableError("", code=grpc.StatusCode.UNAVAILABLE, retry_after=0.01)
+    error = UnavailableError("", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=0.01)
 
     made = 0
     for _ in range(calls):
@@ -149,7 +149,7 @@ def test_a_wait_is_never_shorter_than_the_hint_nor_past_the_deadline(
     hint: float, uniform: float, timeout: float, jitter: float
 ) -> None:
     retries = Retries(RetryPolicy(jitter=jitter), clock=lambda: 5.0, uniform=lambda: uniform)
-    error = UnavailableError("", code=grpc.StatusCode.UNAVAILABLE, retry_after=hint)
+    error = UnavailableError("", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=hint)
 
     wait = retries.start(timeout).wait_after(error)
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from panope_client import AsyncClient, DeadlineError, InvalidInputError, UnavailableError
-from panope_client.errors import AnswerError
+from panope_client import AsyncClient, DeadlineError, InvalidInputError, InvalidResponseError, UnavailableError
 
 MODEL = "vendor/fake"
 
@@ -66,12 +65,12 @@ async def test_a_broken_stream_is_an_error(client: Any) -> None:
 
 
 async def test_a_stream_that_ends_without_all_answers_is_an_error(client: Any) -> None:
-    with pytest.raises(AnswerError, match="ended after 1 answers to 2 requests"):
+    with pytest.raises(InvalidResponseError, match="ended after 1 answers to 2 requests"):
         [answer async for answer in client.embed_stream([["a"], ["stop"]], MODEL)]
 
 
 async def test_an_answer_out_of_order_is_an_error(client: Any) -> None:
-    with pytest.raises(AnswerError, match="'other' where the answer to 0 was due"):
+    with pytest.raises(InvalidResponseError, match="'other' where the answer to 0 was due"):
         await anext(client.embed_stream([["renumber"]], MODEL))
 
 

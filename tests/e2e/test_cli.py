@@ -82,7 +82,7 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     server.wait(lambda: told() == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
     panope("alias", "set", "prod", server.model, "--home", str(server.home))
     with Client(server.grpc_address) as client:
-        server.wait(lambda: any(model.instances for model in client.models(prefix="prod")), 20, "the alias's instance")
+        server.wait(lambda: any(alias.instances for alias in client.models(name_prefix="prod")), 20, "its instance")
     assert [row["pid"] for row in json.loads(panope("ps", *where, "--json"))] == [instance["pid"]]
     panope("unload", server.model, *where)
     assert json.loads(panope("ps", *where, "--json")) == []

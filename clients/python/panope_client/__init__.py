@@ -10,24 +10,24 @@ with Client("localhost:8001") as client:
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
-from panope_client.aio import AsyncClient
-from panope_client.client import Client
+from panope_client.aio.client import AsyncClient
+from panope_client.embed_messages import EmbedOptions
 from panope_client.errors import (
-    AnswerError,
     DeadlineError,
+    InvalidArgumentError,
     InvalidInputError,
+    InvalidResponseError,
     NotFoundError,
     OverloadedError,
     PanopeClientError,
     PreconditionError,
     UnavailableError,
 )
-from panope_client.messages import EmbedOptions
 from panope_client.results import Embeddings, Health, Tokens
 from panope_client.retry import RetryPolicy
+from panope_client.sync.client import Client
 
 __all__ = [
-    "AnswerError",
     "AsyncClient",
     "Client",
     "DeadlineError",
@@ -36,7 +36,9 @@ __all__ = [
     "Embeddings",
     "Health",
     "Instance",
+    "InvalidArgumentError",
     "InvalidInputError",
+    "InvalidResponseError",
     "Job",
     "Model",
     "NotFoundError",

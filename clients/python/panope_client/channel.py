@@ -20,13 +20,7 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def options_for(address: str) -> list[Option]:
-    """The channel's options for an address.
-
-    Raises:
-        ValueError: the address is a URL of HTTP, which gRPC would look up as a host's name.
-    """
-    if address.startswith(("http://", "https://")):
-        raise ValueError(f"the address of a gRPC server is HOST:PORT, not a URL; got {address!r}")
+    """The channel's options for an address."""
     options = list(OPTIONS)
     if _is_loopback(address):
         options.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment cannot reach this machine's loopback

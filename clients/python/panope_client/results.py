@@ -1,4 +1,4 @@
-"""What calls return, where a generated message would not be handy."""
+"""What calls return where a generated message would not be handy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Embeddings:
     """The vectors of a batch.
 
     Attributes:
-        model: the model that answered.
-        vectors: float32, `(texts, dimensions)`, in the order of the texts; read-only, a view of the answer's bytes.
+        model: that embedded them.
+        vectors: float32, `(texts, dimensions)`, in the order of the texts; read-only, a view of the response's bytes.
         token_counts: the tokens of each text as it was run, prompt and special tokens included.
         truncated_indices: the positions of texts that were cut, ascending.
     """
@@ -36,7 +36,7 @@ class Embeddings:
 
     @staticmethod
     def joined(parts: Sequence[Embeddings]) -> Embeddings:
-        """One batch of several, in their order.
+        """Joins several batches into one, in their order.
 
         Raises:
             ValueError: no parts, or parts of different models or dimensions.

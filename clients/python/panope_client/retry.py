@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from panope_client.arguments import check_count, check_not_negative, check_seconds
 from panope_client.errors import PanopeClientError
 
 _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -27,7 +28,7 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: tries of one call, the first included; 1 never retries.
-        max_wait: seconds; a call whose hint is longer fails at once.
+        max_wait_seconds: a call whose hint is longer fails at once.
         jitter: the largest part of a wait that is added to it at random, so that callers refused together do not
             come back together.
         budget: retries that may be made in a row when no call succeeds at first.
@@ -35,10 +36,15 @@ class RetryPolicy:
     """
 
     max_attempts: int = 4
-    max_wait: float = 30.0
+    max_wait_seconds: float = 30.0
     jitter: float = 0.2
     budget: float = 10.0
     refill: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_count("max_attempts", self.max_attempts)
+        for name in ("max_wait_seconds", "jitter", "budget", "refill"):
+            check_not_negative(name, getattr(self, name))
 
 
 class Retries:
@@ -64,7 +70,12 @@ class Retries:
         self._lock = threading.Lock()
 
     def start(self, timeout: float) -> Attempts:
-        """Opens the record of one call that may take `timeout` seconds; `math.inf` for any time."""
+        """Opens the record of one call that may take `timeout` seconds; `math.inf` for any time.
+
+        Raises:
+            InvalidArgumentError: the time is no number.
+        """
+        check_seconds("timeout", timeout)
         with self._lock:
             self._left = min(self.policy.budget, self._left + self.policy.refill)
         return Attempts(self, self.clock() + timeout)
@@ -99,11 +110,11 @@ class Attempts:
         """The seconds to wait before the next try; None when the error is the call's result."""
         self._made += 1
         policy = self._retries.policy
-        if error.code not in _RETRIED or error.retry_after is None:
+        if error.code not in _RETRIED or error.retry_after_seconds is None:
             return None
-        if self._made >= policy.max_attempts or error.retry_after > policy.max_wait:
+        if self._made >= policy.max_attempts or error.retry_after_seconds > policy.max_wait_seconds:
             return None
-        wait = error.retry_after * (1 + policy.jitter * self._retries.uniform())
+        wait = error.retry_after_seconds * (1 + policy.jitter * self._retries.uniform())
         if self._retries.clock() + wait >= self._deadline or not self._retries.spend():
             return None
         return wait

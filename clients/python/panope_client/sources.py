@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+from panope_client.errors import InvalidArgumentError
+
 T = TypeVar("T")
 Request = TypeVar("Request")
 
@@ -33,8 +35,9 @@ class Source(Generic[T, Request]):
             raise self._failure
 
     def __iter__(self) -> Iterator[Request]:
-        assert isinstance(self._batches, Iterable)
         try:
+            if not isinstance(self._batches, Iterable):
+                raise InvalidArgumentError("`batches` must be an iterable that is not asynchronous", field="batches")
             for batch in self._batches:
                 yield self._next(batch)
         except Exception as error:  # whatever the caller's code raises goes back to the caller

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope.v1 import tensor_pb2 as pb
-from panope_client.errors import AnswerError
+from panope_client.arguments import check_names
+from panope_client.errors import InvalidArgumentError, InvalidResponseError
 
 Array = NDArray[Any]  # any element type that `DTYPES` names
 
@@ -36,13 +37,14 @@ def tensor_of(name: str, array: Array) -> pb.Tensor:
     """Makes the tensor of an array, whatever its byte order and memory layout.
 
     Raises:
-        TypeError: the array's element type has no counterpart, such as text or objects.
+        InvalidArgumentError: the array's element type has no counterpart, such as text or objects.
     """
     dtype = array.dtype.newbyteorder("<")
     data_type = _DATA_TYPES.get(dtype)
     if data_type is None:
         known = ", ".join(str(dtype) for dtype in _DATA_TYPES)
-        raise TypeError(f"input `{name}` has element type {array.dtype}, which Panope does not know: {known}")
+        message = f"input `{name}` has element type {array.dtype}, which Panope does not know: {known}"
+        raise InvalidArgumentError(message, field=f"inputs[{name}]")
     return pb.Tensor(name=name, data_type=data_type, shape=array.shape, data=array.astype(dtype, copy=False).tobytes())
 
 
@@ -50,23 +52,35 @@ def array_of(tensor: pb.Tensor) -> Array:
     """Makes the array of a tensor: a read-only view of the tensor's bytes.
 
     Raises:
-        AnswerError: the tensor's bytes do not fit its shape, or its element type is unknown.
+        InvalidResponseError: the tensor's bytes do not fit its shape, or its element type is unknown.
     """
     dtype = DTYPES.get(tensor.data_type)
     if dtype is None:
-        raise AnswerError(f"output `{tensor.name}` has a data type that this client does not know")
+        raise InvalidResponseError(f"output `{tensor.name}` has a data type that this client does not know")
     data = tensor.data
     if min(tensor.shape, default=0) < 0 or len(data) != math.prod(tensor.shape) * dtype.itemsize:
         shape = list(tensor.shape)
-        raise AnswerError(f"output `{tensor.name}` has {len(data)} bytes, which do not fit {dtype} {shape}")
+        raise InvalidResponseError(f"output `{tensor.name}` has {len(data)} bytes, which do not fit {dtype} {shape}")
     return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))
 
 
 def tensors_of(arrays: Mapping[str, Array]) -> list[pb.Tensor]:
-    """The tensors of named arrays."""
-    return [tensor_of(name, np.asarray(array)) for name, array in arrays.items()]
+    """Makes the tensors of named arrays.
+
+    Raises:
+        InvalidArgumentError: they are not arrays by name, or an element type has no counterpart.
+    """
+    check_names("inputs", arrays)
+    return [tensor_of(name, _as_array(name, array)) for name, array in arrays.items()]
 
 
 def arrays_of(tensors: Iterable[pb.Tensor]) -> dict[str, Array]:
-    """The arrays of tensors by their names, in the order of the tensors."""
+    """Makes the arrays of tensors by their names, in the order of the tensors."""
     return {tensor.name: array_of(tensor) for tensor in tensors}
+
+
+def _as_array(name: str, values: Array) -> Array:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise InvalidArgumentError(f"input `{name}` is not an array: {error}", field=f"inputs[{name}]") from error

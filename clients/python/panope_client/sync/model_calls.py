@@ -1,52 +1,30 @@
-"""What the client asks of models, their variants and jobs."""
+# Generated from panope_client/aio/model_calls.py by clients/python/generate.py; do not edit.
+"""Calls on models, their variants and the server's devices."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-import grpc
-
-from panope.v1 import job_service_pb2 as job_pb
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.job_service_pb2 import Job
-from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.model_pb2 import Model
 from panope.v1.registry_service_pb2 import Device
-from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
-from panope_client.errors import not_ended
-from panope_client.retry import Retries
-
-Request = TypeVar("Request")
-Answer = TypeVar("Answer")
+from panope_client.arguments import request_of
+from panope_client.sync.connection import Connection
 
 #: Loading may convert a model first.
-LOAD_TIMEOUT = 600.0
-
-#: Seconds between two looks at a job; workers tell how far it is once a second.
-JOB_PAUSE = 0.5
+LOAD_TIMEOUT_SECONDS = 600.0
 
 
-class RegistryCalls:
-    """The calls of `Client` on models, their variants and jobs."""
-
-    _registry: RegistryServiceStub
-    _jobs: JobServiceStub
-    _retries: Retries
-    _sleep: Callable[[float], None]
-
-    def _call(
-        self, method: grpc.UnaryUnaryMultiCallable[Request, Answer], request: Request, timeout: float | None
-    ) -> Answer:
-        raise NotImplementedError
+class ModelCalls(Connection):
+    """The calls of `Client` on models."""
 
     def models(
         self,
         *,
         task: str = "",
         format: str = "",  # noqa: A002 - the API's word
-        prefix: str = "",
+        name_prefix: str = "",
         loaded: bool | None = None,
         timeout: float | None = None,
     ) -> list[Model]:
@@ -55,22 +33,26 @@ class RegistryCalls:
         Args:
             task: that they have.
             format: of one of their variants at least, such as `gguf`.
-            prefix: that their names begin with, such as `acme/`.
+            name_prefix: that their names begin with, such as `acme/`.
             loaded: whether they serve on the server.
             timeout: see the class.
         """
-        request = registry_pb.ListModelsRequest(task=task, format=format, name_prefix=prefix, loaded=loaded)
-        found: list[Model] = []
+        request = request_of(
+            registry_pb.ListModelsRequest, task=task, format=format, name_prefix=name_prefix, loaded=loaded
+        )
+        models: list[Model] = []
         while True:
             page = self._call(self._registry.ListModels, request, timeout)
-            found += page.models
+            models += page.models
             if not page.next_page_token:
-                return found
+                return models
             request.page_token = page.next_page_token
 
-    def model(self, name: str, *, timeout: float | None = None) -> Model:
+    def model(self, model: str, *, timeout: float | None = None) -> Model:
         """Tells everything about one model."""
-        return self._call(self._registry.GetModel, registry_pb.GetModelRequest(model=name), timeout).model
+        request = request_of(registry_pb.GetModelRequest, model=model)
+        response = self._call(self._registry.GetModel, request, timeout)
+        return response.model
 
     def load(
         self,
@@ -79,7 +61,7 @@ class RegistryCalls:
         backend: str = "",
         precision: str = "",
         variant: str = "",
-        timeout: float | None = LOAD_TIMEOUT,
+        timeout: float | None = LOAD_TIMEOUT_SECONDS,
     ) -> Model:
         """Loads a model and returns when it serves; what is loaded already stays as it is.
 
@@ -90,12 +72,17 @@ class RegistryCalls:
             variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
             timeout: see the class; the default gives a conversion time.
         """
-        request = registry_pb.LoadModelRequest(model=model, backend=backend, precision=precision, variant=variant)
-        return self._call(self._registry.LoadModel, request, timeout).model
+        request = request_of(
+            registry_pb.LoadModelRequest, model=model, backend=backend, precision=precision, variant=variant
+        )
+        response = self._call(self._registry.LoadModel, request, timeout)
+        return response.model
 
     def unload(self, model: str, *, timeout: float | None = None) -> Model:
         """Ends a model's instances after their running work and returns when their memory is free."""
-        return self._call(self._registry.UnloadModel, registry_pb.UnloadModelRequest(model=model), timeout).model
+        request = request_of(registry_pb.UnloadModelRequest, model=model)
+        response = self._call(self._registry.UnloadModel, request, timeout)
+        return response.model
 
     def register(
         self,
@@ -119,7 +106,8 @@ class RegistryCalls:
             quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
             timeout: see the class.
         """
-        request = registry_pb.RegisterModelRequest(
+        request = request_of(
+            registry_pb.RegisterModelRequest,
             model=model,
             revision=revision,
             task_hints=task_hints,
@@ -127,7 +115,8 @@ class RegistryCalls:
             preferred_precision=preferred_precision,
             quantization_targets=quantization_targets,
         )
-        return self._call(self._registry.RegisterModel, request, timeout).job
+        response = self._call(self._registry.RegisterModel, request, timeout)
+        return response.job
 
     def pull(
         self,
@@ -149,10 +138,16 @@ class RegistryCalls:
             include: patterns of files to download instead of a variant's.
             timeout: see the class.
         """
-        request = registry_pb.PullModelRequest(
-            model=model, revision=revision, format=format, precision=precision, include=include
+        request = request_of(
+            registry_pb.PullModelRequest,
+            model=model,
+            revision=revision,
+            format=format,
+            precision=precision,
+            include=include,
         )
-        return self._call(self._registry.PullModel, request, timeout).job
+        response = self._call(self._registry.PullModel, request, timeout)
+        return response.job
 
     def build(
         self,
@@ -170,18 +165,21 @@ class RegistryCalls:
             precision: of its weights, such as `int8`; empty keeps them as they are.
             timeout: see the class.
         """
-        request = registry_pb.BuildVariantRequest(model=model, format=format, precision=precision)
-        return self._call(self._registry.BuildVariant, request, timeout).job
+        request = request_of(registry_pb.BuildVariantRequest, model=model, format=format, precision=precision)
+        response = self._call(self._registry.BuildVariant, request, timeout)
+        return response.job
 
     def pin(self, model: str, *, variant: str = "", reason: str = "", timeout: float | None = None) -> Model:
         """Keeps the files of one variant, or of all that the model has, until they are unpinned."""
-        request = registry_pb.PinModelRequest(model=model, variant=variant, reason=reason)
-        return self._call(self._registry.PinModel, request, timeout).model
+        request = request_of(registry_pb.PinModelRequest, model=model, variant=variant, reason=reason)
+        response = self._call(self._registry.PinModel, request, timeout)
+        return response.model
 
     def unpin(self, model: str, *, variant: str = "", timeout: float | None = None) -> Model:
         """Lets the files of one variant, or of all, go again when room is needed."""
-        request = registry_pb.UnpinModelRequest(model=model, variant=variant)
-        return self._call(self._registry.UnpinModel, request, timeout).model
+        request = request_of(registry_pb.UnpinModelRequest, model=model, variant=variant)
+        response = self._call(self._registry.UnpinModel, request, timeout)
+        return response.model
 
     def delete(self, model: str, *, timeout: float | None = None) -> int:
         """Deletes a model and the files that nothing else needs; returns the bytes that are free again.
@@ -189,35 +187,11 @@ class RegistryCalls:
         Raises:
             PreconditionError: it is loaded or pinned, a job works on it, or an alias points to it.
         """
-        request = registry_pb.DeleteModelRequest(model=model)
-        return self._call(self._registry.DeleteModel, request, timeout).freed_bytes
-
-    def job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Tells how far a job is."""
-        return self._call(self._jobs.GetJob, job_pb.GetJobRequest(id=job_id), timeout).job
-
-    def wait_job(self, job_id: int, timeout: float = math.inf) -> Job:
-        """Returns a job as soon as it has ended, well or badly: its `status` and `error` tell.
-
-        Raises:
-            DeadlineError: it does not end within `timeout` seconds; it goes on.
-        """
-        clock = self._retries.clock
-        end = clock() + timeout
-        while not (job := self.job(job_id)).HasField("finish_time"):
-            if clock() >= end:
-                raise not_ended(job_id, timeout)
-            self._sleep(min(JOB_PAUSE, end - clock()))
-        return job
-
-    def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Asks a job to end; what it has downloaded is kept."""
-        return self._call(self._jobs.CancelJob, job_pb.CancelJobRequest(id=job_id), timeout).job
-
-    def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Queues a failed or cancelled job again."""
-        return self._call(self._jobs.RetryJob, job_pb.RetryJobRequest(id=job_id), timeout).job
+        request = request_of(registry_pb.DeleteModelRequest, model=model)
+        response = self._call(self._registry.DeleteModel, request, timeout)
+        return response.freed_bytes
 
     def devices(self, *, timeout: float | None = None) -> list[Device]:
         """Lists the devices that the server's backends can use, the preferred first."""
-        return list(self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout).devices)
+        response = self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout)
+        return list(response.devices)

@@ -1,0 +1,28 @@
+"""The client that programs use."""
+
+from __future__ import annotations
+
+from panope_client.aio.embed_calls import AsyncEmbedCalls
+from panope_client.aio.health_calls import AsyncHealthCalls
+from panope_client.aio.infer_calls import AsyncInferCalls
+from panope_client.aio.job_calls import AsyncJobCalls
+from panope_client.aio.model_calls import AsyncModelCalls
+
+
+class AsyncClient(AsyncEmbedCalls, AsyncInferCalls, AsyncModelCalls, AsyncJobCalls, AsyncHealthCalls):
+    """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.
+
+    Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits
+    for ever. Every call fails with a `PanopeClientError`; see `panope_client.errors` for the tree. A task that is
+    cancelled cancels its call at the server.
+
+    Args:
+        address: `HOST:PORT` of the server's gRPC port.
+        credentials: for TLS, such as `grpc.ssl_channel_credentials()`; None speaks plain text.
+        metadata: sent with every call.
+        timeout: seconds, for calls that name none.
+        retries: how far the server's hints to come back later are followed.
+
+    Raises:
+        InvalidArgumentError: an argument is wrong; no connection is made before the first call.
+    """

@@ -1,0 +1,78 @@
+"""The connection that all calls share: its channel, its stubs and its retries."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+
+from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
+from panope.v1.infer_service_pb2_grpc import InferServiceStub
+from panope.v1.job_service_pb2_grpc import JobServiceStub
+from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
+from panope_client.aio.concurrency import Method, RpcError, failure_of, open_channel, sleep
+from panope_client.arguments import check_address, check_metadata, check_seconds
+from panope_client.retry import Retries, RetryPolicy
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class AsyncConnection:
+    """A connection to one server; for the arguments see `AsyncClient`."""
+
+    def __init__(
+        self,
+        address: str = "localhost:8001",
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        timeout: float = 60.0,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        check_address(address)
+        check_seconds("timeout", timeout)
+        self._metadata = check_metadata(metadata)
+        self._timeout = timeout
+        self._retries = Retries(retries or RetryPolicy())
+        self._sleep = sleep
+        self._channel = open_channel(address, credentials)
+        self._embed = EmbedServiceStub(self._channel)
+        self._infer = InferServiceStub(self._channel)
+        self._registry = RegistryServiceStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection and every call that is still running on it."""
+        await self._channel.close()
+
+    async def _call(self, method: Method[Request, Response], request: Request, timeout: float | None) -> Response:
+        """Calls a method, again where the server says that time helps, within `timeout` seconds in all.
+
+        Raises:
+            PanopeClientError: the call failed.
+        """
+        attempts = self._retries.start(self._timeout if timeout is None else timeout)
+        while True:
+            try:
+                return await method(request, timeout=attempts.timeout(), metadata=self._metadata)
+            except RpcError as error:
+                failure = failure_of(error)
+                wait = attempts.wait_after(failure)
+                if wait is None:
+                    raise failure from error
+            await self._sleep(wait)

@@ -1,0 +1,152 @@
+"""Calls that embed texts, and that split and join them."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal, Unpack, overload
+
+from panope_client.aio.concurrency import Batches, RpcError, Stream, failure_of, map_in_order
+from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import check_count
+from panope_client.embed_messages import (
+    Batch,
+    EmbedOptions,
+    batches_of,
+    embed_request,
+    embeddings_of,
+    joined_embeddings,
+)
+from panope_client.errors import PanopeClientError
+from panope_client.results import Embeddings, Tokens
+from panope_client.stream_messages import check_stream_end, embed_source, stream_result
+from panope_client.token_messages import detokenize_request, tokenize_request, tokens_of
+
+
+class AsyncEmbedCalls(AsyncConnection):
+    """The calls of `AsyncClient` on texts and vectors."""
+
+    async def embed(
+        self, texts: Batch, model: str, *, timeout: float | None = None, **options: Unpack[EmbedOptions]
+    ) -> Embeddings:
+        """Embeds one batch.
+
+        Args:
+            texts: texts, or the token ids of texts; at least one, none empty, no more than the server's limit.
+            model: `vendor/name`.
+            timeout: see the class.
+            options: see `EmbedOptions`.
+        """
+        request = embed_request(texts, model, options)
+        return embeddings_of(await self._call(self._embed.Embed, request, timeout))
+
+    async def embed_many(
+        self,
+        texts: Iterable[str],
+        model: str,
+        *,
+        batch_size: int = 32,
+        concurrency: int = 4,
+        timeout: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> Embeddings:
+        """Embeds any number of texts, several batches at a time; the vectors are in the order of the texts.
+
+        Args:
+            texts: at least one.
+            model: `vendor/name`.
+            batch_size: texts in one call.
+            concurrency: calls at a time.
+            timeout: for each call; see the class.
+            options: see `EmbedOptions`.
+        """
+        check_count("batch_size", batch_size)
+        check_count("concurrency", concurrency)
+
+        async def embed(batch: Batch) -> Embeddings:
+            return await self.embed(batch, model, timeout=timeout, **options)
+
+        batches = batches_of(texts, batch_size)
+        return joined_embeddings(await map_in_order(embed, batches, concurrency))
+
+    @overload
+    def embed_stream(
+        self,
+        batches: Batches,
+        model: str,
+        *,
+        return_errors: Literal[False] = False,
+        timeout: float = ...,
+        **options: Unpack[EmbedOptions],
+    ) -> Stream[Embeddings]: ...
+
+    @overload
+    def embed_stream(
+        self,
+        batches: Batches,
+        model: str,
+        *,
+        return_errors: Literal[True],
+        timeout: float = ...,
+        **options: Unpack[EmbedOptions],
+    ) -> Stream[Embeddings | PanopeClientError]: ...
+
+    async def embed_stream(
+        self,
+        batches: Batches,
+        model: str,
+        *,
+        return_errors: bool = False,
+        timeout: float = math.inf,
+        **options: Unpack[EmbedOptions],
+    ) -> Stream[Embeddings | PanopeClientError]:
+        """Embeds batches over one stream, many at a time; the results are in the order of the batches.
+
+        Nothing is retried. What the batches themselves raise is raised after the results of the batches before.
+
+        Args:
+            batches: an iterable, asynchronous or not, read as fast as the server takes them.
+            model: `vendor/name`.
+            return_errors: gives the error of a batch in the place of its vectors and goes on; otherwise it is raised
+                and the stream ends.
+            timeout: seconds for the whole stream.
+            options: see `EmbedOptions`.
+        """
+        source = embed_source(batches, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._embed.StreamEmbed(aiter(source), timeout=attempts.timeout(), metadata=self._metadata)
+        responses = 0
+        try:
+            async for response in call:
+                result = stream_result(responses, response)
+                if isinstance(result, PanopeClientError) and not return_errors:
+                    raise result
+                responses += 1
+                yield result
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        check_stream_end(responses, source)
+
+    async def tokenize(
+        self, texts: Sequence[str], model: str, *, add_special_tokens: bool = True, timeout: float | None = None
+    ) -> list[Tokens]:
+        """Splits texts into the model's tokens, with or without the tokens that the model puts around a text."""
+        request = tokenize_request(texts, model, add_special_tokens=add_special_tokens)
+        return tokens_of(await self._call(self._embed.Tokenize, request, timeout))
+
+    async def detokenize(
+        self,
+        token_sequences: Sequence[Sequence[int]],
+        model: str,
+        *,
+        skip_special_tokens: bool = True,
+        timeout: float | None = None,
+    ) -> list[str]:
+        """Joins the token ids of each text into the text."""
+        request = detokenize_request(token_sequences, model, skip_special_tokens=skip_special_tokens)
+        response = await self._call(self._embed.Detokenize, request, timeout)
+        return list(response.texts)

@@ -1,0 +1,198 @@
+"""Calls on models, their variants and the server's devices."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope.v1 import registry_service_pb2 as registry_pb
+from panope.v1.job_service_pb2 import Job
+from panope.v1.model_pb2 import Model
+from panope.v1.registry_service_pb2 import Device
+from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import request_of
+
+#: Loading may convert a model first.
+LOAD_TIMEOUT_SECONDS = 600.0
+
+
+class AsyncModelCalls(AsyncConnection):
+    """The calls of `AsyncClient` on models."""
+
+    async def models(
+        self,
+        *,
+        task: str = "",
+        format: str = "",  # noqa: A002 - the API's word
+        name_prefix: str = "",
+        loaded: bool | None = None,
+        timeout: float | None = None,
+    ) -> list[Model]:
+        """Lists models by name, all of them unless told which.
+
+        Args:
+            task: that they have.
+            format: of one of their variants at least, such as `gguf`.
+            name_prefix: that their names begin with, such as `acme/`.
+            loaded: whether they serve on the server.
+            timeout: see the class.
+        """
+        request = request_of(
+            registry_pb.ListModelsRequest, task=task, format=format, name_prefix=name_prefix, loaded=loaded
+        )
+        models: list[Model] = []
+        while True:
+            page = await self._call(self._registry.ListModels, request, timeout)
+            models += page.models
+            if not page.next_page_token:
+                return models
+            request.page_token = page.next_page_token
+
+    async def model(self, model: str, *, timeout: float | None = None) -> Model:
+        """Tells everything about one model."""
+        request = request_of(registry_pb.GetModelRequest, model=model)
+        response = await self._call(self._registry.GetModel, request, timeout)
+        return response.model
+
+    async def load(
+        self,
+        model: str,
+        *,
+        backend: str = "",
+        precision: str = "",
+        variant: str = "",
+        timeout: float | None = LOAD_TIMEOUT_SECONDS,
+    ) -> Model:
+        """Loads a model and returns when it serves; what is loaded already stays as it is.
+
+        Args:
+            model: `vendor/name`.
+            backend: such as `openvino`; empty lets the server choose.
+            precision: such as `bf16`; empty lets the server choose.
+            variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
+            timeout: see the class; the default gives a conversion time.
+        """
+        request = request_of(
+            registry_pb.LoadModelRequest, model=model, backend=backend, precision=precision, variant=variant
+        )
+        response = await self._call(self._registry.LoadModel, request, timeout)
+        return response.model
+
+    async def unload(self, model: str, *, timeout: float | None = None) -> Model:
+        """Ends a model's instances after their running work and returns when their memory is free."""
+        request = request_of(registry_pb.UnloadModelRequest, model=model)
+        response = await self._call(self._registry.UnloadModel, request, timeout)
+        return response.model
+
+    async def register(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        task_hints: Sequence[str] = (),
+        preferred_format: str = "",
+        preferred_precision: str = "",
+        quantization_targets: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Job:
+        """Registers a model of a hub without its weights; returns the job that does it.
+
+        Args:
+            model: `vendor/name`, as the hub knows it.
+            revision: a branch, tag or commit; empty for `main`.
+            task_hints: what it is for, where its files do not tell.
+            preferred_format: such as `gguf`; empty lets the server choose.
+            preferred_precision: such as `q4_k_m`; empty lets the server choose.
+            quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
+            timeout: see the class.
+        """
+        request = request_of(
+            registry_pb.RegisterModelRequest,
+            model=model,
+            revision=revision,
+            task_hints=task_hints,
+            preferred_format=preferred_format,
+            preferred_precision=preferred_precision,
+            quantization_targets=quantization_targets,
+        )
+        response = await self._call(self._registry.RegisterModel, request, timeout)
+        return response.job
+
+    async def pull(
+        self,
+        model: str,
+        *,
+        revision: str = "",
+        format: str = "",  # noqa: A002 - the API's word
+        precision: str = "",
+        include: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Job:
+        """Registers a model of a hub and downloads one of its variants; returns the job that does it.
+
+        Args:
+            model: `vendor/name`, as the hub knows it.
+            revision: a branch, tag or commit; empty for `main`.
+            format: of the variant; empty lets the server choose.
+            precision: of the variant; empty lets the server choose.
+            include: patterns of files to download instead of a variant's.
+            timeout: see the class.
+        """
+        request = request_of(
+            registry_pb.PullModelRequest,
+            model=model,
+            revision=revision,
+            format=format,
+            precision=precision,
+            include=include,
+        )
+        response = await self._call(self._registry.PullModel, request, timeout)
+        return response.job
+
+    async def build(
+        self,
+        model: str,
+        format: str,  # noqa: A002 - the API's word
+        *,
+        precision: str = "",
+        timeout: float | None = None,
+    ) -> Job:
+        """Makes another variant of a model; returns the job that does it.
+
+        Args:
+            model: `vendor/name`.
+            format: of the new variant, such as `openvino`.
+            precision: of its weights, such as `int8`; empty keeps them as they are.
+            timeout: see the class.
+        """
+        request = request_of(registry_pb.BuildVariantRequest, model=model, format=format, precision=precision)
+        response = await self._call(self._registry.BuildVariant, request, timeout)
+        return response.job
+
+    async def pin(self, model: str, *, variant: str = "", reason: str = "", timeout: float | None = None) -> Model:
+        """Keeps the files of one variant, or of all that the model has, until they are unpinned."""
+        request = request_of(registry_pb.PinModelRequest, model=model, variant=variant, reason=reason)
+        response = await self._call(self._registry.PinModel, request, timeout)
+        return response.model
+
+    async def unpin(self, model: str, *, variant: str = "", timeout: float | None = None) -> Model:
+        """Lets the files of one variant, or of all, go again when room is needed."""
+        request = request_of(registry_pb.UnpinModelRequest, model=model, variant=variant)
+        response = await self._call(self._registry.UnpinModel, request, timeout)
+        return response.model
+
+    async def delete(self, model: str, *, timeout: float | None = None) -> int:
+        """Deletes a model and the files that nothing else needs; returns the bytes that are free again.
+
+        Raises:
+            PreconditionError: it is loaded or pinned, a job works on it, or an alias points to it.
+        """
+        request = request_of(registry_pb.DeleteModelRequest, model=model)
+        response = await self._call(self._registry.DeleteModel, request, timeout)
+        return response.freed_bytes
+
+    async def devices(self, *, timeout: float | None = None) -> list[Device]:
+        """Lists the devices that the server's backends can use, the preferred first."""
+        response = await self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout)
+        return list(response.devices)

@@ -1,0 +1,28 @@
+# Generated from panope_client/aio/client.py by clients/python/generate.py; do not edit.
+"""The client that programs use."""
+
+from __future__ import annotations
+
+from panope_client.sync.embed_calls import EmbedCalls
+from panope_client.sync.health_calls import HealthCalls
+from panope_client.sync.infer_calls import InferCalls
+from panope_client.sync.job_calls import JobCalls
+from panope_client.sync.model_calls import ModelCalls
+
+
+class Client(EmbedCalls, InferCalls, ModelCalls, JobCalls, HealthCalls):
+    """A connection to a Panope server, which threads may share, closed by `close` or `with`.
+
+    Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits
+    for ever. Every call fails with a `PanopeClientError`; see `panope_client.errors` for the tree.
+
+    Args:
+        address: `HOST:PORT` of the server's gRPC port.
+        credentials: for TLS, such as `grpc.ssl_channel_credentials()`; None speaks plain text.
+        metadata: sent with every call.
+        timeout: seconds, for calls that name none.
+        retries: how far the server's hints to come back later are followed.
+
+    Raises:
+        InvalidArgumentError: an argument is wrong; no connection is made before the first call.
+    """

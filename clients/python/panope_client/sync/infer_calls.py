@@ -1,0 +1,53 @@
+# Generated from panope_client/aio/infer_calls.py by clients/python/generate.py; do not edit.
+"""Calls that run a model on named arrays, or on its task's value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from panope_client.infer_messages import infer_request, outputs_of, value_of, value_request
+from panope_client.sync.connection import Connection
+from panope_client.tensors import Array
+from panope_client.values import Json
+
+
+class InferCalls(Connection):
+    """The calls of `Client` for any task."""
+
+    def infer(
+        self,
+        inputs: Mapping[str, Array],
+        model: str,
+        output_names: Sequence[str] = (),
+        *,
+        timeout: float | None = None,
+    ) -> dict[str, Array]:
+        """Runs a model on named arrays.
+
+        Args:
+            inputs: the model's inputs by name; `model(name).inputs` tells them once the model was loaded.
+            model: `vendor/name`.
+            output_names: which outputs to return, in this order; empty for all.
+            timeout: see the class.
+
+        Returns:
+            The outputs by name; read-only views of the response's bytes.
+
+        Raises:
+            InvalidArgumentError: an array's element type has no counterpart, such as text.
+        """
+        request = infer_request(model, inputs, output_names)
+        return outputs_of(self._call(self._infer.Infer, request, timeout))
+
+    def infer_value(self, value: Json, model: str, *, timeout: float | None = None) -> Any:
+        """Runs a model on its task's value and returns the task's result, both as JSON's own types.
+
+        For `embed` the value is a text, a list of texts, or a mapping with `texts` and options; the result is a list of
+        vectors. Numbers come back as floats.
+
+        Raises:
+            InvalidArgumentError: the value holds what JSON cannot.
+        """
+        request = value_request(model, value)
+        return value_of(self._call(self._infer.Infer, request, timeout))

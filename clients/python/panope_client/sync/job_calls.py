@@ -1,0 +1,49 @@
+# Generated from panope_client/aio/job_calls.py by clients/python/generate.py; do not edit.
+"""Calls on jobs, the registry's long work."""
+
+from __future__ import annotations
+
+import math
+
+from panope.v1 import job_service_pb2 as job_pb
+from panope.v1.job_service_pb2 import Job
+from panope_client.arguments import check_seconds, request_of
+from panope_client.status import not_ended
+from panope_client.sync.connection import Connection
+
+#: Between two looks at a job; job workers tell how far it is once a second.
+JOB_PAUSE_SECONDS = 0.5
+
+
+class JobCalls(Connection):
+    """The calls of `Client` on jobs."""
+
+    def job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Tells how far a job is."""
+        response = self._call(self._jobs.GetJob, request_of(job_pb.GetJobRequest, id=job_id), timeout)
+        return response.job
+
+    def wait_job(self, job_id: int, timeout: float = math.inf) -> Job:
+        """Returns a job as soon as it has ended, well or badly: its `status` and `error` tell.
+
+        Raises:
+            DeadlineError: it does not end within `timeout` seconds; it goes on.
+        """
+        check_seconds("timeout", timeout)
+        clock = self._retries.clock
+        end = clock() + timeout
+        while not (job := self.job(job_id)).HasField("finish_time"):
+            if clock() >= end:
+                raise not_ended(job_id, timeout)
+            self._sleep(min(JOB_PAUSE_SECONDS, end - clock()))
+        return job
+
+    def cancel_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Asks a job to end; what it has downloaded is kept."""
+        response = self._call(self._jobs.CancelJob, request_of(job_pb.CancelJobRequest, id=job_id), timeout)
+        return response.job
+
+    def retry_job(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Queues a failed or cancelled job again."""
+        response = self._call(self._jobs.RetryJob, request_of(job_pb.RetryJobRequest, id=job_id), timeout)
+        return response.job

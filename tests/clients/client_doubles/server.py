@@ -1,0 +1,58 @@
+"""The fake server."""
+
+# ruff: noqa: N802 -- gRPC names the methods
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+
+from client_doubles.calls import Context
+from client_doubles.embed_servicer import EmbedServicer
+from client_doubles.infer_servicer import InferServicer
+from client_doubles.job_servicer import JobServicer
+from client_doubles.registry_servicer import RegistryServicer
+from panope.v1 import embed_service_pb2_grpc as embed_grpc
+from panope.v1 import infer_service_pb2_grpc as infer_grpc
+from panope.v1 import job_service_pb2_grpc as job_grpc
+from panope.v1 import registry_service_pb2_grpc as registry_grpc
+
+
+class HealthServicer(aio_health.HealthServicer):
+    """gRPC's own, which tells when someone begins to watch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched = asyncio.Semaphore(0)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        self.watched.release()
+        await super().Watch(request, context)
+
+
+@dataclass
+class FakeServer(EmbedServicer, InferServicer, RegistryServicer, JobServicer):
+    """A server of one model, for all that clients ask.
+
+    Attributes:
+        health: gRPC's health service; everything serves until told otherwise.
+    """
+
+    health: HealthServicer = field(default_factory=HealthServicer)
+
+    async def serve(self, address: str, **options: Any) -> grpc.aio.Server:
+        """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
+        server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
+        embed_grpc.add_EmbedServiceServicer_to_server(self, server)
+        infer_grpc.add_InferServiceServicer_to_server(self, server)
+        job_grpc.add_JobServiceServicer_to_server(self, server)
+        registry_grpc.add_RegistryServiceServicer_to_server(self, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        server.add_insecure_port(address)
+        await server.start()
+        return server
