@@ -196,7 +196,7 @@ class WitnessBackend(EchoBackend):
     name = "witness"
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
-        from panope_backends.engines.openvino.backend.backend import OpenVinoBackend
+        from panope_backends.engines.openvino.backend import OpenVinoBackend
 
         loaded = OpenVinoBackend().load(model, folder, device, options)
         assert options.cache_folder is not None
