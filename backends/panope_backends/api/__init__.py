@@ -4,7 +4,9 @@ A backend runs tensors or tokens; a task adapter (`panope_backends.tasks`) turns
 backend therefore knows nothing of requests or the network, and every task works on every backend. What `Backend.load`
 returns is one of three kinds of model:
 
-    TensorModel   maps named arrays to named arrays, once a call: encoders, detectors, …
+    TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
+    StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples
+    TokenModel    prompts to tokens or texts: an engine that schedules and samples itself, or a server elsewhere
 
 Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
 short-lived probe process. A worker loads one model once and calls `LoadedModel.close()` before it ends.
@@ -36,22 +38,50 @@ from panope_backends.api.backend import (
     Support,
 )
 from panope_backends.api.conversion import Conversion, Converter
+from panope_backends.api.generation import (
+    FinishReason,
+    GenerationRequest,
+    GenerationUsage,
+    Grammar,
+    GrammarKind,
+    Logprob,
+    SamplingParams,
+    TokenDelta,
+    TokenLogprobs,
+)
 from panope_backends.api.loaded_model import LoadedModel
+from panope_backends.api.step_batch import StepBatch, StepSequence
+from panope_backends.api.step_model import CacheSpec, StepModel
 from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
+from panope_backends.api.token_model import TokenModel
 
 __all__ = [
     "API_VERSION",
     "OLDEST_API_VERSION",
     "Arrays",
     "Backend",
+    "CacheSpec",
     "Conversion",
     "Converter",
     "Device",
+    "FinishReason",
+    "GenerationRequest",
+    "GenerationUsage",
+    "Grammar",
+    "GrammarKind",
     "Level",
     "LoadOptions",
     "LoadedModel",
+    "Logprob",
     "ModelFacts",
+    "SamplingParams",
+    "StepBatch",
+    "StepModel",
+    "StepSequence",
     "Support",
     "TensorModel",
     "TensorSpec",
+    "TokenDelta",
+    "TokenLogprobs",
+    "TokenModel",
 ]

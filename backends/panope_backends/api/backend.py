@@ -89,11 +89,14 @@ class LoadOptions:
         precision: to compute in, one of the device's; empty lets the backend choose.
         cache_folder: where compiled forms may be kept, private to this server; None for nowhere.
         threads: for CPU devices, the threads to compute with; 0 for one a core.
+        cache_precision: of a StepModel's cache, such as `u8`; empty lets the backend choose. Other kinds have no cache
+            and never get it.
     """
 
     precision: str = ""
     cache_folder: Path | None = None
     threads: int = 0
+    cache_precision: str = ""
 
 
 class Backend(ABC):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from panope_backends.testing.checksum_step_model import ChecksumBackend, ChecksumStepModel, RunningChecksumStepModel
 from panope_backends.testing.doubles import (
     BlendingBackend,
     CrashBackend,
@@ -18,24 +19,30 @@ from panope_backends.testing.doubles import (
 )
 
 if TYPE_CHECKING:
-    from panope_backends.testing.conversion import ConverterContract
-    from panope_backends.testing.tensor_model_contract import TensorModelContract
+    from panope_backends.testing.contracts.converter import ConverterContract
+    from panope_backends.testing.contracts.step_model import StepModelContract
+    from panope_backends.testing.contracts.tensor_model import TensorModelContract
 
 __all__ = [
     "BlendingBackend",
+    "ChecksumBackend",
+    "ChecksumStepModel",
     "ConverterContract",
     "CrashBackend",
     "EchoBackend",
     "FragileBackend",
     "HangBackend",
+    "RunningChecksumStepModel",
     "SlowBackend",
+    "StepModelContract",
     "TensorModelContract",
 ]
 
 
 _SUITES = {
-    "ConverterContract": "panope_backends.testing.conversion",
-    "TensorModelContract": "panope_backends.testing.tensor_model_contract",
+    "ConverterContract": "panope_backends.testing.contracts.converter",
+    "StepModelContract": "panope_backends.testing.contracts.step_model",
+    "TensorModelContract": "panope_backends.testing.contracts.tensor_model",
 }
 
 
@@ -44,5 +51,5 @@ def __getattr__(name: str) -> object:
         raise AttributeError(name)
     import pytest
 
-    pytest.register_assert_rewrite("panope_backends.testing.backend_contract", *_SUITES.values())
+    pytest.register_assert_rewrite("panope_backends.testing.contracts")
     return getattr(importlib.import_module(_SUITES[name]), name)

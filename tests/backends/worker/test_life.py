@@ -207,9 +207,13 @@ def test_a_frame_without_meaning_is_a_fault(start: Start, frame: wire.ServerFram
     [
         ({"backend": "nobody"}, "failed_precondition", "there is no backend `nobody`"),
         ({"backend": "worker_doubles:NeedyBackend"}, "failed_precondition", "needs a package that is not installed"),
-        ({"backend": "worker_doubles:OtherKindBackend"}, "failed_precondition", "to generate tokens, which is not"),
         (
-            {"backend": "worker_doubles:OtherKindBackend", "task": ""},
+            {"backend": "panope_backends.testing:ChecksumBackend"},
+            "failed_precondition",
+            "to generate tokens, which is not",
+        ),
+        (
+            {"backend": "panope_backends.testing:ChecksumBackend", "task": ""},
             "failed_precondition",
             "to generate tokens, which is not served yet",
         ),

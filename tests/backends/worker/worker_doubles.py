@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from panope_backends.api import Arrays, LoadedModel, LoadOptions, ModelFacts, TensorModel, TensorSpec
+from panope_backends.api import Arrays, LoadOptions, ModelFacts, TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError
 from panope_backends.testing import EchoBackend
 from panope_backends.testing.doubles import EchoModel
@@ -140,19 +140,6 @@ class ClumsyBackend(EchoBackend):
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
         raise RuntimeError(f"a text of the engine about {folder}")
-
-
-class OtherKindModel(LoadedModel):
-    """A model of a kind that the worker does not run."""
-
-    precision = "fp32"
-
-
-class OtherKindBackend(EchoBackend):
-    name = "other-kind"
-
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
-        return OtherKindModel()
 
 
 class BrokenModel(EchoModel):

@@ -24,7 +24,7 @@ import pytest
 
 from panope_backends.api import Conversion, Converter, ModelFacts
 from panope_backends.errors import CallerError
-from panope_backends.testing.backend_contract import listing
+from panope_backends.testing.contracts.backend import listing
 
 
 class ConverterContract:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Backend, Device, LoadedModel, LoadOptions, ModelFacts, TensorModel, TensorSpec
-from panope_backends.testing.backend_contract import BackendContract
+from panope_backends.testing.contracts.backend import BackendContract
 
 Array = np.ndarray[Any, Any]
 

@@ -1,0 +1,71 @@
+"""What no step may contain, checked before an engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from panope_backends.api.step_batch import StepBatch
+from panope_backends.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_batch(batch: StepBatch, *, vocab_size: int, max_positions: int, block_size: int, blocks: int) -> None:
+    """Checks all that native code would not.
+
+    Raises:
+        InvalidInputError: `field` names the part at fault.
+    """
+    _check_shapes(batch)
+    _require_below(batch.tokens, vocab_size, "tokens", "token ids")
+    if batch.past_lengths.min() < 0 or batch.total_lengths.max() > max_positions:
+        raise InvalidInputError(f"a sequence has at most {max_positions} positions", field="past_lengths")
+    _require_below(batch.sampled, len(batch.tokens), "sampled", "indices of sampled tokens")
+    _require_below(batch.block_tables, blocks, "block_tables", "block numbers")
+    _check_tables(batch, block_size)
+
+
+def check_copies(copies: Sequence[tuple[int, int]], blocks: int) -> None:
+    """Checks pairs of source and destination.
+
+    Raises:
+        InvalidInputError: a number is no block's, or a destination is named twice or is a source too.
+    """
+    if any(not 0 <= number < blocks for pair in copies for number in pair):
+        raise InvalidInputError(f"block numbers go from 0 to {blocks - 1}", field="copies")
+    destinations = {destination for _, destination in copies}
+    if len(destinations) < len(copies) or any(source in destinations for source, _ in copies):
+        raise InvalidInputError("a block is copied to once, and then not copied from", field="copies")
+
+
+def _check_shapes(batch: StepBatch) -> None:
+    count = len(batch.past_lengths)
+    for name, values, begins in (
+        ("token_begins", batch.tokens, batch.token_begins),
+        ("block_begins", batch.block_tables, batch.block_begins),
+    ):
+        if len(begins) != count + 1 or begins[0] or begins[-1] != len(values):
+            raise InvalidInputError(f"`{name}` does not divide {len(values)} values into {count}", field=name)
+    if not count or batch.lengths.min() < 1:
+        raise InvalidInputError("a step has sequences, and each has a new token", field="token_begins")
+
+
+def _check_tables(batch: StepBatch, block_size: int) -> None:
+    """Refuses tables that do not fit the lengths, and blocks that are written beside another use."""
+    import numpy as np
+
+    table_lengths = batch.block_begins[1:] - batch.block_begins[:-1]
+    if (table_lengths != (batch.total_lengths + block_size - 1) // block_size).any():
+        raise InvalidInputError("a block table has the blocks of all positions and no more", field="block_tables")
+    index_in_table = np.arange(len(batch.block_tables)) - np.repeat(batch.block_begins[:-1], table_lengths)
+    is_written = index_in_table >= np.repeat(batch.past_lengths // block_size, table_lengths)
+    uses = np.bincount(batch.block_tables)
+    if (uses[batch.block_tables[is_written]] > 1).any():
+        raise InvalidInputError("a block that a step writes stands once in its tables", field="block_tables")
+
+
+def _require_below(values: np.ndarray[Any, Any], limit: int, field: str, what: str) -> None:
+    if values.size and not 0 <= values.min() <= values.max() < limit:
+        raise InvalidInputError(f"{what} go from 0 to {limit - 1}", field=field)

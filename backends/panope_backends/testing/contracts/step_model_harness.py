@@ -1,0 +1,98 @@
+"""What the tests of step models are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panope_backends.api import (
+    LoadedModel,
+    StepBatch,
+    StepModel,
+    StepSequence,
+)
+from panope_backends.testing.contracts.backend import BackendContract
+
+Array = np.ndarray[Any, Any]
+
+
+class StepModelHarness(BackendContract):
+    """The fixtures and helpers of the suite; the fixtures `backend` and `model` must be given."""
+
+    kind = StepModel
+
+    tolerance = 1e-5
+    """How far logits may differ, as a part of the largest; wider for caches and precisions below fp32."""
+
+    most_tokens = 600
+    """The length of no test's sequence is above this."""
+
+    blocks = 24
+    """Of the cache that the tests run with."""
+
+    def reference(self, tokens: list[int]) -> Array | None:
+        """The right logits after each token, where something else can tell them."""
+        return None
+
+    def use(self, loaded: LoadedModel) -> None:
+        """Runs one step."""
+        assert isinstance(loaded, StepModel)
+        loaded.allocate(2)
+        loaded.forward(StepBatch.of([StepSequence([1], 0, [0])]))
+
+    @pytest.fixture
+    def decoder(self, loaded: LoadedModel) -> StepModel:
+        """The model with a cache."""
+        assert isinstance(loaded, StepModel)
+        loaded.allocate(self.blocks)
+        return loaded
+
+    def text(self, decoder: StepModel, seed: int = 0, length: int = 0) -> list[int]:
+        """Random tokens: more than two blocks of them where the model has so many positions."""
+        length = length or min(2 * decoder.cache.block_size + 3, decoder.max_positions, self.most_tokens)
+        tokens: list[int] = np.random.default_rng(seed).integers(0, decoder.vocab_size, length).tolist()
+        return tokens
+
+    def table(self, decoder: StepModel, length: int, blocks: Sequence[int]) -> list[int]:
+        """The first of `blocks`, as many as `length` positions need."""
+        return list(blocks[: -(-length // decoder.cache.block_size)])
+
+    def part(
+        self,
+        decoder: StepModel,
+        tokens: list[int],
+        begin: int,
+        end: int,
+        blocks: Sequence[int],
+        sampled: Sequence[int] | None = None,
+    ) -> StepSequence:
+        """The tokens from `begin` to `end` as a part of a step; every one is sampled unless told otherwise."""
+        rows = range(end - begin) if sampled is None else sampled
+        return StepSequence(tokens[begin:end], begin, self.table(decoder, end, blocks), rows)
+
+    def run(self, decoder: StepModel, *parts: StepSequence) -> Array:
+        """One step; a copy of its logits."""
+        return decoder.forward(StepBatch.of(parts)).copy()
+
+    def whole(self, decoder: StepModel, tokens: list[int], blocks: Sequence[int]) -> Array:
+        """The logits after every token, from one step."""
+        return self.run(decoder, self.part(decoder, tokens, 0, len(tokens), blocks))
+
+    def chunked(
+        self, decoder: StepModel, tokens: list[int], blocks: Sequence[int], chunk: int, begin: int = 0
+    ) -> Array:
+        """The logits after every token from `begin` on, from steps of `chunk` tokens."""
+        begins = range(begin, len(tokens), chunk)
+        ends = [min(start + chunk, len(tokens)) for start in begins]
+        parts = (self.part(decoder, tokens, *ends, blocks) for ends in zip(begins, ends, strict=True))
+        return np.concatenate([self.run(decoder, part) for part in parts])
+
+    def assert_same(self, found: Array, expected: Array) -> None:
+        """Compares logits within the tolerance."""
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(
+            found, expected, rtol=0, atol=self.tolerance * max(1.0, float(np.abs(expected).max()))
+        )

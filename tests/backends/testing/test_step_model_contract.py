@@ -1,0 +1,55 @@
+"""The suite of step models passes what keeps the contract and fails what does not."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panope_backends.api import Backend, ModelFacts
+from panope_backends.testing import ChecksumBackend, StepModelContract
+
+BROKEN = Path(__file__).with_name("broken_step_models.py")
+FAULTS = re.findall(r'^class (Test\w+)\(Broken\):\n    caught_by = "(\w+)"', BROKEN.read_text(), re.MULTILINE)
+
+
+class TestChecksum(StepModelContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return ChecksumBackend()
+
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/checksum", "safetensors")
+
+    def reference(self, tokens: list[int]) -> np.ndarray[Any, Any]:
+        sums = np.cumsum([(token + 1) * (place + 1) for place, token in enumerate(tokens)])[:, None]
+        return (((sums * 31 + np.arange(1, 65) * (sums % 89 + 7)) % 997) / np.float32(100)).astype(np.float32)
+
+
+class TestChecksumOfOneBlock(TestChecksum):
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/checksum", "safetensors", config={"block_size": 32, "max_positions": 32})
+
+
+class TestRunningChecksum(TestChecksum):
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/checksum", "safetensors", config={"running_state": True})
+
+
+@pytest.fixture(scope="module")
+def failed(run_suite: Callable[[Path], dict[str, set[str]]]) -> dict[str, set[str]]:
+    return run_suite(BROKEN)
+
+
+@pytest.mark.parametrize(("broken", "test"), FAULTS)
+def test_a_broken_model_fails_the_suite(failed: dict[str, set[str]], broken: str, test: str) -> None:
+    assert test in failed[broken]
+
+
+def test_every_broken_model_is_looked_at() -> None:
+    assert len(FAULTS) == BROKEN.read_text().count("\nclass Test")
