@@ -39,16 +39,16 @@ from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.home import StartError, locked_home, run_folder_for
-from panope_server.runtime.models.heartbeat import Presence
+from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelManager
-from panope_server.runtime.models.model_admin import ModelKeeper
+from panope_server.runtime.models.model_admin import ModelAdmin
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
 from panope_server.runtime.registry_calls.acquire import Acquisition
-from panope_server.runtime.registry_calls.aliases import AliasBoard
+from panope_server.runtime.registry_calls.aliases import AsyncAliases
 from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
-from panope_server.runtime.registry_calls.jobs import JobBoard
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
@@ -121,17 +121,17 @@ class App:
         calls = RunningCalls()
         health = Health(PUBLIC_SERVICES, calls)
         jobs = Jobs(database)
-        board = JobBoard(jobs)
+        async_jobs = AsyncJobs(jobs)
         hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
         store = await asyncio.to_thread(Store, settings.home_path / "store")
         care = care_for(settings, database, store)
         leases = ModelLeases(care)
-        presence = Presence(Instances(database), store.id)
+        heartbeat = Heartbeat(Instances(database), store.id)
 
         def state_changed(model: str, state: ModelState) -> None:
             health.model_changed(model, state)
-            presence.changed()
+            heartbeat.changed()
 
         manager = ModelManager(
             settings,
@@ -140,29 +140,31 @@ class App:
             metrics,
             state_changed,
             jobs,
-            board,
+            async_jobs,
             aliases,
             leases,
             Profiles(database),
             store.id,
-            presence.tell,
+            heartbeat.report_now,
             health.aliases_changed,
         )
         metrics.instances.watch(manager.running)
         stack.push_async_callback(manager.close)
         await manager.start()
-        stack.push_async_callback(presence.stop)
-        presence.start(manager.running)
+        stack.push_async_callback(heartbeat.stop)
+        heartbeat.start(manager.running)
 
         serving = Serving(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
-        keeper = ModelKeeper(care, registry, manager)
+        model_admin = ModelAdmin(care, registry, manager)
         call_log = self._call_log(database)
         if call_log is not None:
             call_log.start()
             stack.push_async_callback(call_log.stop)
         pipeline = self._pipeline(manager, metrics, call_log)
-        server = GrpcServer(settings, pipeline, manager, acquisition, board, AliasBoard(aliases), keeper, health, calls)
+        server = GrpcServer(
+            settings, pipeline, manager, acquisition, async_jobs, AsyncAliases(aliases), model_admin, health, calls
+        )
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop)
         admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)
@@ -178,7 +180,7 @@ class App:
         stack.push_async_callback(
             drain, health, calls, server, self._envoy, lambda: admin.is_answering, self._job_worker, seconds
         )
-        stack.callback(board.close)
+        stack.callback(async_jobs.close)
         watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
         stack.callback(watcher.cancel)
 

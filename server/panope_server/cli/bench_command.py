@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from panope_registry.operations.profiles import Profile
     from panope_server.config import Settings
     from panope_server.runtime.bench.bench import Measured
-    from panope_server.runtime.placement.constraints import Wish
+    from panope_server.runtime.placement.constraints import LoadConstraints
 
 
 BUSY = 0.1
@@ -39,12 +39,14 @@ def bench(
 ) -> None:
     """Measure each way to run a model, on real workers; at its next load the fastest of equals is chosen."""
     from panope_server.observability.logging import configure_logging
-    from panope_server.runtime.placement.constraints import Wish
+    from panope_server.runtime.placement.constraints import LoadConstraints
 
     settings = settings_for(home, config=config)
     configure_logging("error")
     try:
-        found, chosen = asyncio.run(_measured(settings, model, Wish(backend, precision, variant), seconds, json=json))
+        found, chosen = asyncio.run(
+            _measured(settings, model, LoadConstraints(backend, precision, variant), seconds, json=json)
+        )
     except PanopeError as error:
         fail(error.message)
     if json:
@@ -56,7 +58,7 @@ def bench(
 
 
 async def _measured(
-    settings: Settings, model: str, wish: Wish, seconds: float, *, json: bool
+    settings: Settings, model: str, constraints: LoadConstraints, seconds: float, *, json: bool
 ) -> tuple[list[Measured], str]:
     """What was measured, each way kept as soon as it is; and what is chosen afterwards, with the reason."""
     from panope_server.cli.planner_session import prepared
@@ -65,13 +67,13 @@ async def _measured(
     found: list[Measured] = []
     async with prepared(settings) as tools:
         entry = await asyncio.to_thread(tools.registry.model, model)
-        async for measured in Bench(settings, tools.preparer, seconds).run(entry, wish):
+        async for measured in Bench(settings, tools.planner, seconds).run(entry, constraints):
             found.append(measured)
             await asyncio.to_thread(tools.profiles.record, measured.profiles)
             if not json:
                 _print(measured)
-        choice = await tools.preparer.choose(await asyncio.to_thread(tools.registry.model, model))
-        return found, f"{choice.ways[0].label}: {choice.reasons[0]}"
+        selection = await tools.planner.select(await asyncio.to_thread(tools.registry.model, model))
+        return found, f"{selection.candidates[0].label}: {selection.reasons[0]}"
 
 
 def _print(measured: Measured) -> None:

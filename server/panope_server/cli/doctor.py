@@ -146,12 +146,12 @@ async def _models(tools: Prepared) -> list[Finding]:
     findings = []
     for entry in await asyncio.to_thread(lambda: tools.registry.models(limit=100)):
         try:
-            choice = await tools.preparer.choose(entry)
+            selection = await tools.planner.select(entry)
         except PanopeError as error:
             # What would fit without others is well: a server may have it loaded.
             ok = isinstance(error, CapacityError)
             findings.append(Finding(what=f"model {entry.name}", ok=ok, detail=error.message))
             continue
-        detail = f"{choice.ways[0].label}: {choice.reasons[0]}"
+        detail = f"{selection.candidates[0].label}: {selection.reasons[0]}"
         findings.append(Finding(what=f"model {entry.name}", ok=True, detail=detail))
     return findings

@@ -14,7 +14,7 @@ from panope_registry.tables.database import Database, open_engine
 from panope_server.app.registry_session import care_for, open_registry
 from panope_server.config import Settings
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.placement.load_planner import Preparer
+from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory
 from panope_server.runtime.registry_calls.leases import ModelLeases
 
@@ -24,7 +24,7 @@ class Prepared:
     """The registry of a home, and who makes its models ready."""
 
     registry: Registry
-    preparer: Preparer
+    planner: LoadPlanner
     profiles: Profiles
 
 
@@ -42,7 +42,7 @@ async def prepared(settings: Settings) -> AsyncIterator[Prepared]:
     profiles = Profiles(database)
     hardware = Hardware.for_settings(settings)
     try:
-        yield Prepared(registry, Preparer(settings, registry, hardware, profiles, DeviceMemory(), leases), profiles)
+        yield Prepared(registry, LoadPlanner(settings, registry, hardware, profiles, DeviceMemory(), leases), profiles)
     finally:
         await leases.close()
         database.close()

@@ -146,10 +146,13 @@ async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> Way
 
     try:
         async with prepared(settings_for(home, config=config)) as tools:
-            choice = await tools.preparer.choose(entry)
+            selection = await tools.planner.select(entry)
     except PanopeError as error:
         fail(error.message)
     return {
-        "ways": [{"way": way.label, "reason": reason} for way, reason in zip(choice.ways, choice.reasons, strict=True)],
-        "refused": [{"way": refusal.label, "reason": refusal.reason} for refusal in choice.refusals],
+        "ways": [
+            {"way": way.label, "reason": reason}
+            for way, reason in zip(selection.candidates, selection.reasons, strict=True)
+        ],
+        "refused": [{"way": rejection.label, "reason": rejection.reason} for rejection in selection.rejections],
     }

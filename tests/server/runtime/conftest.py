@@ -17,7 +17,7 @@ from panope_backends.testing.models import keep_tokenizer
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.work import EmbedAnswer, EmbedWork
@@ -32,9 +32,9 @@ class Rig:
     runtime: ModelRuntime
     metrics: Metrics
     states: list[ModelState] = field(default_factory=list)
-    plans: list[Wish] = field(default_factory=list)
+    plans: list[LoadConstraints] = field(default_factory=list)
     failure: PanopeError | None = None
-    impossible: Wish | None = None
+    impossible: LoadConstraints | None = None
     """Refused once `let_go` is set."""
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     failed: list[PanopeError] = field(default_factory=list)
@@ -82,11 +82,11 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         keep_tokenizer(folder, max_tokens=64)
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
-        async def plan(wish: Wish, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
-            rig.plans.append(wish)
+        async def plan(constraints: LoadConstraints, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
+            rig.plans.append(constraints)
             rig.failed = [each.error for each in failed]
             chosen = then if failed and then else backend
-            if wish == rig.impossible:
+            if constraints == rig.impossible:
                 await rig.let_go.wait()
                 raise PreconditionError("no device can run this model so", reason="no_backend")
             if rig.failure is not None:

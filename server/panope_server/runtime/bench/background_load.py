@@ -7,7 +7,7 @@ import time
 import psutil
 
 
-class Others:
+class BackgroundLoad:
     """Watches from its creation on.
 
     Args:

@@ -1,4 +1,4 @@
-"""Measures the ways to run a model: on the worker program and over the socket that serve calls, one after another."""
+"""Measures a model's candidates, one after another, on the worker program and over the socket that serve calls."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from panope_registry.registry import ModelEntry
 from panope_registry.tables.columns import now
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.bench.background_load import Others
+from panope_server.runtime.bench.background_load import BackgroundLoad
 from panope_server.runtime.bench.workloads import WORKLOADS, EmbedWorkload
 from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.placement.constraints import Wish
-from panope_server.runtime.placement.load_planner import Preparer
+from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
@@ -32,7 +32,7 @@ WARM_UP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of one way: what was measured, or why nothing was."""
+    """The result of one candidate: what was measured, or why nothing was."""
 
     label: str
     precision: str
@@ -41,23 +41,23 @@ class Measured:
 
 
 class Bench:
-    """Runs a model in every way that it can be run in on this machine.
+    """Runs every candidate of a model on this machine.
 
     Args:
         seconds: that each workload is run for.
     """
 
-    def __init__(self, settings: Settings, preparer: Preparer, seconds: float) -> None:
+    def __init__(self, settings: Settings, planner: LoadPlanner, seconds: float) -> None:
         workers = msgspec.structs.replace(settings.workers, instances=1)
         self._settings = msgspec.structs.replace(settings, workers=workers)
-        self._preparer = preparer
+        self._planner = planner
         self._seconds = seconds
 
-    async def run(self, entry: ModelEntry, wish: Wish) -> AsyncIterator[Measured]:
-        """Each way in turn, in each precision that its device computes natively.
+    async def run(self, entry: ModelEntry, constraints: LoadConstraints) -> AsyncIterator[Measured]:
+        """Measures each candidate in turn, in each precision that its device computes natively.
 
         Raises:
-            PreconditionError: there is no way, or nothing to measure models of this task with.
+            PreconditionError: there is no candidate, or nothing to measure models of this task with.
         """
         workloads = WORKLOADS.get(entry.task)
         if workloads is None:
@@ -67,44 +67,50 @@ class Bench:
                 f"workloads for {known}",
                 reason="no_workload",
             )
-        choice = await self._preparer.choose(entry, wish)
-        for way in choice.ways:
-            for precision in [wish.precision] if wish.precision in way.device.precisions else way.device.precisions:
-                yield await self._measure(entry, replace(way, precision=precision), workloads)
+        selection = await self._planner.select(entry, constraints)
+        for candidate in selection.candidates:
+            for precision in (
+                [constraints.precision]
+                if constraints.precision in candidate.device.precisions
+                else candidate.device.precisions
+            ):
+                yield await self._measure(entry, replace(candidate, precision=precision), workloads)
 
-    async def _measure(self, entry: ModelEntry, way: Candidate, workloads: Sequence[EmbedWorkload]) -> Measured:
-        async def plan(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
+    async def _measure(self, entry: ModelEntry, candidate: Candidate, workloads: Sequence[EmbedWorkload]) -> Measured:
+        async def plan(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
             return prepared
 
         try:
-            prepared = await self._preparer.prepare(entry, way, entry.name, "it is being measured")
+            prepared = await self._planner.plan_candidate(entry, candidate, entry.name, "it is being measured")
         except PanopeError as error:
-            return Measured(way.label, way.precision, failure=error.message)
+            return Measured(candidate.label, candidate.precision, failure=error.message)
         runtime = ModelRuntime(entry.name, self._settings, Metrics(), plan, lambda *_: None)
         started = time.monotonic()
         try:
             await runtime.load()
             load_seconds = time.monotonic() - started
-            found = [await self._profile(runtime, way, prepared, load_seconds, workload) for workload in workloads]
+            found = [
+                await self._profile(runtime, candidate, prepared, load_seconds, workload) for workload in workloads
+            ]
         except PanopeError as error:
-            return Measured(way.label, way.precision, failure=error.message)
+            return Measured(candidate.label, candidate.precision, failure=error.message)
         finally:
             await runtime.unload()
-        return Measured(way.label, way.precision, tuple(found))
+        return Measured(candidate.label, candidate.precision, tuple(found))
 
     async def _profile(
-        self, runtime: ModelRuntime, way: Candidate, plan: LoadPlan, load_seconds: float, workload: EmbedWorkload
+        self, runtime: ModelRuntime, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: EmbedWorkload
     ) -> Profile:
         await self._calls(runtime, workload, min(WARM_UP_SECONDS, self._seconds))
         (view,) = runtime.instance_views()
-        others = Others(view.pid)
+        background = BackgroundLoad(view.pid)
         latencies = await self._calls(runtime, workload, self._seconds)
-        share = others.share()
+        share = background.share()
         return Profile(
             variant_digest=plan.variant_digest,
             backend=plan.backend,
-            engine_version=way.device.engine_version,
-            device=device_title(way.device),
+            engine_version=candidate.device.engine_version,
+            device=device_title(candidate.device),
             precision=view.precision,
             workload=workload.name,
             items_per_second=len(latencies) * workload.items / sum(latencies),

@@ -41,11 +41,11 @@ class EmbedWorkload:
         return EmbedWork(texts=[f"{number * self.batch + place} {text}" for place, text in enumerate(texts)])
 
 
-#: By task; the first decides between ways to run a model.
+#: By task; the first decides between candidates to run a model.
 WORKLOADS = {"embed": (EmbedWorkload(22, 32), EmbedWorkload(22, 1))}
 
 
 def deciding_workload(task: str) -> str:
-    """The name of the workload whose throughput ranks ways to run models of a task; empty when there is none."""
+    """The name of the workload whose throughput ranks candidates to run models of a task; empty when there is none."""
     workloads = WORKLOADS.get(task, ())
     return workloads[0].name if workloads else ""

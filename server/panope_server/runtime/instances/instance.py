@@ -28,7 +28,7 @@ from panope_server.runtime.instances.in_flight import Entry, Room
 from panope_server.runtime.instances.quarantine import fingerprint_of
 from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.environment import child_environment
 from panope_server.runtime.processes.signals import kill, send_signal
@@ -110,7 +110,7 @@ class Instance:
         """What it computes in; what the plan says, perhaps nothing, until the worker has told."""
         return self.ready.precision if self.ready is not None else self.plan.precision
 
-    def satisfies(self, wish: Wish) -> bool:
+    def satisfies(self, wish: LoadConstraints) -> bool:
         """Whether it runs as somebody wishes."""
         plan = self.plan
         return (

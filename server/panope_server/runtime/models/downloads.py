@@ -11,8 +11,8 @@ from panope_registry.jobs import JobEntry, Jobs, JobStatus
 from panope_registry.models.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.tables.columns import now
-from panope_server.runtime.registry_calls.jobs import JobBoard
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
+from panope_server.runtime.registry_calls.threads import call_registry
 
 #: When a caller that is told to come back should.
 RETRY_SECONDS = 5.0
@@ -30,7 +30,7 @@ class Downloads:
     Args:
         fresh_entry: what the registry knows of a model at this moment.
         jobs: where a download is asked for.
-        board: where it is followed.
+        async_jobs: where it is followed.
         store: the id of the store that the files are needed in; None where there is one alone.
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
     """
@@ -39,13 +39,13 @@ class Downloads:
         self,
         fresh_entry: Callable[[str], Awaitable[ModelEntry]],
         jobs: Jobs,
-        board: JobBoard,
+        async_jobs: AsyncJobs,
         store: str | None = None,
         machine_bytes: Callable[[], Awaitable[int]] = _unknown,
     ) -> None:
         self._fresh_entry = fresh_entry
         self._jobs = jobs
-        self._board = board
+        self._async_jobs = async_jobs
         self._store = store
         self._machine_bytes = machine_bytes
         self._last: dict[str, int] = {}
@@ -73,23 +73,23 @@ class Downloads:
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
         chosen = choose_variant(entry, request, await self._machine_bytes())
-        job = await ask(ask_for_download, self._jobs, request, "call", store=self._store)
+        job = await call_registry(ask_for_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
             raise LoadingError(_told(chosen, entry.name, job), retry_after_seconds=RETRY_SECONDS)
-        async for _ in self._board.watch(job.id):
+        async for _ in self._async_jobs.watch(job.id):
             pass
         await self._refuse_while_cooling(entry.name)
 
-    async def bring(self, entry: ModelEntry, variant: VariantEntry) -> None:
+    async def download_variant(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """Waits until a variant that another machine made, and shares, is here.
 
         Raises:
             AvailabilityError: it could not be downloaded.
         """
         request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
-        job = await ask(ask_for_download, self._jobs, request, "load", store=self._store)
-        async for seen in self._board.watch(job.id):
+        job = await call_registry(ask_for_download, self._jobs, request, "load", store=self._store)
+        async for seen in self._async_jobs.watch(job.id):
             job = seen
         if job.status is not JobStatus.SUCCEEDED:
             why = job.error_message or "it was cancelled"
@@ -115,7 +115,7 @@ class Downloads:
         if last is None:
             return None
         try:
-            return await self._board.get(last)
+            return await self._async_jobs.get(last)
         except NotFoundError:
             return None
 

@@ -23,16 +23,16 @@ from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.models.model_views import model_view, pick, with_profiles
 from panope_server.runtime.models.startup_loads import StartupLoads
-from panope_server.runtime.names import Target, Targets
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.names import NameResolver, ResolvedName
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.placement.load_planner import Preparer
+from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory, machine_bytes
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
-from panope_server.runtime.registry_calls.jobs import JobBoard
-from panope_server.runtime.registry_calls.last_known import Known
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
+from panope_server.runtime.registry_calls.last_known import LastKnown
 from panope_server.runtime.registry_calls.leases import ModelLeases
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.threads import call_registry
 from panope_server.runtime.status import InstanceView, ModelState, ModelView
 from panope_server.tasks.work import Answer, Place, Work
 
@@ -44,15 +44,15 @@ REFRESH_SECONDS = 1.0
 class ModelManager:
     """Knows, loads, runs and unloads models.
 
-    What runs has a key: a model's name, or `Target.key` of one of its variants that an alias points to, which runs
-    beside the model itself.
+    What runs has a key: a model's name, or `ResolvedName.key` of one of its variants that an alias points to, which
+    runs beside the model itself.
 
     Args:
         on_state: told after every change of a model's state.
-        profiles: what was measured, by which ways to run models are chosen.
+        profiles: what was measured, by which candidates are ranked.
         leases: keep the files of loaded models in the store.
         jobs: where downloads are asked for.
-        board: where they are followed.
+        async_jobs: where they are followed.
         aliases: names that calls may use for models.
         store: the id of the store that models are loaded from.
         tell: tells other processes what runs here; waited for after an unload.
@@ -67,7 +67,7 @@ class ModelManager:
         metrics: Metrics,
         on_state: Callable[[str, ModelState], None],
         jobs: Jobs,
-        board: JobBoard,
+        async_jobs: AsyncJobs,
         aliases: Aliases,
         leases: ModelLeases,
         profiles: Profiles,
@@ -84,12 +84,12 @@ class ModelManager:
         self._leases = leases
         self._memory = DeviceMemory()
         self._profiles = profiles
-        self._downloads = Downloads(self._fresh_entry, jobs, board, store, self._machine_bytes)
-        bring = self._downloads.bring
-        self._preparer = Preparer(settings, registry, hardware, profiles, self._memory, leases, bring)
-        self._targets = Targets(aliases)
+        self._downloads = Downloads(self._fresh_entry, jobs, async_jobs, store, self._machine_bytes)
+        download_variant = self._downloads.download_variant
+        self._planner = LoadPlanner(settings, registry, hardware, profiles, self._memory, leases, download_variant)
+        self._resolver = NameResolver(aliases)
         self._runtimes: dict[str, ModelRuntime] = {}
-        self._known = Known[ModelEntry]()
+        self._known = LastKnown[ModelEntry]()
         self._names: list[str] = []
         self._token: int | None = None
         self._releases: set[asyncio.Future[None]] = set()
@@ -116,30 +116,30 @@ class ModelManager:
     async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
         """Runs work on what has this key; `place` tells where, also when there is no answer."""
         self._refuse_while_closing()
-        return await self._runtime(self._targets.of(model)).run(work, request_id, place)
+        return await self._runtime(self._resolver.of(model)).run(work, request_id, place)
 
     async def fetch(self, model: str, *, wait: bool) -> None:
         """Returns when what has this key is here; starts its download when calls may load it."""
         runtime = self._runtimes.get(model)
         if self._settings.lazy_load and (runtime is None or runtime.state is not ModelState.SERVING):
-            target = self._targets.of(model)
-            entry = await self._entry(target.model)
-            digest = await self._preparer.worth_bringing(entry, Wish(variant=target.variant))
+            resolved = self._resolver.of(model)
+            entry = await self._entry(resolved.model)
+            digest = await self._planner.variant_to_download(entry, LoadConstraints(variant=resolved.variant))
             await self._downloads.ensure(entry, digest, wait=wait)
 
     # The directory that the pipeline resolves names with.
 
     async def model_for(self, name: str) -> str:
         """The key of what a name means: a model, or what the alias of that name points to."""
-        return (await self._target(name)).key
+        return (await self._resolve(name)).key
 
     async def task_of(self, model: str) -> str:
         """The task of what has this key; NotFoundError when there is no such model."""
-        return (await self._entry(self._targets.of(model).model)).task
+        return (await self._entry(self._resolver.of(model).model)).task
 
     async def task_candidates_of(self, model: str) -> Sequence[str]:
         """The tasks among which somebody must decide for what has this key; empty when nobody must."""
-        return (await self._entry(self._targets.of(model).model)).task_candidates
+        return (await self._entry(self._resolver.of(model).model)).task_candidates
 
     async def default_for(self, task: str) -> str | None:
         """The settings' default model, else the only one of the task."""
@@ -162,17 +162,17 @@ class ModelManager:
             serving = frozenset(name for name, run in self._runtimes.items() if run.state is ModelState.SERVING)
             wanted = replace(only, names=serving) if loaded else replace(only, not_names=serving)
         # While nothing has changed, what is known here is what the database would tell, at a tenth of the cost.
-        if await ask(self._registry.change_token) == self._token:
+        if await call_registry(self._registry.change_token) == self._token:
             entries = pick(self._entries, self._names, wanted, after, limit)
         else:
-            entries = await ask(lambda: self._registry.models(wanted, after=after, limit=limit))
-            await self._targets.refresh()
+            entries = await call_registry(lambda: self._registry.models(wanted, after=after, limit=limit))
+            await self._resolver.refresh()
         views = [*map(self._view, entries), *self._aliases(only, loaded, after)]
         return sorted(views, key=lambda view: view.name)[:limit]
 
     def known(self) -> Sequence[ModelView]:
         """The models that were loaded, or asked for, since the server started."""
-        models = {self._targets.of(key).model for key in self._runtimes}
+        models = {self._resolver.of(key).model for key in self._runtimes}
         return [self._view(self._entries[name]) for name in sorted(models) if name in self._entries]
 
     async def get(self, name: str) -> ModelView:
@@ -192,14 +192,16 @@ class ModelManager:
             PanopeError: why it cannot be loaded.
         """
         self._refuse_while_closing()
-        target = await self._target(name)
-        entry = await self._entry_now(target.model)
-        digest = find_variant(entry, variant).digest if variant else target.variant
-        wish = Wish(backend, precision, digest)
-        bring = await self._preparer.worth_bringing(entry, wish)
-        await self._downloads.ensure(entry, bring, precision, wait=False)
-        # The variant of an alias is what always runs there, no wish of this caller.
-        await self._runtime(target).load(replace(wish, variant="") if digest == target.variant else wish)
+        resolved = await self._resolve(name)
+        entry = await self._entry_now(resolved.model)
+        digest = find_variant(entry, variant).digest if variant else resolved.variant
+        constraints = LoadConstraints(backend, precision, digest)
+        download_variant = await self._planner.variant_to_download(entry, constraints)
+        await self._downloads.ensure(entry, download_variant, precision, wait=False)
+        # The variant of an alias is what always runs there, no constraint of this caller.
+        await self._runtime(resolved).load(
+            replace(constraints, variant="") if digest == resolved.variant else constraints
+        )
         return self._view(entry)
 
     async def unload(self, name: str) -> ModelView:
@@ -207,9 +209,9 @@ class ModelManager:
 
         With a model end those of its variants that run beside it.
         """
-        target = await self._target(name)
-        entry = await self._entry(target.model)
-        keys = [target.key] if target.variant else self._keys_of(target.model)
+        resolved = await self._resolve(name)
+        entry = await self._entry(resolved.model)
+        keys = [resolved.key] if resolved.variant else self._keys_of(resolved.model)
         await asyncio.gather(*(self._runtimes[key].unload() for key in keys if key in self._runtimes))
         await asyncio.gather(*self._releases)
         await self._tell()
@@ -254,28 +256,30 @@ class ModelManager:
         if self._closing:
             raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
 
-    def _runtime(self, target: Target) -> ModelRuntime:
-        runtime = self._runtimes.get(target.key)
+    def _runtime(self, resolved: ResolvedName) -> ModelRuntime:
+        runtime = self._runtimes.get(resolved.key)
         if runtime is None:
-            plan = partial(self._plan, target)
+            plan = partial(self._plan, resolved)
             runtime = made = ModelRuntime(
-                target.key, self._settings, self._metrics, plan, lambda _, state: self._state_changed(made, state)
+                resolved.key, self._settings, self._metrics, plan, lambda _, state: self._state_changed(made, state)
             )
-            self._runtimes[target.key] = runtime
+            self._runtimes[resolved.key] = runtime
         return runtime
 
-    async def _plan(self, target: Target, wish: Wish, failed: Sequence[FailedPlan]) -> LoadPlan:
-        return await self._preparer.plan(target, wish, failed)
+    async def _plan(
+        self, resolved: ResolvedName, constraints: LoadConstraints, failed: Sequence[FailedPlan]
+    ) -> LoadPlan:
+        return await self._planner.plan(resolved, constraints, failed)
 
     def _keys_of(self, model: str) -> Sequence[str]:
         """The keys under which a model has run: its own first."""
-        return [key for key in sorted(self._runtimes) if self._targets.of(key).model == model]
+        return [key for key in sorted(self._runtimes) if self._resolver.of(key).model == model]
 
-    async def _target(self, name: str) -> Target:
+    async def _resolve(self, name: str) -> ResolvedName:
         """What a name means; a name that nobody knows is taken for a model's, which its entry then is missing."""
         if name in self._entries:
-            return Target(name)
-        return await self._targets.find(name) or Target(name)
+            return ResolvedName(name)
+        return await self._resolver.find(name) or ResolvedName(name)
 
     def _state_changed(self, runtime: ModelRuntime, state: ModelState) -> None:
         """Tells it on; a model without workers needs its files no longer."""
@@ -312,7 +316,7 @@ class ModelManager:
 
     async def _fresh_entry(self, name: str) -> ModelEntry:
         begun = self._known.begin()
-        entry = await ask(self._registry.model, name)
+        entry = await call_registry(self._registry.model, name)
         self._known.put(begun, name, entry)
         return entry
 
@@ -330,17 +334,17 @@ class ModelManager:
     async def refresh(self) -> None:
         """Sees now what changed in the registry, and not within a second."""
         async with self._refreshing:
-            token = await ask(self._registry.change_token)
+            token = await call_registry(self._registry.change_token)
             if token != self._token:
                 await self._read_all(token)
                 self._load_wanted()
 
     async def _read_all(self, token: int) -> None:
         begun = self._known.begin()
-        entries = await ask(lambda: self._registry.models(limit=1_000_000))
+        entries = await call_registry(lambda: self._registry.models(limit=1_000_000))
         whole = self._known.replace(begun, {entry.name: entry for entry in entries})
-        whole &= await self._targets.refresh()
-        self._on_aliases(self._targets.keys())
+        whole &= await self._resolver.refresh()
+        self._on_aliases(self._resolver.keys())
         self._names = sorted(self._entries)
         self._token = token if whole else None
         for key in [key for key in self._runtimes if not self._is_wanted(key)]:
@@ -351,8 +355,8 @@ class ModelManager:
 
     def _to_load(self) -> Mapping[str, str]:
         """Key -> name of what the settings say is to be loaded, where aliases point now."""
-        targets = ((name, self._targets.known(name)) for name in self._settings.load)
-        return {name if target is None or name in self._entries else target.key: name for name, target in targets}
+        targets = ((name, self._resolver.known(name)) for name in self._settings.load)
+        return {name if resolved is None or name in self._entries else resolved.key: name for name, resolved in targets}
 
     def _load_wanted(self) -> None:
         """Begins to load what the settings name and has not run yet: it was unknown, not here, or its alias moved.
@@ -365,11 +369,11 @@ class ModelManager:
 
     def _is_wanted(self, key: str) -> bool:
         """Whether there still is what runs under this key."""
-        return self._targets.of(key).model in self._entries and self._targets.is_meant(key)
+        return self._resolver.of(key).model in self._entries and self._resolver.is_meant(key)
 
-    def _view(self, entry: ModelEntry, target: Target | None = None, alias: str = "") -> ModelView:
+    def _view(self, entry: ModelEntry, resolved: ResolvedName | None = None, alias: str = "") -> ModelView:
         """A model; or, by the name of an alias, it or the variant of it that the alias points to."""
-        key = target.key if target is not None and target.variant else entry.name
+        key = resolved.key if resolved is not None and resolved.variant else entry.name
         keys = [key] if key != entry.name else self._keys_of(entry.name)
         view = model_view(
             entry, self._runtimes.get(key), [self._runtimes[each] for each in keys if each in self._runtimes]
@@ -378,22 +382,22 @@ class ModelManager:
 
     async def _seen(self, name: str) -> ModelView:
         """What a name means, a model's or an alias's; NotFoundError when there is none."""
-        target = await self._target(name)
-        entry = await self._entry_now(target.model)
-        return self._view(entry, target, "" if name == entry.name else name)
+        resolved = await self._resolve(name)
+        entry = await self._entry_now(resolved.model)
+        return self._view(entry, resolved, "" if name == entry.name else name)
 
     def _aliases(self, only: ModelFilter, loaded: bool | None, after: str) -> Iterator[ModelView]:
         """The aliases after a name whose targets are wanted."""
-        for alias, target in self._targets.named(only.prefix, after):
-            entry = self._entries.get(target.model)
-            serves = target.key in self._runtimes and self._runtimes[target.key].state is ModelState.SERVING
+        for alias, resolved in self._resolver.named(only.prefix, after):
+            entry = self._entries.get(resolved.model)
+            serves = resolved.key in self._runtimes and self._runtimes[resolved.key].state is ModelState.SERVING
             if entry is not None and loaded in {None, serves} and ModelFilter(only.task, only.format).takes(entry):
-                yield self._view(entry, target, alias)
+                yield self._view(entry, resolved, alias)
 
     async def _measured(self, view: ModelView) -> ModelView:
         digests = [variant.digest for variant in view.variants]
         try:
-            profiles = await ask(self._profiles.of_variants, digests)
+            profiles = await call_registry(self._profiles.of_variants, digests)
         except AvailabilityError:  # what is known of the model is told without them
             return view
         return with_profiles(view, profiles) if profiles else view

@@ -23,7 +23,7 @@ from panope_server.runtime.instances.queue import WorkQueue, cost_of
 from panope_server.runtime.instances.supervisor import Supervisor
 from panope_server.runtime.models.failure import LastFailure, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
-from panope_server.runtime.placement.constraints import ANYTHING, Wish
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import EmbedLimits, InstanceView, ModelState
@@ -31,8 +31,8 @@ from panope_server.tasks.work import Answer, EmbedWork, Place, TokenizeWork, Wor
 
 _log = structlog.get_logger("panope.models")
 
-PlanMaker = Callable[[Wish, Sequence[FailedPlan]], Awaitable[LoadPlan]]
-"""Chooses how to run the model, as somebody wishes, and makes it ready; what failed in this load is no choice."""
+PlanMaker = Callable[[LoadConstraints, Sequence[FailedPlan]], Awaitable[LoadPlan]]
+"""Selects a candidate that meets the constraints and makes it ready; what failed in this load is none."""
 
 
 class ModelRuntime:
@@ -66,7 +66,7 @@ class ModelRuntime:
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
-        self._wish = self._asked = ANYTHING  # how it served last, and how it is being loaded
+        self._constraints = self._asked = UNCONSTRAINED  # how it served last, and how it is being loaded
         self._failure = LastFailure(name)
         self._has_served = False
         self._retry: asyncio.TimerHandle | None = None
@@ -111,7 +111,7 @@ class ModelRuntime:
             if entry.leave():  # without an answer, whatever the reason
                 self._given_up(entry)
 
-    async def load(self, wish: Wish = ANYTHING) -> None:
+    async def load(self, constraints: LoadConstraints = UNCONSTRAINED) -> None:
         """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.
 
         Raises:
@@ -120,9 +120,9 @@ class ModelRuntime:
         if self.state is ModelState.UNLOADING:
             raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
         if self.state is ModelState.SERVING:
-            self._refuse_other(wish)
+            self._refuse_other(constraints)
             return
-        loading = self._ensure_loading(wish)
+        loading = self._ensure_loading(constraints)
         asked = self._asked
         try:
             await asyncio.shield(loading)
@@ -131,11 +131,11 @@ class ModelRuntime:
                 raise AvailabilityError(f"model `{self.name}` was unloaded while it loaded") from None
             raise
         except PanopeError:
-            if asked == wish:
+            if asked == constraints:
                 raise
-            await self.load(wish)  # what failed is what somebody else had asked for
+            await self.load(constraints)  # what failed is what somebody else had asked for
             return
-        self._refuse_other(wish)  # it was being loaded already, as somebody else had asked for
+        self._refuse_other(constraints)  # it was being loaded already, as somebody else had asked for
 
     async def unload(self) -> None:
         """Ends the instances after the accepted work and returns when they are gone."""
@@ -155,7 +155,7 @@ class ModelRuntime:
         self._instances.clear()
         self._failure.clear()
         self._has_served = False
-        self._wish = ANYTHING
+        self._constraints = UNCONSTRAINED
         self._set(ModelState.UNLOADED, "")
 
     def instance_views(self) -> tuple[InstanceView, ...]:
@@ -199,7 +199,7 @@ class ModelRuntime:
             return
         if self._first_ready is None:
             self._fail(error)
-        elif not self._first_ready.done():  # whoever loads may know another way
+        elif not self._first_ready.done():  # whoever loads may know another candidate
             self._first_ready.set_exception(error)
 
     @contained
@@ -257,34 +257,34 @@ class ModelRuntime:
             case ModelState.FAILED:
                 if refusal := self._failure.refusal():
                     raise refusal
-        self._ensure_loading(self._wish)
+        self._ensure_loading(self._constraints)
 
-    def _refuse_other(self, wish: Wish) -> None:
+    def _refuse_other(self, constraints: LoadConstraints) -> None:
         for instance in self._instances:
-            if not instance.satisfies(wish):
+            if not instance.satisfies(constraints):
                 raise PreconditionError(
                     f"model `{self.name}` is loaded on `{instance.plan.backend}` in `{instance.precision}`; "
                     "unload it first",
                     reason="model_loaded_otherwise",
                 )
 
-    def _ensure_loading(self, wish: Wish) -> asyncio.Task[None]:
+    def _ensure_loading(self, constraints: LoadConstraints) -> asyncio.Task[None]:
         if self._loading is None or self._loading.done():
-            self._asked = wish
+            self._asked = constraints
             self._stop_retry()
             before = self.state, self.state_reason
             self._set(ModelState.LOADING, "")
-            self._loading = asyncio.create_task(self._load(wish, *before))
+            self._loading = asyncio.create_task(self._load(constraints, *before))
             # Whoever waits sees the error; when nobody does, the state and the log have it.
             self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._loading
 
-    async def _load(self, wish: Wish, before: ModelState, reason: str) -> None:
+    async def _load(self, constraints: LoadConstraints, before: ModelState, reason: str) -> None:
         started = time.monotonic()
         try:
-            await self._start(wish)
+            await self._start(constraints)
         except PanopeError as error:
-            if wish in (ANYTHING, self._wish):
+            if constraints in (UNCONSTRAINED, self._constraints):
                 self._fail(error)
             else:
                 self._go_on_as(before, reason)
@@ -293,7 +293,7 @@ class ModelRuntime:
             _log.error("load_failed", model=self.name, exc_info=error)
             self._fail(InternalError(f"model `{self.name}` could not be loaded"))
             raise
-        self._wish = wish
+        self._constraints = constraints
         self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
 
     def _go_on_as(self, before: ModelState, reason: str) -> None:
@@ -307,14 +307,14 @@ class ModelRuntime:
     def _load_for_others(self) -> None:
         was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
         if was_restarting or (not self._instances and self._queue.head() is not None):
-            self._ensure_loading(self._wish)
+            self._ensure_loading(self._constraints)
 
-    async def _start(self, wish: Wish) -> None:
-        """Starts the best way that works: one whose worker cannot load the model gives place to the next."""
+    async def _start(self, constraints: LoadConstraints) -> None:
+        """Starts the best candidate that works: one whose worker cannot load the model gives place to the next."""
         failed: list[FailedPlan] = []
         while True:
-            plan = await self._make_plan(wish, failed)
-            if plan.way in [each.plan.way for each in failed]:
+            plan = await self._make_plan(constraints, failed)
+            if plan.identity in [each.plan.identity for each in failed]:
                 raise failed[-1].error
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
             self._first_ready = asyncio.get_running_loop().create_future()
@@ -354,7 +354,7 @@ class ModelRuntime:
     @contained
     def _try_again(self) -> None:
         if self.state is ModelState.FAILED:
-            self._ensure_loading(self._wish)
+            self._ensure_loading(self._constraints)
 
     def _fail_waiting(self, error: PanopeError) -> None:
         for entry in self._queue.drain():

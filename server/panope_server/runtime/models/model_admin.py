@@ -9,11 +9,11 @@ from panope_registry.registry import Registry
 from panope_registry.retention.retention import StoreCare
 from panope_registry.retention.types import Removed
 from panope_server.runtime.models.manager import ModelManager
-from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.runtime.status import ModelView
 
 
-class ModelKeeper:
+class ModelAdmin:
     """Pins and deletes models without blocking: every question to the database runs in a thread."""
 
     def __init__(self, care: StoreCare, registry: Registry, manager: ModelManager) -> None:
@@ -29,13 +29,13 @@ class ModelKeeper:
             InvalidInputError: `variant` is not the beginning of one digest.
         """
         for digest in await self._digests(model, variant):
-            await ask(partial(self._care.pin, digest, who=who, reason=reason))
+            await call_registry(partial(self._care.pin, digest, who=who, reason=reason))
         return await self._manager.fresh(model)
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:
         """Lets the files of one variant, or of all, go again when room is needed; errors as of `pin`."""
         for digest in await self._digests(model, variant):
-            await ask(self._care.unpin, digest)
+            await call_registry(self._care.unpin, digest)
         return await self._manager.fresh(model)
 
     async def delete(self, model: str) -> Removed:
@@ -47,10 +47,10 @@ class ModelKeeper:
                 (`has_aliases`); nothing was changed.
         """
         self._manager.refuse_if_loaded(model)
-        removed = await ask_for_files(self._care.remove_model, model)
+        removed = await call_store(self._care.remove_model, model)
         await self._manager.refresh()
         return removed
 
     async def _digests(self, model: str, variant: str) -> list[str]:
-        entry = await ask(self._registry.model, model)
+        entry = await call_registry(self._registry.model, model)
         return [find_variant(entry, variant).digest] if variant else [known.digest for known in entry.variants]

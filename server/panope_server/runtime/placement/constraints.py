@@ -1,4 +1,4 @@
-"""What somebody asks for when a model is to be loaded."""
+"""What a candidate must meet when a model is loaded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How to run a model; empty for no wish.
+class LoadConstraints:
+    """How a model must be run; an empty field leaves it to Panope.
 
     Attributes:
         backend: the backend's name.
@@ -20,4 +20,4 @@ class Wish:
     variant: str = ""
 
 
-ANYTHING = Wish()
+UNCONSTRAINED = LoadConstraints()

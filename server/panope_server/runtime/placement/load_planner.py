@@ -1,4 +1,4 @@
-"""From a model's name to a plan that a worker can load: choose, convert once, lay the verified files out."""
+"""Turns a model's name into a plan that a worker can load: select, convert once, lay the verified files out."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
 from panope_server.config.grants import grants_for
-from panope_server.runtime.names import Target
-from panope_server.runtime.placement.constraints import ANYTHING, Wish
+from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import DeviceMemory, conversion_limit, worker_limit
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
-from panope_server.runtime.placement.selection import Choice, Machine, choose
+from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.runtime.processes.programs import run_program
 from panope_server.runtime.registry_calls.leases import ModelLeases
-from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.registry_calls.threads import call_registry, call_store
 
 _log = structlog.get_logger("panope.models")
 
-Bring = Callable[[ModelEntry, VariantEntry], Awaitable[None]]
+DownloadVariant = Callable[[ModelEntry, VariantEntry], Awaitable[None]]
 
 CONVERT = "panope_backends.programs.convert"
 CONVERT_TIMEOUT_SECONDS = 1800.0
 
 
-class Preparer:
+class LoadPlanner:
     """Makes plans.
 
     Args:
         profiles: what was measured.
         memory: what is free on each device; what is about to be loaded is taken from it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
-        bring: downloads a variant that another machine made; None where that cannot be.
+        download_variant: downloads a variant that another machine made; None where that cannot be.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Preparer:
         profiles: Profiles,
         memory: DeviceMemory,
         leases: ModelLeases | None = None,
-        bring: Bring | None = None,
+        download_variant: DownloadVariant | None = None,
     ) -> None:
         self._leases = leases
-        self._bring = bring
+        self._download_variant = download_variant
         self._profiles = profiles
         self._memory = memory
         self._grants = grants_for(settings)
@@ -68,55 +68,63 @@ class Preparer:
         # One conversion at a time: each takes the memory of a whole model, and two of the same would waste one.
         self._converting = asyncio.Lock()
 
-    async def plan(self, target: Target, wish: Wish = ANYTHING, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
-        """Chooses the best way that works; a way whose conversion or load fails gives place to the next.
+    async def plan(
+        self, resolved: ResolvedName, constraints: LoadConstraints = UNCONSTRAINED, failed: Sequence[FailedPlan] = ()
+    ) -> LoadPlan:
+        """Plans the best candidate that works; one whose conversion or load fails gives place to the next.
 
         Args:
-            target: what is to run.
-            wish: of the one who loads it; the target's variant comes before the wish's.
+            resolved: the name of what is to run.
+            constraints: of whoever loads it; the variant of the resolved name comes before theirs.
             failed: what was planned for this load, and could not be loaded.
 
         Raises:
             PanopeError: there is none; where several were tried, it tells why each is none.
         """
-        entry = await ask(self._registry.model, target.model)
-        choice = await self.choose(entry, replace(wish, variant=target.variant or wish.variant))
-        tried = {each.plan.way for each in failed}
+        entry = await call_registry(self._registry.model, resolved.model)
+        selection = await self.select(entry, replace(constraints, variant=resolved.variant or constraints.variant))
+        tried = {each.plan.identity for each in failed}
         errors = [(each.plan.backend, each.error) for each in failed]
-        for way, reason in zip(choice.ways, choice.reasons, strict=True):
-            self._memory.take(target.key, way.device, way.need_bytes)
+        for candidate, reason in zip(selection.candidates, selection.reasons, strict=True):
+            self._memory.take(resolved.key, candidate.device, candidate.need_bytes)
             told = "; ".join([reason, *(f"{backend} failed: {error.message}" for backend, error in errors)])
             try:
-                plan = await self.prepare(entry, way, target.key, told)
+                plan = await self.plan_candidate(entry, candidate, resolved.key, told)
             except DataLossError:
                 raise
             except PanopeError as error:
-                _log.warning("way_failed", model=target.key, backend=way.device.backend, error=error.message)
-                errors.append((way.device.backend, error))
+                _log.warning("way_failed", model=resolved.key, backend=candidate.device.backend, error=error.message)
+                errors.append((candidate.device.backend, error))
             else:
-                if plan.way not in tried:
+                if plan.identity not in tried:
                     return plan
         raise _none_works(errors)
 
-    async def choose(self, entry: ModelEntry, wish: Wish = ANYTHING) -> Choice:
-        """Every way to run a model, best first; `selection.choose` tells of the errors."""
+    async def select(self, entry: ModelEntry, constraints: LoadConstraints = UNCONSTRAINED) -> Selection:
+        """Returns every candidate to run a model, best first; errors as of `select_candidates`."""
         settings = self._settings
-        wish = replace(wish, backend=wish.backend or settings.backend, precision=wish.precision or settings.precision)
+        constraints = replace(
+            constraints,
+            backend=constraints.backend or settings.backend,
+            precision=constraints.precision or settings.precision,
+        )
         machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
         profiles = await self._measured(entry)
-        return await choose(entry, partial(self._facts, entry), machine, wish, profiles, settings.workers.instances)
+        return await select_candidates(
+            entry, partial(self._facts, entry), machine, constraints, profiles, settings.workers.instances
+        )
 
-    async def worth_bringing(self, entry: ModelEntry, wish: Wish) -> str:
+    async def variant_to_download(self, entry: ModelEntry, constraints: LoadConstraints) -> str:
         """The digest of the one variant to download, where nothing is here; empty leaves it to what pulls prefer.
 
         Of what another server has made and shares, the best to run here comes instead of what it was made of.
         """
         shared = [variant for variant in entry.variants if variant.derived_from is not None and variant.can_come]
-        if wish.variant or not shared or any(variant.is_here for variant in entry.variants):
-            return wish.variant
+        if constraints.variant or not shared or any(variant.is_here for variant in entry.variants):
+            return constraints.variant
         obtainable = tuple(variant for variant in entry.variants if variant.can_come)
         try:
-            best = (await self.choose(replace(entry, variants=obtainable), wish)).ways[0]
+            best = (await self.select(replace(entry, variants=obtainable), constraints)).candidates[0]
         except PanopeError:  # loading tells it
             return ""
         return best.variant.digest if best.conversion is None and best.variant in shared else ""
@@ -124,44 +132,44 @@ class Preparer:
     async def _measured(self, entry: ModelEntry) -> Sequence[Profile]:
         """What was measured of the model; nothing while the database is away, which stops no loading."""
         try:
-            return await ask(self._profiles.of_variants, [each.digest for each in entry.variants])
+            return await call_registry(self._profiles.of_variants, [each.digest for each in entry.variants])
         except AvailabilityError:
             return ()
 
-    async def prepare(self, entry: ModelEntry, way: Candidate, key: str, reason: str) -> LoadPlan:
-        """Makes one way ready to be loaded: converts once, lays the verified files out.
+    async def plan_candidate(self, entry: ModelEntry, candidate: Candidate, key: str, reason: str) -> LoadPlan:
+        """Makes one candidate ready to be loaded: converts once, lays the verified files out.
 
         Args:
             entry: of the model.
-            way: one of `choose`.
+            candidate: one of `select`.
             key: under which it will run, and its files are kept in the store.
-            reason: why this way, for people.
+            reason: why this one, for people.
 
         Raises:
             PanopeError: it cannot be.
         """
-        self._tell_grants(entry, way.variant)
-        variant = way.variant if way.conversion is None else await self._converted(entry, way)
+        self._tell_grants(entry, candidate.variant)
+        variant = candidate.variant if candidate.conversion is None else await self._converted(entry, candidate)
         folder = await self._held_folder(key, variant.digest)
-        cache = self._settings.home_path / "cache" / way.device.backend.replace(":", "-")
+        cache = self._settings.home_path / "cache" / candidate.device.backend.replace(":", "-")
         await asyncio.to_thread(cache.mkdir, 0o700, True, True)
         return LoadPlan(
             model=key,
             task=entry.task,
             variant_digest=variant.digest,
             format=variant.format,
-            backend=way.device.backend,
-            device=way.device.name,
-            precision=way.precision,
+            backend=candidate.device.backend,
+            device=candidate.device.name,
+            precision=candidate.precision,
             weights_precision=variant.precision,
             folder=folder,
             cache_folder=cache,
             reason=reason,
             grants=self._grants.of(entry.name),
             memory_limit_bytes=worker_limit(
-                way.need_bytes // self._settings.workers.instances,
+                candidate.need_bytes // self._settings.workers.instances,
                 self._settings.workers.memory_bytes,
-                on_host=DeviceMemory.is_host(way.device),
+                on_host=DeviceMemory.is_host(candidate.device),
             ),
         )
 
@@ -184,42 +192,42 @@ class Preparer:
                 await self._leases.hold(key, digest)
             except PreconditionError:
                 # A file is not here: laying out says which, and whether it can be had again.
-                await ask_for_files(self._registry.materialize, digest)
+                await call_store(self._registry.materialize, digest)
                 await self._leases.hold(key, digest)
-        return await ask_for_files(self._registry.materialize, digest)
+        return await call_store(self._registry.materialize, digest)
 
-    async def _converted(self, entry: ModelEntry, way: Candidate) -> VariantEntry:
-        made = way.conversion
+    async def _converted(self, entry: ModelEntry, candidate: Candidate) -> VariantEntry:
+        made = candidate.conversion
         assert made is not None
         async with self._converting:
             identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
-            known = await ask(lambda: self._registry.converted(way.variant.digest, **identity))
+            known = await call_registry(lambda: self._registry.converted(candidate.variant.digest, **identity))
             if known is not None and not known.is_here:
                 known = await self._brought(entry, known)
-            return known or await self._convert(entry, way, identity)
+            return known or await self._convert(entry, candidate, identity)
 
     async def _brought(self, entry: ModelEntry, made: VariantEntry) -> VariantEntry | None:
         """What another machine has made, once it is here; None when it cannot be had and is to be made again."""
-        if self._bring is None or not made.can_come:
+        if self._download_variant is None or not made.can_come:
             return None
         try:
-            await self._bring(entry, made)
+            await self._download_variant(entry, made)
         except PanopeError as error:
             _log.warning("conversion_not_brought", model=entry.name, variant=made.digest, error=error.message)
             return None
         return made
 
-    async def _convert(self, entry: ModelEntry, way: Candidate, identity: dict[str, str]) -> VariantEntry:
-        _log.info("convert_start", model=entry.name, backend=way.device.backend, format=identity["format"])
-        source = await ask_for_files(self._registry.materialize, way.variant.digest)
+    async def _convert(self, entry: ModelEntry, candidate: Candidate, identity: dict[str, str]) -> VariantEntry:
+        _log.info("convert_start", model=entry.name, backend=candidate.device.backend, format=identity["format"])
+        source = await call_store(self._registry.materialize, candidate.variant.digest)
         scratch = self._settings.home_path / "scratch"
         await asyncio.to_thread(scratch.mkdir, 0o700, True, True)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             document = {
-                "backend": way.device.backend,
+                "backend": candidate.device.backend,
                 "format": identity["format"],
                 "precision": identity["precision"],
-                "model": _document(self._facts(entry, way.variant)),
+                "model": _document(self._facts(entry, candidate.variant)),
                 "folder": str(source),
                 "out": folder,
             }
@@ -228,11 +236,11 @@ class Preparer:
                 document=document,
                 timeout_seconds=CONVERT_TIMEOUT_SECONDS,
                 python=self._settings.workers.python,
-                memory_bytes=conversion_limit(way.variant.size_bytes),
+                memory_bytes=conversion_limit(candidate.variant.size_bytes),
             )
-            variant = await ask_for_files(
+            variant = await call_store(
                 lambda: self._registry.add_converted(
-                    way.variant.digest, Path(folder), backend=way.device.backend, **identity
+                    candidate.variant.digest, Path(folder), backend=candidate.device.backend, **identity
                 )
             )
         _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
@@ -240,7 +248,7 @@ class Preparer:
 
 
 def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:
-    """The error of ways that all failed: the one that they failed with, or the best way's with those of the others."""
+    """Returns what candidates that all failed share, or the best one's error with those of the others."""
     _, first = errors[0]
     messages = dict.fromkeys(error.message for _, error in errors)
     if len(messages) == 1:

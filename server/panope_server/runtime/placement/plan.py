@@ -10,7 +10,7 @@ from panope_backends.errors import PanopeError
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One way to run a model, ready to be loaded.
+    """A candidate that is ready to be loaded.
 
     Attributes:
         precision: to compute in; empty lets the backend choose.
@@ -18,7 +18,7 @@ class LoadPlan:
         folder: the variant's verified files.
         cache_folder: where the backend may keep compiled forms.
         grants: of the settings that the model has.
-        reason: why this way was chosen, for people.
+        reason: why it was chosen, for people.
         memory_limit_bytes: that its process may allocate; 0 for any.
     """
 
@@ -37,14 +37,14 @@ class LoadPlan:
     memory_limit_bytes: int = 0
 
     @property
-    def way(self) -> tuple[str, str, str, str]:
+    def identity(self) -> tuple[str, str, str, str]:
         """What tells it from other plans of the same model."""
         return self.backend, self.device, self.variant_digest, self.precision
 
 
 @dataclass(frozen=True)
 class FailedPlan:
-    """A way that a worker could not load, and why."""
+    """A plan that a worker could not load, and why."""
 
     plan: LoadPlan
     error: PanopeError

@@ -1,11 +1,11 @@
-"""The order of ways to run a model, and why one comes before another; docs/decisions/0501 has the reasons.
+"""The order of candidates to run a model, and why one comes before another; docs/decisions/0501 has the reasons.
 
 What decides, in this order:
 
 1. how well the backend supports the model;
-2. the format, then the precision that the model is wished to be in;
+2. the format, then the precision that are preferred for the model;
 3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
-4. what was measured on this device: measured ways trade places among each other, others keep theirs;
+4. what was measured on this device: measured candidates trade places among each other, others keep theirs;
 5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits, the device
    with more memory left, the file with the shorter path, then the one whose path comes first in the alphabet.
 """
@@ -29,7 +29,7 @@ PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to run a model.
+    """A variant on a device: one way to run a model.
 
     Attributes:
         variant: the one that is run, or converted first.
@@ -55,26 +55,26 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """The way in a few words."""
+        """The candidate in a few words."""
         made = (self.conversion or self.variant).format, (self.conversion or self.variant).precision
         return " ".join(part for part in (self.device.backend, self.device.name, "with", *made) if part)
 
     @property
     def bits(self) -> int:
-        """Of the coarsest weights on the way to what is run; what nobody knows counts as not quantized."""
+        """Of the coarsest weights from the repo's to those that are run; unknown ones count as not quantized."""
         return min((bits_of(precision) or 16 for _, precision in self.lineage), default=16)
 
 
 @dataclass(frozen=True)
 class Preferred:
-    """What a model is wished to be run in; empty for no wish."""
+    """What a model should rather be run in; empty for no preference."""
 
     format: str = ""
     precision: str = ""
 
 
 class _Class(NamedTuple):
-    """Ways of one class are told apart by measurements."""
+    """Candidates of one class are told apart by measurements."""
 
     level: int
     other_format: bool
@@ -83,7 +83,7 @@ class _Class(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A way's place within its class while nothing was measured."""
+    """A candidate's place within its class while nothing was measured."""
 
     backend: int
     converts: bool
@@ -103,7 +103,7 @@ def ranked(candidates: Sequence[Candidate], preferred: Preferred) -> list[Candid
 
 
 def why_before(winner: Candidate, other: Candidate, preferred: Preferred) -> str:
-    """Why one way comes before another that it does come before."""
+    """Says why one candidate comes before another that it does come before."""
     for name, reason in _CLASS_REASONS.items():
         if getattr(_class(winner, preferred), name) != getattr(_class(other, preferred), name):
             return reason
@@ -144,12 +144,12 @@ def _class(candidate: Candidate, preferred: Preferred) -> _Class:
     )
 
 
-def _has_precision(candidate: Candidate, wished: str) -> bool:
+def _has_precision(candidate: Candidate, preferred: str) -> bool:
     """Quantized weights are of their own precision alone; others count as what they were published in, too."""
     of_run = candidate.lineage[0][1] if candidate.lineage else ""
-    if is_quantized(wished) or is_quantized(of_run):
-        return wished == of_run
-    return any(wished == precision for _, precision in candidate.lineage)
+    if is_quantized(preferred) or is_quantized(of_run):
+        return preferred == of_run
+    return any(preferred == precision for _, precision in candidate.lineage)
 
 
 def _place(candidate: Candidate) -> _Place:
@@ -168,7 +168,7 @@ def _place(candidate: Candidate) -> _Place:
 
 
 def _traded(of_class: list[Candidate]) -> list[Candidate]:
-    """Measured ways trade places, the fastest first; a way that nobody measured keeps its place."""
+    """Lets measured candidates trade places, the fastest first; one that nobody measured keeps its place."""
     measured = (each for each in of_class if each.profile is not None)
     fastest = iter(sorted(measured, key=lambda each: -each.profile.items_per_second if each.profile else 0.0))
     return [each if each.profile is None else next(fastest) for each in of_class]

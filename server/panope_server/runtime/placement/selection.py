@@ -1,8 +1,8 @@
-"""Finds the ways to run a model: its variants × the backends' devices, and tells why each other one is none.
+"""Finds the candidates to run a model, its variants × the backends' devices, and why each other one is rejected.
 
-A variant that a backend cannot run becomes a way by a conversion that may be done unasked. What was made here, by a
-conversion or a quantization, is a variant like those of the repo, as long as the engine that made it is the installed
-one. `ranking` says which way comes first.
+A variant that a backend cannot run becomes a candidate by a conversion that may be done unasked. What was made here, by
+a conversion or a quantization, is a variant like those of the repo, as long as the engine that made it is the
+installed one. `ranking` says which candidate comes first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from panope_registry.models.variant_digest import find_variant
 from panope_registry.operations.profiles import Profile
 from panope_registry.registry import ModelEntry, VariantEntry
 from panope_server.runtime.bench.workloads import deciding_workload
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.memory import DeviceMemory
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
@@ -28,12 +28,12 @@ FreeBytes = Callable[[Device], int | None]
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """What is no way to run the model, and why not.
+class Rejection:
+    """What cannot run the model, and why not.
 
     Attributes:
-        of_memory: whether it would be one with more memory.
-        ever: whether it can be one on this machine, when other models are gone.
+        of_memory: whether it could with more memory.
+        ever: whether it can on this machine, when other models are gone.
     """
 
     label: str
@@ -46,18 +46,18 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The ways to run a model.
+class Selection:
+    """The candidates to run a model.
 
     Attributes:
-        ways: best first; at least one.
-        reasons: for each way, why it was put where it is.
-        refusals: what is no way.
+        candidates: best first; at least one.
+        reasons: for each candidate, why it was put where it is.
+        rejections: what cannot run it.
     """
 
-    ways: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]
     reasons: tuple[str, ...]
-    refusals: tuple[Refusal, ...]
+    rejections: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True)
@@ -74,109 +74,111 @@ class Machine:
     free_bytes: FreeBytes
 
 
-async def choose(
+async def select_candidates(
     entry: ModelEntry,
     facts_of: FactsOf,
     machine: Machine,
-    wish: Wish,
+    constraints: LoadConstraints,
     profiles: Sequence[Profile] = (),
     instances: int = 1,
-) -> Choice:
-    """All ways to run a model on this machine that fit into its memory, best first.
+) -> Selection:
+    """Finds all candidates to run a model on this machine that fit into its memory, best first.
 
     Args:
         entry: of the model.
         facts_of: what backends may know of a variant.
         machine: to run it on.
-        wish: of whoever loads it.
+        constraints: that the candidates must meet.
         profiles: what was measured of its variants.
-        instances: that each way takes memory for.
+        instances: that each candidate takes memory for.
 
     Raises:
-        PreconditionError: there is none; it tells why for each device.
+        PreconditionError: there is no candidate; it tells why for each device.
         CapacityError: there is none while other models take the memory.
-        InvalidInputError: the variant wished for is told by too few digits, or no digest at all.
+        InvalidInputError: the variant is named by too few digits, or no digest at all.
         NotFoundError: there is no such variant.
     """
-    search = _Search(entry, facts_of, machine, wish, profiles, instances)
-    considered = _considered(entry, wish)
+    search = _Search(entry, facts_of, machine, constraints, profiles, instances)
+    considered = _considered(entry, constraints)
     for variant in considered:
-        await search.look_at(variant)
-    if not wish.variant:
-        search.refused += [
-            Refusal(_name(variant), "it is not here; `panope pull` brings it")
+        await search.consider(variant)
+    if not constraints.variant:
+        search.rejected += [
+            Rejection(_name(variant), "it is not here; `panope pull` brings it")
             for variant in entry.variants
             if variant not in considered and variant.derived_from is None
         ]
     preferred = Preferred(entry.preferred_format, entry.preferred_precision)
-    fitting = [way for way in search.found if search.fits(way)]
+    fitting = [candidate for candidate in search.candidates if search.fits(candidate)]
     if not fitting:
-        raise _none(entry, wish, search)
-    ways = ranked(fitting, preferred)
-    too_large = [refusal for refusal in search.refused if refusal.of_memory]
-    return Choice(tuple(ways), tuple(_reasons(ways, too_large, preferred)), tuple(search.refused))
+        raise _none(entry, constraints, search)
+    candidates = ranked(fitting, preferred)
+    too_large = [rejection for rejection in search.rejected if rejection.of_memory]
+    return Selection(tuple(candidates), tuple(_reasons(candidates, too_large, preferred)), tuple(search.rejected))
 
 
 class _Search:
-    """Collects the ways to run one model."""
+    """Collects the candidates to run one model."""
 
     def __init__(
         self,
         entry: ModelEntry,
         facts_of: FactsOf,
         machine: Machine,
-        wish: Wish,
+        constraints: LoadConstraints,
         profiles: Sequence[Profile],
         instances: int,
     ) -> None:
-        self.found: list[Candidate] = []
-        self.refused: list[Refusal] = []
+        self.candidates: list[Candidate] = []
+        self.rejected: list[Rejection] = []
         self._entry = entry
         self._facts_of = facts_of
         self._machine = machine
-        self._wish = wish
+        self._constraints = constraints
         self._profiles = profiles
         self._instances = instances
         # To compute in; a quantized precision is that of the weights.
-        self._asked = "" if is_quantized(wish.precision) else wish.precision
+        self._asked = "" if is_quantized(constraints.precision) else constraints.precision
         self._variants = {variant.digest: variant for variant in entry.variants}
 
-    async def look_at(self, variant: VariantEntry) -> None:
-        """Takes in the ways to run a variant."""
-        devices = [device for device in self._machine.probe.devices if self._wish.backend in ("", device.backend)]
+    async def consider(self, variant: VariantEntry) -> None:
+        """Adds the candidates that run a variant."""
+        devices = [
+            device for device in self._machine.probe.devices if self._constraints.backend in ("", device.backend)
+        ]
         if reason := self._unusable(variant):
-            self.refused.append(Refusal(_name(variant), reason))
+            self.rejected.append(Rejection(_name(variant), reason))
             return
         direct = await self._machine.supports(self._facts_of(variant))
         for device in devices:
             outcome = await self._consider(variant, device, direct)
             if isinstance(outcome, Candidate):
-                self.found.append(outcome)
+                self.candidates.append(outcome)
             elif outcome:
-                self.refused.append(Refusal(f"{device.backend} {device.name} with {_name(variant)}", outcome))
+                self.rejected.append(Rejection(f"{device.backend} {device.name} with {_name(variant)}", outcome))
 
-    def fits(self, way: Candidate) -> bool:
-        """Whether there is memory for it; what there is none for is told among the refusals."""
-        free = self._machine.free_bytes(way.device)
-        if free is None or way.need_bytes <= free:
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether there is memory for it; what there is none for is told among the rejections."""
+        free = self._machine.free_bytes(candidate.device)
+        if free is None or candidate.need_bytes <= free:
             return True
-        ever = not way.device.memory_bytes or way.need_bytes <= way.device.memory_bytes
-        reason = f"needs {_size(way.need_bytes)} of memory and {_size(free)} are free"
-        self.refused.append(Refusal(way.label, reason, of_memory=True, ever=ever))
+        ever = not candidate.device.memory_bytes or candidate.need_bytes <= candidate.device.memory_bytes
+        reason = f"needs {_size(candidate.need_bytes)} of memory and {_size(free)} are free"
+        self.rejected.append(Rejection(candidate.label, reason, of_memory=True, ever=ever))
         return False
 
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
-        wish = self._wish
+        constraints = self._constraints
         if variant.bases:
             base = ", ".join(variant.bases)
             return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
         if variant.derived_from is not None and not (variant.is_here or variant.can_come):
             return "it was made on another machine, which does not share it"
-        if wish.variant:
-            return ""  # it was named: it is run as it is, or the reason is the backends'
-        if is_quantized(wish.precision) and variant.precision != wish.precision:
-            return f"its weights are not {wish.precision}"
+        if constraints.variant:
+            return ""  # it was named, so it is run as it is, or the reason is the backends'
+        if is_quantized(constraints.precision) and variant.precision != constraints.precision:
+            return f"its weights are not {constraints.precision}"
         if variant.derived_from is not None and not self._is_current(variant):
             old = f"it was made by {variant.engine_version or 'an engine'}, which is not the installed version"
             return f"{old}; `panope build` makes it anew" if is_quantized(variant.precision) else old
@@ -195,7 +197,7 @@ class _Search:
     async def _consider(
         self, variant: VariantEntry, device: Device, direct: Mapping[tuple[str, str], Support]
     ) -> Candidate | str:
-        """A way, or why there is none; empty where the result of a conversion is a way of its own."""
+        """Returns a candidate, or why there is none; empty where a conversion's result is a candidate of its own."""
         if not device.available:
             return device.reason or "not available"
         if self._asked and self._asked not in device.precisions:
@@ -203,7 +205,7 @@ class _Search:
         place = (device.backend, device.name)
         support = direct.get(place, Support(Level.NONE, "no answer"))
         if support.level is not Level.NONE:
-            return self._way(variant, device, support, None)
+            return self._candidate(variant, device, support, None)
         conversion = self._conversion(variant, device)
         if conversion is None:
             return support.reason
@@ -214,11 +216,11 @@ class _Search:
         if support.level is Level.NONE:
             return support.reason
         told = Support(support.level, f"{support.reason}, after conversion from {variant.format}")
-        return self._way(variant, device, told, conversion)
+        return self._candidate(variant, device, told, conversion)
 
     def _conversion(self, variant: VariantEntry, device: Device) -> Conversion | None:
         """The conversion that may be done without being asked: of what came with the repo alone."""
-        if self._wish.variant or variant.derived_from is not None:
+        if self._constraints.variant or variant.derived_from is not None:
             return None
         offered = self._machine.probe.conversions.get(device.backend, ())
         able = (c for c in offered if c.automatic and not c.reason and c.reads(variant.format, variant.precision))
@@ -231,7 +233,9 @@ class _Search:
             for each in self._variants.values()
         )
 
-    def _way(self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None) -> Candidate:
+    def _candidate(
+        self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None
+    ) -> Candidate:
         profile = self._profile(variant, device) if conversion is None else None
         measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
         return Candidate(
@@ -273,10 +277,10 @@ def device_title(device: Device) -> str:
     return f"{device.name} {device.description}".strip()
 
 
-def _considered(entry: ModelEntry, wish: Wish) -> Sequence[VariantEntry]:
+def _considered(entry: ModelEntry, constraints: LoadConstraints) -> Sequence[VariantEntry]:
     """What is here; with nothing here, what could be downloaded, and opening it tells so."""
-    if wish.variant:
-        return [find_variant(entry, wish.variant)]
+    if constraints.variant:
+        return [find_variant(entry, constraints.variant)]
     return [variant for variant in entry.variants if variant.is_here] or entry.variants
 
 
@@ -296,36 +300,37 @@ def _measured_bytes(device: Device, profile: Profile | None) -> int:
     return profile.memory_bytes if profile is not None and DeviceMemory.is_host(device) else 0
 
 
-def _reasons(ways: Sequence[Candidate], too_large: Sequence[Refusal], preferred: Preferred) -> list[str]:
-    """Why each way is one, and why it comes before the next; of the first, what does not fit beside it."""
+def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], preferred: Preferred) -> list[str]:
+    """Says why each candidate is one, and before the next; of the first, what does not fit beside it."""
     reasons = []
-    for place, way in enumerate(ways):
-        told = [way.reason]
-        if place + 1 < len(ways):
-            after = ways[place + 1]
-            told.append(f"before {after.label}, because {why_before(way, after, preferred)}")
+    for place, candidate in enumerate(candidates):
+        told = [candidate.reason]
+        if place + 1 < len(candidates):
+            after = candidates[place + 1]
+            told.append(f"before {after.label}, because {why_before(candidate, after, preferred)}")
         if place == 0:
-            told += [f"not {refusal.label}, which {refusal.reason}" for refusal in too_large]
+            told += [f"not {rejection.label}, which {rejection.reason}" for rejection in too_large]
         reasons.append("; ".join(told))
     return reasons
 
 
-def _none(entry: ModelEntry, wish: Wish, search: _Search) -> PanopeError:
-    """The error that says why there is no way."""
-    refused = [refusal for refusal in search.refused if refusal.of_memory] or search.refused
-    why = "; ".join(dict.fromkeys(str(refusal) for refusal in refused))
-    if any(refusal.ever for refusal in refused):
+def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> PanopeError:
+    """Returns the error that says why there is no candidate."""
+    rejections = [rejection for rejection in search.rejected if rejection.of_memory] or search.rejected
+    why = "; ".join(dict.fromkeys(str(rejection) for rejection in rejections))
+    if any(rejection.ever for rejection in rejections):
         return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="does_not_fit")
-    if any(refusal.of_memory for refusal in refused):
+    if any(rejection.of_memory for rejection in rejections):
         return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="does_not_fit")
-    if is_quantized(wish.precision) and not any(v.is_here and v.precision == wish.precision for v in entry.variants):
+    precision = constraints.precision
+    if is_quantized(precision) and not any(v.is_here and v.precision == precision for v in entry.variants):
         return PreconditionError(
-            f"model `{entry.name}` has no variant in {wish.precision} here; `panope build` makes one where it can",
+            f"model `{entry.name}` has no variant in {precision} here; `panope build` makes one where it can",
             reason="no_such_variant",
             field="precision",
         )
-    none = f"there is no backend `{wish.backend}` on this machine"
-    return PreconditionError(f"no device can run this model: {why or none}", reason="no_backend")
+    no_backend = f"there is no backend `{constraints.backend}` on this machine"
+    return PreconditionError(f"no device can run this model: {why or no_backend}", reason="no_backend")
 
 
 def _name(variant: VariantEntry) -> str:

@@ -15,7 +15,7 @@ from panope_registry.job_handlers.requests import (
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.models.commits import ServedFile
 from panope_registry.models.published_files import Serving
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.threads import call_registry
 
 
 class Acquisition:
@@ -46,18 +46,18 @@ class Acquisition:
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
         """The job that looks at a model's repo."""
         self._check_vendor(request.model)
-        return await ask(ask_for_sync, self._jobs, request, requested_by)
+        return await call_registry(ask_for_sync, self._jobs, request, requested_by)
 
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model, after the one that looks at its repo."""
         self._check_vendor(request.model)
-        return await ask(ask_for_pull, self._jobs, request, requested_by, store=self._store)
+        return await call_registry(ask_for_pull, self._jobs, request, requested_by, store=self._store)
 
     async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
         """The job that makes another variant of a model; NotFoundError when there is no such model."""
-        await ask(self._find, request.model)
-        return await ask(ask_for_build, self._jobs, request, requested_by, store=self._store)
+        await call_registry(self._find, request.model)
+        return await call_registry(ask_for_build, self._jobs, request, requested_by, store=self._store)
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served."""
-        return (await ask(self._serving.revision, model)).files
+        return (await call_registry(self._serving.revision, model)).files

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from panope_registry.models.aliases import AliasEntry, Aliases, AliasEvent
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.threads import call_registry
 
 
-class AliasBoard:
+class AsyncAliases:
     """Aliases without blocking: every question to the database runs in a thread."""
 
     def __init__(self, aliases: Aliases) -> None:
@@ -16,24 +16,24 @@ class AliasBoard:
 
     async def list(self, model: str = "") -> Sequence[AliasEntry]:
         """Aliases by name; only those of one model if it is named."""
-        return await ask(lambda: self._aliases.list(target_model=model))
+        return await call_registry(lambda: self._aliases.list(target_model=model))
 
     async def history(self, alias: str) -> Sequence[AliasEvent]:
         """Every change, the newest first; NotFoundError when there never was such an alias."""
-        return await ask(self._aliases.history, alias)
+        return await call_registry(self._aliases.history, alias)
 
     async def set(
         self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
     ) -> AliasEntry:
         """Points an alias to a model or to its variant of this digest; `Aliases.set` tells of the errors."""
-        return await ask(
+        return await call_registry(
             lambda: self._aliases.set(alias, model, variant_digest=variant, expected=expected, who=who, reason=reason)
         )
 
     async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""
-        return await ask(lambda: self._aliases.rollback(alias, who, reason, expected=expected))
+        return await call_registry(lambda: self._aliases.rollback(alias, who, reason, expected=expected))
 
     async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
         """Forgets an alias."""
-        await ask(lambda: self._aliases.remove(alias, who, reason, expected=expected))
+        await call_registry(lambda: self._aliases.remove(alias, who, reason, expected=expected))

@@ -16,7 +16,7 @@ from panope_backends.errors import PanopeError
 from panope_registry.operations.inference_log import InferenceLog, LoggedCall
 from panope_registry.tables.columns import now
 from panope_server.config import Settings
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.threads import call_registry
 from panope_server.runtime.safe_callbacks import contained_turn
 
 _log = structlog.get_logger("panope.server")
@@ -111,7 +111,7 @@ class CallLog:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             try:
-                await asyncio.shield(ask(self._table.add, batch))
+                await asyncio.shield(call_registry(self._table.add, batch))
             except PanopeError as error:
                 _log.warning("inference_log_not_written", reason=error.reason, waiting=len(self._waiting) + len(batch))
                 self._put_back(batch)
@@ -125,6 +125,6 @@ class CallLog:
 
     async def _prune(self) -> None:
         try:
-            await ask(self._table.prune, now() - self._keep)
+            await call_registry(self._table.prune, now() - self._keep)
         except PanopeError as error:
             _log.warning("inference_log_not_pruned", reason=error.reason)

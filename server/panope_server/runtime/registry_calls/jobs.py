@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 
 from panope_backends.errors import ShuttingDownError
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
-from panope_server.runtime.registry_calls.threads import ask
+from panope_server.runtime.registry_calls.threads import call_registry
 
 #: How soon a watcher sees a change; workers write progress once a second.
 WATCH_SECONDS = 0.5
 
 
-class JobBoard:
+class AsyncJobs:
     """Jobs without blocking: every question to the database runs in a thread."""
 
     def __init__(self, jobs: Jobs, watch_seconds: float = WATCH_SECONDS) -> None:
@@ -29,19 +29,19 @@ class JobBoard:
         self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
     ) -> Sequence[JobEntry]:
         """Jobs, newest first, those older than job `after`."""
-        return await ask(lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit))
+        return await call_registry(lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit))
 
     async def get(self, job_id: int) -> JobEntry:
         """One job; NotFoundError when there is none of that id."""
-        return await ask(self._jobs.get, job_id)
+        return await call_registry(self._jobs.get, job_id)
 
     async def cancel(self, job_id: int) -> JobEntry:
         """Asks a job to end; one that has ended stays what it is."""
-        return await ask(self._jobs.cancel, job_id)
+        return await call_registry(self._jobs.cancel, job_id)
 
     async def retry(self, job_id: int) -> JobEntry:
         """Queues a failed or cancelled job again; PreconditionError for another."""
-        return await ask(self._jobs.retry, job_id)
+        return await call_registry(self._jobs.retry, job_id)
 
     async def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
         """The job as it is, then whenever it changes, up to its end.

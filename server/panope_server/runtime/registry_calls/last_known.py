@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Known(Generic[T]):
+class LastKnown(Generic[T]):
     """Values by name, of reads of one name and reads of all names that run side by side.
 
     What the read that began later told stands, whichever ends first: a slow read of everything must not take away what

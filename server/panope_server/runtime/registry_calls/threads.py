@@ -122,11 +122,11 @@ _QUESTIONS = RegistryThreads("registry")
 _FILES = RegistryThreads("registry-files", FILE_THREADS, answer_seconds=None)
 
 
-async def ask(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+async def call_registry(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
     """Asks the registry something that its database answers in moments; as `RegistryThreads.run`."""
     return await _QUESTIONS.run(function, *arguments, **named)
 
 
-async def ask_for_files(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+async def call_store(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
     """Asks the registry something for which it reads or writes files, for as long as that takes."""
     return await _FILES.run(function, *arguments, **named)

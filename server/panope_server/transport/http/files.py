@@ -16,7 +16,7 @@ from starlette.routing import Route
 from panope_backends.errors import DataLossError, NotFoundError, PanopeError
 from panope_registry.models.commits import ServedFile, ServedRevision
 from panope_registry.models.published_files import ServedBlob
-from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.transport.errors import field_of, message_of, openai_type_of
 from panope_server.transport.http import path_convertors
 from panope_server.transport.http.blobs import blob_response
@@ -44,7 +44,7 @@ def file_routes(files: Files) -> list[Route]:
         sha256 = request.path_params["sha256"]
         if not _SHA256.fullmatch(sha256):
             raise NotFoundError("there is no such file in the store", reason="entry_not_found")
-        return blob_response(request, await ask_for_files(files.blob, sha256), sha256, {})
+        return blob_response(request, await call_store(files.blob, sha256), sha256, {})
 
     async def resolve(request: Request) -> Response:
         revision = await _revision(request)
@@ -52,12 +52,12 @@ def file_routes(files: Files) -> list[Route]:
         file = next((file for file in _here(revision) if file.path == path), None)
         if file is None:
             raise NotFoundError("the model has no such file here", reason="entry_not_found", field="path")
-        blob = await ask_for_files(files.blob, file.sha256)
+        blob = await call_store(files.blob, file.sha256)
         headers = {"x-repo-commit": revision.commit}
         return blob_response(request, blob, path.rpartition("/")[2], headers)
 
     async def _revision(request: Request) -> ServedRevision:
-        return await ask(files.revision, request.path_params["repo"])
+        return await call_registry(files.revision, request.path_params["repo"])
 
     path_convertors.register()
     found: list[tuple[str, Handler]] = [

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from panope_server.runtime.bench.background_load import Others
+from panope_server.runtime.bench.background_load import BackgroundLoad
 
 
 def test_the_share_of_others_is_what_neither_the_idle_nor_we_took(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,17 +23,17 @@ def test_the_share_of_others_is_what_neither_the_idle_nor_we_took(monkeypatch: p
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(moments))
     own = iter((1.0, 1.0, 3.0, 9.0))  # this process's and the other's, before and after
     monkeypatch.setattr(psutil.Process, "cpu_times", lambda _: SimpleNamespace(user=next(own), system=0.0))
-    assert Others(os.getpid()).share() == pytest.approx((30 - 10) / 40)
+    assert BackgroundLoad(os.getpid()).share() == pytest.approx((30 - 10) / 40)
 
 
 def test_the_work_of_the_process_that_is_measured_is_no_others() -> None:
     program = "import time\nwhile time.process_time() < 1: pass\nprint(flush=True)\ninput()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as busy:
-        others = Others(busy.pid)
+        background = BackgroundLoad(busy.pid)
         own_before = psutil.Process().cpu_times().user
         assert busy.stdout is not None
         busy.stdout.readline()
-        own = others._now()[2] - others._began[2]
+        own = background._now()[2] - background._began[2]
         busy.communicate(b"\n")
     assert own - (psutil.Process().cpu_times().user - own_before) > 0.5  # most of its second
 

@@ -34,7 +34,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.work import EmbedWork, NamedTensor, TensorWork
@@ -186,7 +186,7 @@ class Bench:
 
 
 def bench(**limits: Any) -> Bench:
-    async def never(_: Wish, _failed: Sequence[FailedPlan]) -> LoadPlan:
+    async def never(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
         raise AssertionError("nothing is loaded here")
 
     metrics = Metrics()

@@ -19,7 +19,7 @@ from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.job_tables import job as job_table
 from panope_server.runtime.models.downloads import Downloads
-from panope_server.runtime.registry_calls.jobs import JobBoard
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
 
 ABSENT = VariantEntry("d" * 64, "safetensors", "fp32", 1000, 0, None, "", (), is_here=False, missing_bytes=800)
 MODEL = ModelEntry("acme/far", "embed", "", now(), {}, (ABSENT,), {}, source="hub", commit="c" * 40, ref="main")
@@ -55,7 +55,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async def fresh(_: str) -> ModelEntry:
         return made.entry
 
-    made = Rig(jobs, Downloads(fresh, jobs, JobBoard(jobs, watch_seconds=0.01)))
+    made = Rig(jobs, Downloads(fresh, jobs, AsyncJobs(jobs, watch_seconds=0.01)))
     yield made
     database.close()
 

@@ -13,7 +13,7 @@ import pytest
 from panope_backends.errors import AvailabilityError
 from panope_registry.operations.instances import InstanceRecord
 from panope_server.runtime.models import heartbeat
-from panope_server.runtime.models.heartbeat import Presence
+from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.status import InstanceState, InstanceView
 
 VIEW = InstanceView(
@@ -32,11 +32,11 @@ VIEW = InstanceView(
 )
 
 
-class Book:
-    """Keeps what is told; `failure` is raised while it is set, and `gate` holds a write up."""
+class FakeInstances:
+    """Keeps what is reported; `failure` is raised while it is set, and `gate` holds a write up."""
 
     def __init__(self) -> None:
-        self.told: asyncio.Queue[list[InstanceRecord]] = asyncio.Queue()
+        self.reports: asyncio.Queue[list[InstanceRecord]] = asyncio.Queue()
         self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
@@ -44,52 +44,52 @@ class Book:
 
     def report(self, server: str, records: Sequence[InstanceRecord], lease_seconds: float) -> None:
         self.gate.wait(30)
-        self._loop.call_soon_threadsafe(self.told.put_nowait, list(records))
+        self._loop.call_soon_threadsafe(self.reports.put_nowait, list(records))
         if self.failure is not None:
             raise self.failure
 
 
 @pytest.fixture
-async def book() -> Book:
-    return Book()
+async def instances() -> FakeInstances:
+    return FakeInstances()
 
 
 @pytest.fixture
-async def told(book: Book, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Presence]:
+async def beats(instances: FakeInstances, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Heartbeat]:
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.001)
-    made = Presence(book, "red")
-    yield made
-    book.gate.set()
-    await made.stop()
+    running = Heartbeat(instances, "red")
+    yield running
+    instances.gate.set()
+    await running.stop()
 
 
-async def test_each_beat_tells_what_runs_now(told: Presence, book: Book) -> None:
+async def test_each_beat_tells_what_runs_now(beats: Heartbeat, instances: FakeInstances) -> None:
     running = [("v/m", VIEW)]
-    told.start(lambda: running)
-    (first,) = await book.told.get()
+    beats.start(lambda: running)
+    (first,) = await instances.reports.get()
     assert (first.id, first.server, first.model, first.state) == ("red/v/m#1", "red", "v/m", "starting")
     assert (first.pid, first.started_at) == (17, VIEW.started_at)
     running[:] = [("v/m", replace(VIEW, state=InstanceState.READY))]
-    while (await book.told.get())[0].state != "ready":
+    while (await instances.reports.get())[0].state != "ready":
         pass
-    await told.stop()
-    while await book.told.get():
+    await beats.stop()
+    while await instances.reports.get():
         pass  # the last word is that nothing runs
 
 
 async def test_a_change_is_told_before_the_next_beat(
-    told: Presence, book: Book, monkeypatch: pytest.MonkeyPatch
+    beats: Heartbeat, instances: FakeInstances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 3600)
     monkeypatch.setattr(heartbeat, "SETTLE_SECONDS", 0)
-    told.start(lambda: [("v/m", VIEW)])
-    await book.told.get()
-    told.changed()
+    beats.start(lambda: [("v/m", VIEW)])
+    await instances.reports.get()
+    beats.changed()
     async with asyncio.timeout(5):
-        await book.told.get()
+        await instances.reports.get()
 
 
-async def test_a_server_that_runs_nothing_writes_nothing(told: Presence, book: Book) -> None:
+async def test_a_server_that_runs_nothing_writes_nothing(beats: Heartbeat, instances: FakeInstances) -> None:
     looks = asyncio.Event()
     count = 0
 
@@ -100,36 +100,36 @@ async def test_a_server_that_runs_nothing_writes_nothing(told: Presence, book: B
             looks.set()
         return []
 
-    told.start(running)
+    beats.start(running)
     await looks.wait()
-    await told.stop()
-    assert book.told.empty()
+    await beats.stop()
+    assert instances.reports.empty()
 
 
-async def test_a_database_that_is_away_costs_nothing_but_the_row(told: Presence, book: Book) -> None:
-    book.failure = AvailabilityError("away", reason="database_unavailable")
-    told.start(lambda: [("v/m", VIEW)])
+async def test_a_database_that_is_away_costs_nothing_but_the_row(beats: Heartbeat, instances: FakeInstances) -> None:
+    instances.failure = AvailabilityError("away", reason="database_unavailable")
+    beats.start(lambda: [("v/m", VIEW)])
     for _ in range(3):
-        await book.told.get()
-    book.failure = None
-    await book.told.get()
+        await instances.reports.get()
+    instances.failure = None
+    await instances.reports.get()
 
 
-async def test_a_defect_in_one_beat_does_not_end_the_others(told: Presence, book: Book) -> None:
-    book.failure = RuntimeError("can't start new thread")
-    told.start(lambda: [("v/m", VIEW)])
+async def test_a_defect_in_one_beat_does_not_end_the_others(beats: Heartbeat, instances: FakeInstances) -> None:
+    instances.failure = RuntimeError("can't start new thread")
+    beats.start(lambda: [("v/m", VIEW)])
     for _ in range(3):
-        await book.told.get()
-    book.failure = None
-    await book.told.get()
+        await instances.reports.get()
+    instances.failure = None
+    await instances.reports.get()
 
 
 async def test_a_database_that_hangs_does_not_hold_the_server_up(
-    told: Presence, book: Book, monkeypatch: pytest.MonkeyPatch
+    beats: Heartbeat, instances: FakeInstances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "GOODBYE_SECONDS", 0.05)
-    told.start(lambda: [("v/m", VIEW)])
-    await book.told.get()
-    book.gate.clear()
+    beats.start(lambda: [("v/m", VIEW)])
+    await instances.reports.get()
+    instances.gate.clear()
     async with asyncio.timeout(5):
-        await told.stop()
+        await beats.stop()

@@ -34,7 +34,7 @@ from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.registry_calls import threads
-from panope_server.runtime.registry_calls.jobs import JobBoard
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.work import EmbedAnswer, EmbedWork, Place
@@ -115,7 +115,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             Metrics(),
             lambda model, state: made[0].states.append((model, state)),
             jobs,
-            JobBoard(jobs),
+            AsyncJobs(jobs),
             aliases,
             ModelLeases(StoreCare(database, store)),
             Profiles(database),

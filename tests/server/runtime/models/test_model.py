@@ -25,7 +25,7 @@ from panope_backends.errors import (
 )
 from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
-from panope_server.runtime.placement.constraints import ANYTHING, Wish
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.processes.signals import told_end
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.work import EmbedWork, TokenizeWork
@@ -49,7 +49,7 @@ async def test_the_first_call_loads_the_model_and_later_ones_find_it_loaded(rig)
     first, second = await asyncio.gather(made.embed("hello"), made.embed("hello"))
     third = await made.embed("hello")
     assert first.vectors == second.vectors == third.vectors
-    assert made.plans == [ANYTHING]
+    assert made.plans == [UNCONSTRAINED]
     assert made.states == [LOADING, SERVING]
 
 
@@ -157,7 +157,7 @@ async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, mo
     monkeypatch.setattr("panope_server.runtime.instances.supervisor.CRASH_LIMIT", 1)
     monkeypatch.setattr("panope_server.runtime.models.failure.FIRST_COOL_DOWN_SECONDS", 0.001)
     made = rig("CrashBackend")
-    asked = Wish(precision="fp32")
+    asked = LoadConstraints(precision="fp32")
     await made.runtime.load(asked)
     with pytest.raises(InstanceLostError):
         await made.embed("crash")
@@ -166,7 +166,7 @@ async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, mo
     assert made.plans == [asked, asked]
     await made.runtime.unload()
     assert (await made.embed("fine")).count == 1
-    assert made.plans == [asked, asked, ANYTHING]
+    assert made.plans == [asked, asked, UNCONSTRAINED]
 
 
 async def test_a_load_that_joins_another_is_refused_when_that_loads_something_else(rig) -> None:
@@ -174,7 +174,7 @@ async def test_a_load_that_joins_another_is_refused_when_that_loads_something_el
     first = asyncio.create_task(made.runtime.load())
     await until(lambda: made.runtime.state is LOADING)
     with pytest.raises(PreconditionError, match="unload it first"):
-        await made.runtime.load(Wish(backend="cpu"))
+        await made.runtime.load(LoadConstraints(backend="cpu"))
     await first
 
 
@@ -313,7 +313,7 @@ async def test_loading_what_is_loaded_changes_nothing_but_another_wish_is_refuse
     await made.runtime.load()
     assert len(made.plans) == 1
     with pytest.raises(PreconditionError, match="unload it first"):
-        await made.runtime.load(Wish(backend="cpu"))
+        await made.runtime.load(LoadConstraints(backend="cpu"))
 
 
 async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_queue(rig, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from panope_backends.errors import AvailabilityError, InstanceLostError, PreconditionError
-from panope_server.runtime.placement.constraints import ANYTHING, Wish
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import ModelState
 
-IMPOSSIBLE = Wish(precision="fp64")
+IMPOSSIBLE = LoadConstraints(precision="fp64")
 UNLOADED, LOADING, SERVING, FAILED = ModelState.UNLOADED, ModelState.LOADING, ModelState.SERVING, ModelState.FAILED
 
 
@@ -40,7 +40,7 @@ async def test_the_next_call_loads_the_model_as_if_nobody_had_asked(made) -> Non
     with pytest.raises(PreconditionError):
         await made.runtime.load(IMPOSSIBLE)
     assert (await made.embed("hello")).count == 1
-    assert made.plans == [IMPOSSIBLE, ANYTHING]
+    assert made.plans == [IMPOSSIBLE, UNCONSTRAINED]
 
 
 async def test_calls_and_loads_that_wait_meanwhile_get_what_they_asked_for(made) -> None:

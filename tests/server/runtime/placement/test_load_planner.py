@@ -21,15 +21,15 @@ from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.model_tables import blob_location
 from panope_server.config import Settings
-from panope_server.runtime.names import Target
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement import load_planner
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
-from panope_server.runtime.placement.load_planner import Preparer
+from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 
-MODEL = Target("acme/tiny")
+MODEL = ResolvedName("acme/tiny")
 CARD = Device("torch-cuda", "cuda:0", memory_bytes=1 << 30)
 CPU = Device("cpu", "CPU", memory_bytes=1 << 40)
 FORMATS = {"torch-cuda": "other", "cpu": "safetensors"}
@@ -81,8 +81,8 @@ def profiles(tmp_path: Path) -> Iterator[Profiles]:
 
 
 @pytest.fixture
-def preparer(tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory) -> Preparer:
-    return Preparer(Settings(home=str(tmp_path)), registry, Machine(), profiles, memory)  # type: ignore[arg-type]
+def planner(tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory) -> LoadPlanner:
+    return LoadPlanner(Settings(home=str(tmp_path)), registry, Machine(), profiles, memory)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -101,71 +101,71 @@ def converts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 async def test_the_first_way_is_made_ready_once_and_takes_its_memory(
-    preparer: Preparer, memory: DeviceMemory, converts: list[dict[str, Any]]
+    planner: LoadPlanner, memory: DeviceMemory, converts: list[dict[str, Any]]
 ) -> None:
-    plan = await preparer.plan(MODEL)
+    plan = await planner.plan(MODEL)
     assert (plan.backend, plan.format, plan.precision) == ("torch-cuda", "other", "")
     assert (plan.folder / "weights.other").read_bytes() == b"converted"
     assert "before cpu CPU with safetensors fp32" in plan.reason
     assert plan.memory_limit_bytes >= 1 << 30
     need = CARD.memory_bytes - (memory.free_bytes(CARD) or 0)
     assert 1_000_000 <= need <= 2_000_000  # a megabyte of weights and a fifth more
-    assert (await preparer.plan(MODEL)).variant_digest == plan.variant_digest
+    assert (await planner.plan(MODEL)).variant_digest == plan.variant_digest
     assert len(converts) == 1
 
 
 async def test_a_conversion_that_fails_gives_place_to_the_next_way(
-    preparer: Preparer, memory: DeviceMemory, monkeypatch: pytest.MonkeyPatch
+    planner: LoadPlanner, memory: DeviceMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(*_: Any, **__: Any) -> dict[str, Any]:
         raise InternalError("the conversion failed; the log has the cause")
 
     monkeypatch.setattr(load_planner, "run_program", fails)
-    plan = await preparer.plan(MODEL)
+    plan = await planner.plan(MODEL)
     assert plan.backend == "cpu"
     assert plan.reason.endswith("torch-cuda failed: the conversion failed; the log has the cause")
     assert memory.free_bytes(CARD) == CARD.memory_bytes  # the card is left to others
 
 
 @pytest.mark.usefixtures("converts")
-async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_the_next(preparer: Preparer) -> None:
-    first = await preparer.plan(MODEL)
+async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_the_next(planner: LoadPlanner) -> None:
+    first = await planner.plan(MODEL)
     refusal = PreconditionError("the model takes 44; texts give only input_ids", reason="load_failed")
-    second = await preparer.plan(MODEL, failed=[FailedPlan(first, refusal)])
+    second = await planner.plan(MODEL, failed=[FailedPlan(first, refusal)])
     assert (first.backend, second.backend) == ("torch-cuda", "cpu")
     assert second.reason.endswith("torch-cuda failed: the model takes 44; texts give only input_ids")
     failed = [FailedPlan(first, refusal), FailedPlan(second, InternalError("its worker ended"))]
     with pytest.raises(PreconditionError) as caught:
-        await preparer.plan(MODEL, failed=failed)
+        await planner.plan(MODEL, failed=failed)
     assert caught.value.reason == "load_failed"
     assert "torch-cuda: the model takes 44" in caught.value.message
     assert "cpu: its worker ended" in caught.value.message
 
 
 async def test_a_card_that_is_full_gives_place_to_the_processor(
-    preparer: Preparer, memory: DeviceMemory, converts: list[dict[str, Any]]
+    planner: LoadPlanner, memory: DeviceMemory, converts: list[dict[str, Any]]
 ) -> None:
     memory.take("acme/large", CARD, CARD.memory_bytes)
-    plan = await preparer.plan(MODEL)
+    plan = await planner.plan(MODEL)
     assert plan.backend == "cpu"
     assert "not torch-cuda cuda:0 with other fp32, which needs 1.2 MB of memory and 0.0 MB are free" in plan.reason
     assert converts == []
 
 
-async def test_one_variant_is_run_as_it_is(preparer: Preparer, registry: Registry) -> None:
+async def test_one_variant_is_run_as_it_is(planner: LoadPlanner, registry: Registry) -> None:
     (variant,) = registry.model(MODEL.model).variants
-    plan = await preparer.plan(Target(MODEL.model, variant.digest))
+    plan = await planner.plan(ResolvedName(MODEL.model, variant.digest))
     assert (plan.variant_digest, plan.backend) == (variant.digest, "cpu")
     assert plan.model == f"{MODEL.model}@{variant.digest[:12]}"
     with pytest.raises(NotFoundError, match="no variant"):
-        await preparer.plan(Target(MODEL.model, "f" * 64))
+        await planner.plan(ResolvedName(MODEL.model, "f" * 64))
 
 
 @pytest.mark.usefixtures("converts")
 async def test_measurements_that_cannot_be_read_stop_no_loading(
     tmp_path: Path, registry: Registry, memory: DeviceMemory
 ) -> None:
-    made = Preparer(Settings(home=str(tmp_path)), registry, Machine(), AwayProfiles(), memory)  # type: ignore[arg-type]
+    made = LoadPlanner(Settings(home=str(tmp_path)), registry, Machine(), AwayProfiles(), memory)  # type: ignore[arg-type]
     assert (await made.plan(MODEL)).backend == "torch-cuda"
 
 
@@ -177,19 +177,22 @@ def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
 
 @pytest.mark.usefixtures("converts")
 async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_of(
-    preparer: Preparer, registry: Registry, memory: DeviceMemory
+    planner: LoadPlanner, registry: Registry, memory: DeviceMemory
 ) -> None:
-    plan = await preparer.plan(MODEL)
+    plan = await planner.plan(MODEL)
     memory.give_back(MODEL.key)
     entry = registry.model(MODEL.model)
     source, made = entry.variants
     assert made.digest == plan.variant_digest
     both = (source.digest, made.digest)
-    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish()) == made.digest
-    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish(backend="cpu")) == ""
-    assert await preparer.worth_bringing(_elsewhere(entry, shared=[source.digest]), Wish()) == ""
-    assert await preparer.worth_bringing(_elsewhere(entry, shared=both), Wish(variant=source.digest)) == source.digest
-    assert await preparer.worth_bringing(entry, Wish()) == "", "something is here"
+    assert await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints()) == made.digest
+    assert await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(backend="cpu")) == ""
+    assert await planner.variant_to_download(_elsewhere(entry, shared=[source.digest]), LoadConstraints()) == ""
+    assert (
+        await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(variant=source.digest))
+        == source.digest
+    )
+    assert await planner.variant_to_download(entry, LoadConstraints()) == "", "something is here"
 
 
 @pytest.mark.usefixtures("converts")
@@ -204,8 +207,8 @@ async def test_what_cannot_be_brought_is_made_again(
 
     async def planned(registry: Registry) -> LoadPlan:
         settings = Settings(home=str(tmp_path))
-        preparer = Preparer(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
-        return await preparer.plan(MODEL)
+        planner = LoadPlanner(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
+        return await planner.plan(MODEL)
 
     first = await planned(registry)
     with registry._database.change() as connection:

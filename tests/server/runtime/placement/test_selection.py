@@ -18,9 +18,9 @@ from panope_backends.errors import CapacityError, InvalidInputError, NotFoundErr
 from panope_registry.models.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.operations.profiles import Profile
-from panope_server.runtime.placement.constraints import Wish
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
-from panope_server.runtime.placement.selection import Choice, Machine, choose, device_title
+from panope_server.runtime.placement.selection import Machine, Selection, device_title, select_candidates
 
 MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
 GB = 10**9
@@ -69,12 +69,12 @@ class Here:
     def choose(
         self,
         variants: Sequence[VariantEntry],
-        wish: Wish | None = None,
+        constraints: LoadConstraints | None = None,
         profiles: Sequence[Profile] = (),
         *,
         instances: int = 1,
         **entry: Any,
-    ) -> Choice:
+    ) -> Selection:
         model = ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, tuple(variants), {}, **entry)
         conversions = {"openvino": (TO_OPENVINO, TO_INT8)}
         machine = Machine(
@@ -86,11 +86,13 @@ class Here:
         def facts(of: VariantEntry) -> ModelFacts:
             return ModelFacts("v/m", of.format, "embed", "BertModel", {})
 
-        return asyncio.run(choose(model, facts, machine, wish or Wish(), profiles, instances))
+        return asyncio.run(
+            select_candidates(model, facts, machine, constraints or LoadConstraints(), profiles, instances)
+        )
 
 
-def labels(choice: Choice) -> list[str]:
-    return [way.label for way in choice.ways]
+def labels(selection: Selection) -> list[str]:
+    return [candidate.label for candidate in selection.candidates]
 
 
 def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Profile:
@@ -110,50 +112,54 @@ def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Pro
 
 
 def test_without_wishes_or_measurements_the_usually_fastest_backend_is_chosen_and_says_why() -> None:
-    choice = Here().choose([SAFE])
-    assert labels(choice) == ["openvino CPU with openvino fp32", "cpu CPU with safetensors fp32"]
-    assert choice.ways[0].conversion == TO_OPENVINO
-    assert choice.reasons[0] == (
+    selection = Here().choose([SAFE])
+    assert labels(selection) == ["openvino CPU with openvino fp32", "cpu CPU with safetensors fp32"]
+    assert selection.candidates[0].conversion == TO_OPENVINO
+    assert selection.reasons[0] == (
         "openvino runs openvino, after conversion from safetensors; before cpu CPU with safetensors fp32, because "
         "openvino is usually faster than cpu; `panope bench` measures"
     )
-    assert choice.reasons[1] == "cpu runs safetensors"
+    assert selection.reasons[1] == "cpu runs safetensors"
 
 
 def test_nobody_is_told_a_precision_that_nobody_asked_for() -> None:
-    assert {way.precision for way in Here().choose([SAFE]).ways} == {""}
-    assert {way.precision for way in Here().choose([SAFE], Wish(precision="bf16")).ways} == {"bf16"}
+    assert {candidate.precision for candidate in Here().choose([SAFE]).candidates} == {""}
+    assert {
+        candidate.precision for candidate in Here().choose([SAFE], LoadConstraints(precision="bf16")).candidates
+    } == {"bf16"}
 
 
 def test_what_was_converted_is_run_and_not_converted_again() -> None:
-    choice = Here().choose([SAFE, MADE])
-    assert (choice.ways[0].variant, choice.ways[0].conversion) == (MADE, None)
-    assert len(choice.ways) == 2
+    selection = Here().choose([SAFE, MADE])
+    assert (selection.candidates[0].variant, selection.candidates[0].conversion) == (MADE, None)
+    assert len(selection.candidates) == 2
 
 
 def test_what_an_older_engine_made_is_made_again() -> None:
     old = replace(MADE, engine_version="2025.1+1")
-    choice = Here().choose([SAFE, old])
-    assert (choice.ways[0].variant, choice.ways[0].conversion) == (SAFE, TO_OPENVINO)
-    assert "openvino fp32: it was made by 2025.1+1, which is not the installed version" in map(str, choice.refusals)
+    selection = Here().choose([SAFE, old])
+    assert (selection.candidates[0].variant, selection.candidates[0].conversion) == (SAFE, TO_OPENVINO)
+    assert "openvino fp32: it was made by 2025.1+1, which is not the installed version" in map(
+        str, selection.rejections
+    )
 
 
 def test_a_quantized_variant_is_chosen_only_when_it_is_asked_for() -> None:
     everything = [SAFE, MADE, INT8]
-    assert Here().choose(everything).ways[0].variant == MADE
-    assert labels(Here().choose(everything, Wish(precision="int8"))) == ["openvino CPU with openvino int8"]
-    assert Here().choose(everything, preferred_precision="int8").ways[0].variant == INT8
+    assert Here().choose(everything).candidates[0].variant == MADE
+    assert labels(Here().choose(everything, LoadConstraints(precision="int8"))) == ["openvino CPU with openvino int8"]
+    assert Here().choose(everything, preferred_precision="int8").candidates[0].variant == INT8
 
 
 def test_a_quantized_variant_is_chosen_when_a_finer_one_does_not_fit_and_the_numbers_are_told() -> None:
-    choice = Here(free={"openvino": GB // 2, "cpu": GB // 2}).choose([SAFE, MADE, INT8])
-    assert labels(choice) == ["openvino CPU with openvino int8"]
-    assert "which needs 1.00 GB of memory and 500.0 MB are free" in choice.reasons[0]
+    selection = Here(free={"openvino": GB // 2, "cpu": GB // 2}).choose([SAFE, MADE, INT8])
+    assert labels(selection) == ["openvino CPU with openvino int8"]
+    assert "which needs 1.00 GB of memory and 500.0 MB are free" in selection.reasons[0]
 
 
 def test_what_was_measured_to_be_taken_counts_where_it_is_more_than_was_expected() -> None:
     here = Here(devices=[CPU], free={"cpu": 2 * GB})
-    assert here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=GB // 2)]).ways[0].need_bytes == GB
+    assert here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=GB // 2)]).candidates[0].need_bytes == GB
     with pytest.raises(CapacityError, match=r"needs 3\.00 GB"):
         here.choose([SAFE], profiles=[measured(SAFE, CPU, 1.0, memory_bytes=3 * GB)])
 
@@ -180,25 +186,25 @@ def test_what_fits_nowhere_is_refused_with_both_numbers_of_each() -> None:
 
 def test_the_preferred_format_and_precision_come_before_speed() -> None:
     fast = [measured(MADE, OPENVINO, 1000.0), measured(ONNX, CPU, 10.0)]
-    choice = Here().choose([SAFE, MADE, ONNX], profiles=fast, preferred_format="onnx")
-    assert choice.ways[0].variant == ONNX
-    assert "because its format is the preferred one" in choice.reasons[0]
+    selection = Here().choose([SAFE, MADE, ONNX], profiles=fast, preferred_format="onnx")
+    assert selection.candidates[0].variant == ONNX
+    assert "because its format is the preferred one" in selection.reasons[0]
     half = variant("half", "safetensors", "bf16")
-    choice = Here(devices=[CPU]).choose([SAFE, half], preferred_precision="bf16")
-    assert choice.ways[0].variant == half
+    selection = Here(devices=[CPU]).choose([SAFE, half], preferred_precision="bf16")
+    assert selection.candidates[0].variant == half
 
 
 def test_a_backend_that_supports_all_of_a_model_comes_first() -> None:
-    choice = Here(partial=["openvino"]).choose([SAFE, MADE])
-    assert choice.ways[0].device == CPU
-    assert "because the other is supported in part" in choice.reasons[0]
+    selection = Here(partial=["openvino"]).choose([SAFE, MADE])
+    assert selection.candidates[0].device == CPU
+    assert "because the other is supported in part" in selection.reasons[0]
 
 
 def test_measurements_of_this_device_decide_between_equals() -> None:
     profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
-    choice = Here().choose([SAFE, MADE], profiles=profiles)
-    assert choice.ways[0].device == CPU
-    assert "because it was measured at 900/s against 300/s" in choice.reasons[0]
+    selection = Here().choose([SAFE, MADE], profiles=profiles)
+    assert selection.candidates[0].device == CPU
+    assert "because it was measured at 900/s against 300/s" in selection.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -208,64 +214,67 @@ def test_measurements_of_this_device_decide_between_equals() -> None:
 )
 def test_measurements_of_something_else_do_not(stale: dict[str, str]) -> None:
     profiles = [measured(SAFE, CPU, 900.0, **stale), measured(MADE, OPENVINO, 300.0)]
-    wish = Wish(precision="fp32") if "precision" in stale else Wish()
-    assert Here().choose([SAFE, MADE], wish, profiles).ways[0].device == OPENVINO
+    constraints = LoadConstraints(precision="fp32") if "precision" in stale else LoadConstraints()
+    assert Here().choose([SAFE, MADE], constraints, profiles).candidates[0].device == OPENVINO
 
 
 def test_of_two_cards_the_one_with_more_memory_left_is_taken() -> None:
     other = replace(CUDA, name="cuda:1")
     here = Here(devices=[CUDA, other], free={"torch-cuda": None})
     here.free_on = {"cuda:0": 2 * GB, "cuda:1": 5 * GB}
-    choice = here.choose([SAFE])
-    assert choice.ways[0].device == other
-    assert "because its device has more memory left" in choice.reasons[0]
+    selection = here.choose([SAFE])
+    assert selection.candidates[0].device == other
+    assert "because its device has more memory left" in selection.reasons[0]
 
 
 def test_a_way_that_nobody_measured_keeps_its_place() -> None:
     here = Here(devices=[CUDA, OPENVINO, CPU])
     profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
-    choice = here.choose([SAFE, MADE], profiles=profiles)
-    assert [way.device.backend for way in choice.ways] == ["torch-cuda", "cpu", "openvino"]
+    selection = here.choose([SAFE, MADE], profiles=profiles)
+    assert [candidate.device.backend for candidate in selection.candidates] == ["torch-cuda", "cpu", "openvino"]
     profiles = [measured(SAFE, CPU, 900.0), measured(SAFE, CUDA, 300.0)]
-    choice = here.choose([SAFE, MADE], profiles=profiles)
-    assert [way.device.backend for way in choice.ways] == ["cpu", "openvino", "torch-cuda"]
-    assert "measured to be faster than what came before that one" in choice.reasons[0]
+    selection = here.choose([SAFE, MADE], profiles=profiles)
+    assert [candidate.device.backend for candidate in selection.candidates] == ["cpu", "openvino", "torch-cuda"]
+    assert "measured to be faster than what came before that one" in selection.reasons[0]
 
 
 def test_the_fastest_measured_precision_is_computed_in() -> None:
     profiles = [measured(SAFE, CPU, 100.0), measured(SAFE, CPU, 300.0, precision="bf16")]
-    assert Here(devices=[CPU]).choose([SAFE], profiles=profiles).ways[0].precision == "bf16"
-    assert Here(devices=[CPU]).choose([SAFE], Wish(precision="fp32"), profiles).ways[0].precision == "fp32"
+    assert Here(devices=[CPU]).choose([SAFE], profiles=profiles).candidates[0].precision == "bf16"
+    assert (
+        Here(devices=[CPU]).choose([SAFE], LoadConstraints(precision="fp32"), profiles).candidates[0].precision
+        == "fp32"
+    )
 
 
 def test_a_variant_that_is_named_is_run_as_it_is() -> None:
-    choice = Here().choose([SAFE, MADE, INT8], Wish(variant=SAFE.digest[:8]))
-    assert labels(choice) == ["cpu CPU with safetensors fp32"]
+    selection = Here().choose([SAFE, MADE, INT8], LoadConstraints(variant=SAFE.digest[:8]))
+    assert labels(selection) == ["cpu CPU with safetensors fp32"]
     old = replace(MADE, engine_version="2025.1+1")
-    assert Here().choose([SAFE, old], Wish(variant=old.digest)).ways[0].variant == old
+    assert Here().choose([SAFE, old], LoadConstraints(variant=old.digest)).candidates[0].variant == old
     with pytest.raises(NotFoundError):
-        Here().choose([SAFE], Wish(variant="f" * 64))
+        Here().choose([SAFE], LoadConstraints(variant="f" * 64))
     with pytest.raises(InvalidInputError):
-        Here().choose([SAFE], Wish(variant="f" * 7))
+        Here().choose([SAFE], LoadConstraints(variant="f" * 7))
 
 
 def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> None:
     elsewhere = replace(INT8, is_here=False, can_come=False)
     with pytest.raises(PreconditionError, match="openvino int8: it was made on another machine, which does not share"):
-        Here().choose([SAFE, elsewhere], Wish(variant=elsewhere.digest))
+        Here().choose([SAFE, elsewhere], LoadConstraints(variant=elsewhere.digest))
 
 
 def test_a_precision_that_no_variant_has_is_refused_with_the_way_to_get_it() -> None:
     with pytest.raises(PreconditionError, match="no variant in int4 here; `panope build` makes one") as caught:
-        Here().choose([SAFE, MADE], Wish(precision="int4"))
+        Here().choose([SAFE, MADE], LoadConstraints(precision="int4"))
     assert (caught.value.reason, caught.value.field) == ("no_such_variant", "precision")
 
 
 def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -> None:
     with pytest.raises(PreconditionError, match="cpu CPU with safetensors fp32: computes in fp32, bf16, not in fp16"):
-        Here().choose([SAFE], Wish(precision="fp16"))
+        Here().choose([SAFE], LoadConstraints(precision="fp16"))
     with pytest.raises(PreconditionError, match="no backend `tpu`"):
-        Here().choose([SAFE], Wish(backend="tpu"))
+        Here().choose([SAFE], LoadConstraints(backend="tpu"))
     gone = replace(CPU, available=False, reason="its driver is missing")
     with pytest.raises(PreconditionError, match="its driver is missing"):
         Here(devices=[gone]).choose([SAFE])
@@ -273,8 +282,8 @@ def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -
 
 def test_only_what_is_here_is_run_unless_nothing_is() -> None:
     away = replace(SAFE, is_here=False)
-    assert {way.variant for way in Here().choose([away, ONNX]).ways} == {ONNX}
-    assert {way.variant for way in Here().choose([away]).ways} == {away}
+    assert {candidate.variant for candidate in Here().choose([away, ONNX]).candidates} == {ONNX}
+    assert {candidate.variant for candidate in Here().choose([away]).candidates} == {away}
 
 
 # Rules that hold for every model and machine.
@@ -318,18 +327,20 @@ def test_what_is_chosen_fits_and_nothing_is_refused_while_something_fits(
     profiles = data.draw(_profiles(variants))
     unlimited = replace(here, free={})
     try:
-        every = unlimited.choose(variants, profiles=profiles).ways
+        every = unlimited.choose(variants, profiles=profiles).candidates
     except PanopeError:
         return
 
-    def fits(way: Any) -> bool:
-        free = here.free.get(way.device.backend)
-        return free is None or way.need_bytes <= free
+    def fits(candidate: Any) -> bool:
+        free = here.free.get(candidate.device.backend)
+        return free is None or candidate.need_bytes <= free
 
-    if any(fits(way) for way in every):
-        ways = here.choose(variants, profiles=profiles).ways
-        assert all(fits(way) for way in ways)
-        assert {(way.variant, way.device) for way in ways} == {(w.variant, w.device) for w in every if fits(w)}
+    if any(fits(candidate) for candidate in every):
+        candidates = here.choose(variants, profiles=profiles).candidates
+        assert all(fits(candidate) for candidate in candidates)
+        assert {(candidate.variant, candidate.device) for candidate in candidates} == {
+            (w.variant, w.device) for w in every if fits(w)
+        }
     else:
         with pytest.raises(PanopeError, match="does not fit"):
             here.choose(variants, profiles=profiles)
@@ -345,7 +356,7 @@ def test_the_order_of_what_is_given_does_not_matter(
 
     def chosen(machine: Here, given: Sequence[VariantEntry]) -> Any:
         try:
-            return machine.choose(given, profiles=profiles).ways
+            return machine.choose(given, profiles=profiles).candidates
         except PanopeError as error:
             return type(error)
 
@@ -358,15 +369,17 @@ def test_preferences_hold_among_ways_that_are_supported_alike(
 ) -> None:
     profiles = data.draw(_profiles(variants))
     try:
-        ways = here.choose(variants, profiles=profiles, preferred_format=form, preferred_precision=precision).ways
+        candidates = here.choose(
+            variants, profiles=profiles, preferred_format=form, preferred_precision=precision
+        ).candidates
     except PanopeError:
         return
-    first = ways[0]
-    alike = [way for way in ways if way.level is first.level]
-    if any(form in dict(way.lineage) for way in alike):
+    first = candidates[0]
+    alike = [candidate for candidate in candidates if candidate.level is first.level]
+    if any(form in dict(candidate.lineage) for candidate in alike):
         assert form in dict(first.lineage)
-        alike = [way for way in alike if form in dict(way.lineage)]
-    if any(way.variant.precision == precision and way.conversion is None for way in alike):
+        alike = [candidate for candidate in alike if form in dict(candidate.lineage)]
+    if any(candidate.variant.precision == precision and candidate.conversion is None for candidate in alike):
         assert precision in {each for _, each in first.lineage}
 
 
@@ -376,10 +389,10 @@ def test_a_quantized_variant_never_comes_before_a_finer_one_that_is_supported_al
 ) -> None:
     profiles = data.draw(_profiles(variants))
     try:
-        ways = here.choose(variants, profiles=profiles).ways
+        candidates = here.choose(variants, profiles=profiles).candidates
     except PanopeError:
         return
-    for before, after in pairwise(ways):
+    for before, after in pairwise(candidates):
         if before.level is after.level and is_quantized(before.variant.precision):
             assert is_quantized(after.variant.precision)
 
@@ -387,9 +400,9 @@ def test_a_quantized_variant_never_comes_before_a_finer_one_that_is_supported_al
 def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> None:
     plain, other = variant("z", "onnx", "fp32", order=0), variant("a", "onnx", "fp32", order=1)
     for given_order in ([plain, other], [other, plain]):
-        choice = Here(devices=(CPU,)).choose(given_order)
-        assert [way.variant.digest for way in choice.ways] == [plain.digest, other.digest]
-        assert "because its file has the plainer name" in choice.reasons[0]
+        selection = Here(devices=(CPU,)).choose(given_order)
+        assert [candidate.variant.digest for candidate in selection.candidates] == [plain.digest, other.digest]
+        assert "because its file has the plainer name" in selection.reasons[0]
 
 
 def test_an_adapter_is_no_way_and_says_whose_it_is() -> None:

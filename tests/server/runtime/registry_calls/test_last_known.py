@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from panope_server.runtime.registry_calls.last_known import Known
+from panope_server.runtime.registry_calls.last_known import LastKnown
 
 
 def test_what_was_added_while_everything_was_read_is_not_taken_away() -> None:
-    known = Known[int]()
+    known = LastKnown[int]()
     everything = known.begin()
     one = known.begin()
     known.put(one, "new", 1)
@@ -17,7 +17,7 @@ def test_what_was_added_while_everything_was_read_is_not_taken_away() -> None:
 
 
 def test_a_slow_read_of_one_name_does_not_bring_back_what_is_gone() -> None:
-    known = Known[int]()
+    known = LastKnown[int]()
     one = known.begin()
     assert known.replace(known.begin(), {})
     known.put(one, "gone", 1)
@@ -25,7 +25,7 @@ def test_a_slow_read_of_one_name_does_not_bring_back_what_is_gone() -> None:
 
 
 def test_of_two_reads_of_one_name_the_later_stands_whichever_ends_first() -> None:
-    known = Known[int]()
+    known = LastKnown[int]()
     first, second = known.begin(), known.begin()
     known.put(second, "name", 2)
     known.put(first, "name", 1)
@@ -33,7 +33,7 @@ def test_of_two_reads_of_one_name_the_later_stands_whichever_ends_first() -> Non
 
 
 def test_of_two_reads_of_everything_the_later_stands_whichever_ends_first() -> None:
-    known = Known[int]()
+    known = LastKnown[int]()
     first, second = known.begin(), known.begin()
     assert known.replace(second, {"name": 2})
     assert not known.replace(first, {"name": 1})

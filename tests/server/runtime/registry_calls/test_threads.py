@@ -19,9 +19,9 @@ from panope_server.transport.rest.json.bodies import LARGE_BYTES, off_loop
 
 ENDS_WHILE_IT_HANGS = """
 import asyncio, threading
-from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.registry_calls.threads import call_registry, call_store
 async def main():
-    for kind in (ask, ask_for_files):
+    for kind in (call_registry, call_store):
         asyncio.ensure_future(kind(threading.Event().wait))
     await asyncio.sleep(0.1)
 asyncio.run(main())

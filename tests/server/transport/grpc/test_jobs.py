@@ -18,7 +18,7 @@ from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_registry.jobs import JobContext, JobPart, Jobs, Runner
 from panope_registry.registry import Registry
 from panope_registry.tables.database import Database, open_engine
-from panope_server.runtime.registry_calls.jobs import JobBoard
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.errors import ErrorInterceptor
@@ -30,7 +30,7 @@ class Service:
 
     stub: Any
     jobs: Jobs
-    board: JobBoard
+    async_jobs: AsyncJobs
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     Registry.open(url, tmp_path).close()
     database = Database(open_engine(url))
     jobs = Jobs(database)
-    board = JobBoard(jobs, watch_seconds=0.01)
+    async_jobs = AsyncJobs(jobs, watch_seconds=0.01)
     server = grpc.aio.server(interceptors=[ErrorInterceptor(RunningCalls())])
-    pb_grpc.add_JobServiceServicer_to_server(JobServicer(board), server)
+    pb_grpc.add_JobServiceServicer_to_server(JobServicer(async_jobs), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Service(pb_grpc.JobServiceStub(channel), jobs, board)
+        yield Service(pb_grpc.JobServiceStub(channel), jobs, async_jobs)
     await server.stop(0)
     database.close()
 
@@ -154,7 +154,7 @@ async def test_watching_does_not_hold_up_the_end_of_the_server(service: Service)
     call = service.stub.WatchJob(pb.WatchJobRequest(id=job.id))
     await call.read()
 
-    service.board.close()
+    service.async_jobs.close()
 
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await call.read()

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError
 from panope_registry.models.commits import ServedFile, ServedRevision
 from panope_registry.models.published_files import ServedBlob
-from panope_server.runtime.registry_calls.threads import ask, ask_for_files
+from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.transport.http import path_convertors
 from panope_server.transport.http.blobs import BYTES, TEXT, blob_response
 from panope_server.transport.http.hub import models
@@ -104,10 +104,10 @@ class _Handlers:
         query = HubQuery(request, (*models.FILTERS, *models.ORDER, *models.DETAILS))
         parts = models.listed_parts(query)
         search, author = query.text("search"), query.text("author")
-        found = models.chosen(await ask(self._library.models, search, author), query)
+        found = models.chosen(await call_registry(self._library.models, search, author), query)
         page, headers = query.page(found, most=models.MOST)
         if {"siblings", "usedStorage"} & set(parts):
-            page = [await ask(self._library.revision, model.name) for model in page]
+            page = [await call_registry(self._library.revision, model.name) for model in page]
         return json_response([models.listed(model, parts) for model in page], headers=headers)
 
     async def info(self, request: Request) -> Response:
@@ -136,7 +136,7 @@ class _Handlers:
     async def commits(self, request: Request) -> Response:
         query = HubQuery(request, ("expand", "limit", "cursor", "p"))
         given = request.path_params
-        history = await ask(self._library.history, given["repo"], given["revision"])
+        history = await call_registry(self._library.history, given["repo"], given["revision"])
         formatted = "formatted" in query.texts("expand")
         limit = query.number("limit", default=MOST_COMMITS, least=1, most=MOST_COMMITS)
         skipped = history[limit * query.number("p", default=0, least=0, most=1 << 31) :]
@@ -156,7 +156,7 @@ class _Handlers:
         file = next((file for file in _here(revision) if file.path == path), None)
         if file is None:
             raise NotFoundError("the model has no such file here", reason="entry_not_found", field="path")
-        blob = await ask_for_files(self._library.blob, file.sha256)
+        blob = await call_store(self._library.blob, file.sha256)
         headers = {
             "x-repo-commit": revision.commit,
             "x-linked-etag": f'"{file.sha256}"',
@@ -167,10 +167,10 @@ class _Handlers:
 
     async def _revision(self, request: Request) -> ServedRevision:
         given = request.path_params
-        return await ask(self._library.revision, given["repo"], given.get("revision", "main"))
+        return await call_registry(self._library.revision, given["repo"], given.get("revision", "main"))
 
     async def _at(self, request: Request) -> tuple[ServedRevision, str]:
-        return await ask(self._parted, request.path_params["repo"], request.path_params["place"])
+        return await call_registry(self._parted, request.path_params["repo"], request.path_params["place"])
 
     def _parted(self, repo: str, place: str) -> tuple[ServedRevision, str]:
         """A revision, whose name may have slashes, and the path behind it."""
