@@ -1,7 +1,6 @@
 package panope
 
 import (
-	"fmt"
 	"math"
 	"net"
 	"net/netip"
@@ -53,7 +52,7 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // server that is not there fails the first call with codes.Unavailable.
 func Dial(address string, options ...Option) (*Client, error) {
 	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
-		return nil, fmt.Errorf("panope: the address of a gRPC server is HOST:PORT, not a URL; got %q", address)
+		return nil, invalidArgument("address", "the address of a gRPC server is HOST:PORT, not a URL; got %q", address)
 	}
 	s := settings{credentials: insecure.NewCredentials(), retries: DefaultRetryPolicy}
 	for _, option := range options {
@@ -74,7 +73,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 	}
 	conn, err := grpc.NewClient(address, append(dial, s.extra...)...)
 	if err != nil {
-		return nil, fmt.Errorf("panope: %w", err)
+		return nil, invalidArgument("address", "%v", err)
 	}
 	return &Client{
 		conn:     conn,

@@ -58,7 +58,7 @@ func TestOptionsReachTheServerFalsyOnesToo(t *testing.T) {
 
 	ids := [][]uint32{{101, 7, 102}}
 	_, err := client.EmbedTokens(t.Context(), model, ids, panope.WithTruncation(panope.TruncationStart),
-		panope.WithNormalize(false), panope.WithDimensions(0), panope.WithPrompt(""))
+		panope.WithNormalize(false), panope.WithDimensions(0), panope.WithPromptName(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,8 @@ func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {
 func TestAURLIsRefusedWithTheRightForm(t *testing.T) {
 	_, err := panope.Dial("http://localhost:8001")
 
-	if err == nil || !strings.Contains(err.Error(), "HOST:PORT, not a URL") {
+	var got *panope.Error
+	if !errors.As(err, &got) || got.Field != "address" || !strings.Contains(got.Message, "HOST:PORT, not a URL") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package panope
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"github.com/panope/panope/clients/go/panopev1"
@@ -49,8 +48,8 @@ func WithDimensions(dimensions uint32) EmbedOption {
 	return func(r *panopev1.EmbedRequest) { r.Dimensions = &dimensions }
 }
 
-// WithPrompt puts the model's prompt of this name before each text.
-func WithPrompt(name string) EmbedOption {
+// WithPromptName puts the model's prompt of this name before each text.
+func WithPromptName(name string) EmbedOption {
 	return func(r *panopev1.EmbedRequest) { r.PromptName = &name }
 }
 
@@ -95,7 +94,7 @@ func (c *Client) embedRequest(
 // vectorsOf reads count × dimensions little-endian 32-bit floats.
 func vectorsOf(data []byte, count, dimensions int) ([][]float32, error) {
 	if len(data) != 4*count*dimensions {
-		return nil, fmt.Errorf("panope: %d vectors of %d values cannot have %d bytes", count, dimensions, len(data))
+		return nil, invalidResponse("%d vectors of %d values cannot have %d bytes", count, dimensions, len(data))
 	}
 	values := make([]float32, count*dimensions)
 	for i := range values {

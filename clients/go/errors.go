@@ -17,14 +17,17 @@ import (
 const domain = "panope"
 
 // Error is what every call of a [Client] fails with; find it by errors.As.
+//
+// An argument that this package refuses itself, and a message that is larger than gRPC lets through, have
+// codes.InvalidArgument, as what the server finds wrong; a response that breaks its protocol has codes.Unknown.
 type Error struct {
 	// Code is the gRPC status code.
 	Code codes.Code
-	// Message is the server's sentence for a person.
+	// Message is a sentence for a person, the server's where it gave one.
 	Message string
 	// Reason is a stable word for programs, such as "model_not_found"; empty when the server gave none.
 	Reason string
-	// Field is the request field at fault, such as "texts[3]"; empty when none is.
+	// Field is the request field or the argument at fault, such as "texts[3]"; empty when none is.
 	Field string
 	// RetryAfter is when the server expects the same call to succeed; 0 when it gave no hint.
 	RetryAfter time.Duration
@@ -66,6 +69,9 @@ func errorOf(err error, trailer metadata.MD) error {
 		return nil
 	}
 	st := status.Convert(err)
+	if e := callersFault(st, trailer); e != nil {
+		return e
+	}
 	e := &Error{Code: st.Code(), Message: st.Message(), RequestID: last(trailer, "x-request-id"), status: st}
 	for _, detail := range st.Details() {
 		e.read(detail)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/panope/panope/clients/go/panopev1"
 )
@@ -24,40 +23,41 @@ type Tensor struct {
 	Data []byte
 }
 
-// NewTensor makes a tensor of values in row-major order.
+// NewTensor makes a tensor of values in row-major order. It fails with an [*Error] when the shape has other than
+// len(values) elements.
 func NewTensor[T Element](values []T, shape ...int64) (Tensor, error) {
 	size, err := elements(shape)
 	if err != nil {
 		return Tensor{}, err
 	}
 	if size != int64(len(values)) {
-		return Tensor{}, fmt.Errorf("panope: %d values do not fit the shape %v", len(values), shape)
+		return Tensor{}, invalidArgument("shape", "%d values do not fit the shape %v", len(values), shape)
 	}
 	var data bytes.Buffer
 	if err := binary.Write(&data, binary.LittleEndian, values); err != nil {
-		return Tensor{}, fmt.Errorf("panope: %w", err)
+		return Tensor{}, invalidArgument("values", "%v", err)
 	}
 	return Tensor{DataType: dataTypeOf[T](), Shape: shape, Data: data.Bytes()}, nil
 }
 
 // Values reads a tensor's elements in row-major order. T is the element type of the tensor; uint16 also reads the bits
-// of half precision.
+// of half precision. It fails with an [*Error] when the tensor holds another type, or its bytes do not fit its shape.
 func Values[T Element](t Tensor) ([]T, error) {
 	want := dataTypeOf[T]()
 	halfAsBits := want == panopev1.DataType_DATA_TYPE_UINT16 && t.DataType == panopev1.DataType_DATA_TYPE_FP16
 	if want != t.DataType && !halfAsBits {
-		return nil, fmt.Errorf("panope: the tensor holds %v, not %v", t.DataType, want)
+		return nil, invalidArgument("t", "the tensor holds %v, not %v", t.DataType, want)
 	}
 	size, err := elements(t.Shape)
 	if err != nil {
 		return nil, err
 	}
 	if width := int64(binary.Size(zero[T]())); size != int64(len(t.Data))/width || int64(len(t.Data))%width != 0 {
-		return nil, fmt.Errorf("panope: %d bytes do not fit %v %v", len(t.Data), t.DataType, t.Shape)
+		return nil, invalidArgument("t", "%d bytes do not fit %v %v", len(t.Data), t.DataType, t.Shape)
 	}
 	values := make([]T, size)
 	if _, err := binary.Decode(t.Data, binary.LittleEndian, values); err != nil {
-		return nil, fmt.Errorf("panope: %w", err)
+		return nil, invalidArgument("t", "%v", err)
 	}
 	return values, nil
 }
@@ -87,7 +87,7 @@ func elements(shape []int64) (int64, error) {
 	size := int64(1)
 	for _, length := range shape {
 		if length < 0 {
-			return 0, fmt.Errorf("panope: the shape %v has a negative length", shape)
+			return 0, invalidArgument("shape", "the shape %v has a negative length", shape)
 		}
 		size *= length
 	}

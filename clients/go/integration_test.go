@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -118,4 +119,15 @@ func dot(a, b []float32) float64 {
 		sum += float64(a[i]) * float64(b[i])
 	}
 	return sum
+}
+
+func TestLiveServerRefusesATooLargeRequestAsInvalid(t *testing.T) {
+	client, model := live(t)
+
+	_, err := client.Embed(t.Context(), model, []string{strings.Repeat("x", 17<<20)})
+
+	var got *panope.Error
+	if !errors.As(err, &got) || got.Code != codes.InvalidArgument || got.Reason != "request_too_large" {
+		t.Errorf("got %v", err)
+	}
 }
