@@ -9,7 +9,7 @@ UV_VERSION := 0.13.8
 PARALLEL := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test test-all check format protos clients lock bench docs architectures clean
+.PHONY: help install dev serve test test-all check format protos clients surface lock bench docs architectures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ protos: $(VENV)/installed-dev ## Generate code and descriptors from the protos
 
 clients: $(VENV)/installed-dev ## Generate the Python client for threads from the one for asyncio
 	$(BIN)/python clients/python/generate.py
+
+surface: $(VENV)/installed-dev ## Renew the snapshots of public names
+	$(BIN)/python tests/surface/write.py
 
 architectures: $(VENV)/installed-dev ## Write down what model libraries say of their classes
 	$(BIN)/python registry/generate.py
