@@ -21,7 +21,7 @@ def parent_of(command: str) -> subprocess.Popen[str]:
     """A program that starts a child by `command`, says the child's pid, and waits."""
     program = f"""
         import subprocess, sys
-        from panope_server.runtime import child
+        from panope_server.runtime.processes import child
         process = subprocess.Popen({command}, stdout=subprocess.PIPE, text=True)
         print(process.pid, process.stdout.readline().strip(), flush=True)
         sys.stdin.read()
