@@ -75,19 +75,19 @@ func (c *Client) embedRequest(
 	for _, option := range options {
 		option(request)
 	}
-	answer, err := c.embed.Embed(ctx, request)
+	response, err := c.embed.Embed(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	vectors, err := vectorsOf(answer.GetVectors(), int(answer.GetCount()), int(answer.GetDimensions()))
+	vectors, err := vectorsOf(response.GetVectors(), int(response.GetCount()), int(response.GetDimensions()))
 	if err != nil {
 		return nil, err
 	}
 	return &Embeddings{
-		Model:            answer.GetModel(),
+		Model:            response.GetModel(),
 		Vectors:          vectors,
-		TokenCounts:      answer.GetTokenCounts(),
-		TruncatedIndices: answer.GetTruncatedIndices(),
+		TokenCounts:      response.GetTokenCounts(),
+		TruncatedIndices: response.GetTruncatedIndices(),
 	}, nil
 }
 

@@ -37,7 +37,7 @@ type Error struct {
 	status *status.Status
 }
 
-// Error tells the message and the reason.
+// Error is the message with the reason, or with the code when there is none.
 func (e *Error) Error() string {
 	reason := e.Reason
 	if reason == "" {

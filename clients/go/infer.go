@@ -72,12 +72,12 @@ func (c *Client) Infer(
 			Name: name, DataType: t.DataType, Shape: t.Shape, Data: t.Data,
 		})
 	}
-	answer, err := c.infer.Infer(ctx, request)
+	response, err := c.infer.Infer(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	tensors := make(map[string]Tensor, len(answer.GetOutputs()))
-	for _, t := range answer.GetOutputs() {
+	tensors := make(map[string]Tensor, len(response.GetOutputs()))
+	for _, t := range response.GetOutputs() {
 		tensors[t.GetName()] = Tensor{DataType: t.GetDataType(), Shape: t.GetShape(), Data: t.GetData()}
 	}
 	return tensors, nil

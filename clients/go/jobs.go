@@ -26,8 +26,8 @@ func WithVariantPrecision(precision string) PullOption {
 
 // Register registers a model of a hub without its weights; the job does it.
 func (c *Client) Register(ctx context.Context, request *panopev1.RegisterModelRequest) (*panopev1.Job, error) {
-	answer, err := c.registry.RegisterModel(ctx, request)
-	return answer.GetJob(), err
+	response, err := c.registry.RegisterModel(ctx, request)
+	return response.GetJob(), err
 }
 
 // Pull registers a model of a hub and downloads one of its variants; the job does it.
@@ -36,24 +36,24 @@ func (c *Client) Pull(ctx context.Context, model string, options ...PullOption) 
 	for _, option := range options {
 		option(request)
 	}
-	answer, err := c.registry.PullModel(ctx, request)
-	return answer.GetJob(), err
+	response, err := c.registry.PullModel(ctx, request)
+	return response.GetJob(), err
 }
 
-// Job tells how far a job is.
+// Job returns a job with its status and progress.
 func (c *Client) Job(ctx context.Context, id uint64) (*panopev1.Job, error) {
-	answer, err := c.jobs.GetJob(ctx, &panopev1.GetJobRequest{Id: id})
-	return answer.GetJob(), err
+	response, err := c.jobs.GetJob(ctx, &panopev1.GetJobRequest{Id: id})
+	return response.GetJob(), err
 }
 
 // CancelJob asks a job to end; what it has downloaded is kept.
 func (c *Client) CancelJob(ctx context.Context, id uint64) (*panopev1.Job, error) {
-	answer, err := c.jobs.CancelJob(ctx, &panopev1.CancelJobRequest{Id: id})
-	return answer.GetJob(), err
+	response, err := c.jobs.CancelJob(ctx, &panopev1.CancelJobRequest{Id: id})
+	return response.GetJob(), err
 }
 
 // RetryJob queues a failed or cancelled job again.
 func (c *Client) RetryJob(ctx context.Context, id uint64) (*panopev1.Job, error) {
-	answer, err := c.jobs.RetryJob(ctx, &panopev1.RetryJobRequest{Id: id})
-	return answer.GetJob(), err
+	response, err := c.jobs.RetryJob(ctx, &panopev1.RetryJobRequest{Id: id})
+	return response.GetJob(), err
 }

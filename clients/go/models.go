@@ -23,10 +23,10 @@ func (c *Client) Models(ctx context.Context, task string) ([]*panopev1.Model, er
 	}
 }
 
-// Model tells everything about one model.
+// Model returns one model with its variants and instances.
 func (c *Client) Model(ctx context.Context, name string) (*panopev1.Model, error) {
-	answer, err := c.registry.GetModel(ctx, &panopev1.GetModelRequest{Model: name})
-	return answer.GetModel(), err
+	response, err := c.registry.GetModel(ctx, &panopev1.GetModelRequest{Model: name})
+	return response.GetModel(), err
 }
 
 // LoadOption changes how a model is loaded; without one Panope chooses.
@@ -49,18 +49,18 @@ func (c *Client) Load(ctx context.Context, model string, options ...LoadOption) 
 	for _, option := range options {
 		option(request)
 	}
-	answer, err := c.registry.LoadModel(ctx, request)
-	return answer.GetModel(), err
+	response, err := c.registry.LoadModel(ctx, request)
+	return response.GetModel(), err
 }
 
 // Unload ends a model's instances after their running work and returns when their memory is free.
 func (c *Client) Unload(ctx context.Context, model string) (*panopev1.Model, error) {
-	answer, err := c.registry.UnloadModel(ctx, &panopev1.UnloadModelRequest{Model: model})
-	return answer.GetModel(), err
+	response, err := c.registry.UnloadModel(ctx, &panopev1.UnloadModelRequest{Model: model})
+	return response.GetModel(), err
 }
 
 // Devices lists the devices that the server's backends can use, the preferred first.
 func (c *Client) Devices(ctx context.Context) ([]*panopev1.Device, error) {
-	answer, err := c.registry.ListDevices(ctx, &panopev1.ListDevicesRequest{})
-	return answer.GetDevices(), err
+	response, err := c.registry.ListDevices(ctx, &panopev1.ListDevicesRequest{})
+	return response.GetDevices(), err
 }

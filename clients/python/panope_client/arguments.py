@@ -1,4 +1,4 @@
-"""Checks of what a caller passes: a wrong argument is told by its name, before any call is made."""
+"""Checks of arguments: a wrong one is refused by its name, before any call is made."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def iterated(items: Iterable[Item], argument: str) -> Iterator[Item]:
 
 
 def check_address(value: object) -> None:
-    """Sees that an address can be one of gRPC, which would look up a URL of HTTP as a host's name.
+    """Checks that an address can be one of gRPC, which would look up a URL of HTTP as a host's name.
 
     Raises:
         InvalidArgumentError: it cannot.
@@ -78,7 +78,7 @@ def check_address(value: object) -> None:
 
 
 def check_names(name: str, value: object) -> None:
-    """Sees that an argument is a mapping with texts for its keys.
+    """Checks that an argument is a mapping with texts for its keys.
 
     Raises:
         InvalidArgumentError: it is not.
@@ -88,7 +88,7 @@ def check_names(name: str, value: object) -> None:
 
 
 def check_count(name: str, value: object) -> None:
-    """Sees that an argument is an integer of at least 1.
+    """Checks that an argument is an integer of at least 1.
 
     Raises:
         InvalidArgumentError: it is not.
@@ -98,7 +98,7 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_not_negative(name: str, value: object) -> None:
-    """Sees that an argument is a number of at least 0.
+    """Checks that an argument is a number of at least 0.
 
     Raises:
         InvalidArgumentError: it is not.
@@ -108,7 +108,7 @@ def check_not_negative(name: str, value: object) -> None:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Sees that an argument is a number of seconds; a negative one is a time that is over, `math.inf` is for ever.
+    """Checks that an argument is a number of seconds; a negative one is a time that is over, `math.inf` is for ever.
 
     Raises:
         InvalidArgumentError: it is not.
@@ -118,7 +118,7 @@ def check_seconds(name: str, value: object) -> None:
 
 
 def check_metadata(metadata: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Sees that gRPC can send metadata.
+    """Checks that gRPC can send metadata.
 
     Raises:
         InvalidArgumentError: it cannot.

@@ -6,7 +6,7 @@ import ipaddress
 
 Option = tuple[str, str | int]
 
-#: Large batches must come through; a half-open connection must be noticed; a server that comes back, found soon.
+#: For large batches, half-open connections that must be noticed, and servers that come back.
 OPTIONS: tuple[Option, ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),

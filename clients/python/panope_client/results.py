@@ -31,7 +31,7 @@ class Embeddings:
 
     @property
     def dimensions(self) -> int:
-        """The values in each vector."""
+        """How many values each vector has."""
         return int(self.vectors.shape[1])
 
     @staticmethod

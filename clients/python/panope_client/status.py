@@ -43,7 +43,7 @@ _TOO_LARGE_REASONS = {"received": "request_too_large", "sent": "response_too_lar
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What `google.rpc` details tell: see the attributes of `PanopeClientError`."""
+    """What `google.rpc` details hold: see the attributes of `PanopeClientError`."""
 
     reason: str = ""
     field: str = ""

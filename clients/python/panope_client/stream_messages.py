@@ -44,7 +44,7 @@ def stream_result(number: int, response: embed_pb.StreamEmbedResponse) -> Embedd
 
 
 def check_stream_end(responses: int, source: EmbedSource) -> None:
-    """Sees that a stream that ended well was whole.
+    """Checks that a stream that ended well was whole.
 
     Raises:
         InvalidResponseError: requests are left without a response.

@@ -1,4 +1,4 @@
-"""Calls that tell whether a server and its models answer."""
+"""Calls on the health of a server and its models."""
 
 # ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
 
@@ -23,7 +23,7 @@ class AsyncHealthCalls(AsyncConnection):
     """The calls of `AsyncClient` on health."""
 
     async def health(self, model: str = "", *, timeout: float | None = None) -> Health:
-        """Tells whether a model answers calls; with no name, whether the server does.
+        """Returns whether a model serves; with no name, whether the server does.
 
         Raises:
             NotFoundError: no such model.
@@ -33,7 +33,7 @@ class AsyncHealthCalls(AsyncConnection):
         return Health(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
     async def wait_ready(self, timeout: float = 60.0, *, model: str = "") -> None:
-        """Returns as soon as a model, or with no name the server, answers calls; the server need not run yet.
+        """Waits until a model, or with no name the server, serves; the server need not run yet.
 
         Raises:
             DeadlineError: it does not within `timeout` seconds.

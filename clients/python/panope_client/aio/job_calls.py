@@ -12,7 +12,7 @@ from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import check_seconds, request_of
 from panope_client.status import not_ended
 
-#: Between two looks at a job; job workers tell how far it is once a second.
+#: Between two looks at a job; its progress changes once a second.
 JOB_PAUSE_SECONDS = 0.5
 
 
@@ -20,12 +20,12 @@ class AsyncJobCalls(AsyncConnection):
     """The calls of `AsyncClient` on jobs."""
 
     async def job(self, job_id: int, *, timeout: float | None = None) -> Job:
-        """Tells how far a job is."""
+        """Returns a job with its status and progress."""
         response = await self._call(self._jobs.GetJob, request_of(job_pb.GetJobRequest, id=job_id), timeout)
         return response.job
 
     async def wait_job(self, job_id: int, timeout: float = math.inf) -> Job:
-        """Returns a job as soon as it has ended, well or badly: its `status` and `error` tell.
+        """Waits until a job has ended, well or badly, and returns it: see its `status` and `error`.
 
         Raises:
             DeadlineError: it does not end within `timeout` seconds; it goes on.

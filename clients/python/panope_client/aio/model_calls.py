@@ -29,7 +29,7 @@ class AsyncModelCalls(AsyncConnection):
         loaded: bool | None = None,
         timeout: float | None = None,
     ) -> list[Model]:
-        """Lists models by name, all of them unless told which.
+        """Lists models by name: all, or those that every argument matches.
 
         Args:
             task: that they have.
@@ -50,7 +50,7 @@ class AsyncModelCalls(AsyncConnection):
             request.page_token = page.next_page_token
 
     async def model(self, model: str, *, timeout: float | None = None) -> Model:
-        """Tells everything about one model."""
+        """Returns one model with its variants and instances."""
         request = request_of(registry_pb.GetModelRequest, model=model)
         response = await self._call(self._registry.GetModel, request, timeout)
         return response.model
@@ -101,7 +101,7 @@ class AsyncModelCalls(AsyncConnection):
         Args:
             model: `vendor/name`, as the hub knows it.
             revision: a branch, tag or commit; empty for `main`.
-            task_hints: what it is for, where its files do not tell.
+            task_hints: what it is for, where its files do not say.
             preferred_format: such as `gguf`; empty lets the server choose.
             preferred_precision: such as `q4_k_m`; empty lets the server choose.
             quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
@@ -171,13 +171,13 @@ class AsyncModelCalls(AsyncConnection):
         return response.job
 
     async def pin(self, model: str, *, variant: str = "", reason: str = "", timeout: float | None = None) -> Model:
-        """Keeps the files of one variant, or of all that the model has, until they are unpinned."""
+        """Keeps the files of one variant, or of all that the model has, from eviction until they are unpinned."""
         request = request_of(registry_pb.PinModelRequest, model=model, variant=variant, reason=reason)
         response = await self._call(self._registry.PinModel, request, timeout)
         return response.model
 
     async def unpin(self, model: str, *, variant: str = "", timeout: float | None = None) -> Model:
-        """Lets the files of one variant, or of all, go again when room is needed."""
+        """Allows the files of one variant, or of all, to be evicted again."""
         request = request_of(registry_pb.UnpinModelRequest, model=model, variant=variant)
         response = await self._call(self._registry.UnpinModel, request, timeout)
         return response.model

@@ -1,5 +1,5 @@
 # Generated from panope_client/aio/health_calls.py by clients/python/generate.py; do not edit.
-"""Calls that tell whether a server and its models answer."""
+"""Calls on the health of a server and its models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HealthCalls(Connection):
     """The calls of `Client` on health."""
 
     def health(self, model: str = "", *, timeout: float | None = None) -> Health:
-        """Tells whether a model answers calls; with no name, whether the server does.
+        """Returns whether a model serves; with no name, whether the server does.
 
         Raises:
             NotFoundError: no such model.
@@ -32,7 +32,7 @@ class HealthCalls(Connection):
         return Health(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
     def wait_ready(self, timeout: float = 60.0, *, model: str = "") -> None:
-        """Returns as soon as a model, or with no name the server, answers calls; the server need not run yet.
+        """Waits until a model, or with no name the server, serves; the server need not run yet.
 
         Raises:
             DeadlineError: it does not within `timeout` seconds.

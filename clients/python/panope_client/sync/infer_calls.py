@@ -26,7 +26,7 @@ class InferCalls(Connection):
         """Runs a model on named arrays.
 
         Args:
-            inputs: the model's inputs by name; `model(name).inputs` tells them once the model was loaded.
+            inputs: the model's inputs by name; see `model(name).inputs` once the model was loaded.
             model: `vendor/name`.
             output_names: which outputs to return, in this order; empty for all.
             timeout: see the class.
