@@ -68,7 +68,7 @@ class Taker:
             entry = self._registry.model(name)
         except NotFoundError:
             return ""
-        return entry.commit if all(variant.is_here for variant in entry.variants) else ""
+        return entry.commit if all(variant.is_local for variant in entry.variants) else ""
 
     def _remembered(self) -> dict[str, Any]:
         try:

@@ -25,8 +25,8 @@ def test_what_is_asked_for_on_one_interface_is_seen_on_the_other(live_server: An
     told = registry.GetModel(pb.GetModelRequest(model=model)).model
     info = server.get(f"/v1/models/{model}/info").json
     assert (told.source, told.commit, dict(told.reasons)) == (info["source"], info["commit"], info["reasons"])
-    assert [(each.digest, each.is_here, each.memory_bytes) for each in told.variants] == [
-        (each["digest"], each["is_here"], each["memory_bytes"]) for each in info["variants"]
+    assert [(each.digest, each.is_local, each.memory_bytes) for each in told.variants] == [
+        (each["digest"], each["is_local"], each["memory_bytes"]) for each in info["variants"]
     ]
     made = next(each for each in told.variants if each.derived_from)
     assert made.derived_from in [each.digest for each in told.variants]

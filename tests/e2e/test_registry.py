@@ -55,7 +55,7 @@ def test_a_registered_model_is_fetched_by_the_first_call_and_served(server: Any,
     registered = server.post("/v1/models/register", {"source": {"repo_id": MODEL}}).json["job"]
     server.wait(lambda: succeeded(server, registered["id"]), 60, "the sync")
     files = server.get(f"/v1/models/{MODEL}/files").json["files"]
-    assert [file["is_here"] for file in files if file["path"] == "model.safetensors"] == [False]
+    assert [file["is_local"] for file in files if file["path"] == "model.safetensors"] == [False]
     hub.fault("trickle", times=None, match="", on="cdn", bytes=1 << 20, seconds=0.1)
     body = {"model": MODEL, "input": "hello"}
 

@@ -117,7 +117,7 @@ def test_a_limit_that_was_lowered_is_kept(
     built = registry.add_converted(variant.digest, made, backend="openvino", **key)
     name, facts = start(quota=Quota(1, free_floor_bytes=0)).get(timeout=WAIT_SECONDS)
     assert (name, facts["variants"], facts["freed_bytes"]) == ("store_evicted", [built.digest], 1000)
-    assert registry.model("v/m").variants[0].is_here
+    assert registry.model("v/m").variants[0].is_local
 
 
 def test_damage_is_found_told_and_put_into_quarantine(registry: Registry, variant: VariantEntry, start: Start) -> None:
@@ -128,7 +128,7 @@ def test_damage_is_found_told_and_put_into_quarantine(registry: Registry, varian
     always = Habits(scrub_bytes_per_second=1 << 40, scrub_age=FAST.scrub_age * 0)
     event = start(habits=always).get(timeout=WAIT_SECONDS)
     assert event == ("blob_damaged", {"artifact_id": file.sha256, "size_bytes": file.size_bytes})
-    assert not registry.model("v/m").variants[0].is_here
+    assert not registry.model("v/m").variants[0].is_local
     assert list(registry._store.quarantine.iterdir())
 
 

@@ -469,7 +469,7 @@ type Variant struct {
 	// The bytes of all its files.
 	SizeBytes uint64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// Whether all its files are in this server's store; what is not is downloaded first.
-	IsHere bool `protobuf:"varint,5,opt,name=is_here,json=isHere,proto3" json:"is_here,omitempty"`
+	IsLocal bool `protobuf:"varint,5,opt,name=is_local,json=isLocal,proto3" json:"is_local,omitempty"`
 	// The bytes of the files that are not here.
 	MissingBytes uint64 `protobuf:"varint,6,opt,name=missing_bytes,json=missingBytes,proto3" json:"missing_bytes,omitempty"`
 	// The memory that running it takes, estimated from its files; 0 when unknown.
@@ -481,7 +481,7 @@ type Variant struct {
 	// The version of the engine that made it; empty when none did.
 	EngineVersion string `protobuf:"bytes,10,opt,name=engine_version,json=engineVersion,proto3" json:"engine_version,omitempty"`
 	// The repos that it needs beside its own files, such as an adapter's base model.
-	Bases []string `protobuf:"bytes,11,rep,name=bases,proto3" json:"bases,omitempty"`
+	BaseModels []string `protobuf:"bytes,11,rep,name=base_models,json=baseModels,proto3" json:"base_models,omitempty"`
 	// Who keeps its files in the store; unset when it is not pinned.
 	Pin *Pin `protobuf:"bytes,12,opt,name=pin,proto3" json:"pin,omitempty"`
 	// What was measured of it, newest first; told by GetModel alone.
@@ -548,9 +548,9 @@ func (x *Variant) GetSizeBytes() uint64 {
 	return 0
 }
 
-func (x *Variant) GetIsHere() bool {
+func (x *Variant) GetIsLocal() bool {
 	if x != nil {
-		return x.IsHere
+		return x.IsLocal
 	}
 	return false
 }
@@ -590,9 +590,9 @@ func (x *Variant) GetEngineVersion() string {
 	return ""
 }
 
-func (x *Variant) GetBases() []string {
+func (x *Variant) GetBaseModels() []string {
 	if x != nil {
-		return x.Bases
+		return x.BaseModels
 	}
 	return nil
 }
@@ -994,21 +994,22 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
 	"\tnormalize\x18\x05 \x01(\bR\tnormalize\x12\x1a\n" +
-	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xb2\x03\n" +
+	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xbf\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +
 	"\tprecision\x18\x03 \x01(\tR\tprecision\x12\x1d\n" +
 	"\n" +
-	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x17\n" +
-	"\ais_here\x18\x05 \x01(\bR\x06isHere\x12#\n" +
+	"size_bytes\x18\x04 \x01(\x04R\tsizeBytes\x12\x19\n" +
+	"\bis_local\x18\x05 \x01(\bR\aisLocal\x12#\n" +
 	"\rmissing_bytes\x18\x06 \x01(\x04R\fmissingBytes\x12!\n" +
 	"\fmemory_bytes\x18\a \x01(\x04R\vmemoryBytes\x12'\n" +
 	"\x0fparameter_count\x18\b \x01(\x04R\x0eparameterCount\x12!\n" +
 	"\fderived_from\x18\t \x01(\tR\vderivedFrom\x12%\n" +
 	"\x0eengine_version\x18\n" +
-	" \x01(\tR\rengineVersion\x12\x14\n" +
-	"\x05bases\x18\v \x03(\tR\x05bases\x12 \n" +
+	" \x01(\tR\rengineVersion\x12\x1f\n" +
+	"\vbase_models\x18\v \x03(\tR\n" +
+	"baseModels\x12 \n" +
 	"\x03pin\x18\f \x01(\v2\x0e.panope.v1.PinR\x03pin\x12.\n" +
 	"\bprofiles\x18\r \x03(\v2\x12.panope.v1.ProfileR\bprofiles\"\xab\x03\n" +
 	"\aProfile\x12\x18\n" +

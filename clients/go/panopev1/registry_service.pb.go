@@ -1270,7 +1270,7 @@ type ModelFile struct {
 	// What it is for: `config`, `tokenizer`, `weights` …
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Whether its verified bytes are in the store.
-	IsHere        bool `protobuf:"varint,5,opt,name=is_here,json=isHere,proto3" json:"is_here,omitempty"`
+	IsLocal       bool `protobuf:"varint,5,opt,name=is_local,json=isLocal,proto3" json:"is_local,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1333,9 +1333,9 @@ func (x *ModelFile) GetKind() string {
 	return ""
 }
 
-func (x *ModelFile) GetIsHere() bool {
+func (x *ModelFile) GetIsLocal() bool {
 	if x != nil {
-		return x.IsHere
+		return x.IsLocal
 	}
 	return false
 }
@@ -1601,14 +1601,14 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x15ListModelFilesRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"D\n" +
 	"\x16ListModelFilesResponse\x12*\n" +
-	"\x05files\x18\x01 \x03(\v2\x14.panope.v1.ModelFileR\x05files\"\x83\x01\n" +
+	"\x05files\x18\x01 \x03(\v2\x14.panope.v1.ModelFileR\x05files\"\x85\x01\n" +
 	"\tModelFile\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x16\n" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x12\n" +
-	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x17\n" +
-	"\ais_here\x18\x05 \x01(\bR\x06isHere\"\x14\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x19\n" +
+	"\bis_local\x18\x05 \x01(\bR\aisLocal\"\x14\n" +
 	"\x12ListDevicesRequest\"B\n" +
 	"\x13ListDevicesResponse\x12+\n" +
 	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xd1\x01\n" +

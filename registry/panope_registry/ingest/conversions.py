@@ -73,7 +73,7 @@ class Conversions:
     ) -> VariantEntry:
         with self._database.change() as connection:
             known = queries.find_conversion(connection, self._stores, source.digest, **asdict(key))
-            if known is not None and known.is_here:
+            if known is not None and known.is_local:
                 return known
             if known is not None and known.digest != manifest.digest:
                 writes.delete_lost_variant(connection, known.digest)

@@ -117,7 +117,7 @@ class Build:
         known = self._registry.converted(way.source.digest, **_key(way))
         if known is None or not known.can_come:
             return None
-        if not known.is_here:
+        if not known.is_local:
             self._downloads.bring(context, self._registry.wanted(known.digest))
         return known
 

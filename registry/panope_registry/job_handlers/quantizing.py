@@ -19,11 +19,11 @@ def ask_for_targets(jobs: Jobs, entry: ModelEntry, requested_by: str, *, store: 
 
 def _is_made(entry: ModelEntry, target: str) -> bool:
     wanted = (TARGETS[target].format, target)
-    return any((variant.format, variant.precision) == wanted and variant.is_here for variant in entry.variants)
+    return any((variant.format, variant.precision) == wanted and variant.is_local for variant in entry.variants)
 
 
 def _has_source(entry: ModelEntry, target: str) -> bool:
     return any(
-        variant.is_here and variant.derived_from is None and is_source(target, variant.format, variant.precision)
+        variant.is_local and variant.derived_from is None and is_source(target, variant.format, variant.precision)
         for variant in entry.variants
     )

@@ -200,7 +200,7 @@ def _is_of_other_machine(jobs: Jobs, model: str, store: str | None) -> bool:
     """Whether the model came from a folder, and nothing that can be run is in this store."""
     with jobs.database.read() as connection:
         entry = find_model(connection, Stores(store or ""), model)
-    return entry is not None and entry.source == FOLDER and not any(variant.is_here for variant in entry.variants)
+    return entry is not None and entry.source == FOLDER and not any(variant.is_local for variant in entry.variants)
 
 
 def _enqueue_download(

@@ -71,7 +71,7 @@ def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Se
     return [
         WantedFile(file.path, file.sha256, file.git_sha1, file.size_bytes, entry.name, entry.commit)
         for file in matching
-        if file.kind in IMPORTED and file.sha256 is not None and not file.is_here
+        if file.kind in IMPORTED and file.sha256 is not None and not file.is_local
     ]
 
 
@@ -85,7 +85,7 @@ def _rank(variant: VariantEntry, entry: ModelEntry) -> tuple[object, ...]:
         bool(entry.preferred_precision) and variant.precision.casefold() != entry.preferred_precision.casefold(),
         FORMATS.index(variant.format) if variant.format in FORMATS else len(FORMATS),
         *_distance(variant),
-        not variant.is_here,
+        not variant.is_local,
         variant.order,
         variant.digest,
     )

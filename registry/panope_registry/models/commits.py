@@ -26,14 +26,14 @@ class ServedFile:
         path: relative, with `/`.
         kind: such as `weights`.
         sha256: empty while unknown.
-        is_here: whether its bytes are in this store.
+        is_local: whether its bytes are in this store.
     """
 
     path: str
     kind: str
     size_bytes: int
     sha256: str
-    is_here: bool
+    is_local: bool
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ def _files_asked() -> Select[Any]:
             variant_file.c.sha256,
             blob.c.size_bytes,
             component.c.name.label("part"),
-            (blob_location.c.state == "present").label("is_here"),
+            (blob_location.c.state == "present").label("is_local"),
         )
         .join(blob, blob.c.sha256 == variant_file.c.sha256)
         .join(component, component.c.id == variant_file.c.component_id)
@@ -319,14 +319,14 @@ def _contents(connection: Connection, stores: Stores, variant_ids: Sequence[int]
     if not variant_ids:
         return contents
     rows = connection.execute(_files_asked(), {"variant_ids": variant_ids, "store": stores.here}).all()
-    for variant_id, path, sha256, size, part, is_here in rows:
+    for variant_id, path, sha256, size, part, is_local in rows:
         content = contents[variant_id]
         content.files.append(FileEntry(path, sha256, size))
         content.weights_bytes += 0 if part in SUPPORTING else size
-        if not is_here:
+        if not is_local:
             content.missing[sha256] = size
     for variant_id, name in connection.execute(_bases_asked(), {"variant_ids": variant_ids}):
-        contents[variant_id].bases.append(name)
+        contents[variant_id].base_models.append(name)
     missing = list({sha256 for content in contents.values() for sha256 in content.missing})
     sources = find_sources(connection, missing, stores.shared) if missing else set()
     for content in contents.values():
@@ -340,7 +340,7 @@ class _Content:
 
     files: list[FileEntry] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
-    bases: list[str] = field(default_factory=list)
+    base_models: list[str] = field(default_factory=list)
     weights_bytes: int = 0
     can_come: bool = True
 
@@ -357,10 +357,10 @@ def _variant_entry(
         derived_from=source_digest,
         engine_version=row.engine_version,
         files=tuple(content.files),
-        is_here=not content.missing,
+        is_local=not content.missing,
         missing_bytes=sum(content.missing.values()),
         can_come=content.can_come,
         memory_bytes=memory_bytes(content.weights_bytes, config),
-        bases=tuple(content.bases),
+        base_models=tuple(content.base_models),
         pin=None if row.pin_who is None else PinEntry(row.pin_who, row.pin_reason, row.pin_created_at),
     )

@@ -71,11 +71,11 @@ class VariantEntry:
         derived_from: the digest of the variant that it was converted from; None when it came with its repo.
         engine_version: of the engine that converted it; empty when none did.
         files: by path.
-        is_here: whether every file is in this store; what is not is downloaded first.
+        is_local: whether every file is in this store; what is not is downloaded first.
         missing_bytes: of the files that are not here; files that several variants share count for each.
         can_come: whether a hub, or the shared store, has every file that is not here.
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
-        bases: the repos that it needs beside its own files, such as an adapter's base model.
+        base_models: the repos that it needs beside its own files, such as an adapter's base model.
         pin: None when it is not pinned.
         order: among the model's variants, as their files' names order them; it settles ties.
     """
@@ -88,11 +88,11 @@ class VariantEntry:
     derived_from: str | None
     engine_version: str
     files: tuple[FileEntry, ...]
-    is_here: bool = True
+    is_local: bool = True
     missing_bytes: int = 0
     can_come: bool = True
     memory_bytes: int = 0
-    bases: tuple[str, ...] = ()
+    base_models: tuple[str, ...] = ()
     pin: PinEntry | None = None
     order: int = field(default=0, compare=False)
 
@@ -105,7 +105,7 @@ class RepoFileEntry:
         path: in the repo.
         sha256: None while unknown, as for what is not kept here.
         kind: `weights`, `config`, `tokenizer`, `document`, `unsafe`, `code`, `granted_code` or `other`.
-        is_here: whether its bytes are in this store.
+        is_local: whether its bytes are in this store.
         git_sha1: as the hub lists it; None for a folder's.
         hash_source: `declared` by the source or `computed` here; empty without a sha256.
     """
@@ -114,7 +114,7 @@ class RepoFileEntry:
     size_bytes: int
     sha256: str | None
     kind: str
-    is_here: bool
+    is_local: bool
     git_sha1: str | None = None
     hash_source: str = ""
 

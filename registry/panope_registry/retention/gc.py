@@ -127,7 +127,7 @@ def _remove_stale_views(decided: Removing, picture: Picture, missing: tuple[str,
     whole = {
         digest
         for digest, known in picture.variants.items()
-        if known.kept_by or (picture.is_here(known) and known.blobs.isdisjoint(missing))
+        if known.kept_by or (picture.is_local(known) and known.blobs.isdisjoint(missing))
     }
     decided.remove_views(sorted(view.name for view in decided.store.views.iterdir() if view.name not in whole))
 

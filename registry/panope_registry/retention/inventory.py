@@ -89,13 +89,13 @@ class Picture:
         """The variant's blobs that are here."""
         return [self.blobs[sha256] for sha256 in sorted(known.blobs) if sha256 in self.blobs]
 
-    def is_here(self, known: KnownVariant) -> bool:
+    def is_local(self, known: KnownVariant) -> bool:
         """Whether all of a variant's files are here."""
         return known.blobs <= self.blobs.keys()
 
     def needs(self, known: KnownVariant) -> bool:
         """Whether a variant has a claim on its blobs: leftovers of one that is not whole are nobody's."""
-        return bool(known.kept_by) or self.is_here(known)
+        return bool(known.kept_by) or self.is_local(known)
 
     def can_be_made_again(self, known: KnownVariant) -> bool:
         """Whether a variant was made of one that is here or comes back; what is here and nowhere else stays."""

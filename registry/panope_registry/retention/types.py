@@ -92,7 +92,7 @@ class VariantUsage:
         models: that offer it, or what it was converted from, by name.
         size_bytes: of its files that are here; a file under two paths counts once.
         own_bytes: of those that no other variant here needs.
-        is_here: whether all its files are.
+        is_local: whether all its files are.
         kept_by: why it stays; empty for one that may go.
         recovery: how it would come back.
         last_used_at: None when it is not here.
@@ -104,7 +104,7 @@ class VariantUsage:
     precision: str
     size_bytes: int
     own_bytes: int
-    is_here: bool
+    is_local: bool
     kept_by: tuple[Keep, ...]
     recovery: Recovery
     last_used_at: datetime | None

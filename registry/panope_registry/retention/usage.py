@@ -42,7 +42,7 @@ def _variant_usage(picture: Picture, known: KnownVariant, users: Counter[str]) -
         precision=known.precision,
         size_bytes=sum(blob.size_bytes for blob in here),
         own_bytes=sum(blob.size_bytes for blob in here if users[blob.sha256] == own_use and not blob.is_listed),
-        is_here=picture.is_here(known),
+        is_local=picture.is_local(known),
         kept_by=known.kept_by,
         recovery=recovery_of(picture, known, [blob for blob in here if not blob.is_listed] or here),
         last_used_at=last_use_of(here),

@@ -77,8 +77,8 @@ def _variant_document(variant: VariantEntry) -> dict[str, Any]:
         "size_bytes": variant.size_bytes,
         "missing_bytes": variant.missing_bytes,
         "memory_bytes": variant.memory_bytes,
-        "is_here": variant.is_here,
-        "bases": list(variant.bases),
+        "is_local": variant.is_local,
+        "base_models": list(variant.base_models),
         "derived_from": variant.derived_from,
         "engine_version": variant.engine_version,
         "pinned": variant.pin is not None,
@@ -104,8 +104,8 @@ def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[
         yield f"    {variant.digest}"
         if variant.derived_from:
             yield f"    made of {variant.derived_from[:12]} by {variant.engine_version}"
-        if variant.bases:
-            yield f"    needs {', '.join(variant.bases)}"
+        if variant.base_models:
+            yield f"    needs {', '.join(variant.base_models)}"
         if variant.pin:
             yield f"    pinned by {variant.pin.who}{f': {variant.pin.reason}' if variant.pin.reason else ''}"
         for file in variant.files:

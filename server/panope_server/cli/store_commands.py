@@ -32,7 +32,7 @@ def files(model: Model, home: Home = None, json: Json = False, config: ConfigFil
         print_json({"model": model, "commit": revision.commit, "files": [asdict(file) for file in revision.files]})
         return
     rows = (
-        (file.path, file.kind, bytes_text(file.size_bytes), "here" if file.is_here else "-", file.sha256[:12] or "-")
+        (file.path, file.kind, bytes_text(file.size_bytes), "here" if file.is_local else "-", file.sha256[:12] or "-")
         for file in revision.files
     )
     print_table(("PATH", "KIND", "SIZE", "STATE", "SHA256"), rows, empty="no files")

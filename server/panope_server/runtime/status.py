@@ -75,13 +75,13 @@ class VariantView:
     format: str
     precision: str
     size_bytes: int
-    is_here: bool = True
+    is_local: bool = True
     missing_bytes: int = 0
     memory_bytes: int = 0
     parameter_count: int = 0
     derived_from: str | None = None
     engine_version: str = ""
-    bases: tuple[str, ...] = ()
+    base_models: tuple[str, ...] = ()
     pin: PinView | None = None
     profiles: tuple[ProfileView, ...] = ()
 

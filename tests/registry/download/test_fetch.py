@@ -65,12 +65,12 @@ def test_a_damaged_blob_is_fetched_again(downloader: Downloader, store: Store, o
     assert len(list(store.quarantine.iterdir())) == 1
 
 
-@pytest.mark.parametrize("is_here", [False, True])
+@pytest.mark.parametrize("is_local", [False, True])
 def test_a_blob_is_held_for_the_caller_until_it_is_recorded(
-    downloader: Downloader, store: Store, offer: Any, is_here: bool
+    downloader: Downloader, store: Store, offer: Any, is_local: bool
 ) -> None:
     file = offer()
-    if is_here:
+    if is_local:
         downloader.fetch(file.wanted, file.open_at)
     with store.staging() as staging:
         blob = downloader.fetch(file.wanted, file.open_at, held_in=staging)

@@ -101,9 +101,9 @@ def test_an_adapter_and_its_base_are_two_models_of_which_one_needs_the_other(
     base = next(family for family in FAMILIES if family.name == "llama")
     hub.add("vendor/base", built(base))
     hub.add("vendor/lora", lora_adapter(tmp_path / "lora", "vendor/base"))
-    assert registry.register("vendor/base", source=source).variants[0].bases == ()
+    assert registry.register("vendor/base", source=source).variants[0].base_models == ()
     (variant,) = registry.register("vendor/lora", source=source).variants
-    assert (variant.bases, variant.parameter_count) == (("vendor/base",), 128)
+    assert (variant.base_models, variant.parameter_count) == (("vendor/base",), 128)
 
 
 def test_a_pipelines_parts_are_one_variant(

@@ -30,7 +30,7 @@ def test_the_real_minilm_is_known_without_its_weights(
     (variant,) = entry.variants
     assert (entry.task, entry.architecture, entry.source, entry.commit) == ("embed", "BertModel", "hub", commit)
     assert (variant.format, variant.precision, variant.parameter_count) == ("safetensors", "fp32", 22_713_216)
-    assert (variant.is_here, variant.missing_bytes) == (False, 90_868_376)
+    assert (variant.is_local, variant.missing_bytes) == (False, 90_868_376)
     assert variant.memory_bytes == round(90_868_376 * 1.2)
     fetched = [request.headers.get("range") for request in hub.gets("model.safetensors")]
     assert fetched == ["bytes=0-65535"]
@@ -46,7 +46,7 @@ def test_a_repo_and_its_copy_in_a_folder_are_one_variant(
     folder = make_model()
     hub.add(NAME, folder)
     registered = registry.register(NAME, source=source)
-    assert not registered.variants[0].is_here
+    assert not registered.variants[0].is_local
     imported = registry.import_folder(folder, "other/name")
     assert imported.variants[0].digest == registered.variants[0].digest
     assert registry.model(NAME).variants == imported.variants
@@ -66,7 +66,7 @@ def test_what_is_not_here_is_told_and_can_be_fetched(
     token = registry.change_token()
     download(digest)
     assert registry.change_token() > token
-    assert registry.model(NAME).variants[0].is_here
+    assert registry.model(NAME).variants[0].is_local
     assert registry.wanted(digest) == []
     assert (registry.materialize(digest) / "model.safetensors").is_file()
 
@@ -77,7 +77,7 @@ def test_all_files_are_listed_with_what_is_known_of_them(
     hub.add(NAME, make_model(files={"pytorch_model.bin": b"\x80\x04.", "run.py": "import os"}))
     registry.register(NAME, source=source)
     files = {file.path: file for file in registry.files(NAME)}
-    assert {path: (file.kind, file.is_here, file.hash_source) for path, file in files.items()} == {
+    assert {path: (file.kind, file.is_local, file.hash_source) for path, file in files.items()} == {
         "1_Pooling/config.json": ("config", True, "computed"),
         "README.md": ("document", True, "computed"),
         "config.json": ("config", True, "computed"),
@@ -112,7 +112,7 @@ def test_a_file_that_another_repo_has_too_is_not_fetched_again(
     download(registry.register(NAME, source=source).variants[0].digest)
     hub.add("vendor/copy", folder)
     before = len(hub.gets())
-    assert registry.register("vendor/copy", source=source).variants[0].is_here
+    assert registry.register("vendor/copy", source=source).variants[0].is_local
     assert len(hub.gets()) == before
 
 
@@ -130,7 +130,7 @@ def test_a_branch_that_moved_is_a_new_revision_and_what_did_not_change_stays(
     moved = hub.add(NAME, make_model("changed", fill=1))
     third = registry.register(NAME, source=source)
     assert third.commit == moved
-    assert not third.variants[0].is_here
+    assert not third.variants[0].is_local
     assert registry.materialize(first.variants[0].digest).is_dir()
 
 
@@ -204,7 +204,7 @@ def test_an_adapter_names_its_base_model(
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     hub.add(NAME, folder, pipeline_tag="text-generation")
     entry = registry.register(NAME, source=source)
-    assert entry.variants[0].bases == ("vendor/base",)
+    assert entry.variants[0].base_models == ("vendor/base",)
     assert entry.task == "generate"
     assert "cannot run without its base model" in entry.reasons["task"]
 
@@ -294,7 +294,7 @@ def test_weights_that_are_lost_can_be_downloaded_again(
         blob.write_bytes(b"x" * blob.stat().st_size)
     with pytest.raises(DataLossError, match="pull the model again"):
         registry.materialize(variant.digest)
-    assert not registry.model(NAME).variants[0].is_here
+    assert not registry.model(NAME).variants[0].is_local
     with pytest.raises(PreconditionError) as caught:
         registry.materialize(variant.digest)
     assert caught.value.reason == "not_downloaded"

@@ -21,7 +21,7 @@ ASK = DownloadRequest("v/m")
 
 
 def variant(number: int, form: str, precision: str, memory: int = 1, **more: Any) -> VariantEntry:
-    values: dict[str, Any] = {"is_here": False, "memory_bytes": memory * GB} | more
+    values: dict[str, Any] = {"is_local": False, "memory_bytes": memory * GB} | more
     return VariantEntry(f"{number:064x}", form, precision, memory * GB, 0, None, "", (), **values)
 
 
@@ -90,7 +90,7 @@ _variants = st.lists(
     ),
     min_size=1,
     max_size=6,
-).map(lambda drawn: [variant(n, form, p, memory, is_here=here) for n, (form, p, memory, here) in enumerate(drawn)])
+).map(lambda drawn: [variant(n, form, p, memory, is_local=here) for n, (form, p, memory, here) in enumerate(drawn)])
 
 
 @given(_variants, st.integers(1, 32), st.data())

@@ -94,7 +94,7 @@ class Use(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def pin(self, data: st.DataObject) -> None:
-        here = [variant.digest for variant in self.care().usage().variants if variant.is_here]
+        here = [variant.digest for variant in self.care().usage().variants if variant.is_local]
         if here:
             digest = data.draw(st.sampled_from(here))
             self.care().pin(digest, who="me")

@@ -89,7 +89,7 @@ def test_an_evicted_variant_stays_registered_with_its_small_files(
     assert [file.path for file in b.files if not store.blob_path(file.sha256).exists()] == ["model.safetensors"]
     with pytest.raises(PanopeError):
         registry.materialize(b.digest)
-    assert [variant.is_here for variant in make_care().usage().variants if variant.digest == b.digest] == [False]
+    assert [variant.is_local for variant in make_care().usage().variants if variant.digest == b.digest] == [False]
 
 
 def test_an_evicted_variant_that_comes_again_is_whole(

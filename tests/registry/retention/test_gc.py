@@ -111,9 +111,9 @@ def test_a_whole_file_whose_writer_could_not_record_it_is_recorded(
     with database.change() as connection:
         connection.execute(delete(blob_location).where(blob_location.c.sha256 == weights.name))
     assert care.collect(dry_run=True).adopted == (weights.name,)
-    assert not care.usage().variants[0].is_here
+    assert not care.usage().variants[0].is_local
     assert care.collect() == Collected((), (), (weights.name,))
-    assert care.usage().variants[0].is_here
+    assert care.usage().variants[0].is_local
     assert care.collect() == NOTHING
 
 

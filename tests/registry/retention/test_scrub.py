@@ -45,7 +45,7 @@ def test_a_flipped_byte_and_a_lost_file_are_found_before_anybody_needs_them(
     verified = care.verify()
     assert verified.damaged == (weights_of(a).name,)
     assert verified.missing == (weights_of(b).name,)
-    assert [variant.is_here for variant in care.usage().variants] == [False, False]
+    assert [variant.is_local for variant in care.usage().variants] == [False, False]
     for variant in (a, b):
         with pytest.raises(PreconditionError):
             care.lease(variant.digest, "server-1", 60)

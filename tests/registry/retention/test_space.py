@@ -169,8 +169,8 @@ def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
     quota = Quota(make_care().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
     registry = Registry.open(database_url, home, quota=quota)
     registry.import_folder(make_model("new", fill=7), "v/new")
-    assert not registry.model("v/a").variants[0].is_here
-    assert registry.model("v/new").variants[0].is_here
+    assert not registry.model("v/a").variants[0].is_local
+    assert registry.model("v/new").variants[0].is_local
     assert old.digest in {variant.digest for variant in make_care().usage().variants}
     registry.close()
 
@@ -197,7 +197,7 @@ def test_what_was_made_here_goes_last_and_is_made_again(
     assert make_care(total - 1).evict().variants == (listed.digest,)
     assert make_care(1).evict().variants == (built.digest,)
     again = registry.add_converted(imported.digest, made, backend="openvino", **key)
-    assert (again.digest, again.is_here) == (built.digest, True)
+    assert (again.digest, again.is_local) == (built.digest, True)
 
 
 def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted_for_it(
@@ -213,5 +213,5 @@ def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted
             source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
         )
     assert [variant.digest for variant in registry.model("v/a").variants] == [source.digest]
-    assert registry.model("v/a").variants[0].is_here
+    assert registry.model("v/a").variants[0].is_local
     registry.close()

@@ -79,7 +79,7 @@ def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
     second.wait(answered, WAIT_SECONDS, "an answer")
     assert np.array_equal(answers[0], made)
     there = Registry.open(database_url, second.home)
-    here = {variant.digest: variant.is_here for variant in there.model(second.model).variants}
+    here = {variant.digest: variant.is_local for variant in there.model(second.model).variants}
     there.close()
     assert here == {came.digest: False, converted.digest: True}, "what it was made of came too"
     assert "convert_start" in _events(first)

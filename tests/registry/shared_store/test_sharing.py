@@ -89,9 +89,9 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     assert not other_machine.converted(variant.digest, **key).can_come
     sharing(registry, remote).push(built.digest)
     known = other_machine.converted(variant.digest, **key)
-    assert (known.digest, known.is_here, known.can_come) == (built.digest, False, True)
+    assert (known.digest, known.is_local, known.can_come) == (built.digest, False, True)
     pull(other_machine, "v/m", remote, variant=built.digest)
-    assert other_machine.converted(variant.digest, **key).is_here
+    assert other_machine.converted(variant.digest, **key).is_local
     assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
 
 

@@ -193,7 +193,7 @@ def _bytes_asked(hub: HubStandIn) -> list[str]:
 
 def _stored(registry: Registry) -> dict[str, bytes]:
     """The files of the model that are in the store."""
-    here = {file.path: file.sha256 for file in registry.files(NAME) if file.is_here}
+    here = {file.path: file.sha256 for file in registry.files(NAME) if file.is_local}
     return {path: registry._store.blob_path(sha256).read_bytes() for path, sha256 in here.items()}
 
 

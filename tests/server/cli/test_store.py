@@ -9,9 +9,9 @@ MODEL = "acme/tiny"
 
 def test_the_files_of_a_model_are_listed_here_or_not(cli):
     cli("register", MODEL)
-    before = {file["path"]: file["is_here"] for file in cli("files", MODEL, "--json").json["files"]}
+    before = {file["path"]: file["is_local"] for file in cli("files", MODEL, "--json").json["files"]}
     cli("pull", MODEL)
-    after = {file["path"]: file["is_here"] for file in cli("files", MODEL, "--json").json["files"]}
+    after = {file["path"]: file["is_local"] for file in cli("files", MODEL, "--json").json["files"]}
     assert before == {"config.json": True, "model.safetensors": False}
     assert after == {"config.json": True, "model.safetensors": True}
     assert "model.safetensors" in cli("files", MODEL).out
@@ -55,7 +55,7 @@ def test_a_download_that_cannot_fit_is_refused_with_both_numbers_and_nothing_goe
 
 
 def _weights_are_here(cli, model):
-    here = {file["path"]: file["is_here"] for file in cli("files", model, "--json").json["files"]}
+    here = {file["path"]: file["is_local"] for file in cli("files", model, "--json").json["files"]}
     return here["model.safetensors"]
 
 

@@ -237,13 +237,13 @@ class Variant(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
     SIZE_BYTES_FIELD_NUMBER: builtins.int
-    IS_HERE_FIELD_NUMBER: builtins.int
+    IS_LOCAL_FIELD_NUMBER: builtins.int
     MISSING_BYTES_FIELD_NUMBER: builtins.int
     MEMORY_BYTES_FIELD_NUMBER: builtins.int
     PARAMETER_COUNT_FIELD_NUMBER: builtins.int
     DERIVED_FROM_FIELD_NUMBER: builtins.int
     ENGINE_VERSION_FIELD_NUMBER: builtins.int
-    BASES_FIELD_NUMBER: builtins.int
+    BASE_MODELS_FIELD_NUMBER: builtins.int
     PIN_FIELD_NUMBER: builtins.int
     PROFILES_FIELD_NUMBER: builtins.int
     digest: builtins.str
@@ -254,7 +254,7 @@ class Variant(google.protobuf.message.Message):
     """The precision of its weights, such as `fp32`."""
     size_bytes: builtins.int
     """The bytes of all its files."""
-    is_here: builtins.bool
+    is_local: builtins.bool
     """Whether all its files are in this server's store; what is not is downloaded first."""
     missing_bytes: builtins.int
     """The bytes of the files that are not here."""
@@ -267,7 +267,7 @@ class Variant(google.protobuf.message.Message):
     engine_version: builtins.str
     """The version of the engine that made it; empty when none did."""
     @property
-    def bases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+    def base_models(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The repos that it needs beside its own files, such as an adapter's base model."""
 
     @property
@@ -285,18 +285,18 @@ class Variant(google.protobuf.message.Message):
         format: builtins.str = ...,
         precision: builtins.str = ...,
         size_bytes: builtins.int = ...,
-        is_here: builtins.bool = ...,
+        is_local: builtins.bool = ...,
         missing_bytes: builtins.int = ...,
         memory_bytes: builtins.int = ...,
         parameter_count: builtins.int = ...,
         derived_from: builtins.str = ...,
         engine_version: builtins.str = ...,
-        bases: collections.abc.Iterable[builtins.str] | None = ...,
+        base_models: collections.abc.Iterable[builtins.str] | None = ...,
         pin: Global___Pin | None = ...,
         profiles: collections.abc.Iterable[Global___Profile] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["pin", b"pin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bases", b"bases", "derived_from", b"derived_from", "digest", b"digest", "engine_version", b"engine_version", "format", b"format", "is_here", b"is_here", "memory_bytes", b"memory_bytes", "missing_bytes", b"missing_bytes", "parameter_count", b"parameter_count", "pin", b"pin", "precision", b"precision", "profiles", b"profiles", "size_bytes", b"size_bytes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["base_models", b"base_models", "derived_from", b"derived_from", "digest", b"digest", "engine_version", b"engine_version", "format", b"format", "is_local", b"is_local", "memory_bytes", b"memory_bytes", "missing_bytes", b"missing_bytes", "parameter_count", b"parameter_count", "pin", b"pin", "precision", b"precision", "profiles", b"profiles", "size_bytes", b"size_bytes"]) -> None: ...
 
 Global___Variant: typing_extensions.TypeAlias = Variant
 

@@ -564,7 +564,7 @@ class ModelFile(google.protobuf.message.Message):
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     SHA256_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
-    IS_HERE_FIELD_NUMBER: builtins.int
+    IS_LOCAL_FIELD_NUMBER: builtins.int
     path: builtins.str
     """Relative, with `/`."""
     size_bytes: builtins.int
@@ -573,7 +573,7 @@ class ModelFile(google.protobuf.message.Message):
     """Of its bytes, 64 hexadecimal digits; empty while nobody knows it."""
     kind: builtins.str
     """What it is for: `config`, `tokenizer`, `weights` …"""
-    is_here: builtins.bool
+    is_local: builtins.bool
     """Whether its verified bytes are in the store."""
     def __init__(
         self,
@@ -582,9 +582,9 @@ class ModelFile(google.protobuf.message.Message):
         size_bytes: builtins.int = ...,
         sha256: builtins.str = ...,
         kind: builtins.str = ...,
-        is_here: builtins.bool = ...,
+        is_local: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["is_here", b"is_here", "kind", b"kind", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["is_local", b"is_local", "kind", b"kind", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]) -> None: ...
 
 Global___ModelFile: typing_extensions.TypeAlias = ModelFile
 

@@ -123,7 +123,7 @@ class Downloads:
 def _is_here(entry: ModelEntry, digest: str) -> bool:
     """Of a model without variants, and a variant that is none of the model's, loading tells more."""
     wanted = [variant for variant in entry.variants if variant.digest.startswith(digest)]
-    return not wanted or any(variant.is_here for variant in wanted)
+    return not wanted or any(variant.is_local for variant in wanted)
 
 
 def _quantized_to(entry: ModelEntry, precision: str) -> str:
@@ -131,8 +131,8 @@ def _quantized_to(entry: ModelEntry, precision: str) -> str:
     if not is_quantized(precision):
         return ""
     known = (variant for variant in entry.variants if variant.precision == precision)
-    offered = [variant for variant in known if variant.is_here or _comes(entry, variant)]
-    return min(offered, key=lambda variant: (not variant.is_here, variant.digest)).digest if offered else ""
+    offered = [variant for variant in known if variant.is_local or _comes(entry, variant)]
+    return min(offered, key=lambda variant: (not variant.is_local, variant.digest)).digest if offered else ""
 
 
 def _can_come(entry: ModelEntry, digest: str) -> bool:

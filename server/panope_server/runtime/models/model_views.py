@@ -69,13 +69,13 @@ def variant_view(entry: VariantEntry) -> VariantView:
         format=entry.format,
         precision=entry.precision,
         size_bytes=entry.size_bytes,
-        is_here=entry.is_here,
+        is_local=entry.is_local,
         missing_bytes=entry.missing_bytes,
         memory_bytes=entry.memory_bytes,
         parameter_count=entry.parameter_count,
         derived_from=entry.derived_from,
         engine_version=entry.engine_version,
-        bases=entry.bases,
+        base_models=entry.base_models,
         pin=None if pin is None else PinView(pin.who, pin.reason, pin.created_at),
     )
 

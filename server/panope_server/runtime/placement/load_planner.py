@@ -120,7 +120,7 @@ class LoadPlanner:
         Of what another server has made and shares, the best to run here comes instead of what it was made of.
         """
         shared = [variant for variant in entry.variants if variant.derived_from is not None and variant.can_come]
-        if constraints.variant or not shared or any(variant.is_here for variant in entry.variants):
+        if constraints.variant or not shared or any(variant.is_local for variant in entry.variants):
             return constraints.variant
         obtainable = tuple(variant for variant in entry.variants if variant.can_come)
         try:
@@ -202,7 +202,7 @@ class LoadPlanner:
         async with self._converting:
             identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
             known = await call_registry(lambda: self._registry.converted(candidate.variant.digest, **identity))
-            if known is not None and not known.is_here:
+            if known is not None and not known.is_local:
                 known = await self._brought(entry, known)
             return known or await self._convert(entry, candidate, identity)
 

@@ -170,10 +170,10 @@ class _Search:
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
         constraints = self._constraints
-        if variant.bases:
-            base = ", ".join(variant.bases)
+        if variant.base_models:
+            base = ", ".join(variant.base_models)
             return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
-        if variant.derived_from is not None and not (variant.is_here or variant.can_come):
+        if variant.derived_from is not None and not (variant.is_local or variant.can_come):
             return "it was made on another machine, which does not share it"
         if constraints.variant:
             return ""  # it was named, so it is run as it is, or the reason is the backends'
@@ -229,7 +229,7 @@ class _Search:
     def _made(self, source: VariantEntry, conversion: Conversion) -> bool:
         made = (conversion.format, conversion.precision, conversion.engine_version)
         return any(
-            each.derived_from == source.digest and each.is_here and _identity(each) == made
+            each.derived_from == source.digest and each.is_local and _identity(each) == made
             for each in self._variants.values()
         )
 
@@ -281,7 +281,7 @@ def _considered(entry: ModelEntry, constraints: LoadConstraints) -> Sequence[Var
     """What is here; with nothing here, what could be downloaded, and opening it tells so."""
     if constraints.variant:
         return [find_variant(entry, constraints.variant)]
-    return [variant for variant in entry.variants if variant.is_here] or entry.variants
+    return [variant for variant in entry.variants if variant.is_local] or entry.variants
 
 
 def _identity(variant: VariantEntry) -> tuple[str, str, str]:
@@ -323,7 +323,7 @@ def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> P
     if any(rejection.of_memory for rejection in rejections):
         return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="does_not_fit")
     precision = constraints.precision
-    if is_quantized(precision) and not any(v.is_here and v.precision == precision for v in entry.variants):
+    if is_quantized(precision) and not any(v.is_local and v.precision == precision for v in entry.variants):
         return PreconditionError(
             f"model `{entry.name}` has no variant in {precision} here; `panope build` makes one where it can",
             reason="no_such_variant",

@@ -97,7 +97,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         """Lists a model's files."""
         found = await self._acquisition.files(_named(request.model))
         files = [
-            pb.ModelFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256, kind=f.kind, is_here=f.is_here)
+            pb.ModelFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256, kind=f.kind, is_local=f.is_local)
             for f in found
         ]
         return pb.ListModelFilesResponse(files=files)

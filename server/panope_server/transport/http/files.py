@@ -82,4 +82,4 @@ def _told(handler: Handler) -> Handler:
 
 
 def _here(revision: ServedRevision) -> list[ServedFile]:
-    return [file for file in revision.files if file.is_here]
+    return [file for file in revision.files if file.is_local]

@@ -140,14 +140,14 @@ class FileJson(TypedDict):
     Attributes:
         path: relative, with `/`.
         sha256: null while unknown.
-        is_here: whether its bytes are in this store.
+        is_local: whether its bytes are in this store.
     """
 
     path: str
     size_bytes: int
     sha256: str | None
     kind: str
-    is_here: bool
+    is_local: bool
 
 
 class FilesJson(TypedDict):

@@ -139,7 +139,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
                 "size_bytes": file.size_bytes,
                 "sha256": file.sha256 or None,
                 "kind": file.kind,
-                "is_here": file.is_here,
+                "is_local": file.is_local,
             }
             for file in await self._acquisition.files(request.model)
         ]

@@ -21,7 +21,7 @@ from panope_registry.tables.job_tables import job as job_table
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 
-ABSENT = VariantEntry("d" * 64, "safetensors", "fp32", 1000, 0, None, "", (), is_here=False, missing_bytes=800)
+ABSENT = VariantEntry("d" * 64, "safetensors", "fp32", 1000, 0, None, "", (), is_local=False, missing_bytes=800)
 MODEL = ModelEntry("acme/far", "embed", "", now(), {}, (ABSENT,), {}, source="hub", commit="c" * 40, ref="main")
 
 
@@ -41,7 +41,7 @@ class Rig:
             raise self.failure
         while not self.held.is_set():
             context.wait(0.01)
-        self.entry = replace(MODEL, variants=(replace(ABSENT, is_here=True, missing_bytes=0),))
+        self.entry = replace(MODEL, variants=(replace(ABSENT, is_local=True, missing_bytes=0),))
         return {}
 
 
@@ -73,12 +73,12 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
 
 
 async def test_a_model_that_is_here_asks_for_nothing(rig: Rig) -> None:
-    await rig.downloads.ensure(replace(MODEL, variants=(replace(ABSENT, is_here=True),)), wait=False)
+    await rig.downloads.ensure(replace(MODEL, variants=(replace(ABSENT, is_local=True),)), wait=False)
     assert rig.jobs.list() == []
 
 
 async def test_quantized_weights_that_are_asked_for_are_fetched_though_others_are_here(rig: Rig) -> None:
-    here = replace(ABSENT, is_here=True)
+    here = replace(ABSENT, is_local=True)
     small = replace(ABSENT, digest="e" * 64, format="gguf", precision="q8_0")
     rig.entry = replace(MODEL, variants=(here, small))
     await rig.downloads.ensure(rig.entry, precision="fp32", wait=False)
@@ -91,7 +91,7 @@ async def test_quantized_weights_that_are_asked_for_are_fetched_though_others_ar
 
 
 async def test_what_another_machine_made_and_does_not_share_is_not_waited_for(rig: Rig) -> None:
-    here = replace(ABSENT, is_here=True)
+    here = replace(ABSENT, is_local=True)
     made = replace(ABSENT, digest="e" * 64, precision="int8", derived_from=ABSENT.digest, can_come=False)
     rig.entry = replace(MODEL, variants=(here, made))
     await rig.downloads.ensure(rig.entry, precision="int8", wait=False)

@@ -259,7 +259,7 @@ def test_a_variant_that_is_named_is_run_as_it_is() -> None:
 
 
 def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> None:
-    elsewhere = replace(INT8, is_here=False, can_come=False)
+    elsewhere = replace(INT8, is_local=False, can_come=False)
     with pytest.raises(PreconditionError, match="openvino int8: it was made on another machine, which does not share"):
         Here().choose([SAFE, elsewhere], LoadConstraints(variant=elsewhere.digest))
 
@@ -281,7 +281,7 @@ def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -
 
 
 def test_only_what_is_here_is_run_unless_nothing_is() -> None:
-    away = replace(SAFE, is_here=False)
+    away = replace(SAFE, is_local=False)
     assert {candidate.variant for candidate in Here().choose([away, ONNX]).candidates} == {ONNX}
     assert {candidate.variant for candidate in Here().choose([away]).candidates} == {away}
 
@@ -407,4 +407,4 @@ def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> N
 
 def test_an_adapter_is_no_way_and_says_whose_it_is() -> None:
     with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
-        Here().choose([variant("lora", "safetensors", "fp32", bases=("vendor/base",))])
+        Here().choose([variant("lora", "safetensors", "fp32", base_models=("vendor/base",))])

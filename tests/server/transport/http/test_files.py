@@ -85,5 +85,5 @@ def test_an_alias_brings_the_files_of_its_model(own_hub: Any, name: str) -> None
     Aliases(database).set(name, NAME, expected="", who="ada", reason="")
     found = Serving(database, Store(own_hub.home / "store")).revision(name)
     database.close()
-    here = [file.path for file in found.files if file.is_here]
+    here = [file.path for file in found.files if file.is_local]
     assert (found.name, here) == (NAME, ["config.json", "model.safetensors"])

@@ -71,8 +71,8 @@ def test_a_models_files_are_listed_whether_they_are_here_or_not(edge, path):
     assert reply.json == {
         "model": "acme/embedder",
         "files": [
-            {"path": "config.json", "size_bytes": 2, "sha256": "ab" * 32, "kind": "config", "is_here": True},
-            {"path": "x.bin", "size_bytes": 9, "sha256": None, "kind": "unsafe", "is_here": False},
+            {"path": "config.json", "size_bytes": 2, "sha256": "ab" * 32, "kind": "config", "is_local": True},
+            {"path": "x.bin", "size_bytes": 9, "sha256": None, "kind": "unsafe", "is_local": False},
         ],
     }
     assert edge.get("/v1/models/acme/other/files").error["code"] == "model_not_found"

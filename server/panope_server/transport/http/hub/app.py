@@ -225,7 +225,7 @@ async def _unreadable(request: Request) -> Response:
 
 
 def _here(revision: ServedRevision) -> list[ServedFile]:
-    return [file for file in revision.files if file.is_here]
+    return [file for file in revision.files if file.is_local]
 
 
 def _dated(entries: Sequence[EntryJson], revision: ServedRevision, *, expand: bool) -> Sequence[EntryJson]:

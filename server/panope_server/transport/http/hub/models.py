@@ -157,7 +157,7 @@ def _part(info: InfoJson, names: Sequence[str]) -> InfoJson:
 
 
 def _info(revision: ServedRevision, *, with_blobs: bool) -> InfoJson:
-    here = [file for file in revision.files if file.is_here]
+    here = [file for file in revision.files if file.is_local]
     return {
         "_id": revision.commit[:24],
         "id": revision.name,
