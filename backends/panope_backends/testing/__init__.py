@@ -17,11 +17,13 @@ from panope_backends.testing.doubles import (
     HangBackend,
     SlowBackend,
 )
+from panope_backends.testing.echo_token_model import EchoTokenBackend, EchoTokenModel
 
 if TYPE_CHECKING:
     from panope_backends.testing.contracts.converter import ConverterContract
     from panope_backends.testing.contracts.step_model import StepModelContract
     from panope_backends.testing.contracts.tensor_model import TensorModelContract
+    from panope_backends.testing.contracts.token_model import TokenModelContract
 
 __all__ = [
     "BlendingBackend",
@@ -30,12 +32,15 @@ __all__ = [
     "ConverterContract",
     "CrashBackend",
     "EchoBackend",
+    "EchoTokenBackend",
+    "EchoTokenModel",
     "FragileBackend",
     "HangBackend",
     "RunningChecksumStepModel",
     "SlowBackend",
     "StepModelContract",
     "TensorModelContract",
+    "TokenModelContract",
 ]
 
 
@@ -43,6 +48,7 @@ _SUITES = {
     "ConverterContract": "panope_backends.testing.contracts.converter",
     "StepModelContract": "panope_backends.testing.contracts.step_model",
     "TensorModelContract": "panope_backends.testing.contracts.tensor_model",
+    "TokenModelContract": "panope_backends.testing.contracts.token_model",
 }
 
 
