@@ -21,7 +21,7 @@ DTYPES = frozenset(
 )
 
 
-def read_inputs(work: wire.TensorWork, model: TensorModel) -> dict[str, NDArray[Any]]:
+def read_inputs(work: wire.TensorInput, model: TensorModel) -> dict[str, NDArray[Any]]:
     """The arrays of a request, views of its bytes.
 
     Raises:
@@ -45,7 +45,7 @@ def read_inputs(work: wire.TensorWork, model: TensorModel) -> dict[str, NDArray[
     return arrays
 
 
-def read_output_names(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> list[str]:
+def read_output_names(work: wire.TensorInput, specs: Sequence[TensorSpec]) -> list[str]:
     """The outputs asked for, each of them if none is named.
 
     Raises:
@@ -61,13 +61,13 @@ def read_output_names(work: wire.TensorWork, specs: Sequence[TensorSpec]) -> lis
     return list(work.output_names) or list(known)
 
 
-def tensor_result(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> wire.TensorResult:
+def tensor_result(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> wire.TensorOutput:
     """The outputs in the order of `names`.
 
     Raises:
         InternalError: the backend gave an element type that has no name in the protocol, or left an output out.
     """
-    result = wire.TensorResult()
+    result = wire.TensorOutput()
     for name in names:
         array = outputs.get(name)
         if array is None or array.dtype.name not in DTYPES:

@@ -13,9 +13,11 @@ from panope_backends.errors import CapacityError, PanopeError
 from panope_registry.operations.inference_log import LoggedCall
 from panope_registry.tables.columns import now
 from panope_server.observability.metrics import OTHER, Metrics
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.pipeline.usage import units_of
-from panope_server.tasks.work import Answer, Call, EmbedAnswer
+from panope_server.tasks.embed import EmbedOutput
+from panope_server.tasks.task import Output
 
 _log = structlog.get_logger("panope.calls")
 
@@ -64,7 +66,7 @@ class Account:
         self._log_calls = log_calls
         self._keep = keep
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call and records its end."""
         try:
             answer = await forward(call)
@@ -80,32 +82,32 @@ class Account:
         except Exception:
             self._record(call, DEFECT, None)
             raise
-        if isinstance(answer, EmbedAnswer):
+        if isinstance(answer, EmbedOutput):
             self._metrics.tokens.labels(call.model).inc(sum(answer.token_counts))
             if answer.truncated_indices:
                 self._metrics.truncated.labels(call.model).inc(len(answer.truncated_indices))
         self._record(call, OK, answer)
         return answer
 
-    def _record(self, call: Call, end: End, answer: Answer | None) -> None:
+    def _record(self, call: Call, end: End, answer: Output | None) -> None:
         seconds = time.monotonic() - call.started
         self._count(call, end, seconds)
         if not self._log_calls and self._keep is None:
             return
-        units = units_of(call.work, answer)
+        units = units_of(call.input, answer)
         if self._log_calls:
             _tell(call, end, seconds, units)
         if self._keep is not None and call.resolved:
             self._keep(_logged(call, end, seconds, units))
 
     def _count(self, call: Call, end: End, seconds: float) -> None:
-        label, place, metrics = _label(call), call.place, self._metrics
+        label, placement, metrics = _label(call), call.placement, self._metrics
         metrics.requests.labels(call.interface, label, end.code).inc()
         metrics.request_duration.labels(call.interface, label).observe(seconds)
         name = call.model_name if call.resolved else OTHER
         task = call.model_task or call.task
-        metrics.inference_requests.labels(name, place.variant, task, end.status).inc()
-        metrics.inference_latency.labels(name, place.variant, task).observe(seconds * 1000)
+        metrics.inference_requests.labels(name, placement.variant, task, end.status).inc()
+        metrics.inference_latency.labels(name, placement.variant, task).observe(seconds * 1000)
 
 
 def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
@@ -116,8 +118,8 @@ def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
         interface=call.interface,
         model=call.model,
         task=call.model_task or call.task,
-        variant=call.place.variant,
-        backend=call.place.backend,
+        variant=call.placement.variant,
+        backend=call.placement.backend,
         code=end.code,
         seconds=round(seconds, 6),
         input_units=units[0],
@@ -131,8 +133,8 @@ def _logged(call: Call, end: End, seconds: float, units: tuple[int, int]) -> Log
         at=now(),
         request_id=call.request_id,
         model=call.model_name,
-        variant_digest=call.place.variant_digest,
-        instance=call.place.instance,
+        variant_digest=call.placement.variant_digest,
+        instance=call.placement.instance,
         task=call.model_task,
         outcome=end.outcome,
         duration_seconds=seconds,

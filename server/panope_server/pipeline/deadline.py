@@ -6,8 +6,9 @@ import asyncio
 import time
 
 from panope_backends.errors import DeadlineError
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.work import Answer, Call
+from panope_server.tasks.task import Output
 
 
 class Deadline:
@@ -16,7 +17,7 @@ class Deadline:
     def __init__(self, default_seconds: float) -> None:
         self._default_seconds = default_seconds
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call and stops waiting at its deadline."""
         if call.deadline is None:
             call.deadline = call.started + self._default_seconds

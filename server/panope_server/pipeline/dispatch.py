@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from panope_server.tasks.work import Answer, Call, Place, Work
+from panope_server.pipeline.call import Call
+from panope_server.runtime.placement.placement import Placement
+from panope_server.tasks.task import Input, Output
 
 
 class Runner(Protocol):
     """Runs work on a model."""
 
-    async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
-        """The answer of one of the model's instances; `place` tells which, also when there is no answer."""
+    async def run(self, model: str, work: Input, request_id: str, placement: Placement) -> Output:
+        """The answer of one of the model's instances; `placement` tells which, also when there is no answer."""
 
 
 class Dispatch:
@@ -20,6 +22,6 @@ class Dispatch:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    async def __call__(self, call: Call) -> Answer:
+    async def __call__(self, call: Call) -> Output:
         """Runs the call's work and waits for the answer; admission, the bounded queue, is the model's own."""
-        return await self._runner.run(call.model, call.work, call.request_id, call.place)
+        return await self._runner.run(call.model, call.input, call.request_id, call.placement)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.work import Answer, Call
+from panope_server.tasks.task import Output
 
 
 class Fetcher(Protocol):
@@ -21,7 +22,7 @@ class Fetch:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call when its model is here."""
         await self._fetcher.fetch(call.model, wait=call.wait)
         return await forward(call)

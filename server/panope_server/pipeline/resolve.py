@@ -7,8 +7,9 @@ from typing import Protocol
 
 from panope_backends.errors import InvalidInputError, PanopeError
 from panope_registry.inspect.tasks import ambiguous_task
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.work import Answer, Call
+from panope_server.tasks.task import Output
 
 
 class Directory(Protocol):
@@ -33,7 +34,7 @@ class Resolve:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call with the name of an existing model."""
         if not call.model:
             default = await self._directory.default_for(call.task)

@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, OpenAiSettings
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.step import Next
-from panope_server.tasks.work import Answer, Call, EmbedWork
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Output
 
 
 class TokenIds:
@@ -30,17 +32,17 @@ class TokenIds:
         self._limits = limits
         self._check = check
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call with texts, or with ids of the model's own."""
-        work = call.work
-        if isinstance(work, EmbedWork) and work.token_sequences and not work.own_ids:
+        task_input = call.input
+        if isinstance(task_input, EmbedInput) and task_input.token_sequences and not task_input.own_ids:
             match self._settings.ids_of(call.asked, call.model_name):
                 case "own":
-                    work.own_ids = True
+                    task_input.own_ids = True
                 case "cl100k":
                     most = self._limits.max_text_bytes
-                    work.texts = await asyncio.to_thread(texts_of, work.token_sequences, most)
-                    work.token_sequences = []
+                    task_input.texts = await asyncio.to_thread(texts_of, task_input.token_sequences, most)
+                    task_input.token_sequences = []
                     self._check(call)
                 case _:
                     raise _refusal(call.model_name)

@@ -9,16 +9,12 @@ import math
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.work import (
-    Answer,
-    Call,
-    DetokenizeWork,
-    EmbedWork,
-    NamedTensor,
-    TensorWork,
-    TokenizeWork,
-)
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Output
+from panope_server.tasks.tensors import NamedTensor, TensorInput
+from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
 MAX_NAME_CHARACTERS = 256
 MAX_AXES = 8
@@ -52,7 +48,7 @@ class Validate:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards a call that is within the limits."""
         self.check(call)
         return await forward(call)
@@ -60,30 +56,30 @@ class Validate:
     def check(self, call: Call) -> None:
         """Refuses a call that is past them, with InvalidInputError."""
         check_length(call.model, "model")
-        match call.work:
-            case EmbedWork():
-                self._embed(call.work)
-            case TensorWork():
-                self._tensors(call.work)
-            case TokenizeWork():
-                self._texts(call.work.texts)
-            case DetokenizeWork():
-                self._sequences(call.work.token_sequences)
+        match call.input:
+            case EmbedInput():
+                self._embed(call.input)
+            case TensorInput():
+                self._tensors(call.input)
+            case TokenizeInput():
+                self._texts(call.input.texts)
+            case DetokenizeInput():
+                self._sequences(call.input.token_sequences)
 
-    def _embed(self, work: EmbedWork) -> None:
-        if work.texts and work.token_sequences:
+    def _embed(self, task_input: EmbedInput) -> None:
+        if task_input.texts and task_input.token_sequences:
             raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
-        if work.token_sequences:
-            self._sequences(work.token_sequences)
+        if task_input.token_sequences:
+            self._sequences(task_input.token_sequences)
         else:
-            self._texts(work.texts)
-        if work.truncation not in TRUNCATIONS:
+            self._texts(task_input.texts)
+        if task_input.truncation not in TRUNCATIONS:
             raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
-        if work.dimensions is not None and not 1 <= work.dimensions <= MAX_DIMENSIONS:
+        if task_input.dimensions is not None and not 1 <= task_input.dimensions <= MAX_DIMENSIONS:
             raise InvalidInputError(
                 f"`dimensions` must be at least 1 and at most {MAX_DIMENSIONS:,}", field="dimensions"
             )
-        check_length(work.prompt_name or "", "prompt_name")
+        check_length(task_input.prompt_name or "", "prompt_name")
 
     def _texts(self, texts: list[str]) -> None:
         self._count("texts", len(texts))
@@ -117,17 +113,20 @@ class Validate:
                 f"`{name}` has {count:,} items; the limit is {self._limits.max_texts:,}", field=name
             )
 
-    def _tensors(self, work: TensorWork) -> None:
-        if not work.inputs:
+    def _tensors(self, task_input: TensorInput) -> None:
+        if not task_input.inputs:
             raise InvalidInputError("`inputs` is empty; give at least one tensor", field="inputs")
-        for field, names in (("inputs", [tensor.name for tensor in work.inputs]), ("output_names", work.output_names)):
+        for field, names in (
+            ("inputs", [tensor.name for tensor in task_input.inputs]),
+            ("output_names", task_input.output_names),
+        ):
             if len(names) > MAX_TENSORS:
                 raise InvalidInputError(f"`{field}` has {len(names):,} items; the limit is {MAX_TENSORS}", field=field)
             for index, name in enumerate(names):
                 check_length(name, f"{field}[{index}].name" if field == "inputs" else f"{field}[{index}]")
             if len(set(names)) < len(names):
                 raise InvalidInputError(f"`{field}` names a tensor twice", field=field)
-        for index, tensor in enumerate(work.inputs):
+        for index, tensor in enumerate(task_input.inputs):
             check_tensor(tensor, f"inputs[{index}]")
 
 

@@ -12,14 +12,15 @@ from panope_registry.models.aliases import AliasEntry, AliasEvent
 from panope_registry.models.commits import ServedFile
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import Removed
+from panope_server.pipeline.call import Call
 from panope_server.runtime.status import ModelView
-from panope_server.tasks.work import Answer, Call
+from panope_server.tasks.task import Output
 
 
 class Pipeline(Protocol):
     """Answers calls."""
 
-    async def run(self, call: Call) -> Answer:
+    async def run(self, call: Call) -> Output:
         """Answers one call; the answer's kind is that of the call's work.
 
         Raises:

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import EmbedAnswer, EmbedWork
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.transport.rest.json.errors import misfit
 
 
@@ -24,25 +24,25 @@ class EmbedValue(Struct, forbid_unknown_fields=True):
     prompt_name: str | None = None
 
 
-EmbedInput = str | list[str] | EmbedValue
+EmbedJson = str | list[str] | EmbedValue
 """What task `embed` takes."""
 
 
-def embed_work_of(value: object) -> EmbedWork:
-    """The work of task `embed`: a text, a list of texts, or an object with `texts` and options.
+def embed_input_of(value: object) -> EmbedInput:
+    """The input of task `embed`: a text, a list of texts, or an object with `texts` and options.
 
     Raises:
         InvalidInputError: another shape; its field starts with `value`.
     """
     try:
-        given = msgspec.convert(value, EmbedInput)
+        given = msgspec.convert(value, EmbedJson)
     except msgspec.ValidationError as error:
-        raise misfit(error, EmbedInput, "value") from None
+        raise misfit(error, EmbedJson, "value") from None
     if isinstance(given, str):
-        return EmbedWork([given])
+        return EmbedInput([given])
     if isinstance(given, list):
-        return EmbedWork(given)
-    return EmbedWork(
+        return EmbedInput(given)
+    return EmbedInput(
         given.texts,
         truncation=given.truncation,
         normalize=given.normalize,
@@ -52,13 +52,13 @@ def embed_work_of(value: object) -> EmbedWork:
 
 
 def value_names(value: object) -> dict[str, str]:
-    """What the fields of EmbedWork are called in a value."""
+    """What the fields of EmbedInput are called in a value."""
     if not isinstance(value, dict):
         return {"texts": "value"}
     return {name: f"value.{name}" for name in ("texts", "truncation", "normalize", "dimensions", "prompt_name")}
 
 
-def value_of(answer: EmbedAnswer) -> list[list[float]]:
+def value_of(answer: EmbedOutput) -> list[list[float]]:
     """The answer of task `embed`: one vector for each text, in order."""
     matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
     vectors: list[list[float]] = matrix.tolist()

@@ -83,7 +83,7 @@ class WorkerDriver:
 
     def embed(self, *texts: str, request_id: str = "", **fields: object) -> int:
         """Asks for vectors without waiting for them."""
-        work = wire.EmbedWork(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
+        work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
         return self.send(wire.ServerFrame(embed=work, request_id=request_id))
 
     def ask(self, frame: wire.ServerFrame) -> wire.WorkerFrame:

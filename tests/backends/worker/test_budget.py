@@ -87,7 +87,7 @@ def test_an_answer_that_is_too_long_to_send_is_refused_before_it_is_computed() -
 def test_a_worker_refuses_the_call_and_answers_the_next(start: Callable[..., tuple]) -> None:
     worker, _ = start(max_batch_tokens=256)
     ids = np.ones((300, 60), "<i8")
-    work = wire.TensorWork()
+    work = wire.TensorInput()
     for name in ("input_ids", "attention_mask"):
         work.inputs.add(name=name, dtype="int64", shape=ids.shape, data=ids.tobytes())
     refused = worker.ask(wire.ServerFrame(tensors=work)).failure

@@ -23,7 +23,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def answer(frame_id: int, data: bytes = b"") -> wire.WorkerFrame:
-    return wire.WorkerFrame(id=frame_id, embed=wire.EmbedResult(vectors=data))
+    return wire.WorkerFrame(id=frame_id, embed=wire.EmbedOutput(vectors=data))
 
 
 def read(end: socket.socket, count: int) -> list[wire.WorkerFrame]:

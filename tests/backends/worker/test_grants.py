@@ -106,7 +106,7 @@ def _tensors(start: Start, folder: Path, **fields: object) -> tuple[wire.WorkerF
     inputs = [
         wire.Tensor(name=name, dtype="int64", shape=array.shape, data=array.tobytes()) for name, array in arrays.items()
     ]
-    answer = worker.ask(wire.ServerFrame(tensors=wire.TensorWork(inputs=inputs)))  # type: ignore[attr-defined]
+    answer = worker.ask(wire.ServerFrame(tensors=wire.TensorInput(inputs=inputs)))  # type: ignore[attr-defined]
     return first, np.frombuffer(answer.tensors.outputs[0].data, "<f4")
 
 

@@ -158,7 +158,7 @@ def test_heartbeats_tell_how_long_tokens_of_which_request_have_been_made(start: 
 def test_a_tokenizer_that_panics_fails_its_call_and_not_the_worker(start: Start, thorny_model: Path, kind: str) -> None:
     worker, _ = start(folder=str(thorny_model))
     thorns = ["w1", "a" * 40]
-    work = {"embed": wire.EmbedWork(texts=thorns, truncation="refuse"), "tokenize": wire.TokenizeWork(texts=thorns)}
+    work = {"embed": wire.EmbedInput(texts=thorns, truncation="refuse"), "tokenize": wire.TokenizeInput(texts=thorns)}
     failed = worker.ask(wire.ServerFrame(**{kind: work[kind]}))
     assert (failed.failure.reason, failed.failure.message) == ("internal_error", "the request could not be prepared")
     worker.embed("w1")

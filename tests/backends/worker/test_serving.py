@@ -185,7 +185,7 @@ def test_a_cancelled_request_gets_no_answer(start: Start, gates, cancelled: str)
     gone = {"waiting": waiting, "running": running}[cancelled]
     worker.send(wire.ServerFrame(id=gone, cancel=wire.Cancel()))
     # A tokenize request is answered by the thread that read the cancel before it.
-    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeWork(texts=["w1"])))
+    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"])))
     assert worker.receive().id == fence
     (gates / "go").write_text("\n")
     assert {worker.receive().id for _ in range(2)} == {running, waiting, other} - {gone}
@@ -207,7 +207,7 @@ def test_cancelling_what_is_over_or_unknown_changes_nothing(start: Start) -> Non
 def test_tensors_of_an_embed_model_run_beside_its_texts(start: Start) -> None:
     worker, _ = start()
     ids = np.array([[1, 5, 2]], dtype="<i8")
-    work = wire.TensorWork(
+    work = wire.TensorInput(
         inputs=[
             wire.Tensor(name="input_ids", dtype="int64", shape=ids.shape, data=ids.tobytes()),
             wire.Tensor(name="attention_mask", dtype="int64", shape=ids.shape, data=np.ones_like(ids).tobytes()),
@@ -223,7 +223,7 @@ def test_a_server_that_does_not_read_for_a_while_loses_nothing(start: Start) -> 
     texts = [f"w{number % 200}" for number in range(2000)]
     asked = [worker.embed(*texts) for _ in range(24)]
     # Answered in full although the answers are several times what the socket holds.
-    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeWork(texts=["w1"])))
+    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"])))
     answers = [worker.receive() for _ in range(25)]
     assert sorted(answer.id for answer in answers) == [*asked, fence]
     assert all(len(answer.embed.vectors) == 2000 * 8 * 4 for answer in answers if answer.id != fence)
@@ -231,7 +231,7 @@ def test_a_server_that_does_not_read_for_a_while_loses_nothing(start: Start) -> 
 
 def test_tokenize_gives_ids_tokens_and_places(start: Start) -> None:
     worker, _ = start()
-    work = wire.TokenizeWork(texts=["w0 w1", ""], add_special_tokens=True)
+    work = wire.TokenizeInput(texts=["w0 w1", ""], add_special_tokens=True)
     answer = worker.ask(wire.ServerFrame(tokenize=work))
     text, empty = answer.tokenize.texts
     assert list(text.tokens) == ["[CLS]", "w0", "w1", "[SEP]"]
@@ -242,8 +242,8 @@ def test_tokenize_gives_ids_tokens_and_places(start: Start) -> None:
 
 def test_detokenize_joins_ids_and_names_an_id_outside_the_vocabulary(start: Start) -> None:
     worker, _ = start()
-    ids = list(worker.ask(wire.ServerFrame(tokenize=wire.TokenizeWork(texts=["w0 w1"]))).tokenize.texts[0].ids)
-    work = wire.DetokenizeWork(token_sequences=[wire.TokenSequence(ids=[1, *ids, 2])], skip_special_tokens=True)
+    ids = list(worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w0 w1"]))).tokenize.texts[0].ids)
+    work = wire.DetokenizeInput(token_sequences=[wire.TokenSequence(ids=[1, *ids, 2])], skip_special_tokens=True)
     assert list(worker.ask(wire.ServerFrame(detokenize=work)).detokenize.texts) == ["w0 w1"]
     work.token_sequences.add(ids=[9999])
     failure = worker.ask(wire.ServerFrame(detokenize=work)).failure

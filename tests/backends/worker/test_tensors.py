@@ -30,8 +30,8 @@ def tensor(name: str, array: np.ndarray, **changes: object) -> wire.Tensor:
     return made
 
 
-def work(*inputs: wire.Tensor, **fields: object) -> wire.TensorWork:
-    return wire.TensorWork(inputs=inputs, **fields)  # type: ignore[arg-type] # any field
+def work(*inputs: wire.Tensor, **fields: object) -> wire.TensorInput:
+    return wire.TensorInput(inputs=inputs, **fields)  # type: ignore[arg-type] # any field
 
 
 MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -137,5 +137,5 @@ def test_a_model_without_a_task_serves_its_tensors(start: Callable[..., tuple]) 
 
 def test_a_model_without_a_tokenizer_says_so(start: Callable[..., tuple]) -> None:
     worker, _ = start("worker_doubles:SumBackend", task="")
-    failure = worker.ask(wire.ServerFrame(tokenize=wire.TokenizeWork(texts=["w1"]))).failure
+    failure = worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"]))).failure
     assert (failure.reason, failure.message) == ("failed_precondition", "the model has no tokenizer")

@@ -111,10 +111,10 @@ def test_an_id_past_the_table_is_refused_as_given_as_tokenised_and_as_a_tensor(
         message=f"`texts[1]` has the id 5,000; the model's vocabulary ends at {rows - 1:,}",
         field="texts[1]",
     )
-    worker.send(wire.ServerFrame(embed=wire.EmbedWork(truncation="refuse", token_sequences=[{"ids": [1, rows]}])))
+    worker.send(wire.ServerFrame(embed=wire.EmbedInput(truncation="refuse", token_sequences=[{"ids": [1, rows]}])))
     assert worker.receive().failure.field == "token_sequences[0]"
     ids, mask = np.array([[1, rows]], "<i8"), np.ones((1, 2), "<i8")
-    work = wire.TensorWork()
+    work = wire.TensorInput()
     for name, array in (("input_ids", ids), ("attention_mask", mask)):
         work.inputs.add(name=name, dtype="int64", shape=array.shape, data=array.tobytes())
     assert worker.ask(wire.ServerFrame(tensors=work)).failure.field == "inputs[input_ids]"

@@ -4,17 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
-from panope_server.tasks.work import Answer, Call, EmbedAnswer, EmbedWork, Work
+from panope_server.pipeline.call import Call
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Input, Output
 
 MakeCall = Callable[..., Call]
 
 
 @pytest.fixture
 def call() -> MakeCall:
-    def make(work: Work | None = None, model: str = "acme/tiny", task: str = "embed") -> Call:
+    def make(task_input: Input | None = None, model: str = "acme/tiny", task: str = "embed") -> Call:
         return Call(
             model=model,
-            work=EmbedWork(texts=["hello"]) if work is None else work,
+            input=EmbedInput(texts=["hello"]) if task_input is None else task_input,
             task=task,
             interface="EmbedService/Embed",
             request_id="r1",
@@ -24,5 +26,5 @@ def call() -> MakeCall:
 
 
 @pytest.fixture
-def answer() -> Answer:
-    return EmbedAnswer(vectors=b"\0" * 8, count=1, dimensions=2, token_counts=[3], truncated_indices=[])
+def answer() -> Output:
+    return EmbedOutput(vectors=b"\0" * 8, count=1, dimensions=2, token_counts=[3], truncated_indices=[])

@@ -18,26 +18,16 @@ from panope_backends.errors import (
 from panope_registry.operations.inference_log import LoggedCall
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.call import Call
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.download import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
 from panope_server.pipeline.usage import units_of
-from panope_server.tasks.work import (
-    Answer,
-    Call,
-    DetokenizeAnswer,
-    DetokenizeWork,
-    EmbedAnswer,
-    EmbedWork,
-    NamedTensor,
-    TensorAnswer,
-    TensorWork,
-    TokenizeAnswer,
-    TokenizedText,
-    TokenizeWork,
-    Work,
-)
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.transport.errors import code_name
 
 
@@ -47,7 +37,7 @@ class Recorder:
     def __init__(self, name: str, events: list[str]) -> None:
         self.name, self.events = name, events
 
-    async def __call__(self, call: Call, forward: Next) -> Answer:
+    async def __call__(self, call: Call, forward: Next) -> Output:
         self.events.append(f"{self.name} in")
         answer = await forward(call)
         self.events.append(f"{self.name} out")
@@ -85,16 +75,16 @@ class Shelf:
             raise LoadingError(f"model `{model}` is being downloaded", retry_after_seconds=5.0)
 
 
-async def test_an_alias_in_a_call_means_its_model(call, answer: Answer) -> None:
-    async def last(call: Call) -> Answer:
+async def test_an_alias_in_a_call_means_its_model(call, answer: Output) -> None:
+    async def last(call: Call) -> Output:
         assert call.model == "acme/tiny"
         return answer
 
     assert await Pipeline([Resolve(Models())], last).run(call(model="prod")) is answer
 
 
-async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call, answer: Answer) -> None:
-    async def last(_: Call) -> Answer:
+async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call, answer: Output) -> None:
+    async def last(_: Call) -> Output:
         return answer
 
     shelf = Shelf()
@@ -107,10 +97,10 @@ async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call,
     assert shelf.asked == [("acme/tiny", False), ("acme/tiny", True)]
 
 
-async def test_steps_wrap_each_other_in_their_order(call, answer: Answer) -> None:
+async def test_steps_wrap_each_other_in_their_order(call, answer: Output) -> None:
     events: list[str] = []
 
-    async def last(_: Call) -> Answer:
+    async def last(_: Call) -> Output:
         events.append("answered")
         return answer
 
@@ -122,7 +112,7 @@ async def test_steps_wrap_each_other_in_their_order(call, answer: Answer) -> Non
 async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> None:
     cancelled = asyncio.Event()
 
-    async def hang(_: Call) -> Answer:
+    async def hang(_: Call) -> Output:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -138,7 +128,7 @@ async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> No
 
 
 async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None:
-    async def never(_: Call) -> Answer:
+    async def never(_: Call) -> Output:
         raise AssertionError("the call was forwarded")
 
     made = call()
@@ -147,18 +137,18 @@ async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None
         await Deadline(60)(made, never)
 
 
-async def test_a_call_without_a_deadline_gets_the_default(call, answer: Answer) -> None:
+async def test_a_call_without_a_deadline_gets_the_default(call, answer: Output) -> None:
     made = call()
 
-    async def last(forwarded: Call) -> Answer:
+    async def last(forwarded: Call) -> Output:
         assert forwarded.deadline == made.started + 7
         return answer
 
     assert await Deadline(7)(made, last) is answer
 
 
-async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, answer: Answer) -> None:
-    async def last(forwarded: Call) -> Answer:
+async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, answer: Output) -> None:
+    async def last(forwarded: Call) -> Output:
         assert (forwarded.model, forwarded.resolved) == ("acme/tiny", True)
         return answer
 
@@ -174,7 +164,7 @@ async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, ans
     ],
 )
 async def test_a_call_that_fits_no_model_is_refused(call, model: str, task: str, error, said: str) -> None:
-    async def never(_: Call) -> Answer:
+    async def never(_: Call) -> Output:
         raise AssertionError("the call was forwarded")
 
     with pytest.raises(error, match=said):
@@ -185,19 +175,19 @@ def counted(metrics: Metrics, **labels: str) -> float:
     return metrics.registry.get_sample_value("panope_requests_total", labels) or 0.0
 
 
-async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: Answer) -> None:
+async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: Output) -> None:
     metrics = Metrics()
     account = Account(metrics, code_name, log_calls=True)
 
-    async def ok(made: Call) -> Answer:
+    async def ok(made: Call) -> Output:
         made.resolved = True
         return answer
 
-    async def full(made: Call) -> Answer:
+    async def full(made: Call) -> Output:
         made.resolved = True
         raise OverloadedError("full")
 
-    async def unknown(_: Call) -> Answer:
+    async def unknown(_: Call) -> Output:
         raise NotFoundError("no such model")
 
     with capture_logs() as lines:
@@ -220,7 +210,7 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
     metrics = Metrics()
     entered = asyncio.Event()
 
-    async def hang(made: Call) -> Answer:
+    async def hang(made: Call) -> Output:
         made.resolved = True
         entered.set()
         await asyncio.Event().wait()
@@ -234,8 +224,8 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
     assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
 
 
-async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call, answer: Answer) -> None:
-    async def last(_: Call) -> Answer:
+async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call, answer: Output) -> None:
+    async def last(_: Call) -> Output:
         return answer
 
     pipeline = Pipeline([Resolve(Models())], last)
@@ -250,16 +240,16 @@ def inferred(metrics: Metrics, **labels: str) -> float:
     return metrics.registry.get_sample_value("inference_requests_total", labels) or 0.0
 
 
-async def test_calls_count_under_the_words_of_the_design_too(call, answer: Answer) -> None:
+async def test_calls_count_under_the_words_of_the_design_too(call, answer: Output) -> None:
     metrics = Metrics()
     account = Account(metrics, code_name, log_calls=False)
 
-    async def ok(made: Call) -> Answer:
+    async def ok(made: Call) -> Output:
         made.resolved, made.model_task, made.model = True, "embed", "acme/tiny@0123456789ab"
-        made.place.format, made.place.precision = "openvino", "int8"
+        made.placement.format, made.placement.precision = "openvino", "int8"
         return answer
 
-    async def unknown(_: Call) -> Answer:
+    async def unknown(_: Call) -> Output:
         raise NotFoundError("no such model")
 
     await account(call(), ok)
@@ -271,20 +261,20 @@ async def test_calls_count_under_the_words_of_the_design_too(call, answer: Answe
     assert metrics.registry.get_sample_value("inference_latency_ms_bucket", named | {"le": "+Inf"}) == 1
 
 
-async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answer: Answer) -> None:
+async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answer: Output) -> None:
     kept: list[LoggedCall] = []
     account = Account(Metrics(), code_name, log_calls=False, keep=kept.append)
 
-    async def ok(made: Call) -> Answer:
+    async def ok(made: Call) -> Output:
         made.resolved, made.model_task = True, "embed"
-        made.place.instance, made.place.variant_digest = "acme/tiny#1", "ab" * 32
+        made.placement.instance, made.placement.variant_digest = "acme/tiny#1", "ab" * 32
         return answer
 
-    async def full(made: Call) -> Answer:
+    async def full(made: Call) -> Output:
         made.resolved, made.model_task = True, "embed"
         raise OverloadedError("full")
 
-    async def unknown(_: Call) -> Answer:
+    async def unknown(_: Call) -> Output:
         raise NotFoundError("no such model")
 
     await account(call(), ok)
@@ -300,19 +290,19 @@ async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answe
 
 
 @pytest.mark.parametrize(
-    ("work", "answer", "units"),
+    ("task_input", "answer", "units"),
     [
-        (EmbedWork(["a b"]), EmbedAnswer(b"\0" * 12, 1, 3, [4], []), (4, 12)),
-        (EmbedWork(["a b"]), None, (0, 0)),
-        (TensorWork([NamedTensor("x", "int8", (3,), b"abc")]), None, (3, 0)),
+        (EmbedInput(["a b"]), EmbedOutput(b"\0" * 12, 1, 3, [4], []), (4, 12)),
+        (EmbedInput(["a b"]), None, (0, 0)),
+        (TensorInput([NamedTensor("x", "int8", (3,), b"abc")]), None, (3, 0)),
         (
-            TensorWork([NamedTensor("x", "int8", (3,), b"abc")]),
-            TensorAnswer([NamedTensor("y", "int8", (2,), b"ab")]),
+            TensorInput([NamedTensor("x", "int8", (3,), b"abc")]),
+            TensorOutput([NamedTensor("y", "int8", (2,), b"ab")]),
             (3, 2),
         ),
-        (TokenizeWork(["a b"]), TokenizeAnswer([TokenizedText([1, 2], ["a", "b"], [0, 2], [1, 3])]), (2, 2)),
-        (DetokenizeWork([[1, 2, 3]]), DetokenizeAnswer(["é"]), (3, 2)),
+        (TokenizeInput(["a b"]), TokenizeOutput([TokenizedText([1, 2], ["a", "b"], [0, 2], [1, 3])]), (2, 2)),
+        (DetokenizeInput([[1, 2, 3]]), DetokenizeOutput(["é"]), (3, 2)),
     ],
 )
-def test_units_are_tokens_of_text_and_bytes_of_others(work: Work, answer: Answer | None, units: object) -> None:
-    assert units_of(work, answer) == units
+def test_units_are_tokens_of_text_and_bytes_of_others(task_input: Input, answer: Output | None, units: object) -> None:
+    assert units_of(task_input, answer) == units

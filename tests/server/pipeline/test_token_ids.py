@@ -9,7 +9,7 @@ from panope_server.config import Limits, OpenAiSettings, SettingsError, load_set
 from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
-from panope_server.tasks.work import EmbedWork
+from panope_server.tasks.embed import EmbedInput
 
 HELLO = [15339, 1917]
 
@@ -69,7 +69,7 @@ def test_an_id_that_the_vocabulary_has_not_is_refused(token):
 async def test_texts_behind_ids_have_the_limits_of_texts(call):
     settings, limits = OpenAiSettings(cl100k_ids=("*",)), Limits(max_text_bytes=10)
     step = TokenIds(settings, limits, Validate(limits).check)
-    asked = call(EmbedWork(token_sequences=[HELLO], own_ids=False))
+    asked = call(EmbedInput(token_sequences=[HELLO], own_ids=False))
     with pytest.raises(InvalidInputError, match=r"`token_sequences\[0\]` is a text of more than 10 bytes"):
         await step(asked, None)
 
@@ -80,6 +80,6 @@ async def test_ids_that_are_the_models_own_by_the_service_are_never_asked_about(
 
     limits = Limits()
     step = TokenIds(OpenAiSettings(cl100k_ids=("*",)), limits, Validate(limits).check)
-    asked = call(EmbedWork(token_sequences=[HELLO]))
+    asked = call(EmbedInput(token_sequences=[HELLO]))
     assert await step(asked, last) is answer
-    assert asked.work.token_sequences == [HELLO]
+    assert asked.input.token_sequences == [HELLO]

@@ -9,54 +9,59 @@ from hypothesis import strategies as st
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.pipeline.validate import ITEM_BYTES, Validate, check_tensor
-from panope_server.tasks.work import Answer, DetokenizeWork, EmbedWork, NamedTensor, TensorWork, TokenizeWork, Work
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.tensors import NamedTensor, TensorInput
+from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
 LIMITS = Limits(max_texts=4, max_text_bytes=16)
 
 
-async def refusal(call, work: Work) -> InvalidInputError:
-    async def never(_: object) -> Answer:
+async def refusal(call, task_input: Input) -> InvalidInputError:
+    async def never(_: object) -> Output:
         raise AssertionError("the call was forwarded")
 
     with pytest.raises(InvalidInputError) as caught:
-        await Validate(LIMITS)(call(work), never)
+        await Validate(LIMITS)(call(task_input), never)
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("work", "field", "said"),
+    ("task_input", "field", "said"),
     [
-        (EmbedWork(), "texts", "at least one"),
-        (EmbedWork(texts=["a"] * 5), "texts", "5 items; the limit is 4"),
-        (EmbedWork(texts=["a", ""]), "texts[1]", "is empty"),
-        (EmbedWork(texts=["é" * 9]), "texts[0]", "18 bytes; the limit is 16"),
-        (EmbedWork(texts=["a"], token_sequences=[[1]]), "token_sequences", "exclude each other"),
-        (EmbedWork(token_sequences=[[1], []]), "token_sequences[1]", "is empty"),
-        (EmbedWork(token_sequences=[[-1]]), "token_sequences[0]", "outside 0 to"),
-        (EmbedWork(token_sequences=[[1 << 31]]), "token_sequences[0]", "outside 0 to"),
-        (EmbedWork(token_sequences=[[1] * 17]), "token_sequences[0]", "17 ids; the limit is 16"),
-        (EmbedWork(texts=["a"], truncation="middle"), "truncation", "refuse, end, start"),
-        (EmbedWork(texts=["a"], dimensions=0), "dimensions", "at least 1"),
-        (EmbedWork(texts=["a"], dimensions=1 << 32), "dimensions", "at most 4,294,967,295"),
-        (EmbedWork(texts=["a"], dimensions=int(1e300)), "dimensions", "at most 4,294,967,295"),
-        (EmbedWork(texts=["a"], prompt_name="p" * 257), "prompt_name", "257 characters; the limit is 256"),
-        (TokenizeWork(texts=[]), "texts", "at least one"),
-        (DetokenizeWork(token_sequences=[[1 << 40]]), "token_sequences[0]", "outside 0 to"),
-        (TensorWork(inputs=[]), "inputs", "at least one tensor"),
-        (TensorWork(inputs=[NamedTensor("x", "int8", (1,), b"a")] * 2), "inputs", "names a tensor twice"),
-        (TensorWork([NamedTensor("x", "int8", (1,), b"a")], ["y", "y"]), "output_names", "names a tensor twice"),
-        (TensorWork([NamedTensor("x" * 257, "int8", (1,), b"a")]), "inputs[0].name", "the limit is 256"),
-        (TensorWork([NamedTensor("x", "int8", (1,), b"a")], ["y", "z" * 257]), "output_names[1]", "the limit is 256"),
-        (TensorWork([NamedTensor("", "int8", (1,), b"a")]), "inputs[0].name", "is empty"),
-        (TensorWork([NamedTensor("x", "", (1,), b"a")]), "inputs[0].data_type", "missing or unknown"),
-        (TensorWork([NamedTensor("x", "int8", (1,) * 9, b"a")]), "inputs[0].shape", "9 axes; the limit is 8"),
-        (TensorWork([NamedTensor("x", "int8", (-1,), b"")]), "inputs[0].shape", "outside 0 to"),
-        (TensorWork([NamedTensor("x", "int8", (1 << 41,), b"")]), "inputs[0].shape", "outside 0 to"),
-        (TensorWork([NamedTensor("x", "int64", (2,), b"1234567")]), "inputs[0].data", "7 bytes; int64 of shape"),
+        (EmbedInput(), "texts", "at least one"),
+        (EmbedInput(texts=["a"] * 5), "texts", "5 items; the limit is 4"),
+        (EmbedInput(texts=["a", ""]), "texts[1]", "is empty"),
+        (EmbedInput(texts=["é" * 9]), "texts[0]", "18 bytes; the limit is 16"),
+        (EmbedInput(texts=["a"], token_sequences=[[1]]), "token_sequences", "exclude each other"),
+        (EmbedInput(token_sequences=[[1], []]), "token_sequences[1]", "is empty"),
+        (EmbedInput(token_sequences=[[-1]]), "token_sequences[0]", "outside 0 to"),
+        (EmbedInput(token_sequences=[[1 << 31]]), "token_sequences[0]", "outside 0 to"),
+        (EmbedInput(token_sequences=[[1] * 17]), "token_sequences[0]", "17 ids; the limit is 16"),
+        (EmbedInput(texts=["a"], truncation="middle"), "truncation", "refuse, end, start"),
+        (EmbedInput(texts=["a"], dimensions=0), "dimensions", "at least 1"),
+        (EmbedInput(texts=["a"], dimensions=1 << 32), "dimensions", "at most 4,294,967,295"),
+        (EmbedInput(texts=["a"], dimensions=int(1e300)), "dimensions", "at most 4,294,967,295"),
+        (EmbedInput(texts=["a"], prompt_name="p" * 257), "prompt_name", "257 characters; the limit is 256"),
+        (TokenizeInput(texts=[]), "texts", "at least one"),
+        (DetokenizeInput(token_sequences=[[1 << 40]]), "token_sequences[0]", "outside 0 to"),
+        (TensorInput(inputs=[]), "inputs", "at least one tensor"),
+        (TensorInput(inputs=[NamedTensor("x", "int8", (1,), b"a")] * 2), "inputs", "names a tensor twice"),
+        (TensorInput([NamedTensor("x", "int8", (1,), b"a")], ["y", "y"]), "output_names", "names a tensor twice"),
+        (TensorInput([NamedTensor("x" * 257, "int8", (1,), b"a")]), "inputs[0].name", "the limit is 256"),
+        (TensorInput([NamedTensor("x", "int8", (1,), b"a")], ["y", "z" * 257]), "output_names[1]", "the limit is 256"),
+        (TensorInput([NamedTensor("", "int8", (1,), b"a")]), "inputs[0].name", "is empty"),
+        (TensorInput([NamedTensor("x", "", (1,), b"a")]), "inputs[0].data_type", "missing or unknown"),
+        (TensorInput([NamedTensor("x", "int8", (1,) * 9, b"a")]), "inputs[0].shape", "9 axes; the limit is 8"),
+        (TensorInput([NamedTensor("x", "int8", (-1,), b"")]), "inputs[0].shape", "outside 0 to"),
+        (TensorInput([NamedTensor("x", "int8", (1 << 41,), b"")]), "inputs[0].shape", "outside 0 to"),
+        (TensorInput([NamedTensor("x", "int64", (2,), b"1234567")]), "inputs[0].data", "7 bytes; int64 of shape"),
     ],
 )
-async def test_what_no_model_could_run_is_refused_by_field_and_limit(call, work: Work, field: str, said: str) -> None:
-    error = await refusal(call, work)
+async def test_what_no_model_could_run_is_refused_by_field_and_limit(
+    call, task_input: Input, field: str, said: str
+) -> None:
+    error = await refusal(call, task_input)
     assert error.field == field
     assert said in error.message
 
@@ -68,11 +73,11 @@ async def test_a_very_long_model_name_is_refused(call) -> None:
         await Validate(LIMITS)(made, None)  # type: ignore[arg-type]
 
 
-async def test_what_is_within_the_limits_is_forwarded_unchanged(call, answer: Answer) -> None:
-    made = call(EmbedWork(texts=["a" * 16, "b"]))
+async def test_what_is_within_the_limits_is_forwarded_unchanged(call, answer: Output) -> None:
+    made = call(EmbedInput(texts=["a" * 16, "b"]))
     seen = []
 
-    async def forward(forwarded: object) -> Answer:
+    async def forward(forwarded: object) -> Output:
         seen.append(forwarded)
         return answer
 

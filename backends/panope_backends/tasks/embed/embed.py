@@ -51,7 +51,7 @@ class EmbedJob(SequenceJob):
         if self.normalize:
             vectors = normalize(vectors)
         return wire.WorkerFrame(
-            embed=wire.EmbedResult(
+            embed=wire.EmbedOutput(
                 vectors=vectors.astype("<f4", copy=False).tobytes(),
                 dimensions=self.dimensions,
                 token_counts=[len(sequence.ids) for sequence in self.sequences],
@@ -157,7 +157,7 @@ class EmbedTask(SequenceTask):
     def _default_dimensions(self) -> int:
         return self._files.default_dimensions or self._width
 
-    def _dimensions(self, work: wire.EmbedWork) -> int:
+    def _dimensions(self, work: wire.EmbedInput) -> int:
         if not work.HasField("dimensions"):
             return self._default_dimensions
         if not 1 <= work.dimensions <= self._width:
@@ -176,7 +176,7 @@ class EmbedTask(SequenceTask):
             )
         return Prompt(text, tokens)
 
-    def _requested_prompt(self, work: wire.EmbedWork) -> Prompt:
+    def _requested_prompt(self, work: wire.EmbedInput) -> Prompt:
         if work.HasField("prompt_name"):
             if work.token_sequences:
                 raise InvalidInputError(
@@ -198,7 +198,7 @@ class EmbedTask(SequenceTask):
         default = self._files.default_prompt_name
         return NO_PROMPT if default is None or work.token_sequences else self._prompts[default]
 
-    def _tokenize(self, work: wire.EmbedWork, prompt: Prompt) -> list[list[int]]:
+    def _tokenize(self, work: wire.EmbedInput, prompt: Prompt) -> list[list[int]]:
         if not work.texts:
             raise InvalidInputError("`texts` is empty; give at least one", field="texts")
         rows = tokenize(
@@ -211,7 +211,7 @@ class EmbedTask(SequenceTask):
                 check_ids(ids, self._vocabulary_size, f"texts[{index}]")
         return rows
 
-    def _given_ids(self, work: wire.EmbedWork) -> list[list[int]]:
+    def _given_ids(self, work: wire.EmbedInput) -> list[list[int]]:
         if work.texts:
             raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
         rows = [list(sequence.ids) for sequence in work.token_sequences]

@@ -75,17 +75,17 @@ class TextTokenizer:
         # As sentence-transformers counts: one token that closes the text does not belong to the prompt.
         return len(ids) - (1 if ids and ids[-1] in self._special_ids else 0)
 
-    def tokenize(self, work: wire.TokenizeWork) -> wire.TokenizeResult:
+    def tokenize(self, work: wire.TokenizeInput) -> wire.TokenizeOutput:
         """Splits texts into tokens."""
         encodings = self._tokenizer.encode_batch(list(work.texts), add_special_tokens=work.add_special_tokens)
-        result = wire.TokenizeResult()
+        result = wire.TokenizeOutput()
         for encoding in encodings:
             starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
             special = map(bool, encoding.special_tokens_mask)
             result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends, special=special)
         return result
 
-    def detokenize(self, work: wire.DetokenizeWork) -> wire.DetokenizeResult:
+    def detokenize(self, work: wire.DetokenizeInput) -> wire.DetokenizeOutput:
         """Joins token ids into texts.
 
         Raises:
@@ -97,7 +97,7 @@ class TextTokenizer:
         texts = self._tokenizer.decode_batch(
             [list(ids) for ids in sequences], skip_special_tokens=work.skip_special_tokens
         )
-        return wire.DetokenizeResult(texts=texts)
+        return wire.DetokenizeOutput(texts=texts)
 
 
 def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:

@@ -131,9 +131,9 @@ class Bench:
         latencies: list[float] = []
         end = time.monotonic() + seconds
         while not latencies or time.monotonic() < end:
-            work = workload.work(len(latencies))
+            task_input = workload.input(len(latencies))
             started = time.monotonic()
-            await runtime.run(work, "bench")
+            await runtime.run(task_input, "bench")
             latencies.append(time.monotonic() - started)
         return latencies
 

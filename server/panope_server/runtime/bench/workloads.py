@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from panope_server.tasks.work import EmbedWork, Work
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Input
 
 #: Common words of English, so that a tokenizer makes about one token of each.
 _WORDS = (
@@ -32,13 +33,13 @@ class EmbedWorkload:
         """Texts in one call."""
         return self.batch
 
-    def work(self, number: int) -> Work:
+    def input(self, number: int) -> Input:
         """One call; no two have a text in common."""
         texts = [
             " ".join(_WORDS[(number + text + word * (1 + text % 3)) % len(_WORDS)] for word in range(self.words - 1))
             for text in range(self.batch)
         ]
-        return EmbedWork(texts=[f"{number * self.batch + place} {text}" for place, text in enumerate(texts)])
+        return EmbedInput(texts=[f"{number * self.batch + place} {text}" for place, text in enumerate(texts)])
 
 
 #: By task; the first decides between candidates to run a model.

@@ -1,4 +1,4 @@
-"""Work and answers to and from the frames on a worker's socket."""
+"""Input and answers to and from the frames on a worker's socket."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import EmbedLimits
-from panope_server.tasks.work import (
-    Answer,
-    DetokenizeAnswer,
-    DetokenizeWork,
-    EmbedAnswer,
-    EmbedWork,
-    NamedTensor,
-    TensorAnswer,
-    TensorWork,
-    TokenizeAnswer,
-    TokenizedText,
-    TokenizeWork,
-    Work,
-)
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 
 _log = structlog.get_logger("panope.instances")
 
@@ -51,14 +41,14 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
     return wire.ServerFrame(load=load)
 
 
-def work_frame(frame_id: int, work: Work, request_id: str) -> tuple[bytes, int]:
+def input_frame(frame_id: int, task_input: Input, request_id: str) -> tuple[bytes, int]:
     """The frame that asks for work, ready to be sent, and where in it the work itself begins.
 
     Raises:
         InvalidInputError: the work has a value that a frame cannot carry, or is too long for one.
     """
     try:
-        head, body = wire.ServerFrame(id=frame_id, request_id=request_id).SerializeToString(), _body(work)
+        head, body = wire.ServerFrame(id=frame_id, request_id=request_id).SerializeToString(), _body(task_input)
         frame = encode_frame_of(head, data := body.SerializeToString())
         return frame, len(frame) - len(data)
     except FrameError as error:
@@ -68,32 +58,32 @@ def work_frame(frame_id: int, work: Work, request_id: str) -> tuple[bytes, int]:
         raise InvalidInputError("the request has a value outside the range of its field") from None
 
 
-def _body(work: Work) -> wire.ServerFrame:
+def _body(task_input: Input) -> wire.ServerFrame:
     frame = wire.ServerFrame()
-    match work:
-        case EmbedWork():
+    match task_input:
+        case EmbedInput():
             embed = frame.embed
-            embed.truncation = work.truncation
-            embed.texts.extend(work.texts)
-            embed.token_sequences.extend(_sequences(work.token_sequences))
-            if work.normalize is not None:
-                embed.normalize = work.normalize
-            if work.dimensions is not None:
-                embed.dimensions = work.dimensions
-            if work.prompt_name is not None:
-                embed.prompt_name = work.prompt_name
-            embed.purpose = work.purpose
-        case TensorWork():
+            embed.truncation = task_input.truncation
+            embed.texts.extend(task_input.texts)
+            embed.token_sequences.extend(_sequences(task_input.token_sequences))
+            if task_input.normalize is not None:
+                embed.normalize = task_input.normalize
+            if task_input.dimensions is not None:
+                embed.dimensions = task_input.dimensions
+            if task_input.prompt_name is not None:
+                embed.prompt_name = task_input.prompt_name
+            embed.purpose = task_input.purpose
+        case TensorInput():
             frame.tensors.inputs.extend(
-                wire.Tensor(name=t.name, dtype=t.dtype, shape=t.shape, data=t.data) for t in work.inputs
+                wire.Tensor(name=t.name, dtype=t.dtype, shape=t.shape, data=t.data) for t in task_input.inputs
             )
-            frame.tensors.output_names.extend(work.output_names)
-        case TokenizeWork():
-            frame.tokenize.texts.extend(work.texts)
-            frame.tokenize.add_special_tokens = work.add_special_tokens
-        case DetokenizeWork():
-            frame.detokenize.token_sequences.extend(_sequences(work.token_sequences))
-            frame.detokenize.skip_special_tokens = work.skip_special_tokens
+            frame.tensors.output_names.extend(task_input.output_names)
+        case TokenizeInput():
+            frame.tokenize.texts.extend(task_input.texts)
+            frame.tokenize.add_special_tokens = task_input.add_special_tokens
+        case DetokenizeInput():
+            frame.detokenize.token_sequences.extend(_sequences(task_input.token_sequences))
+            frame.detokenize.skip_special_tokens = task_input.skip_special_tokens
     return frame
 
 
@@ -101,7 +91,7 @@ def _sequences(sequences: Sequence[Sequence[int]]) -> list[wire.TokenSequence]:
     return [wire.TokenSequence(ids=ids) for ids in sequences]
 
 
-def answer_of(frame: wire.WorkerFrame) -> Answer:
+def answer_of(frame: wire.WorkerFrame) -> Output:
     """The answer in a frame.
 
     Raises:
@@ -110,7 +100,7 @@ def answer_of(frame: wire.WorkerFrame) -> Answer:
     match frame.WhichOneof("body"):
         case "embed":
             embed = frame.embed
-            return EmbedAnswer(
+            return EmbedOutput(
                 vectors=embed.vectors,
                 count=len(embed.token_counts),
                 dimensions=embed.dimensions,
@@ -118,17 +108,17 @@ def answer_of(frame: wire.WorkerFrame) -> Answer:
                 truncated_indices=list(embed.truncated_indices),
             )
         case "tensors":
-            return TensorAnswer([NamedTensor(t.name, t.dtype, tuple(t.shape), t.data) for t in frame.tensors.outputs])
+            return TensorOutput([NamedTensor(t.name, t.dtype, tuple(t.shape), t.data) for t in frame.tensors.outputs])
         case "tokenize":
             texts = frame.tokenize.texts
-            return TokenizeAnswer(
+            return TokenizeOutput(
                 [
                     TokenizedText(list(t.ids), list(t.tokens), list(t.starts), list(t.ends), list(t.special))
                     for t in texts
                 ]
             )
         case "detokenize":
-            return DetokenizeAnswer(list(frame.detokenize.texts))
+            return DetokenizeOutput(list(frame.detokenize.texts))
         case "failure":
             raise error_of(frame.failure)
         case other:

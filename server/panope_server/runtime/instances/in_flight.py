@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from panope.worker.v1.worker_pb2 import WorkerFrame
 from panope_backends.errors import PanopeError
-from panope_server.tasks.work import Place
+from panope_server.runtime.placement.placement import Placement
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +27,7 @@ class Entry:
         texts: its cost in texts; a set of tensors counts as one.
         size_bytes: its cost in bytes.
         future: resolved with the worker's frame, or an error.
-        place: is told which instance has it.
+        placement: is told which instance has it.
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         alone: whether it must not share a worker with others.
         room: where it stands; None before and after.
@@ -39,7 +39,7 @@ class Entry:
     texts: int
     size_bytes: int
     future: asyncio.Future[WorkerFrame]
-    place: Place = field(default_factory=Place)
+    placement: Placement = field(default_factory=Placement)
     enqueued: float = field(default_factory=time.monotonic)
     dispatched: float = 0.0
     head_bytes: int = 0

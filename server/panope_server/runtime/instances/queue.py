@@ -1,4 +1,4 @@
-"""Work that waits for an instance of one model: bounded in texts and in bytes, first come first served."""
+"""Input that waits for an instance of one model: bounded in texts and in bytes, first come first served."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import random
 
 from panope_backends.errors import OverloadedError
 from panope_server.runtime.instances.in_flight import Entry, Room
-from panope_server.tasks.work import DetokenizeWork, EmbedWork, TensorWork, TokenizeWork, Work
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Input
+from panope_server.tasks.tensors import TensorInput
+from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
 
 
-def cost_of(work: Work) -> tuple[int, int]:
+def cost_of(task_input: Input) -> tuple[int, int]:
     """Texts and bytes of a piece of work; bytes of text are estimated by its characters."""
-    match work:
-        case EmbedWork():
-            ids = sum(map(len, work.token_sequences)) * 4
-            return len(work.texts) + len(work.token_sequences), sum(map(len, work.texts)) + ids
-        case TensorWork():
-            return 1, sum(len(tensor.data) for tensor in work.inputs)
-        case TokenizeWork():
-            return len(work.texts), sum(map(len, work.texts))
-        case DetokenizeWork():
-            return len(work.token_sequences), sum(map(len, work.token_sequences)) * 4
+    match task_input:
+        case EmbedInput():
+            ids = sum(map(len, task_input.token_sequences)) * 4
+            return len(task_input.texts) + len(task_input.token_sequences), sum(map(len, task_input.texts)) + ids
+        case TensorInput():
+            return 1, sum(len(tensor.data) for tensor in task_input.inputs)
+        case TokenizeInput():
+            return len(task_input.texts), sum(map(len, task_input.texts))
+        case DetokenizeInput():
+            return len(task_input.token_sequences), sum(map(len, task_input.token_sequences)) * 4
 
 
 class Rate:

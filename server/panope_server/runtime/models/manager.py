@@ -28,13 +28,14 @@ from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory, machine_bytes
+from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.last_known import LastKnown
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.registry_calls.threads import call_registry
 from panope_server.runtime.status import InstanceView, ModelState, ModelView
-from panope_server.tasks.work import Answer, Place, Work
+from panope_server.tasks.task import Input, Output
 
 _log = structlog.get_logger("panope.models")
 
@@ -113,10 +114,10 @@ class ModelManager:
         await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()), *self._endings)
         await self._leases.close()
 
-    async def run(self, model: str, work: Work, request_id: str, place: Place) -> Answer:
-        """Runs work on what has this key; `place` tells where, also when there is no answer."""
+    async def run(self, model: str, task_input: Input, request_id: str, placement: Placement) -> Output:
+        """Runs the input on what has this key; `placement` tells where, also when there is no answer."""
         self._refuse_while_closing()
-        return await self._runtime(self._resolver.of(model)).run(work, request_id, place)
+        return await self._runtime(self._resolver.of(model)).run(task_input, request_id, placement)
 
     async def fetch(self, model: str, *, wait: bool) -> None:
         """Returns when what has this key is here; starts its download when calls may load it."""

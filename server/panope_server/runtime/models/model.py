@@ -15,7 +15,7 @@ from panope_backends.errors import AvailabilityError, InternalError, PanopeError
 from panope_backends.texts import check_characters, check_tokenize
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.frames import answer_of, embed_limits_of, specs_of, work_frame
+from panope_server.runtime.instances.frames import answer_of, embed_limits_of, input_frame, specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
@@ -24,10 +24,13 @@ from panope_server.runtime.instances.supervisor import Supervisor
 from panope_server.runtime.models.failure import LastFailure, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
+from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import EmbedLimits, InstanceView, ModelState
-from panope_server.tasks.work import Answer, EmbedWork, Place, TokenizeWork, Work
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.tokenize import TokenizeInput
 
 _log = structlog.get_logger("panope.models")
 
@@ -89,20 +92,20 @@ class ModelRuntime:
         """Whether a load failed and its pause is over; one that has served is loaded again by itself."""
         return self.state is ModelState.FAILED and not self._has_served and not self._failure.seconds_left
 
-    async def run(self, work: Work, request_id: str, place: Place | None = None) -> Answer:
-        """Runs one piece of work on an instance, loading the model first when that is allowed.
+    async def run(self, task_input: Input, request_id: str, placement: Placement | None = None) -> Output:
+        """Runs one input on an instance, loading the model first when that is allowed.
 
         Args:
-            work: what to run.
+            task_input: what to run.
             request_id: of the call.
-            place: is told which instance has the work.
+            placement: is told which instance has it.
 
         Raises:
             PanopeError: why there is no answer.
         """
         self._admit()
-        self._check_texts(work)
-        entry = self._entry(work, request_id, place or Place())
+        self._check_texts(task_input)
+        entry = self._entry(task_input, request_id, placement or Placement())
         try:
             self._queue.put(entry)
             self._pump()
@@ -218,13 +221,13 @@ class ModelRuntime:
 
     # Inside.
 
-    def _entry(self, work: Work, request_id: str, place: Place) -> Entry:
-        """What carries the work; whatever the caller's values can make fail fails here, where nothing is held yet."""
+    def _entry(self, task_input: Input, request_id: str, placement: Placement) -> Entry:
+        """What carries the input; whatever the caller's values can make fail fails here, where nothing is held yet."""
         entry_id = next(self._ids)
-        frame, head_bytes = work_frame(entry_id, work, request_id)
-        texts, size = cost_of(work)
+        frame, head_bytes = input_frame(entry_id, task_input, request_id)
+        texts, size = cost_of(task_input)
         future = asyncio.get_running_loop().create_future()
-        entry = Entry(entry_id, frame, texts, size, future, place, head_bytes=head_bytes)
+        entry = Entry(entry_id, frame, texts, size, future, placement, head_bytes=head_bytes)
         self._quarantine.admit(entry)
         return entry
 
@@ -237,14 +240,14 @@ class ModelRuntime:
         finally:
             self._pump()
 
-    def _check_texts(self, work: Work) -> None:
+    def _check_texts(self, task_input: Input) -> None:
         """Refuses here what the worker would refuse; it has no use for texts that no tokens are made of."""
         most = self.embed.max_tokens if self.embed is not None else 0
-        match work:
-            case EmbedWork() if most and work.truncation == "refuse":
-                check_characters(work.texts, most)
-            case TokenizeWork():
-                check_tokenize(work.texts, most)
+        match task_input:
+            case EmbedInput() if most and task_input.truncation == "refuse":
+                check_characters(task_input.texts, most)
+            case TokenizeInput():
+                check_tokenize(task_input.texts, most)
 
     def _admit(self) -> None:
         match self.state:
@@ -378,7 +381,7 @@ class ModelRuntime:
 
     def _hand_over(self, entry: Entry, instance: Instance) -> None:
         try:
-            _tell_place(entry.place, instance)
+            _tell_placement(entry.placement, instance)
             instance.submit(entry)
         except Exception as error:  # the caller hears of it; whoever pumps goes on with the next
             _log.error("not_handed_over", model=self.name, instance=instance.name, exc_info=error)
@@ -394,7 +397,7 @@ class ModelRuntime:
         contained(self._on_state)(self.name, state)
 
 
-def _tell_place(place: Place, instance: Instance) -> None:
+def _tell_placement(placement: Placement, instance: Instance) -> None:
     plan = instance.plan
-    place.instance, place.variant_digest, place.backend = instance.name, plan.variant_digest, plan.backend
-    place.format, place.precision = plan.format, plan.weights_precision
+    placement.instance, placement.variant_digest, placement.backend = instance.name, plan.variant_digest, plan.backend
+    placement.format, placement.precision = plan.format, plan.weights_precision

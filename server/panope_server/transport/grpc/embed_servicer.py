@@ -7,15 +7,9 @@ from collections.abc import AsyncIterator
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import (
-    DetokenizeAnswer,
-    DetokenizeWork,
-    EmbedAnswer,
-    EmbedWork,
-    TokenizeAnswer,
-    TokenizeWork,
-    Work,
-)
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Input
+from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
 from panope_server.transport.grpc.streams import in_order, stream_error
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
@@ -58,23 +52,23 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """Splits texts into tokens."""
         special = request.add_special_tokens if request.HasField("add_special_tokens") else True
-        work = TokenizeWork(list(request.texts), special)
-        answer, model = await self._run(request.model, work, context, "EmbedService/Tokenize")
-        assert isinstance(answer, TokenizeAnswer)
+        task_input = TokenizeInput(list(request.texts), special)
+        answer, model = await self._run(request.model, task_input, context, "EmbedService/Tokenize")
+        assert isinstance(answer, TokenizeOutput)
         texts = (pb.TokenizedText(ids=t.ids, tokens=t.tokens, starts=t.starts, ends=t.ends) for t in answer.texts)
         return pb.TokenizeResponse(model=model, texts=texts)
 
     async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:
         """Joins token ids into texts."""
         skip = request.skip_special_tokens if request.HasField("skip_special_tokens") else True
-        work = DetokenizeWork([list(sequence.ids) for sequence in request.token_sequences], skip)
-        answer, model = await self._run(request.model, work, context, "EmbedService/Detokenize")
-        assert isinstance(answer, DetokenizeAnswer)
+        task_input = DetokenizeInput([list(sequence.ids) for sequence in request.token_sequences], skip)
+        answer, model = await self._run(request.model, task_input, context, "EmbedService/Detokenize")
+        assert isinstance(answer, DetokenizeOutput)
         return pb.DetokenizeResponse(model=model, texts=answer.texts)
 
     async def _embed(self, request: pb.EmbedRequest, context: Context, interface: str) -> pb.EmbedResponse:
-        answer, model = await self._run(request.model, embed_work(request), context, interface)
-        assert isinstance(answer, EmbedAnswer)
+        answer, model = await self._run(request.model, embed_input(request), context, interface)
+        assert isinstance(answer, EmbedOutput)
         return pb.EmbedResponse(
             model=model,
             vectors=answer.vectors,
@@ -84,18 +78,18 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
             truncated_indices=answer.truncated_indices,
         )
 
-    async def _run(self, model: str, work: Work, context: Context, interface: str) -> tuple[object, str]:
+    async def _run(self, model: str, task_input: Input, context: Context, interface: str) -> tuple[object, str]:
         if not model:
             raise InvalidInputError("`model` is empty", field="model")
-        call = call_for(context, model=model, work=work, task=TASK, interface=interface)
+        call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
         return await self._pipeline.run(call), call.model
 
 
-def embed_work(request: pb.EmbedRequest) -> EmbedWork:
-    """The work that a request asks for."""
+def embed_input(request: pb.EmbedRequest) -> EmbedInput:
+    """The input that a request holds."""
     if request.truncation not in _TRUNCATIONS:
         raise InvalidInputError(f"`truncation` has no value {request.truncation}", field="truncation")
-    return EmbedWork(
+    return EmbedInput(
         texts=list(request.texts),
         token_sequences=[list(sequence.ids) for sequence in request.token_sequences],
         truncation=_TRUNCATIONS[request.truncation],

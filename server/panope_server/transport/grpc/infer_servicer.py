@@ -9,13 +9,13 @@ from google.protobuf import json_format, struct_pb2
 from panope.v1 import infer_service_pb2 as pb
 from panope.v1 import infer_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import TensorAnswer, TensorWork
+from panope_server.tasks.tensors import TensorInput, TensorOutput
 from panope_server.transport.grpc.streams import in_order, stream_error
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding import embed
-from panope_server.transport.task_value import embed_work_of, value_names, value_of
+from panope_server.transport.task_value import embed_input_of, value_names, value_of
 
 
 class InferServicer(pb_grpc.InferServiceServicer):
@@ -48,10 +48,10 @@ class InferServicer(pb_grpc.InferServiceServicer):
             raise InvalidInputError("`model` is empty", field="model")
         if request.HasField("value"):
             return await self._infer_value(request, context, interface)
-        work = TensorWork(named_tensors(request.inputs), list(request.output_names))
-        call = call_for(context, model=request.model, work=work, task="", interface=interface)
+        task_input = TensorInput(named_tensors(request.inputs), list(request.output_names))
+        call = call_for(context, model=request.model, task_input=task_input, task="", interface=interface)
         answer = await self._pipeline.run(call)
-        assert isinstance(answer, TensorAnswer)
+        assert isinstance(answer, TensorOutput)
         return pb.InferResponse(model=call.model, outputs=tensor_messages(answer.outputs))
 
     async def _infer_value(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:
@@ -60,8 +60,8 @@ class InferServicer(pb_grpc.InferServiceServicer):
         if request.output_names:
             raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
         value = _plain(request.value)
-        work = embed_work_of(value)
-        call = call_for(context, model=request.model, work=work, task="embed", interface=interface)
+        task_input = embed_input_of(value)
+        call = call_for(context, model=request.model, task_input=task_input, task="embed", interface=interface)
         answer = await embed(self._pipeline, call, value_names(value), single=isinstance(value, str))
         return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
 

@@ -9,7 +9,8 @@ import grpc
 
 from panope_backends.errors import InvalidInputError
 from panope_server.observability.request_id import current, request_id_from
-from panope_server.tasks.work import Call, Work
+from panope_server.pipeline.call import Call
+from panope_server.tasks.task import Input
 
 #: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
 #: Inference API's word for it.
@@ -38,12 +39,12 @@ def deadline_of(context: Context) -> float | None:
     return None if remaining is None or remaining > 1e8 else time.monotonic() + remaining
 
 
-def call_for(context: Context, *, model: str, work: Work, task: str, interface: str) -> Call:
+def call_for(context: Context, *, model: str, task_input: Input, task: str, interface: str) -> Call:
     """The pipeline's form of a gRPC call."""
     metadata = metadata_of(context)
     return Call(
         model=model,
-        work=work,
+        input=task_input,
         task=task,
         interface=interface,
         request_id=request_id_of(context),

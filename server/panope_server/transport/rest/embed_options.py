@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import EmbedWork, Purpose
+from panope_server.tasks.embed import EmbedInput, Purpose
 from panope_server.transport.rest.texts import Input
 from panope_server.transport.rest.vectors import Encoding
 
@@ -73,12 +73,12 @@ class Wanted:
 
     @property
     def names(self) -> dict[str, str]:
-        """What the body calls the fields of EmbedWork."""
+        """What the body calls the fields of EmbedInput."""
         told = {name: f"{where}{name}" for name, where in self._where.items()}
         return told | {"truncation": told["truncate"], "purpose": told["input_type"]}
 
-    def work(self, given: Input, *, own_ids: bool = True, direction_alone: bool = False) -> EmbedWork:
-        """The work that the body asks for.
+    def embed_input(self, given: Input, *, own_ids: bool = True, direction_alone: bool = False) -> EmbedInput:
+        """What the body asks for.
 
         Args:
             given: what to embed.
@@ -93,7 +93,7 @@ class Wanted:
             raise self._refusal("add_special_tokens", "must be `true`: texts are embedded with their special tokens")
         if options.input_type and options.prompt_name is not None:
             raise self._refusal("input_type", "and `prompt_name` exclude each other")
-        return EmbedWork(
+        return EmbedInput(
             given.texts,
             given.token_sequences,
             own_ids=own_ids,

@@ -6,27 +6,29 @@ import re
 from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import Answer, Call, EmbedAnswer
+from panope_server.pipeline.call import Call
+from panope_server.tasks.embed import EmbedOutput
+from panope_server.tasks.task import Output
 from panope_server.transport.interfaces import Pipeline
 
 _QUOTED = re.compile(r"`(\w+)((?:\[\d+\])?)`")
 
 
-async def embed(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> EmbedAnswer:
+async def embed(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> EmbedOutput:
     """Runs an embed call.
 
     Args:
         pipeline: what answers.
-        call: with EmbedWork.
-        names: the body's names for the fields of EmbedWork; others keep theirs.
+        call: with EmbedInput.
+        names: the body's names for the fields of EmbedInput; others keep theirs.
         single: whether the body gave one text by itself, so that its field has no position.
     """
     answer = await answered(pipeline, call, names, single=single)
-    assert isinstance(answer, EmbedAnswer)
+    assert isinstance(answer, EmbedOutput)
     return answer
 
 
-async def answered(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> Answer:
+async def answered(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, single: bool) -> Output:
     """As `embed`, for work of any kind."""
     try:
         return await pipeline.run(call)

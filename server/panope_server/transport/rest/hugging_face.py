@@ -79,7 +79,7 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         wanted = Wanted(body, body.parameters, "parameters")
         given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
         model = path_model or body.model or ""
-        call = call_for(context, model=model, work=wanted.work(given), task="embed", interface=interface)
+        call = call_for(context, model=model, task_input=wanted.embed_input(given), task="embed", interface=interface)
         call.wait = call.wait or bool(body.options and body.options.wait_for_model)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"

@@ -69,8 +69,10 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         given = await off_loop(len(request.data), read_input, body.input, "input")
         if body.user:
             structlog.contextvars.bind_contextvars(end_user=body.user)
-        work = wanted.work(given, own_ids=False)
-        call = call_for(context, model=body.model, work=work, task="embed", interface="OpenAiService/CreateEmbeddings")
+        task_input = wanted.embed_input(given, own_ids=False)
+        call = call_for(
+            context, model=body.model, task_input=task_input, task="embed", interface="OpenAiService/CreateEmbeddings"
+        )
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         data = await vectors_json(matrix_of(answer), wanted.options.encoding_format or "float", _embedding)
         tokens = sum(answer.token_counts)

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import NamedTensor, TensorAnswer, TensorWork
+from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding import embed
@@ -23,7 +23,7 @@ from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.listing import view_body
 from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
 from panope_server.transport.rest.vectors import matrix_of, vectors_json
-from panope_server.transport.task_value import embed_work_of, value_names
+from panope_server.transport.task_value import embed_input_of, value_names
 
 _INTERFACE = "PanopeService/Infer"
 
@@ -97,21 +97,21 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
     ) -> HttpBody:
         inputs = await off_loop(len(request.body.data), _named_tensors, given)
         wanted = [OutputBody(item) if isinstance(item, str) else item for item in body.outputs]
-        work = TensorWork(inputs, [output.name for output in wanted])
-        call = call_for(context, model=request.model, work=work, task="", interface=_INTERFACE)
+        task_input = TensorInput(inputs, [output.name for output in wanted])
+        call = call_for(context, model=request.model, task_input=task_input, task="", interface=_INTERFACE)
         try:
             answer = await self._pipeline.run(call)
         except InvalidInputError as error:
             raise _in_the_words_of_the_body(error) from None
-        assert isinstance(answer, TensorAnswer)
+        assert isinstance(answer, TensorOutput)
         raw = {output.name for output in wanted if output.raw}
         size = sum(len(tensor.data) for tensor in answer.outputs)
         return printed_body(await off_loop(size, _printed, call.model, answer.outputs, raw))
 
     async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
-        work = embed_work_of(value)
+        task_input = embed_input_of(value)
         single = isinstance(value, str)
-        call = call_for(context, model=model, work=work, task="embed", interface=_INTERFACE)
+        call = call_for(context, model=model, task_input=task_input, task="embed", interface=_INTERFACE)
         answer = await embed(self._pipeline, call, value_names(value), single=single)
         vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
         return printed_body(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")

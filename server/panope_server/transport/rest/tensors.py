@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_server.tasks.work import NamedTensor
+from panope_server.tasks.tensors import NamedTensor
 
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"

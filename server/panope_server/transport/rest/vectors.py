@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from panope_backends.errors import InternalError
-from panope_server.tasks.work import EmbedAnswer
+from panope_server.tasks.embed import EmbedOutput
 
 Matrix = NDArray[np.float32]
 Encoding = Literal["float", "base64"]
@@ -21,7 +21,7 @@ Encoding = Literal["float", "base64"]
 _PIECE_VALUES = 16384
 
 
-def matrix_of(answer: EmbedAnswer) -> Matrix:
+def matrix_of(answer: EmbedOutput) -> Matrix:
     """The vectors as `count` × `dimensions`."""
     matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
     if not np.isfinite(matrix).all():

@@ -63,14 +63,14 @@ def embed_task(folder: Path, backend: str = "cpu") -> EmbedTask:
     return task
 
 
-def answer_of(task: EmbedTask, *texts: str, **fields: Any) -> wire.EmbedResult:
+def answer_of(task: EmbedTask, *texts: str, **fields: Any) -> wire.EmbedOutput:
     """One request through the task, run as one batch."""
-    work = wire.EmbedWork(texts=texts, **{"truncation": "refuse", **fields})
+    work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})
     job = task.prepare(wire.ServerFrame(embed=work))
     return job.answer(task.run(job.sequences)).embed
 
 
-def vectors_of(result: wire.EmbedResult) -> np.ndarray:
+def vectors_of(result: wire.EmbedOutput) -> np.ndarray:
     return np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
 
 
@@ -117,12 +117,12 @@ def task_of() -> Callable[..., EmbedTask]:
 
 
 @pytest.fixture
-def answer() -> Callable[..., wire.EmbedResult]:
+def answer() -> Callable[..., wire.EmbedOutput]:
     return answer_of
 
 
 @pytest.fixture
-def vectors() -> Callable[[wire.EmbedResult], np.ndarray]:
+def vectors() -> Callable[[wire.EmbedOutput], np.ndarray]:
     return vectors_of
 
 

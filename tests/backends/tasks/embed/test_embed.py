@@ -10,7 +10,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.embed import EmbedTask
 
-Answer = Callable[..., wire.EmbedResult]
+Answer = Callable[..., wire.EmbedOutput]
 
 PROMPTS = {"config_sentence_transformers.json": {"prompts": {"query": "w1 w2 ", "document": ""}}}
 NORMALIZED = (
@@ -28,7 +28,7 @@ def task(sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask])
 
 def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
     """The tokens that would run."""
-    work = wire.EmbedWork(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
+    work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
     return [list(sequence.ids) for sequence in task.prepare(wire.ServerFrame(embed=work)).sequences]
 
 
@@ -80,7 +80,7 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
 def test_what_the_model_cannot_do_is_refused_by_name(
     task: EmbedTask, fields: dict[str, object], field: str, message: str
 ) -> None:
-    work = wire.EmbedWork(**{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
+    work = wire.EmbedInput(**{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
     with pytest.raises(InvalidInputError) as refusal:
         task.prepare(wire.ServerFrame(embed=work))
     assert (refusal.value.field, refusal.value.message) == (field, message)
@@ -119,7 +119,7 @@ def test_cutting_at_the_start_keeps_the_prompt(task: EmbedTask) -> None:
 
 def test_token_ids_are_cut_too_and_need_no_special_tokens(task: EmbedTask) -> None:
     sequences = [wire.TokenSequence(ids=range(4, 64)), wire.TokenSequence(ids=[1, *range(4, 64), 2])]
-    work = wire.EmbedWork(token_sequences=sequences, truncation="end")
+    work = wire.EmbedInput(token_sequences=sequences, truncation="end")
     bare, closed = task.prepare(wire.ServerFrame(embed=work)).sequences
     assert list(bare.ids) == list(range(4, 52))
     assert list(closed.ids) == [1, *range(4, 50), 2]

@@ -84,9 +84,9 @@ def test_axes_of_other_names_and_meanings_are_free(given: list) -> None:
 
 def tensors(
     specs: list[TensorSpec], shapes: list[tuple[int, int]], odd: tuple[str, int] | None = None
-) -> wire.TensorWork:
+) -> wire.TensorInput:
     """Tensors of the shapes; with `odd`, one of them has that value at its end."""
-    work = wire.TensorWork()
+    work = wire.TensorInput()
     ids = np.random.default_rng(0)
     for spec, shape in zip(specs, shapes, strict=True):
         high = 90 if spec.name == "input_ids" else 2
@@ -97,7 +97,7 @@ def tensors(
     return work
 
 
-def verdict(model: TensorModel, work: wire.TensorWork) -> np.ndarray | str:
+def verdict(model: TensorModel, work: wire.TensorInput) -> np.ndarray | str:
     """What a caller gets: the hidden states, or why not."""
     try:
         return model.run(read_inputs(work, model))["last_hidden_state"]

@@ -114,7 +114,7 @@ def _load(engine: str, folder: Path, scratch: Path) -> ServedModel:
 def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str) -> Vectors:
     """One request, cut into batches as the worker cuts it."""
     assert loaded.task is not None
-    work = wire.EmbedWork(texts=texts, truncation=truncation)
+    work = wire.EmbedInput(texts=texts, truncation=truncation)
     job = loaded.task.prepare(wire.ServerFrame(embed=work))
     batcher = Batcher[int](512, 1 if loaded.runs_alone else 16, max_padding=loaded.max_padding)
     for index, sequence in enumerate(job.sequences):

@@ -37,7 +37,8 @@ from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import InstanceState, ModelState
-from panope_server.tasks.work import EmbedWork, NamedTensor, TensorWork
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.tensors import NamedTensor, TensorInput
 
 MODEL = "acme/echo"
 PLAN = LoadPlan(
@@ -129,7 +130,7 @@ class Worker:
             self.lose()
 
     def answer(self, frame_id: int) -> None:
-        self.tell(wire.WorkerFrame(id=frame_id, embed=wire.EmbedResult(dimensions=1), timing=wire.Timing()))
+        self.tell(wire.WorkerFrame(id=frame_id, embed=wire.EmbedOutput(dimensions=1), timing=wire.Timing()))
 
     def lose(self) -> None:
         self.gone = True
@@ -156,8 +157,8 @@ class Bench:
         self.workers.append(Worker(instance, socket, transport))
         self.runtime.instance_ready(instance)
 
-    def call(self, work: EmbedWork) -> None:
-        self.calls.append(asyncio.create_task(self.runtime.run(work, "r")))
+    def call(self, task_input: EmbedInput) -> None:
+        self.calls.append(asyncio.create_task(self.runtime.run(task_input, "r")))
 
     async def settle(self) -> None:
         """Lets everything happen that can happen without another step."""
@@ -202,7 +203,7 @@ async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None
     (worker,) = made.workers
     large = NamedTensor("x", "uint8", (40 << 20,), bytes(40 << 20))
     for _ in range(3):
-        made.calls.append(asyncio.create_task(made.runtime.run(TensorWork(inputs=[large]), "r")))
+        made.calls.append(asyncio.create_task(made.runtime.run(TensorInput(inputs=[large]), "r")))
     await made.settle()
     assert len(worker.waiting()) == 1, "two would be 80 MiB, and the window has 64"
     assert (len(made.runtime._queue), made.held()["texts"]) == (2, 2)
@@ -221,9 +222,9 @@ async def play(steps: list[Step], point: int | None) -> tuple[Bench, int]:
             live = [worker for worker in made.workers if not worker.gone]
             match kind:
                 case "call":
-                    made.call(EmbedWork(texts=["text"] * number))
+                    made.call(EmbedInput(texts=["text"] * number))
                 case "refused":
-                    made.call(EmbedWork(texts=["text"], dimensions=1 << 32))
+                    made.call(EmbedInput(texts=["text"], dimensions=1 << 32))
                 case "cancel" if made.calls:
                     made.calls[number % len(made.calls)].cancel()
                 case "answer" if live:
@@ -276,9 +277,9 @@ async def test_work_that_no_frame_can_carry_is_refused_before_it_holds_anything(
     made = bench()
     made.start_worker()
     with pytest.raises(InvalidInputError, match="outside the range"):
-        await made.runtime.run(EmbedWork(texts=["a"] * 512, dimensions=dimensions), "r")
+        await made.runtime.run(EmbedInput(texts=["a"] * 512, dimensions=dimensions), "r")
     assert not any(made.held().values())
-    made.call(EmbedWork(texts=["a"]))
+    made.call(EmbedInput(texts=["a"]))
     await made.settle()
     made.workers[0].answer(made.workers[0].waiting()[0])
     await asyncio.wait_for(made.calls[0], 5)
@@ -286,8 +287,8 @@ async def test_work_that_no_frame_can_carry_is_refused_before_it_holds_anything(
 
 async def test_work_that_no_frame_can_carry_does_not_end_a_model_that_is_about_to_serve() -> None:
     made = bench()
-    made.call(EmbedWork(texts=["a"], dimensions=1 << 32))
-    made.call(EmbedWork(texts=["b"]))
+    made.call(EmbedInput(texts=["a"], dimensions=1 << 32))
+    made.call(EmbedInput(texts=["b"]))
     await made.settle()
     made.start_worker()
     assert made.workers[0].waiting(), "the valid call was not handed over"
@@ -299,16 +300,16 @@ async def test_work_that_no_frame_can_carry_does_not_end_a_model_that_is_about_t
 async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> None:
     made = bench(max_queue_texts=12)
     made.start_worker()
-    made.call(EmbedWork(texts=["running"] * 4))
+    made.call(EmbedInput(texts=["running"] * 4))
     for _ in range(3):
-        made.call(EmbedWork(texts=["waiting"] * 4))
+        made.call(EmbedInput(texts=["waiting"] * 4))
     await made.settle()
     with pytest.raises(OverloadedError):
-        await made.runtime.run(EmbedWork(texts=["one too many"]), "r")
+        await made.runtime.run(EmbedInput(texts=["one too many"]), "r")
     made.calls[2].cancel()  # neither the first in the queue nor the last
     await made.settle()
     assert (made.runtime._queue.texts, len(made.runtime._queue)) == (8, 2)
-    made.call(EmbedWork(texts=["fits"] * 4))
+    made.call(EmbedInput(texts=["fits"] * 4))
     await made.settle()
     assert made.runtime._queue.texts == 12
     await made.close()
@@ -318,8 +319,8 @@ async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> N
 async def test_a_call_that_is_given_up_is_taken_back_from_its_worker_and_the_next_goes_there() -> None:
     made = bench()
     made.start_worker()
-    made.call(EmbedWork(texts=["first"] * 4))
-    made.call(EmbedWork(texts=["second"] * 4))
+    made.call(EmbedInput(texts=["first"] * 4))
+    made.call(EmbedInput(texts=["second"] * 4))
     await made.settle()
     (first,) = made.workers[0].waiting()
     made.calls[0].cancel()
@@ -340,7 +341,7 @@ async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() ->
     made.runtime._on_state = broken
     made.start_worker()
     made.runtime._meters.observe = broken  # type: ignore[method-assign]  # what counts answers is broken
-    made.call(EmbedWork(texts=["a"]))
+    made.call(EmbedInput(texts=["a"]))
     await made.settle()
     made.workers[0].answer(made.workers[0].waiting()[0])
     assert (await made.calls[0]).dimensions == 1
@@ -350,7 +351,7 @@ async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() ->
 async def test_calls_that_wait_when_a_model_gives_up_hear_when_to_come_back() -> None:
     made = bench()
     for _ in range(2):
-        made.call(EmbedWork(texts=["waiting"]))
+        made.call(EmbedInput(texts=["waiting"]))
     await made.settle()
     made.runtime.gave_up(InternalError("its worker ends again and again: exit code 1"))
     for call in made.calls:
@@ -365,15 +366,15 @@ async def test_a_request_that_was_with_two_workers_that_died_shares_no_worker_wi
     made = bench()
     for _ in range(2):
         made.start_worker()
-        made.call(EmbedWork(texts=["bad"]))
-        made.call(EmbedWork(texts=[f"beside it {len(made.calls)}"]))
+        made.call(EmbedInput(texts=["bad"]))
+        made.call(EmbedInput(texts=[f"beside it {len(made.calls)}"]))
         await made.settle()
         assert len(made.workers[-1].waiting()) == 2
         made.workers[-1].lose()
     made.start_worker()
     worker = made.workers[-1]
     for text in ("before", "bad", "after"):
-        made.call(EmbedWork(texts=[text]))
+        made.call(EmbedInput(texts=[text]))
     await made.settle()
     for done in range(3):
         assert len(worker.waiting()) == done + 1, "one at a time"
@@ -387,7 +388,7 @@ async def test_a_worker_that_does_not_read_gets_no_more_work() -> None:
     made = bench()
     made.start_worker()
     made.workers[0].socket.pause_writing()
-    made.call(EmbedWork(texts=["waiting"]))
+    made.call(EmbedInput(texts=["waiting"]))
     await made.settle()
     assert not made.workers[0].waiting()
     made.workers[0].socket.resume_writing()
@@ -398,7 +399,7 @@ async def test_a_worker_that_does_not_read_gets_no_more_work() -> None:
 async def test_the_frame_of_a_call_goes_with_its_answer_and_waits_for_no_garbage_collection() -> None:
     made = bench()
     made.start_worker()
-    made.call(EmbedWork(texts=["a"]))
+    made.call(EmbedInput(texts=["a"]))
     await made.settle()
     entry = made.workers[0].instance._held.first()
     assert entry is not None

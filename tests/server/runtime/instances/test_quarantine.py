@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from panope_backends.errors import PreconditionError
-from panope_server.runtime.instances.frames import work_frame
+from panope_server.runtime.instances.frames import input_frame
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.quarantine import (
     DEATHS_ALONE_TO_REFUSE,
@@ -19,15 +19,17 @@ from panope_server.runtime.instances.quarantine import (
     fingerprint_of,
 )
 from panope_server.runtime.instances.supervisor import CRASH_LIMIT
-from panope_server.tasks.work import EmbedWork, NamedTensor, TensorWork, Work
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.task import Input
+from panope_server.tasks.tensors import NamedTensor, TensorInput
 
 _ids = itertools.count(1)
 
 
-def entry(work: Work | str) -> Entry:
+def entry(task_input: Input | str) -> Entry:
     entry_id = next(_ids)
-    given = EmbedWork(texts=[work]) if isinstance(work, str) else work
-    frame, head_bytes = work_frame(entry_id, given, f"request-{entry_id}")
+    given = EmbedInput(texts=[task_input]) if isinstance(task_input, str) else task_input
+    frame, head_bytes = input_frame(entry_id, given, f"request-{entry_id}")
     return Entry(entry_id, frame, 1, 1, asyncio.get_running_loop().create_future(), head_bytes=head_bytes)
 
 
@@ -37,8 +39,8 @@ def prints(*texts: str) -> set[bytes]:
 
 async def test_a_request_is_known_again_whoever_sends_it_and_no_other_is_taken_for_it() -> None:
     assert fingerprint_of(entry("text")) == fingerprint_of(entry("text"))
-    large = [TensorWork([NamedTensor("x", "uint8", (size,), bytes(size))]) for size in (1 << 20, (1 << 20) + 1)]
-    others = ["text", "text ", EmbedWork(texts=["text"], normalize=True), *large]
+    large = [TensorInput([NamedTensor("x", "uint8", (size,), bytes(size))]) for size in (1 << 20, (1 << 20) + 1)]
+    others = ["text", "text ", EmbedInput(texts=["text"], normalize=True), *large]
     assert len({fingerprint_of(entry(each)) for each in others}) == len(others)
 
 

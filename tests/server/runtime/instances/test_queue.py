@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from panope_backends.errors import OverloadedError
 from panope_server.runtime.instances.in_flight import Entry, Room
 from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Rate, WorkQueue, cost_of
-from panope_server.tasks.work import DetokenizeWork, EmbedWork, NamedTensor, TensorWork, TokenizeWork
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.tensors import NamedTensor, TensorInput
+from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
 _ids = itertools.count(1)
 
@@ -95,8 +97,8 @@ def test_the_rate_is_between_the_slowest_and_the_fastest_measurement(samples: li
 
 
 def test_the_cost_of_work_counts_texts_and_bytes() -> None:
-    assert cost_of(EmbedWork(texts=["ab", "c"])) == (2, 3)
-    assert cost_of(EmbedWork(token_sequences=[[1, 2], [3]])) == (2, 12)
-    assert cost_of(TensorWork([NamedTensor("x", "int8", (3,), b"abc")])) == (1, 3)
-    assert cost_of(TokenizeWork(["abc"])) == (1, 3)
-    assert cost_of(DetokenizeWork([[1], [2]])) == (2, 8)
+    assert cost_of(EmbedInput(texts=["ab", "c"])) == (2, 3)
+    assert cost_of(EmbedInput(token_sequences=[[1, 2], [3]])) == (2, 12)
+    assert cost_of(TensorInput([NamedTensor("x", "int8", (3,), b"abc")])) == (1, 3)
+    assert cost_of(TokenizeInput(["abc"])) == (1, 3)
+    assert cost_of(DetokenizeInput([[1], [2]])) == (2, 8)

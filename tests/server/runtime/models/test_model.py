@@ -28,7 +28,8 @@ from panope_server.config import Limits
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.processes.signals import told_end
 from panope_server.runtime.status import InstanceState, ModelState
-from panope_server.tasks.work import EmbedWork, TokenizeWork
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.tokenize import TokenizeInput
 
 #: Before the model's own pre-tokenizer: expressions that backtrack, so that 30 times `a` takes a minute.
 THORNY = [
@@ -70,12 +71,12 @@ async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
     assert made.runtime.embed is not None
     text = "x" * (made.runtime.embed.max_tokens * CHARACTERS_PER_TOKEN + 1)
     monkeypatch.setattr(made.runtime, "_entry", None)  # nothing is made ready for a worker
-    for work in (EmbedWork(texts=["a", text]), TokenizeWork(texts=["a", text])):
+    for task_input in (EmbedInput(texts=["a", text]), TokenizeInput(texts=["a", text])):
         with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has [0-9,]+ characters") as refusal:
-            await made.runtime.run(work, "request")
+            await made.runtime.run(task_input, "request")
         assert refusal.value.field == "texts[1]"
     with pytest.raises(InvalidInputError, match=r"one call tells the tokens of 1,048,576"):
-        await made.runtime.run(TokenizeWork(texts=["word " * 20] * 11_000), "request")
+        await made.runtime.run(TokenizeInput(texts=["word " * 20] * 11_000), "request")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits")

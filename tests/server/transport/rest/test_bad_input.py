@@ -217,7 +217,7 @@ def test_a_body_that_ends_inside_a_text_is_said_to(edge, end):
 
 def test_a_whole_surrogate_pair_is_one_character_and_an_escaped_backslash_begins_none(edge):
     assert edge.post("/v1/embeddings", rb'{"model": "acme/embedder", "input": "\ud83d\ude00 \\ud83d"}').status == 200
-    assert edge.instances.calls[-1].work.texts == ["\U0001f600 \\ud83d"]
+    assert edge.instances.calls[-1].input.texts == ["\U0001f600 \\ud83d"]
 
 
 LONG = "é" * 100_000

@@ -60,8 +60,8 @@ def test_an_option_means_the_same_in_every_body_and_place(edge, options, expecte
     for path, body in places(options):
         reply = edge.post(path, body)
         assert reply.status == 200, (path, body, reply.body)
-        work = edge.instances.calls[-1].work
-        assert {name: getattr(work, name) for name in usual} == usual | expected, (path, body)
+        task_input = edge.instances.calls[-1].input
+        assert {name: getattr(task_input, name) for name in usual} == usual | expected, (path, body)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,13 @@ def test_options_reach_the_pipeline(edge):
         "dimensions": 2,
     }
     assert edge.post("/v1/embed", {"inputs": ["abc"], "model": EMBEDDER, **options}).json == [[0.3, 0.1]]
-    work = edge.instances.calls[-1].work
-    assert (work.normalize, work.prompt_name, work.truncation, work.dimensions) == (False, "query", "start", 2)
+    task_input = edge.instances.calls[-1].input
+    assert (task_input.normalize, task_input.prompt_name, task_input.truncation, task_input.dimensions) == (
+        False,
+        "query",
+        "start",
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_options_reach_the_pipeline(edge):
 )
 def test_truncation_is_named_as_the_pipeline_names_it(edge, given, truncation):
     edge.post("/v1/embed", {"inputs": "abc", **given})
-    assert edge.instances.calls[-1].work.truncation == truncation
+    assert edge.instances.calls[-1].input.truncation == truncation
 
 
 def test_a_direction_without_truncation_is_refused(edge):

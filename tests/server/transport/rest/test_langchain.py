@@ -44,14 +44,14 @@ def test_by_default_it_hears_why_its_token_ids_are_refused(edge):
 def test_with_texts_it_gets_the_vectors_of_its_texts(edge):
     client = embeddings(edge, model=EMBEDDER, check_embedding_ctx_length=False)
     vectors = client.embed_documents(TEXTS)
-    assert edge.instances.calls[-1].work.texts == TEXTS
+    assert edge.instances.calls[-1].input.texts == TEXTS
     assert np.allclose(vectors, [[len(text) / 10, 0.1, -1 / 3, 1e-7] for text in TEXTS])
     assert np.allclose(client.embed_query("abc"), [0.3, 0.1, -1 / 3, 1e-7])
 
 
 def test_where_its_ids_are_expected_they_become_its_texts(edge):
     embeddings(edge, model=OPENAIS_IDS).embed_documents(TEXTS)
-    assert edge.instances.calls[-1].work.texts == TEXTS
+    assert edge.instances.calls[-1].input.texts == TEXTS
     assert edge.instances.calls[-1].model == EMBEDDER
 
 

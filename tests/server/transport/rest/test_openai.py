@@ -59,15 +59,15 @@ def test_base64_is_little_endian_float32(edge):
 )
 def test_every_form_of_input_reaches_the_pipeline(edge, given, texts, sequences):
     assert edge.post("/v1/embeddings", {"model": OWN_IDS, "input": given}).status == 200
-    work = edge.instances.calls[-1].work
-    assert (work.texts, work.token_sequences) == (texts, sequences)
+    task_input = edge.instances.calls[-1].input
+    assert (task_input.texts, task_input.token_sequences) == (texts, sequences)
 
 
 def test_a_large_list_of_token_ids_arrives_whole(edge):
     sequences = [list(range(100_000 + i, 100_000 + i + 1000)) for i in range(60)]
     body = {"model": OWN_IDS, "input": sequences}
     assert edge.post("/v1/embeddings", body).status == 200
-    assert edge.instances.calls[-1].work.token_sequences == sequences
+    assert edge.instances.calls[-1].input.token_sequences == sequences
 
 
 def test_dimensions_are_passed_on(edge):

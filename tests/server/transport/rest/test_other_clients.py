@@ -72,7 +72,7 @@ def test_a_client_in_python_gets_the_vector_of_each_text(edge: Edge, tmp_path: P
     assert len(found) >= 2
     for name, vectors in found.items():
         assert np.allclose(vectors, expected(), rtol=1e-5, atol=1e-9), name
-    asked = [text for call in edge.instances.calls for text in call.work.texts]
+    asked = [text for call in edge.instances.calls for text in call.input.texts]
     assert sorted(asked) == sorted(TEXTS * len(found))
 
 

@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from panope_server.tasks.work import NamedTensor
+from panope_server.tasks.tensors import NamedTensor
 
 INFER = "/v1/infer/acme/tensors"
 DTYPES = {
@@ -47,8 +47,8 @@ def test_every_data_type_goes_through_as_numbers_and_as_bytes(edge, datatype, dt
     del raw["data"]
     for given in (body, raw):
         reply = edge.post(INFER, {"inputs": [given], "outputs": ["x", {"name": "y", "raw": True}]})
-        assert edge.instances.calls[-1].work.inputs == [NamedTensor("x", dtype, (3,), values.tobytes())]
-        assert edge.instances.calls[-1].work.output_names == ["x", "y"]
+        assert edge.instances.calls[-1].input.inputs == [NamedTensor("x", dtype, (3,), values.tobytes())]
+        assert edge.instances.calls[-1].input.output_names == ["x", "y"]
         assert reply.json["outputs"] == [body]
 
 
@@ -179,7 +179,7 @@ def test_a_value_is_embedded(edge, value, texts):
     reply = edge.post("/v1/infer/acme/embedder", {"value": value})
     assert reply.json["model"] == "acme/embedder"
     assert reply.json["value"][0][:2] == [0.3, 0.1]
-    assert edge.instances.calls[-1].work.texts == texts
+    assert edge.instances.calls[-1].input.texts == texts
 
 
 @pytest.mark.parametrize(

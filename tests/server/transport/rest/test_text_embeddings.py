@@ -29,7 +29,7 @@ def test_texts_are_embedded_normalised_unless_the_body_says_otherwise(edge, path
     assert reply.json == [VECTOR, [0.1, *VECTOR[1:]]]
     assert edge.post(path, {"inputs": "abc", "normalize": False}).json == [VECTOR]
     calls = edge.instances.calls
-    assert [(call.model, call.work.normalize) for call in calls] == [(EMBEDDER, True), (EMBEDDER, False)]
+    assert [(call.model, call.input.normalize) for call in calls] == [(EMBEDDER, True), (EMBEDDER, False)]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -45,22 +45,26 @@ def test_texts_are_embedded_normalised_unless_the_body_says_otherwise(edge, path
 )
 def test_the_servers_own_fields_are_taken(edge, path, options, truncation):
     assert edge.post(path, {"inputs": "abc", **options}).status == 200
-    assert edge.instances.calls[-1].work.truncation == truncation
+    assert edge.instances.calls[-1].input.truncation == truncation
     assert edge.instances.calls[-1].wait is ("options" in options)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_token_ids_are_the_models_own(edge, path):
     assert edge.post(path, {"inputs": [[101, 102]]}).status == 200
-    assert edge.instances.calls[-1].work.token_sequences == [[101, 102]]
+    assert edge.instances.calls[-1].input.token_sequences == [[101, 102]]
 
 
 @pytest.mark.parametrize("path", COMPARING)
 def test_a_sentence_is_compared_with_others(edge, path):
     reply = edge.post(path, {"inputs": SENTENCES, "parameters": {"truncate": True}})
     assert reply.json == pytest.approx([cosine("abc", text) for text in SENTENCES["sentences"]], abs=1e-6)
-    work = edge.instances.calls[-1].work
-    assert (work.texts, work.normalize, work.truncation) == (["abc", *SENTENCES["sentences"]], True, "end")
+    task_input = edge.instances.calls[-1].input
+    assert (task_input.texts, task_input.normalize, task_input.truncation) == (
+        ["abc", *SENTENCES["sentences"]],
+        True,
+        "end",
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,13 +149,13 @@ def test_tokens_have_their_place_in_bytes_and_special_ones_have_none(edge):
 def test_ids_are_joined_into_texts(edge):
     assert edge.post("/decode", {"ids": [1, 2]}).json == ["w1 w2"]
     assert edge.post("/decode", {"ids": [[1], [2, 3]], "skip_special_tokens": False}).json == ["w1", "w2 w3"]
-    assert edge.instances.calls[-1].work.skip_special_tokens is False
+    assert edge.instances.calls[-1].input.skip_special_tokens is False
 
 
 def test_every_token_has_its_own_vector(edge):
     reply = edge.post("/embed_all", {"inputs": ["abc de", "a"]})
     assert reply.json == [[[101, -101], [3, -3], [2, -2], [102, -102]], [[101, -101], [1, -1], [102, -102]]]
-    masks = [call.work.inputs[1] for call in edge.instances.calls[1:]]
+    masks = [call.input.inputs[1] for call in edge.instances.calls[1:]]
     assert [(mask.name, mask.shape) for mask in masks] == [("attention_mask", (1, 4)), ("attention_mask", (1, 3))]
 
 

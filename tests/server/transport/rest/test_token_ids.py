@@ -35,14 +35,18 @@ def test_the_client_hears_of_refused_ids_as_its_own_mistake(edge):
 
 def test_ids_for_an_alias_whose_callers_send_the_models_own_are_run_as_they_are(edge):
     assert edge.post("/v1/embeddings", {"model": OWN_IDS, "input": [[101, 102]]}).status == 200
-    work = edge.instances.calls[-1].work
-    assert (edge.instances.calls[-1].model, work.texts, work.token_sequences) == (EMBEDDER, [], [[101, 102]])
+    task_input = edge.instances.calls[-1].input
+    assert (edge.instances.calls[-1].model, task_input.texts, task_input.token_sequences) == (
+        EMBEDDER,
+        [],
+        [[101, 102]],
+    )
 
 
 def test_ids_for_an_alias_whose_callers_send_openais_are_run_as_the_texts_that_they_stand_for(edge):
     reply = edge.post("/v1/embeddings", {"model": OPENAIS_IDS, "input": [HELLO, TOKYO]})
-    work = edge.instances.calls[-1].work
-    assert (work.texts, work.token_sequences) == (["hello world", "東京"], [])
+    task_input = edge.instances.calls[-1].input
+    assert (task_input.texts, task_input.token_sequences) == (["hello world", "東京"], [])
     assert reply.json["usage"]["prompt_tokens"] == 3  # of the texts, as the model counts
 
 
@@ -59,9 +63,9 @@ def test_the_typed_service_takes_the_models_own_ids_always(edge):
     with grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}") as channel:
         request = pb.EmbedRequest(model=EMBEDDER, token_sequences=[pb.TokenSequence(ids=[101, 102])])
         assert pb_grpc.EmbedServiceStub(channel).Embed(request).count == 1
-    assert edge.instances.calls[-1].work.token_sequences == [[101, 102]]
+    assert edge.instances.calls[-1].input.token_sequences == [[101, 102]]
 
 
 def test_hugging_faces_body_means_the_models_own_ids(edge):
     assert edge.post("/v1/embed", {"inputs": [[101, 102]]}).status == 200
-    assert edge.instances.calls[-1].work.token_sequences == [[101, 102]]
+    assert edge.instances.calls[-1].input.token_sequences == [[101, 102]]

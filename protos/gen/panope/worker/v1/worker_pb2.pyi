@@ -46,19 +46,19 @@ class ServerFrame(google.protobuf.message.Message):
         """Load the model."""
 
     @property
-    def embed(self) -> Global___EmbedWork:
+    def embed(self) -> Global___EmbedInput:
         """Embed texts."""
 
     @property
-    def tensors(self) -> Global___TensorWork:
+    def tensors(self) -> Global___TensorInput:
         """Run named tensors."""
 
     @property
-    def tokenize(self) -> Global___TokenizeWork:
+    def tokenize(self) -> Global___TokenizeInput:
         """Split texts into tokens."""
 
     @property
-    def detokenize(self) -> Global___DetokenizeWork:
+    def detokenize(self) -> Global___DetokenizeInput:
         """Join tokens into texts."""
 
     @property
@@ -74,10 +74,10 @@ class ServerFrame(google.protobuf.message.Message):
         *,
         id: builtins.int = ...,
         load: Global___Load | None = ...,
-        embed: Global___EmbedWork | None = ...,
-        tensors: Global___TensorWork | None = ...,
-        tokenize: Global___TokenizeWork | None = ...,
-        detokenize: Global___DetokenizeWork | None = ...,
+        embed: Global___EmbedInput | None = ...,
+        tensors: Global___TensorInput | None = ...,
+        tokenize: Global___TokenizeInput | None = ...,
+        detokenize: Global___DetokenizeInput | None = ...,
         cancel: Global___Cancel | None = ...,
         drain: Global___Drain | None = ...,
         request_id: builtins.str = ...,
@@ -237,7 +237,7 @@ class TokenSequence(google.protobuf.message.Message):
 Global___TokenSequence: typing_extensions.TypeAlias = TokenSequence
 
 @typing.final
-class EmbedWork(google.protobuf.message.Message):
+class EmbedInput(google.protobuf.message.Message):
     """Texts to embed; either `texts` or `token_sequences`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -287,10 +287,10 @@ class EmbedWork(google.protobuf.message.Message):
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_prompt_name", b"_prompt_name"]) -> typing.Literal["prompt_name"] | None: ...
 
-Global___EmbedWork: typing_extensions.TypeAlias = EmbedWork
+Global___EmbedInput: typing_extensions.TypeAlias = EmbedInput
 
 @typing.final
-class TokenizeWork(google.protobuf.message.Message):
+class TokenizeInput(google.protobuf.message.Message):
     """Texts to split."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -311,10 +311,10 @@ class TokenizeWork(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["add_special_tokens", b"add_special_tokens", "texts", b"texts"]) -> None: ...
 
-Global___TokenizeWork: typing_extensions.TypeAlias = TokenizeWork
+Global___TokenizeInput: typing_extensions.TypeAlias = TokenizeInput
 
 @typing.final
-class DetokenizeWork(google.protobuf.message.Message):
+class DetokenizeInput(google.protobuf.message.Message):
     """Token ids to join."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -335,10 +335,10 @@ class DetokenizeWork(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["skip_special_tokens", b"skip_special_tokens", "token_sequences", b"token_sequences"]) -> None: ...
 
-Global___DetokenizeWork: typing_extensions.TypeAlias = DetokenizeWork
+Global___DetokenizeInput: typing_extensions.TypeAlias = DetokenizeInput
 
 @typing.final
-class TensorWork(google.protobuf.message.Message):
+class TensorInput(google.protobuf.message.Message):
     """Named tensors in, named tensors out."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -361,7 +361,7 @@ class TensorWork(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "output_names", b"output_names"]) -> None: ...
 
-Global___TensorWork: typing_extensions.TypeAlias = TensorWork
+Global___TensorInput: typing_extensions.TypeAlias = TensorInput
 
 @typing.final
 class Cancel(google.protobuf.message.Message):
@@ -409,19 +409,19 @@ class WorkerFrame(google.protobuf.message.Message):
         """The model is loaded and has answered a trial run."""
 
     @property
-    def embed(self) -> Global___EmbedResult:
+    def embed(self) -> Global___EmbedOutput:
         """The vectors."""
 
     @property
-    def tensors(self) -> Global___TensorResult:
+    def tensors(self) -> Global___TensorOutput:
         """The outputs."""
 
     @property
-    def tokenize(self) -> Global___TokenizeResult:
+    def tokenize(self) -> Global___TokenizeOutput:
         """The tokens."""
 
     @property
-    def detokenize(self) -> Global___DetokenizeResult:
+    def detokenize(self) -> Global___DetokenizeOutput:
         """The texts."""
 
     @property
@@ -441,10 +441,10 @@ class WorkerFrame(google.protobuf.message.Message):
         *,
         id: builtins.int = ...,
         ready: Global___Ready | None = ...,
-        embed: Global___EmbedResult | None = ...,
-        tensors: Global___TensorResult | None = ...,
-        tokenize: Global___TokenizeResult | None = ...,
-        detokenize: Global___DetokenizeResult | None = ...,
+        embed: Global___EmbedOutput | None = ...,
+        tensors: Global___TensorOutput | None = ...,
+        tokenize: Global___TokenizeOutput | None = ...,
+        detokenize: Global___DetokenizeOutput | None = ...,
         failure: Global___Failure | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         timing: Global___Timing | None = ...,
@@ -533,7 +533,7 @@ class EmbedFacts(google.protobuf.message.Message):
 Global___EmbedFacts: typing_extensions.TypeAlias = EmbedFacts
 
 @typing.final
-class EmbedResult(google.protobuf.message.Message):
+class EmbedOutput(google.protobuf.message.Message):
     """The vectors of a batch."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -564,10 +564,10 @@ class EmbedResult(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
 
-Global___EmbedResult: typing_extensions.TypeAlias = EmbedResult
+Global___EmbedOutput: typing_extensions.TypeAlias = EmbedOutput
 
 @typing.final
-class TensorResult(google.protobuf.message.Message):
+class TensorOutput(google.protobuf.message.Message):
     """The outputs of a run."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -584,10 +584,10 @@ class TensorResult(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["outputs", b"outputs"]) -> None: ...
 
-Global___TensorResult: typing_extensions.TypeAlias = TensorResult
+Global___TensorOutput: typing_extensions.TypeAlias = TensorOutput
 
 @typing.final
-class TokenizeResult(google.protobuf.message.Message):
+class TokenizeOutput(google.protobuf.message.Message):
     """The tokens of each text."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -604,7 +604,7 @@ class TokenizeResult(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["texts", b"texts"]) -> None: ...
 
-Global___TokenizeResult: typing_extensions.TypeAlias = TokenizeResult
+Global___TokenizeOutput: typing_extensions.TypeAlias = TokenizeOutput
 
 @typing.final
 class TokenizedText(google.protobuf.message.Message):
@@ -651,7 +651,7 @@ class TokenizedText(google.protobuf.message.Message):
 Global___TokenizedText: typing_extensions.TypeAlias = TokenizedText
 
 @typing.final
-class DetokenizeResult(google.protobuf.message.Message):
+class DetokenizeOutput(google.protobuf.message.Message):
     """The joined texts."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -668,7 +668,7 @@ class DetokenizeResult(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["texts", b"texts"]) -> None: ...
 
-Global___DetokenizeResult: typing_extensions.TypeAlias = DetokenizeResult
+Global___DetokenizeOutput: typing_extensions.TypeAlias = DetokenizeOutput
 
 @typing.final
 class Failure(google.protobuf.message.Message):

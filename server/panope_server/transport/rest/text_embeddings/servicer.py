@@ -12,7 +12,9 @@ from panope.rest.v1 import text_embeddings_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody, ModelTaskPathWithBody, NoPath
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.config import Settings
-from panope_server.tasks.work import Call, DetokenizeAnswer, DetokenizeWork, TokenizeAnswer, TokenizeWork, Work
+from panope_server.pipeline.call import Call
+from panope_server.tasks.task import Input
+from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embed_options import Wanted
@@ -114,9 +116,9 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         body = await off_loop(len(request.data), _TOKENIZE.read, request, unknown)
         single = isinstance(body.inputs, str)
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-        call = _call(context, "", TokenizeWork(texts, body.add_special_tokens), "Tokenize")
+        call = _call(context, "", TokenizeInput(texts, body.add_special_tokens), "Tokenize")
         answer = await answered(self._pipeline, call, _NAMES, single=single)
-        assert isinstance(answer, TokenizeAnswer)
+        assert isinstance(answer, TokenizeOutput)
         printed = await off_loop(len(request.data), tokens_json, texts, answer.texts)
         await unknown.tell(context)
         return printed_body(printed)
@@ -129,9 +131,9 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         given = await off_loop(len(request.data), read_input, body.ids, "ids")
         if given.texts:
             raise InvalidInputError("`ids` must be token ids, or lists of them", field="ids")
-        call = _call(context, "", DetokenizeWork(given.token_sequences, body.skip_special_tokens), "Decode")
+        call = _call(context, "", DetokenizeInput(given.token_sequences, body.skip_special_tokens), "Decode")
         answer = await answered(self._pipeline, call, {"token_sequences": "ids"}, single=given.single)
-        assert isinstance(answer, DetokenizeAnswer)
+        assert isinstance(answer, DetokenizeOutput)
         await unknown.tell(context)
         return json_body(answer.texts)
 
@@ -172,10 +174,10 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         body = await off_loop(len(request.data), _EMBED.read, request, unknown)
         wanted = Wanted(body, body.parameters, "parameters")
         given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
-        work = wanted.work(given, direction_alone=True)
+        task_input = wanted.embed_input(given, direction_alone=True)
         # TEI's default, whatever the model's files say.
-        work.normalize = True if work.normalize is None else work.normalize
-        call = _call(context, _model_of(body, path_model), work, method)
+        task_input.normalize = True if task_input.normalize is None else task_input.normalize
+        call = _call(context, _model_of(body, path_model), task_input, method)
         call.wait = call.wait or bool(body.options and body.options.wait_for_model)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
@@ -204,8 +206,8 @@ def _interface(method: str) -> str:
     return f"TextEmbeddingsService/{method}"
 
 
-def _call(context: Context, model: str, work: Work, method: str) -> Call:
-    return call_for(context, model=model, work=work, task=_TASK, interface=_interface(method))
+def _call(context: Context, model: str, task_input: Input, method: str) -> Call:
+    return call_for(context, model=model, task_input=task_input, task=_TASK, interface=_interface(method))
 
 
 def _model_of(body: EmbedBody | SimilarityBody, path_model: str) -> str:

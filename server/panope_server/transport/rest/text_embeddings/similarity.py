@@ -7,7 +7,8 @@ import re
 import numpy as np
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import Call, EmbedWork
+from panope_server.pipeline.call import Call
+from panope_server.tasks.embed import EmbedInput
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embed_options import Wanted
 from panope_server.transport.rest.embedding import embed
@@ -18,16 +19,16 @@ from panope_server.transport.rest.vectors import matrix_of
 _TEXT = re.compile(r"\btexts\[(\d+)\]")
 
 
-def similarity_work(body: SimilarityBody, wanted: Wanted) -> EmbedWork:
+def similarity_work(body: SimilarityBody, wanted: Wanted) -> EmbedInput:
     """The sentences as texts, the source first; InvalidInputError for options that cosines do not have."""
     if wanted.options.normalize is False:
         raise InvalidInputError("`normalize` must be `true`: cosines are of normalised vectors", field="normalize")
     if wanted.options.encoding_format == "base64":
         raise InvalidInputError("`encoding_format` must be `float`", field="encoding_format")
     texts = [body.inputs.source_sentence, *body.inputs.sentences]
-    work = wanted.work(Input(texts, [], single=False), direction_alone=True)
-    work.normalize = True
-    return work
+    task_input = wanted.embed_input(Input(texts, [], single=False), direction_alone=True)
+    task_input.normalize = True
+    return task_input
 
 
 async def similarities(pipeline: Pipeline, call: Call, names: dict[str, str]) -> list[float]:

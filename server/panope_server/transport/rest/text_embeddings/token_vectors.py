@@ -10,8 +10,10 @@ import orjson
 
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_server.pipeline.call import Call
 from panope_server.runtime.status import ModelView
-from panope_server.tasks.work import Call, NamedTensor, TensorAnswer, TensorWork, TokenizeAnswer, TokenizeWork
+from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.tasks.tokenize import TokenizeInput, TokenizeOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models
 
@@ -43,18 +45,18 @@ async def token_vectors(
         InvalidInputError: a text has more tokens than the model takes.
         PreconditionError: the model gives no vectors of tokens, or takes more than ids and masks.
     """
-    call = call_for(context, model="", work=TokenizeWork(texts), task=_TASK, interface=interface)
+    call = call_for(context, model="", task_input=TokenizeInput(texts), task=_TASK, interface=interface)
     answer = await run(call)
-    assert isinstance(answer, TokenizeAnswer)
+    assert isinstance(answer, TokenizeOutput)
     view = await models.get(call.asked)
     sequences = [text.ids for text in answer.texts]
     _check_lengths(sequences, view, single=single)
     output = _output_of(view)
 
     async def one(ids: Sequence[int]) -> bytes:
-        work = TensorWork([_input(spec, ids) for spec in view.inputs], [output])
-        given = await run(call_for(context, model=call.asked, work=work, task=_TASK, interface=interface))
-        assert isinstance(given, TensorAnswer)
+        task_input = TensorInput([_input(spec, ids) for spec in view.inputs], [output])
+        given = await run(call_for(context, model=call.asked, task_input=task_input, task=_TASK, interface=interface))
+        assert isinstance(given, TensorOutput)
         return await asyncio.to_thread(_printed, given.outputs[0])
 
     return await asyncio.gather(*(one(ids) for ids in sequences))

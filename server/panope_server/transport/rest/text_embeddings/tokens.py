@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import orjson
 
-from panope_server.tasks.work import TokenizedText
+from panope_server.tasks.tokenize import TokenizedText
 
 
 def tokens_json(texts: list[str], tokenized: list[TokenizedText]) -> bytes:

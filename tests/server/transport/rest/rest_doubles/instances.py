@@ -13,20 +13,11 @@ import structlog
 from rest_doubles.models import DIMENSIONS, vector_of
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.work import (
-    Answer,
-    Call,
-    DetokenizeAnswer,
-    DetokenizeWork,
-    EmbedAnswer,
-    EmbedWork,
-    NamedTensor,
-    TensorAnswer,
-    TensorWork,
-    TokenizeAnswer,
-    TokenizedText,
-    TokenizeWork,
-)
+from panope_server.pipeline.call import Call
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Output
+from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 
 
 @dataclass
@@ -47,27 +38,27 @@ class FakeInstances:
         for future in self.waiting:
             future.get_loop().call_soon_threadsafe(future.set_result, None)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> Output:
         self.calls.append(call)
         self.log_words.append(structlog.contextvars.get_contextvars())
         if self.failure is not None:
             raise self.failure
         if self.hold:
             await self._held()
-        match call.work:
-            case EmbedWork(texts=texts, token_sequences=sequences):
-                return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.work.dimensions)
-            case TokenizeWork(texts=texts, add_special_tokens=special):
-                return TokenizeAnswer([tokenized(text, special=special) for text in texts])
-            case DetokenizeWork(token_sequences=sequences):
-                return DetokenizeAnswer([" ".join(f"w{token}" for token in ids) for ids in sequences])
-            case TensorWork(output_names=["last_hidden_state"]):
-                ids = np.frombuffer(call.work.inputs[0].data, "<i8").astype("<f4")
+        match call.input:
+            case EmbedInput(texts=texts, token_sequences=sequences):
+                return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.input.dimensions)
+            case TokenizeInput(texts=texts, add_special_tokens=special):
+                return TokenizeOutput([tokenized(text, special=special) for text in texts])
+            case DetokenizeInput(token_sequences=sequences):
+                return DetokenizeOutput([" ".join(f"w{token}" for token in ids) for ids in sequences])
+            case TensorInput(output_names=["last_hidden_state"]):
+                ids = np.frombuffer(call.input.inputs[0].data, "<i8").astype("<f4")
                 rows = np.stack([ids, -ids], axis=-1)[None]
-                return TensorAnswer([NamedTensor("last_hidden_state", "float32", rows.shape, rows.tobytes())])
-            case TensorWork():
-                return TensorAnswer(call.work.inputs if self.outputs is None else self.outputs)
-        raise AssertionError(f"no such work: {call.work}")
+                return TensorOutput([NamedTensor("last_hidden_state", "float32", rows.shape, rows.tobytes())])
+            case TensorInput():
+                return TensorOutput(call.input.inputs if self.outputs is None else self.outputs)
+        raise AssertionError(f"no such input: {call.input}")
 
     async def _held(self) -> None:
         self.waiting.append(asyncio.get_running_loop().create_future())
@@ -79,11 +70,11 @@ class FakeInstances:
             raise
 
 
-def embedded(texts: list[str], dimensions: int | None) -> EmbedAnswer:
+def embedded(texts: list[str], dimensions: int | None) -> EmbedOutput:
     vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
     if dimensions is not None and dimensions > DIMENSIONS:
         raise InvalidInputError(f"`dimensions` is at most {DIMENSIONS}", field="dimensions")
-    return EmbedAnswer(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
+    return EmbedOutput(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
 
 
 def tokenized(text: str, *, special: bool) -> TokenizedText:

@@ -1,0 +1,52 @@
+"""What the steps of the pipeline carry: one request on its way, free of any protocol."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from panope_server.runtime.placement.placement import Placement
+from panope_server.tasks.task import Input
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way.
+
+    Attributes:
+        model: the name as the caller wrote it; empty asks for the default model of `task`.
+        input: what to run.
+        task: the task that the model must have; empty when any will do.
+        interface: the method called, for metrics and logs, such as `EmbedService/Embed`.
+        request_id: from Envoy or the caller, else made by transport; printable ASCII.
+        deadline: when the caller stops waiting, on `time.monotonic`'s clock; None when the caller set none.
+        started: when transport saw the call, on the same clock.
+        asked: the name that the caller wrote, or the default's, once `model` is what it means.
+        wait: whether the caller waits while the model is downloaded, instead of being told to come back.
+        resolved: whether the registry knows the model.
+        model_task: the model's task, once the registry has found it.
+        placement: where it was run last.
+    """
+
+    model: str
+    input: Input
+    task: str
+    interface: str
+    request_id: str
+    deadline: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    asked: str = ""
+    wait: bool = False
+    resolved: bool = False
+    model_task: str = ""
+    placement: Placement = field(default_factory=Placement)
+
+    @property
+    def model_name(self) -> str:
+        """`vendor/name` of a resolved call's model, of which `model` may name one variant."""
+        return self.model.partition("@")[0]
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """The time left; negative when it is up, None without a deadline."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
