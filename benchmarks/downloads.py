@@ -31,7 +31,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from huggingface_hub import hf_hub_download, snapshot_download
 
 from download_hub import REPO, hub_process
-from panope_registry.download import Downloader, Request, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob, Request
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.files import hash_file
 from panope_registry.store.store import Store
@@ -58,7 +58,7 @@ class Panope:
 
         def request(path: str) -> Request:
             file = files[path]
-            wanted = WantedBlob(file.sha256, file.git_sha1, file.size_bytes)
+            wanted = ExpectedBlob(file.sha256, file.git_sha1, file.size_bytes)
             return Request(wanted, lambda start: self._source.open(revision, path, start))
 
         Downloader(Store(folder)).fetch_many([request(path) for path in paths])

@@ -16,7 +16,7 @@ from panope_registry.registry import Registry
 
 
 @dataclass(frozen=True)
-class Taken:
+class ImportResult:
     """What became of something that was found.
 
     Attributes:
@@ -29,28 +29,28 @@ class Taken:
     problem: str = ""
 
 
-class Taker:
+class BulkImporter:
     """Imports what was found.
 
     Args:
         registry: that gets it.
-        memory: a file that is this taker's own; a missing or broken one costs reading everything again.
+        memory: a file that is this importer's own; a missing or broken one costs reading everything again.
     """
 
     def __init__(self, registry: Registry, memory: Path) -> None:
         self._registry = registry
         self._memory = memory
 
-    def take(self, found: Sequence[FoundModel]) -> Iterator[Taken]:
+    def take(self, found: Sequence[FoundModel]) -> Iterator[ImportResult]:
         """What became of each, as it becomes."""
         for model in found:
             if model.problem:
-                yield Taken(model, is_new=False, problem=model.problem)
+                yield ImportResult(model, is_new=False, problem=model.problem)
                 continue
             try:
-                yield Taken(model, is_new=self._import(model))
+                yield ImportResult(model, is_new=self._import(model))
             except PanopeError as error:
-                yield Taken(model, is_new=False, problem=error.message)
+                yield ImportResult(model, is_new=False, problem=error.message)
 
     def _import(self, model: FoundModel) -> bool:
         state = _state(model.files)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from panope_backends.errors import PanopeError
-from panope_registry.job_handlers.events import Event
-from panope_registry.job_handlers.requests import SHARE, ask_for_share
+from panope_registry.events import EventSink
+from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import Jobs, JobStatus
-from panope_registry.retention.retention import StoreCare
+from panope_registry.jobs.kinds import SHARE
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.shared_store import Sharing
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
@@ -32,7 +33,7 @@ MAX_FAILED = 1000
 
 
 @dataclass(frozen=True)
-class Habits:
+class MaintenancePolicy:
     """How often, and how hard.
 
     Attributes:
@@ -52,36 +53,36 @@ class _StoppingError(Exception):
     """The process is to end."""
 
 
-class Upkeep:
+class Maintenance:
     """Of one store, by one process at a time: others that try wait until it ends.
 
     Args:
         database: of the registry.
         store: that is looked after.
-        care: of that store.
+        retention: of that store.
         jobs: where sharing is asked for.
         sharing: with the shared store; None when there is none.
-        tell: told of damage and of what was evicted.
-        habits: how often, and how hard.
+        emit: told of damage and of what was evicted.
+        policy: how often, and how hard.
     """
 
     def __init__(
         self,
         database: Database,
         store: Store,
-        care: StoreCare,
+        retention: RetentionManager,
         jobs: Jobs,
         sharing: Sharing | None,
-        tell: Event,
-        habits: Habits,
+        emit: EventSink,
+        policy: MaintenancePolicy,
     ) -> None:
         self._database = database
         self._store = store
-        self._care = care
+        self._retention = retention
         self._jobs = jobs
         self._sharing = sharing
-        self._tell = tell
-        self._habits = habits
+        self._emit = emit
+        self._policy = policy
         self._seen: int | None = None
         self._due: dict[Callable[[], object], float] = {}
         self._failing: dict[Callable[[], object], str] = {}
@@ -111,7 +112,7 @@ class Upkeep:
             step()
         except PanopeError as error:
             if self._failing.get(step) != error.reason:
-                self._tell("upkeep_failed", {"reason": error.reason})
+                self._emit("upkeep_failed", {"reason": error.reason})
             self._failing[step] = error.reason
         else:
             self._failing.pop(step, None)
@@ -121,14 +122,14 @@ class Upkeep:
         if self._sharing is None:
             return
         token = self._database.change_token()
-        if token == self._seen and not self._is_due(self._share, self._habits.look_seconds):
+        if token == self._seen and not self._is_due(self._share, self._policy.look_seconds):
             return
         self._seen = token
         unshared = self._sharing.unshared()
         failed = self._failed_lately() if unshared else set()
         for digest in unshared:
             if digest not in failed:
-                ask_for_share(self._jobs, digest, store=self._store.id, requested_by="upkeep")
+                enqueue_share(self._jobs, digest, store=self._store.id, requested_by="upkeep")
 
     def _failed_lately(self) -> set[str]:
         since = now() - SHARE_AGAIN_AFTER
@@ -141,33 +142,33 @@ class Upkeep:
 
     def _keep_limit(self) -> None:
         """A limit that was lowered, or files that came past it, such as those of registrations."""
-        if self._is_due(self._keep_limit, self._habits.limit_seconds):
-            evicted = self._care.evict()
+        if self._is_due(self._keep_limit, self._policy.limit_seconds):
+            evicted = self._retention.evict()
             if evicted.removed:
                 facts = {"freed_bytes": evicted.freed_bytes, "variants": list(evicted.variants)}
-                self._tell("store_evicted", facts | {"short_bytes": evicted.short_bytes})
+                self._emit("store_evicted", facts | {"short_bytes": evicted.short_bytes})
 
     def _scrub_on(self, stop: threading.Event) -> None:
         """In a thread of its own: one large file takes long at this speed."""
         self._stop = stop
-        if self._habits.scrub_bytes_per_second == 0:
+        if self._policy.scrub_bytes_per_second == 0:
             return
         with suppress(_StoppingError):
             while not stop.wait(self._scrub_pause):
                 self._try(self._scrub)
 
     def _scrub(self) -> None:
-        checked = self._care.scrub(self._habits.scrub_age, self._pace)
+        checked = self._retention.scrub(self._policy.scrub_age, self._pace)
         self._scrub_pause = IDLE_SECONDS if checked is None else ROUND_SECONDS
         if checked is not None and (checked.is_damaged or checked.is_missing):
             facts = {"artifact_id": checked.sha256, "size_bytes": checked.size_bytes}
             if checked.is_damaged:
-                self._tell("blob_damaged", facts)
+                self._emit("blob_damaged", facts)
             else:
-                self._tell("blob_missing", facts)
+                self._emit("blob_missing", facts)
 
     def _pace(self, size: int) -> None:
-        if self._stop.wait(size / self._habits.scrub_bytes_per_second):
+        if self._stop.wait(size / self._policy.scrub_bytes_per_second):
             raise _StoppingError
 
     def _is_due(self, step: Callable[[], object], seconds: float) -> bool:

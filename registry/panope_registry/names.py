@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from panope_backends.errors import InvalidInputError
 
+FOLDER = "folder"
+"""The `source` of a repo that came from a folder of this machine and not from a hub."""
+
 MAX_PART_LENGTH = 96
 MAX_PATH_BYTES = 1024
 MAX_SEGMENT_BYTES = 255

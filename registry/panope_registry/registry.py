@@ -7,28 +7,28 @@ from pathlib import Path
 
 from panope_backends.api import ModelFacts
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
+from panope_registry.events import EventSink, no_events
 from panope_registry.ingest.conversions import ConversionKey, Conversions
 from panope_registry.ingest.folder import FolderFile
 from panope_registry.ingest.importer import Progress
 from panope_registry.ingest.registration import Registration
 from panope_registry.inspect.grants import NO_GRANTS, Grants
-from panope_registry.job_handlers.events import Event, ignore
 from panope_registry.models import file_queries, queries, writes
-from panope_registry.models.quantization import Wishes
+from panope_registry.models.quantization import Preferences
 from panope_registry.models.queries import Stores
 from panope_registry.models.types import (
     EVERY_MODEL,
     FileEntry,
+    MissingFile,
     ModelEntry,
     ModelFilter,
     RepoFileEntry,
     VariantEntry,
-    WantedFile,
 )
 from panope_registry.models.variant_files import VariantFiles, no_variant
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
-from panope_registry.retention.retention import StoreCare
-from panope_registry.retention.space import StoreRoom
+from panope_registry.retention.retention import RetentionManager
+from panope_registry.retention.space import StoreSpace
 from panope_registry.retention.types import Quota
 from panope_registry.sources.source import Source
 from panope_registry.store.files import make_private
@@ -38,13 +38,13 @@ from panope_registry.tables.migrate import migrate
 
 __all__ = [
     "FileEntry",
+    "MissingFile",
     "ModelEntry",
     "ModelFilter",
     "Registry",
     "RepoFileEntry",
     "VariantEntry",
     "VerifyPolicy",
-    "WantedFile",
 ]
 
 
@@ -61,15 +61,15 @@ class Registry:
         verify: VerifyPolicy,
         quota: Quota,
         grants: Grants = NO_GRANTS,
-        tell: Event = ignore,
+        emit: EventSink = no_events,
         shared: str = "",
     ) -> None:
         self._database = database
         self._store = store
         self._stores = Stores(store.id, shared)
-        room = StoreRoom(StoreCare(database, store, quota=quota), store)
+        room = StoreSpace(RetentionManager(database, store, quota=quota), store)
         self._files = VariantFiles(database, store, self._stores, verify)
-        self._registration = Registration(database, store, verify, room, grants, tell)
+        self._registration = Registration(database, store, verify, room, grants, emit)
         self._conversions = Conversions(database, store, self._stores, room, self._files)
         self._grants = grants
 
@@ -82,7 +82,7 @@ class Registry:
         verify: VerifyPolicy = VerifyPolicy.CHANGED,
         quota: Quota = WHOLE_DISK,
         grants: Grants = NO_GRANTS,
-        tell: Event = ignore,
+        emit: EventSink = no_events,
         shared: str = "",
     ) -> Registry:
         """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
@@ -93,8 +93,8 @@ class Registry:
             verify: when files are hashed again before they are used.
             quota: how much the store may take.
             grants: what an admin lets single models do.
-            tell: told when a model is let in by a grant (`grant_used`).
-            shared: the id of the shared store (`RemotePlace.id`); empty when there is none.
+            emit: told when a model is let in by a grant (`grant_used`).
+            shared: the id of the shared store (`RemoteLocation.id`); empty when there is none.
 
         Raises:
             InvalidInputError: the URL is of no known database.
@@ -117,7 +117,7 @@ class Registry:
         except PanopeError:
             engine.dispose()
             raise
-        return cls(Database(engine), store, verify, quota, grants, tell, shared)
+        return cls(Database(engine), store, verify, quota, grants, emit, shared)
 
     @property
     def store_id(self) -> str:
@@ -212,7 +212,7 @@ class Registry:
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
-        wishes = Wishes(preferred_format, preferred_precision, tuple(quantization_targets))
+        wishes = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
         self._registration.register(name, source, revision=revision, task_hints=task_hints, wishes=wishes)
         return self.model(name)
 
@@ -226,7 +226,7 @@ class Registry:
         with self._database.read() as connection:
             return file_queries.find_files(connection, name, self._store.id)
 
-    def wanted(self, variant_digest: str) -> list[WantedFile]:
+    def wanted(self, variant_digest: str) -> list[MissingFile]:
         """What a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
 
         Raises:

@@ -14,10 +14,11 @@ from safetensors.numpy import save
 
 from panope_backends.errors import NotFoundError
 from panope_registry.download import Downloader
+from panope_registry.events import ERROR
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
-from panope_registry.job_handlers.events import ERROR, telling
+from panope_registry.job_handlers.failures import log_failures
 from panope_registry.job_handlers.repo_sync import RepoSync
-from panope_registry.job_handlers.requests import DownloadRequest, SyncRequest, ask_for_download, ask_for_sync
+from panope_registry.job_handlers.requests import DownloadRequest, SyncRequest, enqueue_download, enqueue_sync
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 LEVELS = {"debug", "info", "warning", "error"}
-TELLERS = {"tell", "_tell", "self._tell"}
+EMITTERS = {"emit", "_emit", "self._emit"}
 #: How structlog is asked for a traceback, which the line then has as `exception`.
 NO_FIELDS = {"exc_info"}
 
@@ -88,7 +89,7 @@ def _names(name: ast.expr, programs: set[str]) -> Iterator[str]:
 def _tells(called: ast.Call) -> bool:
     text = ast.unparse(called.func)
     owner, _, level = text.rpartition(".")
-    return bool(called.args) and (text in TELLERS or (owner == "_log" and level in LEVELS))
+    return bool(called.args) and (text in EMITTERS or (owner == "_log" and level in LEVELS))
 
 
 def test_every_event_is_written_down_and_every_written_event_is_told() -> None:
@@ -110,15 +111,15 @@ def test_jobs_tell_exactly_the_facts_that_are_written_down(tmp_path: Path) -> No
         source, jobs = HubSource(hub.endpoint, "hf_secret"), Jobs(database)
         downloader = Downloader(Store(tmp_path / "store"), free_space_floor_bytes=0)
 
-        def tell(name: str, facts: Mapping[str, object]) -> None:
+        def emit(name: str, facts: Mapping[str, object]) -> None:
             told.append((name, facts))
 
-        sync = telling(RepoSync(registry, source, tell), tell)
-        sync(JobContext(ask_for_sync(jobs, SyncRequest("acme/tiny")), jobs))
-        download = telling(ArtifactDownload(registry, source, downloader, tell), tell)
-        download(JobContext(ask_for_download(jobs, DownloadRequest("acme/tiny")), jobs))
+        sync = log_failures(RepoSync(registry, source, emit), emit)
+        sync(JobContext(enqueue_sync(jobs, SyncRequest("acme/tiny")), jobs))
+        download = log_failures(ArtifactDownload(registry, source, downloader, emit), emit)
+        download(JobContext(enqueue_download(jobs, DownloadRequest("acme/tiny")), jobs))
         with pytest.raises(NotFoundError):
-            sync(JobContext(ask_for_sync(jobs, SyncRequest("acme/none")), jobs))
+            sync(JobContext(enqueue_sync(jobs, SyncRequest("acme/none")), jobs))
         source.close()
         database.close()
         registry.close()

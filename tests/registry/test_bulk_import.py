@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.bulk_import import Taken, Taker
+from panope_registry.bulk_import import BulkImporter, ImportResult
 from panope_registry.ingest.discovery import discover_models
 from panope_registry.registry import Registry
 
 MakeModel = Callable[..., Path]
-Take = Callable[[], list[Taken]]
+Take = Callable[[], list[ImportResult]]
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def memory(home: Path) -> Path:
 
 @pytest.fixture
 def take(registry: Registry, root: Path, memory: Path) -> Take:
-    return lambda: list(Taker(registry, memory).take(discover_models(root)))
+    return lambda: list(BulkImporter(registry, memory).take(discover_models(root)))
 
 
-def _told(taken: list[Taken]) -> list[tuple[str, bool, bool]]:
+def _told(taken: list[ImportResult]) -> list[tuple[str, bool, bool]]:
     return [(each.model.name, each.is_new, bool(each.problem)) for each in taken]
 
 

@@ -10,15 +10,16 @@ from queue import Queue
 import pytest
 
 from panope_registry import maintenance
-from panope_registry.job_handlers.requests import SHARE, ask_for_share
+from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import JobEntry, Jobs, Runner
-from panope_registry.maintenance import Habits, Upkeep
+from panope_registry.jobs.kinds import SHARE
+from panope_registry.maintenance import Maintenance, MaintenancePolicy
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
 
 WAIT_SECONDS = 20
-FAST = Habits(look_seconds=0, limit_seconds=0, scrub_bytes_per_second=1 << 40)
+FAST = MaintenancePolicy(look_seconds=0, limit_seconds=0, scrub_bytes_per_second=1 << 40)
 
 Event = tuple[str, Mapping[str, object]]
 Start = Callable[..., "Queue[Event]"]
@@ -57,11 +58,11 @@ def start(registry: Registry, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> It
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
-    def begin(sharing: object = None, quota: Quota | None = None, habits: Habits = FAST) -> Queue[Event]:
+    def begin(sharing: object = None, quota: Quota | None = None, policy: MaintenancePolicy = FAST) -> Queue[Event]:
         told: Queue[Event] = Queue()
-        care = StoreCare(registry._database, registry._store, quota=quota or Quota(free_floor_bytes=0))
-        keeper = Upkeep(
-            registry._database, registry._store, care, jobs, sharing, lambda *event: told.put(event), habits
+        retention = RetentionManager(registry._database, registry._store, quota=quota or Quota(free_floor_bytes=0))
+        keeper = Maintenance(
+            registry._database, registry._store, retention, jobs, sharing, lambda *event: told.put(event), policy
         )
         threads.append(threading.Thread(target=keeper.run, args=(stop,)))
         threads[-1].start()
@@ -90,7 +91,7 @@ def test_what_is_here_and_not_shared_is_asked_for_once(
 def test_what_could_not_be_shared_is_not_asked_for_again_at_once(
     registry: Registry, variant: VariantEntry, jobs: Jobs, start: Start
 ) -> None:
-    _fail(jobs, ask_for_share(jobs, variant.digest, store=registry.store_id).id)
+    _fail(jobs, enqueue_share(jobs, variant.digest, store=registry.store_id).id)
     lacking = Unshared([variant.digest])
     start(lacking)
     lacking.wait_for_looks(3)
@@ -125,8 +126,8 @@ def test_damage_is_found_told_and_put_into_quarantine(registry: Registry, varian
     blob = registry._store.blob_path(file.sha256)
     blob.chmod(0o600)
     blob.write_bytes(b"!" * file.size_bytes)
-    always = Habits(scrub_bytes_per_second=1 << 40, scrub_age=FAST.scrub_age * 0)
-    event = start(habits=always).get(timeout=WAIT_SECONDS)
+    always = MaintenancePolicy(scrub_bytes_per_second=1 << 40, scrub_age=FAST.scrub_age * 0)
+    event = start(policy=always).get(timeout=WAIT_SECONDS)
     assert event == ("blob_damaged", {"artifact_id": file.sha256, "size_bytes": file.size_bytes})
     assert not registry.model("v/m").variants[0].is_local
     assert list(registry._store.quarantine.iterdir())
@@ -134,10 +135,10 @@ def test_damage_is_found_told_and_put_into_quarantine(registry: Registry, varian
 
 def test_what_was_hashed_lately_is_left_alone(registry: Registry, variant: VariantEntry) -> None:
     read: list[int] = []
-    care = StoreCare(registry._database, registry._store)
-    assert care.scrub(FAST.scrub_age, read.append) is None
+    retention = RetentionManager(registry._database, registry._store)
+    assert retention.scrub(FAST.scrub_age, read.append) is None
     assert read == []
-    assert care.scrub(FAST.scrub_age * 0, read.append) is not None
+    assert retention.scrub(FAST.scrub_age * 0, read.append) is not None
     assert sum(read) in {file.size_bytes for file in variant.files}
 
 

@@ -18,7 +18,7 @@ from panope_registry.models.types import ModelFilter
 from panope_registry.operations.inference_log import InferenceLog
 from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.database_errors import refuse_unstorable
 from panope_registry.tables.migrate import migrate
@@ -90,7 +90,7 @@ class Side:
             Aliases(self.database),
             self.jobs,
             Serving(self.database, store),
-            StoreCare(self.database, store),
+            RetentionManager(self.database, store),
             InferenceLog(self.database),
             Profiles(self.database),
         ]
@@ -164,7 +164,7 @@ def test_reasons_are_refused_by_name(registry: Registry, database_url: str, word
         Aliases(database).set("a", "v/m", expected=None, who="me", reason=WORDS[word])
     assert caught.value.field == "reason"
     with pytest.raises(InvalidInputError) as caught:
-        StoreCare(database, registry._store).pin("0" * 64, who="me", reason=WORDS[word])
+        RetentionManager(database, registry._store).pin("0" * 64, who="me", reason=WORDS[word])
     assert caught.value.field == "reason"
     database.close()
 
@@ -201,9 +201,9 @@ def test_wishes_are_refused_by_name_before_they_are_jobs(database_url: str, fiel
     database = Database(open_engine(database_url))
     jobs = Jobs(database)
     asks: dict[type, Callable[..., object]] = {
-        requests.SyncRequest: requests.ask_for_sync,
-        requests.DownloadRequest: requests.ask_for_pull,
-        requests.BuildRequest: requests.ask_for_build,
+        requests.SyncRequest: requests.enqueue_sync,
+        requests.DownloadRequest: requests.enqueue_pull,
+        requests.BuildRequest: requests.enqueue_build,
     }
     with pytest.raises(InvalidInputError) as caught:
         asks[type(request_)](jobs, request_)

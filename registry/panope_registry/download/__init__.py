@@ -2,21 +2,21 @@
 
 from panope_registry.download.downloader import Downloader
 from panope_registry.download.leftovers import Leftover, discard_leftover, leftovers
-from panope_registry.download.retry_policy import Patience
+from panope_registry.download.retry_policy import RetryPolicy
 from panope_registry.download.segments import in_segments
 from panope_registry.download.stream import OpenAt, Stream
-from panope_registry.download.types import DownloadStopped, Request, StopReason, WantedBlob
+from panope_registry.download.types import DownloadStopped, ExpectedBlob, Request, StopReason
 
 __all__ = [
     "DownloadStopped",
     "Downloader",
+    "ExpectedBlob",
     "Leftover",
     "OpenAt",
-    "Patience",
     "Request",
+    "RetryPolicy",
     "StopReason",
     "Stream",
-    "WantedBlob",
     "discard_leftover",
     "in_segments",
     "leftovers",

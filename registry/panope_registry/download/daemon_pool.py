@@ -18,7 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads:
+class DaemonPool:
     """So many calls at a time, in the order in which they were asked for; as a context, waits for those that run.
 
     Args:

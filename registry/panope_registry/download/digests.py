@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from panope_registry.download.types import WantedBlob
+from panope_registry.download.types import ExpectedBlob
 
 
 class Digests:
     """Running hashes: the sha256, which names the blob, and git's where that alone is known beforehand."""
 
-    def __init__(self, wanted: WantedBlob) -> None:
+    def __init__(self, wanted: ExpectedBlob) -> None:
         self._wanted = wanted
         self._sha256 = hashlib.sha256()
         self._git = None

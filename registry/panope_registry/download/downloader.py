@@ -1,7 +1,7 @@
 """Brings files from elsewhere into the store: resumed where the last byte was, verified before they have a name.
 
 look in the store        bytes that are here are not fetched again, whichever repo wants them
-have room promised       before the first byte
+have room reserved       before the first byte
 lock the partial         one writer over all processes; the others wait and then find the blob
 hash what is here        and ask for the rest
 receive                  hashed while written; a connection that breaks is opened again from there
@@ -19,11 +19,11 @@ from panope_registry.download.leftovers import discard_leftover
 from panope_registry.download.locks import locked
 from panope_registry.download.parallel import fetch_in_parallel
 from panope_registry.download.partial import Partial, missing_bytes, part_path, remove_partial
-from panope_registry.download.progress import Clock, Ticker
-from panope_registry.download.retry_policy import RETRYABLE, Patience, Tries
-from panope_registry.download.space import DiskRoom, Room, disk_full
+from panope_registry.download.progress import Clock, ProgressReporter
+from panope_registry.download.retry_policy import RETRYABLE, RetryPolicy, RetryState
+from panope_registry.download.space import DiskSpace, Room, disk_full
 from panope_registry.download.stream import OpenAt
-from panope_registry.download.types import DownloadStopped, Progress, Request, Stop, StopReason, WantedBlob
+from panope_registry.download.types import DownloadStopped, ExpectedBlob, Progress, Request, Stop, StopReason
 from panope_registry.store.store import Blob, BlobError, Store, VerifyPolicy
 
 FREE_SPACE_FLOOR_BYTES = 1 << 30
@@ -37,7 +37,7 @@ class Downloader:
         store: that gets the files.
         free_space_floor_bytes: what stays free on the store's disk.
         room: promises room for what is to come; None looks at the disk alone.
-        patience: with sources that fail.
+        retry_policy: with sources that fail.
         clock: for tests to replace.
         concurrency: how many files `fetch_many` fetches at a time; with fewer, each may come over several connections.
     """
@@ -48,20 +48,20 @@ class Downloader:
         *,
         free_space_floor_bytes: int = FREE_SPACE_FLOOR_BYTES,
         room: Room | None = None,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         clock: Clock | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self._store = store
         self._floor = free_space_floor_bytes
-        self._room = room or DiskRoom(store, free_space_floor_bytes)
-        self._patience = patience or Patience()
+        self._room = room or DiskSpace(store, free_space_floor_bytes)
+        self._retry_policy = retry_policy or RetryPolicy()
         self._clock = clock or Clock()
         self.concurrency = concurrency
 
     def fetch(
         self,
-        wanted: WantedBlob,
+        wanted: ExpectedBlob,
         open_at: OpenAt,
         progress: Progress = lambda _done, _total: None,
         stop: Stop = lambda: None,
@@ -113,31 +113,31 @@ class Downloader:
         with self._room.promise([request.wanted for request in requests]):
             return fetch_in_parallel(requests, fetch, progress, stop, self.concurrency, self._clock)
 
-    def missing_bytes(self, wanted: WantedBlob) -> int:
+    def missing_bytes(self, wanted: ExpectedBlob) -> int:
         """How much of a file is still to come, as far as sizes tell."""
         return missing_bytes(self._store, wanted.key, wanted.size_bytes)
 
     def _fetch_told(
-        self, wanted: WantedBlob, open_at: OpenAt, progress: Progress, stop: Stop, held_in: Path | None
+        self, wanted: ExpectedBlob, open_at: OpenAt, progress: Progress, stop: Stop, held_in: Path | None
     ) -> Blob:
-        ticker = Ticker(wanted.size_bytes, progress, stop, self._clock)
+        reporter = ProgressReporter(wanted.size_bytes, progress, stop, self._clock)
         try:
             with disk_full(self._store.folder, lambda: self.missing_bytes(wanted), self._floor):
-                blob = self._fetch(wanted, open_at, ticker, held_in)
+                blob = self._fetch(wanted, open_at, reporter, held_in)
         except DownloadStopped as stopped:
             if stopped.reason is StopReason.DISCARD:
                 discard_leftover(self._store, wanted.key)
             raise
-        ticker.finish()
+        reporter.finish()
         return blob
 
-    def _fetch(self, wanted: WantedBlob, open_at: OpenAt, ticker: Ticker, held_in: Path | None) -> Blob:
-        ticker.check()
+    def _fetch(self, wanted: ExpectedBlob, open_at: OpenAt, reporter: ProgressReporter, held_in: Path | None) -> Blob:
+        reporter.check()
         lock = self._part(wanted).with_suffix(".lock")
-        with locked(lock, lambda: self._wait_for_other(wanted, ticker)):
-            return self._here(wanted, held_in) or self._download(wanted, open_at, ticker, held_in)
+        with locked(lock, lambda: self._wait_for_other(wanted, reporter)):
+            return self._here(wanted, held_in) or self._download(wanted, open_at, reporter, held_in)
 
-    def _here(self, wanted: WantedBlob, held_in: Path | None) -> Blob | None:
+    def _here(self, wanted: ExpectedBlob, held_in: Path | None) -> Blob | None:
         """The blob, if it is in the store and intact; then nobody goes on with a partial of it."""
         if wanted.sha256 is None:
             return None
@@ -151,13 +151,15 @@ class Downloader:
         remove_partial(self._part(wanted))
         return Blob(wanted.sha256, wanted.size_bytes, fingerprint)
 
-    def _download(self, wanted: WantedBlob, open_at: OpenAt, ticker: Ticker, held_in: Path | None) -> Blob:
+    def _download(
+        self, wanted: ExpectedBlob, open_at: OpenAt, reporter: ProgressReporter, held_in: Path | None
+    ) -> Blob:
         with Partial(self._store.downloads, wanted) as partial:
-            partial.resume(ticker.tick)
-            self._receive(partial, open_at, ticker)
+            partial.resume(reporter.tick)
+            self._receive(partial, open_at, reporter)
             if not partial.is_intact:
                 partial.restart()
-                self._receive(partial, open_at, ticker)
+                self._receive(partial, open_at, reporter)
             if not partial.is_intact:
                 partial.forget()
                 raise DataLossError("the source sent something else than the file, twice; nothing of it was kept")
@@ -171,28 +173,28 @@ class Downloader:
         partial.forget()
         return blob
 
-    def _receive(self, partial: Partial, open_at: OpenAt, ticker: Ticker) -> None:
+    def _receive(self, partial: Partial, open_at: OpenAt, reporter: ProgressReporter) -> None:
         """Fills it, over as many connections as that takes; ends early when the source has a file of another size."""
-        tries = Tries(self._patience, partial.size)
+        tries = RetryState(self._retry_policy, partial.size)
         while partial.missing_bytes > 0:
             try:
-                if not _receive_once(partial, open_at, ticker):
+                if not _receive_once(partial, open_at, reporter):
                     return
                 problem = AvailabilityError("the source's answer ended before the file did", reason=RETRYABLE)
             except AvailabilityError as error:
                 problem = error
             if partial.missing_bytes > 0:
-                ticker.wait(tries.wait_seconds(problem, partial.size))
+                reporter.wait(tries.wait_seconds(problem, partial.size))
 
-    def _wait_for_other(self, wanted: WantedBlob, ticker: Ticker) -> None:
-        ticker.wait()
-        ticker.tick(wanted.size_bytes - self.missing_bytes(wanted))
+    def _wait_for_other(self, wanted: ExpectedBlob, reporter: ProgressReporter) -> None:
+        reporter.wait()
+        reporter.tick(wanted.size_bytes - self.missing_bytes(wanted))
 
-    def _part(self, wanted: WantedBlob) -> Path:
+    def _part(self, wanted: ExpectedBlob) -> Path:
         return part_path(self._store, wanted.key)
 
 
-def _receive_once(partial: Partial, open_at: OpenAt, ticker: Ticker) -> bool:
+def _receive_once(partial: Partial, open_at: OpenAt, reporter: ProgressReporter) -> bool:
     """One connection; False when the source's file has another size than the one that is wanted."""
     asked_from = partial.size
     with open_at(asked_from) as stream:
@@ -205,7 +207,7 @@ def _receive_once(partial: Partial, open_at: OpenAt, ticker: Ticker) -> bool:
         before = partial.size
         for chunk in stream.chunks():
             partial.write(chunk)
-            ticker.tick(partial.size)
+            reporter.tick(partial.size)
             if partial.missing_bytes < 0:
                 return False
     if partial.size == before:  # it has nothing from here on, so what is here may not be its file's beginning

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 
-from panope_registry.download.daemon_pool import Threads
-from panope_registry.download.progress import Clock, Ticker
+from panope_registry.download.daemon_pool import DaemonPool
+from panope_registry.download.progress import Clock, ProgressReporter
 from panope_registry.download.types import DownloadStopped, Progress, Request, Stop, StopReason
 from panope_registry.store.store import Blob
 
@@ -32,7 +32,7 @@ def fetch_in_parallel(
             raise
 
     largest_first = sorted(range(len(requests)), key=lambda place: -requests[place].wanted.size_bytes)
-    with Threads(concurrency, "download") as pool:
+    with DaemonPool(concurrency, "download") as pool:
         futures = {place: pool.submit(fetched, place) for place in largest_first}
         try:
             wait(futures.values(), return_when=FIRST_EXCEPTION)
@@ -61,7 +61,7 @@ class _Together:
         self._done = [0] * len(requests)
         self._all_done = 0
         total = sum(request.wanted.size_bytes for request in requests)
-        self._ticker = Ticker(total, progress, lambda: None, clock)
+        self._reporter = ProgressReporter(total, progress, lambda: None, clock)
 
     def progress_of(self, place: int) -> Progress:
         """What the download at this place in the list calls."""
@@ -71,7 +71,7 @@ class _Together:
             with self._lock:
                 self._all_done += done - self._done[place]
                 self._done[place] = done
-                self._ticker.tick(self._all_done)
+                self._reporter.tick(self._all_done)
 
         return progress
 
@@ -92,4 +92,4 @@ class _Together:
 
     def finish(self) -> None:
         """Tells that everything is here."""
-        self._ticker.finish()
+        self._reporter.finish()

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from panope_registry.download.digests import Digests
-from panope_registry.download.types import WantedBlob
+from panope_registry.download.types import ExpectedBlob
 from panope_registry.store.files import BLOCK_BYTES, READ_ONLY
 from panope_registry.store.store import Store
 
@@ -32,7 +32,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Partial:
     """Open for one writer, who holds its lock; what it holds is hashed as it grows."""
 
-    def __init__(self, folder: Path, wanted: WantedBlob) -> None:
+    def __init__(self, folder: Path, wanted: ExpectedBlob) -> None:
         self.path = folder / f"{wanted.key}.part"
         self._note = self.path.with_suffix(".json")
         self._wanted = wanted

@@ -19,7 +19,7 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-class Ticker:
+class ProgressReporter:
     """Of one download."""
 
     def __init__(self, total: int, progress: Progress, stop: Stop, clock: Clock) -> None:

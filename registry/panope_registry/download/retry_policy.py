@@ -13,7 +13,7 @@ RETRYABLE = "source_unavailable"
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Limits of one call; whoever called may come back later.
 
     Attributes:
@@ -31,11 +31,11 @@ class Patience:
     random: Callable[[], float] = random.random
 
 
-class Tries:
+class RetryState:
     """Counts the tries of one download; any progress beyond the `reached` bytes starts the count again."""
 
-    def __init__(self, patience: Patience, reached: int) -> None:
-        self._patience = patience
+    def __init__(self, retry_policy: RetryPolicy, reached: int) -> None:
+        self._retry_policy = retry_policy
         self._failed = 0
         self._furthest = reached
 
@@ -47,23 +47,23 @@ class Tries:
             reached: how many bytes are here.
 
         Raises:
-            AvailabilityError: `problem`, when it does not go away or patience is over; then it says how often.
+            AvailabilityError: `problem`, when it does not go away or retry_policy is over; then it says how often.
         """
         if problem.reason != RETRYABLE:
             raise problem
-        patience = self._patience
+        retry_policy = self._retry_policy
         if reached > self._furthest:
             self._furthest, self._failed = reached, 0
-            return patience.resume_seconds
+            return retry_policy.resume_seconds
         self._failed += 1
         asked_for = problem.retry_after_seconds or 0.0
-        if self._failed >= patience.tries:
+        if self._failed >= retry_policy.tries:
             raise AvailabilityError(
                 f"{problem.message}; it was tried {self._failed} times in a row",
                 reason=problem.reason,
                 retry_after_seconds=problem.retry_after_seconds,
             )
-        if asked_for > patience.cap_seconds:
+        if asked_for > retry_policy.cap_seconds:
             raise problem
-        longest = min(patience.cap_seconds, patience.base_seconds * 2.0 ** (self._failed - 1))
-        return max(asked_for, longest * (1 + patience.random()) / 2)
+        longest = min(retry_policy.cap_seconds, retry_policy.base_seconds * 2.0 ** (self._failed - 1))
+        return max(asked_for, longest * (1 + retry_policy.random()) / 2)

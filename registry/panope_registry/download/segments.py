@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.download.daemon_pool import Threads
+from panope_registry.download.daemon_pool import DaemonPool
 from panope_registry.download.retry_policy import RETRYABLE
 from panope_registry.download.stream import OpenAt, Stream
 
@@ -61,7 +61,7 @@ def in_segments(
             if first.start != start or first.total_bytes != size:
                 yield first
                 return
-            with Threads(connections, "segment") as pool:
+            with DaemonPool(connections, "segment") as pool:
                 stream = _InOrder(
                     start,
                     size,
@@ -96,7 +96,7 @@ class _InOrder:
     open_part: OpenPart
     first: Stream
     no_parts: threading.Event
-    pool: Threads
+    pool: DaemonPool
     ended: threading.Event = field(default_factory=threading.Event)
 
     def chunks(self) -> Iterator[bytes]:

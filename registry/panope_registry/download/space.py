@@ -11,14 +11,14 @@ from typing import Protocol
 
 from panope_backends.errors import CapacityError
 from panope_registry.download.partial import missing_bytes
-from panope_registry.download.types import WantedBlob
+from panope_registry.download.types import ExpectedBlob
 from panope_registry.store.store import Store
 
 
 class Room(Protocol):
     """Sees to it that what is to come fits."""
 
-    def promise(self, wanted: Sequence[WantedBlob]) -> AbstractContextManager[object]:
+    def promise(self, wanted: Sequence[ExpectedBlob]) -> AbstractContextManager[object]:
         """While it lasts, there is room for what has not arrived of these files.
 
         Raises:
@@ -26,7 +26,7 @@ class Room(Protocol):
         """
 
 
-class DiskRoom:
+class DiskSpace:
     """Looks at the disk alone, once; nobody else knows of the promise.
 
     Args:
@@ -39,12 +39,12 @@ class DiskRoom:
         self._floor = floor_bytes
 
     @contextmanager
-    def promise(self, wanted: Sequence[WantedBlob]) -> Iterator[None]:
+    def promise(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
         """As `Room.promise`."""
         sizes = {file.key: file.size_bytes for file in wanted}
         needed = sum(missing_bytes(self._store, key, size) for key, size in sizes.items())
         if needed and _free(self._store.folder) - self._floor < needed:
-            raise no_room(self._store.folder, needed, self._floor)
+            raise no_space(self._store.folder, needed, self._floor)
         yield
 
 
@@ -62,10 +62,10 @@ def disk_full(folder: Path, needed: Callable[[], int], floor: int) -> Iterator[N
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise no_room(folder, needed(), floor) from None
+        raise no_space(folder, needed(), floor) from None
 
 
-def no_room(folder: Path, needed: int, floor: int) -> CapacityError:
+def no_space(folder: Path, needed: int, floor: int) -> CapacityError:
     """The error, with what is needed and what there is."""
     spare = f", of which {floor} stay free" if floor else ""
     return CapacityError(

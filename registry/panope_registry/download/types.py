@@ -40,7 +40,7 @@ class DownloadStopped(Exception):  # noqa: N818 - it was asked for, and is no er
 
 
 @dataclass(frozen=True)
-class WantedBlob:
+class ExpectedBlob:
     """A file that is known by its hash.
 
     Attributes:
@@ -78,7 +78,7 @@ class Request:
         arrived: called once it is in the store, by that thread; what it raises ends all.
     """
 
-    wanted: WantedBlob
+    wanted: ExpectedBlob
     open_at: OpenAt
     progress: Progress = lambda _done, _total: None
     arrived: Callable[[Blob], None] = lambda _blob: None

@@ -12,8 +12,8 @@ from panope_registry.models import queries, writes
 from panope_registry.models.queries import StoredVariant, Stores
 from panope_registry.models.types import VariantEntry
 from panope_registry.models.variant_files import VariantFiles
-from panope_registry.retention.space import StoreRoom
-from panope_registry.store.manifest import Manifest, ManifestFile, Origin
+from panope_registry.retention.space import StoreSpace
+from panope_registry.store.manifest import ConversionOrigin, Manifest, ManifestFile
 from panope_registry.store.store import Blob, Store
 from panope_registry.tables.database import Database
 
@@ -42,7 +42,7 @@ class Conversions:
         files: knows the sources.
     """
 
-    def __init__(self, database: Database, store: Store, stores: Stores, room: StoreRoom, files: VariantFiles) -> None:
+    def __init__(self, database: Database, store: Store, stores: Stores, room: StoreSpace, files: VariantFiles) -> None:
         self._database = database
         self._store = store
         self._stores = stores
@@ -61,7 +61,7 @@ class Conversions:
         size = sum(file.size_bytes for file in made)
         with (
             self._store.staging() as staging,
-            self._room.promise_bytes(size, what="the conversion", keep=[source_digest]) as promise,
+            self._room.reserve_bytes(size, what="the conversion", keep=[source_digest]) as promise,
         ):
             blobs = add_files(self._store, made, staging, promise)
             manifest = _manifest(source, blobs, backend, key)
@@ -90,5 +90,5 @@ def _manifest(source: StoredVariant, blobs: Mapping[str, Blob], backend: str, ke
     for path, blob in blobs.items():
         part = files[path].component if path in files else "weights"
         files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
-    origin = Origin(source.digest, backend, key.engine_version)
+    origin = ConversionOrigin(source.digest, backend, key.engine_version)
     return Manifest(key.format, key.precision, source.parameter_count, tuple(files.values()), origin)

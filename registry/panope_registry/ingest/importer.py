@@ -3,101 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from panope_backends.errors import PreconditionError
 from panope_registry.ingest.folder import FolderFile
 from panope_registry.inspect.file_kinds import IMPORTED, SUPPORTING, FileKind
-from panope_registry.inspect.inspect import Evidence, Understanding, understand
+from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.inspect.weights import WeightSet
-from panope_registry.models.quantization import NO_WISHES, Wishes
+from panope_registry.models.revision import Content, ImportedRevision, RevisionFile
 from panope_registry.names import shown
-from panope_registry.sources.source import RemoteFile, RemoteRevision
 from panope_registry.store.files import disk_errors
 from panope_registry.store.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.store.store import Blob, Store
 
 if TYPE_CHECKING:
     from panope_registry.retention.reservations import (
-        Promise,  # care records what it finds, by way of this module's entries
+        Reservation,  # retention records what it finds, by way of this module's entries
     )
-    from panope_registry.retention.space import StoreRoom
+    from panope_registry.retention.space import StoreSpace
 
 Progress = Callable[[int, int, str], None]
 """Called with the bytes done, the bytes in all and the file at hand, for each MiB."""
-
-
-class Content(Protocol):
-    """Bytes by their name."""
-
-    @property
-    def sha256(self) -> str:
-        """64 hexadecimal digits."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Of all of it."""
-
-
-@dataclass(frozen=True)
-class RevisionFile:
-    """A file of a revision.
-
-    Attributes:
-        blob: None when its bytes are not here.
-        listed: as the source lists it; None for a folder's.
-    """
-
-    path: str
-    kind: FileKind
-    size_bytes: int
-    blob: Blob | None
-    listed: RemoteFile | None = None
-
-    @property
-    def sha256(self) -> str | None:
-        """Of its bytes, where it is kept here or can be; None for what is left out."""
-        if self.blob is not None:
-            return self.blob.sha256
-        return self.listed.sha256 if self.listed is not None and self.kind in IMPORTED else None
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Whence a revision that is no folder's."""
-
-    source: str
-    endpoint: str
-    revision: RemoteRevision
-
-
-@dataclass(frozen=True)
-class ImportedRevision:
-    """What a revision holds: a folder's content, all of it in the store, or a repo's, of which weights may be missing.
-
-    Attributes:
-        commit: names the content.
-        origin: None for a folder.
-        wishes: of the user, for its variants.
-        task_hints: as the user says; empty leaves what was said before.
-    """
-
-    commit: str
-    files: tuple[RevisionFile, ...]
-    understanding: Understanding
-    manifests: tuple[Manifest, ...]
-    origin: Origin | None = None
-    wishes: Wishes = NO_WISHES
-    task_hints: tuple[str, ...] = ()
 
 
 def ingest_files(
     store: Store,
     listed: Sequence[FolderFile],
     staging: Path,
-    room: StoreRoom,
+    room: StoreSpace,
     progress: Progress | None,
     evidence: Evidence,
 ) -> ImportedRevision:
@@ -109,26 +43,25 @@ def ingest_files(
         CapacityError: it does not fit.
     """
     # Understood before gigabytes are copied, to refuse what cannot be.
-    kinds = understand({file.path: file.source for file in listed}, evidence).kinds
+    kinds = inspect_files({file.path: file.source for file in listed}, evidence).kinds
     kept = [file for file in listed if kinds[file.path] in IMPORTED]
-    with room.promise_bytes(sum(file.size_bytes for file in kept), what="the import") as promise:
+    with room.reserve_bytes(sum(file.size_bytes for file in kept), what="the import") as promise:
         blobs = add_files(store, kept, staging, promise, progress)
     # Headers are read again from the store: what is recorded is what is kept, whatever became of the folder.
     sources = {file.path: file.source for file in listed} | {
         path: store.blob_path(blob.sha256) for path, blob in blobs.items()
     }
-    understanding = understand(sources, evidence)
+    inspection = inspect_files(sources, evidence)
     files = tuple(
-        RevisionFile(file.path, understanding.kinds[file.path], file.size_bytes, blobs.get(file.path))
-        for file in listed
+        RevisionFile(file.path, inspection.kinds[file.path], file.size_bytes, blobs.get(file.path)) for file in listed
     )
     commit = listing_digest((file.path, file.size_bytes, file.blob.sha256 if file.blob else "") for file in files)
-    manifests = tuple(manifest_of(found, understanding.kinds, blobs) for found in understanding.weight_sets)
-    return ImportedRevision(commit, files, understanding, manifests, task_hints=evidence.task_hints)
+    manifests = tuple(manifest_of(found, inspection.kinds, blobs) for found in inspection.weight_sets)
+    return ImportedRevision(commit, files, inspection, manifests, task_hints=evidence.task_hints)
 
 
 def add_files(
-    store: Store, files: list[FolderFile], staging: Path, promise: Promise, progress: Progress | None = None
+    store: Store, files: list[FolderFile], staging: Path, promise: Reservation, progress: Progress | None = None
 ) -> dict[str, Blob]:
     """Brings files into the store, for which there is room; path -> blob."""
     counter = _Counter(progress, sum(file.size_bytes for file in files))

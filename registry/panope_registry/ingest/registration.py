@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from panope_backends.errors import PreconditionError
+from panope_registry.events import EventSink
 from panope_registry.ingest.folder import FolderFile, list_folder
-from panope_registry.ingest.importer import ImportedRevision, Progress, ingest_files
+from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
 from panope_registry.inspect.grants import Grants
 from panope_registry.inspect.inspect import Evidence
-from panope_registry.job_handlers.events import Event
 from panope_registry.models import file_queries, queries, writes
-from panope_registry.models.quantization import Wishes, check_targets
+from panope_registry.models.quantization import Preferences, check_targets
+from panope_registry.models.revision import ImportedRevision
 from panope_registry.names import parse_model_name
-from panope_registry.retention.space import StoreRoom
+from panope_registry.retention.space import StoreSpace
 from panope_registry.sources.source import Source
 from panope_registry.store.store import Blob, BlobError, Store, VerifyPolicy
 from panope_registry.tables.database import Database
@@ -28,18 +29,18 @@ class Registration:
         verify: when files that are here already are hashed again.
         room: promises the space that imported files take.
         grants: what an admin lets single models do.
-        tell: told when a model is let in by a grant (`grant_used`).
+        emit: told when a model is let in by a grant (`grant_used`).
     """
 
     def __init__(
-        self, database: Database, store: Store, verify: VerifyPolicy, room: StoreRoom, grants: Grants, tell: Event
+        self, database: Database, store: Store, verify: VerifyPolicy, room: StoreSpace, grants: Grants, emit: EventSink
     ) -> None:
         self._database = database
         self._store = store
         self._verify = verify
         self._room = room
         self._grants = grants
-        self._tell = tell
+        self._emit = emit
 
     def import_folder(
         self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()
@@ -74,9 +75,11 @@ class Registration:
             imported = ingest_files(self._store, files, staging, self._room, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 writes.record_import(connection, parsed, imported, self._store.id)
-        self._tell_grants(name, imported)
+        self._emit_grants(name, imported)
 
-    def register(self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], wishes: Wishes) -> None:
+    def register(
+        self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], wishes: Preferences
+    ) -> None:
         """Records a model as its source has it now; as `Registry.register`."""
         parsed = parse_model_name(name)
         check_targets(wishes.quantization_targets)
@@ -98,7 +101,7 @@ class Registration:
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 writes.record_import(connection, parsed, synced, self._store.id)
-        self._tell_grants(name, synced)
+        self._emit_grants(name, synced)
 
     def _hints(self, name: str, said: Sequence[str]) -> tuple[str, ...]:
         """What the model is for: as is said now, or else as was said before."""
@@ -107,10 +110,10 @@ class Registration:
         with self._database.read() as connection:
             return queries.find_hints(connection, name)
 
-    def _tell_grants(self, name: str, imported: ImportedRevision) -> None:
+    def _emit_grants(self, name: str, imported: ImportedRevision) -> None:
         """The admins' record of who was let in by which setting."""
-        for grant in imported.understanding.used_grants:
-            self._tell("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
+        for grant in imported.inspection.used_grants:
+            self._emit("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
 
     def _is_intact(self, blob: Blob, staging: Path) -> bool:
         """Whether it is here, and is to stay until it is recorded."""

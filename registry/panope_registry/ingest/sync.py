@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
-from panope_registry.download.daemon_pool import Threads
-from panope_registry.ingest.importer import Content, ImportedRevision, Origin, RevisionFile, manifest_of
+from panope_registry.download.daemon_pool import DaemonPool
+from panope_registry.ingest.importer import manifest_of
 from panope_registry.inspect.documents import MAX_BYTES
 from panope_registry.inspect.file_kinds import IMPORTED, FileKind, kinds_of
 from panope_registry.inspect.headers.opened import Header
-from panope_registry.inspect.inspect import Evidence, understand
-from panope_registry.models.quantization import NO_WISHES, Wishes, refuse_impossible
+from panope_registry.inspect.inspect import Evidence, inspect_files
+from panope_registry.models.quantization import NO_PREFERENCES, Preferences, refuse_impossible
+from panope_registry.models.revision import Content, ImportedRevision, RepoOrigin, RevisionFile
 from panope_registry.names import shown
 from panope_registry.sources.ranges import RemoteHeader
 from panope_registry.sources.source import RemoteFile, RemoteRevision, Source
@@ -42,7 +43,7 @@ def sync_repo(
     *,
     here: Mapping[str, Blob],
     task_hints: Collection[str] = (),
-    wishes: Wishes = NO_WISHES,
+    wishes: Preferences = NO_PREFERENCES,
     grants: tuple[str, ...] = (),
 ) -> ImportedRevision:
     """Understands a revision without its weights; its small files are in the store afterwards.
@@ -75,18 +76,16 @@ def sync_repo(
         else RemoteHeader(source, remote, file)
         for file in remote.files
     }
-    understanding = understand(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
-    refuse_impossible(wishes, ((found.format, found.precision) for found in understanding.weight_sets))
+    inspection = inspect_files(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
+    refuse_impossible(wishes, ((found.format, found.precision) for found in inspection.weight_sets))
     contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
     contents |= blobs
     return ImportedRevision(
         commit=remote.commit,
-        files=tuple(
-            _revision_file(file, understanding.kinds[file.path], blobs.get(file.path)) for file in remote.files
-        ),
-        understanding=understanding,
-        manifests=tuple(manifest_of(found, understanding.kinds, contents) for found in understanding.weight_sets),
-        origin=Origin(source.kind, source.endpoint, remote),
+        files=tuple(_revision_file(file, inspection.kinds[file.path], blobs.get(file.path)) for file in remote.files),
+        inspection=inspection,
+        manifests=tuple(manifest_of(found, inspection.kinds, contents) for found in inspection.weight_sets),
+        origin=RepoOrigin(source.kind, source.endpoint, remote),
         wishes=wishes,
         task_hints=tuple(task_hints),
     )
@@ -133,7 +132,7 @@ def _fetch_all(
     source: Source, store: Store, staging: Path, remote: RemoteRevision, files: Collection[RemoteFile]
 ) -> dict[str, Blob]:
     """Path -> blob. After the first failure no other file is begun."""
-    with Threads(FETCHERS, "panope-sync") as pool:
+    with DaemonPool(FETCHERS, "panope-sync") as pool:
         pending = {file.path: pool.submit(_fetch, source, store, staging, remote, file) for file in files}
         try:
             return {path: task.result() for path, task in pending.items()}

@@ -34,7 +34,7 @@ from panope_registry.names import parse_model_name, shown
 
 
 @dataclass(frozen=True)
-class Understanding:
+class Inspection:
     """What is known of a model.
 
     Attributes:
@@ -78,7 +78,7 @@ class Evidence:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
-def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Understanding:
+def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Inspection:
     """Reads what the files say of themselves.
 
     Args:
@@ -139,7 +139,7 @@ def understand(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> 
     if base:
         reasons["base model"] = "adapter_config.json names it in `base_model_name_or_path`"
     packed = _packing(config)
-    return Understanding(
+    return Inspection(
         task.task,
         architecture.value,
         config,

@@ -11,15 +11,15 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from panope_backends.errors import PreconditionError
-from panope_registry.download import OpenAt, Request, StopReason, Stream, WantedBlob, in_segments
-from panope_registry.job_handlers.download_progress import Arriving
-from panope_registry.job_handlers.events import Event, ignore
-from panope_registry.job_handlers.quantizing import ask_for_targets
+from panope_registry.download import ExpectedBlob, OpenAt, Request, StopReason, Stream, in_segments
+from panope_registry.events import EventSink, no_events
+from panope_registry.job_handlers.download_progress import DownloadProgress
+from panope_registry.job_handlers.quantizing import enqueue_quantizations
 from panope_registry.job_handlers.requests import DownloadRequest, download_request
 from panope_registry.job_handlers.variant_selection import choose_files, choose_variant
 from panope_registry.jobs import JobContext
-from panope_registry.models.types import ModelEntry, RepoFileEntry, WantedFile
-from panope_registry.shared_store import SharedFirst
+from panope_registry.models.types import MissingFile, ModelEntry, RepoFileEntry
+from panope_registry.shared_store import SharedStoreSource
 from panope_registry.sources.source import RemoteRevision, Source
 from panope_registry.store.store import Blob
 
@@ -37,7 +37,7 @@ class Wants(Protocol):
     def files(self, name: str) -> Sequence[RepoFileEntry]:
         """The files of the revision that is served."""
 
-    def wanted(self, variant_digest: str) -> Sequence[WantedFile]:
+    def wanted(self, variant_digest: str) -> Sequence[MissingFile]:
         """The files of a variant that are not here."""
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
@@ -67,7 +67,7 @@ class ArtifactDownload:
         registry: knows what is missing and takes what has come.
         source: has the files.
         downloader: brings them.
-        tell: told when a file's download begins and ends.
+        emit: told when a file's download begins and ends.
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
         shared: the shared store, which is asked before the source; None when there is none.
     """
@@ -77,15 +77,15 @@ class ArtifactDownload:
         registry: Wants,
         source: Source,
         downloader: Fetches,
-        tell: Event = ignore,
+        emit: EventSink = no_events,
         machine_bytes: int = 0,
-        shared: SharedFirst | None = None,
+        shared: SharedStoreSource | None = None,
     ) -> None:
         self._shared = shared
         self._registry = registry
         self._source = source
         self._downloader = downloader
-        self._tell = tell
+        self._emit = emit
         self._machine_bytes = machine_bytes
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
@@ -99,28 +99,28 @@ class ArtifactDownload:
             "model": request.model,
             "files": [file.path for file in files],
             "size_bytes": sum(file.size_bytes for file in files),
-            "quantize_jobs": ask_for_targets(
+            "quantize_jobs": enqueue_quantizations(
                 context.jobs, entry, context.job.requested_by, store=self._registry.store_id
             ),
         }
 
-    def bring(self, context: JobContext, files: Sequence[WantedFile]) -> None:
+    def bring(self, context: JobContext, files: Sequence[MissingFile]) -> None:
         """Downloads these files, as part of any job."""
         if not files:
             return
-        arriving = Arriving(context, files, self._tell)
+        download_progress = DownloadProgress(context, files, self._emit)
         # Fewer files than connections: each file gets several.
         each = self._downloader.concurrency // len(files)
-        requests = [self._request(place, file, arriving, each) for place, file in enumerate(files)]
+        requests = [self._request(place, file, download_progress, each) for place, file in enumerate(files)]
         # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
         self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
 
-    def _missing(self, request: DownloadRequest) -> Sequence[WantedFile]:
+    def _missing(self, request: DownloadRequest) -> Sequence[MissingFile]:
         entry = self._registry.model(request.model)
         if request.include:
             return choose_files(entry, self._registry.files(request.model), request.include)
         variant = choose_variant(entry, request, self._machine_bytes)
-        if not variant.can_come:
+        if not variant.is_obtainable:
             raise PreconditionError(
                 f"neither a hub nor a shared store has all files of model `{request.model}`; import it on this "
                 "machine, or share it from the one that has it",
@@ -128,20 +128,20 @@ class ArtifactDownload:
             )
         return self._registry.wanted(variant.digest)
 
-    def _request(self, place: int, file: WantedFile, arriving: Arriving, connections: int) -> Request:
+    def _request(self, place: int, file: MissingFile, download_progress: DownloadProgress, connections: int) -> Request:
         def arrived(blob: Blob) -> None:
             self._registry.record_downloaded([blob])
-            arriving.finish(place)
+            download_progress.finish(place)
 
         return Request(
             # The git hash of a large file is that of git's pointer to it and says nothing of the bytes.
-            WantedBlob(file.sha256, None, file.size_bytes),
+            ExpectedBlob(file.sha256, None, file.size_bytes),
             self._opener(file, connections),
-            arriving.progress_of(place),
+            download_progress.progress_of(place),
             arrived,
         )
 
-    def _opener(self, file: WantedFile, connections: int) -> OpenAt:
+    def _opener(self, file: MissingFile, connections: int) -> OpenAt:
         """The shared store before the hub, where there are both."""
         revision = RemoteRevision(file.repo, file.commit)
 

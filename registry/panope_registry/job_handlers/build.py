@@ -16,14 +16,15 @@ from typing import Any, Protocol
 
 from panope_backends.api import ModelFacts
 from panope_backends.errors import PreconditionError
-from panope_registry.job_handlers.conversion_plan import Way, choose_way
-from panope_registry.job_handlers.conversion_runner import Workshop
-from panope_registry.job_handlers.events import Event, ignore, milliseconds_since
-from panope_registry.job_handlers.requests import QUANTIZE, BuildRequest, build_request
+from panope_registry.events import EventSink, milliseconds_since, no_events
+from panope_registry.job_handlers.conversion_plan import ConversionPlan, plan_conversion
+from panope_registry.job_handlers.conversion_runner import ConversionRunner
+from panope_registry.job_handlers.requests import BuildRequest, build_request
 from panope_registry.job_handlers.scratch import Scratch
 from panope_registry.jobs import JobContext
+from panope_registry.jobs.kinds import QUANTIZE
 from panope_registry.models.precisions import bits_of
-from panope_registry.models.types import ModelEntry, VariantEntry, WantedFile
+from panope_registry.models.types import MissingFile, ModelEntry, VariantEntry
 
 _LOOK_SECONDS = 0.2
 
@@ -34,7 +35,7 @@ class Keeps(Protocol):
     def model(self, name: str) -> ModelEntry:
         """One model."""
 
-    def wanted(self, variant_digest: str) -> Sequence[WantedFile]:
+    def wanted(self, variant_digest: str) -> Sequence[MissingFile]:
         """The files of a variant that are not here."""
 
     def facts(self, variant_digest: str) -> ModelFacts:
@@ -69,7 +70,7 @@ class Keeps(Protocol):
 class Brings(Protocol):
     """What the job needs of downloads."""
 
-    def bring(self, context: JobContext, files: Sequence[WantedFile]) -> None:
+    def bring(self, context: JobContext, files: Sequence[MissingFile]) -> None:
         """Downloads files."""
 
 
@@ -79,19 +80,24 @@ class Build:
     Args:
         registry: knows the model and takes the result.
         downloads: brings what is missing of the files.
-        workshop: runs converters.
+        conversion_runner: runs converters.
         scratch: a folder for results until they are in the store.
-        tell: told when a variant begins to be made, and when it is.
+        emit: told when a variant begins to be made, and when it is.
     """
 
     def __init__(
-        self, registry: Keeps, downloads: Brings, workshop: Workshop, scratch: Path, tell: Event = ignore
+        self,
+        registry: Keeps,
+        downloads: Brings,
+        conversion_runner: ConversionRunner,
+        scratch: Path,
+        emit: EventSink = no_events,
     ) -> None:
         self._registry = registry
         self._downloads = downloads
-        self._workshop = workshop
+        self._conversion_runner = conversion_runner
         self._scratch = Scratch(scratch)
-        self._tell = tell
+        self._emit = emit
         # One at a time: each takes several times the memory of its model.
         self._converting = threading.Lock()
 
@@ -104,7 +110,7 @@ class Build:
         there = _came_with_repo(entry, request)
         if there is not None:
             return _result(entry, there, made=False)
-        way = choose_way(entry, request, self._workshop.conversions())
+        way = plan_conversion(entry, request, self._conversion_runner.conversions())
         known = self._known(context, way)
         if known is not None:
             return _result(entry, known, made=False)
@@ -112,16 +118,16 @@ class Build:
         self._downloads.bring(context, self._registry.wanted(way.source.digest))
         return _result(entry, self._make(context, entry, way), made=True)
 
-    def _known(self, context: JobContext, way: Way) -> VariantEntry | None:
+    def _known(self, context: JobContext, way: ConversionPlan) -> VariantEntry | None:
         """What was made before; from the shared store when another machine made it."""
         known = self._registry.converted(way.source.digest, **_key(way))
-        if known is None or not known.can_come:
+        if known is None or not known.is_obtainable:
             return None
         if not known.is_local:
             self._downloads.bring(context, self._registry.wanted(known.digest))
         return known
 
-    def _make(self, context: JobContext, entry: ModelEntry, way: Way) -> VariantEntry:
+    def _make(self, context: JobContext, entry: ModelEntry, way: ConversionPlan) -> VariantEntry:
         facts = {
             "job_id": context.job.id,
             "model_repo_name": entry.name,
@@ -133,28 +139,28 @@ class Build:
         model = self._registry.facts(way.source.digest)
         context.progress("wait")
         with self._alone(context), self._scratch.folder(context, _needed_bytes(way)) as out:
-            self._tell_start(context, facts | {"source": way.source.digest, "backend": way.backend})
+            self._emit_start(context, facts | {"source": way.source.digest, "backend": way.backend})
             started = time.monotonic()
             context.progress("convert")
-            self._workshop.convert(way.backend, way.conversion, model, folder, out, context.check)
+            self._conversion_runner.convert(way.backend, way.conversion, model, folder, out, context.check)
             context.progress("store")
             context.check()
             made = self._registry.add_converted(way.source.digest, out, backend=way.backend, **_key(way))
         more = {"hash": made.digest, "size_bytes": made.size_bytes, "duration_ms": milliseconds_since(started)}
-        self._tell_finish(context, facts | more)
+        self._emit_finish(context, facts | more)
         return made
 
-    def _tell_start(self, context: JobContext, facts: Mapping[str, object]) -> None:
+    def _emit_start(self, context: JobContext, facts: Mapping[str, object]) -> None:
         if context.job.kind == QUANTIZE:
-            self._tell("quantize_start", facts)
+            self._emit("quantize_start", facts)
         else:
-            self._tell("build_engine_start", facts)
+            self._emit("build_engine_start", facts)
 
-    def _tell_finish(self, context: JobContext, facts: Mapping[str, object]) -> None:
+    def _emit_finish(self, context: JobContext, facts: Mapping[str, object]) -> None:
         if context.job.kind == QUANTIZE:
-            self._tell("quantize_finish", facts)
+            self._emit("quantize_finish", facts)
         else:
-            self._tell("build_engine_finish", facts)
+            self._emit("build_engine_finish", facts)
 
     @contextmanager
     def _alone(self, context: JobContext) -> Iterator[None]:
@@ -182,13 +188,13 @@ def _came_with_repo(entry: ModelEntry, request: BuildRequest) -> VariantEntry | 
     return next((variant for variant in came if (variant.format, variant.precision) == wanted), None)
 
 
-def _needed_bytes(way: Way) -> int:
+def _needed_bytes(way: ConversionPlan) -> int:
     """About the most that the result may take: weights that get wider grow, and others may stay as they are."""
     before, after = bits_of(way.source.precision), bits_of(way.conversion.precision)
     return math.ceil(way.source.size_bytes * max(1.0, after / before if before else 1.0))
 
 
-def _key(way: Way) -> dict[str, str]:
+def _key(way: ConversionPlan) -> dict[str, str]:
     conversion = way.conversion
     return {
         "format": conversion.format,

@@ -13,7 +13,7 @@ from panope_registry.models.types import ModelEntry, VariantEntry
 
 
 @dataclass(frozen=True)
-class Way:
+class ConversionPlan:
     """How to make a variant."""
 
     source: VariantEntry
@@ -21,7 +21,9 @@ class Way:
     conversion: Conversion
 
 
-def choose_way(entry: ModelEntry, request: BuildRequest, offered: Mapping[str, Sequence[Conversion]]) -> Way:
+def plan_conversion(
+    entry: ModelEntry, request: BuildRequest, offered: Mapping[str, Sequence[Conversion]]
+) -> ConversionPlan:
     """The way to make what was asked for of what came with the repo.
 
     What was converted before is no source: the same wish would then give another variant later.
@@ -30,7 +32,7 @@ def choose_way(entry: ModelEntry, request: BuildRequest, offered: Mapping[str, S
         PreconditionError: there is none; the message tells what can be made.
     """
     ways = [
-        Way(source, backend, conversion)
+        ConversionPlan(source, backend, conversion)
         for source in entry.variants
         if source.derived_from is None
         for backend, conversions in offered.items()
@@ -61,7 +63,7 @@ def _fits(conversion: Conversion, request: BuildRequest) -> bool:
     return not is_quantized(conversion.precision)
 
 
-def _rank(way: Way) -> tuple[int, int, str, str]:
+def _rank(way: ConversionPlan) -> tuple[int, int, str, str]:
     """Formats and precisions in the converter's order, then whatever is the same each time."""
     conversion, precision = way.conversion, way.source.precision
     precisions = [*conversion.source_precisions, precision]

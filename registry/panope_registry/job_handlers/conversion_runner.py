@@ -9,7 +9,7 @@ from typing import Protocol
 from panope_backends.api import Conversion, ModelFacts
 
 
-class Workshop(Protocol):
+class ConversionRunner(Protocol):
     """Runs converters, each in a process of its own."""
 
     def conversions(self) -> Mapping[str, Sequence[Conversion]]:

@@ -6,26 +6,26 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from panope_registry.job_handlers.events import Event, milliseconds_since
+from panope_registry.events import EventSink, milliseconds_since
 from panope_registry.jobs import JobContext, JobPart
-from panope_registry.models.types import WantedFile
+from panope_registry.models.types import MissingFile
 
 PHASE = "download"
 
 
-class Arriving:
+class DownloadProgress:
     """Tells a job and a log of files that come at once. Safe for use by several threads.
 
     Args:
         context: of the job.
         files: that are to come.
-        tell: told when a file's download begins and ends.
+        emit: told when a file's download begins and ends.
     """
 
-    def __init__(self, context: JobContext, files: Sequence[WantedFile], tell: Event) -> None:
+    def __init__(self, context: JobContext, files: Sequence[MissingFile], emit: EventSink) -> None:
         self._context = context
         self._files = files
-        self._tell = tell
+        self._emit = emit
         self._total = sum(file.size_bytes for file in files)
         self._finished = 0
         self._at_hand: dict[int, JobPart] = {}
@@ -44,7 +44,7 @@ class Arriving:
                 self._at_hand[place] = JobPart(self._files[place].path, done, total)
                 self._show()
             if begins:
-                self._tell("artifact_download_start", self._facts(place))
+                self._emit("artifact_download_start", self._facts(place))
 
         return progress
 
@@ -54,7 +54,7 @@ class Arriving:
             began = self._began.pop(place)
             self._finished += self._at_hand.pop(place).total
             self._show()
-        self._tell("artifact_download_finish", self._facts(place) | {"duration_ms": milliseconds_since(began)})
+        self._emit("artifact_download_finish", self._facts(place) | {"duration_ms": milliseconds_since(began)})
 
     def _show(self) -> None:
         parts = [part for _, part in sorted(self._at_hand.items())]

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from panope_registry.download import Downloader
+from panope_registry.events import EventSink, no_events
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.build import Build
-from panope_registry.job_handlers.conversion_runner import Workshop
-from panope_registry.job_handlers.events import Event, ignore, telling
+from panope_registry.job_handlers.conversion_runner import ConversionRunner
+from panope_registry.job_handlers.failures import log_failures
 from panope_registry.job_handlers.repo_sync import RepoSync
-from panope_registry.job_handlers.requests import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC
 from panope_registry.jobs import Handler
+from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC
 from panope_registry.registry import Registry
-from panope_registry.shared_store import SharedFirst
+from panope_registry.shared_store import SharedStoreSource
 from panope_registry.sources.source import Source
 
 
@@ -22,12 +23,12 @@ def handlers_for(
     registry: Registry,
     source: Source,
     downloader: Downloader,
-    tell: Event = ignore,
+    emit: EventSink = no_events,
     machine_bytes: int = 0,
     *,
-    workshop: Workshop,
+    conversion_runner: ConversionRunner,
     scratch: Path,
-    shared: SharedFirst | None = None,
+    shared: SharedStoreSource | None = None,
 ) -> Mapping[str, Handler]:
     """What a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
 
@@ -35,18 +36,18 @@ def handlers_for(
         registry: of the models.
         source: where they come from.
         downloader: that brings them.
-        tell: told of what is done.
+        emit: told of what is done.
         machine_bytes: the most memory that a model can have here; 0 when nobody knows.
-        workshop: makes variants.
+        conversion_runner: makes variants.
         scratch: where it may make them.
         shared: the shared store; None when there is none.
     """
-    download = ArtifactDownload(registry, source, downloader, tell, machine_bytes, shared)
-    build = Build(registry, download, workshop, scratch, tell)
+    download = ArtifactDownload(registry, source, downloader, emit, machine_bytes, shared)
+    build = Build(registry, download, conversion_runner, scratch, emit)
     handlers: Mapping[str, Handler] = {
-        REPO_SYNC: RepoSync(registry, source, tell),
+        REPO_SYNC: RepoSync(registry, source, emit),
         ARTIFACT_DOWNLOAD: download,
         BUILD_ENGINE: build,
         QUANTIZE: build,
     }
-    return {kind: telling(handler, tell) for kind, handler in handlers.items()}
+    return {kind: log_failures(handler, emit) for kind, handler in handlers.items()}

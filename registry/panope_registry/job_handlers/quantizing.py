@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from panope_registry.job_handlers.requests import BuildRequest, ask_for_build
+from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import Jobs
 from panope_registry.models.quantization import TARGETS, is_source
 from panope_registry.models.types import ModelEntry
 
 
-def ask_for_targets(jobs: Jobs, entry: ModelEntry, requested_by: str, *, store: str | None) -> list[int]:
+def enqueue_quantizations(jobs: Jobs, entry: ModelEntry, requested_by: str, *, store: str | None) -> list[int]:
     """The ids of the jobs that make them; what is made already, or cannot be made yet, is not asked for."""
     return [
-        ask_for_build(jobs, BuildRequest(entry.name, TARGETS[target].format, target), requested_by, store=store).id
+        enqueue_build(jobs, BuildRequest(entry.name, TARGETS[target].format, target), requested_by, store=store).id
         for target in entry.quantization_targets
         if not _is_made(entry, target) and _has_source(entry, target)
     ]

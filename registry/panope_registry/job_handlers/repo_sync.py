@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from panope_backends.errors import NotFoundError
-from panope_registry.job_handlers.events import Event, ignore, milliseconds_since
-from panope_registry.job_handlers.quantizing import ask_for_targets
+from panope_registry.events import EventSink, milliseconds_since, no_events
+from panope_registry.job_handlers.quantizing import enqueue_quantizations
 from panope_registry.job_handlers.requests import sync_request
 from panope_registry.jobs import JobContext
 from panope_registry.models.types import ModelEntry
@@ -45,13 +45,13 @@ class RepoSync:
     Args:
         registry: takes what was found.
         source: has the repo.
-        tell: told when a repo was synced, and before that when its model is new.
+        emit: told when a repo was synced, and before that when its model is new.
     """
 
-    def __init__(self, registry: Registers, source: Source, tell: Event = ignore) -> None:
+    def __init__(self, registry: Registers, source: Source, emit: EventSink = no_events) -> None:
         self._registry = registry
         self._source = source
-        self._tell = tell
+        self._emit = emit
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
         """Registers the model; the same again changes nothing."""
@@ -70,15 +70,15 @@ class RepoSync:
         )
         facts = {"job_id": context.job.id, "model_repo_name": entry.name, "revision": entry.commit}
         if is_new:
-            self._tell("repo_registered", facts | {"task": entry.task, "architecture": entry.architecture})
-        self._tell("repo_synced", facts | {"duration_ms": milliseconds_since(started)})
+            self._emit("repo_registered", facts | {"task": entry.task, "architecture": entry.architecture})
+        self._emit("repo_synced", facts | {"duration_ms": milliseconds_since(started)})
         return {
             "model": entry.name,
             "task": entry.task,
             "task_candidates": list(entry.task_candidates),
             "architecture": entry.architecture,
             "commit": entry.commit,
-            "quantize_jobs": ask_for_targets(
+            "quantize_jobs": enqueue_quantizations(
                 context.jobs, entry, context.job.requested_by, store=self._registry.store_id
             ),
             "variants": [

@@ -12,18 +12,12 @@ from typing import Any
 from panope_backends.errors import InvalidInputError
 from panope_registry.inspect.tasks.resolve import check_hints
 from panope_registry.jobs import JobEntry, Jobs
+from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC, SHARE
 from panope_registry.models.precisions import is_quantized
 from panope_registry.models.quantization import check_targets
 from panope_registry.models.queries import Stores, find_model
 from panope_registry.models.variant_digest import check_digits
-from panope_registry.models.writes import FOLDER
-from panope_registry.names import parse_model_name, safe_relative_path
-
-REPO_SYNC = "repo_sync"
-ARTIFACT_DOWNLOAD = "artifact_download"
-BUILD_ENGINE = "build_engine"
-QUANTIZE = "quantize"
-SHARE = "share"
+from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
 """In the order in which a pull prefers them."""
@@ -93,7 +87,7 @@ class BuildRequest:
     revision: str = ""
 
 
-def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
+def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
     """The job that syncs, wherever a runner is free; an open one for the same wish is that one.
 
     Raises:
@@ -110,7 +104,7 @@ def ask_for_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     )
 
 
-def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+def enqueue_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
     """The job that downloads, after the job that syncs; an open one for the same wish is that one.
 
     A model that another machine imported from a folder has no hub to sync with, and comes from the shared store.
@@ -127,11 +121,11 @@ def ask_for_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *
     _check_download(request)
     if _is_of_other_machine(jobs, request.model, store):
         return _enqueue_download(jobs, request, (), requested_by, store)
-    sync = ask_for_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
+    sync = enqueue_sync(jobs, SyncRequest(request.model, request.revision), requested_by)
     return _enqueue_download(jobs, request, (sync.id,), requested_by, store)
 
 
-def ask_for_download(
+def enqueue_download(
     jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None
 ) -> JobEntry:
     """The job that downloads a model that is registered already; an open one for the same wish is that one.
@@ -149,7 +143,7 @@ def ask_for_download(
     return _enqueue_download(jobs, request, (), requested_by, store)
 
 
-def ask_for_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
     """The job that makes a variant, of kind `quantize` when its weights are coarser than those that models come with.
 
     Args:
@@ -173,7 +167,7 @@ def ask_for_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, 
     )
 
 
-def ask_for_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:
+def enqueue_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:
     """The job that brings a variant's files from one store into the shared one; an open one is that one."""
     payload = {"variant": variant_digest}
     key = work_key(SHARE, payload, store)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from panope_registry.job_handlers.events import Event, ignore, milliseconds_since
+from panope_registry.events import EventSink, milliseconds_since, no_events
 from panope_registry.jobs import JobContext
 from panope_registry.shared_store import Sharing
 
@@ -16,12 +16,12 @@ class Share:
 
     Args:
         sharing: brings them.
-        tell: told when a variant is there.
+        emit: told when a variant is there.
     """
 
-    def __init__(self, sharing: Sharing, tell: Event = ignore) -> None:
+    def __init__(self, sharing: Sharing, emit: EventSink = no_events) -> None:
         self._sharing = sharing
-        self._tell = tell
+        self._emit = emit
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
         """Brings what is not there yet."""
@@ -31,5 +31,5 @@ class Share:
             digest, lambda done, total: context.progress("share", done, total, "bytes"), context.check
         )
         facts = {"job_id": context.job.id, "variant": digest, "size_bytes": shared.size_bytes}
-        self._tell("share_finish", facts | {"duration_ms": milliseconds_since(started)})
+        self._emit("share_finish", facts | {"duration_ms": milliseconds_since(started)})
         return {"variant": digest, "files": len(shared.sha256s), "size_bytes": shared.size_bytes}

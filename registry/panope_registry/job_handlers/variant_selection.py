@@ -9,7 +9,7 @@ from panope_backends.errors import PreconditionError
 from panope_registry.inspect.file_kinds import IMPORTED
 from panope_registry.job_handlers.requests import FORMATS, DownloadRequest
 from panope_registry.models.precisions import FULL_BITS, bits_of, is_quantized
-from panope_registry.models.types import ModelEntry, RepoFileEntry, VariantEntry, WantedFile
+from panope_registry.models.types import MissingFile, ModelEntry, RepoFileEntry, VariantEntry
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.names import shown
 
@@ -48,7 +48,7 @@ def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: i
     return min(found, key=lambda variant: _rank(variant, entry))
 
 
-def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Sequence[str]) -> list[WantedFile]:
+def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Sequence[str]) -> list[MissingFile]:
     """The files that match a pattern and are not here.
 
     Raises:
@@ -69,7 +69,7 @@ def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Se
             field="include",
         )
     return [
-        WantedFile(file.path, file.sha256, file.git_sha1, file.size_bytes, entry.name, entry.commit)
+        MissingFile(file.path, file.sha256, file.git_sha1, file.size_bytes, entry.name, entry.commit)
         for file in matching
         if file.kind in IMPORTED and file.sha256 is not None and not file.is_local
     ]

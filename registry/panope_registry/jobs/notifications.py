@@ -1,4 +1,4 @@
-"""Hears of work that other processes make, and rings the bell for it.
+"""Hears of work that other processes make, and rings the wakeup for it.
 
 PostgreSQL tells those who listen when a transaction commits. SQLite tells nobody, but a number moves with each commit
 of another connection, and reading it costs microseconds. Runners rely on neither and look by themselves now and then:
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from panope_registry.jobs.wakeup import Bell
+from panope_registry.jobs.wakeup import Wakeup
 from panope_registry.tables.database import Database
 
 CHANNEL = "panope_jobs"
@@ -41,10 +41,10 @@ def announce(connection: Connection) -> None:
 
 
 @contextmanager
-def hearing(database: Database, bell: Bell) -> Iterator[None]:
-    """While it lasts, the bell rings when another process may have made work for a runner."""
+def hearing(database: Database, wakeup: Wakeup) -> Iterator[None]:
+    """While it lasts, the wakeup rings when another process may have made work for a runner."""
     stop = threading.Event()
-    thread = threading.Thread(target=_hear, args=(database, bell, stop), name="job-waking", daemon=True)
+    thread = threading.Thread(target=_hear, args=(database, wakeup, stop), name="job-waking", daemon=True)
     thread.start()
     try:
         yield
@@ -53,7 +53,7 @@ def hearing(database: Database, bell: Bell) -> Iterator[None]:
         thread.join()
 
 
-def _hear(database: Database, bell: Bell, stop: threading.Event) -> None:
+def _hear(database: Database, wakeup: Wakeup, stop: threading.Event) -> None:
     """Through any absence of the database."""
     follow = _listen if database.engine.dialect.name == "postgresql" else _watch
     of_the_driver = database.engine.dialect.loaded_dbapi.Error
@@ -62,7 +62,7 @@ def _hear(database: Database, bell: Bell, stop: threading.Event) -> None:
             with database.engine.connect() as connection:
                 connection.detach()  # it is held for long and is none of the pool's
                 try:
-                    follow(connection.connection.dbapi_connection, bell, stop)
+                    follow(connection.connection.dbapi_connection, wakeup, stop)
                 except of_the_driver:
                     connection.invalidate()  # nothing can be rolled back
                     raise
@@ -71,19 +71,19 @@ def _hear(database: Database, bell: Bell, stop: threading.Event) -> None:
             stop.wait(_RECONNECT_SECONDS)
 
 
-def _listen(connection: Any, bell: Bell, stop: threading.Event) -> None:
+def _listen(connection: Any, wakeup: Wakeup, stop: threading.Event) -> None:
     connection.autocommit = True
     connection.execute(f"LISTEN {CHANNEL}")
-    bell.ring()  # nobody told of what was made before
+    wakeup.ring()  # nobody told of what was made before
     while not stop.is_set():
         for _ in connection.notifies(timeout=_STOP_SECONDS, stop_after=1):
-            bell.ring()
+            wakeup.ring()
 
 
-def _watch(connection: Any, bell: Bell, stop: threading.Event) -> None:
+def _watch(connection: Any, wakeup: Wakeup, stop: threading.Event) -> None:
     seen = None
     while not stop.wait(_LOOK_SECONDS):
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != seen:
-            bell.ring()
+            wakeup.ring()
             seen = version

@@ -22,7 +22,7 @@ from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.dependencies import lock, lock_with_descendants, settle
 from panope_registry.jobs.notifications import announce
 from panope_registry.jobs.types import JobEntry, JobStatus
-from panope_registry.jobs.wakeup import Bell
+from panope_registry.jobs.wakeup import Wakeup
 from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_need
@@ -64,7 +64,7 @@ class Jobs:
     def __init__(self, database: Database, *, clock: Clock = database_clock) -> None:
         self.database = database
         self.clock = clock
-        self.bell = Bell()
+        self.wakeup = Wakeup()
         """Rings when this process may have made work for a runner."""
 
     def enqueue(
@@ -124,7 +124,7 @@ class Jobs:
                         entry = self._insert(connection, asked, sorted(set(depends_on)))
             except IntegrityError:  # the key was taken since we looked: by now that job can be seen
                 continue
-            self.bell.ring()
+            self.wakeup.ring()
             return entry
         raise AvailabilityError("jobs for the same work come and go too fast", retry_after_seconds=1.0)
 
@@ -178,7 +178,7 @@ class Jobs:
             settle(connection, ended, self.clock)
             announce(connection)
             entry = _found(connection, job_id)
-        self.bell.ring()
+        self.wakeup.ring()
         return entry
 
     def retry(self, job_id: int) -> JobEntry:
@@ -207,7 +207,7 @@ class Jobs:
             raise AlreadyExistsError(
                 f"another job does the work of job {job_id} already", reason="job_exists"
             ) from None
-        self.bell.ring()
+        self.wakeup.ring()
         return entry
 
     def _insert(self, connection: Connection, asked: Mapping[str, Any], depends_on: Sequence[int]) -> JobEntry:

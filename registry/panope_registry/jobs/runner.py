@@ -111,15 +111,15 @@ class Runner:
         left behind in their threads, and their jobs become free when the leases end.
         """
         self._abandoned.clear()
-        with hearing(self._jobs.database, self._jobs.bell):
+        with hearing(self._jobs.database, self._jobs.wakeup):
             while not stop.is_set():
-                heard = self._jobs.bell.count
+                heard = self._jobs.wakeup.count
                 self._guarded(self._tick)
                 self._rest(heard, stop)
         self._drain()
 
     def _tick(self) -> None:
-        """Does what is due; a ring of the bell may mean a new job, or a wish that one should end."""
+        """Does what is due; a ring of the wakeup may mean a new job, or a wish that one should end."""
         if time.monotonic() >= self._renew_at:
             self._renew_at = time.monotonic() + self._tick_seconds
             self._renew()
@@ -167,7 +167,7 @@ class Runner:
         finally:
             with self._lock:
                 del self._running[claim.job.id, claim.token]
-            self._jobs.bell.ring()
+            self._jobs.wakeup.ring()
 
     def _outcome(self, claim: Claim, context: JobContext) -> Callable[[], object]:
         """Runs the handler; how to tell of it."""
@@ -203,17 +203,17 @@ class Runner:
             attempt.context.interrupt(RunnerStopping())
         end = time.monotonic() + self._grace_seconds
         while self._running and time.monotonic() < end:
-            heard = self._jobs.bell.count
+            heard = self._jobs.wakeup.count
             self._guarded(self._renew)
             if self._running:
-                self._jobs.bell.wait(heard, min(self._tick_seconds, max(0.0, end - time.monotonic())))
+                self._jobs.wakeup.wait(heard, min(self._tick_seconds, max(0.0, end - time.monotonic())))
         self._abandoned.set()
 
     def _rest(self, heard: int, stop: threading.Event) -> None:
-        """Until the next tick, a ring of the bell, or the end."""
+        """Until the next tick, a ring of the wakeup, or the end."""
         end = max(self._renew_at, time.monotonic())
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
-            if self._jobs.bell.wait(heard, min(left, _LOOK_SECONDS)):
+            if self._jobs.wakeup.wait(heard, min(left, _LOOK_SECONDS)):
                 return
 
     def _attempts(self) -> list[_Attempt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class Bell:
+class Wakeup:
     """Counts its rings, so that one between two waits is not missed."""
 
     def __init__(self) -> None:

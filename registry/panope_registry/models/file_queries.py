@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, and_, func, select
 
-from panope_registry.models.types import RepoFileEntry, WantedFile
+from panope_registry.models.types import MissingFile, RepoFileEntry
 from panope_registry.sources.source import HUB, RemoteFile
 from panope_registry.store.store import Blob
 from panope_registry.tables.model_tables import (
@@ -48,7 +48,7 @@ def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEn
     ]
 
 
-def find_wanted(connection: Connection, digest: str, store: str, shared: str = "") -> list[WantedFile]:
+def find_wanted(connection: Connection, digest: str, store: str, shared: str = "") -> list[MissingFile]:
     """The files of a variant that a store has not and a hub, or the shared store, has; by path in their repo.
 
     Every content once, from the repo that was synced last.
@@ -77,7 +77,8 @@ def find_wanted(connection: Connection, digest: str, store: str, shared: str = "
         .order_by(repo.c.synced_at, revision.c.id, repo_file.c.path)
     )
     wanted = {
-        row.sha256: WantedFile(row.path, row.sha256, row.git_sha1, row.size_bytes, row.name, row.commit) for row in rows
+        row.sha256: MissingFile(row.path, row.sha256, row.git_sha1, row.size_bytes, row.name, row.commit)
+        for row in rows
     }
     for file in _only_shared(connection, digest, store, shared):
         wanted.setdefault(file.sha256, file)
@@ -101,7 +102,7 @@ def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) ->
     return found
 
 
-def _only_shared(connection: Connection, digest: str, store: str, shared: str) -> Iterator[WantedFile]:
+def _only_shared(connection: Connection, digest: str, store: str, shared: str) -> Iterator[MissingFile]:
     """The files of a variant that a store has not and the shared store has."""
     here = and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store)
     there = blob_location.alias("there")
@@ -114,7 +115,7 @@ def _only_shared(connection: Connection, digest: str, store: str, shared: str) -
         .where(variant.c.digest == digest, func.coalesce(blob_location.c.state, "") != "present")
         .order_by(variant_file.c.path)
     )
-    return (WantedFile(row.path, row.sha256, None, row.size_bytes, "", "") for row in rows)
+    return (MissingFile(row.path, row.sha256, None, row.size_bytes, "", "") for row in rows)
 
 
 def find_here(connection: Connection, files: Iterable[RemoteFile], store: str) -> dict[str, Blob]:

@@ -11,7 +11,7 @@ from panope_registry.names import shown
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Preferences:
     """What is empty leaves what was wished before.
 
     Attributes:
@@ -25,7 +25,7 @@ class Wishes:
     quantization_targets: tuple[str, ...] = ()
 
 
-NO_WISHES = Wishes()
+NO_PREFERENCES = Preferences()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def check_targets(targets: Sequence[str]) -> None:
             )
 
 
-def refuse_impossible(wishes: Wishes, offered: Iterable[tuple[str, str]]) -> None:
+def refuse_impossible(wishes: Preferences, offered: Iterable[tuple[str, str]]) -> None:
     """Refuses what cannot come true of a repo.
 
     Args:

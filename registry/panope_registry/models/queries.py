@@ -330,7 +330,7 @@ def _contents(connection: Connection, stores: Stores, variant_ids: Sequence[int]
     missing = list({sha256 for content in contents.values() for sha256 in content.missing})
     sources = find_sources(connection, missing, stores.shared) if missing else set()
     for content in contents.values():
-        content.can_come = content.missing.keys() <= sources
+        content.is_obtainable = content.missing.keys() <= sources
     return contents
 
 
@@ -342,7 +342,7 @@ class _Content:
     missing: dict[str, int] = field(default_factory=dict)
     base_models: list[str] = field(default_factory=list)
     weights_bytes: int = 0
-    can_come: bool = True
+    is_obtainable: bool = True
 
 
 def _variant_entry(
@@ -359,7 +359,7 @@ def _variant_entry(
         files=tuple(content.files),
         is_local=not content.missing,
         missing_bytes=sum(content.missing.values()),
-        can_come=content.can_come,
+        is_obtainable=content.is_obtainable,
         memory_bytes=memory_bytes(content.weights_bytes, config),
         base_models=tuple(content.base_models),
         pin=None if row.pin_who is None else PinEntry(row.pin_who, row.pin_reason, row.pin_created_at),

@@ -73,7 +73,7 @@ class VariantEntry:
         files: by path.
         is_local: whether every file is in this store; what is not is downloaded first.
         missing_bytes: of the files that are not here; files that several variants share count for each.
-        can_come: whether a hub, or the shared store, has every file that is not here.
+        is_obtainable: whether a hub, or the shared store, has every file that is not here.
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
         base_models: the repos that it needs beside its own files, such as an adapter's base model.
         pin: None when it is not pinned.
@@ -90,7 +90,7 @@ class VariantEntry:
     files: tuple[FileEntry, ...]
     is_local: bool = True
     missing_bytes: int = 0
-    can_come: bool = True
+    is_obtainable: bool = True
     memory_bytes: int = 0
     base_models: tuple[str, ...] = ()
     pin: PinEntry | None = None
@@ -120,7 +120,7 @@ class RepoFileEntry:
 
 
 @dataclass(frozen=True)
-class WantedFile:
+class MissingFile:
     """A file that a variant needs and this store has not, and where it is.
 
     Attributes:

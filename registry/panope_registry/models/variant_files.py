@@ -8,7 +8,7 @@ from pathlib import Path
 from panope_backends.errors import DataLossError, NotFoundError, PreconditionError
 from panope_registry.models import file_queries, queries, writes
 from panope_registry.models.queries import StoredVariant, Stores
-from panope_registry.models.types import WantedFile
+from panope_registry.models.types import MissingFile
 from panope_registry.names import shown
 from panope_registry.store.checkout import lay_out
 from panope_registry.store.files import disk_errors
@@ -42,7 +42,7 @@ class VariantFiles:
             raise no_variant()
         return found
 
-    def wanted(self, digest: str) -> list[WantedFile]:
+    def wanted(self, digest: str) -> list[MissingFile]:
         """What a download needs to fetch; as `Registry.wanted`."""
         self.stored(digest)
         with self._database.read() as connection:
@@ -90,7 +90,7 @@ def no_variant() -> NotFoundError:
     return NotFoundError("there is no such variant", reason="variant_not_found")
 
 
-def _not_downloaded(wanted: Sequence[WantedFile]) -> PreconditionError:
+def _not_downloaded(wanted: Sequence[MissingFile]) -> PreconditionError:
     size = sum(file.size_bytes for file in wanted)
     return PreconditionError(
         f"{len(wanted)} files of this model ({size} bytes) are not here; download them first",

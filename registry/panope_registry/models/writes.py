@@ -12,8 +12,8 @@ from dataclasses import asdict
 from sqlalchemy import Connection, Table, delete, exists, insert, select, update
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, PreconditionError
-from panope_registry.ingest.importer import ImportedRevision, Origin, RevisionFile
-from panope_registry.names import ModelName, shown
+from panope_registry.models.revision import ImportedRevision, RepoOrigin, RevisionFile
+from panope_registry.names import FOLDER, ModelName, shown
 from panope_registry.store.manifest import Manifest
 from panope_registry.store.store import Blob
 from panope_registry.tables.alias_tables import alias
@@ -31,8 +31,6 @@ from panope_registry.tables.model_tables import (
     variant_file,
     vendor,
 )
-
-FOLDER = "folder"
 
 BASE_MODEL = "base_model"
 """The component that an adapter needs and has not."""
@@ -53,7 +51,7 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
     record_blobs(connection, (file.blob for file in imported.files if file.blob), store)
     _record_declared(connection, imported.files)
     revision_id = _ensure_revision(connection, repo_id, imported)
-    base = imported.understanding.base
+    base = imported.inspection.base
     if base:
         _refuse_cycle(connection, str(name), base)
     variant_ids = [record_variant(connection, manifest, revision_id, base=base) for manifest in imported.manifests]
@@ -177,7 +175,7 @@ def delete_model(connection: Connection, name: str) -> bool:
     return True
 
 
-def _ensure_repo(connection: Connection, vendor_id: int, name: str, origin: Origin | None) -> int:
+def _ensure_repo(connection: Connection, vendor_id: int, name: str, origin: RepoOrigin | None) -> int:
     source = origin.source if origin else FOLDER
     values = {"endpoint": origin.endpoint if origin else None, "synced_at": now()}
     found = connection.execute(select(repo.c.id, repo.c.source).where(repo.c.name == name)).one_or_none()
@@ -235,7 +233,7 @@ def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRev
             connection.execute(update(revision).where(revision.c.id == known).values(told))
         _renew_kinds(connection, int(known), imported.files)
         return int(known)
-    values = key | told | {"config": dict(imported.understanding.config), "created_at": now()}
+    values = key | told | {"config": dict(imported.inspection.config), "created_at": now()}
     revision_id = _insert(connection, revision, values)
     connection.execute(insert(repo_file), [{"revision_id": revision_id} | _file_row(file) for file in imported.files])
     return revision_id
@@ -256,7 +254,7 @@ def _renew_kinds(connection: Connection, revision_id: int, files: Iterable[Revis
             connection.execute(update(repo_file).filter_by(**key).values(_file_row(file)))
 
 
-def _told(origin: Origin | None) -> dict[str, object]:
+def _told(origin: RepoOrigin | None) -> dict[str, object]:
     """What the source says of a revision."""
     if origin is None:
         return {}
@@ -286,13 +284,13 @@ def _file_row(file: RevisionFile) -> dict[str, object]:
 
 
 def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: int, imported: ImportedRevision) -> int:
-    understanding = imported.understanding
+    inspection = imported.inspection
     values = {
         "revision_id": revision_id,
-        "task": understanding.task,
-        "task_candidates": list(understanding.candidates) or None,
-        "architecture": understanding.architecture,
-        "reasons": dict(understanding.reasons),
+        "task": inspection.task,
+        "task_candidates": list(inspection.candidates) or None,
+        "architecture": inspection.architecture,
+        "reasons": dict(inspection.reasons),
         "updated_at": now(),
     }
     if imported.task_hints:

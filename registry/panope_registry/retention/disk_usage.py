@@ -16,7 +16,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Occupancy:
+class DiskUsage:
     """Bytes on disk; a file with several names counts once, where it is first found."""
 
     blob_bytes: int
@@ -32,7 +32,7 @@ class Occupancy:
         return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.view_bytes + self.trash_bytes
 
 
-def measure(store: Store) -> Occupancy:
+def measure(store: Store) -> DiskUsage:
     """Looks at every file of the store."""
     seen: set[tuple[int, int]] = set()
     blobs = _size_of(store.blobs, seen)
@@ -42,7 +42,7 @@ def measure(store: Store) -> Occupancy:
     for note in (store.promises, store.folder / "id"):
         _size_of(note, seen)  # of who is here, and nobody's file
     everything = _size_of(store.folder, seen)  # what is left: staging folders and partial downloads
-    return Occupancy(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
+    return DiskUsage(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
 
 
 def blob_files(store: Store) -> Iterator[tuple[str, os.stat_result]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.retention.disk_usage import Occupancy
-from panope_registry.retention.inventory import KnownBlob, KnownVariant, Picture, read_picture
+from panope_registry.retention.disk_usage import DiskUsage
+from panope_registry.retention.inventory import Inventory, KnownBlob, KnownVariant, read_inventory
 from panope_registry.retention.removal import removing
 from panope_registry.retention.types import Evicted, Quota, Recovery, RemovalKind
 from panope_registry.store.store import Store
@@ -16,7 +16,7 @@ from panope_registry.tables.database import Database
 
 
 @dataclass(frozen=True)
-class RoomToMake:
+class SpaceToFree:
     """How much is to go.
 
     Attributes:
@@ -28,13 +28,13 @@ class RoomToMake:
     should: int
 
 
-def room_to_make(quota: Quota, taken: Occupancy, needed_bytes: int) -> RoomToMake:
+def space_to_free(quota: Quota, taken: DiskUsage, needed_bytes: int) -> SpaceToFree:
     """How much is to go so that `needed_bytes` more fit."""
     must = should = max(0, quota.free_floor_bytes + needed_bytes - taken.free_bytes)
     if quota.max_bytes is not None and taken.total_bytes + needed_bytes > quota.max_bytes:
         must = max(must, taken.total_bytes + needed_bytes - quota.max_bytes)
         should = max(should, taken.total_bytes + needed_bytes - int(quota.max_bytes * quota.low_water))
-    return RoomToMake(must, should)
+    return SpaceToFree(must, should)
 
 
 def evict_for(
@@ -50,8 +50,8 @@ def evict_for(
     if goal_bytes <= 0:
         return Evicted((), (), 0)
     with removing(database, store, dry_run=dry_run) as decided:
-        picture = read_picture(decided.connection, store.id, moment)
-        eviction = _Eviction(picture, decided.held)
+        inventory = read_inventory(decided.connection, store.id, moment)
+        eviction = _Eviction(inventory, decided.held)
         for known in eviction.candidates():
             if eviction.freed_bytes >= goal_bytes:
                 break
@@ -62,12 +62,12 @@ def evict_for(
     return Evicted(eviction.evicted, decided.removed, max(0, goal_bytes - eviction.freed_bytes))
 
 
-def reclaimable_bytes(picture: Picture) -> int:
+def reclaimable_bytes(inventory: Inventory) -> int:
     """What would go if as much room as possible were needed."""
-    eviction = _Eviction(picture, frozenset())
+    eviction = _Eviction(inventory, frozenset())
     for known in eviction.candidates():
         eviction.evict(known)
-    return eviction.freed_bytes + sum(picture.blobs[sha256].size_bytes for sha256 in picture.unused)
+    return eviction.freed_bytes + sum(inventory.blobs[sha256].size_bytes for sha256 in inventory.unused)
 
 
 def evict_named(
@@ -80,10 +80,10 @@ def evict_named(
         PreconditionError: one is leased, pinned, loaded or in the hands of a job; nothing was evicted.
     """
     with removing(database, store, dry_run=dry_run) as decided:
-        picture = read_picture(decided.connection, store.id, moment)
-        eviction = _Eviction(picture, decided.held)
+        inventory = read_inventory(decided.connection, store.id, moment)
+        eviction = _Eviction(inventory, decided.held)
         for digest in digests:
-            known = picture.variants.get(digest)
+            known = inventory.variants.get(digest)
             if known is None:
                 raise NotFoundError("there is no such variant", reason="variant_not_found")
             if known.kept_by:
@@ -101,13 +101,13 @@ class _Eviction:
         freed: sha256 -> size.
     """
 
-    def __init__(self, picture: Picture, held: frozenset[str]) -> None:
-        self._picture = picture
+    def __init__(self, inventory: Inventory, held: frozenset[str]) -> None:
+        self._picture = inventory
         self._held = held
         self._users: dict[str, set[str]] = {}
         self.freed: dict[str, int] = {}
-        for digest, known in picture.variants.items():
-            if picture.needs(known):
+        for digest, known in inventory.variants.items():
+            if inventory.needs(known):
                 for sha256 in known.blobs:
                     self._users.setdefault(sha256, set()).add(digest)
 
@@ -149,10 +149,10 @@ class _Eviction:
 _ORDER = tuple(Recovery)
 
 
-def recovery_of(picture: Picture, known: KnownVariant, blobs: Iterable[KnownBlob]) -> Recovery:
+def recovery_of(inventory: Inventory, known: KnownVariant, blobs: Iterable[KnownBlob]) -> Recovery:
     """How these blobs of a variant come back, which is whole only when each does."""
     hardest = max((blob.recovery for blob in blobs), key=_ORDER.index, default=Recovery.DOWNLOAD)
-    return Recovery.BUILD if hardest is Recovery.NONE and picture.can_be_made_again(known) else hardest
+    return Recovery.BUILD if hardest is Recovery.NONE and inventory.can_be_made_again(known) else hardest
 
 
 def last_use_of(blobs: Iterable[KnownBlob]) -> datetime:

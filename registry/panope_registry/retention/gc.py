@@ -12,7 +12,7 @@ from panope_registry.download.leftovers import discard_leftover, leftovers
 from panope_registry.models import writes
 from panope_registry.names import shown
 from panope_registry.retention.disk_usage import blob_files, listed
-from panope_registry.retention.inventory import Picture, find_kept, find_referenced, read_picture
+from panope_registry.retention.inventory import Inventory, find_kept, find_referenced, read_inventory
 from panope_registry.retention.removal import Removing, empty_trash, removing
 from panope_registry.retention.types import Ages, Collected, Keep, Removal, RemovalKind, Removed
 from panope_registry.store.store import BlobError, Store, VerifyPolicy
@@ -50,10 +50,10 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
         _refuse_loaded(decided.connection, name, moment)
         _refuse_aliased(decided.connection, name)
         kept = find_kept(decided.connection, moment)
-        before = read_picture(decided.connection, store.id, moment)
+        before = read_inventory(decided.connection, store.id, moment)
         if not writes.delete_model(decided.connection, name):
             raise NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")
-        after = read_picture(decided.connection, store.id, moment)
+        after = read_inventory(decided.connection, store.id, moment)
         gone = sorted(before.variants.keys() - after.variants.keys())
         for digest in gone:
             if digest in kept:
@@ -96,38 +96,38 @@ def _sweep(
     database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool
 ) -> tuple[tuple[Removal, ...], tuple[str, ...]]:
     with removing(database, store, dry_run=dry_run) as decided:
-        picture = read_picture(decided.connection, store.id, moment)
-        missing = tuple(sorted(sha256 for sha256 in picture.blobs if not store.blob_path(sha256).exists()))
+        inventory = read_inventory(decided.connection, store.id, moment)
+        missing = tuple(sorted(sha256 for sha256 in inventory.blobs if not store.blob_path(sha256).exists()))
         decided.forget(missing)
-        _remove_unused(decided, picture, missing)
-        _remove_orphans(decided, picture, ages, moment)
-        _remove_stale_views(decided, picture, missing)
+        _remove_unused(decided, inventory, missing)
+        _remove_orphans(decided, inventory, ages, moment)
+        _remove_stale_views(decided, inventory, missing)
         _remove_old(decided, ages, moment)
     return decided.removed, missing
 
 
-def _remove_unused(decided: Removing, picture: Picture, missing: tuple[str, ...] = ()) -> None:
+def _remove_unused(decided: Removing, inventory: Inventory, missing: tuple[str, ...] = ()) -> None:
     """Blobs whose variants and repos are gone."""
-    needed = find_referenced(decided.connection) | decided.held | picture.kept_blobs | frozenset(missing)
-    sizes = {sha256: known.size_bytes for sha256, known in picture.blobs.items() if sha256 not in needed}
+    needed = find_referenced(decided.connection) | decided.held | inventory.kept_blobs | frozenset(missing)
+    sizes = {sha256: known.size_bytes for sha256, known in inventory.blobs.items() if sha256 not in needed}
     decided.remove_blobs(RemovalKind.UNUSED, sizes)
     decided.forget_unused()
 
 
-def _remove_orphans(decided: Removing, picture: Picture, ages: Ages, moment: datetime) -> None:
+def _remove_orphans(decided: Removing, inventory: Inventory, ages: Ages, moment: datetime) -> None:
     """Files that nobody knows and nobody is about to record."""
-    known = find_referenced(decided.connection) | picture.blobs.keys() | decided.held | picture.kept_blobs
+    known = find_referenced(decided.connection) | inventory.blobs.keys() | decided.held | inventory.kept_blobs
     for sha256, status in blob_files(decided.store):
         if sha256 not in known and _age(status, moment) > ages.orphan:
             decided.remove(RemovalKind.ORPHAN, sha256, decided.store.blob_path(sha256), status.st_size)
 
 
-def _remove_stale_views(decided: Removing, picture: Picture, missing: tuple[str, ...]) -> None:
+def _remove_stale_views(decided: Removing, inventory: Inventory, missing: tuple[str, ...]) -> None:
     """Views of variants that are gone, or whose files are: the names in a view would keep their bytes on the disk."""
     whole = {
         digest
-        for digest, known in picture.variants.items()
-        if known.kept_by or (picture.is_local(known) and known.blobs.isdisjoint(missing))
+        for digest, known in inventory.variants.items()
+        if known.kept_by or (inventory.is_local(known) and known.blobs.isdisjoint(missing))
     }
     decided.remove_views(sorted(view.name for view in decided.store.views.iterdir() if view.name not in whole))
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, or_, select
 
 from panope_registry.inspect.file_kinds import FileKind
-from panope_registry.job_handlers.requests import SHARE
-from panope_registry.models.writes import FOLDER
+from panope_registry.jobs.kinds import SHARE
+from panope_registry.names import FOLDER
 from panope_registry.retention.types import Keep, Recovery
 from panope_registry.tables.job_tables import job
 from panope_registry.tables.model_tables import (
@@ -68,7 +68,7 @@ class KnownVariant:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Inventory:
     """One store as the database knows it.
 
     Attributes:
@@ -105,12 +105,14 @@ class Picture:
         return source.blobs <= self.blobs.keys() | self.elsewhere or self.can_be_made_again(source)
 
 
-def read_picture(connection: Connection, store: str, moment: datetime) -> Picture:
+def read_inventory(connection: Connection, store: str, moment: datetime) -> Inventory:
     """Reads everything; a few queries for any number of variants."""
     named = find_named(connection)
     blobs = _blobs(connection, store)
     unused = blobs.keys() - find_referenced(connection) - named
-    return Picture(blobs, _variants(connection, moment, named), named, frozenset(unused), _elsewhere(connection, store))
+    return Inventory(
+        blobs, _variants(connection, moment, named), named, frozenset(unused), _elsewhere(connection, store)
+    )
 
 
 def find_kept(connection: Connection, moment: datetime) -> dict[str, tuple[Keep, ...]]:

@@ -20,7 +20,7 @@ from panope_registry.tables.retention_tables import blob_use, lease, pin
 
 
 @contextmanager
-def keeping(database: Database) -> Iterator[Connection]:
+def retention_write(database: Database) -> Iterator[Connection]:
     """A write that waits for changes and makes them wait, but is none to those who follow the registry."""
     with database.write() as connection:
         connection.execute(select(change_counter.c.value).with_for_update())

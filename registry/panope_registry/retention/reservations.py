@@ -1,7 +1,7 @@
-"""Room that is promised to what is on its way, so that two who look at once do not count on the same bytes.
+"""Room that is reserved to what is on its way, so that two who look at once do not count on the same bytes.
 
 A promise is a file that its owner keeps locked; the promise of one who was killed counts no more. It names the files
-that are to come, and what has arrived of them is looked up on the disk: so two who bring the same file are promised
+that are to come, and what has arrived of them is looked up on the disk: so two who bring the same file are reserved
 its room once, and nobody writes while bytes arrive.
 """
 
@@ -41,11 +41,11 @@ class Needs:
         return Needs({**self.files, **other.files}, self.size_bytes + other.size_bytes)
 
 
-class Promise:
+class Reservation:
     """Room that is kept for its owner until `end`, or until its process ends."""
 
     def __init__(self, store: Store, needs: Needs) -> None:
-        """To be called within `store.making_room`."""
+        """To be called within `store.space_lock`."""
         self._store = store
         self._left = needs.size_bytes
         self._path = store.promises / uuid.uuid4().hex
@@ -60,7 +60,7 @@ class Promise:
     def arrived(self, size_bytes: int) -> None:
         """So many bytes of what has no key are in the store and need their room no longer."""
         self._left = max(0, self._left - size_bytes)
-        with self._store.making_room():
+        with self._store.space_lock():
             self._write(Needs(size_bytes=self._left))
 
     def end(self) -> None:
@@ -73,8 +73,8 @@ class Promise:
         os.pwrite(self._file, json.dumps({"files": dict(needs.files), "size_bytes": needs.size_bytes}).encode(), 0)
 
 
-def promised(store: Store) -> Needs:
-    """All that is promised to those who live; to be called within `store.making_room`."""
+def reserved(store: Store) -> Needs:
+    """All that is reserved to those who live; to be called within `store.space_lock`."""
     together = Needs()
     for path in store.promises.iterdir():
         with suppress(FileNotFoundError):  # it was kept at this moment

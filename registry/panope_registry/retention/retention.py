@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from panope_registry.names import MAX_REASON_LENGTH, checked_text
 from panope_registry.retention import eviction, gc, leases, scrub
-from panope_registry.retention.disk_usage import Occupancy, measure
-from panope_registry.retention.inventory import read_picture
-from panope_registry.retention.reservations import promised
+from panope_registry.retention.disk_usage import DiskUsage, measure
+from panope_registry.retention.inventory import read_inventory
+from panope_registry.retention.reservations import reserved
 from panope_registry.retention.scrub import Checked, Progress
 from panope_registry.retention.types import Ages, Collected, Evicted, Lease, Quota, Removed, Usage, Verified
 from panope_registry.retention.usage import usage_of
@@ -23,7 +23,7 @@ USE_RESOLUTION = timedelta(minutes=1)
 """How exactly it is known when a variant was last used."""
 
 
-class StoreCare:
+class RetentionManager:
     """What must stay, what may go, and what is there. Safe for use by several threads and processes.
 
     Files that a leased, pinned or loaded variant needs, or one that an open job names, are never removed. Other
@@ -60,7 +60,7 @@ class StoreCare:
         """
         moment = self._clock()
         until = moment + timedelta(seconds=seconds)
-        with leases.keeping(self._database) as connection:
+        with leases.retention_write(self._database) as connection:
             taken = leases.take_lease(connection, variant_digest, owner, moment, until, self._store.id)
         self.touch(variant_digest)
         return taken
@@ -71,13 +71,13 @@ class StoreCare:
         Raises:
             PreconditionError: it is over (`lease_lost`): take a new one, and open the files anew.
         """
-        with leases.keeping(self._database) as connection:
+        with leases.retention_write(self._database) as connection:
             moment = self._clock()
             return leases.renew_lease(connection, lease, moment, moment + timedelta(seconds=seconds))
 
     def release(self, lease: Lease) -> None:
         """Gives a lease back; nothing happens when it is over."""
-        with leases.keeping(self._database) as connection:
+        with leases.retention_write(self._database) as connection:
             leases.end_lease(connection, lease)
 
     def pin(self, variant_digest: str, *, who: str, reason: str = "") -> None:
@@ -109,19 +109,19 @@ class StoreCare:
         """
         moment = self._clock()
         if self._uses.is_news(variant_digest, moment):
-            with leases.keeping(self._database) as connection:
+            with leases.retention_write(self._database) as connection:
                 leases.record_use(connection, variant_digest, self._store.id, moment, USE_RESOLUTION)
 
     def usage(self) -> Usage:
         """What the store takes on disk, and each variant's part in it."""
         taken = measure(self._store)
-        with self._store.making_room():
-            coming = promised(self._store)
+        with self._store.space_lock():
+            coming = reserved(self._store)
         with self._database.read() as connection:
-            picture = read_picture(connection, self._store.id, self._clock())
-        return usage_of(taken, picture, self.quota, coming.missing_bytes(self._store))
+            inventory = read_inventory(connection, self._store.id, self._clock())
+        return usage_of(taken, inventory, self.quota, coming.missing_bytes(self._store))
 
-    def occupancy(self) -> Occupancy:
+    def disk_usage(self) -> DiskUsage:
         """What lies in the store's folder, whatever the database says."""
         return measure(self._store)
 
@@ -161,13 +161,13 @@ class StoreCare:
         if variants:
             return eviction.evict_named(self._database, self._store, variants, self._clock(), dry_run=dry_run)
         taken = measure(self._store)
-        room = eviction.room_to_make(self.quota, taken, needed_bytes)
+        room = eviction.space_to_free(self.quota, taken, needed_bytes)
         if room.should == 0:
             return Evicted((), (), 0)
         collected = self.collect(dry_run=dry_run)
         gone = collected.freed_bytes + taken.trash_bytes if dry_run else 0
         if not dry_run:
-            room = eviction.room_to_make(self.quota, measure(self._store), needed_bytes)
+            room = eviction.space_to_free(self.quota, measure(self._store), needed_bytes)
         goal = room.should - gone
         evicted = eviction.evict_for(self._database, self._store, goal, self._clock(), keep=keep, dry_run=dry_run)
         short = max(0, room.must - gone - evicted.freed_bytes)

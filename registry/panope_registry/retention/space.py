@@ -1,7 +1,7 @@
 """Sees to it that what is to come fits: on the disk, and within what the store may take; evicts for it where it may.
 
 take the room's lock        one looks at a time, over all processes
-add up                      what the store takes, what is promised to others, what is needed
+add up                      what the store takes, what is reserved to others, what is needed
 refuse, or make room        refused is before anything is evicted
 promise
 """
@@ -12,22 +12,22 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from panope_backends.errors import CapacityError
-from panope_registry.download.types import WantedBlob
-from panope_registry.retention.reservations import Needs, Promise, promised
-from panope_registry.retention.retention import StoreCare
+from panope_registry.download.types import ExpectedBlob
+from panope_registry.retention.reservations import Needs, Reservation, reserved
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.files import disk_errors
 from panope_registry.store.sizes import size_text
 from panope_registry.store.store import Store
 
 
-class StoreRoom:
-    """Room in one store, promised to one after another. Safe for use by several threads and processes."""
+class StoreSpace:
+    """Room in one store, reserved to one after another. Safe for use by several threads and processes."""
 
-    def __init__(self, care: StoreCare, store: Store) -> None:
-        self._care = care
+    def __init__(self, retention: RetentionManager, store: Store) -> None:
+        self._retention = retention
         self._store = store
 
-    def promise(self, wanted: Sequence[WantedBlob]) -> AbstractContextManager[Promise]:
+    def promise(self, wanted: Sequence[ExpectedBlob]) -> AbstractContextManager[Reservation]:
         """While it lasts, there is room for what has not arrived of these downloads.
 
         Raises:
@@ -36,9 +36,9 @@ class StoreRoom:
         """
         return self._promise(Needs({file.key: file.size_bytes for file in wanted}), "the download", ())
 
-    def promise_bytes(
+    def reserve_bytes(
         self, size_bytes: int, *, what: str, keep: Collection[str] = ()
-    ) -> AbstractContextManager[Promise]:
+    ) -> AbstractContextManager[Reservation]:
         """While it lasts, there is room for so many bytes, less those of which the promise is told that they are here.
 
         Args:
@@ -52,28 +52,28 @@ class StoreRoom:
         return self._promise(Needs(size_bytes=size_bytes), what, keep)
 
     @contextmanager
-    def _promise(self, needs: Needs, what: str, keep: Collection[str]) -> Iterator[Promise]:
-        with self._store.making_room(), disk_errors(what):
+    def _promise(self, needs: Needs, what: str, keep: Collection[str]) -> Iterator[Reservation]:
+        with self._store.space_lock(), disk_errors(what):
             needed = needs.missing_bytes(self._store)
             if needed:
-                self._make(needed, (promised(self._store) | needs).missing_bytes(self._store), what, keep)
-            promise = Promise(self._store, needs)
+                self._make(needed, (reserved(self._store) | needs).missing_bytes(self._store), what, keep)
+            promise = Reservation(self._store, needs)
         try:
             yield promise
         finally:
             promise.end()
 
     def _make(self, needed: int, with_others: int, what: str, keep: Collection[str]) -> None:
-        planned = self._care.evict(with_others, keep=keep, dry_run=True)
+        planned = self._retention.evict(with_others, keep=keep, dry_run=True)
         if planned.short_bytes == 0 and planned.removed:
-            planned = self._care.evict(with_others, keep=keep)  # what was taken into use meanwhile stays
+            planned = self._retention.evict(with_others, keep=keep)  # what was taken into use meanwhile stays
         if planned.short_bytes:
             raise self._refusal(needed, planned.short_bytes, what)
 
     def _refusal(self, needed: int, short: int, what: str) -> CapacityError:
         fits = size_text(max(0, needed - short))
-        quota = self._care.quota
-        taken = self._care.occupancy()
+        quota = self._retention.quota
+        taken = self._retention.disk_usage()
         left_on_disk = taken.free_bytes - quota.free_floor_bytes
         if quota.max_bytes is not None and quota.max_bytes - taken.total_bytes < left_on_disk:
             return CapacityError(

@@ -1,4 +1,4 @@
-"""What care of the store is told and tells: plain values, never changed."""
+"""What retention of the store is told and tells: plain values, never changed."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ AWAY_SECONDS = 60.0
 """So long a shared store that did not answer is not asked again by files that have another source."""
 
 
-class SharedFirst:
+class SharedStoreSource:
     """The shared store as a source of downloads. Safe for use by several threads.
 
     Args:
@@ -82,7 +82,7 @@ class SharedFirst:
 class _Opener:
     """Of one file in one download."""
 
-    def __init__(self, shared: SharedFirst, sha256: str, other: OpenAt | None) -> None:
+    def __init__(self, shared: SharedStoreSource, sha256: str, other: OpenAt | None) -> None:
         self._shared = shared
         self._sha256 = sha256
         self._other = other

@@ -52,7 +52,7 @@ class RemoteVerified:
     missing: tuple[str, ...]
 
 
-class RemoteCare:
+class RemoteRetention:
     """Of the shared store, for all machines that share a database: what any of them needs stays.
 
     Every method raises AvailabilityError when the store does not answer, and PermissionDeniedError when it refuses.

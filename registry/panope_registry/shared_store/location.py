@@ -18,7 +18,7 @@ _URL = re.compile(r"s3://(?P<bucket>[^/]+)(/(?P<prefix>.*))?")
 
 
 @dataclass(frozen=True)
-class RemotePlace:
+class RemoteLocation:
     """A bucket, and the beginning of all keys in it.
 
     Attributes:
@@ -32,7 +32,7 @@ class RemotePlace:
     region: str = DEFAULT_REGION
 
     @classmethod
-    def parse(cls, url: str, endpoint: str = "", region: str = DEFAULT_REGION) -> RemotePlace:
+    def parse(cls, url: str, endpoint: str = "", region: str = DEFAULT_REGION) -> RemoteLocation:
         """The place that `s3://BUCKET/PREFIX` names.
 
         Raises:

@@ -33,8 +33,8 @@ class Shared:
 class Sharing:
     """The shared store as seen from one machine, whose own store is its cache.
 
-    What the shared store has is recorded as a location of the blob, so that care of the local store knows that a copy
-    is left when it evicts one.
+    What the shared store has is recorded as a location of the blob, so that the local store's retention knows that a
+    copy is left when it evicts one.
     """
 
     def __init__(self, database: Database, store: Store, remote: RemoteStore) -> None:

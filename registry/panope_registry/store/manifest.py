@@ -24,7 +24,7 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ConversionOrigin:
     """What made a variant that did not come with its repo; all of it is part of the variant's identity."""
 
     source_digest: str
@@ -45,7 +45,7 @@ class Manifest:
     precision: str
     parameter_count: int
     files: tuple[ManifestFile, ...]
-    origin: Origin | None = None
+    origin: ConversionOrigin | None = None
 
     @property
     def size_bytes(self) -> int:

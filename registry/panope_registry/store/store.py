@@ -8,7 +8,7 @@
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.retention`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
-    ├── promises/                   what is on its way, and how much room it was promised (`panope_registry.retention`)
+    ├── promises/                   what is on its way, and how much room it was reserved (`panope_registry.retention`)
     ├── room.lock                   held by who looks whether something fits and makes room for it
     └── work/                       staging folders
 
@@ -105,7 +105,7 @@ class Store:
         with _locked(self._removal_lock, fcntl.LOCK_EX):
             yield frozenset(mark for writer in self._work.iterdir() for mark in _names(writer / _HELD))
 
-    def making_room(self) -> AbstractContextManager[None]:
+    def space_lock(self) -> AbstractContextManager[None]:
         """While it lasts nobody else looks whether something fits; taken before `removing`, never within it."""
         return _locked(self._room_lock, fcntl.LOCK_EX)
 

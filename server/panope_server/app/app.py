@@ -25,7 +25,7 @@ from panope_registry.operations.profiles import Profiles
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
 from panope_server.app.hub import check_vendor
-from panope_server.app.registry_session import care_for, open_registry, remote_place, verify_policy
+from panope_server.app.registry_session import open_registry, remote_place, retention_for, verify_policy
 from panope_server.app.shutdown import DRAIN_SECONDS, drain, end_in_time
 from panope_server.config import Settings
 from panope_server.observability.loop import watch_loop
@@ -125,8 +125,8 @@ class App:
         hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
         store = await asyncio.to_thread(Store, settings.home_path / "store")
-        care = care_for(settings, database, store)
-        leases = ModelLeases(care)
+        retention = retention_for(settings, database, store)
+        leases = ModelLeases(retention)
         heartbeat = Heartbeat(Instances(database), store.id)
 
         def state_changed(model: str, state: ModelState) -> None:
@@ -156,7 +156,7 @@ class App:
 
         serving = Serving(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
-        model_admin = ModelAdmin(care, registry, manager)
+        model_admin = ModelAdmin(retention, registry, manager)
         call_log = self._call_log(database)
         if call_log is not None:
             call_log.start()

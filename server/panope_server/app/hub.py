@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from panope_backends.errors import PermissionDeniedError
 from panope_registry.names import parse_model_name, shown
-from panope_server.app.registry_session import care_for
+from panope_server.app.registry_session import retention_for
 from panope_server.config import Settings
 from panope_server.config.hub_environment import hub_environment
 
@@ -31,11 +31,11 @@ def source_for(settings: Settings) -> Source:
 def downloader_for(settings: Settings, database: Database) -> Downloader:
     """Downloads into the store of the home; when a file does not fit, what was used least recently makes room."""
     from panope_registry.download import Downloader
-    from panope_registry.retention.space import StoreRoom
+    from panope_registry.retention.space import StoreSpace
     from panope_registry.store.store import Store
 
     store = Store(settings.home_path / "store")
-    room = StoreRoom(care_for(settings, database, store), store)
+    room = StoreSpace(retention_for(settings, database, store), store)
     return Downloader(
         store,
         free_space_floor_bytes=settings.hub.free_space_bytes,

@@ -24,12 +24,12 @@ def build(
     config: ConfigFile = None,
 ) -> None:
     """Make another variant of a model; what is missing of its weights is downloaded first."""
-    from panope_registry.job_handlers.requests import BuildRequest, ask_for_build
+    from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, store):
         wish = BuildRequest(model, format_, precision, revision)
-        job = finished(settings, jobs, ask_for_build(jobs, wish, "cli", store=store), quiet=json)
+        job = finished(settings, jobs, enqueue_build(jobs, wish, "cli", store=store), quiet=json)
     result = job.result
     if json:
         print_json(dict(result))

@@ -39,12 +39,12 @@ def discover(
     config: ConfigFile = None,
 ) -> None:
     """Find models below a folder: models' own folders, Triton's, those of the hub's client, and hf_*.py skills."""
-    from panope_registry.ingest.discovery import Terms, discover_models
+    from panope_registry.ingest.discovery import ScanOptions, discover_models
     from panope_server.config.grants import grants_for
 
     settings = settings_for(home, config=config)
     try:
-        found = discover_models(folder, Terms(vendor, grants_for(settings)))
+        found = discover_models(folder, ScanOptions(vendor, grants_for(settings)))
     except PanopeError as error:
         fail(error.message, 2)
     if register:
@@ -74,10 +74,10 @@ def _register(
     found: list[FoundModel], registry: Registry, jobs: Jobs, settings: Settings
 ) -> Iterator[tuple[str, bool]]:
     """What became of each, and whether nothing went wrong that was thought to go well."""
-    from panope_registry.bulk_import import Taker
+    from panope_registry.bulk_import import BulkImporter
     from panope_server.job_worker.model_folders import MEMORY
 
-    taker = Taker(registry, settings.home_path / MEMORY)
+    taker = BulkImporter(registry, settings.home_path / MEMORY)
     for model in found:
         if model.hub_name:
             yield _asked(model, jobs, settings)
@@ -87,13 +87,13 @@ def _register(
 
 
 def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> tuple[str, bool]:
-    from panope_registry.job_handlers.requests import SyncRequest, ask_for_sync
+    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
     from panope_server.app.hub import check_vendor
 
     hints = (model.task,) if model.task else ()
     try:
         check_vendor(settings, model.hub_name)
-        job = ask_for_sync(jobs, SyncRequest(model.hub_name, task_hints=hints), "cli")
+        job = enqueue_sync(jobs, SyncRequest(model.hub_name, task_hints=hints), "cli")
     except PanopeError as error:
         return error.message, False
     return f"job {job.id} registers {model.hub_name}", True

@@ -39,11 +39,11 @@ def unpin(
 def _set(model: str, variant: str, home: str | None, config: Path | None, *, json: bool, reason: str | None) -> None:
     """Pins for a reason; unpins without one."""
     from panope_registry.models.variant_digest import find_variant
-    from panope_server.app.registry_session import care_for, open_registry
+    from panope_server.app.registry_session import open_registry, retention_for
 
     settings = settings_for(home, config=config)
     with opened(home, config) as (database, store):
-        care = care_for(settings, database, store)
+        retention = retention_for(settings, database, store)
         registry = open_registry(settings)
         try:
             entry = registry.model(model)
@@ -52,9 +52,9 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
         found = [find_variant(entry, variant)] if variant else list(entry.variants)
         for each in found:
             if reason is None:
-                care.unpin(each.digest)
+                retention.unpin(each.digest)
             else:
-                care.pin(each.digest, who=who_asks(), reason=reason)
+                retention.pin(each.digest, who=who_asks(), reason=reason)
     if json:
         print_json({"model": model, "pinned": reason is not None, "variants": [each.digest for each in found]})
         return

@@ -11,7 +11,7 @@ from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
-from panope_server.app.registry_session import care_for, open_registry
+from panope_server.app.registry_session import open_registry, retention_for
 from panope_server.config import Settings
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
@@ -38,7 +38,7 @@ async def prepared(settings: Settings) -> AsyncIterator[Prepared]:
     registry = await asyncio.to_thread(open_registry, settings)
     database = Database(open_engine(settings.database))
     store = await asyncio.to_thread(Store, settings.home_path / "store")
-    leases = ModelLeases(care_for(settings, database, store))
+    leases = ModelLeases(retention_for(settings, database, store))
     profiles = Profiles(database)
     hardware = Hardware.for_settings(settings)
     try:

@@ -46,7 +46,7 @@ def register(
     config: ConfigFile = None,
 ) -> None:
     """Register a model of a hub: its files, task and variants; its weights stay where they are."""
-    from panope_registry.job_handlers.requests import SyncRequest, ask_for_sync
+    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, _):
@@ -54,7 +54,7 @@ def register(
         wish = SyncRequest(
             model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
         )
-        job = finished(settings, jobs, ask_for_sync(jobs, wish, "cli"), quiet=json)
+        job = finished(settings, jobs, enqueue_sync(jobs, wish, "cli"), quiet=json)
     result = job.result
     if json:
         print_json(dict(result))
@@ -79,13 +79,13 @@ def pull(
     config: ConfigFile = None,
 ) -> None:
     """Download a model. What was interrupted goes on where it was, and every byte is verified."""
-    from panope_registry.job_handlers.requests import DownloadRequest, ask_for_pull
+    from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
 
     settings = settings_for(home, config=config)
     with job_table(home, config) as (jobs, store):
         _check(settings, model)
         wish = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = finished(settings, jobs, ask_for_pull(jobs, wish, "cli", store=store), quiet=json)
+        job = finished(settings, jobs, enqueue_pull(jobs, wish, "cli", store=store), quiet=json)
     if json:
         print_json(dict(job.result))
         return

@@ -13,13 +13,13 @@ from panope_server.cli.output import bytes_text, console, fail, print_json, prin
 from panope_server.cli.registry_session import opened
 
 if TYPE_CHECKING:
-    from panope_registry.shared_store.gc import RemoteCare
+    from panope_registry.shared_store.gc import RemoteRetention
 
 
 def gc(dry_run: bool, home: str | None, config: Path | None, *, json: bool) -> None:
     """Removes what no machine needs."""
-    with _care(home, config) as care:
-        collected = care.collect(dry_run=dry_run)
+    with _retention(home, config) as retention:
+        collected = retention.collect(dry_run=dry_run)
     if json:
         print_json(asdict(collected) | {"freed_bytes": collected.freed_bytes, "dry_run": dry_run})
         return
@@ -33,8 +33,8 @@ def gc(dry_run: bool, home: str | None, config: Path | None, *, json: bool) -> N
 
 def verify(home: str | None, config: Path | None, *, json: bool) -> None:
     """Looks whether everything is there; exit code 1 when it is not."""
-    with _care(home, config) as care:
-        verified = care.verify()
+    with _retention(home, config) as retention:
+        verified = retention.verify()
     if json:
         print_json(asdict(verified))
     else:
@@ -47,12 +47,12 @@ def verify(home: str | None, config: Path | None, *, json: bool) -> None:
 
 
 @contextmanager
-def _care(home: str | None, config: Path | None) -> Iterator[RemoteCare]:
-    from panope_registry.shared_store.gc import RemoteCare
+def _retention(home: str | None, config: Path | None) -> Iterator[RemoteRetention]:
+    from panope_registry.shared_store.gc import RemoteRetention
     from panope_server.app.registry_session import remote_place
 
     place = remote_place(settings_for(home, config=config))
     if place is None:
         fail("there is no shared store: `store.remote` is not set", 2)
     with opened(home, config) as (database, _):
-        yield RemoteCare(database, place.open())
+        yield RemoteRetention(database, place.open())

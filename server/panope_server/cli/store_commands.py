@@ -16,7 +16,7 @@ from panope_server.cli.output import bytes_text, console, fail, print_json, prin
 from panope_server.cli.registry_session import opened
 
 if TYPE_CHECKING:
-    from panope_registry.retention.retention import StoreCare
+    from panope_registry.retention.retention import RetentionManager
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Remote = Annotated[bool, typer.Option("--remote", help="Of the shared store (`store.remote`), not of this machine's.")]
@@ -40,8 +40,8 @@ def files(model: Model, home: Home = None, json: Json = False, config: ConfigFil
 
 def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Delete a model, and the files that nothing else needs."""
-    with _care(home, config) as care:
-        removed = care.remove_model(model)
+    with _retention(home, config) as retention:
+        removed = retention.remove_model(model)
     if json:
         print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
     else:
@@ -59,8 +59,8 @@ def gc(
     if remote:
         remote_store_commands.gc(dry_run, home, config, json=json)
         return
-    with _care(home, config) as care:
-        collected = care.collect(dry_run=dry_run)
+    with _retention(home, config) as retention:
+        collected = retention.collect(dry_run=dry_run)
     if json:
         print_json(asdict(collected) | {"freed_bytes": collected.freed_bytes, "dry_run": dry_run})
         return
@@ -74,8 +74,8 @@ def gc(
 
 def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell what the store takes; files that several models share are counted once."""
-    with _care(home, config) as care:
-        usage = care.usage()
+    with _retention(home, config) as retention:
+        usage = retention.usage()
     if json:
         print_json(asdict(usage) | {"total_bytes": usage.total_bytes})
         return
@@ -123,8 +123,8 @@ def verify(
             fail("--oldest is for this machine's store; of the shared one everything is looked at", 2)
         remote_store_commands.verify(home, config, json=json)
         return
-    with _care(home, config) as care:
-        verified = care.verify(oldest=oldest)
+    with _retention(home, config) as retention:
+        verified = retention.verify(oldest=oldest)
     if json:
         print_json(asdict(verified))
     else:
@@ -137,8 +137,8 @@ def verify(
 
 
 @contextmanager
-def _care(home: str | None, config: Path | None) -> Iterator[StoreCare]:
-    from panope_server.app.registry_session import care_for
+def _retention(home: str | None, config: Path | None) -> Iterator[RetentionManager]:
+    from panope_server.app.registry_session import retention_for
 
     with opened(home, config) as (database, store):
-        yield care_for(settings_for(home, config=config), database, store)
+        yield retention_for(settings_for(home, config=config), database, store)

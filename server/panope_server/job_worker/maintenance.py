@@ -9,15 +9,16 @@ from contextlib import contextmanager
 
 import structlog
 
-from panope_registry.job_handlers.events import Event, telling
-from panope_registry.job_handlers.requests import SHARE
+from panope_registry.events import EventSink
+from panope_registry.job_handlers.failures import log_failures
 from panope_registry.job_handlers.share import Share
 from panope_registry.jobs import Jobs, Runner
-from panope_registry.maintenance import Habits, Upkeep
+from panope_registry.jobs.kinds import SHARE
+from panope_registry.maintenance import Maintenance, MaintenancePolicy
 from panope_registry.shared_store import RemoteStore, Sharing
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
-from panope_server.app.registry_session import care_for
+from panope_server.app.registry_session import retention_for
 from panope_server.config import Settings
 
 _log = structlog.get_logger("panope.store")
@@ -31,19 +32,21 @@ def upkeep(
     database: Database,
     jobs: Jobs,
     remote: RemoteStore | None,
-    tell: Event,
+    emit: EventSink,
     owner: str,
     stop: threading.Event,
 ) -> Iterator[None]:
     """Goes on in threads while the block lasts; its end sets `stop`."""
     store = Store(settings.home_path / "store")
     sharing = None if remote is None else Sharing(database, store, remote)
-    habits = Habits(scrub_bytes_per_second=settings.store.scrub_speed)
-    keeper = Upkeep(database, store, care_for(settings, database, store), jobs, sharing, _tell, habits)
+    habits = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
+    keeper = Maintenance(database, store, retention_for(settings, database, store), jobs, sharing, _emit, habits)
     threads = [threading.Thread(target=keeper.run, args=(stop,), name="upkeep")]
     if sharing is not None:
         # A runner of its own: bringing gigabytes away must not hold up a download that somebody waits for.
-        sharer = Runner(jobs, {SHARE: telling(Share(sharing, tell), tell)}, owner=owner, concurrency=1, store=store.id)
+        sharer = Runner(
+            jobs, {SHARE: log_failures(Share(sharing, emit), emit)}, owner=owner, concurrency=1, store=store.id
+        )
         threads.append(threading.Thread(target=sharer.run, args=(stop,), name="share"))
     for thread in threads:
         thread.start()
@@ -55,5 +58,5 @@ def upkeep(
             thread.join()
 
 
-def _tell(name: str, facts: Mapping[str, object]) -> None:
+def _emit(name: str, facts: Mapping[str, object]) -> None:
     _log.log(_LEVELS.get(name, logging.WARNING), name, **facts)

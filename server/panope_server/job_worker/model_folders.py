@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 
 from panope_backends.errors import PanopeError
-from panope_registry.bulk_import import Taker
-from panope_registry.ingest.discovery import Terms, discover_models
+from panope_registry.bulk_import import BulkImporter
+from panope_registry.ingest.discovery import ScanOptions, discover_models
 from panope_server.app.registry_session import open_registry
 from panope_server.config import Settings
 from panope_server.config.grants import grants_for
@@ -28,16 +28,16 @@ def take_in(settings: Settings) -> None:
         _log.error("model_folders_not_read", reason=error.message)
         return
     try:
-        taker = Taker(registry, settings.home_path / MEMORY)
+        taker = BulkImporter(registry, settings.home_path / MEMORY)
         for folder in settings.model_folders:
             _take_folder(settings, taker, Path(folder).expanduser())
     finally:
         registry.close()
 
 
-def _take_folder(settings: Settings, taker: Taker, folder: Path) -> None:
+def _take_folder(settings: Settings, taker: BulkImporter, folder: Path) -> None:
     try:
-        for taken in taker.take(discover_models(folder, Terms(grants=grants_for(settings)))):
+        for taken in taker.take(discover_models(folder, ScanOptions(grants=grants_for(settings)))):
             name = taken.model.name
             if taken.problem:
                 _log.warning("model_not_imported", model=name, reason=taken.problem)

@@ -19,11 +19,11 @@ import msgspec
 import structlog
 
 from panope_backends.errors import PanopeError
-from panope_registry.job_handlers.events import ERROR
+from panope_registry.events import ERROR
 from panope_registry.job_handlers.handlers import handlers_for
-from panope_registry.job_handlers.requests import ARTIFACT_DOWNLOAD
 from panope_registry.jobs import Jobs, Retention, Runner
-from panope_registry.shared_store import SharedFirst
+from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD
+from panope_registry.shared_store import SharedStoreSource
 from panope_registry.sources.counted import CountedSource
 from panope_registry.tables.database import Database, open_engine
 from panope_server.app.hub import downloader_for, source_for
@@ -36,7 +36,7 @@ from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import machine_bytes
-from panope_server.runtime.processes.converter import ProgramWorkshop
+from panope_server.runtime.processes.converter import ProgramConversionRunner
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -83,8 +83,8 @@ def work(
         PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
     """
     counts = counts or DownloadCounts()
-    tell = partial(_tell, counts, "error" if only is None else "info")
-    registry = open_registry(settings, tell)
+    emit = partial(_emit, counts, "error" if only is None else "info")
+    registry = open_registry(settings, emit)
     database = Database(open_engine(settings.database))
     try:
         jobs = Jobs(database)
@@ -94,11 +94,11 @@ def work(
             registry,
             CountedSource(source_for(settings), counts.received),
             downloader_for(settings, database),
-            tell,
+            emit,
             _machine_bytes(settings),
-            workshop=ProgramWorkshop(settings),
+            conversion_runner=ProgramConversionRunner(settings),
             scratch=settings.home_path / "scratch",
-            shared=SharedFirst(remote, registry.record_not_shared, _shared_store_away) if remote else None,
+            shared=SharedStoreSource(remote, registry.record_not_shared, _shared_store_away) if remote else None,
         )
         lease_seconds = settings.jobs.lease_seconds
         if only is not None:
@@ -116,7 +116,7 @@ def work(
             only=only,
         )
         _log.info("job_worker_started", owner=owner_name())
-        with upkeep(settings, database, jobs, remote, tell, owner_name(), stop) if only is None else nullcontext():
+        with upkeep(settings, database, jobs, remote, emit, owner_name(), stop) if only is None else nullcontext():
             runner.run(stop)
         _log.info("job_worker_stopped")
     finally:
@@ -129,7 +129,7 @@ def _machine_bytes(settings: Settings) -> int:
     return machine_bytes(Hardware.for_settings(settings).kept_devices())
 
 
-def _tell(counts: Counts, level_of_errors: str, name: str, facts: Mapping[str, object]) -> None:
+def _emit(counts: Counts, level_of_errors: str, name: str, facts: Mapping[str, object]) -> None:
     if name != ERROR:
         _log.info(name, **facts)
         return

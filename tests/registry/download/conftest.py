@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from panope_registry.download import Downloader, Patience, Stream, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob, RetryPolicy, Stream
 from panope_registry.download.progress import Clock
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
@@ -46,7 +46,7 @@ class Offer:
     source: HubSource
     path: str
     content: bytes
-    wanted: WantedBlob
+    wanted: ExpectedBlob
 
     def open_at(self, start: int) -> AbstractContextManager[Stream]:
         return self.source.open(self.source.resolve("v/m"), self.path, start)
@@ -102,7 +102,7 @@ def offer(hub: HubStandIn, source: HubSource) -> Callable[..., Offer]:
         content = random.Random(seed).randbytes(size)
         hub.add("v/m", {path: content})
         (file,) = source.resolve("v/m").files
-        return Offer(hub, source, path, content, WantedBlob(file.sha256, file.git_sha1, file.size_bytes))
+        return Offer(hub, source, path, content, ExpectedBlob(file.sha256, file.git_sha1, file.size_bytes))
 
     return put
 
@@ -125,7 +125,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def downloader(store: Store, time: Time) -> Downloader:
     """Its waits take no time."""
-    return Downloader(store, free_space_floor_bytes=0, clock=time.clock, patience=Patience(random=lambda: 1.0))
+    return Downloader(store, free_space_floor_bytes=0, clock=time.clock, retry_policy=RetryPolicy(random=lambda: 1.0))
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def said() -> Callable[..., Said]:
 
 
 @pytest.fixture
-def wanted() -> Callable[[bytes], WantedBlob]:
-    return lambda content: WantedBlob(hashlib.sha256(content).hexdigest(), None, len(content))
+def wanted() -> Callable[[bytes], ExpectedBlob]:
+    return lambda content: ExpectedBlob(hashlib.sha256(content).hexdigest(), None, len(content))
 
 
 @pytest.fixture

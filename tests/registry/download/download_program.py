@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from panope_registry.download import Downloader, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
 
@@ -45,7 +45,7 @@ def run(last_step: int, folder: Path, endpoint: str, path: str) -> None:
     for name in DISK_CALLS:
         setattr(os, name, steps.before(getattr(os, name)))
     downloader = Downloader(Store(folder), free_space_floor_bytes=0)
-    wanted = WantedBlob(file.sha256, file.git_sha1, file.size_bytes)
+    wanted = ExpectedBlob(file.sha256, file.git_sha1, file.size_bytes)
     blob = downloader.fetch(wanted, lambda start: source.open(revision, path, start))
     print(blob.sha256, flush=True)  # noqa: T201 - the answer
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from panope_backends.errors import CapacityError
-from panope_registry.download import Downloader, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
 
@@ -19,7 +19,7 @@ def main() -> None:
     source = HubSource(endpoint)
     revision = source.resolve("v/m")
     (file,) = revision.files
-    wanted = WantedBlob(file.sha256, file.git_sha1, file.size_bytes)
+    wanted = ExpectedBlob(file.sha256, file.git_sha1, file.size_bytes)
     store = Store(disk / "store")
     downloader = Downloader(store, free_space_floor_bytes=0)
     ballast = disk / "ballast"

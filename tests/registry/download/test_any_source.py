@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from panope_backends.errors import AvailabilityError, DataLossError
-from panope_registry.download import Downloader, Stream, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob, Stream
 from panope_registry.store.store import Store
 
 CONTENT = bytes(range(200))
@@ -83,7 +83,7 @@ def test_an_honest_answer_after_any_others_gives_the_file_or_a_reason(
 ) -> None:
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     git_sha1 = hashlib.sha1(b"blob 200\0" + CONTENT).hexdigest()
-    wanted = WantedBlob(sha256, None, 200) if known_by == "sha256" else WantedBlob(None, git_sha1, 200)
+    wanted = ExpectedBlob(sha256, None, 200) if known_by == "sha256" else ExpectedBlob(None, git_sha1, 200)
     left = list(answers)
 
     @contextmanager

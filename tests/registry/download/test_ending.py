@@ -12,8 +12,8 @@ import pytest
 from panope_registry.download import (
     Downloader,
     DownloadStopped,
+    ExpectedBlob,
     StopReason,
-    WantedBlob,
     discard_leftover,
     leftovers,
 )
@@ -22,7 +22,7 @@ from panope_registry.store.store import Store
 MIB = 1 << 20
 
 
-def _arrived(store: Store, wanted: WantedBlob) -> int:
+def _arrived(store: Store, wanted: ExpectedBlob) -> int:
     part = store.downloads / f"{wanted.key}.part"
     return part.stat().st_size if part.exists() else 0
 
@@ -80,7 +80,7 @@ def test_what_the_question_whether_to_go_on_raises_ends_the_download(
 
 
 def test_progress_is_told_ten_times_a_second_and_at_the_end(
-    downloader: Downloader, time: Any, wanted: Callable[[bytes], WantedBlob], said: Any
+    downloader: Downloader, time: Any, wanted: Callable[[bytes], ExpectedBlob], said: Any
 ) -> None:
     told: list[tuple[float, int, int]] = []
 

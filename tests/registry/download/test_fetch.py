@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import InvalidInputError
-from panope_registry.download import Downloader, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob
 from panope_registry.store.store import Store
 
 MIB = 1 << 20
@@ -39,7 +39,7 @@ def test_a_file_of_git_is_verified_by_gits_hash_and_stored_under_its_sha256(
 
 
 def test_an_empty_file_is_not_asked_for(
-    downloader: Downloader, store: Store, said: Any, wanted: Callable[[bytes], WantedBlob]
+    downloader: Downloader, store: Store, said: Any, wanted: Callable[[bytes], ExpectedBlob]
 ) -> None:
     blob = downloader.fetch(wanted(b""), said().open_at)
     assert store.blob_path(blob.sha256).read_bytes() == b""
@@ -86,5 +86,5 @@ def test_a_blob_is_held_for_the_caller_until_it_is_recorded(
 )
 def test_what_cannot_be_verified_is_refused(sha256: str | None, git_sha1: str | None, size: int) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        WantedBlob(sha256, git_sha1, size)
+        ExpectedBlob(sha256, git_sha1, size)
     assert caught.value.reason == "unverifiable"

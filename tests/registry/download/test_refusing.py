@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import AvailabilityError, DataLossError, NotFoundError
-from panope_registry.download import Downloader, WantedBlob
+from panope_registry.download import Downloader, ExpectedBlob
 from panope_registry.store.store import Store
 
 MIB = 1 << 20
@@ -60,7 +60,7 @@ def test_a_byte_that_was_flipped_before_the_link_broke_costs_one_clean_download(
 
 @pytest.mark.parametrize("total", [None, 6])
 def test_more_bytes_than_there_are_is_another_file(
-    downloader: Downloader, said: Any, wanted: Callable[[bytes], WantedBlob], total: int | None
+    downloader: Downloader, said: Any, wanted: Callable[[bytes], ExpectedBlob], total: int | None
 ) -> None:
     source = said((0, total, [b"abc", b"defg", b"h" * 1000]), (0, total, [b"abc", b"def"]))
     assert downloader.fetch(wanted(b"abcdef"), source.open_at).size_bytes == 6
@@ -78,7 +78,7 @@ def test_a_compressed_body_is_refused(offer: Any, downloader: Downloader, store:
 
 
 def test_another_part_than_was_asked_for_is_refused(
-    downloader: Downloader, said: Any, wanted: Callable[[bytes], WantedBlob]
+    downloader: Downloader, said: Any, wanted: Callable[[bytes], ExpectedBlob]
 ) -> None:
     source = said((0, 6, [b"abc"]), (2, 6, [b"cdef"]))
     with pytest.raises(AvailabilityError) as caught:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from panope_registry.download import Downloader, DownloadStopped, StopReason, WantedBlob, partial
+from panope_registry.download import Downloader, DownloadStopped, ExpectedBlob, StopReason, partial
 from panope_registry.store.store import Store
 
 MIB = 1 << 20
@@ -60,7 +60,7 @@ def kill_at(start: Any) -> Callable[[Any], KillAt]:
     return prepare
 
 
-def _arrived(store: Store, wanted: WantedBlob) -> int:
+def _arrived(store: Store, wanted: ExpectedBlob) -> int:
     part = store.downloads / f"{wanted.key}.part"
     return part.stat().st_size if part.exists() else 0
 
@@ -217,7 +217,7 @@ def test_a_range_that_is_not_satisfiable_begins_anew(offer: Any, downloader: Dow
 
 
 def test_an_answer_that_ends_early_without_a_word_is_gone_on_with(
-    downloader: Downloader, said: Any, wanted: Callable[[bytes], WantedBlob]
+    downloader: Downloader, said: Any, wanted: Callable[[bytes], ExpectedBlob]
 ) -> None:
     source = said((0, None, [b"ab"]), (2, None, [b"c"]), (3, 6, [b"def"]))
     assert downloader.fetch(wanted(b"abcdef"), source.open_at).size_bytes == 6

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import AvailabilityError, CapacityError
-from panope_registry.download import Downloader, Request, WantedBlob, space
+from panope_registry.download import Downloader, ExpectedBlob, Request, space
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
 from panope_registry.testing.hub import HubStandIn
@@ -78,13 +78,13 @@ def test_room_is_promised_once_for_all_files_and_as_long_as_they_come(
 
     class Told:
         @contextmanager
-        def promise(self, wanted: Sequence[WantedBlob]) -> Iterator[None]:
+        def promise(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
             told.append(len(wanted))
             yield
             told.append([store.blob_path(each.key).exists() for each in wanted])
 
     requests = [
-        Request(WantedBlob(file.sha256, None, file.size_bytes), partial(source.open, repo, file.path))
+        Request(ExpectedBlob(file.sha256, None, file.size_bytes), partial(source.open, repo, file.path))
         for file in repo.files
     ]
     Downloader(store, free_space_floor_bytes=0, room=Told()).fetch_many(requests)

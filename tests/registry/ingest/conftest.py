@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.models.types import WantedFile
+from panope_registry.models.types import MissingFile
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.sources.source import RemoteRevision
@@ -32,7 +32,7 @@ def source(hub: HubStandIn) -> Iterator[HubSource]:
 def download(registry: Registry, source: HubSource, home: Path) -> Callable[[str], None]:
     """Brings here what a variant lacks, in the plainest way: one GET a file."""
 
-    def fetch(store: Store, staging: Path, file: WantedFile) -> Blob:
+    def fetch(store: Store, staging: Path, file: MissingFile) -> Blob:
         target = staging / file.sha256
         with source.open(RemoteRevision(file.repo, file.commit), file.path) as stream:
             target.write_bytes(b"".join(stream.chunks()))

@@ -13,7 +13,7 @@ from panope_backends.api import Level, ModelFacts
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.folder import list_folder
-from panope_registry.inspect.inspect import Understanding, understand
+from panope_registry.inspect.inspect import Inspection, inspect_files
 
 MakeModel = Callable[..., Path]
 
@@ -22,8 +22,8 @@ BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4}
 PLACES = ("model.safetensors", "model.onnx", "model.gguf", "config.json", "tokenizer.json", "1_Pooling/config.json")
 
 
-def _understand(folder: Path) -> Understanding:
-    return understand({file.path: file.source for file in list_folder(folder)})
+def _understand(folder: Path) -> Inspection:
+    return inspect_files({file.path: file.source for file in list_folder(folder)})
 
 
 def _refused(folder: Path, kind: type[PanopeError] = InvalidInputError) -> PanopeError:

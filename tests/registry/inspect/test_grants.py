@@ -12,7 +12,7 @@ from panope_backends.errors import PreconditionError
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.inspect.grants import Grants
-from panope_registry.inspect.inspect import Evidence, Understanding, understand
+from panope_registry.inspect.inspect import Evidence, Inspection, inspect_files
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
@@ -36,7 +36,7 @@ def told() -> list[Mapping[str, object]]:
 
 @pytest.fixture
 def granted(database_url: str, home: Path, told: list[Mapping[str, object]]) -> Iterator[Registry]:
-    registry = Registry.open(database_url, home, grants=ALL, tell=lambda _, facts: told.append(facts))
+    registry = Registry.open(database_url, home, grants=ALL, emit=lambda _, facts: told.append(facts))
     yield registry
     registry.close()
 
@@ -75,8 +75,8 @@ def test_granted_pickles_become_a_variant_of_their_own_format(
     assert "grants.pickles" in entry.reasons["grants"]
 
 
-def _understood(folder: Path, *grants: str) -> Understanding:
-    return understand({file.path: file.source for file in list_folder(folder)}, Evidence(grants=grants))
+def _understood(folder: Path, *grants: str) -> Inspection:
+    return inspect_files({file.path: file.source for file in list_folder(folder)}, Evidence(grants=grants))
 
 
 def test_shards_of_pickles_are_one_variant_and_other_pickles_are_left_out(make_model: MakeModel) -> None:

@@ -11,7 +11,7 @@ import pytest
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.file_kinds import FileKind
-from panope_registry.inspect.inspect import Understanding, understand
+from panope_registry.inspect.inspect import Inspection, inspect_files
 
 MakeModel = Callable[..., Path]
 Safetensors = Callable[..., bytes]
@@ -19,8 +19,8 @@ Safetensors = Callable[..., bytes]
 IR = '<net name="m"><layer type="Const"><data element_type="f16" shape="4" offset="0" size="8"/></layer></net>'
 
 
-def _understand(folder: Path) -> Understanding:
-    return understand({file.path: file.source for file in list_folder(folder)})
+def _understand(folder: Path) -> Inspection:
+    return inspect_files({file.path: file.source for file in list_folder(folder)})
 
 
 def test_the_real_minilm_is_understood() -> None:

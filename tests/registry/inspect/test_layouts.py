@@ -15,7 +15,7 @@ from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.config_files import MODULES
 from panope_backends.testing.graphs import text_graph
 from panope_registry.ingest.folder import list_folder
-from panope_registry.inspect.inspect import Understanding, understand
+from panope_registry.inspect.inspect import Inspection, inspect_files
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
@@ -26,8 +26,8 @@ Safetensors = Callable[..., bytes]
 BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 16}
 
 
-def _understand(folder: Path) -> Understanding:
-    return understand({file.path: file.source for file in list_folder(folder)})
+def _understand(folder: Path) -> Inspection:
+    return inspect_files({file.path: file.source for file in list_folder(folder)})
 
 
 def modules(*kinds: str, first: str = "") -> str:

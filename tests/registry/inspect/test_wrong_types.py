@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import CallerError
-from panope_registry.inspect.inspect import Evidence, understand
+from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.models.published_files import Serving
 from panope_registry.registry import Registry
 from panope_registry.tables.database import Database, open_engine
@@ -68,7 +68,7 @@ def test_no_value_of_any_type_in_any_key_fails_by_a_defect(
     for value in tried:
         places[name].write_text(json.dumps(value))
         try:
-            understand({**places, "model.safetensors": weights}, Evidence(grants=grants))
+            inspect_files({**places, "model.safetensors": weights}, Evidence(grants=grants))
         except CallerError as error:
             told.append(error.message)
     assert [message for message in told if len(message) > 1000] == []

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from panope_registry.download import Downloader, Patience
+from panope_registry.download import Downloader, RetryPolicy
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
@@ -65,7 +65,7 @@ class Bench:
 
     def context(self) -> JobContext:
         """Of a new job, or of the one that is open."""
-        return JobContext(ask_for_download(self.jobs, DownloadRequest(MODEL)), self.jobs)
+        return JobContext(enqueue_download(self.jobs, DownloadRequest(MODEL)), self.jobs)
 
     def missing(self) -> list[str]:
         (variant,) = self.registry.model(MODEL).variants
@@ -99,8 +99,8 @@ def make_bench(hub: HubStandIn, database_url: str, tmp_path: Path) -> Iterator[C
         registry.register(MODEL, source=source)
         hub.requests.clear()
         store = Store(tmp_path / "home" / "store")
-        patience = Patience(base_seconds=0.01)
-        downloader = Downloader(store, free_space_floor_bytes=0, patience=patience, **options)
+        retry_policy = RetryPolicy(base_seconds=0.01)
+        downloader = Downloader(store, free_space_floor_bytes=0, retry_policy=retry_policy, **options)
         return Bench(hub, registry, Jobs(database), store, downloader, source)
 
     yield make

@@ -22,14 +22,14 @@ import pytest
 from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PreconditionError
 from panope_backends.testing.models import tiny_gguf
 from panope_registry.job_handlers.build import Build
-from panope_registry.job_handlers.requests import BuildRequest, ask_for_build
+from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobContext, Jobs, JobStatus
 from panope_registry.jobs.context import JobCancelled
 from panope_registry.registry import Registry
 from panope_registry.tables.database import Database, open_engine
 from panope_server.app.registry_session import open_registry
 from panope_server.config import JobSettings, Settings
-from panope_server.runtime.processes.converter import ProgramWorkshop
+from panope_server.runtime.processes.converter import ProgramConversionRunner
 
 MODEL = "acme/tiny"
 SLOW = BuildRequest(MODEL, "openvino")
@@ -45,7 +45,7 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 @dataclass
 class Bench:
-    """Runs the handler by hand, on the server's workshop."""
+    """Runs the handler by hand, on the server's conversion_runner."""
 
     settings: Settings
     registry: Registry
@@ -56,11 +56,11 @@ class Bench:
         return self.handler()(self.context(request))
 
     def handler(self) -> Build:
-        workshop = ProgramWorkshop(self.settings)
-        return Build(self.registry, Nothing(), workshop, self.scratch, lambda *told: self.told.append(told))
+        conversion_runner = ProgramConversionRunner(self.settings)
+        return Build(self.registry, Nothing(), conversion_runner, self.scratch, lambda *told: self.told.append(told))
 
     def context(self, request: BuildRequest) -> JobContext:
-        return JobContext(ask_for_build(self.jobs, request), self.jobs)
+        return JobContext(enqueue_build(self.jobs, request), self.jobs)
 
     @property
     def scratch(self) -> Path:
@@ -169,14 +169,14 @@ def test_a_model_that_nobody_registered_is_refused(bench: Bench) -> None:
 )
 def test_a_wish_that_makes_no_sense_becomes_no_job(bench: Bench, request_: BuildRequest, field_: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        ask_for_build(bench.jobs, request_)
+        enqueue_build(bench.jobs, request_)
     assert refusal.value.field == field_
     assert bench.jobs.list() == []
 
 
 def test_the_kind_of_job_tells_whether_weights_become_coarser(bench: Bench) -> None:
     wishes = (BuildRequest(MODEL, "gguf", precision) for precision in ("q8_0", "bf16", ""))
-    kinds = {wish.precision: ask_for_build(bench.jobs, wish).kind for wish in wishes}
+    kinds = {wish.precision: enqueue_build(bench.jobs, wish).kind for wish in wishes}
     assert kinds == {"q8_0": "quantize", "bf16": "build_engine", "": "build_engine"}
 
 
@@ -203,7 +203,7 @@ def test_a_cancelled_build_ends_its_process_and_leaves_nothing(bench: Bench, gat
 
 
 def test_a_build_whose_worker_is_killed_is_done_once_by_the_next(bench: Bench, gate: Path) -> None:
-    job = ask_for_build(bench.jobs, SLOW)
+    job = enqueue_build(bench.jobs, SLOW)
     first = _worker(bench.settings)
     pid = _converter(gate)
     os.kill(first.pid, signal.SIGKILL)
@@ -241,7 +241,7 @@ def test_a_disk_without_room_is_told_before_anything_is_converted(
 
 
 def test_what_jobs_that_ended_left_behind_goes_with_the_next_build(bench: Bench) -> None:
-    ended, open_ = (ask_for_build(bench.jobs, BuildRequest(MODEL, "gguf", kind)) for kind in ("q4_0", "q4_1"))
+    ended, open_ = (enqueue_build(bench.jobs, BuildRequest(MODEL, "gguf", kind)) for kind in ("q4_0", "q4_1"))
     bench.jobs.cancel(ended.id)
     names = [f"job-{ended.id}-1", f"job-{open_.id}-1", "job-999-1", "somebody-elses"]
     for name in names:

@@ -11,7 +11,7 @@ import pytest
 
 from panope_registry.jobs import Interrupted, JobContext, JobProgress, Jobs, JobStatus, Runner, notifications
 from panope_registry.jobs.claims import Claims
-from panope_registry.jobs.wakeup import Bell
+from panope_registry.jobs.wakeup import Wakeup
 from panope_registry.tables.database import Database, open_engine
 
 WAIT_SECONDS = 30
@@ -43,7 +43,7 @@ class Work:
 
 @pytest.fixture
 def elsewhere(database_url: str) -> Iterator[Jobs]:
-    """The table as another process has it, whose bell nobody here hears."""
+    """The table as another process has it, whose wakeup nobody here hears."""
     other = Database(open_engine(database_url))
     yield Jobs(other)
     other.close()
@@ -139,23 +139,23 @@ def test_a_listener_whose_connection_was_ended_listens_again(
     database: Database, elsewhere: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "_RECONNECT_SECONDS", 0.01)
-    bell = Bell()
-    with notifications.hearing(database, bell):
-        assert bell.wait(0, WAIT_SECONDS), "it rings when it has begun to listen"
+    wakeup = Wakeup()
+    with notifications.hearing(database, wakeup):
+        assert wakeup.wait(0, WAIT_SECONDS), "it rings when it has begun to listen"
         with elsewhere.database.write() as connection:
             ended = connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND starts_with(query, 'LISTEN')"
             ).all()
         assert len(ended) == 1
-        assert bell.wait(1, WAIT_SECONDS), "what was missed meanwhile is looked for"
-        heard = bell.count
+        assert wakeup.wait(1, WAIT_SECONDS), "what was missed meanwhile is looked for"
+        heard = wakeup.count
         elsewhere.enqueue("work", {})
-        assert bell.wait(heard, WAIT_SECONDS)
+        assert wakeup.wait(heard, WAIT_SECONDS)
 
 
 def test_the_listener_ends_with_its_block(database: Database) -> None:
-    with notifications.hearing(database, Bell()):
+    with notifications.hearing(database, Wakeup()):
         pass
     assert not any(thread.name == "job-waking" for thread in threading.enumerate())
 

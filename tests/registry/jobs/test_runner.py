@@ -39,13 +39,13 @@ def jobs(database: Database) -> Jobs:
 
 
 def wait_for(jobs: Jobs, job_id: int, condition: Callable[[JobEntry], bool]) -> JobEntry:
-    """Looks at each ring of the bell, and every few milliseconds."""
+    """Looks at each ring of the wakeup, and every few milliseconds."""
     for _ in range(WAIT_SECONDS * 200):
-        heard = jobs.bell.count
+        heard = jobs.wakeup.count
         entry = jobs.get(job_id)
         if condition(entry):
             return entry
-        jobs.bell.wait(heard, 0.005)
+        jobs.wakeup.wait(heard, 0.005)
     pytest.fail(f"it did not happen to {entry}")
 
 

@@ -1,11 +1,11 @@
-"""Wishes at registration: what can come true is kept, what cannot is refused by name."""
+"""Preferences at registration: what can come true is kept, what cannot is refused by name."""
 
 import pytest
 
 from panope_backends.engines.llama_cpp.backend import MIXED, PLAIN
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_registry.models.quantization import TARGETS, Wishes, check_targets, refuse_impossible
+from panope_registry.models.quantization import TARGETS, Preferences, check_targets, refuse_impossible
 
 SAFETENSORS, GGUF, SMALL_GGUF = ("safetensors", "fp32"), ("gguf", "bf16"), ("gguf", "q8_0")
 
@@ -19,14 +19,14 @@ def test_the_targets_are_what_the_converters_make() -> None:
 @pytest.mark.parametrize(
     ("wishes", "held"),
     [
-        (Wishes(), [SMALL_GGUF]),
-        (Wishes("gguf", "q8_0", ("q4_k_m", "q4_0")), [GGUF]),
-        (Wishes("safetensors", "int8", ("int8", "int4")), [SAFETENSORS, SMALL_GGUF]),
-        (Wishes("gguf", "q8_0"), [SMALL_GGUF]),
-        (Wishes("", "fp32"), [("safetensors", "bf16")]),
+        (Preferences(), [SMALL_GGUF]),
+        (Preferences("gguf", "q8_0", ("q4_k_m", "q4_0")), [GGUF]),
+        (Preferences("safetensors", "int8", ("int8", "int4")), [SAFETENSORS, SMALL_GGUF]),
+        (Preferences("gguf", "q8_0"), [SMALL_GGUF]),
+        (Preferences("", "fp32"), [("safetensors", "bf16")]),
     ],
 )
-def test_what_can_come_true_is_taken(wishes: Wishes, held: list[tuple[str, str]]) -> None:
+def test_what_can_come_true_is_taken(wishes: Preferences, held: list[tuple[str, str]]) -> None:
     check_targets(wishes.quantization_targets)
     refuse_impossible(wishes, held)
 
@@ -34,13 +34,18 @@ def test_what_can_come_true_is_taken(wishes: Wishes, held: list[tuple[str, str]]
 @pytest.mark.parametrize(
     ("wishes", "held", "field", "message"),
     [
-        (Wishes("onnx"), [SAFETENSORS], "preferred_format", "holds no onnx weights; it holds safetensors"),
-        (Wishes("", "int8"), [GGUF], "preferred_precision", "holds no int8 weights, and none can be made"),
-        (Wishes("", "fp16"), [SAFETENSORS], "preferred_precision", "it holds safetensors fp32"),
-        (Wishes("", "", ("int8", "q8_0")), [SAFETENSORS], "quantization_targets", "`q8_0` is made of gguf weights"),
+        (Preferences("onnx"), [SAFETENSORS], "preferred_format", "holds no onnx weights; it holds safetensors"),
+        (Preferences("", "int8"), [GGUF], "preferred_precision", "holds no int8 weights, and none can be made"),
+        (Preferences("", "fp16"), [SAFETENSORS], "preferred_precision", "it holds safetensors fp32"),
+        (
+            Preferences("", "", ("int8", "q8_0")),
+            [SAFETENSORS],
+            "quantization_targets",
+            "`q8_0` is made of gguf weights",
+        ),
         # Quantizing twice would lose more.
         (
-            Wishes("", "", ("q4_0",)),
+            Preferences("", "", ("q4_0",)),
             [SMALL_GGUF],
             "quantization_targets",
             "of at least 16 bits; the repo holds gguf q8_0",
@@ -48,7 +53,7 @@ def test_what_can_come_true_is_taken(wishes: Wishes, held: list[tuple[str, str]]
     ],
 )
 def test_what_cannot_come_true_is_refused_by_name(
-    wishes: Wishes, held: list[tuple[str, str]], field: str, message: str
+    wishes: Preferences, held: list[tuple[str, str]], field: str, message: str
 ) -> None:
     with pytest.raises(PreconditionError) as refusal:
         refuse_impossible(wishes, held)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
@@ -53,19 +53,19 @@ def database(registry: Registry) -> Database:
 
 
 @pytest.fixture
-def make_care(database: Database, store: Store, clock: Clock) -> Callable[..., StoreCare]:
+def make_retention(database: Database, store: Store, clock: Clock) -> Callable[..., RetentionManager]:
     """Care with a quota of `max_bytes`; without one when it is None."""
 
-    def make(max_bytes: int | None = None, low_water: float = 1.0) -> StoreCare:
+    def make(max_bytes: int | None = None, low_water: float = 1.0) -> RetentionManager:
         quota = Quota(max_bytes, free_floor_bytes=0, low_water=low_water)
-        return StoreCare(database, store, quota=quota, clock=clock)
+        return RetentionManager(database, store, quota=quota, clock=clock)
 
     return make
 
 
 @pytest.fixture
-def care(make_care: Callable[..., StoreCare]) -> StoreCare:
-    return make_care()
+def retention(make_retention: Callable[..., RetentionManager]) -> RetentionManager:
+    return make_retention()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Ages, Quota
 
 DISK_CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "link", "unlink", "rmdir")
@@ -47,18 +47,18 @@ class Steps:
 def run(last_step: int, url: str, home: Path, action: str, argument: str) -> None:
     registry = Registry.open(url, home)
     quota = Quota(free_floor_bytes=0)
-    care = StoreCare(registry._database, registry._store, quota=quota, ages=Ages(orphan=timedelta(0)))
+    retention = RetentionManager(registry._database, registry._store, quota=quota, ages=Ages(orphan=timedelta(0)))
     steps = Steps(last_step)
     for name in () if url.startswith("postgresql") else DISK_CALLS:
         setattr(os, name, steps.before(getattr(os, name)))
     for moment in ("before_cursor_execute", "commit"):
         event.listen(Engine, moment, steps.step)
     if action == "evict":
-        care.evict(variants=[argument])
+        retention.evict(variants=[argument])
     elif action == "remove":
-        care.remove_model(argument)
+        retention.remove_model(argument)
     else:
-        care.collect()
+        retention.collect()
     registry.close()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Lease, Quota
 from panope_registry.tables.model_tables import blob_location, repo
 
@@ -32,7 +32,7 @@ class Use(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="panope-care-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="panope-retention-"))
         shutil.copyfile(self.template, self.folder / "registry.sqlite3")
         self.registry = Registry.open(f"sqlite:///{self.folder / 'registry.sqlite3'}", self.folder / "home")
         self.database, self.store = self.registry._database, self.registry._store
@@ -44,9 +44,9 @@ class Use(RuleBasedStateMachine):
         self.registry.close()
         shutil.rmtree(self.folder)
 
-    def care(self, max_bytes: int | None = None) -> StoreCare:
+    def retention(self, max_bytes: int | None = None) -> RetentionManager:
         quota = Quota(max_bytes, free_floor_bytes=0, low_water=1.0)
-        return StoreCare(self.database, self.store, quota=quota, clock=lambda: self.moment)
+        return RetentionManager(self.database, self.store, quota=quota, clock=lambda: self.moment)
 
     def digests(self) -> list[str]:
         return [variant.digest for entry in self.registry.models() for variant in entry.variants]
@@ -83,27 +83,27 @@ class Use(RuleBasedStateMachine):
         if digest is None:
             return
         try:
-            self.leases.append(self.care().lease(digest, "me", seconds))
+            self.leases.append(self.retention().lease(digest, "me", seconds))
         except PreconditionError:
             assert digest not in self.kept()
 
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         if self.leases:
-            self.care().release(self.leases.pop(data.draw(st.integers(0, len(self.leases) - 1))))
+            self.retention().release(self.leases.pop(data.draw(st.integers(0, len(self.leases) - 1))))
 
     @rule(data=st.data())
     def pin(self, data: st.DataObject) -> None:
-        here = [variant.digest for variant in self.care().usage().variants if variant.is_local]
+        here = [variant.digest for variant in self.retention().usage().variants if variant.is_local]
         if here:
             digest = data.draw(st.sampled_from(here))
-            self.care().pin(digest, who="me")
+            self.retention().pin(digest, who="me")
             self.pinned.add(digest)
 
     @rule()
     def unpin_all(self) -> None:
         for digest in self.pinned:
-            self.care().unpin(digest)
+            self.retention().unpin(digest)
         self.pinned.clear()
 
     @rule(seconds=st.sampled_from((5, 100, 200_000)))
@@ -112,7 +112,7 @@ class Use(RuleBasedStateMachine):
 
     @rule(max_bytes=st.sampled_from((1, 2500)))
     def make_room(self, max_bytes: int) -> None:
-        self.care(max_bytes).evict()
+        self.retention(max_bytes).evict()
 
     @rule(data=st.data())
     def evict(self, data: st.DataObject) -> None:
@@ -120,14 +120,14 @@ class Use(RuleBasedStateMachine):
         if digest is None:
             return
         try:
-            self.care().evict(variants=[digest])
+            self.retention().evict(variants=[digest])
         except PreconditionError:
             assert digest in self.kept()
 
     @rule(name=names)
     def remove(self, name: str) -> None:
         try:
-            self.care().remove_model(name)
+            self.retention().remove_model(name)
         except NotFoundError:
             assert name not in [entry.name for entry in self.registry.models()]
         except PreconditionError:
@@ -135,7 +135,7 @@ class Use(RuleBasedStateMachine):
 
     @rule()
     def collect(self) -> None:
-        self.care().collect()
+        self.retention().collect()
 
     @rule(data=st.data())
     def copy_elsewhere(self, data: st.DataObject) -> None:

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import insert, update
 
 from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
-from panope_registry.job_handlers.requests import ask_for_share
+from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Keep, Quota, Recovery, RemovalKind
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
@@ -22,31 +22,31 @@ from panope_registry.tables.model_tables import blob_location
 from panope_registry.tables.operation_tables import runtime_instance
 
 AddModel = Callable[..., VariantEntry]
-MakeCare = Callable[..., StoreCare]
+MakeCare = Callable[..., RetentionManager]
 PassTime = Callable[..., None]
 WeightsOf = Callable[[VariantEntry], Path]
 
 
 @pytest.fixture
-def three(add_model: AddModel, care: StoreCare, pass_time: PassTime) -> list[VariantEntry]:
+def three(add_model: AddModel, retention: RetentionManager, pass_time: PassTime) -> list[VariantEntry]:
     """Three models of one size, last used in the order b, c, a."""
     found = {name: add_model(f"v/{name}", fill) for fill, name in enumerate("abc")}
     for name in "bca":
         pass_time(minutes=5)
-        care.touch(found[name].digest)
+        retention.touch(found[name].digest)
     return list(found.values())
 
 
-def _without(make_care: MakeCare, variants: int, weights: Path) -> StoreCare:
+def _without(make_retention: MakeCare, variants: int, weights: Path) -> RetentionManager:
     """Care whose quota is by the weights of so many variants too small."""
-    return make_care(make_care().usage().total_bytes - variants * weights.stat().st_size)
+    return make_retention(make_retention().usage().total_bytes - variants * weights.stat().st_size)
 
 
 def test_the_least_recently_used_goes_first_and_no_more_than_must(
-    make_care: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, store: Store
+    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, store: Store
 ) -> None:
     a, b, c = three
-    one = _without(make_care, 1, weights_of(a))
+    one = _without(make_retention, 1, weights_of(a))
     assert one.evict(dry_run=True).variants == (b.digest,)
     assert all(weights_of(variant).exists() for variant in three)
     evicted = one.evict()
@@ -60,66 +60,66 @@ def test_the_least_recently_used_goes_first_and_no_more_than_must(
 
 
 def test_room_is_made_down_to_the_low_water_mark(
-    make_care: MakeCare, three: list[VariantEntry], weights_of: WeightsOf
+    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf
 ) -> None:
-    total = make_care().usage().total_bytes
-    assert make_care(total, low_water=0.01).evict().variants == ()
-    assert len(make_care(total, low_water=0.01).evict(1).variants) == 3
+    total = make_retention().usage().total_bytes
+    assert make_retention(total, low_water=0.01).evict().variants == ()
+    assert len(make_retention(total, low_water=0.01).evict(1).variants) == 3
 
 
 def test_room_on_the_disk_is_kept(
     database: Database, store: Store, three: list[VariantEntry], weights_of: WeightsOf
 ) -> None:
-    enough = StoreCare(database, store, quota=Quota(free_floor_bytes=0))
+    enough = RetentionManager(database, store, quota=Quota(free_floor_bytes=0))
     assert enough.evict(needed_bytes=1).variants == ()
     free = enough.usage().free_bytes
-    evicted = StoreCare(database, store, quota=Quota(free_floor_bytes=free * 2)).evict(dry_run=True)
+    evicted = RetentionManager(database, store, quota=Quota(free_floor_bytes=free * 2)).evict(dry_run=True)
     assert len(evicted.variants) == 3
     assert evicted.short_bytes > 0
 
 
 def test_an_evicted_variant_stays_registered_with_its_small_files(
-    make_care: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, registry: Registry, store: Store
+    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, registry: Registry, store: Store
 ) -> None:
     b = three[1]
     view = registry.materialize(b.digest)
-    _without(make_care, 1, weights_of(b)).evict()
+    _without(make_retention, 1, weights_of(b)).evict()
     assert not view.exists()
     assert registry.model("v/b").variants[0].digest == b.digest
     assert [file.path for file in b.files if not store.blob_path(file.sha256).exists()] == ["model.safetensors"]
     with pytest.raises(PanopeError):
         registry.materialize(b.digest)
-    assert [variant.is_local for variant in make_care().usage().variants if variant.digest == b.digest] == [False]
+    assert [variant.is_local for variant in make_retention().usage().variants if variant.digest == b.digest] == [False]
 
 
 def test_an_evicted_variant_that_comes_again_is_whole(
-    care: StoreCare, add_model: AddModel, registry: Registry, make_model: Callable[..., Path]
+    retention: RetentionManager, add_model: AddModel, registry: Registry, make_model: Callable[..., Path]
 ) -> None:
     variant = add_model("v/a", 1, from_hub=False)
-    care.evict(variants=[variant.digest])
+    retention.evict(variants=[variant.digest])
     registry.import_folder(make_model("again", fill=1), "v/a")
     assert (registry.materialize(variant.digest) / "model.safetensors").exists()
-    assert care.lease(variant.digest, "server-1", 60)
+    assert retention.lease(variant.digest, "server-1", 60)
 
 
 @pytest.fixture
 def keep(
-    care: StoreCare, database: Database, enqueue: Callable[..., None]
+    retention: RetentionManager, database: Database, enqueue: Callable[..., None]
 ) -> Mapping[Keep, Callable[[VariantEntry], object]]:
     """How a variant of `v/b` comes to be kept for each reason."""
     return {
-        Keep.LEASED: lambda variant: care.lease(variant.digest, "server-1", 3600),
-        Keep.PINNED: lambda variant: care.pin(variant.digest, who="alice"),
+        Keep.LEASED: lambda variant: retention.lease(variant.digest, "server-1", 3600),
+        Keep.PINNED: lambda variant: retention.pin(variant.digest, who="alice"),
         Keep.LOADED: lambda variant: _load(database, variant),
         Keep.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
     }
 
 
 def test_a_share_that_waits_keeps_nothing(
-    make_care: MakeCare, three: list[VariantEntry], database: Database, store: Store
+    make_retention: MakeCare, three: list[VariantEntry], database: Database, store: Store
 ) -> None:
-    ask_for_share(Jobs(database), three[1].digest, store=store.id)
-    assert len(make_care(1).evict().variants) == 3
+    enqueue_share(Jobs(database), three[1].digest, store=store.id)
+    assert len(make_retention(1).evict().variants) == 3
 
 
 def _load(database: Database, variant: VariantEntry) -> None:
@@ -133,7 +133,7 @@ def _load(database: Database, variant: VariantEntry) -> None:
 @pytest.mark.parametrize("reason", list(Keep))
 def test_what_is_in_use_never_goes(
     reason: Keep,
-    make_care: MakeCare,
+    make_retention: MakeCare,
     three: list[VariantEntry],
     weights_of: WeightsOf,
     keep: Mapping[Keep, Callable[[VariantEntry], object]],
@@ -141,30 +141,30 @@ def test_what_is_in_use_never_goes(
 ) -> None:
     b = three[1]
     keep[reason](b)
-    care = make_care(1)
-    evicted = care.evict()
+    retention = make_retention(1)
+    evicted = retention.evict()
     assert b.digest not in evicted.variants
     assert len(evicted.variants) == 2
     assert evicted.short_bytes > 0
     assert weights_of(b).exists()
     with pytest.raises(PreconditionError, match=reason.value) as caught:
-        care.evict(variants=[b.digest])
+        retention.evict(variants=[b.digest])
     assert caught.value.reason == "in_use"
     with pytest.raises(PreconditionError, match=reason.value):
-        care.remove_model("v/b")
+        retention.remove_model("v/b")
     assert registry.materialize(b.digest).is_dir()
 
 
 def test_the_only_copy_of_what_was_imported_here_goes_only_when_it_is_named(
-    make_care: MakeCare, add_model: AddModel, weights_of: WeightsOf, registry: Registry
+    make_retention: MakeCare, add_model: AddModel, weights_of: WeightsOf, registry: Registry
 ) -> None:
     variant = add_model("v/mine", 1, from_hub=False)
-    evicted = make_care(1).evict()
+    evicted = make_retention(1).evict()
     assert evicted.variants == ()
     assert weights_of(variant).exists()
-    assert make_care().evict(variants=[variant.digest], dry_run=True).variants == (variant.digest,)
+    assert make_retention().evict(variants=[variant.digest], dry_run=True).variants == (variant.digest,)
     assert weights_of(variant).exists()
-    assert make_care().evict(variants=[variant.digest]).variants == (variant.digest,)
+    assert make_retention().evict(variants=[variant.digest]).variants == (variant.digest,)
     assert not weights_of(variant).exists()
     with pytest.raises((DataLossError, PreconditionError)):
         registry.materialize(variant.digest)
@@ -178,19 +178,19 @@ def _convert(registry: Registry, source: VariantEntry, folder: Path) -> VariantE
 
 
 def test_what_was_built_here_goes_after_what_can_be_downloaded_and_only_if_another_store_has_it(
-    make_care: MakeCare, three: list[VariantEntry], registry: Registry, database: Database, tmp_path: Path
+    make_retention: MakeCare, three: list[VariantEntry], registry: Registry, database: Database, tmp_path: Path
 ) -> None:
     built = _convert(registry, three[0], tmp_path / "converted")
-    recovery = {variant.digest: variant.recovery for variant in make_care().usage().variants}
+    recovery = {variant.digest: variant.recovery for variant in make_retention().usage().variants}
     assert recovery[built.digest] is Recovery.BUILD
     _copy_elsewhere(database, built)
-    usage = make_care().usage()
+    usage = make_retention().usage()
     assert {variant.digest: variant.recovery for variant in usage.variants}[built.digest] is Recovery.COPY
-    care = make_care(usage.total_bytes)
+    retention = make_retention(usage.total_bytes)
     for _ in three:
-        assert built.digest not in care.evict(needed_bytes=1).variants
-        care = make_care(make_care().usage().total_bytes)
-    assert care.evict(needed_bytes=1).variants == (built.digest,)
+        assert built.digest not in retention.evict(needed_bytes=1).variants
+        retention = make_retention(make_retention().usage().total_bytes)
+    assert retention.evict(needed_bytes=1).variants == (built.digest,)
 
 
 def _copy_elsewhere(database: Database, variant: VariantEntry) -> None:
@@ -201,65 +201,69 @@ def _copy_elsewhere(database: Database, variant: VariantEntry) -> None:
 
 
 def test_the_last_copy_of_all_stores_of_what_cannot_be_made_again_stays(
-    make_care: MakeCare, add_model: AddModel, registry: Registry, database: Database, tmp_path: Path
+    make_retention: MakeCare, add_model: AddModel, registry: Registry, database: Database, tmp_path: Path
 ) -> None:
     source = add_model("v/source", 9, from_hub=False)
     built = _convert(registry, source, tmp_path / "converted")
-    make_care().evict(variants=[source.digest])
+    make_retention().evict(variants=[source.digest])
     _copy_elsewhere(database, built)
     with database.change() as connection:
         connection.execute(update(blob_location).where(blob_location.c.store == "another").values(state="quarantined"))
-    assert built.digest not in make_care(1).evict().variants
+    assert built.digest not in make_retention(1).evict().variants
 
 
 def test_weights_that_two_variants_share_go_when_neither_is_needed(
-    make_care: MakeCare, registry: Registry, make_model: Callable[..., Path], add_model: AddModel, weights_of: WeightsOf
+    make_retention: MakeCare,
+    registry: Registry,
+    make_model: Callable[..., Path],
+    add_model: AddModel,
+    weights_of: WeightsOf,
 ) -> None:
     a = add_model("v/a", 1)
     other = make_model("other", fill=1, files={"tokenizer.json": '{"other": true}'})
     (b,) = registry.import_folder(other, "v/b").variants
     assert weights_of(a) == weights_of(b)
-    care = make_care()
-    own = {variant.digest: variant.own_bytes for variant in care.usage().variants}
+    retention = make_retention()
+    own = {variant.digest: variant.own_bytes for variant in retention.usage().variants}
     assert own == {a.digest: 0, b.digest: 0}
-    care.pin(b.digest, who="alice")
-    assert care.evict(variants=[a.digest]).variants == ()
-    assert make_care(1).evict().variants == ()
+    retention.pin(b.digest, who="alice")
+    assert retention.evict(variants=[a.digest]).variants == ()
+    assert make_retention(1).evict().variants == ()
     assert weights_of(a).exists()
-    care.unpin(b.digest)
-    assert set(make_care(1).evict().variants) == {a.digest, b.digest}
+    retention.unpin(b.digest)
+    assert set(make_retention(1).evict().variants) == {a.digest, b.digest}
     assert not weights_of(a).exists()
 
 
 def test_a_blob_that_a_writer_is_about_to_record_stays(
-    make_care: MakeCare, add_model: AddModel, weights_of: WeightsOf, store: Store
+    make_retention: MakeCare, add_model: AddModel, weights_of: WeightsOf, store: Store
 ) -> None:
     variant = add_model("v/a", 1)
     with store.staging() as staging:
         blob = store.add(weights_of(variant), staging)
-        assert make_care(1).evict().variants == ()
+        assert make_retention(1).evict().variants == ()
         assert store.blob_path(blob.sha256).exists()
-    assert make_care(1).evict().variants == (variant.digest,)
+    assert make_retention(1).evict().variants == (variant.digest,)
 
 
 def test_a_writer_that_comes_after_an_eviction_copies_the_blob_in(
-    care: StoreCare, add_model: AddModel, weights_of: WeightsOf, store: Store, tmp_path: Path
+    retention: RetentionManager, add_model: AddModel, weights_of: WeightsOf, store: Store, tmp_path: Path
 ) -> None:
     variant = add_model("v/a", 1)
     source = tmp_path / "weights"
     source.write_bytes(weights_of(variant).read_bytes())
     with store.staging() as staging:
-        care.evict(variants=[variant.digest])
+        retention.evict(variants=[variant.digest])
         blob = store.add(source, staging)
         assert store.blob_path(blob.sha256).read_bytes() == source.read_bytes()
 
 
 def test_naming_a_variant_that_does_not_exist_evicts_nothing(
-    care: StoreCare, add_model: AddModel, weights_of: WeightsOf
+    retention: RetentionManager, add_model: AddModel, weights_of: WeightsOf
 ) -> None:
     variant = add_model("v/a", 1)
     with pytest.raises(NotFoundError):
-        care.evict(variants=[variant.digest, "0" * 64])
+        retention.evict(variants=[variant.digest, "0" * 64])
     assert weights_of(variant).exists()
 
 

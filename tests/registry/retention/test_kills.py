@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob_location
@@ -50,7 +50,7 @@ def test_an_eviction_killed_at_any_step_leaves_a_variant_whole_or_not_here(
     database_url: str,
     home: Path,
     registry: Registry,
-    care: StoreCare,
+    retention: RetentionManager,
     add_model: AddModel,
     make_model: Callable[..., Path],
     database: Database,
@@ -65,10 +65,10 @@ def test_an_eviction_killed_at_any_step_leaves_a_variant_whole_or_not_here(
             killed = kill_at(step)
             _assert_consistent(database, store)
             try:
-                care.release(care.lease(variant.digest, "test", 60))
+                retention.release(retention.lease(variant.digest, "test", 60))
             except PreconditionError:
                 outcomes.append("gone")
-                care.collect()
+                retention.collect()
                 assert list(store.trash.iterdir()) == []
                 registry.import_folder(make_model("again", fill=2), "v/a")
             else:
@@ -86,7 +86,7 @@ def test_a_model_whose_removal_is_killed_is_there_or_not_and_its_files_go_in_the
     database_url: str,
     home: Path,
     registry: Registry,
-    care: StoreCare,
+    retention: RetentionManager,
     add_model: AddModel,
     make_model: Callable[..., Path],
     weights_of: WeightsOf,

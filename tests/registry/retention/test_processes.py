@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 
 AddModel = Callable[..., VariantEntry]
 
@@ -16,23 +16,23 @@ USE = """
 import sys
 from pathlib import Path
 from panope_backends.errors import PreconditionError
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.registry import Registry
 registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
-care = StoreCare(registry._database, registry._store)
+retention = RetentionManager(registry._database, registry._store)
 print("ready", flush=True)
 sys.stdin.readline()
 used = away = 0
 while used < 10:  # those who disturb end with an import, so the files are here in the end
     try:
-        lease = care.lease(sys.argv[3], "user", 60)
+        lease = retention.lease(sys.argv[3], "user", 60)
     except PreconditionError:
         away += 1
         continue
     view = registry.materialize(sys.argv[3])
     assert (view / "model.safetensors").read_bytes()
     used += 1
-    care.release(lease)
+    retention.release(lease)
 registry.close()
 print(used, away)
 """
@@ -41,19 +41,19 @@ DISTURB = """
 import sys
 from pathlib import Path
 from panope_backends.errors import PreconditionError
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.registry import Registry
 registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
-care = StoreCare(registry._database, registry._store)
+retention = RetentionManager(registry._database, registry._store)
 print("ready", flush=True)
 sys.stdin.readline()
 evicted = refused = 0
 for _ in range(15):
     try:
-        evicted += len(care.evict(variants=[sys.argv[3]]).variants)
+        evicted += len(retention.evict(variants=[sys.argv[3]]).variants)
     except PreconditionError:
         refused += 1
-    care.collect()
+    retention.collect()
     registry.import_folder(Path(sys.argv[4]), "v/a")
 registry.close()
 print(evicted, refused)
@@ -83,7 +83,7 @@ def test_whoever_has_a_lease_has_the_files_while_others_evict_collect_and_import
     database_url: str,
     home: Path,
     registry: Registry,
-    care: StoreCare,
+    retention: RetentionManager,
     add_model: AddModel,
     make_model: Callable[..., Path],
 ) -> None:
@@ -95,5 +95,5 @@ def test_whoever_has_a_lease_has_the_files_while_others_evict_collect_and_import
     assert [used for used, _ in printed[:2]] == [10, 10]
     assert sum(evicted for evicted, _ in printed[2:]) > 0, "nothing was evicted"
     assert registry.materialize(variant.digest).is_dir()
-    collected = care.collect()
+    collected = retention.collect()
     assert (collected.missing, collected.removed) == ((), ())

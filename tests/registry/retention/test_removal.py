@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.aliases import Aliases
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.operation_tables import runtime_instance
@@ -22,11 +22,11 @@ WeightsOf = Callable[[VariantEntry], Path]
 
 
 def test_a_models_own_files_go_with_it(
-    care: StoreCare, add_model: AddModel, weights_of: WeightsOf, registry: Registry, store: Store
+    retention: RetentionManager, add_model: AddModel, weights_of: WeightsOf, registry: Registry, store: Store
 ) -> None:
     a, b = add_model("v/a", 1, from_hub=False), add_model("v/b", 2, from_hub=False)
     view = registry.materialize(a.digest)
-    removed = care.remove_model("v/a")
+    removed = retention.remove_model("v/a")
     assert removed.variants == (a.digest,)
     assert removed.freed_bytes == weights_of(b).stat().st_size
     assert not weights_of(a).exists()
@@ -34,57 +34,61 @@ def test_a_models_own_files_go_with_it(
     with pytest.raises(NotFoundError):
         registry.model("v/a")
     assert (registry.materialize(b.digest) / "tokenizer.json").exists()
-    care.remove_model("v/b")
+    retention.remove_model("v/b")
     assert [path for path in store.blobs.rglob("*") if path.is_file()] == []
-    assert care.usage().variants == ()
+    assert retention.usage().variants == ()
 
 
 def test_what_another_model_offers_stays_even_in_use(
-    care: StoreCare, add_model: AddModel, registry: Registry, make_model: Callable[..., Path], weights_of: WeightsOf
+    retention: RetentionManager,
+    add_model: AddModel,
+    registry: Registry,
+    make_model: Callable[..., Path],
+    weights_of: WeightsOf,
 ) -> None:
     a = add_model("v/a", 1)
     registry.import_folder(make_model("same", fill=1), "v/b")
-    care.lease(a.digest, "server-1", 60)
-    assert care.remove_model("v/a").variants == ()
+    retention.lease(a.digest, "server-1", 60)
+    assert retention.remove_model("v/a").variants == ()
     assert weights_of(a).exists()
     with pytest.raises(PreconditionError):
-        care.remove_model("v/b")
+        retention.remove_model("v/b")
 
 
 def test_a_model_whose_conversion_is_in_use_stays(
-    care: StoreCare, add_model: AddModel, registry: Registry, tmp_path: Path
+    retention: RetentionManager, add_model: AddModel, registry: Registry, tmp_path: Path
 ) -> None:
     source = add_model("v/a", 1)
     (tmp_path / "converted").mkdir()
     (tmp_path / "converted" / "openvino_model.bin").write_bytes(b"converted")
     how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
     built = registry.add_converted(source.digest, tmp_path / "converted", **how)
-    held = care.lease(built.digest, "server-1", 60)
+    held = retention.lease(built.digest, "server-1", 60)
     before = registry.model("v/a")
     with pytest.raises(PreconditionError, match="leased") as caught:
-        care.remove_model("v/a")
+        retention.remove_model("v/a")
     assert caught.value.reason == "in_use"
     assert registry.model("v/a") == before
-    care.release(held)
-    assert set(care.remove_model("v/a").variants) == {source.digest, built.digest}
+    retention.release(held)
+    assert set(retention.remove_model("v/a").variants) == {source.digest, built.digest}
 
 
 def test_a_model_that_an_alias_points_to_stays(
-    care: StoreCare, add_model: AddModel, registry: Registry, database: Database
+    retention: RetentionManager, add_model: AddModel, registry: Registry, database: Database
 ) -> None:
     add_model("v/a", 1)
     aliases = Aliases(database)
     aliases.set("prod", "v/a", who="w", reason="", expected=None)
     with pytest.raises(PreconditionError, match="`prod`") as caught:
-        care.remove_model("v/a")
+        retention.remove_model("v/a")
     assert caught.value.reason == "has_aliases"
     assert registry.model("v/a").name == "v/a"
     aliases.remove("prod", "w", "")
-    care.remove_model("v/a")
+    retention.remove_model("v/a")
 
 
 def test_a_model_that_a_server_has_loaded_stays_though_another_offers_the_same(
-    care: StoreCare,
+    retention: RetentionManager,
     add_model: AddModel,
     registry: Registry,
     make_model: Callable[..., Path],
@@ -113,17 +117,19 @@ def test_a_model_that_a_server_has_loaded_stays_though_another_offers_the_same(
             )
         )
     with pytest.raises(PreconditionError, match="loaded") as caught:
-        care.remove_model("v/a")
+        retention.remove_model("v/a")
     assert caught.value.reason == "in_use"
-    care.remove_model("v/b")
+    retention.remove_model("v/b")
     pass_time(seconds=31)
-    care.remove_model("v/a")
+    retention.remove_model("v/a")
 
 
 @pytest.mark.parametrize("name", ["v/none", "", "../../etc", "v/a'; drop table model"])
-def test_a_model_that_does_not_exist_cannot_be_removed(name: str, care: StoreCare, add_model: AddModel) -> None:
+def test_a_model_that_does_not_exist_cannot_be_removed(
+    name: str, retention: RetentionManager, add_model: AddModel
+) -> None:
     add_model("v/a", 1)
     with pytest.raises(NotFoundError) as caught:
-        care.remove_model(name)
+        retention.remove_model(name)
     assert caught.value.reason == "model_not_found"
-    assert len(care.usage().variants) == 1
+    assert len(retention.usage().variants) == 1

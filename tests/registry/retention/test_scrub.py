@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from panope_backends.errors import PreconditionError
 from panope_registry.registry import VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob_location
 
@@ -26,10 +26,10 @@ def _flip_last_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_an_intact_store_is_found_intact(care: StoreCare, add_model: AddModel) -> None:
+def test_an_intact_store_is_found_intact(retention: RetentionManager, add_model: AddModel) -> None:
     add_model("v/a", 1)
     ticks: list[tuple[int, int]] = []
-    verified = care.verify(progress=lambda done, total: ticks.append((done, total)))
+    verified = retention.verify(progress=lambda done, total: ticks.append((done, total)))
     assert (verified.damaged, verified.missing) == ((), ())
     assert len(ticks) == verified.checked > 3
     assert ticks == sorted(ticks)
@@ -37,31 +37,31 @@ def test_an_intact_store_is_found_intact(care: StoreCare, add_model: AddModel) -
 
 
 def test_a_flipped_byte_and_a_lost_file_are_found_before_anybody_needs_them(
-    care: StoreCare, add_model: AddModel, weights_of: WeightsOf, database: Database
+    retention: RetentionManager, add_model: AddModel, weights_of: WeightsOf, database: Database
 ) -> None:
     a, b = add_model("v/a", 1), add_model("v/b", 2)
     _flip_last_byte(weights_of(a))
     weights_of(b).unlink()
-    verified = care.verify()
+    verified = retention.verify()
     assert verified.damaged == (weights_of(a).name,)
     assert verified.missing == (weights_of(b).name,)
-    assert [variant.is_local for variant in care.usage().variants] == [False, False]
+    assert [variant.is_local for variant in retention.usage().variants] == [False, False]
     for variant in (a, b):
         with pytest.raises(PreconditionError):
-            care.lease(variant.digest, "server-1", 60)
-    again = care.verify()
+            retention.lease(variant.digest, "server-1", 60)
+    again = retention.verify()
     assert (again.damaged, again.missing) == ((), ())
     assert again.checked == verified.checked - 2
 
 
 def test_the_oldest_are_checked_first_and_in_turn(
-    care: StoreCare, add_model: AddModel, database: Database, pass_time: PassTime
+    retention: RetentionManager, add_model: AddModel, database: Database, pass_time: PassTime
 ) -> None:
     add_model("v/a", 1)
-    count = care.verify().checked
+    count = retention.verify().checked
     for _ in range(count):
         pass_time(minutes=1)
-        assert care.verify(oldest=1).checked == 1
+        assert retention.verify(oldest=1).checked == 1
     with database.read() as connection:
         moments = connection.execute(select(blob_location.c.verified_at)).scalars().all()
     assert len(set(moments)) == count

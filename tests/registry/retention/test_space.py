@@ -1,4 +1,4 @@
-"""Promising room: refused before anything goes, made by evicting, and never promised twice."""
+"""Reserving room: refused before anything goes, made by evicting, and never reserved twice."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from threading import Barrier
 import pytest
 
 from panope_backends.errors import CapacityError
-from panope_registry.download import WantedBlob
+from panope_registry.download import ExpectedBlob
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
-from panope_registry.retention.space import StoreRoom
+from panope_registry.retention.retention import RetentionManager
+from panope_registry.retention.space import StoreSpace
 from panope_registry.retention.types import Quota, Recovery
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 
 AddModel = Callable[..., VariantEntry]
-MakeCare = Callable[..., StoreCare]
-MakeRoom = Callable[[int], StoreRoom]
+MakeCare = Callable[..., RetentionManager]
+MakeRoom = Callable[[int], StoreSpace]
 
 PROMISE = """
 import sys
 from pathlib import Path
-from panope_registry.retention.reservations import Needs, Promise
+from panope_registry.retention.reservations import Needs, Reservation
 from panope_registry.store.store import Store
 store = Store(Path(sys.argv[1]))
-with store.making_room():
-    promise = Promise(store, Needs(size_bytes=int(sys.argv[2])))
-print("promised", flush=True)
+with store.space_lock():
+    promise = Reservation(store, Needs(size_bytes=int(sys.argv[2])))
+print("reserved", flush=True)
 sys.stdin.read()
 """
 
 
-def _wanted(size: int, name: str = "a") -> WantedBlob:
-    return WantedBlob(name * 64, None, size)
+def _wanted(size: int, name: str = "a") -> ExpectedBlob:
+    return ExpectedBlob(name * 64, None, size)
 
 
 @pytest.fixture
-def room_for(make_care: MakeCare, store: Store) -> MakeRoom:
+def room_for(make_retention: MakeCare, store: Store) -> MakeRoom:
     """A store that may take so many bytes more than it takes."""
 
-    def make(more: int) -> StoreRoom:
-        return StoreRoom(make_care(make_care().usage().total_bytes + more), store)
+    def make(more: int) -> StoreSpace:
+        return StoreSpace(make_retention(make_retention().usage().total_bytes + more), store)
 
     return make
 
 
-def test_what_fits_is_promised_and_given_back(room_for: MakeRoom, make_care: MakeCare) -> None:
+def test_what_fits_is_promised_and_given_back(room_for: MakeRoom, make_retention: MakeCare) -> None:
     room = room_for(1000)
     with room.promise([_wanted(1000)]):
-        assert make_care().usage().promised_bytes == 1000
+        assert make_retention().usage().promised_bytes == 1000
         with pytest.raises(CapacityError), room.promise([_wanted(1, "b")]):
             pass
-    assert make_care().usage().promised_bytes == 0
+    assert make_retention().usage().promised_bytes == 0
     with room.promise([_wanted(1000, "b")]):
         pass
 
@@ -68,14 +68,14 @@ def test_the_same_file_is_promised_its_room_once(room_for: MakeRoom) -> None:
         pass
 
 
-def test_what_has_arrived_needs_no_more_room(room_for: MakeRoom, store: Store, make_care: MakeCare) -> None:
+def test_what_has_arrived_needs_no_more_room(room_for: MakeRoom, store: Store, make_retention: MakeCare) -> None:
     room = room_for(1000)
-    with room.promise([_wanted(1000)]), room.promise_bytes(0, what="nothing") as other:
+    with room.promise([_wanted(1000)]), room.reserve_bytes(0, what="nothing") as other:
         (store.downloads / f"{'a' * 64}.part").write_bytes(bytes(900))
-        assert make_care().usage().promised_bytes == 100
+        assert make_retention().usage().promised_bytes == 100
         other.arrived(0)
     with room.promise([_wanted(1000)]):
-        assert make_care().usage().promised_bytes == 100
+        assert make_retention().usage().promised_bytes == 100
 
 
 def test_the_promise_of_a_process_that_was_killed_counts_no_more(room_for: MakeRoom, store: Store) -> None:
@@ -83,7 +83,7 @@ def test_the_promise_of_a_process_that_was_killed_counts_no_more(room_for: MakeR
     command = [sys.executable, "-c", PROMISE, str(store.folder), "1000"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
-        assert other.stdout.readline() == "promised\n"
+        assert other.stdout.readline() == "reserved\n"
         with pytest.raises(CapacityError), room.promise([_wanted(1)]):
             pass
         other.kill()
@@ -93,7 +93,7 @@ def test_the_promise_of_a_process_that_was_killed_counts_no_more(room_for: MakeR
     assert list(store.promises.iterdir()) == []
 
 
-def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, make_care: MakeCare) -> None:
+def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, make_retention: MakeCare) -> None:
     room = room_for(1000)
     everybody = Barrier(8)
 
@@ -109,7 +109,7 @@ def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, mak
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))).count(True) == 3
-    assert make_care().usage().promised_bytes == 0
+    assert make_retention().usage().promised_bytes == 0
 
 
 def test_room_is_made_by_evicting_but_not_for_what_cannot_fit_anyway(
@@ -144,8 +144,8 @@ def test_what_is_promised_to_others_is_not_room(
 
 
 def test_a_full_disk_is_told_with_both_numbers(database: Database, store: Store) -> None:
-    free = StoreCare(database, store).usage().free_bytes
-    room = StoreRoom(StoreCare(database, store, quota=Quota(free_floor_bytes=2 * free)), store)
+    free = RetentionManager(database, store).usage().free_bytes
+    room = StoreSpace(RetentionManager(database, store, quota=Quota(free_floor_bytes=2 * free)), store)
     with pytest.raises(CapacityError, match="needs 7 B, and 0 B can be made free on the store's disk") as caught:
         room.promise([_wanted(7)]).__enter__()
     assert caught.value.reason == "disk_full"
@@ -158,25 +158,25 @@ def test_an_import_that_does_not_fit_is_refused_before_the_first_byte(
     with pytest.raises(CapacityError, match=r"the import needs .* 500 B that the store may take"):
         registry.import_folder(make_model(), "v/m")
     assert registry.models() == []
-    assert StoreCare(registry._database, registry._store).usage().blob_bytes == 0
+    assert RetentionManager(registry._database, registry._store).usage().blob_bytes == 0
     registry.close()
 
 
 def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
-    database_url: str, home: Path, add_model: AddModel, make_model: Callable[..., Path], make_care: MakeCare
+    database_url: str, home: Path, add_model: AddModel, make_model: Callable[..., Path], make_retention: MakeCare
 ) -> None:
     old = add_model("v/a", 1)
-    quota = Quota(make_care().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
+    quota = Quota(make_retention().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
     registry = Registry.open(database_url, home, quota=quota)
     registry.import_folder(make_model("new", fill=7), "v/new")
     assert not registry.model("v/a").variants[0].is_local
     assert registry.model("v/new").variants[0].is_local
-    assert old.digest in {variant.digest for variant in make_care().usage().variants}
+    assert old.digest in {variant.digest for variant in make_retention().usage().variants}
     registry.close()
 
 
 def test_what_was_made_here_goes_last_and_is_made_again(
-    registry: Registry, add_model: AddModel, make_care: MakeCare, tmp_path: Path, pass_time: Callable[..., None]
+    registry: Registry, add_model: AddModel, make_retention: MakeCare, tmp_path: Path, pass_time: Callable[..., None]
 ) -> None:
     imported, listed = add_model("v/a", 1, from_hub=False), add_model("v/b", 2)
     made = tmp_path / "made"
@@ -185,29 +185,29 @@ def test_what_was_made_here_goes_last_and_is_made_again(
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = registry.add_converted(imported.digest, made, backend="openvino", **key)
     pass_time(minutes=5)
-    make_care().touch(listed.digest)
-    recoveries = {usage.digest: usage.recovery for usage in make_care().usage().variants}
+    make_retention().touch(listed.digest)
+    recoveries = {usage.digest: usage.recovery for usage in make_retention().usage().variants}
     assert recoveries == {
         imported.digest: Recovery.NONE,
         listed.digest: Recovery.DOWNLOAD,
         built.digest: Recovery.BUILD,
     }
-    assert make_care(1).evict(dry_run=True).variants == (listed.digest, built.digest)
-    total = make_care().usage().total_bytes
-    assert make_care(total - 1).evict().variants == (listed.digest,)
-    assert make_care(1).evict().variants == (built.digest,)
+    assert make_retention(1).evict(dry_run=True).variants == (listed.digest, built.digest)
+    total = make_retention().usage().total_bytes
+    assert make_retention(total - 1).evict().variants == (listed.digest,)
+    assert make_retention(1).evict().variants == (built.digest,)
     again = registry.add_converted(imported.digest, made, backend="openvino", **key)
     assert (again.digest, again.is_local) == (built.digest, True)
 
 
 def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted_for_it(
-    database_url: str, home: Path, add_model: AddModel, make_care: MakeCare, tmp_path: Path
+    database_url: str, home: Path, add_model: AddModel, make_retention: MakeCare, tmp_path: Path
 ) -> None:
     source = add_model("v/a", 1)
     made = tmp_path / "made"
     made.mkdir()
     (made / "model.bin").write_bytes(bytes(100))
-    registry = Registry.open(database_url, home, quota=Quota(make_care().usage().total_bytes, free_floor_bytes=0))
+    registry = Registry.open(database_url, home, quota=Quota(make_retention().usage().total_bytes, free_floor_bytes=0))
     with pytest.raises(CapacityError, match="the conversion needs 100 B, and 0 B can be made free"):
         registry.add_converted(
             source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Recovery
 from panope_registry.store.store import Store
 
@@ -14,35 +14,35 @@ AddModel = Callable[..., VariantEntry]
 WeightsOf = Callable[[VariantEntry], Path]
 
 
-def test_shared_files_count_once(care: StoreCare, add_model: AddModel, weights_of: WeightsOf) -> None:
+def test_shared_files_count_once(retention: RetentionManager, add_model: AddModel, weights_of: WeightsOf) -> None:
     a = add_model("v/a", 1)
-    alone = care.usage()
+    alone = retention.usage()
     assert alone.blob_bytes >= a.size_bytes
     b = add_model("v/b", 2)
-    both = care.usage()
+    both = retention.usage()
     assert both.blob_bytes == alone.blob_bytes + weights_of(b).stat().st_size
     assert [variant.own_bytes for variant in both.variants] == [weights_of(a).stat().st_size] * 2
     assert sum(variant.size_bytes for variant in both.variants) > both.blob_bytes
 
 
 def test_views_take_nothing_where_files_can_have_second_names(
-    care: StoreCare, add_model: AddModel, registry: Registry
+    retention: RetentionManager, add_model: AddModel, registry: Registry
 ) -> None:
     variant = add_model("v/a", 1)
-    before = care.usage()
+    before = retention.usage()
     view = registry.materialize(variant.digest)
-    assert care.usage().total_bytes == before.total_bytes
+    assert retention.usage().total_bytes == before.total_bytes
     (view / "copy").write_bytes(b"123")
-    assert care.usage().view_bytes == 3
+    assert retention.usage().view_bytes == 3
 
 
-def test_every_part_of_the_store_is_counted(care: StoreCare, store: Store) -> None:
-    empty = care.usage()
+def test_every_part_of_the_store_is_counted(retention: RetentionManager, store: Store) -> None:
+    empty = retention.usage()
     with store.staging() as staging:
         (staging / "download").write_bytes(b"1234")
         (store.quarantine / "damaged").write_bytes(b"12")
         (store.trash / "gone").write_bytes(b"1")
-        usage = care.usage()
+        usage = retention.usage()
     assert usage.partial_bytes == empty.partial_bytes + 4
     assert usage.quarantine_bytes == 2
     assert usage.trash_bytes == 1
@@ -51,7 +51,11 @@ def test_every_part_of_the_store_is_counted(care: StoreCare, store: Store) -> No
 
 
 def test_a_variant_says_who_offers_it_and_how_it_would_come_back(
-    care: StoreCare, add_model: AddModel, registry: Registry, make_model: Callable[..., Path], tmp_path: Path
+    retention: RetentionManager,
+    add_model: AddModel,
+    registry: Registry,
+    make_model: Callable[..., Path],
+    tmp_path: Path,
 ) -> None:
     hub = add_model("v/hub", 1)
     registry.import_folder(make_model("same", fill=1), "v/same")
@@ -60,7 +64,7 @@ def test_a_variant_says_who_offers_it_and_how_it_would_come_back(
     (tmp_path / "converted" / "openvino_model.bin").write_bytes(b"converted")
     how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
     built = registry.add_converted(mine.digest, tmp_path / "converted", **how)
-    found = {variant.digest: variant for variant in care.usage().variants}
+    found = {variant.digest: variant for variant in retention.usage().variants}
     assert found[hub.digest].models == ("v/hub", "v/same")
     assert found[hub.digest].recovery is Recovery.DOWNLOAD
     assert found[mine.digest].recovery is Recovery.NONE

@@ -16,12 +16,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from panope_backends.errors import PanopeError
-from panope_registry.download import Downloader, Patience
+from panope_registry.download import Downloader, RetryPolicy
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
-from panope_registry.shared_store import RemoteStore, S3Store, SharedFirst, Sharing
+from panope_registry.shared_store import RemoteStore, S3Store, SharedStoreSource, Sharing
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test"}
 
@@ -109,11 +109,11 @@ def pull() -> Callable[..., Pulled]:
 
     def run(machine: Registry, model: str, remote: RemoteStore | None, source: Any = None, variant: str = "") -> Pulled:
         pulled = Pulled()
-        patience = Patience(tries=3, base_seconds=0.0, resume_seconds=0.0)
-        downloader = Downloader(machine._store, free_space_floor_bytes=0, patience=patience)
-        shared = remote and SharedFirst(remote, machine.record_not_shared, pulled.away.append)
+        retry_policy = RetryPolicy(tries=3, base_seconds=0.0, resume_seconds=0.0)
+        downloader = Downloader(machine._store, free_space_floor_bytes=0, retry_policy=retry_policy)
+        shared = remote and SharedStoreSource(remote, machine.record_not_shared, pulled.away.append)
         jobs = Jobs(machine._database)
-        job = ask_for_download(jobs, DownloadRequest(model, variant=variant))
+        job = enqueue_download(jobs, DownloadRequest(model, variant=variant))
         handler = ArtifactDownload(machine, source, downloader, shared=shared)
         try:
             pulled.files = handler(JobContext(job, jobs))["files"]

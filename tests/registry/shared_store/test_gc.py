@@ -12,7 +12,7 @@ import pytest
 from panope_backends.errors import AvailabilityError
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.shared_store import S3Store, Sharing
-from panope_registry.shared_store.gc import RemoteCare
+from panope_registry.shared_store.gc import RemoteRetention
 from panope_registry.tables.columns import now
 
 See = Callable[[Registry, object], Sharing]
@@ -43,9 +43,9 @@ def test_what_no_machine_needs_goes_after_its_grace_and_not_in_a_dry_run(
 ) -> None:
     everything = _there(remote)
     registry.remove("v/a")
-    other = RemoteCare(other_machine._database, remote)
+    other = RemoteRetention(other_machine._database, remote)
     assert other.collect().removed == ()
-    later = RemoteCare(other_machine._database, remote, clock=lambda: now() + timedelta(days=2))
+    later = RemoteRetention(other_machine._database, remote, clock=lambda: now() + timedelta(days=2))
     assert [blob.sha256 for blob in later.collect(dry_run=True).removed] == [_weights(shared["v/a"])]
     assert _there(remote) == everything
     collected = later.collect()
@@ -53,33 +53,33 @@ def test_what_no_machine_needs_goes_after_its_grace_and_not_in_a_dry_run(
     assert collected.freed_bytes > 0
     assert _there(remote) == everything - {_weights(shared["v/a"])}
     assert later.collect().removed == ()
-    assert RemoteCare(registry._database, remote).verify().missing == ()
+    assert RemoteRetention(registry._database, remote).verify().missing == ()
 
 
 def test_what_is_missing_or_cut_short_is_found_and_brought_again(
     registry: Registry, remote: S3Store, shared: dict[str, VariantEntry], sharing: See
 ) -> None:
-    care = RemoteCare(registry._database, remote)
-    checked = care.verify()
+    retention = RemoteRetention(registry._database, remote)
+    checked = retention.verify()
     assert checked.checked == len(_there(remote))
     assert (checked.damaged, checked.missing) == ((), ())
     lost, cut = _weights(shared["v/a"]), _weights(shared["v/b"])
     remote.delete(lost)
     obstore.put(remote._bucket, remote._key(cut), b"short")
-    checked = care.verify()
+    checked = retention.verify()
     assert (checked.damaged, checked.missing) == ((cut,), (lost,))
     assert not remote.has(cut)
     for digest in sharing(registry, remote).unshared():
         sharing(registry, remote).push(digest)
     assert {lost, cut} <= _there(remote)
-    assert care.verify().missing == ()
+    assert retention.verify().missing == ()
 
 
 def test_a_store_that_is_away_is_told_as_such_and_nothing_is_forgotten(
     registry: Registry, away: S3Store, shared: dict[str, VariantEntry], remote: S3Store, sharing: See
 ) -> None:
     away.id = remote.id
-    for look in (RemoteCare(registry._database, away).collect, RemoteCare(registry._database, away).verify):
+    for look in (RemoteRetention(registry._database, away).collect, RemoteRetention(registry._database, away).verify):
         with pytest.raises(AvailabilityError):
             look()
     assert sharing(registry, remote).unshared() == []

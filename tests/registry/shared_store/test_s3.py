@@ -20,7 +20,7 @@ from panope_backends.errors import (
     PermissionDeniedError,
     PreconditionError,
 )
-from panope_registry.shared_store import RemotePlace, S3Store, location
+from panope_registry.shared_store import RemoteLocation, S3Store, location
 from panope_registry.shared_store.s3 import ONE_REQUEST_BYTES, PART_BYTES
 
 NONE = "0" * 64
@@ -139,7 +139,7 @@ def test_without_its_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.reason == "driver_not_installed"
     monkeypatch.setattr(location, "find_spec", lambda _name: None)
     with pytest.raises(PreconditionError, match="obstore"):
-        RemotePlace("models").check()
+        RemoteLocation("models").check()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_without_its_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch)
     [("s3://models", "models", ""), ("s3://models/", "models", ""), ("s3://models/a/b/", "models", "a/b")],
 )
 def test_a_place_is_written_as_a_url(url: str, bucket: str, prefix: str) -> None:
-    found = RemotePlace.parse(url, "http://minio:9000")
+    found = RemoteLocation.parse(url, "http://minio:9000")
     assert (found.bucket, found.prefix) == (bucket, prefix)
     assert found.id == f"s3://minio:9000/{bucket}/{prefix}"
 
@@ -155,4 +155,4 @@ def test_a_place_is_written_as_a_url(url: str, bucket: str, prefix: str) -> None
 @pytest.mark.parametrize("url", ["models", "https://models", "s3://", "s3:///models"])
 def test_what_is_no_such_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match="s3://BUCKET/PREFIX"):
-        RemotePlace.parse(url)
+        RemoteLocation.parse(url)

@@ -11,10 +11,10 @@ import obstore
 import pytest
 
 from panope_backends.errors import AvailabilityError, DataLossError, NotFoundError, PreconditionError
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_pull
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
 from panope_registry.shared_store import S3Store, Sharing
 
@@ -62,7 +62,7 @@ def test_another_machine_gets_what_one_has_brought(
     assert sharing(registry, remote).push(variant.digest).sha256s == ()
     assert sharing(registry, remote).unshared() == sharing(other_machine, remote).unshared() == []
     with pytest.raises(PreconditionError):
-        StoreCare(other_machine._database, other_machine._store).lease(variant.digest, "other", 60)
+        RetentionManager(other_machine._database, other_machine._store).lease(variant.digest, "other", 60)
     assert len(pull(other_machine, "v/m", remote).files) == len(pushed.sha256s)
     views = [machine.materialize(variant.digest) for machine in (registry, other_machine)]
     assert views[0] != views[1]
@@ -86,10 +86,10 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = registry.add_converted(variant.digest, made, backend="openvino", **key)
     assert sharing(registry, remote).unshared() == [variant.digest, built.digest]
-    assert not other_machine.converted(variant.digest, **key).can_come
+    assert not other_machine.converted(variant.digest, **key).is_obtainable
     sharing(registry, remote).push(built.digest)
     known = other_machine.converted(variant.digest, **key)
-    assert (known.digest, known.is_local, known.can_come) == (built.digest, False, True)
+    assert (known.digest, known.is_local, known.is_obtainable) == (built.digest, False, True)
     pull(other_machine, "v/m", remote, variant=built.digest)
     assert other_machine.converted(variant.digest, **key).is_local
     assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
@@ -99,8 +99,8 @@ def test_a_pull_of_what_another_machine_imported_asks_no_hub(
     registry: Registry, other_machine: Registry, variant: VariantEntry
 ) -> None:
     jobs = Jobs(registry._database)
-    assert ask_for_pull(jobs, DownloadRequest("v/m"), store=other_machine.store_id).depends_on == ()
-    assert ask_for_pull(jobs, DownloadRequest("v/m"), store=registry.store_id).depends_on != ()
+    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=other_machine.store_id).depends_on == ()
+    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=registry.store_id).depends_on != ()
 
 
 def test_what_no_hub_and_no_shared_store_has_is_refused_by_name(
@@ -113,10 +113,10 @@ def test_what_no_hub_and_no_shared_store_has_is_refused_by_name(
 def test_what_the_shared_store_has_may_be_evicted_and_comes_back(
     registry: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
-    care = StoreCare(registry._database, registry._store, quota=Quota(1, free_floor_bytes=0))
-    assert care.evict().variants == (), "the only copy went"
+    retention = RetentionManager(registry._database, registry._store, quota=Quota(1, free_floor_bytes=0))
+    assert retention.evict().variants == (), "the only copy went"
     sharing(registry, remote).push(variant.digest)
-    assert care.evict().variants == (variant.digest,)
+    assert retention.evict().variants == (variant.digest,)
     assert pull(registry, "v/m", remote).files == ["model.safetensors"]
     assert registry.materialize(variant.digest).is_dir()
 
@@ -190,7 +190,7 @@ def test_a_shared_store_that_is_away_changes_nothing(
 def test_what_is_not_here_or_not_known_cannot_be_brought(
     registry: Registry, remote: S3Store, sharing: See, variant: VariantEntry
 ) -> None:
-    StoreCare(registry._database, registry._store).evict(variants=[variant.digest])
+    RetentionManager(registry._database, registry._store).evict(variants=[variant.digest])
     with pytest.raises(PreconditionError) as caught:
         sharing(registry, remote).push(variant.digest)
     assert caught.value.reason == "not_downloaded"

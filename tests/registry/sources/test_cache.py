@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from panope_backends.errors import PreconditionError
 from panope_registry.download import Downloader
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
 from panope_registry.sources.cache import CachedSource, HubCache, OfflineSource
@@ -75,7 +75,7 @@ def pull(tmp_path: Path) -> Iterator[Callable[[Source], Registry]]:
     def pull(source: Source) -> Registry:
         registry.register(NAME, source=source)
         handler = ArtifactDownload(registry, source, Downloader(registry._store, free_space_floor_bytes=0))
-        handler(JobContext(ask_for_download(jobs, DownloadRequest(NAME)), jobs))
+        handler(JobContext(enqueue_download(jobs, DownloadRequest(NAME)), jobs))
         return registry
 
     yield pull

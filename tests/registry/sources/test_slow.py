@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.download import Downloader, WantedBlob, in_segments
+from panope_registry.download import Downloader, ExpectedBlob, in_segments
 from panope_registry.job_handlers.repo_sync import RepoSync
-from panope_registry.job_handlers.requests import REPO_SYNC, SyncRequest, ask_for_sync
+from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 from panope_registry.jobs import Jobs, JobStatus, Runner
+from panope_registry.jobs.kinds import REPO_SYNC
 from panope_registry.registry import Registry
 from panope_registry.sources import sockets
 from panope_registry.sources.hub import HubSource
@@ -120,7 +121,7 @@ def test_a_job_that_waits_for_a_slow_hub_is_cancelled_within_two_seconds_and_fre
     jobs: Jobs, tmp_path: Path, phase: str, trickles: bool
 ) -> None:
     with slow_hub(phase, trickles=trickles) as hub, running(jobs, hub.endpoint, tmp_path / "home"):
-        first, second = (ask_for_sync(jobs, SyncRequest(name)) for name in ("a/first", "a/second"))
+        first, second = (enqueue_sync(jobs, SyncRequest(name)) for name in ("a/first", "a/second"))
         assert hub.asked.wait(30)
         _until(lambda: jobs.get(first.id).status is JobStatus.RUNNING)
         took = _seconds(lambda: jobs.cancel(first.id), lambda: jobs.get(first.id).status is JobStatus.CANCELLED)
@@ -156,7 +157,7 @@ def test_a_download_that_is_too_slow_is_left_to_the_next_attempt(
         )
         with pytest.raises(AvailabilityError) as caught:
             Downloader(Store(tmp_path / "store"), free_space_floor_bytes=0).fetch(
-                WantedBlob("0" * 64, None, size), open_at
+                ExpectedBlob("0" * 64, None, size), open_at
             )
     assert caught.value.reason == TOO_SLOW
 

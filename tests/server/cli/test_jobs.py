@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
 from panope_registry.tables.database import Database, open_engine
@@ -17,7 +17,7 @@ def asked_elsewhere(cli):
     Registry.open(url, cli.home).close()
     database = Database(open_engine(url))
     try:
-        return ask_for_download(Jobs(database), DownloadRequest(MODEL), store=ELSEWHERE).id
+        return enqueue_download(Jobs(database), DownloadRequest(MODEL), store=ELSEWHERE).id
     finally:
         database.close()
 

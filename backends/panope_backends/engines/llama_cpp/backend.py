@@ -21,6 +21,7 @@ from panope_backends.api import (
     Support,
     TensorModel,
 )
+from panope_backends.engines.llama_cpp.program import PROGRAM
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.errors import PreconditionError
 
@@ -29,8 +30,6 @@ PLAIN = ("q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 #: Kinds that llama.cpp's own program writes, best first.
 MIXED = ("q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k")
-
-PROGRAM = "llama-quantize"
 
 #: Changes when `convert` would write something else for the same model and the same tools.
 RECIPE = 1

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from panope_backends.engines.llama_cpp.backend import PROGRAM
 from panope_backends.errors import PreconditionError
+
+PROGRAM = "llama-quantize"
 
 _PR_SET_PDEATHSIG = 1
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import PanopeError
-from panope_registry.ingest.discovery.found import FoundModel, Terms
+from panope_registry.ingest.discovery.found import FoundModel, ScanOptions
 from panope_registry.ingest.folder import list_folder
-from panope_registry.inspect.inspect import Evidence, understand
+from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.inspect.tasks.evidence import MARKERS
 from panope_registry.names import parse_model_name
 
@@ -25,15 +25,15 @@ class Folders:
         del folder
         return any((entry.name in _SIGNS or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
 
-    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
         """One model."""
         name = terms.name_of(folder)
         try:
             parse_model_name(name)
             files = list_folder(folder)
-            understanding = understand(
+            inspection = inspect_files(
                 {file.path: file.source for file in files}, Evidence(grants=terms.grants.of(name))
             )
         except PanopeError as error:
             return (FoundModel(name, "", folder, error.message),)
-        return (FoundModel(name, understanding.task, folder, files=files),)
+        return (FoundModel(name, inspection.task, folder, files=files),)

@@ -53,7 +53,7 @@ class FoundModel:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ScanOptions:
     """What a scan is done under.
 
     Attributes:
@@ -75,5 +75,5 @@ class Finder(Protocol):
     def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Whether the folder is one of its kind, or holds some; `entries` are what is in it, by name."""
 
-    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
         """What is there, when `is_one` has said so; what cannot be imported has a problem, and raises nothing."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_registry.ingest.discovery.found import CACHE, FoundModel, Terms
+from panope_registry.ingest.discovery.found import CACHE, FoundModel, ScanOptions
 from panope_registry.ingest.folder import FolderFile, list_folder
-from panope_registry.inspect.inspect import Evidence, understand
+from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.names import parse_model_name, shown
 
 _FOLDER = re.compile(r"models--(?:(?P<vendor>.+)--)?(?P<name>.+)")
@@ -28,7 +28,7 @@ class HubCaches:
         named = _FOLDER.fullmatch(folder.name) is not None
         return named and any(entry.name == "snapshots" and entry.is_dir(follow_symlinks=False) for entry in entries)
 
-    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
         """One model; its name is the hub's, unless the terms have another vendor."""
         matched = _FOLDER.fullmatch(folder.name)
         assert matched is not None
@@ -39,12 +39,12 @@ class HubCaches:
             parse_model_name(name)
             facts["commit"] = _commit(folder)
             files = _files(folder, facts["commit"])
-            understanding = understand(
+            inspection = inspect_files(
                 {file.path: file.source for file in files}, Evidence(grants=terms.grants.of(name))
             )
         except PanopeError as error:
             return (FoundModel(name, "", folder, error.message, CACHE, facts=facts),)
-        return (FoundModel(name, understanding.task, folder, "", CACHE, files, facts=facts),)
+        return (FoundModel(name, inspection.task, folder, "", CACHE, files, facts=facts),)
 
 
 def _commit(folder: Path) -> str:

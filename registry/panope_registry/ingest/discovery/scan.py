@@ -8,7 +8,7 @@ from pathlib import Path
 
 from panope_backends.errors import InvalidInputError
 from panope_registry.ingest.discovery.folders import Folders
-from panope_registry.ingest.discovery.found import Finder, FoundModel, Terms
+from panope_registry.ingest.discovery.found import Finder, FoundModel, ScanOptions
 from panope_registry.ingest.discovery.hub_cache import HubCaches
 from panope_registry.ingest.discovery.skills import Skills
 from panope_registry.ingest.discovery.triton import TritonModels
@@ -21,10 +21,10 @@ WHOLE: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
 BESIDE: tuple[Finder, ...] = (Skills(),)
 """Finders of files that lie beside other things."""
 
-ANY_TERMS = Terms()
+DEFAULT_OPTIONS = ScanOptions()
 
 
-def discover_models(folder: Path, terms: Terms = ANY_TERMS) -> list[FoundModel]:
+def discover_models(folder: Path, terms: ScanOptions = DEFAULT_OPTIONS) -> list[FoundModel]:
     """What is in a folder, by path; links to folders are not followed.
 
     Raises:
@@ -34,7 +34,7 @@ def discover_models(folder: Path, terms: Terms = ANY_TERMS) -> list[FoundModel]:
 
 
 class _Walk:
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: ScanOptions) -> None:
         self._terms = terms
         self._count = 0
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_registry.ingest.discovery.found import SKILL, FoundModel, Terms
+from panope_registry.ingest.discovery.found import SKILL, FoundModel, ScanOptions
 from panope_registry.inspect.tasks.task_maps import task_word
 from panope_registry.names import parse_model_name, shown
 
@@ -61,7 +61,7 @@ class Skills:
         del folder
         return any(_is_skill(entry) for entry in entries)
 
-    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
         """Each of them."""
         with os.scandir(folder) as entries:
             files = sorted(Path(entry.path) for entry in entries if _is_skill(entry))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
-from panope_registry.ingest.discovery.found import TRITON, FoundModel, Terms
+from panope_registry.ingest.discovery.found import TRITON, FoundModel, ScanOptions
 from panope_registry.ingest.discovery.pbtxt import FILE, read_config
 from panope_registry.ingest.folder import FolderFile, list_folder
 from panope_registry.inspect.documents import broken
-from panope_registry.inspect.inspect import understand
+from panope_registry.inspect.inspect import inspect_files
 from panope_registry.names import parse_model_name, safe_relative_path, shown
 
 
@@ -89,7 +89,7 @@ class TritonModels:
         files = [entry for entry in entries if entry.is_file() and entry.name != "README.md"]
         return bool(versions) and not files and any(_backend_of(version) for version in versions)
 
-    def find(self, folder: Path, terms: Terms) -> Sequence[FoundModel]:
+    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
         """One model."""
         name = terms.name_of(folder)
         facts: dict[str, str] = {}
@@ -110,7 +110,7 @@ def triton_model(folder: Path) -> FoundModel | None:
                 return None
     except OSError:  # listing it tells why
         return None
-    return finder.find(folder.resolve(), Terms("a"))[0]
+    return finder.find(folder.resolve(), ScanOptions("a"))[0]
 
 
 def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], str]:
@@ -127,8 +127,8 @@ def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], 
     version = _served(config, versions, facts)
     named = (config.default_model_filename if config is not None else "") or KINDS[backend].file
     files = tuple(_taken(listed, version, safe_relative_path(named)))
-    understanding = understand({file.path: file.source for file in files})
-    return files, understanding.task
+    inspection = inspect_files({file.path: file.source for file in files})
+    return files, inspection.task
 
 
 def _backend(config: Any, folder: Path, versions: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ settle      what follows when the user, the files and the source speak
 """
 
 from panope_registry.inspect.tasks.evidence import Conclusion, architecture_of, task_of
-from panope_registry.inspect.tasks.resolve import Settled, ambiguous_task, settle
+from panope_registry.inspect.tasks.resolve import ResolvedTask, ambiguous_task, settle
 from panope_registry.inspect.tasks.task_maps import TASKS, task_word
 
-__all__ = ["TASKS", "Conclusion", "Settled", "ambiguous_task", "architecture_of", "settle", "task_of", "task_word"]
+__all__ = ["TASKS", "Conclusion", "ResolvedTask", "ambiguous_task", "architecture_of", "settle", "task_of", "task_word"]

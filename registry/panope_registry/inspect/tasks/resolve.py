@@ -21,7 +21,7 @@ MAX_HINTS = 16
 
 
 @dataclass(frozen=True)
-class Settled:
+class ResolvedTask:
     """The task, or what it may be.
 
     Attributes:
@@ -37,7 +37,7 @@ class Settled:
     spoken_for: tuple[str, ...] = ()
 
 
-def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> Settled:
+def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> ResolvedTask:
     """The task.
 
     Args:
@@ -55,16 +55,18 @@ def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Seq
     if wished:
         # A hint that the files bear out is worth more than one before it that they do not.
         task = found.value if found.value in wished else wished[0]
-        return Settled(task, f"the user says so; {found.reason}", (), spoken_for)
+        return ResolvedTask(task, f"the user says so; {found.reason}", (), spoken_for)
     told = f"the hub's tag says `{shown(pipeline_tag)}`"
     if found.value:
         if tagged in ("", found.value) or (found.value, tagged) == ("rerank", "classify"):
-            return Settled(found.value, found.reason, (), spoken_for)
-        return Settled("", f"{found.reason}; but {told}", (found.value, tagged), spoken_for)
+            return ResolvedTask(found.value, found.reason, (), spoken_for)
+        return ResolvedTask("", f"{found.reason}; but {told}", (found.value, tagged), spoken_for)
     if tagged:
         if tagged in found.candidates or found.is_guess or not found.candidates:
-            return Settled(tagged, f"{told}; {found.reason}", (), spoken_for)
-        return Settled("", f"{found.reason}; but {told}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for)
+            return ResolvedTask(tagged, f"{told}; {found.reason}", (), spoken_for)
+        return ResolvedTask(
+            "", f"{found.reason}; but {told}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for
+        )
     return _open(found, told, pipeline_tag, tags, spoken_for)
 
 
@@ -87,17 +89,19 @@ def _task(hint: str) -> str:
     return task
 
 
-def _open(found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]) -> Settled:
+def _open(
+    found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]
+) -> ResolvedTask:
     """What may be, when nothing says what is: by the files, else by the tags."""
     if found.candidates:
-        return Settled("", found.reason, found.candidates, spoken_for)
+        return ResolvedTask("", found.reason, found.candidates, spoken_for)
     if pipeline_tag in VAGUE_TAGS:
-        return Settled("", f"{found.reason}; {told}", VAGUE_TAGS[pipeline_tag], spoken_for)
+        return ResolvedTask("", f"{found.reason}; {told}", VAGUE_TAGS[pipeline_tag], spoken_for)
     for tag in tags:
         if modality := MODALITY_TAGS.get(tag.casefold()):
             reason = f"{found.reason}; a tag of the hub says `{shown(tag)}` and nothing more"
-            return Settled("", reason, MODALITIES[modality], spoken_for)
-    return Settled("", found.reason, (), spoken_for)
+            return ResolvedTask("", reason, MODALITIES[modality], spoken_for)
+    return ResolvedTask("", found.reason, (), spoken_for)
 
 
 def ambiguous_task(model: str, candidates: Sequence[str]) -> PreconditionError:

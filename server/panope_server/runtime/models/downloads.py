@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from panope_backends.errors import AvailabilityError, LoadingError, NotFoundError
-from panope_registry.job_handlers.requests import DownloadRequest, ask_for_download
+from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.job_handlers.variant_selection import choose_variant
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
 from panope_registry.models.precisions import is_quantized
@@ -73,7 +73,7 @@ class Downloads:
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
         chosen = choose_variant(entry, request, await self._machine_bytes())
-        job = await call_registry(ask_for_download, self._jobs, request, "call", store=self._store)
+        job = await call_registry(enqueue_download, self._jobs, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
             raise LoadingError(_told(chosen, entry.name, job), retry_after_seconds=RETRY_SECONDS)
@@ -88,7 +88,7 @@ class Downloads:
             AvailabilityError: it could not be downloaded.
         """
         request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
-        job = await call_registry(ask_for_download, self._jobs, request, "load", store=self._store)
+        job = await call_registry(enqueue_download, self._jobs, request, "load", store=self._store)
         async for seen in self._async_jobs.watch(job.id):
             job = seen
         if job.status is not JobStatus.SUCCEEDED:
@@ -141,7 +141,7 @@ def _can_come(entry: ModelEntry, digest: str) -> bool:
 
 def _comes(entry: ModelEntry, variant: VariantEntry) -> bool:
     """A hub has its models; what another machine made, or has from a folder, comes when that shares it."""
-    return variant.can_come or (entry.source == "hub" and variant.derived_from is None)
+    return variant.is_obtainable or (entry.source == "hub" and variant.derived_from is None)
 
 
 def _request(entry: ModelEntry, digest: str) -> DownloadRequest:

@@ -6,7 +6,7 @@ from functools import partial
 
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Removed
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
@@ -16,8 +16,8 @@ from panope_server.runtime.status import ModelView
 class ModelAdmin:
     """Pins and deletes models without blocking: every question to the database runs in a thread."""
 
-    def __init__(self, care: StoreCare, registry: Registry, manager: ModelManager) -> None:
-        self._care = care
+    def __init__(self, retention: RetentionManager, registry: Registry, manager: ModelManager) -> None:
+        self._retention = retention
         self._registry = registry
         self._manager = manager
 
@@ -29,13 +29,13 @@ class ModelAdmin:
             InvalidInputError: `variant` is not the beginning of one digest.
         """
         for digest in await self._digests(model, variant):
-            await call_registry(partial(self._care.pin, digest, who=who, reason=reason))
+            await call_registry(partial(self._retention.pin, digest, who=who, reason=reason))
         return await self._manager.fresh(model)
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:
         """Lets the files of one variant, or of all, go again when room is needed; errors as of `pin`."""
         for digest in await self._digests(model, variant):
-            await call_registry(self._care.unpin, digest)
+            await call_registry(self._retention.unpin, digest)
         return await self._manager.fresh(model)
 
     async def delete(self, model: str) -> Removed:
@@ -47,7 +47,7 @@ class ModelAdmin:
                 (`has_aliases`); nothing was changed.
         """
         self._manager.refuse_if_loaded(model)
-        removed = await call_store(self._care.remove_model, model)
+        removed = await call_store(self._retention.remove_model, model)
         await self._manager.refresh()
         return removed
 

@@ -119,10 +119,10 @@ class LoadPlanner:
 
         Of what another server has made and shares, the best to run here comes instead of what it was made of.
         """
-        shared = [variant for variant in entry.variants if variant.derived_from is not None and variant.can_come]
+        shared = [variant for variant in entry.variants if variant.derived_from is not None and variant.is_obtainable]
         if constraints.variant or not shared or any(variant.is_local for variant in entry.variants):
             return constraints.variant
-        obtainable = tuple(variant for variant in entry.variants if variant.can_come)
+        obtainable = tuple(variant for variant in entry.variants if variant.is_obtainable)
         try:
             best = (await self.select(replace(entry, variants=obtainable), constraints)).candidates[0]
         except PanopeError:  # loading tells it
@@ -208,7 +208,7 @@ class LoadPlanner:
 
     async def _brought(self, entry: ModelEntry, made: VariantEntry) -> VariantEntry | None:
         """What another machine has made, once it is here; None when it cannot be had and is to be made again."""
-        if self._download_variant is None or not made.can_come:
+        if self._download_variant is None or not made.is_obtainable:
             return None
         try:
             await self._download_variant(entry, made)

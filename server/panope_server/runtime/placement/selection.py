@@ -173,7 +173,7 @@ class _Search:
         if variant.base_models:
             base = ", ".join(variant.base_models)
             return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
-        if variant.derived_from is not None and not (variant.is_local or variant.can_come):
+        if variant.derived_from is not None and not (variant.is_local or variant.is_obtainable):
             return "it was made on another machine, which does not share it"
         if constraints.variant:
             return ""  # it was named, so it is run as it is, or the reason is the backends'

@@ -17,8 +17,8 @@ from panope_server.runtime.processes.programs import run_program_in_thread
 CONVERT = "panope_backends.programs.convert"
 
 
-class ProgramWorkshop:
-    """A `Workshop` whose converters are programs with a worker's environment, which end with this process."""
+class ProgramConversionRunner:
+    """A `ConversionRunner` whose converters are programs with a worker's environment, which end with this process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

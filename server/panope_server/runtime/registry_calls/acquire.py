@@ -8,9 +8,9 @@ from panope_registry.job_handlers.requests import (
     BuildRequest,
     DownloadRequest,
     SyncRequest,
-    ask_for_build,
-    ask_for_pull,
-    ask_for_sync,
+    enqueue_build,
+    enqueue_pull,
+    enqueue_sync,
 )
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.models.commits import ServedFile
@@ -46,17 +46,17 @@ class Acquisition:
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
         """The job that looks at a model's repo."""
         self._check_vendor(request.model)
-        return await call_registry(ask_for_sync, self._jobs, request, requested_by)
+        return await call_registry(enqueue_sync, self._jobs, request, requested_by)
 
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model, after the one that looks at its repo."""
         self._check_vendor(request.model)
-        return await call_registry(ask_for_pull, self._jobs, request, requested_by, store=self._store)
+        return await call_registry(enqueue_pull, self._jobs, request, requested_by, store=self._store)
 
     async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
         """The job that makes another variant of a model; NotFoundError when there is no such model."""
         await call_registry(self._find, request.model)
-        return await call_registry(ask_for_build, self._jobs, request, requested_by, store=self._store)
+        return await call_registry(enqueue_build, self._jobs, request, requested_by, store=self._store)
 
     async def files(self, model: str) -> Sequence[ServedFile]:
         """The files of the revision that is served."""

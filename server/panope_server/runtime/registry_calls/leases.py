@@ -9,7 +9,7 @@ import socket
 import structlog
 
 from panope_backends.errors import PanopeError
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Lease
 from panope_server.runtime.registry_calls.threads import call_registry
 from panope_server.runtime.safe_callbacks import contained_turn
@@ -26,8 +26,8 @@ RELEASE_SECONDS = 5.0
 class ModelLeases:
     """One lease for each loaded model, renewed until it is released."""
 
-    def __init__(self, care: StoreCare) -> None:
-        self._care = care
+    def __init__(self, retention: RetentionManager) -> None:
+        self._retention = retention
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._held: dict[str, Lease] = {}
         self._renewer: asyncio.Task[None] | None = None
@@ -39,10 +39,10 @@ class ModelLeases:
             NotFoundError: there is no such variant.
             PreconditionError: not all its files are here.
         """
-        lease = await call_registry(self._care.lease, variant_digest, self._owner, LEASE_SECONDS)
+        lease = await call_registry(self._retention.lease, variant_digest, self._owner, LEASE_SECONDS)
         former, self._held[model] = self._held.get(model), lease
         if former is not None:
-            await call_registry(self._care.release, former)
+            await call_registry(self._retention.release, former)
         if self._renewer is None:
             self._renewer = asyncio.create_task(self._keep())
 
@@ -53,7 +53,7 @@ class ModelLeases:
             return
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                await call_registry(self._care.release, lease)
+                await call_registry(self._retention.release, lease)
         except TimeoutError:
             _log.warning("lease_not_released", model=model, reason="database_unavailable")
         except PanopeError as error:
@@ -73,7 +73,7 @@ class ModelLeases:
 
     async def _renew(self, model: str, lease: Lease) -> None:
         try:
-            renewed = await call_registry(self._care.renew, lease, LEASE_SECONDS)
+            renewed = await call_registry(self._retention.renew, lease, LEASE_SECONDS)
         except PanopeError as error:
             # The worker has its files open and goes on; a new lease is tried at the next turn, or the next load.
             _log.warning("lease_not_renewed", model=model, reason=error.reason)
@@ -85,7 +85,7 @@ class ModelLeases:
 
     async def _take_again(self, model: str, lost: Lease) -> None:
         try:
-            taken = await call_registry(self._care.lease, lost.variant_digest, self._owner, LEASE_SECONDS)
+            taken = await call_registry(self._retention.lease, lost.variant_digest, self._owner, LEASE_SECONDS)
         except PanopeError as error:
             _log.warning("lease_not_taken", model=model, reason=error.reason)
             return

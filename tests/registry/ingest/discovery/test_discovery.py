@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import InvalidInputError
-from panope_registry.ingest.discovery import Terms, discover_models, scan
+from panope_registry.ingest.discovery import ScanOptions, discover_models, scan
 from panope_registry.inspect.grants import Grants
 
 MakeModel = Callable[..., Path]
@@ -32,7 +32,7 @@ def test_models_are_found_with_names_tasks_and_problems(make_model: MakeModel, t
     ]
     assert "pytorch_model.bin" in found[2].problem
     assert found[1].folder == root.resolve() / "vendor" / "good"
-    granted = discover_models(root, Terms("acme", Grants(pickles=("acme/pickles",))))
+    granted = discover_models(root, ScanOptions("acme", Grants(pickles=("acme/pickles",))))
     assert [(model.name, bool(model.problem)) for model in granted] == [
         ("acme/x", False),
         ("acme/good", False),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.ingest.discovery import FoundModel, Terms, discover_models
+from panope_registry.ingest.discovery import FoundModel, ScanOptions, discover_models
 from panope_registry.registry import Registry
 from panope_registry.testing.hub import HubStandIn
 
@@ -29,7 +29,7 @@ def cache(tmp_path: Path, make_model: MakeModel) -> Path:
 
 
 def _found(cache: Path, vendor: str = "") -> FoundModel:
-    (found,) = discover_models(cache, Terms(vendor))
+    (found,) = discover_models(cache, ScanOptions(vendor))
     assert found.kind == "cache"
     return found
 

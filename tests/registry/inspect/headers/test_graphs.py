@@ -16,7 +16,7 @@ from panope_backends.testing.models import VOCABULARY
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.inspect.headers.onnx import read_onnx
-from panope_registry.inspect.inspect import Understanding, understand
+from panope_registry.inspect.inspect import Inspection, inspect_files
 from panope_registry.job_handlers.requests import DownloadRequest
 from panope_registry.job_handlers.variant_selection import choose_variant
 from panope_registry.registry import Registry
@@ -33,8 +33,8 @@ TOKENS = {"last_hidden_state": "tokens"}
 ONNX_ALONE = {"model.safetensors": None, "config.json": json.dumps(CONFIG)}
 
 
-def _understand(folder: Path) -> Understanding:
-    return understand({file.path: file.source for file in list_folder(folder)})
+def _understand(folder: Path) -> Inspection:
+    return inspect_files({file.path: file.source for file in list_folder(folder)})
 
 
 @pytest.fixture

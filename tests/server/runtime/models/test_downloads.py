@@ -92,19 +92,19 @@ async def test_quantized_weights_that_are_asked_for_are_fetched_though_others_ar
 
 async def test_what_another_machine_made_and_does_not_share_is_not_waited_for(rig: Rig) -> None:
     here = replace(ABSENT, is_local=True)
-    made = replace(ABSENT, digest="e" * 64, precision="int8", derived_from=ABSENT.digest, can_come=False)
+    made = replace(ABSENT, digest="e" * 64, precision="int8", derived_from=ABSENT.digest, is_obtainable=False)
     rig.entry = replace(MODEL, variants=(here, made))
     await rig.downloads.ensure(rig.entry, precision="int8", wait=False)
     await rig.downloads.ensure(rig.entry, made.digest, wait=False)
     assert rig.jobs.list() == []
-    rig.entry = replace(MODEL, variants=(here, replace(made, can_come=True)))
+    rig.entry = replace(MODEL, variants=(here, replace(made, is_obtainable=True)))
     with pytest.raises(LoadingError):
         await rig.downloads.ensure(rig.entry, precision="int8", wait=False)
     assert rig.jobs.list()[0].payload["variant"] == made.digest
 
 
 async def test_what_was_imported_from_a_folder_cannot_be_downloaded(rig: Rig) -> None:
-    rig.entry = replace(MODEL, source="folder", variants=(replace(ABSENT, can_come=False),))
+    rig.entry = replace(MODEL, source="folder", variants=(replace(ABSENT, is_obtainable=False),))
     await rig.downloads.ensure(rig.entry, wait=False)
     assert rig.jobs.list() == []
 

@@ -25,7 +25,7 @@ from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import StoreCare
+from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
 from panope_server.config import Settings, Workers
@@ -118,7 +118,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             jobs,
             AsyncJobs(jobs),
             aliases,
-            ModelLeases(StoreCare(database, store)),
+            ModelLeases(RetentionManager(database, store)),
             Profiles(database),
             store.id,
             tell,

@@ -171,7 +171,7 @@ async def test_measurements_that_cannot_be_read_stop_no_loading(
 
 def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
     """A model of which nothing is here, and of which a shared store has some variants."""
-    variants = (replace(each, is_local=False, can_come=each.digest in shared) for each in entry.variants)
+    variants = (replace(each, is_local=False, is_obtainable=each.digest in shared) for each in entry.variants)
     return replace(entry, variants=tuple(variants))
 
 

@@ -259,7 +259,7 @@ def test_a_variant_that_is_named_is_run_as_it_is() -> None:
 
 
 def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> None:
-    elsewhere = replace(INT8, is_local=False, can_come=False)
+    elsewhere = replace(INT8, is_local=False, is_obtainable=False)
     with pytest.raises(PreconditionError, match="openvino int8: it was made on another machine, which does not share"):
         Here().choose([SAFE, elsewhere], LoadConstraints(variant=elsewhere.digest))
 

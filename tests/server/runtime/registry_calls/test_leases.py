@@ -14,7 +14,7 @@ from panope_server.runtime.registry_calls.leases import ModelLeases
 MODEL = "acme/tiny"
 
 
-class Care:
+class FakeRetention:
     """Writes down what was asked of it; `failure` is raised at the next renewal."""
 
     def __init__(self) -> None:
@@ -41,49 +41,51 @@ class Care:
 
 
 @pytest.fixture
-async def care() -> Care:
-    return Care()
+async def retention() -> FakeRetention:
+    return FakeRetention()
 
 
 @pytest.fixture
-async def held(care: Care, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ModelLeases]:
+async def held(retention: FakeRetention, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ModelLeases]:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.001)
-    made = ModelLeases(care)  # type: ignore[arg-type]
+    made = ModelLeases(retention)  # type: ignore[arg-type]
     yield made
     await made.close()
 
 
-async def test_a_lease_is_renewed_until_it_is_given_back(held: ModelLeases, care: Care) -> None:
+async def test_a_lease_is_renewed_until_it_is_given_back(held: ModelLeases, retention: FakeRetention) -> None:
     await held.hold(MODEL, "ab")
-    assert [await care.renewed.get() for _ in range(3)] == [1, 1, 1]
+    assert [await retention.renewed.get() for _ in range(3)] == [1, 1, 1]
     await held.release(MODEL)
     await held.release(MODEL)
-    assert care.held == []
+    assert retention.held == []
 
 
-async def test_another_variant_takes_the_place_of_the_former(held: ModelLeases, care: Care) -> None:
+async def test_another_variant_takes_the_place_of_the_former(held: ModelLeases, retention: FakeRetention) -> None:
     await held.hold(MODEL, "ab")
     await held.hold(MODEL, "cd")
-    assert care.held == [2]
+    assert retention.held == [2]
 
 
-async def test_a_lease_that_ran_out_is_taken_anew(held: ModelLeases, care: Care) -> None:
-    care.failure = PreconditionError("over", reason="lease_lost")
+async def test_a_lease_that_ran_out_is_taken_anew(held: ModelLeases, retention: FakeRetention) -> None:
+    retention.failure = PreconditionError("over", reason="lease_lost")
     await held.hold(MODEL, "ab")
-    while await care.renewed.get() != 2:
+    while await retention.renewed.get() != 2:
         pass
-    assert care.held == [1, 2]  # the first is over: there is nothing to give back
+    assert retention.held == [1, 2]  # the first is over: there is nothing to give back
 
 
-async def test_a_database_that_is_away_costs_one_renewal_and_no_lease(held: ModelLeases, care: Care) -> None:
-    care.failure = AvailabilityError("away", reason="database_unavailable")
+async def test_a_database_that_is_away_costs_one_renewal_and_no_lease(
+    held: ModelLeases, retention: FakeRetention
+) -> None:
+    retention.failure = AvailabilityError("away", reason="database_unavailable")
     await held.hold(MODEL, "ab")
-    assert [await care.renewed.get() for _ in range(3)] == [1, 1, 1]
+    assert [await retention.renewed.get() for _ in range(3)] == [1, 1, 1]
 
 
-async def test_the_end_of_the_server_gives_every_lease_back(care: Care) -> None:
-    made = ModelLeases(care)  # type: ignore[arg-type]
+async def test_the_end_of_the_server_gives_every_lease_back(retention: FakeRetention) -> None:
+    made = ModelLeases(retention)  # type: ignore[arg-type]
     await made.hold(MODEL, "ab")
     await made.hold("acme/other", "ab")
     await made.close()
-    assert care.held == []
+    assert retention.held == []

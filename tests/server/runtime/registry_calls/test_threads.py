@@ -81,7 +81,7 @@ async def test_a_body_is_read_while_every_question_hangs(hanging: threading.Even
 async def test_giving_a_lease_back_does_not_wait_for_a_database_that_hangs(
     hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Care:
+    class FakeRetention:
         def lease(self, *_: object) -> object:
             return object()
 
@@ -89,7 +89,7 @@ async def test_giving_a_lease_back_does_not_wait_for_a_database_that_hangs(
             hanging.wait()
 
     monkeypatch.setattr("panope_server.runtime.registry_calls.leases.RELEASE_SECONDS", 0.05)
-    leases = ModelLeases(Care())  # type: ignore[arg-type]  # only what is asked of it here
+    leases = ModelLeases(FakeRetention())  # type: ignore[arg-type]  # only what is asked of it here
     await leases.hold("a/b", "digest")
     await leases.close()
     assert not hanging.is_set()

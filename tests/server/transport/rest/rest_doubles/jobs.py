@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from rest_doubles.models import EMBEDDER
 
 from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.job_handlers.requests import ARTIFACT_DOWNLOAD, REPO_SYNC
 from panope_registry.jobs import JobEntry, JobPart, JobProgress, JobStatus
+from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, REPO_SYNC
 
 
 @dataclass

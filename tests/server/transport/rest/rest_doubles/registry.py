@@ -10,8 +10,9 @@ from rest_doubles.jobs import job_entries
 from rest_doubles.models import EMBEDDER, FakeModels
 
 from panope_backends.errors import NotFoundError
-from panope_registry.job_handlers.requests import QUANTIZE, BuildRequest, DownloadRequest, SyncRequest
+from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry
+from panope_registry.jobs.kinds import QUANTIZE
 from panope_registry.models.commits import ServedFile, ServedRevision
 from panope_registry.models.published_files import ServedBlob
 from panope_registry.retention.types import Removal, RemovalKind, Removed

@@ -1,36 +1,18 @@
-"""How handlers tell of what they do, to whoever keeps a log.
-
-Each event and its facts stand in docs/operations.md. Facts have the same names everywhere: `model_repo_name`,
-`revision` (the commit), `job_id`, `artifact_id` (the sha256 of a file), `file_path`, `hash`, `duration_ms`,
-`error_type`.
-"""
+"""Reports the attempts of jobs that fail."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from panope_registry.events import ERROR, EventSink, milliseconds_since
 from panope_registry.jobs import Handler, Interrupted, JobContext
 from panope_registry.jobs.backoff import failure_of
 
-Event = Callable[[str, Mapping[str, object]], None]
-"""Takes a stable name such as `repo_synced` and the facts."""
 
-ERROR = "error"
-
-
-def ignore(name: str, facts: Mapping[str, object]) -> None:
-    """For those who keep no log."""
-
-
-def milliseconds_since(started: float) -> int:
-    """Of `time.monotonic`'s clock."""
-    return round((time.monotonic() - started) * 1000)
-
-
-def telling(handler: Handler, tell: Event) -> Handler:
-    """The handler, whose failed attempts are told as the event `error`; one that is interrupted has not failed."""
+def log_failures(handler: Handler, emit: EventSink) -> Handler:
+    """Wraps a handler: each attempt that fails is emitted as the event `error`; an interrupted one has not failed."""
 
     def run(context: JobContext) -> Mapping[str, Any]:
         started = time.monotonic()
@@ -41,7 +23,7 @@ def telling(handler: Handler, tell: Event) -> Handler:
         except Exception as error:
             # An error after an interruption is its consequence.
             if context.interruption is None:
-                tell(ERROR, _facts(context, error) | {"duration_ms": milliseconds_since(started)})
+                emit(ERROR, _facts(context, error) | {"duration_ms": milliseconds_since(started)})
             raise
 
     return run
