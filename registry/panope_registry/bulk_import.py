@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import NotFoundError, PanopeError
-from panope_registry.ingest.discovery.found import FoundModel
+from panope_registry.ingest.discovery.finder import FoundModel
 from panope_registry.ingest.folder import FolderFile
 from panope_registry.registry import Registry
 

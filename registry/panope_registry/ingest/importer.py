@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from panope_backends.errors import PreconditionError
 from panope_registry.ingest.folder import FolderFile
@@ -13,15 +12,11 @@ from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.inspect.weights import WeightSet
 from panope_registry.models.revision import Content, ImportedRevision, RevisionFile
 from panope_registry.names import shown
+from panope_registry.retention.reservations import Reservation
+from panope_registry.retention.space import StoreSpace
 from panope_registry.store.files import disk_errors
 from panope_registry.store.manifest import Manifest, ManifestFile, listing_digest
 from panope_registry.store.store import Blob, Store
-
-if TYPE_CHECKING:
-    from panope_registry.retention.reservations import (
-        Reservation,  # retention records what it finds, by way of this module's entries
-    )
-    from panope_registry.retention.space import StoreSpace
 
 Progress = Callable[[int, int, str], None]
 """Called with the bytes done, the bytes in all and the file at hand, for each MiB."""

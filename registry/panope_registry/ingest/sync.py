@@ -14,8 +14,8 @@ from panope_backends.errors import AvailabilityError, DataLossError, InvalidInpu
 from panope_registry.download.daemon_pool import DaemonPool
 from panope_registry.ingest.importer import manifest_of
 from panope_registry.inspect.documents import MAX_BYTES
+from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import IMPORTED, FileKind, kinds_of
-from panope_registry.inspect.headers.opened import Header
 from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.models.quantization import NO_PREFERENCES, Preferences, refuse_impossible
 from panope_registry.models.revision import Content, ImportedRevision, RepoOrigin, RevisionFile

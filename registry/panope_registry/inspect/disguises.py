@@ -11,8 +11,8 @@ from pathlib import Path
 
 from panope_backends.errors import PreconditionError
 from panope_registry.inspect.documents import broken
+from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import FileKind
-from panope_registry.inspect.headers.opened import Header
 from panope_registry.names import shown
 
 _FIRST_BYTES = 512

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_registry.inspect.headers.opened import Header, forward, size_of
+from panope_registry.inspect.file_bytes import Header, forward, size_of
 from panope_registry.names import shown
 
 MAX_BYTES = 16 << 20

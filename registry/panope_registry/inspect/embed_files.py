@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from panope_registry.inspect.headers.opened import Header
+from panope_registry.inspect.file_bytes import Header
 
 #: More than any file that describes a model; vocabularies are larger, and not read here.
 _MOST_BYTES = 16 << 20

@@ -23,10 +23,10 @@ from panope_registry.inspect.disguises import refuse_disguised
 from panope_registry.inspect.documents import broken, read_json, read_object
 from panope_registry.inspect.embed_files import refuse_undescribed, step_folders, transformer_folder
 from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
+from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
 from panope_registry.inspect.grants import REMOTE_CODE
 from panope_registry.inspect.headers.facts import WeightFacts
-from panope_registry.inspect.headers.opened import Header
 from panope_registry.inspect.tasks import architecture_of, known, settle, task_of
 from panope_registry.inspect.tasks.evidence import MARKERS
 from panope_registry.inspect.weights import Parts, WeightSet, find_weights

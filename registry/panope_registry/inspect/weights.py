@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from panope_registry.inspect.documents import broken, read_object
+from panope_registry.inspect.file_bytes import Header, size_of
 from panope_registry.inspect.file_kinds import PICKLED_WEIGHTS, FileKind
 from panope_registry.inspect.headers.facts import WeightFacts, merged
 from panope_registry.inspect.headers.gguf import FILE_TYPES, read_gguf
 from panope_registry.inspect.headers.onnx import read_onnx
-from panope_registry.inspect.headers.opened import Header, size_of
 from panope_registry.inspect.headers.openvino import read_openvino
 from panope_registry.inspect.headers.safetensors import read_safetensors
 from panope_registry.names import safe_relative_path

@@ -14,7 +14,7 @@ from panope_backends.errors import PreconditionError
 from panope_registry.download import ExpectedBlob, OpenAt, Request, StopReason, Stream, in_segments
 from panope_registry.events import EventSink, no_events
 from panope_registry.job_handlers.download_progress import DownloadProgress
-from panope_registry.job_handlers.quantizing import enqueue_quantizations
+from panope_registry.job_handlers.quantize_targets import enqueue_quantizations
 from panope_registry.job_handlers.requests import DownloadRequest, download_request
 from panope_registry.job_handlers.variant_selection import choose_files, choose_variant
 from panope_registry.jobs import JobContext

@@ -17,13 +17,13 @@ from typing import Any, Protocol
 from panope_backends.api import ModelFacts
 from panope_backends.errors import PreconditionError
 from panope_registry.events import EventSink, milliseconds_since, no_events
+from panope_registry.inspect.precisions import bits_of
 from panope_registry.job_handlers.conversion_plan import ConversionPlan, plan_conversion
 from panope_registry.job_handlers.conversion_runner import ConversionRunner
 from panope_registry.job_handlers.requests import BuildRequest, build_request
 from panope_registry.job_handlers.scratch import Scratch
 from panope_registry.jobs import JobContext
 from panope_registry.jobs.kinds import QUANTIZE
-from panope_registry.models.precisions import bits_of
 from panope_registry.models.types import MissingFile, ModelEntry, VariantEntry
 
 _LOOK_SECONDS = 0.2

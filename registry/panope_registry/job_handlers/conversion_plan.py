@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from panope_backends.api import Conversion
 from panope_backends.errors import PreconditionError
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import BuildRequest
-from panope_registry.models.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 
 

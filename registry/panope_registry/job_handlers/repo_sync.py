@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from panope_backends.errors import NotFoundError
 from panope_registry.events import EventSink, milliseconds_since, no_events
-from panope_registry.job_handlers.quantizing import enqueue_quantizations
+from panope_registry.job_handlers.quantize_targets import enqueue_quantizations
 from panope_registry.job_handlers.requests import sync_request
 from panope_registry.jobs import JobContext
 from panope_registry.models.types import ModelEntry

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from panope_backends.errors import InvalidInputError
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.inspect.tasks.resolve import check_hints
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC, SHARE
-from panope_registry.models.precisions import is_quantized
 from panope_registry.models.quantization import check_targets
 from panope_registry.models.queries import Stores, find_model
 from panope_registry.models.variant_digest import check_digits

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from panope_backends.errors import PreconditionError
 from panope_registry.inspect.file_kinds import IMPORTED
+from panope_registry.inspect.precisions import FULL_BITS, bits_of, is_quantized
 from panope_registry.job_handlers.requests import FORMATS, DownloadRequest
-from panope_registry.models.precisions import FULL_BITS, bits_of, is_quantized
 from panope_registry.models.types import MissingFile, ModelEntry, RepoFileEntry, VariantEntry
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.names import shown

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from panope_backends.errors import AvailabilityError
+from panope_registry.interruption import interruptible
 from panope_registry.jobs.backoff import Backoff, failure_of
 from panope_registry.jobs.claims import Claim, Claims, Hold
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
 from panope_registry.jobs.notifications import hearing
 from panope_registry.jobs.pruning import Pruning, Retention
 from panope_registry.jobs.queue import Jobs
-from panope_registry.sources.interruption import interruptible
 
 Handler = Callable[[JobContext], Mapping[str, Any]]
 """Does a job and returns its result, which goes through JSON. It may run again after a crash at any point, so it must

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_registry.models.precisions import is_quantized
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.names import shown
 
 

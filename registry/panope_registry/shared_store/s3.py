@@ -23,7 +23,8 @@ from panope_backends.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from panope_registry.shared_store.location import DEFAULT_REGION, RemoteLocation, no_driver
+from panope_registry.shared_store.driver import no_driver
+from panope_registry.shared_store.location import DEFAULT_REGION, RemoteLocation
 from panope_registry.shared_store.remote import RemoteBlob
 from panope_registry.store.files import BLOCK_BYTES, OnBytes
 
@@ -71,9 +72,9 @@ class S3Store:
         options: Mapping[str, str] | None = None,
         max_retries: int = 4,
     ) -> None:
-        place = RemoteLocation(bucket, prefix.strip("/"), endpoint, region)
-        self._prefix = place.prefix
-        self.id = place.id
+        location = RemoteLocation(bucket, prefix.strip("/"), endpoint, region)
+        self._prefix = location.prefix
+        self.id = location.id
         self._bucket = _open(bucket, endpoint, {"region": region, **(options or {})}, max_retries)
 
     def has(self, sha256: str) -> bool:

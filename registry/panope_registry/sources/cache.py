@@ -21,8 +21,8 @@ from pathlib import Path
 
 from panope_backends.errors import AvailabilityError, InvalidInputError, PreconditionError
 from panope_registry.download.stream import Stream
+from panope_registry.interruption import check_interruption
 from panope_registry.names import parse_model_name, safe_relative_path, shown
-from panope_registry.sources.interruption import check_interruption
 from panope_registry.sources.source import HUB, RemoteFile, RemoteRevision, Source, checked
 
 CHUNK_BYTES = 1 << 20

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import httpx2
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.sources.answers import HubRefusal, refusal, unavailable
 from panope_registry.sources.links import broken_link, host_of, is_proxied
+from panope_registry.sources.responses import HubRefusal, refusal, unavailable
 
 MAX_REDIRECTS = 5
 

@@ -11,7 +11,7 @@ import httpx2
 
 from panope_backends.errors import AvailabilityError, PreconditionError
 from panope_registry.names import shown
-from panope_registry.sources.answers import unavailable
+from panope_registry.sources.responses import unavailable
 from panope_registry.sources.sockets import watch
 
 CONNECT_SECONDS = 10.0

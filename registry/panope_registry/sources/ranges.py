@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_registry.inspect.documents import broken
-from panope_registry.inspect.headers.opened import OutOfReachError
+from panope_registry.inspect.file_bytes import OutOfReachError
 from panope_registry.names import shown
 from panope_registry.sources.source import RemoteFile, RemoteRevision, Source
 
@@ -20,7 +20,7 @@ elsewhere, of up to 16 MiB, is read whole."""
 
 
 class RemoteHeader:
-    """A file elsewhere, as the readers of headers want it (`panope_registry.inspect.headers.opened.RemoteBytes`).
+    """A file elsewhere, as the readers of headers want it (`panope_registry.inspect.file_bytes.RemoteBytes`).
 
     Keeps the bytes that were read last. Not safe for use by several threads.
     """

@@ -17,7 +17,7 @@ import httpcore2
 import httpx2
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.sources.interruption import check_interruption
+from panope_registry.interruption import check_interruption
 
 TOO_SLOW = "source_too_slow"
 

@@ -22,6 +22,7 @@ from panope_registry.models.published_files import Serving
 from panope_registry.operations.inference_log import InferenceLog
 from panope_registry.operations.instances import Instances
 from panope_registry.operations.profiles import Profiles
+from panope_registry.shared_store.driver import check_driver
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
 from panope_server.app.hub import check_vendor
@@ -108,8 +109,8 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
         settings = self._settings
-        if place := remote_place(settings):
-            place.check()  # the job worker, which opens it, could only fail again and again
+        if remote_place(settings):
+            check_driver()  # the job worker, which opens it, could only fail again and again
         lock = stack.enter_context(await asyncio.to_thread(locked_home, settings.home_path))
         run_folder = stack.enter_context(run_folder_for(lock))
         registry = await asyncio.to_thread(open_registry, settings)

@@ -108,11 +108,13 @@ def _cache(found: HubEnvironment) -> str:
 
 def _shared_store(settings: Settings) -> list[Finding]:
     """Whether it answers, and takes the credentials of this environment."""
+    from panope_registry.shared_store.factory import open_remote_store
+
     place = remote_place(settings)
     if place is None:
         return []
     try:
-        place.open().has("0" * 64)
+        open_remote_store(place).has("0" * 64)
     except PanopeError as error:
         return [Finding(what="shared store", ok=False, detail=f"{place.id}: {error.message}")]
     return [Finding(what="shared store", ok=True, detail=f"{place.id} answers")]

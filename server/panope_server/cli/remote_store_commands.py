@@ -48,6 +48,7 @@ def verify(home: str | None, config: Path | None, *, json: bool) -> None:
 
 @contextmanager
 def _retention(home: str | None, config: Path | None) -> Iterator[RemoteRetention]:
+    from panope_registry.shared_store.factory import open_remote_store
     from panope_registry.shared_store.gc import RemoteRetention
     from panope_server.app.registry_session import remote_place
 
@@ -55,4 +56,4 @@ def _retention(home: str | None, config: Path | None) -> Iterator[RemoteRetentio
     if place is None:
         fail("there is no shared store: `store.remote` is not set", 2)
     with opened(home, config) as (database, _):
-        yield RemoteRetention(database, place.open())
+        yield RemoteRetention(database, open_remote_store(place))

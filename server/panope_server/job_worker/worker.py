@@ -24,6 +24,7 @@ from panope_registry.job_handlers.handlers import handlers_for
 from panope_registry.jobs import Jobs, Retention, Runner
 from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD
 from panope_registry.shared_store import SharedStoreSource
+from panope_registry.shared_store.factory import open_remote_store
 from panope_registry.sources.counted import CountedSource
 from panope_registry.tables.database import Database, open_engine
 from panope_server.app.hub import downloader_for, source_for
@@ -89,7 +90,7 @@ def work(
     try:
         jobs = Jobs(database)
         place = remote_place(settings)
-        remote = place.open() if place else None
+        remote = open_remote_store(place) if place else None
         handlers = handlers_for(
             registry,
             CountedSource(source_for(settings), counts.received),

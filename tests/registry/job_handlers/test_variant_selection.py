@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import PreconditionError
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import DownloadRequest
 from panope_registry.job_handlers.variant_selection import choose_variant
-from panope_registry.models.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 
 GB = 10**9

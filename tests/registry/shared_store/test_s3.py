@@ -20,7 +20,7 @@ from panope_backends.errors import (
     PermissionDeniedError,
     PreconditionError,
 )
-from panope_registry.shared_store import RemoteLocation, S3Store, location
+from panope_registry.shared_store import RemoteLocation, S3Store, driver
 from panope_registry.shared_store.s3 import ONE_REQUEST_BYTES, PART_BYTES
 
 NONE = "0" * 64
@@ -137,9 +137,9 @@ def test_without_its_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PreconditionError, match="obstore") as caught:
         S3Store("models")
     assert caught.value.reason == "driver_not_installed"
-    monkeypatch.setattr(location, "find_spec", lambda _name: None)
+    monkeypatch.setattr(driver, "find_spec", lambda _name: None)
     with pytest.raises(PreconditionError, match="obstore"):
-        RemoteLocation("models").check()
+        driver.check_driver()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import InvalidInputError
-from panope_registry.inspect.headers.opened import OutOfReachError
+from panope_registry.inspect.file_bytes import OutOfReachError
 from panope_registry.sources.ranges import FIRST_BYTES, MAX_ONNX_REQUESTS, MAX_REQUESTS, MOST_BYTES, RemoteHeader
 from panope_registry.sources.source import HUB, RemoteFile, RemoteRevision
 

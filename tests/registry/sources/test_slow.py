@@ -13,6 +13,7 @@ import pytest
 
 from panope_backends.errors import AvailabilityError
 from panope_registry.download import Downloader, ExpectedBlob, in_segments
+from panope_registry.interruption import interruptible
 from panope_registry.job_handlers.repo_sync import RepoSync
 from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 from panope_registry.jobs import Jobs, JobStatus, Runner
@@ -20,7 +21,6 @@ from panope_registry.jobs.kinds import REPO_SYNC
 from panope_registry.registry import Registry
 from panope_registry.sources import sockets
 from panope_registry.sources.hub import HubSource
-from panope_registry.sources.interruption import interruptible
 from panope_registry.sources.links import new_client
 from panope_registry.sources.sockets import TOO_SLOW, WatchedNetwork
 from panope_registry.sources.source import RemoteRevision

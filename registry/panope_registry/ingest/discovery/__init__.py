@@ -8,7 +8,7 @@ hub_cache   what the hub's own client has downloaded
 skills      `hf_*.py` files, which are read and never imported
 """
 
-from panope_registry.ingest.discovery.found import FoundModel, ScanOptions
+from panope_registry.ingest.discovery.finder import FoundModel, ScanOptions
 from panope_registry.ingest.discovery.scan import discover_models
 
 __all__ = ["FoundModel", "ScanOptions", "discover_models"]

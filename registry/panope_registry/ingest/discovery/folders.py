@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import PanopeError
-from panope_registry.ingest.discovery.found import FoundModel, ScanOptions
+from panope_registry.ingest.discovery.finder import FoundModel, ScanOptions
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.inspect.tasks.evidence import MARKERS

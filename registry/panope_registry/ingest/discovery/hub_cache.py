@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_registry.ingest.discovery.found import CACHE, FoundModel, ScanOptions
+from panope_registry.ingest.discovery.finder import CACHE, FoundModel, ScanOptions
 from panope_registry.ingest.folder import FolderFile, list_folder
 from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.names import parse_model_name, shown

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError
+from panope_registry.ingest.discovery.finder import Finder, FoundModel, ScanOptions
 from panope_registry.ingest.discovery.folders import Folders
-from panope_registry.ingest.discovery.found import Finder, FoundModel, ScanOptions
 from panope_registry.ingest.discovery.hub_cache import HubCaches
 from panope_registry.ingest.discovery.skills import Skills
 from panope_registry.ingest.discovery.triton import TritonModels

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_registry.ingest.discovery.found import SKILL, FoundModel, ScanOptions
+from panope_registry.ingest.discovery.finder import SKILL, FoundModel, ScanOptions
 from panope_registry.inspect.tasks.task_maps import task_word
 from panope_registry.names import parse_model_name, shown
 

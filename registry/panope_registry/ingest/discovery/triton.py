@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
-from panope_registry.ingest.discovery.found import TRITON, FoundModel, ScanOptions
+from panope_registry.ingest.discovery.finder import TRITON, FoundModel, ScanOptions
 from panope_registry.ingest.discovery.pbtxt import FILE, read_config
 from panope_registry.ingest.folder import FolderFile, list_folder
 from panope_registry.inspect.documents import broken

@@ -7,8 +7,8 @@ import struct
 from collections import Counter
 
 from panope_registry.inspect.documents import broken
+from panope_registry.inspect.file_bytes import Forward, Header, forward
 from panope_registry.inspect.headers.facts import WeightFacts
-from panope_registry.inspect.headers.opened import Forward, Header, forward
 
 MAX_HEADER_BYTES = 64 << 20  # vocabularies are in the header
 MAX_KEYS = 1 << 16

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from panope_backends.api import TensorSpec
 from panope_registry.inspect.documents import broken
+from panope_registry.inspect.file_bytes import Header, OutOfReachError, indexed, size_of
 from panope_registry.inspect.headers.facts import BUFFERS, GraphFacts, WeightFacts
-from panope_registry.inspect.headers.opened import Header, OutOfReachError, indexed, size_of
 from panope_registry.inspect.headers.wire import BYTES, VARINT, Field, Walker
-from panope_registry.models.precisions import bits_of, is_quantized
+from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.names import safe_relative_path
 
 MAX_RANK = 32

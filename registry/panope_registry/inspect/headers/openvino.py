@@ -11,9 +11,9 @@ from xml.parsers import expat
 from panope_backends.api import TensorSpec
 from panope_backends.text_graphs import tensor_name
 from panope_registry.inspect.documents import broken
+from panope_registry.inspect.file_bytes import Header, forward, size_of
 from panope_registry.inspect.headers.facts import BUFFERS, GraphFacts, WeightFacts
-from panope_registry.inspect.headers.opened import Header, forward, size_of
-from panope_registry.models.precisions import bits_of, is_quantized
+from panope_registry.inspect.precisions import bits_of, is_quantized
 
 MAX_XML_BYTES = 256 << 20
 MAX_RANK = 32

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 from panope_registry.inspect.documents import broken
+from panope_registry.inspect.file_bytes import Header, forward, size_of
 from panope_registry.inspect.headers.facts import WeightFacts
-from panope_registry.inspect.headers.opened import Header, forward, size_of
 
 MAX_HEADER_BYTES = 32 << 20
 MAX_RANK = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from panope_registry.inspect.documents import broken
-from panope_registry.inspect.headers.opened import Indexed
+from panope_registry.inspect.file_bytes import Indexed
 
 MAX_FIELDS = 1 << 21
 MAX_TEXT_BYTES = 2048

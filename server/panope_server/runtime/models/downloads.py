@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from panope_backends.errors import AvailabilityError, LoadingError, NotFoundError
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.job_handlers.variant_selection import choose_variant
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
-from panope_registry.models.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.tables.columns import now
 from panope_server.runtime.registry_calls.jobs import AsyncJobs

@@ -18,8 +18,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from panope_backends.api import Conversion, Device, Level
+from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.job_handlers.requests import FORMATS
-from panope_registry.models.precisions import bits_of, is_quantized
 from panope_registry.operations.profiles import Profile
 from panope_registry.registry import VariantEntry
 

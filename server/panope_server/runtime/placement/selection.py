@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import CapacityError, PanopeError, PreconditionError
-from panope_registry.models.precisions import bits_of, is_quantized
+from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.operations.profiles import Profile
 from panope_registry.registry import ModelEntry, VariantEntry

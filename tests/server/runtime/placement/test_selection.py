@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
-from panope_registry.models.precisions import is_quantized
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.operations.profiles import Profile
 from panope_server.runtime.placement.constraints import LoadConstraints
