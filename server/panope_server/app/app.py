@@ -41,7 +41,7 @@ from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.home import StartError, locked_home, run_folder_for
 from panope_server.runtime.models.heartbeat import Heartbeat
-from panope_server.runtime.models.manager import ModelManager
+from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.processes.envoy import EnvoyProcess
@@ -123,7 +123,6 @@ class App:
         health = Health(PUBLIC_SERVICES, calls)
         jobs = Jobs(database)
         async_jobs = AsyncJobs(jobs)
-        hardware = Hardware.for_settings(settings)
         aliases = Aliases(database)
         store = await asyncio.to_thread(Store, settings.home_path / "store")
         retention = retention_for(settings, database, store)
@@ -135,25 +134,24 @@ class App:
             heartbeat.changed()
 
         manager = ModelManager(
-            settings,
-            registry,
-            hardware,
-            metrics,
-            state_changed,
-            jobs,
-            async_jobs,
-            aliases,
-            leases,
-            Profiles(database),
-            store.id,
-            heartbeat.report_now,
-            health.aliases_changed,
+            ModelDependencies(
+                settings,
+                metrics,
+                Hardware.for_settings(settings),
+                registry,
+                aliases,
+                async_jobs,
+                Profiles(database),
+                leases,
+                store.id,
+            ),
+            ModelEvents(state_changed, health.aliases_changed, heartbeat.report_now),
         )
-        metrics.instances.watch(manager.running)
+        metrics.instances.watch(manager.runtimes.instances)
         stack.push_async_callback(manager.close)
         await manager.start()
         stack.push_async_callback(heartbeat.stop)
-        heartbeat.start(manager.running)
+        heartbeat.start(manager.runtimes.instances)
 
         serving = Serving(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
@@ -202,11 +200,11 @@ class App:
             Account(metrics, code_name, log_calls=settings.log_calls, keep=call_log),
             Deadline(settings.limits.default_timeout_seconds),
             validate,
-            Resolve(manager),
+            Resolve(manager.directory),
             TokenIds(settings.openai, settings.limits, validate.check),
-            Fetch(manager),
+            Fetch(manager.dispatcher),
         ]
-        return Pipeline(steps, Dispatch(manager))
+        return Pipeline(steps, Dispatch(manager.dispatcher))
 
     def _admin(self, manager: ModelManager, metrics: Metrics, serving: Serving) -> Any:
         async def status() -> dict[str, Any]:
@@ -215,7 +213,7 @@ class App:
         return admin_app(
             exposition=metrics.exposition,
             openmetrics=metrics.openmetrics,
-            not_ready=manager.not_ready,
+            not_ready=manager.loader.not_ready,
             status=status,
             closed=self._closed,
             hosts=hosts_for(self._settings.host),
@@ -238,8 +236,8 @@ class App:
             if envoy is None
             else {"alive": envoy.alive, "pid": envoy.pid, "restart_count": envoy.restart_count},
             "job_worker": asdict(self._job_worker.view()),
-            "not_ready": manager.not_ready(),
-            "models": [asdict(view) for view in manager.known()],
+            "not_ready": manager.loader.not_ready(),
+            "models": [asdict(view) for view in manager.status.known()],
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.task import Input
 
@@ -23,8 +24,7 @@ class Call:
         started: when transport saw the call, on the same clock.
         asked: the name that the caller wrote, or the default's, once `model` is what it means.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
-        resolved: whether the registry knows the model.
-        model_task: the model's task, once the registry has found it.
+        resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
     """
 
@@ -37,14 +37,18 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     asked: str = ""
     wait: bool = False
-    resolved: bool = False
-    model_task: str = ""
+    resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
 
     @property
     def model_name(self) -> str:
         """`vendor/name` of a resolved call's model, of which `model` may name one variant."""
-        return self.model.partition("@")[0]
+        return self.model if self.resolved is None else self.resolved.name.model
+
+    @property
+    def model_task(self) -> str:
+        """The model's task; empty until the model was looked up."""
+        return "" if self.resolved is None else self.resolved.task
 
     @property
     def remaining_seconds(self) -> float | None:

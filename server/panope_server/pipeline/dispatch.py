@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from panope_server.pipeline.call import Call
+from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.task import Input, Output
 
@@ -12,7 +13,7 @@ from panope_server.tasks.task import Input, Output
 class Runner(Protocol):
     """Runs work on a model."""
 
-    async def run(self, model: str, work: Input, request_id: str, placement: Placement) -> Output:
+    async def run(self, model: ResolvedModel, work: Input, request_id: str, placement: Placement) -> Output:
         """The answer of one of the model's instances; `placement` tells which, also when there is no answer."""
 
 
@@ -24,4 +25,5 @@ class Dispatch:
 
     async def __call__(self, call: Call) -> Output:
         """Runs the call's work and waits for the answer; admission, the bounded queue, is the model's own."""
-        return await self._runner.run(call.model, call.input, call.request_id, call.placement)
+        assert call.resolved is not None, "the step Resolve comes before"
+        return await self._runner.run(call.resolved, call.input, call.request_id, call.placement)

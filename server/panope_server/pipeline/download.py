@@ -6,13 +6,14 @@ from typing import Protocol
 
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
+from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.tasks.task import Output
 
 
 class Fetcher(Protocol):
     """Brings models here."""
 
-    async def fetch(self, model: str, *, wait: bool) -> None:
+    async def fetch(self, model: ResolvedModel, *, wait: bool) -> None:
         """Returns when the model is here; LoadingError when it is on its way and the caller does not wait."""
 
 
@@ -24,5 +25,6 @@ class Fetch:
 
     async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call when its model is here."""
-        await self._fetcher.fetch(call.model, wait=call.wait)
+        assert call.resolved is not None, "the step Resolve comes before"
+        await self._fetcher.fetch(call.resolved, wait=call.wait)
         return await forward(call)

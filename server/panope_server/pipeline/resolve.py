@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from panope_backends.errors import InvalidInputError, PanopeError
 from panope_registry.inspect.tasks import ambiguous_task
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
+from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.tasks.task import Output
 
 
 class Directory(Protocol):
     """Knows which models exist."""
 
-    async def model_for(self, name: str) -> str:
-        """The model that a name means: itself, or where the alias of that name points."""
-
-    async def task_of(self, model: str) -> str:
-        """The model's task; NotFoundError when there is no such model."""
-
-    async def task_candidates_of(self, model: str) -> Sequence[str]:
-        """The tasks among which somebody must decide; empty when one is decided, or nothing is known."""
+    async def resolve(self, name: str) -> ResolvedModel:
+        """The model that a name means: itself, or where the alias of that name points; NotFoundError for none."""
 
     async def default_for(self, task: str) -> str | None:
         """The model of calls that name none; None when there is no such model."""
@@ -42,18 +36,15 @@ class Resolve:
                 raise InvalidInputError("`model` is missing and there is no default model", field="model")
             call.model = default
         call.asked = call.model
-        call.model = await self._directory.model_for(call.model)
-        task = await self._directory.task_of(call.model)
-        call.resolved, call.model_task = True, task
-        if call.task and task != call.task:
-            raise await self._mismatch(call, task)
+        model = await self._directory.resolve(call.model)
+        call.resolved, call.model = model, model.key
+        if call.task and model.task != call.task:
+            raise _mismatch(model, call.task)
         return await forward(call)
 
-    async def _mismatch(self, call: Call, task: str) -> PanopeError:
-        candidates = () if task else await self._directory.task_candidates_of(call.model)
-        if candidates:
-            return ambiguous_task(call.model, candidates)
-        has = f"its task is `{task}`" if task else "it has no known task"
-        return InvalidInputError(
-            f"model `{call.model}` cannot {call.task}: {has}", reason="task_mismatch", field="model"
-        )
+
+def _mismatch(model: ResolvedModel, task: str) -> PanopeError:
+    if not model.task and model.task_candidates:
+        return ambiguous_task(model.key, model.task_candidates)
+    has = f"its task is `{model.task}`" if model.task else "it has no known task"
+    return InvalidInputError(f"model `{model.key}` cannot {task}: {has}", reason="task_mismatch", field="model")

@@ -13,7 +13,7 @@ from panope_server.runtime.registry_calls.threads import call_registry
 
 @dataclass(frozen=True, order=True)
 class ResolvedName:
-    """What a call runs.
+    """What a name means.
 
     Attributes:
         model: `vendor/name`.
@@ -35,49 +35,42 @@ class NameResolver:
     def __init__(self, aliases: Aliases) -> None:
         self._aliases = aliases
         self._known = LastKnown[ResolvedName]()
-        self._by_key: dict[str, ResolvedName] = {}
 
     async def refresh(self) -> bool:
-        """Looks at all aliases again; False when that should be done once more, as of `LastKnown.replace`."""
+        """Reads all aliases again; False when that should be done once more, as of `LastKnown.replace`."""
         begun = self._known.begin()
         entries = await call_registry(self._aliases.list)
-        return self._known.replace(begun, {entry.name: _resolve(entry) for entry in entries})
+        return self._known.replace(begun, {entry.name: _resolved(entry) for entry in entries})
 
     async def find(self, alias: str) -> ResolvedName | None:
-        """Where an alias points; None when there is none of that name."""
+        """Returns where an alias points; None when there is none of that name."""
         resolved = self._known.values.get(alias)
         if resolved is None:
             begun = self._known.begin()
             try:
-                resolved = _resolve(await call_registry(self._aliases.get, alias))
+                resolved = _resolved(await call_registry(self._aliases.get, alias))
             except NotFoundError:
                 return None
             self._known.put(begun, alias, resolved)
-        self._by_key[resolved.key] = resolved
         return resolved
 
     def known(self, alias: str) -> ResolvedName | None:
-        """Where an alias pointed when all were looked at last; None for what was no alias then."""
+        """Returns where an alias pointed when it was read last; None for what was no alias then."""
         return self._known.values.get(alias)
 
     def named(self, prefix: str, after: str) -> list[tuple[str, ResolvedName]]:
-        """The aliases whose names begin so, those after a name, by name."""
-        found = self._known.values.items()
-        return sorted((alias, resolved) for alias, resolved in found if alias.startswith(prefix) and alias > after)
+        """Returns the aliases whose names begin so, those after a name, by name."""
+        known = self._known.values.items()
+        return sorted((alias, resolved) for alias, resolved in known if alias.startswith(prefix) and alias > after)
 
     def keys(self) -> dict[str, str]:
-        """Alias -> the key of what it points to."""
+        """Returns alias -> the key of what it points to."""
         return {alias: resolved.key for alias, resolved in self._known.values.items()}
 
-    def of(self, key: str) -> ResolvedName:
-        """What runs under a key that `find` has told; any other is a model's name."""
-        return self._by_key.get(key) or ResolvedName(key)
-
-    def is_meant(self, key: str) -> bool:
-        """Whether an alias points to the variant that runs under a key; a model needs none."""
-        resolved = self.of(key)
+    def is_meant(self, resolved: ResolvedName) -> bool:
+        """Returns whether an alias points to the variant; a model needs none."""
         return not resolved.variant or resolved in self._known.values.values()
 
 
-def _resolve(entry: AliasEntry) -> ResolvedName:
+def _resolved(entry: AliasEntry) -> ResolvedName:
     return ResolvedName(entry.target_model, entry.variant_digest)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -24,11 +25,14 @@ from panope_server.pipeline.download import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
 from panope_server.pipeline.usage import units_of
+from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.transport.errors import code_name
+
+Resolved = Callable[..., ResolvedModel]
 
 
 class Recorder:
@@ -45,19 +49,17 @@ class Recorder:
 
 
 class Models:
-    """A directory of two models."""
+    """A directory of a few models."""
 
-    async def model_for(self, name: str) -> str:
-        return {"prod": "acme/tiny"}.get(name, name)
+    def __init__(self, resolved: Resolved) -> None:
+        self._resolved = resolved
 
-    async def task_of(self, model: str) -> str:
+    async def resolve(self, name: str) -> ResolvedModel:
+        model = {"prod": "acme/tiny"}.get(name, name)
         tasks = {"acme/tiny": "embed", "acme/judge": "classify", "acme/open": "", "acme/graph": ""}
         if model not in tasks:
             raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found")
-        return tasks[model]
-
-    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
-        return ("embed", "rerank") if model == "acme/open" else ()
+        return self._resolved(model, tasks[model], candidates=("embed", "rerank") if model == "acme/open" else ())
 
     async def default_for(self, task: str) -> str | None:
         return {"embed": "acme/tiny"}.get(task)
@@ -69,29 +71,36 @@ class Shelf:
     def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
 
-    async def fetch(self, model: str, *, wait: bool) -> None:
-        self.asked.append((model, wait))
+    async def fetch(self, model: ResolvedModel, *, wait: bool) -> None:
+        self.asked.append((model.key, wait))
         if not wait:
-            raise LoadingError(f"model `{model}` is being downloaded", retry_after_seconds=5.0)
+            raise LoadingError(f"model `{model.key}` is being downloaded", retry_after_seconds=5.0)
 
 
-async def test_an_alias_in_a_call_means_its_model(call, answer: Output) -> None:
+async def test_an_alias_in_a_call_means_its_model(call, resolved: Resolved, answer: Output) -> None:
     async def last(call: Call) -> Output:
         assert call.model == "acme/tiny"
         return answer
 
-    assert await Pipeline([Resolve(Models())], last).run(call(model="prod")) is answer
+    assert await Pipeline([Resolve(Models(resolved))], last).run(call(model="prod")) is answer
 
 
-async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(call, answer: Output) -> None:
+async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(
+    call, resolved: Resolved, answer: Output
+) -> None:
     async def last(_: Call) -> Output:
         return answer
+
+    def looked_up() -> Call:
+        made = call()
+        made.resolved = resolved()
+        return made
 
     shelf = Shelf()
     pipeline = Pipeline([Fetch(shelf)], last)
     with pytest.raises(LoadingError):
-        await pipeline.run(call())
-    waiting = call()
+        await pipeline.run(looked_up())
+    waiting = looked_up()
     waiting.wait = True
     assert await pipeline.run(waiting) is answer
     assert shelf.asked == [("acme/tiny", False), ("acme/tiny", True)]
@@ -147,12 +156,14 @@ async def test_a_call_without_a_deadline_gets_the_default(call, answer: Output) 
     assert await Deadline(7)(made, last) is answer
 
 
-async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, answer: Output) -> None:
+async def test_a_call_that_names_no_model_gets_the_default_of_its_task(
+    call, resolved: Resolved, answer: Output
+) -> None:
     async def last(forwarded: Call) -> Output:
-        assert (forwarded.model, forwarded.resolved) == ("acme/tiny", True)
+        assert (forwarded.model, forwarded.resolved) == ("acme/tiny", resolved())
         return answer
 
-    assert await Resolve(Models())(call(model=""), last) is answer
+    assert await Resolve(Models(resolved))(call(model=""), last) is answer
 
 
 @pytest.mark.parametrize(
@@ -163,28 +174,30 @@ async def test_a_call_that_names_no_model_gets_the_default_of_its_task(call, ans
         ("acme/judge", "embed", InvalidInputError, "cannot embed: its task is `classify`"),
     ],
 )
-async def test_a_call_that_fits_no_model_is_refused(call, model: str, task: str, error, said: str) -> None:
+async def test_a_call_that_fits_no_model_is_refused(
+    call, resolved: Resolved, model: str, task: str, error, said: str
+) -> None:
     async def never(_: Call) -> Output:
         raise AssertionError("the call was forwarded")
 
     with pytest.raises(error, match=said):
-        await Resolve(Models())(call(model=model, task=task), never)
+        await Resolve(Models(resolved))(call(model=model, task=task), never)
 
 
 def counted(metrics: Metrics, **labels: str) -> float:
     return metrics.registry.get_sample_value("panope_requests_total", labels) or 0.0
 
 
-async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: Output) -> None:
+async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
     account = Account(metrics, code_name, log_calls=True)
 
     async def ok(made: Call) -> Output:
-        made.resolved = True
+        made.resolved = resolved()
         return answer
 
     async def full(made: Call) -> Output:
-        made.resolved = True
+        made.resolved = resolved()
         raise OverloadedError("full")
 
     async def unknown(_: Call) -> Output:
@@ -206,12 +219,12 @@ async def test_every_end_of_a_call_is_counted_once_under_its_code(call, answer: 
     assert "hello" not in str(lines)
 
 
-async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
+async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: Resolved) -> None:
     metrics = Metrics()
     entered = asyncio.Event()
 
     async def hang(made: Call) -> Output:
-        made.resolved = True
+        made.resolved = resolved()
         entered.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -224,11 +237,13 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call) -> None:
     assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
 
 
-async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(call, answer: Output) -> None:
+async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(
+    call, resolved: Resolved, answer: Output
+) -> None:
     async def last(_: Call) -> Output:
         return answer
 
-    pipeline = Pipeline([Resolve(Models())], last)
+    pipeline = Pipeline([Resolve(Models(resolved))], last)
     with pytest.raises(PreconditionError, match="embed or rerank") as caught:
         await pipeline.run(call(model="acme/open"))
     assert (caught.value.reason, caught.value.details) == ("ambiguous_task", {"candidates": "embed,rerank"})
@@ -240,12 +255,12 @@ def inferred(metrics: Metrics, **labels: str) -> float:
     return metrics.registry.get_sample_value("inference_requests_total", labels) or 0.0
 
 
-async def test_calls_count_under_the_words_of_the_design_too(call, answer: Output) -> None:
+async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
     account = Account(metrics, code_name, log_calls=False)
 
     async def ok(made: Call) -> Output:
-        made.resolved, made.model_task, made.model = True, "embed", "acme/tiny@0123456789ab"
+        made.resolved, made.model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
         made.placement.format, made.placement.precision = "openvino", "int8"
         return answer
 
@@ -261,17 +276,17 @@ async def test_calls_count_under_the_words_of_the_design_too(call, answer: Outpu
     assert metrics.registry.get_sample_value("inference_latency_ms_bucket", named | {"le": "+Inf"}) == 1
 
 
-async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, answer: Output) -> None:
+async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resolved: Resolved, answer: Output) -> None:
     kept: list[LoggedCall] = []
     account = Account(Metrics(), code_name, log_calls=False, keep=kept.append)
 
     async def ok(made: Call) -> Output:
-        made.resolved, made.model_task = True, "embed"
+        made.resolved = resolved()
         made.placement.instance, made.placement.variant_digest = "acme/tiny#1", "ab" * 32
         return answer
 
     async def full(made: Call) -> Output:
-        made.resolved, made.model_task = True, "embed"
+        made.resolved = resolved()
         raise OverloadedError("full")
 
     async def unknown(_: Call) -> Output:

@@ -17,6 +17,7 @@ from panope_backends.testing.models import keep_tokenizer
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
@@ -107,7 +108,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
             )
 
         metrics = Metrics()
-        runtime = ModelRuntime("acme/echo", settings, metrics, plan, lambda _, state: rig.states.append(state))
+        runtime = ModelRuntime(
+            ResolvedName("acme/echo"), settings, metrics, plan, lambda _, state: rig.states.append(state)
+        )
         metrics.instances.watch(lambda: [("acme/echo", view) for view in runtime.instance_views()])
         rig = Rig(runtime, metrics)
         made.append(rig)

@@ -20,6 +20,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.bench.background_load import BackgroundLoad
 from panope_server.runtime.bench.workloads import WORKLOADS, EmbedWorkload
 from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
@@ -84,7 +85,7 @@ class Bench:
             prepared = await self._planner.plan_candidate(entry, candidate, entry.name, "it is being measured")
         except PanopeError as error:
             return Measured(candidate.label, candidate.precision, failure=error.message)
-        runtime = ModelRuntime(entry.name, self._settings, Metrics(), plan, lambda *_: None)
+        runtime = ModelRuntime(ResolvedName(entry.name), self._settings, Metrics(), plan, lambda *_: None)
         started = time.monotonic()
         try:
             await runtime.load()

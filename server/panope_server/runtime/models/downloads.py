@@ -8,11 +8,10 @@ from panope_backends.errors import AvailabilityError, LoadingError, NotFoundErro
 from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.job_handlers.variant_selection import choose_variant
-from panope_registry.jobs import JobEntry, Jobs, JobStatus
+from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.tables.columns import now
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
-from panope_server.runtime.registry_calls.threads import call_registry
 
 #: When a caller that is told to come back should.
 RETRY_SECONDS = 5.0
@@ -29,8 +28,7 @@ class Downloads:
 
     Args:
         fresh_entry: what the registry knows of a model at this moment.
-        jobs: where a download is asked for.
-        async_jobs: where it is followed.
+        jobs: where a download is asked for, and followed.
         store: the id of the store that the files are needed in; None where there is one alone.
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
     """
@@ -38,14 +36,12 @@ class Downloads:
     def __init__(
         self,
         fresh_entry: Callable[[str], Awaitable[ModelEntry]],
-        jobs: Jobs,
-        async_jobs: AsyncJobs,
+        jobs: AsyncJobs,
         store: str | None = None,
         machine_bytes: Callable[[], Awaitable[int]] = _unknown,
     ) -> None:
         self._fresh_entry = fresh_entry
         self._jobs = jobs
-        self._async_jobs = async_jobs
         self._store = store
         self._machine_bytes = machine_bytes
         self._last: dict[str, int] = {}
@@ -73,11 +69,11 @@ class Downloads:
         await self._refuse_while_cooling(entry.name)
         request = _request(entry, variant)
         chosen = choose_variant(entry, request, await self._machine_bytes())
-        job = await call_registry(enqueue_download, self._jobs, request, "call", store=self._store)
+        job = await self._jobs.enqueue(enqueue_download, request, "call", store=self._store)
         self._last[entry.name] = job.id
         if not wait:
             raise LoadingError(_told(chosen, entry.name, job), retry_after_seconds=RETRY_SECONDS)
-        async for _ in self._async_jobs.watch(job.id):
+        async for _ in self._jobs.watch(job.id):
             pass
         await self._refuse_while_cooling(entry.name)
 
@@ -88,8 +84,8 @@ class Downloads:
             AvailabilityError: it could not be downloaded.
         """
         request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
-        job = await call_registry(enqueue_download, self._jobs, request, "load", store=self._store)
-        async for seen in self._async_jobs.watch(job.id):
+        job = await self._jobs.enqueue(enqueue_download, request, "load", store=self._store)
+        async for seen in self._jobs.watch(job.id):
             job = seen
         if job.status is not JobStatus.SUCCEEDED:
             why = job.error_message or "it was cancelled"
@@ -115,7 +111,7 @@ class Downloads:
         if last is None:
             return None
         try:
-            return await self._async_jobs.get(last)
+            return await self._jobs.get(last)
         except NotFoundError:
             return None
 

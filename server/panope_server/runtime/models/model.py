@@ -23,6 +23,7 @@ from panope_server.runtime.instances.queue import WorkQueue, cost_of
 from panope_server.runtime.instances.supervisor import Supervisor
 from panope_server.runtime.models.failure import LastFailure, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
@@ -38,23 +39,29 @@ PlanMaker = Callable[[LoadConstraints, Sequence[FailedPlan]], Awaitable[LoadPlan
 """Selects a candidate that meets the constraints and makes it ready; what failed in this load is none."""
 
 
+OnState = Callable[["ModelRuntime", ModelState], None]
+"""Told after every change of a runtime's state."""
+
+
 class ModelRuntime:
-    """Serves one model.
+    """Serves one model, or one variant of it.
 
     Args:
+        resolved: what it serves.
         make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
         on_state: told after every change of `state`.
     """
 
     def __init__(
         self,
-        name: str,
+        resolved: ResolvedName,
         settings: Settings,
         metrics: Metrics,
         make_plan: PlanMaker,
-        on_state: Callable[[str, ModelState], None],
+        on_state: OnState,
     ) -> None:
-        self.name = name
+        self.resolved = resolved
+        self.name = name = resolved.key
         self.state = ModelState.UNLOADED
         self.state_reason = ""
         self.embed: EmbedLimits | None = None
@@ -394,7 +401,7 @@ class ModelRuntime:
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason
         _log.info("model_state", model=self.name, state=state, reason=reason)
-        contained(self._on_state)(self.name, state)
+        contained(self._on_state)(self, state)
 
 
 def _tell_placement(placement: Placement, instance: Instance) -> None:

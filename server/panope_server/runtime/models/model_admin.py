@@ -30,13 +30,13 @@ class ModelAdmin:
         """
         for digest in await self._digests(model, variant):
             await call_registry(partial(self._retention.pin, digest, who=who, reason=reason))
-        return await self._manager.fresh(model)
+        return await self._manager.status.fresh(model)
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:
         """Lets the files of one variant, or of all, go again when room is needed; errors as of `pin`."""
         for digest in await self._digests(model, variant):
             await call_registry(self._retention.unpin, digest)
-        return await self._manager.fresh(model)
+        return await self._manager.status.fresh(model)
 
     async def delete(self, model: str) -> Removed:
         """Deletes a model and the files that nothing else needs.
@@ -46,7 +46,7 @@ class ModelAdmin:
             PreconditionError: it is loaded, pinned, in the hands of a job (`in_use`), or what an alias points to
                 (`has_aliases`); nothing was changed.
         """
-        self._manager.refuse_if_loaded(model)
+        self._manager.loader.refuse_if_loaded(model)
         removed = await call_store(self._retention.remove_model, model)
         await self._manager.refresh()
         return removed

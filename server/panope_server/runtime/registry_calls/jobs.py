@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, TypeVar
 
 from panope_backends.errors import ShuttingDownError
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
@@ -11,6 +12,16 @@ from panope_server.runtime.registry_calls.threads import call_registry
 
 #: How soon a watcher sees a change; workers write progress once a second.
 WATCH_SECONDS = 0.5
+
+
+R = TypeVar("R", contravariant=True)
+
+
+class Enqueue(Protocol[R]):
+    """Queues the job that a request asks for, such as `enqueue_download`."""
+
+    def __call__(self, jobs: Jobs, request: R, requested_by: str, *, store: str | None) -> JobEntry:
+        """Returns the job; an open one for the same request is that one."""
 
 
 class AsyncJobs:
@@ -24,6 +35,10 @@ class AsyncJobs:
     def close(self) -> None:
         """Ends all watching, so that no watcher holds up the end of the server."""
         self._closing.set()
+
+    async def enqueue(self, enqueue: Enqueue[R], request: R, requested_by: str, *, store: str | None) -> JobEntry:
+        """Queues what a request asks for; errors as of the function that does."""
+        return await call_registry(lambda: enqueue(self._jobs, request, requested_by, store=store))
 
     async def list(
         self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100

@@ -55,7 +55,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async def fresh(_: str) -> ModelEntry:
         return made.entry
 
-    made = Rig(jobs, Downloads(fresh, jobs, AsyncJobs(jobs, watch_seconds=0.01)))
+    made = Rig(jobs, Downloads(fresh, AsyncJobs(jobs, watch_seconds=0.01)))
     yield made
     database.close()
 

@@ -31,7 +31,7 @@ from panope_registry.tables.database import Database, open_engine
 from panope_server.config import Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models import manager as module
-from panope_server.runtime.models.manager import ModelManager
+from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.registry_calls import threads
@@ -79,11 +79,11 @@ class Rig:
 
     async def embed(self, name: str) -> str:
         """Calls what a name means; the key that it ran under."""
-        key = await self.manager.model_for(name)
-        assert await self.manager.task_of(key) == "embed"
-        answer = await self.manager.run(key, EmbedInput(texts=["hello"]), "r1", Placement())
+        model = await self.manager.directory.resolve(name)
+        assert model.task == "embed"
+        answer = await self.manager.dispatcher.run(model, EmbedInput(texts=["hello"]), "r1", Placement())
         assert isinstance(answer, EmbedOutput)
-        return key
+        return model.key
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -104,26 +104,24 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     store = Store(tmp_path / "store")
     made: list[Rig] = []
 
-    async def tell() -> None:
-        return None
-
     def make(*load: str) -> Rig:
         settings = Settings(home=str(tmp_path), load=load, workers=Workers(drain_timeout_seconds=5.0))
-        manager = ModelManager(
+        dependencies = ModelDependencies(
             settings,
-            registry,
-            Machine(),  # type: ignore[arg-type] # asks no backend
             Metrics(),
-            lambda model, state: made[0].states.append((model, state)),
-            jobs,
-            AsyncJobs(jobs),
+            Machine(),  # type: ignore[arg-type] # asks no backend
+            registry,
             aliases,
-            ModelLeases(RetentionManager(database, store)),
+            AsyncJobs(jobs),
             Profiles(database),
+            ModelLeases(RetentionManager(database, store)),
             store.id,
-            tell,
+        )
+        events = ModelEvents(
+            lambda model, state: made[0].states.append((model, state)),
             lambda aliases: made[0].told.append(dict(aliases)),
         )
+        manager = ModelManager(dependencies, events)
         made.append(Rig(manager, registry, aliases, tmp_path / "model"))
         return made[0]
 
@@ -147,7 +145,7 @@ async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(
     assert len({instance.pid for instance in view.instances}) == 2
 
     made.aliases.set("exact", MODEL, expected=None, **WHO)
-    await made.until(lambda: [running for running, _ in made.manager.running()] == [MODEL])
+    await made.until(lambda: [running for running, _ in made.manager.runtimes.instances()] == [MODEL])
     assert await made.embed("exact") == MODEL
 
 
@@ -170,9 +168,9 @@ async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig
 async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_there(rig: MakeRig) -> None:
     made = rig(MODEL)
     await made.manager.start()
-    await made.until(lambda: made.manager.not_ready() == {MODEL: "not loaded yet"})
+    await made.until(lambda: made.manager.loader.not_ready() == {MODEL: "not loaded yet"})
     made.add_model()
-    await made.until(lambda: made.manager.not_ready() == {})
+    await made.until(lambda: made.manager.loader.not_ready() == {})
     assert made.states[-1] == (MODEL, ModelState.SERVING)
 
 
@@ -181,12 +179,12 @@ async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(r
     digest = made.add_model()
     made.aliases.set("prod", MODEL, expected="", **WHO)
     await made.manager.start()
-    await made.until(lambda: made.manager.not_ready() == {})
-    assert [key for key, _ in made.manager.running()] == [MODEL]
+    await made.until(lambda: made.manager.loader.not_ready() == {})
+    assert [key for key, _ in made.manager.runtimes.instances()] == [MODEL]
     made.aliases.set("prod", MODEL, variant_digest=digest, expected=MODEL, **WHO)
     key = f"{MODEL}@{digest[:12]}"
     await made.until(lambda: (key, ModelState.SERVING) in made.states)
-    assert made.manager.not_ready() == {}
+    assert made.manager.loader.not_ready() == {}
 
 
 async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloaded(
@@ -344,4 +342,4 @@ async def test_what_is_to_be_loaded_from_the_start_is_tried_again_when_it_failed
     await made.manager.start()
     await made.until(lambda: (MODEL, ModelState.SERVING) in made.states)
     assert (MODEL, ModelState.FAILED) in made.states
-    assert made.manager.not_ready() == {}
+    assert made.manager.loader.not_ready() == {}

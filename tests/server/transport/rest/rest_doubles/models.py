@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from panope_backends.api import Device, TensorSpec
 from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.models.types import EVERY_MODEL, ModelFilter
+from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
+from panope_server.runtime.models.directory import ResolvedModel
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.status import EmbedLimits, InstanceState, InstanceView, ModelState, ModelView, VariantView
 
 EMBEDDER = "acme/embedder"
@@ -69,14 +71,11 @@ class FakeModels:
     async def devices(self) -> list[Device]:
         return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]
 
-    async def model_for(self, name: str) -> str:
-        return ALIASES.get(name, name)
-
-    async def task_of(self, model: str) -> str:
-        return (await self.get(model)).task
-
-    async def task_candidates_of(self, model: str) -> tuple[str, ...]:
-        return ()
+    async def resolve(self, name: str) -> ResolvedModel:
+        model = ALIASES.get(name, name)
+        view = await self.get(model)
+        entry = ModelEntry(model, view.task, view.architecture, view.created_at, {}, (), {})
+        return ResolvedModel(ResolvedName(model), entry)
 
     async def default_for(self, task: str) -> str | None:
         return EMBEDDER if task == "embed" else None

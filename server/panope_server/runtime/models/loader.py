@@ -1,0 +1,125 @@
+"""Loads and unloads models: as people ask, and as the settings say from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from panope_backends.errors import PreconditionError
+from panope_registry.models.variant_digest import find_variant
+from panope_server.config import Settings
+from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
+from panope_server.runtime.models.downloads import Downloads
+from panope_server.runtime.models.runtimes import ModelRuntimes
+from panope_server.runtime.models.startup_loads import StartupLoads
+from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.load_planner import LoadPlanner
+from panope_server.runtime.status import ModelState
+
+
+class ModelLoader:
+    """Loads what names mean.
+
+    Args:
+        settings: what is loaded from the start.
+        directory: tells what names mean.
+        runtimes: load and unload.
+        planner: knows which variant is worth a download.
+        downloads: see to it that files are here.
+        report_instances: tells other processes what runs here; waited for after an unload.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: ModelDirectory,
+        runtimes: ModelRuntimes,
+        planner: LoadPlanner,
+        downloads: Downloads,
+        report_instances: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._names_to_load = settings.load
+        self._directory = directory
+        self._runtimes = runtimes
+        self._planner = planner
+        self._downloads = downloads
+        self._report_instances = report_instances
+        self._startup_loads = StartupLoads(self.load)
+
+    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ResolvedModel:
+        """Loads a model, or what an alias points to, and returns when it serves.
+
+        Args:
+            name: of the model or the alias.
+            backend: to run it on; empty lets Panope choose.
+            precision: to compute in, or that the weights are quantized to; empty lets Panope choose.
+            variant: the first digits of the digest of the variant to run; empty lets Panope choose.
+
+        Raises:
+            PanopeError: why it cannot be loaded.
+        """
+        self._runtimes.refuse_while_closing()
+        model = await self._directory.resolve_now(name)
+        digest = find_variant(model.entry, variant).digest if variant else model.name.variant
+        constraints = LoadConstraints(backend, precision, digest)
+        wanted = await self._planner.variant_to_download(model.entry, constraints)
+        await self._downloads.ensure(model.entry, wanted, precision, wait=False)
+        if digest == model.name.variant:  # what always runs there is no constraint of this caller
+            constraints = replace(constraints, variant="")
+        await self._runtimes.get_or_make(model.name).load(constraints)
+        return model
+
+    async def unload(self, name: str) -> ResolvedModel:
+        """Ends the instances of a model, or of the variant that an alias points to; returns when their memory is free.
+
+        With a model end those of its variants that run beside it.
+        """
+        model = await self._directory.resolve(name)
+        runtimes = self._runtimes.of_model(model.name.model)
+        await self._runtimes.unload(
+            runtime for runtime in runtimes if not model.name.variant or runtime.resolved == model.name
+        )
+        await self._report_instances()
+        await self._runtimes.released()  # so that who is told may remove the files
+        return model
+
+    def refuse_if_loaded(self, name: str) -> None:
+        """PreconditionError when the model, or a variant of it, is loaded here or is being loaded."""
+        for runtime in self._runtimes.of_model(name):
+            if runtime.state not in (ModelState.UNLOADED, ModelState.FAILED):
+                raise PreconditionError(
+                    f"model `{name}` is in use: it is {runtime.state} on this server; unload it first",
+                    reason="in_use",
+                    field="model",
+                )
+
+    def load_from_settings(self) -> None:
+        """Begins to load what the settings name and has not run yet: it was unknown, not here, or its alias moved.
+
+        What failed is tried again after a pause: without it the server is not ready, and may get no call that would.
+        """
+        for key, name in self._to_load().items():
+            runtime = self._runtimes.get(key)
+            if (runtime is None or runtime.may_be_tried_again) and not self._runtimes.is_closing:
+                self._startup_loads.begin(name)
+
+    def retry_failed(self) -> None:
+        """Begins to load what the settings name and failed, once its pause is over."""
+        if any(runtime.may_be_tried_again for runtime in self._runtimes.all()):
+            self.load_from_settings()
+
+    def not_ready(self) -> dict[str, str]:
+        """Returns the models that should serve and do not, each with the reason; empty when the server is ready."""
+        to_load = self._to_load()
+        waiting = {name: "not loaded yet" for key, name in to_load.items() if self._runtimes.get(key) is None}
+        for runtime in self._runtimes.all():
+            key = runtime.resolved.key
+            wanted = runtime.wanted or (key in to_load and not self._runtimes.is_closing)
+            if wanted and runtime.state is not ModelState.SERVING:
+                waiting[key] = runtime.state_reason or runtime.state
+        return waiting
+
+    def _to_load(self) -> Mapping[str, str]:
+        """Key -> name of what the settings say is to be loaded, where aliases point now."""
+        known = ((name, self._directory.known_name(name)) for name in self._names_to_load)
+        return {name if resolved is None else resolved.key: name for name, resolved in known}

@@ -1,0 +1,131 @@
+"""What runs on this server, by key, and what each of it holds: memory, and leases on files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from panope_backends.errors import ShuttingDownError
+from panope_server.runtime.models.model import ModelRuntime, OnState
+from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.registry_calls.leases import ModelLeases
+from panope_server.runtime.status import InstanceView, ModelState
+
+_log = structlog.get_logger("panope.models")
+
+MakeRuntime = Callable[[ResolvedName, OnState], ModelRuntime]
+
+
+class ModelRuntimes:
+    """Makes a runtime for each name that is loaded or called, and keeps it until the name means nothing any more.
+
+    What runs has a key: a model's name, or `ResolvedName.key` of one of its variants that an alias points to, which
+    runs beside the model itself.
+
+    Args:
+        make: makes the runtime of one name.
+        memory: gets back what a model took that is gone.
+        leases: on the files of loaded models; given back with the model.
+        on_state: told the key and the state after every change.
+    """
+
+    def __init__(
+        self,
+        make: MakeRuntime,
+        memory: DeviceMemory,
+        leases: ModelLeases,
+        on_state: Callable[[str, ModelState], None],
+    ) -> None:
+        self._make = make
+        self._memory = memory
+        self._leases = leases
+        self._on_state = on_state
+        self._runtimes: dict[str, ModelRuntime] = {}
+        self._releases: set[asyncio.Future[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def get(self, key: str) -> ModelRuntime | None:
+        """Returns what runs, or has run, under a key."""
+        return self._runtimes.get(key)
+
+    def refuse_while_closing(self) -> None:
+        """ShuttingDownError when the server is stopping."""
+        if self._closing:
+            raise ShuttingDownError("the server is stopping", retry_after_seconds=1.0)
+
+    def get_or_make(self, resolved: ResolvedName) -> ModelRuntime:
+        """Returns the runtime of a name; ShuttingDownError when the server is stopping."""
+        self.refuse_while_closing()
+        runtime = self._runtimes.get(resolved.key)
+        if runtime is None:
+            runtime = self._runtimes[resolved.key] = self._make(resolved, self._state_changed)
+        return runtime
+
+    def all(self) -> Sequence[ModelRuntime]:
+        """Returns every runtime."""
+        return list(self._runtimes.values())
+
+    def of_model(self, model: str) -> Sequence[ModelRuntime]:
+        """Returns the runtimes of a model and of its variants, by key."""
+        return [runtime for _, runtime in sorted(self._runtimes.items()) if runtime.resolved.model == model]
+
+    def is_serving(self, key: str) -> bool:
+        """Returns whether what has this key can answer."""
+        runtime = self._runtimes.get(key)
+        return runtime is not None and runtime.state is ModelState.SERVING
+
+    def instances(self) -> Sequence[tuple[str, InstanceView]]:
+        """Returns every instance, each with the key of what it serves."""
+        return [(key, view) for key, runtime in self._runtimes.items() for view in runtime.instance_views()]
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more may be loaded."""
+        return self._closing
+
+    async def unload(self, runtimes: Iterable[ModelRuntime]) -> None:
+        """Ends instances and returns when their memory is free and their files may be removed."""
+        await asyncio.gather(*(runtime.unload() for runtime in runtimes))
+        await self.released()
+
+    async def released(self) -> None:
+        """Returns when the leases of what has ended are given back."""
+        await asyncio.gather(*self._releases)
+
+    def remove_unless(self, exists: Callable[[ResolvedName], bool]) -> None:
+        """Begins to end what runs under names that mean nothing any more."""
+        for key, runtime in list(self._runtimes.items()):
+            if exists(runtime.resolved):
+                continue
+            _log.info("model_removed", model=key)
+            ending = asyncio.create_task(self._runtimes.pop(key).unload())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+
+    def stop_making(self) -> None:
+        """Takes no more work."""
+        self._closing = True
+
+    async def close(self) -> None:
+        """Ends everything."""
+        self.stop_making()
+        await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()), *self._endings)
+        await self._leases.close()
+
+    def _state_changed(self, runtime: ModelRuntime, state: ModelState) -> None:
+        """Passes a state on; a model without workers needs its files no longer."""
+        key = runtime.resolved.key
+        if self._runtimes.get(key, runtime) is not runtime:
+            return  # it was removed and ends; what runs under its name by now has files and memory of its own
+        self._on_state(key, state)
+        if state is ModelState.SERVING:
+            self._memory.loaded(key)
+        if state in (ModelState.UNLOADED, ModelState.FAILED):
+            self._memory.give_back(key)
+            release = asyncio.ensure_future(self._leases.release(key))
+            self._releases.add(release)
+            release.add_done_callback(self._releases.discard)
