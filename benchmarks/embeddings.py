@@ -120,7 +120,7 @@ def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     with Served(HOME):
         console.print("first start done; the converted model is in the store")
-    with Served(HOME, "--set", "log_calls=false") as server:
+    with Served(HOME, "--set", "log_requests=false") as server:
         info = server.model(MODEL)
         facts = machine(info)
         variant = info["instances"][0]["variant_digest"].removeprefix("sha256:")

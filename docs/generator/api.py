@@ -23,9 +23,9 @@ from starlette.routing import Route as StarletteRoute
 from generator import markdown
 from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
 from generator.markdown import NOTICE, anchor, paragraphs, table
-from generator.words import default_words, words
 from panope_backends.errors import InternalError, PanopeError
 from panope_registry.models.published_files import Serving
+from panope_server.config.value_words import default_words, words
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.admin import admin_app
 from panope_server.transport.http.files import file_routes

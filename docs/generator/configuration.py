@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from inspect import cleandoc
 from itertools import groupby
 
 import typer.main
@@ -10,9 +11,10 @@ from msgspec import Struct, inspect
 
 from generator import markdown
 from generator.markdown import NOTICE, table
-from generator.words import default_words, words
 from panope_server.cli.main import app
 from panope_server.config import Setting, Settings, settings_of
+from panope_server.config.settings import kinds_of
+from panope_server.config.value_words import default_words, words
 
 INTRODUCTION = """
 # Configuration
@@ -26,11 +28,11 @@ http_port = 9000
 load = ["sentence-transformers/all-MiniLM-L6-v2"]
 
 [limits]
-max_texts = 512
+max_items = 512
 ```
 
-The variable of `limits.max_texts` is `PANOPE_LIMITS_MAX_TEXTS`; a list is written with commas between its items. Every
-setting has a flag: `--set KEY=VALUE`, such as `--set limits.max_texts=512`, with the value written as in its variable;
+The variable of `limits.max_items` is `PANOPE_LIMITS_MAX_ITEMS`; a list is written with commas between its items. Every
+setting has a flag: `--set KEY=VALUE`, such as `--set limits.max_items=512`, with the value written as in its variable;
 and one of its own where the table names it. The command line gives a setting once: both together are refused.
 """
 
@@ -39,7 +41,7 @@ HEAD = ("Setting", "Value", "Default", "What", "Variable", "Flag")
 
 def page() -> str:
     """The page's text."""
-    kinds = dict(_kinds(Settings))
+    kinds = dict(kinds_of())
     flags = _flags()
     lines = [NOTICE, INTRODUCTION]
     for section, settings in groupby(settings_of(), key=lambda setting: setting.key[:-1]):
@@ -62,23 +64,12 @@ def _row(setting: Setting, kinds: Mapping[str, inspect.Type], flags: Mapping[str
     )
 
 
-def _kinds(kind: type[Struct], prefix: str = "") -> Iterator[tuple[str, inspect.Type]]:
-    """The types of all settings with their limits, by dotted key."""
-    info = inspect.type_info(kind)
-    assert isinstance(info, inspect.StructType)  # settings are Structs
-    for field in info.fields:
-        if isinstance(field.type, inspect.StructType):
-            yield from _kinds(field.type.cls, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", field.type
-
-
 def _section_text(section: tuple[str, ...]) -> str:
     """What a section is about: its class's docstring."""
     kind: type[Struct] = Settings
     for name in section:
         kind = type(getattr(kind(), name))
-    return (kind.__doc__ or "").strip()
+    return cleandoc(kind.__doc__ or "")
 
 
 def _flags() -> dict[str, str]:

@@ -32,7 +32,7 @@ def test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back
     for thread in threads:
         thread.start()
     (worker,) = server.workers()
-    running = f'panope_running_texts{{model="{server.model}"}}'
+    running = f'panope_in_flight_items{{model="{server.model}"}}'
     server.wait(lambda: _metric(server, running) > 0, 20, "work in the worker")
     killed_at.append(time.monotonic())
     worker.kill()
@@ -66,7 +66,7 @@ def test_sigterm_lets_a_running_call_end_and_leaves_nothing_behind(servers, stub
     children = server.children()
     request = pb.EmbedRequest(model=server.model, texts=["some more words here " * 20] * 200)
     call = stubs(server.grpc_address).embed.Embed.future(request)
-    running = f'panope_running_texts{{model="{server.model}"}}'
+    running = f'panope_in_flight_items{{model="{server.model}"}}'
     server.wait(lambda: _metric(server, running) > 0, 20, "work in the worker")
     server.process.send_signal(signal.SIGTERM)
     assert call.result(timeout=60).count == 200
@@ -114,7 +114,7 @@ def test_a_caller_that_goes_away_frees_its_place(servers, stubs) -> None:
     server.wait(lambda: sum(_metric(server, metric) for metric in metrics) == 4 * 512, 20, "all calls in the server")
     for call in calls:
         call.cancel()
-    seconds = server.wait(lambda: _metric(server, "panope_cancelled_total") >= 4, 10, "cancellation")
+    seconds = server.wait(lambda: _metric(server, "panope_requests_cancelled_total") >= 4, 10, "cancellation")
     assert seconds < 5
     with Client(server.grpc_address) as client:
         assert client.embed(["hello"], model=server.model).vectors.shape == (1, 384)
@@ -130,7 +130,7 @@ def test_unloading_frees_the_worker_and_the_next_call_loads_again(servers) -> No
 
 
 def test_a_full_queue_is_refused_at_once_with_the_time_to_come_back(servers, stubs) -> None:
-    server = servers.start("--set", "limits.max_queue_texts=64", "--set", "workers.window_texts=32", envoy=True)
+    server = servers.start("--set", "limits.max_queue_items=64", "--set", "workers.max_in_flight_items=32", envoy=True)
     embed = stubs(server.grpc_address).embed.Embed
     request = pb.EmbedRequest(model=server.model, texts=["word " * 150] * 32)
     calls = [embed.future(request) for _ in range(12)]

@@ -41,7 +41,7 @@ def held(server) -> float:
     return sum(
         float(line.rsplit(" ", 1)[1])
         for line in lines
-        if line.startswith(("panope_running_texts{", "panope_queued_texts{"))
+        if line.startswith(("panope_in_flight_items{", "panope_queued_items{"))
     )
 
 

@@ -36,7 +36,7 @@ def hub() -> Iterator[HubStandIn]:
 def server(servers: Any, hub: HubStandIn) -> Any:
     home = servers.folder / "empty"
     hub.clear_faults()
-    return servers.start(home=home, demo=False, PANOPE_HUB_ENDPOINT=hub.endpoint, PANOPE_HUB_FREE_SPACE_BYTES="0")
+    return servers.start(home=home, demo=False, PANOPE_HUB_ENDPOINT=hub.endpoint, PANOPE_HUB_MIN_FREE_BYTES="0")
 
 
 def succeeded(server: Any, job_id: int) -> bool:

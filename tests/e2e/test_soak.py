@@ -193,7 +193,7 @@ def soak(servers: Any, golden_texts: list[str]) -> Callable[[When, When], Awaita
 def held(server: Any) -> float:
     """Texts that the server counts as waiting or running."""
     lines = server.admin("/metrics").body.decode().splitlines()
-    counted = ("panope_running_texts{", "panope_queued_texts{")
+    counted = ("panope_in_flight_items{", "panope_queued_items{")
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(counted))
 
 

@@ -13,7 +13,7 @@ short-lived probe process. A worker loads one model once and calls `LoadedModel.
 
 Threads. The methods of a backend and of a model are called from one thread at a time, not always the same one, unless
 the model's kind says otherwise. They may use threads of their own and must release the interpreter lock while they
-compute: a worker that says nothing for 30 seconds (`workers.silence_timeout_seconds`), or whose run takes longer than
+compute: a worker that says nothing for 30 seconds (`workers.heartbeat_timeout_seconds`), or whose run takes longer than
 120 (`workers.hang_timeout_seconds`), is ended.
 
 Ownership. Arrays given to a model belong to the caller: it reads them only until the method returns and never changes

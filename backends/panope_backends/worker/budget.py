@@ -81,7 +81,7 @@ class Budget:
         limit = (
             f"`workers.max_batch_tokens` is {self.max_tokens:,}"
             if by_tokens
-            else f"`workers.max_run_bytes` is {self.max_bytes:,}"
+            else f"`workers.max_batch_bytes` is {self.max_bytes:,}"
         )
         raise InvalidInputError(
             f"`{field}` has {count:,} texts of {length:,} tokens, {what}; {limit}, so give at most {most:,} such texts",

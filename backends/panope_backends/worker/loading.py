@@ -106,7 +106,7 @@ def _load(load: wire.Load) -> ServedModel:
 
 
 def _budget(load: wire.Load, config: Mapping[str, Any]) -> Budget:
-    return budget_of(config, max_tokens=load.max_batch_tokens, max_bytes=load.max_run_bytes)
+    return budget_of(config, max_tokens=load.max_batch_tokens, max_bytes=load.max_batch_bytes)
 
 
 def _load_tensors(load: wire.Load, folder: Path, config: Mapping[str, Any]) -> TensorModel:

@@ -149,7 +149,8 @@ def delete_lost_variant(connection: Connection, digest: str) -> None:
         lacking = exists().where(variant_file.c.variant_id == variant.c.id, ~here)
         if connection.execute(select(variant.c.id).where(variant.c.digest == digest, ~lacking)).first() is not None:
             raise PreconditionError(
-                "another machine has made this conversion, and its bytes are others; share its store (`store.remote`)",
+                "another machine has made this conversion, and its bytes are others; share its store "
+                "(`shared_store.url`)",
                 reason="made_elsewhere",
             )
     connection.execute(delete(variant).where(variant.c.digest == digest))

@@ -35,7 +35,9 @@ class RemoteLocation:
         """
         found = _URL.fullmatch(url)
         if found is None:
-            raise InvalidInputError("`store.remote` must be written as s3://BUCKET/PREFIX", field="store.remote")
+            raise InvalidInputError(
+                "`shared_store.url` must be written as s3://BUCKET/PREFIX", field="shared_store.url"
+            )
         return cls(found["bucket"], (found["prefix"] or "").strip("/"), endpoint, region)
 
     @property

@@ -190,14 +190,14 @@ class App:
             return None
         dropped = self._metrics.calls_not_kept
         return CallLog(
-            InferenceLog(database), sample=sample, keep_days=settings.inference_log.keep_days, dropped=dropped
+            InferenceLog(database), sample=sample, retention_days=settings.inference_log.retention_days, dropped=dropped
         )
 
     def _pipeline(self, manager: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:
         settings = self._settings
         validate = Validate(settings.limits)
         steps: list[Step] = [
-            Account(metrics, code_name, log_calls=settings.log_calls, keep=call_log),
+            Account(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
             Deadline(settings.limits.default_timeout_seconds),
             validate,
             Resolve(manager.directory),

@@ -38,7 +38,7 @@ def downloader_for(settings: Settings, database: Database) -> Downloader:
     room = StoreSpace(retention_for(settings, database, store), store)
     return Downloader(
         store,
-        free_space_floor_bytes=settings.hub.free_space_bytes,
+        free_space_floor_bytes=settings.hub.min_free_bytes,
         room=room,
         concurrency=settings.hub.parallel_downloads,
     )
@@ -53,10 +53,11 @@ def check_vendor(settings: Settings, model: str) -> None:
     """
     name = parse_model_name(model, "model")
     vendor = name.vendor or name.name
-    allowed = settings.hub.vendors
+    allowed = settings.hub.allowed_vendors
     if allowed and vendor.casefold() not in {name.casefold() for name in allowed}:
         raise PermissionDeniedError(
-            f"models of `{shown(vendor)}` may not be registered here; the setting `hub.vendors` lists those that may",
+            f"models of `{shown(vendor)}` may not be registered here; the setting `hub.allowed_vendors` lists those "
+            "that may",
             reason="vendor_not_allowed",
             field="model",
         )

@@ -46,15 +46,15 @@ def quota_of(settings: Settings) -> Quota:
     """How much the store may take."""
     from panope_registry.retention.types import Quota
 
-    return Quota(settings.store.max_size, free_floor_bytes=settings.hub.free_space_bytes)
+    return Quota(settings.store.max_size, free_floor_bytes=settings.hub.min_free_bytes)
 
 
 def remote_place(settings: Settings) -> RemoteLocation | None:
     """Where the shared store is; None when there is none."""
     from panope_registry.shared_store.location import RemoteLocation
 
-    store = settings.store
-    return RemoteLocation.parse(store.remote, store.remote_endpoint, store.remote_region) if store.remote else None
+    shared = settings.shared_store
+    return RemoteLocation.parse(shared.url, shared.endpoint, shared.region) if shared.url else None
 
 
 def verify_policy(settings: Settings) -> VerifyPolicy:

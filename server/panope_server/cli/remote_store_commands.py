@@ -1,4 +1,4 @@
-"""What `panope gc --remote` and `panope verify --remote` do."""
+"""What `panope gc --shared` and `panope verify --shared` do."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def _retention(home: str | None, config: Path | None) -> Iterator[RemoteRetentio
 
     place = remote_place(settings_for(home, config=config))
     if place is None:
-        fail("there is no shared store: `store.remote` is not set", 2)
+        fail("there is no shared store: `shared_store.url` is not set", 2)
     with opened(home, config) as (database, _):
         yield RemoteRetention(database, open_remote_store(place))

@@ -30,7 +30,7 @@ def serve(
         bool | None, typer.Option("--allow-unauthenticated", help="Let other machines call, without any key.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting, as KEY=VALUE, such as limits.max_texts=100.")
+        list[str] | None, typer.Option("--set", help="Any setting, as KEY=VALUE, such as limits.max_items=100.")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Import the demo model if need be, and load it.")] = False,
     config: ConfigFile = None,
@@ -62,7 +62,9 @@ def _run(settings: Settings, *, greet: bool) -> None:
     from panope_server.observability.logging import configure_logging
     from panope_server.runtime.home import StartError
 
-    file = log_file(settings.home_path / "logs/server.log", max_bytes=settings.log_file_bytes, kept=settings.log_files)
+    file = log_file(
+        settings.home_path / "logs/server.log", max_bytes=settings.log_file_bytes, kept=settings.log_file_count
+    )
     configure_logging(settings.log_level, settings.log_format, file=file)
 
     def started() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from panope_registry.retention.retention import RetentionManager
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
-Remote = Annotated[bool, typer.Option("--remote", help="Of the shared store (`store.remote`), not of this machine's.")]
+Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`shared_store.url`), not this machine's.")]
 
 
 def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:

@@ -1,11 +1,11 @@
 """Settings: one `panope.toml`, overridden by `PANOPE_…` variables, overridden by command-line flags.
 
 A setting `http_port` is the variable `PANOPE_HTTP_PORT` and the flag `--http-port`; a setting of a section, such as
-`limits.max_texts`, is `PANOPE_LIMITS_MAX_TEXTS`. An unknown key is an error that names the nearest known one.
+`limits.max_items`, is `PANOPE_LIMITS_MAX_ITEMS`. An unknown key is an error that names the nearest known one.
 docs/configuration.md is generated from this package.
 """
 
-from panope_server.config.loading import SettingsError, load_settings
+from panope_server.config.loading import load_settings
 from panope_server.config.sections import (
     Grants,
     InferenceLogSettings,
@@ -15,6 +15,7 @@ from panope_server.config.sections import (
     Workers,
 )
 from panope_server.config.settings import Setting, Settings, settings_of
+from panope_server.config.settings_errors import SettingsError
 
 __all__ = [
     "Grants",

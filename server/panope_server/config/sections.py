@@ -7,18 +7,22 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_server.config.sizes import parse_size
+from panope_server.config.value_words import WORDS
+
+ByteSize = Annotated[str | int, Meta(extra={WORDS: "a number of bytes, or a text such as `200GB` or `1.5TiB`"})]
+HttpUrl = Annotated[str, Meta(pattern="^(https?://.+)?$", extra={WORDS: "an address such as `https://HOST:PORT`"})]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one request may ask, and how much may wait."""
 
-    max_texts: Annotated[int, Meta(ge=1, description="Texts, or token sequences, in one request.")] = 2048
+    max_items: Annotated[int, Meta(ge=1, description="Items (texts, token sequences) in one request.")] = 2048
     max_text_bytes: Annotated[int, Meta(ge=1, description="UTF-8 bytes of one text.")] = 1 << 20
     max_message_bytes: Annotated[
         int, Meta(ge=1 << 16, description="Bytes of one request, gRPC message or HTTP body.")
     ] = 16 << 20
-    max_queue_texts: Annotated[
-        int, Meta(ge=1, description="Texts that may wait for one model; past it calls fail with RESOURCE_EXHAUSTED.")
+    max_queue_items: Annotated[
+        int, Meta(ge=1, description="Items that may wait for one model; past it calls fail with RESOURCE_EXHAUSTED.")
     ] = 8192
     max_queue_bytes: Annotated[
         int, Meta(ge=1, description="Bytes of texts and tensors that may wait for one model.")
@@ -33,16 +37,16 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
 
     instances: Annotated[int, Meta(ge=1, le=64, description="Instances of each model.")] = 1
     max_batch_tokens: Annotated[int, Meta(ge=1, description="Tokens, padding included, that run as one batch.")] = 16384
-    max_batch_size: Annotated[int, Meta(ge=1, description="Texts that run as one batch.")] = 32
-    max_run_bytes: Annotated[
-        str | int,
+    max_batch_size: Annotated[int, Meta(ge=1, description="Items that run as one batch.")] = 32
+    max_batch_bytes: Annotated[
+        ByteSize,
         Meta(
             description="Memory that one batch may take while it runs, estimated from the model's configuration, as a "
             "number or such as `2GiB`; 0 for any. Batches are cut to it; a call of tensors past it is refused."
         ),
     ] = "2GiB"
     max_memory_bytes: Annotated[
-        str | int,
+        ByteSize,
         Meta(
             description="Memory that one worker may allocate (Linux), as a number or such as `8GiB`; 0 for what its "
             "model needs and a quarter of the machine's. Past it calls fail, and the worker lives on."
@@ -51,11 +55,11 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     batch_wait_ms: Annotated[
         float, Meta(ge=0, le=1000, description="How long an idle device waits for a fuller batch.")
     ] = 0.0
-    window_texts: Annotated[
+    max_in_flight_items: Annotated[
         int,
-        Meta(ge=1, description="Texts that one instance holds at a time; the rest wait in the server's queue."),
+        Meta(ge=1, description="Items that one instance holds at a time; the rest wait in the server's queue."),
     ] = 512
-    window_bytes: Annotated[
+    max_in_flight_bytes: Annotated[
         int, Meta(ge=1, description="Bytes of texts and tensors that one instance holds at a time.")
     ] = 64 << 20
     start_timeout_seconds: Annotated[float, Meta(gt=0, description="The time to load a model.")] = 300.0
@@ -67,7 +71,7 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
             "killed and started again.",
         ),
     ] = 120.0
-    silence_timeout_seconds: Annotated[
+    heartbeat_timeout_seconds: Annotated[
         float,
         Meta(
             ge=2,
@@ -85,7 +89,7 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     python: Annotated[str, Meta(description="The Python interpreter of workers; empty for the server's own.")] = ""
 
     def __post_init__(self) -> None:
-        parse_size(self.max_run_bytes, "max_run_bytes")
+        parse_size(self.max_batch_bytes, "max_batch_bytes")
         parse_size(self.max_memory_bytes, "max_memory_bytes")
 
     @property
@@ -94,9 +98,9 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
         return parse_size(self.max_memory_bytes, "max_memory_bytes")
 
     @property
-    def run_bytes(self) -> int:
-        """`max_run_bytes` as a number."""
-        return parse_size(self.max_run_bytes, "max_run_bytes")
+    def batch_bytes(self) -> int:
+        """`max_batch_bytes` as a number."""
+        return parse_size(self.max_batch_bytes, "max_batch_bytes")
 
 
 class Hub(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,9 +110,8 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     endpoint: Annotated[
-        str,
+        HttpUrl,
         Meta(
-            pattern="^(https?://.*)?$",
             description="The hub: Hugging Face's, or one that speaks as it; empty for the variable `HF_ENDPOINT`, else "
             "`https://huggingface.co`.",
         ),
@@ -127,13 +130,13 @@ class Hub(Struct, frozen=True, forbid_unknown_fields=True):
             "empty for that of `HF_HUB_CACHE` or `HF_HOME`, `none` for none."
         ),
     ] = ""
-    vendors: Annotated[
+    allowed_vendors: Annotated[
         tuple[str, ...],
         Meta(
             description="The vendors whose models may be registered, and models without a vendor; empty for every one."
         ),
     ] = ()
-    free_space_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
+    min_free_bytes: Annotated[int, Meta(ge=0, description="Bytes of the disk that downloads leave free.")] = 1 << 30
     parallel_downloads: Annotated[
         int, Meta(ge=1, le=32, description="Connections to the hub at once, each for one file or a part of it.")
     ] = 4
@@ -143,7 +146,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What this machine's store may take, and how its files are checked."""
 
     max_bytes: Annotated[
-        str | int,
+        ByteSize,
         Meta(
             description="Bytes that the store may take, as a number or such as `200GB` or `1.5TiB`; 0 for no limit. "
             "What was used least recently, and can be had again, makes room."
@@ -159,27 +162,11 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "changed"
 
     scrub_bytes_per_second: Annotated[
-        str | int,
+        ByteSize,
         Meta(
             description="How fast files that were not hashed for 30 days are hashed again, to find damage; 0 for never."
         ),
     ] = "20MB"
-    remote: Annotated[
-        str,
-        Meta(
-            pattern="^(s3://[^/]+(/.*)?)?$",
-            description="A bucket that several servers share, as `s3://BUCKET/PREFIX`: what is downloaded or made here "
-            "goes there, and what is there is not downloaded or made again. Its credentials are AWS's own variables.",
-        ),
-    ] = ""
-    remote_endpoint: Annotated[
-        str,
-        Meta(
-            pattern="^(https?://.+)?$",
-            description="A server other than AWS that speaks S3, such as `http://minio:9000`.",
-        ),
-    ] = ""
-    remote_region: Annotated[str, Meta(description="The region of the bucket.")] = "us-east-1"
 
     def __post_init__(self) -> None:
         parse_size(self.max_bytes, "max_bytes")
@@ -196,7 +183,26 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return parse_size(self.max_bytes, "max_bytes") or None
 
 
-Granted = Annotated[str, Meta(pattern=r"^[^/*]+(/([^/*]+|\*))?$")]
+class SharedStoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A bucket that several servers share: what one of them downloads or makes, the others take from there."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern="^(s3://[^/]+(/.*)?)?$",
+            extra={WORDS: "a text such as `s3://BUCKET/PREFIX`"},
+            description="The bucket; empty for none. Its credentials are AWS's own variables.",
+        ),
+    ] = ""
+    endpoint: Annotated[
+        HttpUrl, Meta(description="A server other than AWS that speaks S3, such as `http://minio:9000`.")
+    ] = ""
+    region: Annotated[str, Meta(description="The region of the bucket.")] = "us-east-1"
+
+
+Granted = Annotated[
+    str, Meta(pattern=r"^[^/*]+(/([^/*]+|\*))?$", extra={WORDS: "models' names, or `VENDOR/*` for all of a vendor's"})
+]
 
 
 class Grants(Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,7 +220,13 @@ class Grants(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
 
-OpenAiName = Annotated[str, Meta(pattern=r"^(\*|[^*]*[^*/]|[^/*]+/\*)$")]
+OpenAiName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\*|[^*]*[^*/]|[^/*]+/\*)$",
+        extra={WORDS: "names of models or aliases, `VENDOR/*` for all of a vendor's, or `*` for all"},
+    ),
+]
 
 
 class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,11 +236,11 @@ class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     model's give vectors of another text.
     """
 
-    own_ids: Annotated[
+    native_token_ids: Annotated[
         tuple[OpenAiName, ...],
         Meta(description="Models and aliases whose callers send token ids of the model's own vocabulary."),
     ] = ()
-    cl100k_ids: Annotated[
+    cl100k_token_ids: Annotated[
         tuple[OpenAiName, ...],
         Meta(
             description="Models and aliases whose callers send token ids of OpenAI's cl100k_base, as LangChain does; "
@@ -237,8 +249,8 @@ class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
     def __post_init__(self) -> None:
-        if both := sorted(set(self.own_ids) & set(self.cl100k_ids)):
-            raise ValueError(f"`own_ids` and `cl100k_ids` both name `{both[0]}`")
+        if both := sorted(set(self.native_token_ids) & set(self.cl100k_token_ids)):
+            raise ValueError(f"`native_token_ids` and `cl100k_token_ids` both name `{both[0]}`")
 
     def ids_of(self, asked: str, model: str) -> Literal["own", "cl100k", ""]:
         """Whose token ids callers send.
@@ -249,20 +261,26 @@ class OpenAiSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """
         vendor, _, rest = model.partition("/")
         for name in (asked, model, f"{vendor}/*" if rest else model, "*"):
-            if name in self.own_ids:
+            if name in self.native_token_ids:
                 return "own"
-            if name in self.cl100k_ids:
+            if name in self.cl100k_token_ids:
                 return "cl100k"
         return ""
 
 
 class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """When a job goes to another worker, and how long those that have ended are remembered."""
+    """How many jobs run at a time, when one goes to another worker, and how long ended ones are remembered."""
 
+    concurrency: Annotated[
+        int,
+        Meta(
+            ge=0, le=64, description="Jobs (syncs, downloads) that this server runs at a time; 0 leaves them to others."
+        ),
+    ] = 1
     lease_seconds: Annotated[
         float, Meta(ge=1, le=3600, description="A job whose worker says nothing for so long goes to another.")
     ] = 30.0
-    keep_days: Annotated[
+    retention_days: Annotated[
         float,
         Meta(
             ge=0,
@@ -270,7 +288,7 @@ class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
             description="Days after its end that a job is kept, or as long as a job that refers to it; 0 for ever.",
         ),
     ] = 30.0
-    keep_count: Annotated[
+    retention_count: Annotated[
         int, Meta(ge=0, description="Of the jobs that have ended, so many of the newest are kept; 0 for all.")
     ] = 10_000
 
@@ -278,8 +296,8 @@ class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class InferenceLogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A sample of calls that is kept in the registry's table `inference_log`: names, times and sizes, never texts."""
 
-    sample: Annotated[
+    sample_ratio: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="The part of the calls, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
+        Meta(description="The part of the requests, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
     ] = None
-    keep_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30
+    retention_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, inspect
 
 from panope_server.config.sections import (
     Grants,
@@ -16,6 +16,7 @@ from panope_server.config.sections import (
     JobSettings,
     Limits,
     OpenAiSettings,
+    SharedStoreSettings,
     StoreSettings,
     Workers,
 )
@@ -52,7 +53,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(
             description="Folders whose models are imported when the server starts: models' own, Triton's model "
-            "repositories. A job worker does it, so `job_workers` must not be 0."
+            "repositories. A job worker does it, so `jobs.concurrency` must not be 0."
         ),
     ] = ()
     lazy_load: Annotated[bool, Meta(description="Whether the first call to a model loads it.")] = True
@@ -73,12 +74,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="The precision to compute in, or of quantized weights; empty lets Panope choose."),
     ] = ""
-    job_workers: Annotated[
-        int,
-        Meta(
-            ge=0, le=64, description="Jobs (syncs, downloads) that this server runs at a time; 0 leaves them to others."
-        ),
-    ] = 1
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="The least level logged.")] = (
         "info"
     )
@@ -89,8 +84,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             description="json, console (columns for people), or auto: console at a terminal, json otherwise.",
         ),
     ] = "auto"
-    log_calls: Annotated[bool, Meta(description="Whether each call is logged in a line of its own.")] = True
-    log_files: Annotated[
+    log_requests: Annotated[bool, Meta(description="Whether each request is logged in a line of its own.")] = True
+    log_file_count: Annotated[
         int,
         Meta(ge=0, le=100, description="How many files of each log are kept in `logs/` of the home; 0 writes none."),
     ] = 0
@@ -101,6 +96,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Workers = Workers()
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
+    shared_store: SharedStoreSettings = SharedStoreSettings()
     grants: Grants = Grants()
     openai: OpenAiSettings = OpenAiSettings()
     jobs: JobSettings = JobSettings()
@@ -128,12 +124,17 @@ class Setting(Struct, frozen=True):
     @property
     def variable(self) -> str:
         """The environment variable's name."""
-        return PREFIX + "_".join(self.key).upper()
+        return variable_of(self.key)
 
     @property
     def dotted(self) -> str:
         """The key as TOML's dotted form."""
         return ".".join(self.key)
+
+
+def variable_of(key: Sequence[str]) -> str:
+    """The environment variable of a key."""
+    return PREFIX + "_".join(key).upper()
 
 
 def settings_of(kind: type[Struct] = Settings, prefix: tuple[str, ...] = ()) -> Iterator[Setting]:
@@ -150,3 +151,14 @@ def settings_of(kind: type[Struct] = Settings, prefix: tuple[str, ...] = ()) -> 
             hint = plain
             description = " ".join(meta.description for meta in metas if meta.description)
         yield Setting((*prefix, field.name), hint, field.default, description)
+
+
+def kinds_of(kind: type[Struct] = Settings, prefix: str = "") -> Iterator[tuple[str, inspect.Type]]:
+    """Every setting's dotted key and type, limits included."""
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)  # settings are Structs
+    for field in info.fields:
+        if isinstance(field.type, inspect.StructType):
+            yield from kinds_of(field.type.cls, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", field.type

@@ -108,12 +108,12 @@ def work(
             jobs,
             handlers,
             owner=owner_name(),
-            concurrency=concurrency or max(1, settings.job_workers),
+            concurrency=concurrency or max(1, settings.jobs.concurrency),
             lease_seconds=lease_seconds,
             grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
             tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
             store=registry.store_id,
-            retention=Retention(settings.jobs.keep_days, settings.jobs.keep_count),
+            retention=Retention(settings.jobs.retention_days, settings.jobs.retention_count),
             only=only,
         )
         _log.info("job_worker_started", owner=owner_name())
@@ -159,7 +159,9 @@ def stop_on_signals() -> threading.Event:
 def main() -> int:
     """The program; its exit code."""
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=Settings)
-    file = log_file(settings.home_path / "logs/jobs.log", max_bytes=settings.log_file_bytes, kept=settings.log_files)
+    file = log_file(
+        settings.home_path / "logs/jobs.log", max_bytes=settings.log_file_bytes, kept=settings.log_file_count
+    )
     configure_logging(settings.log_level, file=file)
     counts = DownloadCounts()
     reporter = Reporter(counts, _reports())

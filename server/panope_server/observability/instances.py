@@ -44,7 +44,9 @@ class InstanceMetrics(Collector):
         """What is now."""
         labels = ("model", "instance")
         up = GaugeMetricFamily("panope_instance_up", "1 while the instance can answer.", labels=labels)
-        memory = GaugeMetricFamily("panope_instance_resident_bytes", "Resident memory of the worker.", labels=labels)
+        memory = GaugeMetricFamily(
+            "panope_instance_resident_memory_bytes", "Resident memory of the worker.", labels=labels
+        )
         places: Counter[str] = Counter()
         for model, view in self._running():
             place = (model, str(places[model]))

@@ -32,46 +32,48 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
-        self.requests = self._counter("requests", "Calls answered.", "interface", "model", "code")
-        self.request_duration = self._seconds("request", "From a call's arrival to its answer.", "interface", "model")
+        self.requests = self._counter("requests", "Requests answered.", "interface", "model", "code")
+        self.request_duration = self._seconds(
+            "request", "From a request's arrival to its answer.", "interface", "model"
+        )
         self.queue_duration = self._seconds("queue", "In the server's queue.", "model")
         self.tokenize_duration = self._seconds("tokenize", "Making tokens in the worker.", "model")
         self.batch_wait_duration = self._seconds("batch_wait", "From tokens to the start of the batch.", "model")
         self.run_duration = self._seconds("run", "Running on the device.", "model")
         self.batch_size = Histogram(
             "panope_batch_size",
-            "Texts in the largest batch of a call.",
+            "Items in the largest batch of a request.",
             ["model"],
             buckets=SIZES,
             registry=self.registry,
         )
-        self.tokens = self._counter("tokens", "Tokens of inputs, as they were run.", "model")
-        self.truncated = self._counter("truncated_texts", "Texts cut because the caller asked for it.", "model")
-        self.shed = self._counter("shed", "Calls refused without being run.", "model", "reason")
-        self.cancelled = self._counter("cancelled", "Calls whose caller went away.", "model")
-        self.queued = self._gauge("queued_texts", "Texts that wait in the server's queue.", "model")
-        self.running = self._gauge("running_texts", "Texts that an instance holds.", "model")
+        self.tokens = self._counter("input_tokens", "Tokens of inputs, as they were run.", "model")
+        self.truncated = self._counter("truncated_items", "Items cut because the caller asked for it.", "model")
+        self.shed = self._counter("requests_rejected", "Requests refused without being run.", "model", "reason")
+        self.cancelled = self._counter("requests_cancelled", "Requests whose caller went away.", "model")
+        self.queued = self._gauge("queued_items", "Items that wait in the server's queue.", "model")
+        self.running = self._gauge("in_flight_items", "Items that an instance holds.", "model")
         self.instances = InstanceMetrics()
         self.registry.register(self.instances)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
-        self.load_duration = self._seconds("model_load", "From the wish to load to the first ready instance.", "model")
+        self.load_duration = self._seconds("model_load", "From being asked for to the first ready instance.", "model")
         self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
         # The words of the design that Panope grew from, beside our own: dashboards made for it find what they look for.
         self.inference_requests = Counter(
             "inference_requests",
-            "Calls answered, by model and variant.",
+            "Requests answered, by model and variant.",
             ["model_repo_name", "variant", "task_type", "status"],
             registry=self.registry,
         )
         self.inference_latency = Histogram(
             "inference_latency_ms",
-            "Milliseconds from a call's arrival to its answer, by model and variant.",
+            "Milliseconds from a request's arrival to its answer, by model and variant.",
             ["model_repo_name", "variant", "task_type"],
             buckets=[seconds * 1000 for seconds in SECONDS],
             registry=self.registry,
         )
         self.calls_not_kept = self._counter(
-            "inference_log_dropped", "Calls that were to be kept in the registry and were not."
+            "inference_log_dropped", "Requests that were to be kept in the registry and were not."
         )
         self.downloads = DownloadMetrics(self.registry)
         self.log_build()

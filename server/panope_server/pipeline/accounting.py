@@ -49,7 +49,7 @@ class Account:
     Args:
         metrics: where calls are counted.
         code_name: the protocol's word for an error, such as `NOT_FOUND`; transport's table gives it.
-        log_calls: whether each call is a line of the log.
+        log_requests: whether each call is a line of the log.
         keep: takes the calls that are kept in the registry's log, or a sample of them; None keeps none.
     """
 
@@ -58,12 +58,12 @@ class Account:
         metrics: Metrics,
         code_name: Callable[[PanopeError], str],
         *,
-        log_calls: bool,
+        log_requests: bool,
         keep: Callable[[LoggedCall], None] | None = None,
     ) -> None:
         self._metrics = metrics
         self._code_name = code_name
-        self._log_calls = log_calls
+        self._log_calls = log_requests
         self._keep = keep
 
     async def __call__(self, call: Call, forward: Next) -> Output:

@@ -53,7 +53,8 @@ def _refusal(model: str) -> InvalidInputError:
     return InvalidInputError(
         "`token_sequences` holds token ids, and whose they are is not known: send texts. LangChain's OpenAIEmbeddings "
         "sends texts with `check_embedding_ctx_length=False`. If callers send ids of OpenAI's cl100k_base, or of the "
-        f"model's own vocabulary, the setting `openai.cl100k_ids` or `openai.own_ids` must name `{model}`",
+        "model's own vocabulary, the setting `openai.cl100k_token_ids` or `openai.native_token_ids` must name "
+        f"`{model}`",
         reason="token_ids_not_allowed",
         field="token_sequences",
     )

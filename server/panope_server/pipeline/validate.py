@@ -108,9 +108,9 @@ class Validate:
     def _count(self, name: str, count: int) -> None:
         if count == 0:
             raise InvalidInputError(f"`{name}` is empty; give at least one", field=name)
-        if count > self._limits.max_texts:
+        if count > self._limits.max_items:
             raise InvalidInputError(
-                f"`{name}` has {count:,} items; the limit is {self._limits.max_texts:,}", field=name
+                f"`{name}` has {count:,} items; the limit is {self._limits.max_items:,}", field=name
             )
 
     def _tensors(self, task_input: TensorInput) -> None:

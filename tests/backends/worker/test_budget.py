@@ -49,7 +49,7 @@ def test_tensors_of_more_tokens_than_one_batch_are_refused_by_the_settings_name(
 
 def test_tensors_of_more_memory_than_one_run_may_take_are_refused_by_the_settings_name() -> None:
     budget = budget_of(MINILM, max_tokens=1 << 20, max_bytes=2 * GIB)
-    with pytest.raises(InvalidInputError, match=r"bytes of memory to run; `workers\.max_run_bytes` is 2,147,483,648"):
+    with pytest.raises(InvalidInputError, match=r"bytes of memory to run; `workers\.max_batch_bytes` is 2,147,483,648"):
         check(budget, 300, 512)
 
 

@@ -59,7 +59,7 @@ def start(servers: Any, hub: HubStandIn) -> Any:
             envoy=False,
             PANOPE_DATABASE_URL=url,
             PANOPE_HUB_ENDPOINT=hub.endpoint,
-            PANOPE_HUB_FREE_SPACE_BYTES="0",
+            PANOPE_HUB_MIN_FREE_BYTES="0",
             PANOPE_JOBS_LEASE_SECONDS="3",
             **options,
         )

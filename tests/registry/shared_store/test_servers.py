@@ -45,8 +45,8 @@ def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
 ) -> None:
     settings = {
         "PANOPE_DATABASE_URL": database_url,
-        "PANOPE_STORE_REMOTE": f"s3://{bucket}/panope",
-        "PANOPE_STORE_REMOTE_ENDPOINT": s3_endpoint,
+        "PANOPE_SHARED_STORE_URL": f"s3://{bucket}/panope",
+        "PANOPE_SHARED_STORE_ENDPOINT": s3_endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }

@@ -78,4 +78,4 @@ def cli(hub: HubStandIn, tmp_path: Path) -> Cli:
     # Programs keep their bytecode, as on other machines: commands start in half the time.
     unwanted = ("PANOPE_", "HF_", "PYTHONDONTWRITEBYTECODE")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    return Cli(tmp_path / "home", ours | {"PANOPE_HUB_ENDPOINT": hub.endpoint, "PANOPE_HUB_FREE_SPACE_BYTES": "0"})
+    return Cli(tmp_path / "home", ours | {"PANOPE_HUB_ENDPOINT": hub.endpoint, "PANOPE_HUB_MIN_FREE_BYTES": "0"})

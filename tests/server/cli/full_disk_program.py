@@ -29,7 +29,7 @@ SECONDS = 120
 def main() -> None:
     disk = Path(sys.argv[1])
     home = disk / "home"
-    os.environ |= {"TMPDIR": str(disk), "PANOPE_HUB_FREE_SPACE_BYTES": "0", "PANOPE_JOB_WORKERS": "0"}
+    os.environ |= {"TMPDIR": str(disk), "PANOPE_HUB_MIN_FREE_BYTES": "0", "PANOPE_JOBS_CONCURRENCY": "0"}
     folder = disk / "model"
     folder.mkdir()
     (folder / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 8}')

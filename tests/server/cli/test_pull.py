@@ -190,8 +190,8 @@ def test_a_pull_does_not_go_on_with_others_that_were_interrupted(cli, hub, tiny)
 
 
 def test_a_vendor_that_is_not_allowed_is_refused_before_anything_is_asked(cli, hub):
-    cli.environment["PANOPE_HUB_VENDORS"] = "trusted"
-    assert "hub.vendors" in cli("pull", MODEL, code=1).err
+    cli.environment["PANOPE_HUB_ALLOWED_VENDORS"] = "trusted"
+    assert "hub.allowed_vendors" in cli("pull", MODEL, code=1).err
     assert hub.requests == []
 
 

@@ -48,7 +48,7 @@ def test_a_download_that_cannot_fit_is_refused_with_both_numbers_and_nothing_goe
     refused = cli("pull", "acme/other", code=1).err
     assert "needs 2.1 MB, and 1.6 MB can be made free of the 1.6 MB that the store may take" in refused
     cli.environment["PANOPE_STORE_MAX_BYTES"] = "0"
-    cli.environment["PANOPE_HUB_FREE_SPACE_BYTES"] = str(1 << 60)
+    cli.environment["PANOPE_HUB_MIN_FREE_BYTES"] = str(1 << 60)
     refused = cli("pull", "acme/other", code=1).err
     assert "needs 2.1 MB, and 0 B can be made free on the store's disk" in refused
     assert _weights_are_here(cli, MODEL) is True

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from panope_server.config import Settings, SettingsError, load_settings, settings_of
+from panope_server.config.renamed import RENAMED
 
 
 def test_without_sources_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,20 +16,20 @@ def test_without_sources_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_flag_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -> None:
     file = tmp_path / "panope.toml"
-    file.write_text("http_port = 1\ngrpc_port = 1\nadmin_port = 1\n[limits]\nmax_texts = 7\n")
+    file.write_text("http_port = 1\ngrpc_port = 1\nadmin_port = 1\n[limits]\nmax_items = 7\n")
     settings = load_settings(
         file=file,
         environment={"PANOPE_GRPC_PORT": "2", "PANOPE_ADMIN_PORT": "2", "PANOPE_WORKERS_INSTANCES": "3"},
         flags={"admin_port": 3, "host": None},
     )
     assert (settings.http_port, settings.grpc_port, settings.admin_port) == (1, 2, 3)
-    assert (settings.limits.max_texts, settings.workers.instances, settings.host) == (7, 3, "127.0.0.1")
+    assert (settings.limits.max_items, settings.workers.instances, settings.host) == (7, 3, "127.0.0.1")
 
 
 def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
     file = tmp_path / "panope.toml"
-    file.write_text("[limits]\nmax_text = 1\n")
-    with pytest.raises(SettingsError, match=r"unknown setting `limits.max_text`; did you mean `limits.max_texts`\?"):
+    file.write_text("[limits]\nmax_item = 1\n")
+    with pytest.raises(SettingsError, match=r"unknown setting `limits.max_item`; did you mean `limits.max_items`\?"):
         load_settings(file=file, environment={})
 
 
@@ -37,23 +39,91 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "setting", "allowed"),
     [
-        ("PANOPE_HTTP_PORT", "0", ">= 1"),
-        ("PANOPE_HTTP_PORT", "many", "int"),
-        ("PANOPE_LOG_LEVEL", "loud", "log_level"),
-        ("PANOPE_LIMITS_MAX_TEXTS", "-1", "limits.max_texts"),
-        ("PANOPE_ENVOY", "perhaps", "bool"),
-        ("PANOPE_STORE_MAX_BYTES", "much", "`max_bytes` must be a number of bytes, or such as `200GB`"),
-        ("PANOPE_STORE_MAX_BYTES", "1.5", "max_bytes"),
-        ("PANOPE_STORE_SCRUB_BYTES_PER_SECOND", "-1", "scrub_bytes_per_second"),
-        ("PANOPE_STORE_VERIFY", "sometimes", "store.verify"),
-        ("PANOPE_STORE_REMOTE", "https://bucket", "store.remote"),
+        ("PANOPE_HTTP_PORT", "0", "http_port", "integer, 1 to 65535"),
+        ("PANOPE_HTTP_PORT", "many", "http_port", "integer, 1 to 65535"),
+        ("PANOPE_LOG_LEVEL", "loud", "log_level", "`debug`, `info`, `warning` or `error`"),
+        ("PANOPE_LIMITS_MAX_ITEMS", "-1", "limits.max_items", "integer ≥ 1"),
+        ("PANOPE_ENVOY", "perhaps", "envoy", "`true` or `false`"),
+        (
+            "PANOPE_STORE_MAX_BYTES",
+            "much",
+            "store.max_bytes",
+            "a number of bytes, or a text such as `200GB` or `1.5TiB`",
+        ),
+        (
+            "PANOPE_STORE_MAX_BYTES",
+            "1.5",
+            "store.max_bytes",
+            "a number of bytes, or a text such as `200GB` or `1.5TiB`",
+        ),
+        (
+            "PANOPE_STORE_SCRUB_BYTES_PER_SECOND",
+            "-1",
+            "store.scrub_bytes_per_second",
+            "a number of bytes, or a text such as `200GB` or `1.5TiB`",
+        ),
+        ("PANOPE_STORE_VERIFY", "sometimes", "store.verify", "`always`, `changed` or `never`"),
+        ("PANOPE_SHARED_STORE_URL", "https://bucket", "shared_store.url", "a text such as `s3://BUCKET/PREFIX`"),
+        ("PANOPE_HUB_ENDPOINT", "hub", "hub.endpoint", "an address such as `https://HOST:PORT`"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(variable: str, value: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
+def test_a_wrong_value_is_refused_with_the_variable_the_value_and_what_is_allowed(
+    variable: str, value: str, setting: str, allowed: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
         load_settings(environment={variable: value})
+    assert str(refused.value) == f"variable `{variable}` (`{setting}`) is `{value}`; allowed: {allowed}"
+
+
+def test_a_wrong_value_of_a_file_is_refused_with_the_file_and_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text("[workers]\ninstances = 65\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file=file, environment={})
+    assert str(refused.value) == f"{file}: `workers.instances` is `65`; allowed: integer, 1 to 64"
+
+
+def test_a_wrong_value_that_is_long_is_cut() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(environment={"PANOPE_LOG_LEVEL": "x" * 10_000})
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limits = 3", r"`limits` is a section; write `\[limits\]`, and its keys below it"),
+        ("[limit]", r"unknown setting `limit`; did you mean `limits"),
+        ("[http_port]\nx = 1", r"unknown setting `http_port.x`; did you mean `http_port`\?"),
+    ],
+)
+def test_a_section_of_the_file_that_is_none_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load_settings(file=file, environment={})
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_refused_with_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    *section, key = old.split(".")
+    file = tmp_path / "panope.toml"
+    file.write_text("".join(f"[{name}]\n" for name in section) + f"{key} = 1\n")
+    said = re.escape(f"setting `{old}` was renamed to `{new}`")
+    with pytest.raises(SettingsError, match=said):
+        load_settings(file=file, environment={})
+    with pytest.raises(SettingsError, match=said):
+        load_settings(environment={}, assignments=[f"{old}=1"])
+    variables = [f"PANOPE_{name.replace('.', '_').upper()}" for name in (old, new)]
+    with pytest.raises(SettingsError, match="variable `{}` was renamed to `{}`".format(*variables)):
+        load_settings(environment={variables[0]: "1"})
+
+
+def test_old_names_lead_to_settings_and_are_none() -> None:
+    assert set(RENAMED.values()) <= set(SETTINGS)
+    assert not set(RENAMED) & set(SETTINGS)
 
 
 def test_a_list_is_written_with_commas_in_a_variable_and_an_assignment() -> None:
@@ -66,10 +136,10 @@ SETTINGS = [setting.dotted for setting in settings_of()]
 
 def test_an_assignment_beats_a_variable() -> None:
     settings = load_settings(
-        environment={"PANOPE_GRPC_PORT": "2", "PANOPE_LIMITS_MAX_TEXTS": "2"},
-        assignments=["grpc_port=3", "limits.max_texts=3", "home=/a=b"],
+        environment={"PANOPE_GRPC_PORT": "2", "PANOPE_LIMITS_MAX_ITEMS": "2"},
+        assignments=["grpc_port=3", "limits.max_items=3", "home=/a=b"],
     )
-    assert (settings.grpc_port, settings.limits.max_texts, settings.home) == (3, 3, "/a=b")
+    assert (settings.grpc_port, settings.limits.max_items, settings.home) == (3, 3, "/a=b")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -89,7 +159,8 @@ def test_a_setting_that_the_command_line_gives_twice_is_refused_by_name(setting:
         ("limits=1", "--set: unknown setting `limits`"),
         ("=1", "--set: unknown setting ``"),
         ("http_port", "--set http_port: write it as KEY=VALUE"),
-        ("http_port=many", "http_port"),
+        ("limits.max_item", r"--set: unknown setting `limits.max_item`; did you mean `limits.max_items`\?"),
+        ("http_port=many", "--set `http_port` is `many`; allowed: integer, 1 to 65535"),
     ],
 )
 def test_an_assignment_that_is_none_is_refused_by_name(assignment: str, said: str) -> None:

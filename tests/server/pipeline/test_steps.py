@@ -190,7 +190,7 @@ def counted(metrics: Metrics, **labels: str) -> float:
 
 async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
-    account = Account(metrics, code_name, log_calls=True)
+    account = Account(metrics, code_name, log_requests=True)
 
     async def ok(made: Call) -> Output:
         made.resolved = resolved()
@@ -213,7 +213,7 @@ async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved
     assert counted(metrics, interface=interface, model="acme/tiny", code="OK") == 1
     assert counted(metrics, interface=interface, model="acme/tiny", code="RESOURCE_EXHAUSTED") == 1
     assert counted(metrics, interface=interface, model="_other", code="NOT_FOUND") == 1
-    assert metrics.registry.get_sample_value("panope_tokens_total", {"model": "acme/tiny"}) == 3
+    assert metrics.registry.get_sample_value("panope_input_tokens_total", {"model": "acme/tiny"}) == 3
     assert [line["code"] for line in lines] == ["OK", "RESOURCE_EXHAUSTED", "NOT_FOUND"]
     assert all(line["request_id"] == "r1" for line in lines)
     assert "hello" not in str(lines)
@@ -229,12 +229,12 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: R
         await asyncio.Event().wait()
         raise AssertionError
 
-    task = asyncio.create_task(Account(metrics, code_name, log_calls=False)(call(), hang))
+    task = asyncio.create_task(Account(metrics, code_name, log_requests=False)(call(), hang))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert metrics.registry.get_sample_value("panope_cancelled_total", {"model": "acme/tiny"}) == 1
+    assert metrics.registry.get_sample_value("panope_requests_cancelled_total", {"model": "acme/tiny"}) == 1
 
 
 async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(
@@ -257,7 +257,7 @@ def inferred(metrics: Metrics, **labels: str) -> float:
 
 async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
-    account = Account(metrics, code_name, log_calls=False)
+    account = Account(metrics, code_name, log_requests=False)
 
     async def ok(made: Call) -> Output:
         made.resolved, made.model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
@@ -278,7 +278,7 @@ async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Res
 
 async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resolved: Resolved, answer: Output) -> None:
     kept: list[LoggedCall] = []
-    account = Account(Metrics(), code_name, log_calls=False, keep=kept.append)
+    account = Account(Metrics(), code_name, log_requests=False, keep=kept.append)
 
     async def ok(made: Call) -> Output:
         made.resolved = resolved()

@@ -36,13 +36,15 @@ def test_the_name_that_was_written_counts_first_then_the_model_then_its_vendor_t
 
 def test_one_name_cannot_have_ids_of_both(tmp_path):
     with pytest.raises(SettingsError, match="both name `acme/tiny`"):
-        load_settings(environment={"PANOPE_OPENAI_OWN_IDS": "acme/tiny", "PANOPE_OPENAI_CL100K_IDS": "acme/tiny"})
+        load_settings(
+            environment={"PANOPE_OPENAI_NATIVE_TOKEN_IDS": "acme/tiny", "PANOPE_OPENAI_CL100K_TOKEN_IDS": "acme/tiny"}
+        )
 
 
 @pytest.mark.parametrize("name", ["acme/ti*", "*/tiny", "", "acme/"])
 def test_a_pattern_that_could_mean_nothing_is_refused(name):
     with pytest.raises(SettingsError):
-        load_settings(environment={}, flags={"openai.own_ids": (name,)})
+        load_settings(environment={}, flags={"openai.native_token_ids": (name,)})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_an_id_that_the_vocabulary_has_not_is_refused(token):
 
 
 async def test_texts_behind_ids_have_the_limits_of_texts(call):
-    settings, limits = OpenAiSettings(cl100k_ids=("*",)), Limits(max_text_bytes=10)
+    settings, limits = OpenAiSettings(cl100k_token_ids=("*",)), Limits(max_text_bytes=10)
     step = TokenIds(settings, limits, Validate(limits).check)
     asked = call(EmbedInput(token_sequences=[HELLO], own_ids=False))
     with pytest.raises(InvalidInputError, match=r"`token_sequences\[0\]` is a text of more than 10 bytes"):
@@ -79,7 +81,7 @@ async def test_ids_that_are_the_models_own_by_the_service_are_never_asked_about(
         return answer
 
     limits = Limits()
-    step = TokenIds(OpenAiSettings(cl100k_ids=("*",)), limits, Validate(limits).check)
+    step = TokenIds(OpenAiSettings(cl100k_token_ids=("*",)), limits, Validate(limits).check)
     asked = call(EmbedInput(token_sequences=[HELLO]))
     assert await step(asked, last) is answer
     assert asked.input.token_sequences == [HELLO]

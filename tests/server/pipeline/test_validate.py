@@ -14,7 +14,7 @@ from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput
 from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
-LIMITS = Limits(max_texts=4, max_text_bytes=16)
+LIMITS = Limits(max_items=4, max_text_bytes=16)
 
 
 async def refusal(call, task_input: Input) -> InvalidInputError:

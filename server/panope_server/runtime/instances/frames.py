@@ -36,7 +36,7 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         max_batch_size=workers.max_batch_size,
         batch_wait_microseconds=round(workers.batch_wait_ms * 1000),
         grants=plan.grants,
-        max_run_bytes=workers.run_bytes,
+        max_batch_bytes=workers.batch_bytes,
     )
     return wire.ServerFrame(load=load)
 

@@ -135,7 +135,8 @@ class Instance:
             return False
         workers, held = self._workers, self._held
         return (
-            held.texts + entry.texts <= workers.window_texts and held.bytes + entry.size_bytes <= workers.window_bytes
+            held.texts + entry.texts <= workers.max_in_flight_items
+            and held.bytes + entry.size_bytes <= workers.max_in_flight_bytes
         )
 
     async def start(self) -> None:
@@ -244,7 +245,7 @@ class Instance:
                 async with asyncio.timeout(WATCH_SECONDS):
                     await self.closed.wait()
             silent = 0.0 if self._socket.heard != heard else silent + WATCH_SECONDS
-            if silent >= self._workers.silence_timeout_seconds:
+            if silent >= self._workers.heartbeat_timeout_seconds:
                 self._abort("silent", silent_seconds=silent)
 
     def output_tail(self, lines: int) -> list[str]:

@@ -53,10 +53,10 @@ class Rate:
 class WorkQueue(Room):
     """The queue of one model; an entry whose caller gives up leaves it wherever it stands."""
 
-    def __init__(self, model: str, max_texts: int, max_bytes: int) -> None:
+    def __init__(self, model: str, max_items: int, max_bytes: int) -> None:
         super().__init__()
         self._model = model
-        self._max_texts = max_texts
+        self._max_texts = max_items
         self._max_bytes = max_bytes
         self.rate = Rate()
 

@@ -71,7 +71,7 @@ class ModelRuntime:
         self._metrics = metrics
         self._make_plan = make_plan
         self._on_state = on_state
-        self._queue = WorkQueue(name, settings.limits.max_queue_texts, settings.limits.max_queue_bytes)
+        self._queue = WorkQueue(name, settings.limits.max_queue_items, settings.limits.max_queue_bytes)
         self._supervisors: list[Supervisor] = []
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None

@@ -75,18 +75,18 @@ class JobsProcess:
         """How it is."""
         process = self._process
         alive = process is not None and process.returncode is None
-        if self._settings.job_workers == 0:
+        if self._settings.jobs.concurrency == 0:
             state = "off"
         elif self._keeper is None:
             state = "stopped"
         else:
             state = "running" if alive else "backing_off"
         pid = process.pid if process is not None and alive else 0
-        return JobsProcessView(state, self._settings.job_workers, pid, self._restart_count)
+        return JobsProcessView(state, self._settings.jobs.concurrency, pid, self._restart_count)
 
     async def start(self) -> None:
         """Starts it, unless the settings ask for no worker."""
-        if self._settings.job_workers:
+        if self._settings.jobs.concurrency:
             self._process = await self._spawn()
             self._keeper = asyncio.create_task(self._keep())
 

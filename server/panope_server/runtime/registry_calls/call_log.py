@@ -42,8 +42,8 @@ class Dropped(Protocol):
 
 def sample_of(settings: Settings) -> float:
     """The part of the calls that is kept."""
-    if settings.inference_log.sample is not None:
-        return settings.inference_log.sample
+    if settings.inference_log.sample_ratio is not None:
+        return settings.inference_log.sample_ratio
     return POSTGRES_SAMPLE if settings.database_url.startswith("postgres") else 0.0
 
 
@@ -53,7 +53,7 @@ class CallLog:
     Args:
         table: where they go.
         sample: the part of the calls that is kept, from 0 to 1.
-        keep_days: after which they are deleted.
+        retention_days: after which they are deleted.
         dropped: counts those that were to be kept and are not.
         random_number: of [0, 1), for each call.
     """
@@ -63,13 +63,13 @@ class CallLog:
         table: InferenceLog,
         *,
         sample: float,
-        keep_days: int,
+        retention_days: int,
         dropped: Dropped,
         random_number: Callable[[], float] = random.random,
     ) -> None:
         self._table = table
         self._sample = sample
-        self._keep = timedelta(days=keep_days)
+        self._keep = timedelta(days=retention_days)
         self._dropped = dropped
         self._random = random_number
         self._waiting: deque[LoggedCall] = deque()

@@ -170,7 +170,7 @@ class Bench:
         queue = self.runtime._queue
         gauges = {
             name: self.metrics.registry.get_sample_value(name, {"model": MODEL}) or 0.0
-            for name in ("panope_queued_texts", "panope_running_texts")
+            for name in ("panope_queued_items", "panope_in_flight_items")
         }
         instances = {
             f"{worker.instance.name} {what}": float(value)
@@ -191,7 +191,7 @@ def bench(**limits: Any) -> Bench:
         raise AssertionError("nothing is loaded here")
 
     metrics = Metrics()
-    given = Settings(limits=Limits(**limits), workers=Workers(window_texts=4))
+    given = Settings(limits=Limits(**limits), workers=Workers(max_in_flight_items=4))
     runtime = ModelRuntime(MODEL, given, metrics, never, lambda *_: None)
     runtime.state = ModelState.SERVING
     return Bench(runtime, metrics)
@@ -215,7 +215,7 @@ Step = tuple[str, int]
 
 async def play(steps: list[Step], point: int | None) -> tuple[Bench, int]:
     """Plays steps with a fault at one point, and then ends every call as its caller's going away does."""
-    made = bench(max_queue_texts=12)
+    made = bench(max_queue_items=12)
     made.start_worker()
     with capture_logs(), fault_at(point) as passed:  # drawing a traceback takes longer than all the rest
         for kind, number in steps:
@@ -298,7 +298,7 @@ async def test_work_that_no_frame_can_carry_does_not_end_a_model_that_is_about_t
 
 
 async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> None:
-    made = bench(max_queue_texts=12)
+    made = bench(max_queue_items=12)
     made.start_worker()
     made.call(EmbedInput(texts=["running"] * 4))
     for _ in range(3):

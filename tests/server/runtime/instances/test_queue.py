@@ -54,7 +54,7 @@ async def test_an_entry_leaves_once_wherever_it_stands() -> None:
 async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_back(
     texts: int, size_bytes: int
 ) -> None:
-    queue = WorkQueue("acme/tiny", max_texts=4, max_bytes=10)
+    queue = WorkQueue("acme/tiny", max_items=4, max_bytes=10)
     queue.put(entry(3, 3))
     with pytest.raises(OverloadedError, match=r"the limits are 4 texts and 10 bytes") as caught:
         queue.put(entry(texts, size_bytes))
@@ -64,7 +64,7 @@ async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_b
 
 
 async def test_an_empty_queue_takes_even_one_entry_that_is_larger_than_the_queue() -> None:
-    queue = WorkQueue("m", max_texts=4, max_bytes=10)
+    queue = WorkQueue("m", max_items=4, max_bytes=10)
     queue.put(entry(5, 50))
     assert queue.head() is not None
 

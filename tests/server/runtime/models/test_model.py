@@ -125,7 +125,7 @@ async def test_a_worker_that_was_killed_is_told_as_killed(rig) -> None:
 async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    made = rig("SlowBackend", config={"slow_until": str(gate)}, window_texts=1)
+    made = rig("SlowBackend", config={"slow_until": str(gate)}, max_in_flight_items=1)
     await made.embed("warm")
     gate.unlink()
     lost, waiting = (asyncio.create_task(made.embed(text)) for text in ("first", "second"))
@@ -197,7 +197,7 @@ async def test_a_worker_that_hangs_while_it_makes_tokens_is_killed_and_replaced(
 
 
 async def test_a_worker_that_is_stopped_is_silent_and_so_replaced(rig) -> None:
-    made = rig(silence_timeout_seconds=2.0)
+    made = rig(heartbeat_timeout_seconds=2.0)
     await made.embed("warm")
     (pid,) = made.pids()
     os.kill(pid, signal.SIGSTOP)
@@ -320,7 +320,7 @@ async def test_loading_what_is_loaded_changes_nothing_but_another_wish_is_refuse
 async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_queue(rig, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    made = rig("SlowBackend", config={"slow_until": str(gate)}, window_texts=1, limits=Limits(max_queue_texts=1))
+    made = rig("SlowBackend", config={"slow_until": str(gate)}, max_in_flight_items=1, limits=Limits(max_queue_items=1))
     await made.embed("warm")
     gate.unlink()
     running, queued = (asyncio.create_task(made.embed(text)) for text in ("running", "queued"))
@@ -348,22 +348,22 @@ async def test_loading_again_makes_no_new_series_and_unloading_leaves_none(rig) 
     made = rig()
     for _ in range(3):
         await made.runtime.load()
-        await until(lambda: made.instance_gauges("panope_instance_resident_bytes")["0"] > 1 << 20)
+        await until(lambda: made.instance_gauges("panope_instance_resident_memory_bytes")["0"] > 1 << 20)
         assert made.instance_gauges("panope_instance_up") == {"0": 1}
         await made.runtime.unload()
         assert made.instance_gauges("panope_instance_up") == {}
-        assert made.instance_gauges("panope_instance_resident_bytes") == {}
+        assert made.instance_gauges("panope_instance_resident_memory_bytes") == {}
 
 
 async def test_the_gauges_of_an_instance_fall_when_it_dies(rig) -> None:
     made = rig()
     await made.runtime.load()
-    await until(lambda: made.instance_gauges("panope_instance_resident_bytes")["0"] > 1 << 20)
+    await until(lambda: made.instance_gauges("panope_instance_resident_memory_bytes")["0"] > 1 << 20)
     os.kill(made.pids()[0], signal.SIGKILL)
     await until(lambda: made.runtime.state is LOADING)
     assert made.instance_gauges("panope_instance_up") == {"0": 0}
-    assert made.instance_gauges("panope_instance_resident_bytes") == {"0": 0}
-    for name in ("panope_running_texts", "panope_queued_texts"):
+    assert made.instance_gauges("panope_instance_resident_memory_bytes") == {"0": 0}
+    for name in ("panope_in_flight_items", "panope_queued_items"):
         assert made.metrics.registry.get_sample_value(name, {"model": "acme/echo"}) == 0
 
 

@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import pytest
 
-from panope_server.config import Settings
+from panope_server.config import JobSettings, Settings
 from panope_server.runtime.processes import job_worker as module
 from panope_server.runtime.processes.job_worker import JobsProcess
 
@@ -42,7 +42,9 @@ async def test_it_gets_the_servers_settings_and_no_secret_on_its_command_line(tm
 
 
 async def test_its_state_is_clear_from_start_to_stop(tmp_path: Path) -> None:
-    process = JobsProcess(Settings(job_workers=3), (sys.executable, "-c", STAYS, str(tmp_path / "got")))
+    process = JobsProcess(
+        Settings(jobs=JobSettings(concurrency=3)), (sys.executable, "-c", STAYS, str(tmp_path / "got"))
+    )
     assert process.view().state == "stopped"
     await process.start()
     view = process.view()
@@ -110,7 +112,7 @@ async def test_one_that_cannot_be_started_is_started_when_it_can_be(monkeypatch:
 
 
 async def test_settings_without_workers_start_none() -> None:
-    process = JobsProcess(Settings(job_workers=0), ("no such program",))
+    process = JobsProcess(Settings(jobs=JobSettings(concurrency=0)), ("no such program",))
     await process.start()
     assert (process.view().state, process.view().pid) == ("off", 0)
     await process.stop()

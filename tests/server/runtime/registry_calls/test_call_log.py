@@ -67,7 +67,7 @@ def dropped() -> Dropped:
 def log(table: Table, dropped: Dropped, monkeypatch: pytest.MonkeyPatch) -> CallLog:
     monkeypatch.setattr(call_log, "FLUSH_SECONDS", 0.01)
     monkeypatch.setattr(call_log, "MAX_WAITING", 1_000)
-    return CallLog(table, sample=1.0, keep_days=1, dropped=dropped)  # type: ignore[arg-type]
+    return CallLog(table, sample=1.0, retention_days=1, dropped=dropped)  # type: ignore[arg-type]
 
 
 async def written(table: Table, count: int) -> None:
@@ -113,7 +113,7 @@ async def test_what_waits_when_the_server_stops_is_written(log: CallLog, table: 
 
 def test_a_sample_is_taken_of_all_calls_alike(table: Table, dropped: Dropped) -> None:
     numbers = cycle([0.1, 0.3, 0.5, 0.7, 0.9])
-    log = CallLog(table, sample=0.4, keep_days=1, dropped=dropped, random_number=lambda: next(numbers))  # type: ignore[arg-type]
+    log = CallLog(table, sample=0.4, retention_days=1, dropped=dropped, random_number=lambda: next(numbers))  # type: ignore[arg-type]
     for one in calls(100):
         log(one)
     assert len(log._waiting) == 40
@@ -127,7 +127,7 @@ async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeyp
     table = InferenceLog(database)
     fresh = replace(CALL, at=now())
     table.add([replace(CALL, at=now() - timedelta(days=31)), fresh])
-    log = CallLog(table, sample=1.0, keep_days=30, dropped=Dropped())
+    log = CallLog(table, sample=1.0, retention_days=30, dropped=Dropped())
     log.start()
     async with asyncio.timeout(10):
         while len(await asyncio.to_thread(table.newest)) > 1:  # noqa: ASYNC110 - a thread changes it
@@ -144,5 +144,5 @@ async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeyp
 def test_the_sample_is_what_the_settings_say_or_what_the_database_bears(
     url: str, given: float | None, sample: float
 ) -> None:
-    settings = Settings(database_url=url, inference_log=InferenceLogSettings(sample=given))
+    settings = Settings(database_url=url, inference_log=InferenceLogSettings(sample_ratio=given))
     assert sample_of(settings) == sample

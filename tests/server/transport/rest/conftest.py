@@ -37,7 +37,7 @@ from rest_doubles.models import OPENAIS_IDS, OWN_IDS, FakeModels, model_views
 from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
 
 MAX_BODY_BYTES = 1 << 20
-MAX_TEXTS = 64
+MAX_ITEMS = 64
 REQUEST_SECONDS = 5
 
 
@@ -62,8 +62,8 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     settings = Settings(
         grpc_port=free_port(),
         http_port=free_port(),
-        limits=Limits(max_texts=MAX_TEXTS, max_message_bytes=MAX_BODY_BYTES),
-        openai=OpenAiSettings(own_ids=(OWN_IDS,), cl100k_ids=(OPENAIS_IDS,)),
+        limits=Limits(max_items=MAX_ITEMS, max_message_bytes=MAX_BODY_BYTES),
+        openai=OpenAiSettings(native_token_ids=(OWN_IDS,), cl100k_token_ids=(OPENAIS_IDS,)),
     )
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:

@@ -21,7 +21,7 @@ def test_token_ids_of_nobody_knows_whose_vocabulary_are_refused_with_what_to_do(
     reply = edge.post("/v1/embeddings", {"model": EMBEDDER, "input": given})
     assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "token_ids_not_allowed", "input")
     assert "check_embedding_ctx_length=False" in reply.error["message"]
-    assert "`openai.cl100k_ids`" in reply.error["message"]
+    assert "`openai.cl100k_token_ids`" in reply.error["message"]
     assert edge.instances.calls == []
 
 

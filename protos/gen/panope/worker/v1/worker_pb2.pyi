@@ -106,7 +106,7 @@ class Load(google.protobuf.message.Message):
     MAX_BATCH_SIZE_FIELD_NUMBER: builtins.int
     BATCH_WAIT_MICROSECONDS_FIELD_NUMBER: builtins.int
     GRANTS_FIELD_NUMBER: builtins.int
-    MAX_RUN_BYTES_FIELD_NUMBER: builtins.int
+    MAX_BATCH_BYTES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -129,7 +129,7 @@ class Load(google.protobuf.message.Message):
     """The most texts that run as one batch."""
     batch_wait_microseconds: builtins.int
     """How long to wait for a fuller batch when the device is idle. Default: 0, run at once."""
-    max_run_bytes: builtins.int
+    max_batch_bytes: builtins.int
     """The memory that one batch may take while it runs, by estimate; 0 for any."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -150,9 +150,9 @@ class Load(google.protobuf.message.Message):
         max_batch_size: builtins.int = ...,
         batch_wait_microseconds: builtins.int = ...,
         grants: collections.abc.Iterable[builtins.str] | None = ...,
-        max_run_bytes: builtins.int = ...,
+        max_batch_bytes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_run_bytes", b"max_run_bytes", "model", b"model", "precision", b"precision", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "model", b"model", "precision", b"precision", "task", b"task"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 

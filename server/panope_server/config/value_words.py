@@ -1,4 +1,7 @@
-"""What a value may be, in words, from msgspec's view of a type."""
+"""What a value may be, in words, from msgspec's view of a type: for the documentation and for messages of errors.
+
+A type whose own form says little, such as a pattern, carries its words: `Meta(extra={WORDS: "…"})`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import re
 from typing import Any
 
 from msgspec import NODEFAULT, UnsetType, inspect
+
+#: The key of `Meta.extra` under which a type carries its words.
+WORDS = "words"
 
 #: Types that say no more than their name.
 _PLAIN: dict[type[inspect.Type], str] = {
@@ -19,8 +25,8 @@ _PLAIN: dict[type[inspect.Type], str] = {
 def words(kind: inspect.Type) -> str:
     """What a value of a type may be, such as `integer ≥ 1`."""
     match kind:
-        case inspect.Metadata(type=inner):
-            return words(inner)
+        case inspect.Metadata(type=inner, extra=extra):
+            return str(extra[WORDS]) if extra and WORDS in extra else words(inner)
         case inspect.IntType() | inspect.FloatType():
             name = "integer" if isinstance(kind, inspect.IntType) else "number"
             return f"{name}{_bounds(kind)}"
@@ -33,8 +39,8 @@ def words(kind: inspect.Type) -> str:
         case inspect.StructType(cls=struct):
             return struct.__name__
         case inspect.UnionType(types=types):
-            kinds = [each for each in types if not isinstance(each, inspect.NoneType)]
-            return _either(list(dict.fromkeys(words(each) for each in kinds)))
+            kinds = [member for member in types if not isinstance(member, inspect.NoneType)]
+            return _either(list(dict.fromkeys(words(member) for member in kinds)))
         case _:
             return _PLAIN[type(kind)]
 
@@ -60,7 +66,7 @@ def _text(kind: inspect.StrType) -> str:
     choice = re.fullmatch(r"\^\(([\w|]+)\)\$", kind.pattern)
     if choice is None:
         return f"text that matches `{kind.pattern}`"
-    return _either([f"`{each}`" for each in choice[1].split("|")])
+    return _either([f"`{value}`" for value in choice[1].split("|")])
 
 
 def _either(choices: list[str]) -> str:
