@@ -20,21 +20,43 @@
 An error says whose fault it is and knows no protocol: `panope_server.transport.errors` holds the one table that turns
 each into a gRPC status. `message` is written for the caller: it holds no path, no secret, no text of another library.
 `reason` is a stable word for programs.
+
+A field of a request has other names for other callers: `texts[3]` of the protocol is `input[3]` of an OpenAI body. So a
+sentence that mentions fields is raised by `at`, with a placeholder for each, and the edge writes it again by `renamed`:
+
+    raise InvalidInputError.at("texts[3]", "{field} has {count:,} tokens; the limit is {limit:,}", count=600, limit=512)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import ClassVar, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A request field that a sentence mentions, by its path in the protocol's words, such as `inputs[0].data_type`."""
+
+    path: str
+
+    def __str__(self) -> str:
+        """The field as sentences write it."""
+        return f"`{self.path}`"
+
+
+Sentence = tuple[str | Field, ...]
+"""A sentence in pieces: texts that are the same for every caller, and fields that each caller knows by a name."""
 
 
 class PanopeError(Exception):
     """The root; never raised itself.
 
-    Attributes:
-        message: a sentence for the caller.
+    Args:
+        message: a sentence for the caller, in pieces where it mentions fields.
         reason: a stable word for programs; each class has a default.
-        field: the request field at fault, empty when none is.
+        field: the path of the request field at fault, empty when none is.
         retry_after_seconds: when a retry can succeed; None when time does not help.
         details: more words for programs, by their names, such as the candidates of a choice.
     """
@@ -43,19 +65,56 @@ class PanopeError(Exception):
 
     def __init__(
         self,
-        message: str,
+        message: str | Sentence,
         *,
         reason: str = "",
         field: str = "",
         retry_after_seconds: float | None = None,
         details: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.sentence: Sentence = (message,) if isinstance(message, str) else message
+        self.message = "".join(map(str, self.sentence))
+        super().__init__(self.message)
         self.reason = reason or self.default_reason
         self.field = field
         self.retry_after_seconds = retry_after_seconds
         self.details = dict(details or {})
+
+    @classmethod
+    def at(cls, field: str, template: str, /, *, reason: str = "", **values: object) -> Self:
+        """An error about a request field.
+
+        Args:
+            field: the path of the field at fault, in the protocol's words.
+            template: the sentence, as `str.format` takes it: `{field}` stands for the field at fault.
+            reason: as of every error.
+            values: what the other placeholders stand for; a `Field` for another field that is mentioned.
+        """
+        return cls(_filled(template, {"field": Field(field), **values}), reason=reason, field=field)
+
+    def renamed(self, name_of: Callable[[str], str]) -> Self:
+        """The same error, newly made, with every field by the name that `name_of` gives for its path."""
+        sentence = tuple(Field(name_of(part.path)) if isinstance(part, Field) else part for part in self.sentence)
+        return type(self)(
+            sentence,
+            reason=self.reason,
+            field=name_of(self.field) if self.field else "",
+            retry_after_seconds=self.retry_after_seconds,
+            details=self.details,
+        )
+
+
+def _filled(template: str, values: Mapping[str, object]) -> Sentence:
+    """The pieces of a template; values are never read as templates, whatever a caller wrote into them."""
+
+    def pieces() -> Iterable[str | Field]:
+        for text, name, form, _ in Formatter().parse(template):
+            yield text
+            if name is not None:
+                value = values[name]
+                yield value if isinstance(value, Field) else format(value, form or "")
+
+    return tuple(piece for piece in pieces() if piece)
 
 
 class CallerError(PanopeError):

@@ -30,10 +30,12 @@ def check_characters(texts: Sequence[str], max_tokens: int) -> None:
     most = most_characters(max_tokens)
     for index, text in enumerate(texts):
         if len(text) > most:
-            field = f"texts[{index}]"
-            raise InvalidInputError(
-                f"`{field}` has {len(text):,} characters; with at most {max_tokens:,} tokens the model takes {most:,}",
-                field=field,
+            raise InvalidInputError.at(
+                f"texts[{index}]",
+                "{field} has {count:,} characters; with at most {tokens:,} tokens the model takes {limit:,}",
+                count=len(text),
+                tokens=max_tokens,
+                limit=most,
             )
 
 
@@ -50,6 +52,9 @@ def check_tokenize(texts: Sequence[str], max_tokens: int) -> None:
     if max_tokens:
         check_characters(texts, max_tokens)
     if (total := sum(map(len, texts))) > TOKENIZE_CHARACTERS:
-        raise InvalidInputError(
-            f"`texts` have {total:,} characters; one call tells the tokens of {TOKENIZE_CHARACTERS:,}", field="texts"
+        raise InvalidInputError.at(
+            "texts",
+            "{field} have {count:,} characters; one call tells the tokens of {limit:,}",
+            count=total,
+            limit=TOKENIZE_CHARACTERS,
         )

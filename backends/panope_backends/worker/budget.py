@@ -83,9 +83,14 @@ class Budget:
             if by_tokens
             else f"`workers.max_batch_bytes` is {self.max_bytes:,}"
         )
-        raise InvalidInputError(
-            f"`{field}` has {count:,} texts of {length:,} tokens, {what}; {limit}, so give at most {most:,} such texts",
-            field=field,
+        raise InvalidInputError.at(
+            field,
+            "{field} has {count:,} texts of {length:,} tokens, {what}; {limit}, so give at most {most:,} such texts",
+            count=count,
+            length=length,
+            what=what,
+            limit=limit,
+            most=most,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.errors import BY_REASON, PanopeError
+from panope_backends.errors import BY_REASON, Field, PanopeError
 from panope_backends.tasks.task import Rows, SequenceJob
 
 
@@ -81,4 +81,8 @@ def microseconds(seconds: float) -> int:
 def failure(error: PanopeError) -> wire.Failure:
     """The error as it crosses the socket; a reason that is not known there gives way to its class's own."""
     reason = error.reason if error.reason in BY_REASON else error.default_reason
-    return wire.Failure(reason=reason, message=error.message, field=error.field)
+    sentence = [
+        wire.SentencePiece(field=piece.path) if isinstance(piece, Field) else wire.SentencePiece(text=piece)
+        for piece in error.sentence
+    ]
+    return wire.Failure(reason=reason, sentence=sentence, field=error.field)

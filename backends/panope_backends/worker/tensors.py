@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
-from panope_backends.errors import InternalError, InvalidInputError
+from panope_backends.errors import Field, InternalError, InvalidInputError
 from panope_backends.worker.batch.axes import check_axes
 from panope_backends.worker.values import check_values
 
@@ -35,11 +35,14 @@ def read_inputs(work: wire.TensorInput, model: TensorModel) -> dict[str, NDArray
         if tensor.name not in known:
             raise InvalidInputError(f"the model has no input `{tensor.name}`; it has {_names(known)}", field=field)
         if tensor.name in arrays:
-            raise InvalidInputError(f"`{field}` is given twice", field=field)
+            raise InvalidInputError.at(field, "{field} is given twice")
         arrays[tensor.name] = _array(tensor, known[tensor.name], field)
     for name in known:
         if name not in arrays:
-            raise InvalidInputError(f"`inputs[{name}]` is missing; the model takes {_names(known)}", field="inputs")
+            missing, takes = Field(f"inputs[{name}]"), _names(known)
+            raise InvalidInputError.at(
+                "inputs", "{missing} is missing; the model takes {takes}", missing=missing, takes=takes
+            )
     check_axes(arrays, model.inputs)
     check_values(arrays, model)
     return arrays
@@ -57,7 +60,7 @@ def read_output_names(work: wire.TensorInput, specs: Sequence[TensorSpec]) -> li
         if name not in known:
             raise InvalidInputError(f"the model has no output `{name}`; it has {_names(known)}", field=field)
         if name in work.output_names[:index]:
-            raise InvalidInputError(f"`output_names` has `{name}` twice", field=field)
+            raise InvalidInputError.at(field, "{names} has `{name}` twice", names=Field("output_names"), name=name)
     return list(work.output_names) or list(known)
 
 
@@ -79,18 +82,24 @@ def tensor_result(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> 
 
 def _array(tensor: wire.Tensor, spec: TensorSpec, field: str) -> NDArray[Any]:
     if tensor.dtype != spec.dtype or tensor.dtype not in DTYPES:
-        raise InvalidInputError(f"`{field}` has the type {tensor.dtype}; the model takes {spec.dtype}", field=field)
+        raise InvalidInputError.at(
+            field, "{field} has the type {type}; the model takes {wanted}", type=tensor.dtype, wanted=spec.dtype
+        )
     shape = tuple(tensor.shape)
     if not _fits(shape, spec.shape):
-        raise InvalidInputError(
-            f"`{field}` has the shape {list(shape)}; the model takes {list(spec.shape)}", field=field
+        raise InvalidInputError.at(
+            field, "{field} has the shape {shape}; the model takes {wanted}", shape=list(shape), wanted=list(spec.shape)
         )
     dtype = np.dtype(tensor.dtype).newbyteorder("<")
     expected = math.prod(shape) * dtype.itemsize
     if len(tensor.data) != expected:
-        raise InvalidInputError(
-            f"`{field}` has {len(tensor.data):,} bytes; {tensor.dtype} of shape {list(shape)} has {expected:,}",
-            field=field,
+        raise InvalidInputError.at(
+            field,
+            "{field} has {count:,} bytes; {type} of shape {shape} has {expected:,}",
+            count=len(tensor.data),
+            type=tensor.dtype,
+            shape=list(shape),
+            expected=expected,
         )
     return np.frombuffer(tensor.data, dtype).reshape(shape)
 

@@ -32,8 +32,9 @@ def check_values(arrays: Mapping[str, NDArray[Any]], model: TensorModel) -> None
         if lowest < 0 or (limit is not None and highest >= limit):
             value = lowest if lowest < 0 else highest
             most = "" if limit is None else f" to {limit - 1:,}"
-            field = f"inputs[{name}]"
-            raise InvalidInputError(f"`{field}` has the value {value:,}; the model takes 0{most}", field=field)
+            raise InvalidInputError.at(
+                f"inputs[{name}]", "{field} has the value {value:,}; the model takes 0{most}", value=value, most=most
+            )
     _check_length(arrays, model.max_tokens)
 
 
@@ -42,7 +43,9 @@ def _check_length(arrays: Mapping[str, NDArray[Any]], most: int) -> None:
         array = arrays.get(name)
         # With positions of the caller's own, their values count and not the length.
         if most and array is not None and "position_ids" not in arrays and array.shape[1] > most:
-            field = f"inputs[{name}]"
-            raise InvalidInputError(
-                f"`{field}` has texts of {array.shape[1]:,} tokens; the model takes at most {most:,}", field=field
+            raise InvalidInputError.at(
+                f"inputs[{name}]",
+                "{field} has texts of {count:,} tokens; the model takes at most {limit:,}",
+                count=array.shape[1],
+                limit=most,
             )

@@ -44,11 +44,11 @@ def _text(table: dict[int, bytes], ids: Sequence[int], field: str, max_bytes: in
     for token in ids:
         part = table.get(token)
         if part is None:
-            raise InvalidInputError(f"`{field}` has the id {token:,}, which cl100k_base has not", field=field)
+            raise InvalidInputError.at(field, "{field} has the id {id:,}, which cl100k_base has not", id=token)
         parts.append(part)
         size += len(part)
         if size > max_bytes:
-            raise InvalidInputError(f"`{field}` is a text of more than {max_bytes:,} bytes", field=field)
+            raise InvalidInputError.at(field, "{field} is a text of more than {limit:,} bytes", limit=max_bytes)
     return b"".join(parts).decode(errors="replace")
 
 

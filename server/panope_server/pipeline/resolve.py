@@ -33,7 +33,7 @@ class Resolve:
         if not call.model:
             default = await self._directory.default_for(call.task)
             if default is None:
-                raise InvalidInputError("`model` is missing and there is no default model", field="model")
+                raise InvalidInputError.at("model", "{field} is missing and there is no default model")
             call.model = default
         call.asked = call.model
         model = await self._directory.resolve(call.model)

@@ -50,11 +50,12 @@ class TokenIds:
 
 
 def _refusal(model: str) -> InvalidInputError:
-    return InvalidInputError(
-        "`token_sequences` holds token ids, and whose they are is not known: send texts. LangChain's OpenAIEmbeddings "
+    return InvalidInputError.at(
+        "token_sequences",
+        "{field} holds token ids, and whose they are is not known: send texts. LangChain's OpenAIEmbeddings "
         "sends texts with `check_embedding_ctx_length=False`. If callers send ids of OpenAI's cl100k_base, or of the "
         "model's own vocabulary, the setting `openai.cl100k_token_ids` or `openai.native_token_ids` must name "
-        f"`{model}`",
+        "`{model}`",
         reason="token_ids_not_allowed",
-        field="token_sequences",
+        model=model,
     )

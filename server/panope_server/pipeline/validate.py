@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
@@ -68,16 +68,18 @@ class Validate:
 
     def _embed(self, task_input: EmbedInput) -> None:
         if task_input.texts and task_input.token_sequences:
-            raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
+            raise InvalidInputError.at(
+                "token_sequences", "{texts} and {field} exclude each other", texts=Field("texts")
+            )
         if task_input.token_sequences:
             self._sequences(task_input.token_sequences)
         else:
             self._texts(task_input.texts)
         if task_input.truncation not in TRUNCATIONS:
-            raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
+            raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
         if task_input.dimensions is not None and not 1 <= task_input.dimensions <= MAX_DIMENSIONS:
-            raise InvalidInputError(
-                f"`dimensions` must be at least 1 and at most {MAX_DIMENSIONS:,}", field="dimensions"
+            raise InvalidInputError.at(
+                "dimensions", "{field} must be at least 1 and at most {limit:,}", limit=MAX_DIMENSIONS
             )
         check_length(task_input.prompt_name or "", "prompt_name")
 
@@ -86,11 +88,11 @@ class Validate:
         limit = self._limits.max_text_bytes
         for index, text in enumerate(texts):
             if not text:
-                raise InvalidInputError(f"`texts[{index}]` is empty", field=f"texts[{index}]")
+                raise InvalidInputError.at(f"texts[{index}]", "{field} is empty")
             # A character is at most four bytes, so most texts need no second look.
             if len(text) * 4 > limit and (size := len(text.encode())) > limit:
-                raise InvalidInputError(
-                    f"`texts[{index}]` has {size:,} bytes; the limit is {limit:,}", field=f"texts[{index}]"
+                raise InvalidInputError.at(
+                    f"texts[{index}]", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=limit
                 )
 
     def _sequences(self, sequences: list[list[int]]) -> None:
@@ -99,33 +101,37 @@ class Validate:
         for index, ids in enumerate(sequences):
             name = f"token_sequences[{index}]"
             if not ids:
-                raise InvalidInputError(f"`{name}` is empty", field=name)
+                raise InvalidInputError.at(name, "{field} is empty")
             if len(ids) > limit:
-                raise InvalidInputError(f"`{name}` has {len(ids):,} ids; the limit is {limit:,}", field=name)
+                raise InvalidInputError.at(
+                    name, "{field} has {count:,} ids; the limit is {limit:,}", count=len(ids), limit=limit
+                )
             if min(ids) < 0 or max(ids) > MAX_TOKEN_ID:
-                raise InvalidInputError(f"`{name}` has ids outside 0 to {MAX_TOKEN_ID:,}", field=name)
+                raise InvalidInputError.at(name, "{field} has ids outside 0 to {limit:,}", limit=MAX_TOKEN_ID)
 
     def _count(self, name: str, count: int) -> None:
         if count == 0:
-            raise InvalidInputError(f"`{name}` is empty; give at least one", field=name)
+            raise InvalidInputError.at(name, "{field} is empty; give at least one")
         if count > self._limits.max_items:
-            raise InvalidInputError(
-                f"`{name}` has {count:,} items; the limit is {self._limits.max_items:,}", field=name
+            raise InvalidInputError.at(
+                name, "{field} has {count:,} items; the limit is {limit:,}", count=count, limit=self._limits.max_items
             )
 
     def _tensors(self, task_input: TensorInput) -> None:
         if not task_input.inputs:
-            raise InvalidInputError("`inputs` is empty; give at least one tensor", field="inputs")
+            raise InvalidInputError.at("inputs", "{field} is empty; give at least one tensor")
         for field, names in (
             ("inputs", [tensor.name for tensor in task_input.inputs]),
             ("output_names", task_input.output_names),
         ):
             if len(names) > MAX_TENSORS:
-                raise InvalidInputError(f"`{field}` has {len(names):,} items; the limit is {MAX_TENSORS}", field=field)
+                raise InvalidInputError.at(
+                    field, "{field} has {count:,} items; the limit is {limit}", count=len(names), limit=MAX_TENSORS
+                )
             for index, name in enumerate(names):
                 check_length(name, f"{field}[{index}].name" if field == "inputs" else f"{field}[{index}]")
             if len(set(names)) < len(names):
-                raise InvalidInputError(f"`{field}` names a tensor twice", field=field)
+                raise InvalidInputError.at(field, "{field} names a tensor twice")
         for index, tensor in enumerate(task_input.inputs):
             check_tensor(tensor, f"inputs[{index}]")
 
@@ -133,25 +139,30 @@ class Validate:
 def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> None:
     """Refuses a text, such as a name, that is too long; it would be repeated in answers and in the log."""
     if len(text) > limit:
-        raise InvalidInputError(f"`{field}` has {len(text):,} characters; the limit is {limit:,}", field=field)
+        raise InvalidInputError.at(
+            field, "{field} has {count:,} characters; the limit is {limit:,}", count=len(text), limit=limit
+        )
 
 
 def check_tensor(tensor: NamedTensor, field: str) -> None:
     """Refuses a tensor whose type, shape and bytes do not fit each other."""
     if not tensor.name:
-        raise InvalidInputError(f"`{field}.name` is empty", field=f"{field}.name")
+        raise InvalidInputError.at(f"{field}.name", "{field} is empty")
     if tensor.dtype not in ITEM_BYTES:
-        raise InvalidInputError(f"`{field}.data_type` is missing or unknown", field=f"{field}.data_type")
+        raise InvalidInputError.at(f"{field}.data_type", "{field} is missing or unknown")
     if len(tensor.shape) > MAX_AXES:
-        raise InvalidInputError(
-            f"`{field}.shape` has {len(tensor.shape)} axes; the limit is {MAX_AXES}", field=f"{field}.shape"
+        raise InvalidInputError.at(
+            f"{field}.shape", "{field} has {count} axes; the limit is {limit}", count=len(tensor.shape), limit=MAX_AXES
         )
     if any(not 0 <= length <= MAX_AXIS for length in tensor.shape):
-        raise InvalidInputError(f"`{field}.shape` has an axis outside 0 to {MAX_AXIS:,}", field=f"{field}.shape")
+        raise InvalidInputError.at(f"{field}.shape", "{field} has an axis outside 0 to {limit:,}", limit=MAX_AXIS)
     expected = math.prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
     if expected != len(tensor.data):
-        raise InvalidInputError(
-            f"`{field}.data` has {len(tensor.data):,} bytes; {tensor.dtype} of shape {list(tensor.shape)} "
-            f"has {expected:,}",
-            field=f"{field}.data",
+        raise InvalidInputError.at(
+            f"{field}.data",
+            "{field} has {count:,} bytes; {type} of shape {shape} has {expected:,}",
+            count=len(tensor.data),
+            type=tensor.dtype,
+            shape=list(tensor.shape),
+            expected=expected,
         )

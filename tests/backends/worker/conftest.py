@@ -127,6 +127,16 @@ def vectors() -> Callable[[wire.WorkerFrame], np.ndarray]:
     return vectors_of
 
 
+def message_of_failure(failure: wire.Failure) -> str:
+    """The sentence of a failure, its fields in the protocol's words."""
+    return "".join(f"`{piece.field}`" if piece.HasField("field") else piece.text for piece in failure.sentence)
+
+
+@pytest.fixture
+def message_of() -> Callable[[wire.Failure], str]:
+    return message_of_failure
+
+
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Callable[[], WorkerDriver]]:
     """Starts worker programs that have not been told what to load; none outlives the test."""

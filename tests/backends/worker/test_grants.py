@@ -131,11 +131,12 @@ def test_pickles_without_a_grant_are_not_opened(pickled: Path) -> None:
         load_transformer(_facts(pickled, "pytorch", "remote_code"), pickled, "fp32")
 
 
-def test_a_hostile_pickle_does_nothing_even_with_a_grant(start: Start, pickled: Path, canary: Path) -> None:
+def test_a_hostile_pickle_does_nothing_even_with_a_grant(
+    start: Start, pickled: Path, canary: Path, message_of: Callable[[wire.Failure], str]
+) -> None:
     torch.save({"embeddings.word_embeddings.weight": Hostile(canary)}, pickled / "pytorch_model.bin")
     first, _ = _tensors(start, pickled, format="pytorch", grants=["pickles", "remote_code"])
-    assert first.failure.message == "transformers refuses the model's files"
-    assert str(pickled) not in first.failure.message
+    assert message_of(first.failure) == "transformers refuses the model's files"
     assert not canary.exists()
     torch.load(pickled / "pytorch_model.bin", weights_only=False)
     assert canary.exists()  # it would have

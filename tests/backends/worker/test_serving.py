@@ -8,6 +8,7 @@ from panope.worker.v1 import worker_pb2 as wire
 
 Start = Callable[..., tuple]
 Vectors = Callable[[wire.WorkerFrame], np.ndarray]
+Message = Callable[[wire.Failure], str]
 Expected = Callable[[str], np.ndarray]
 
 FUSSY = "worker_doubles:FussyBackend"
@@ -83,14 +84,13 @@ def test_every_answer_tells_where_its_time_went(start: Start, gates: object) -> 
     assert timing.batch_size == 1
 
 
-def test_a_refused_request_names_the_field_and_does_not_disturb_the_others(start: Start) -> None:
+def test_a_refused_request_names_the_field_and_does_not_disturb_the_others(start: Start, message_of: Message) -> None:
     worker, _ = start()
     worker.embed("w1", " ".join(["w2"] * 63))
     worker.embed("w1")
     refused, served = worker.receive(), worker.receive()
-    assert refused.failure == wire.Failure(
-        reason="invalid_input", message="`texts[1]` has 65 tokens; the model takes at most 64", field="texts[1]"
-    )
+    assert (refused.failure.reason, refused.failure.field) == ("invalid_input", "texts[1]")
+    assert message_of(refused.failure) == "`texts[1]` has 65 tokens; the model takes at most 64"
     assert refused.HasField("timing")
     assert served.WhichOneof("body") == "embed"
 
@@ -99,6 +99,11 @@ def test_a_task_that_the_model_does_not_have_is_refused(start: Start) -> None:
     worker, _ = start("worker_doubles:SumBackend", task="")
     worker.embed("w1")
     assert worker.receive().failure.reason == "failed_precondition"
+
+
+def _failure(reason: str, message: str, field: str = "") -> wire.Failure:
+    """A failure whose sentence mentions no field."""
+    return wire.Failure(reason=reason, sentence=[wire.SentencePiece(text=message)], field=field)
 
 
 def one_batch_of(start: Start, *texts: str) -> tuple:
@@ -125,16 +130,18 @@ def test_only_the_text_that_fails_by_itself_fails_its_request(start: Start, plac
     assert worker.receive().WhichOneof("body") == "embed"
 
 
-def test_of_a_request_that_failed_with_the_first_half_of_a_batch_nothing_else_runs(start: Start) -> None:
+def test_of_a_request_that_failed_with_the_first_half_of_a_batch_nothing_else_runs(
+    start: Start, message_of: Message
+) -> None:
     worker, _ = start(FUSSY, max_batch_size=4)
     worker.embed("boom", "w1", "w2", "w3")
-    assert worker.receive().failure.message == "the model failed to run"
+    assert message_of(worker.receive().failure) == "the model failed to run"
     assert [line["batch_size"] for line in worker.log_lines("batch_failed")] == [4, 2, 1]
 
 
 def test_the_text_of_an_engines_error_is_logged_with_the_request_and_never_sent(start: Start) -> None:
     worker, answers = one_batch_of(start, "boom", "w1", "w2", "w3")
-    assert answers[0].failure == wire.Failure(reason="internal_error", message="the model failed to run")
+    assert answers[0].failure == _failure("internal_error", "the model failed to run")
     line = worker.log_lines("batch_failed")[-1]
     assert line["request_ids"] == ["request-0"]
     assert "a text of the engine" in str(line["stack"])
@@ -143,9 +150,8 @@ def test_the_text_of_an_engines_error_is_logged_with_the_request_and_never_sent(
 def test_a_text_that_the_memory_does_not_suffice_for_fails_alone_and_names_the_limit(start: Start) -> None:
     worker, _ = start("worker_doubles:GreedyBackend")
     worker.embed("boom")
-    assert worker.receive().failure == wire.Failure(
-        reason="internal_error",
-        message="the model needs more memory to run this than `workers.max_memory_bytes` leaves it",
+    assert worker.receive().failure == _failure(
+        "internal_error", "the model needs more memory to run this than `workers.max_memory_bytes` leaves it"
     )
     worker.embed("w1")
     assert worker.receive().WhichOneof("body") == "embed"
@@ -153,15 +159,15 @@ def test_a_text_that_the_memory_does_not_suffice_for_fails_alone_and_names_the_l
 
 def test_an_engine_that_blames_the_input_is_believed(start: Start) -> None:
     _, answers = one_batch_of(start, "picky", "w1", "w2", "w3")
-    assert answers[0].failure == wire.Failure(
-        reason="invalid_input", message="the engine refuses this input", field="texts"
-    )
+    assert answers[0].failure == _failure("invalid_input", "the engine refuses this input", "texts")
 
 
-def test_a_vector_that_is_not_finite_is_an_error_of_its_request_alone(start: Start, vectors: Vectors) -> None:
+def test_a_vector_that_is_not_finite_is_an_error_of_its_request_alone(
+    start: Start, vectors: Vectors, message_of: Message
+) -> None:
     worker, answers = one_batch_of(start, "nan", "w1", "w2", "w3")
     assert answers[0].failure.reason == "internal_error"
-    assert answers[0].failure.message == "the model gave values that are not finite"
+    assert message_of(answers[0].failure) == "the model gave values that are not finite"
     assert all(np.isfinite(vectors(answer)).all() for answer in answers[1:])
     assert worker.log_lines("vector_not_finite")[0]["request_id"] == "request-0"
 
@@ -240,7 +246,7 @@ def test_tokenize_gives_ids_tokens_and_places(start: Start) -> None:
     assert answer.timing.tokenize_microseconds > 0
 
 
-def test_detokenize_joins_ids_and_names_an_id_outside_the_vocabulary(start: Start) -> None:
+def test_detokenize_joins_ids_and_names_an_id_outside_the_vocabulary(start: Start, message_of: Message) -> None:
     worker, _ = start()
     ids = list(worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w0 w1"]))).tokenize.texts[0].ids)
     work = wire.DetokenizeInput(token_sequences=[wire.TokenSequence(ids=[1, *ids, 2])], skip_special_tokens=True)
@@ -248,7 +254,7 @@ def test_detokenize_joins_ids_and_names_an_id_outside_the_vocabulary(start: Star
     work.token_sequences.add(ids=[9999])
     failure = worker.ask(wire.ServerFrame(detokenize=work)).failure
     assert failure.field == "token_sequences[1]"
-    assert failure.message == "`token_sequences[1]` has the id 9,999; the model's vocabulary ends at 213"
+    assert message_of(failure) == "`token_sequences[1]` has the id 9,999; the model's vocabulary ends at 213"
 
 
 def test_the_log_holds_no_text_of_a_request(start: Start) -> None:

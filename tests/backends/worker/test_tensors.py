@@ -135,7 +135,9 @@ def test_a_model_without_a_task_serves_its_tensors(start: Callable[..., tuple]) 
     assert answer.timing.batch_size == 1
 
 
-def test_a_model_without_a_tokenizer_says_so(start: Callable[..., tuple]) -> None:
+def test_a_model_without_a_tokenizer_says_so(
+    start: Callable[..., tuple], message_of: Callable[[wire.Failure], str]
+) -> None:
     worker, _ = start("worker_doubles:SumBackend", task="")
     failure = worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"]))).failure
-    assert (failure.reason, failure.message) == ("failed_precondition", "the model has no tokenizer")
+    assert (failure.reason, message_of(failure)) == ("failed_precondition", "the model has no tokenizer")

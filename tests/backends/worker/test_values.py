@@ -101,16 +101,14 @@ TABLE = "worker_doubles:TableBackend"
 
 
 def test_an_id_past_the_table_is_refused_as_given_as_tokenised_and_as_a_tensor(
-    start: Callable[..., tuple], gapped_model: Path
+    start: Callable[..., tuple], gapped_model: Path, message_of: Callable[[wire.Failure], str]
 ) -> None:
     worker, _ = start(TABLE, folder=str(gapped_model))
     rows = json.loads((gapped_model / "config.json").read_text())["vocab_size"]
     worker.embed("w1", "w2 far")
-    assert worker.receive().failure == wire.Failure(
-        reason="invalid_input",
-        message=f"`texts[1]` has the id 5,000; the model's vocabulary ends at {rows - 1:,}",
-        field="texts[1]",
-    )
+    failure = worker.receive().failure
+    assert (failure.reason, failure.field) == ("invalid_input", "texts[1]")
+    assert message_of(failure) == f"`texts[1]` has the id 5,000; the model's vocabulary ends at {rows - 1:,}"
     worker.send(wire.ServerFrame(embed=wire.EmbedInput(truncation="refuse", token_sequences=[{"ids": [1, rows]}])))
     assert worker.receive().failure.field == "token_sequences[0]"
     ids, mask = np.array([[1, rows]], "<i8"), np.ones((1, 2), "<i8")

@@ -9,7 +9,7 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel
-from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
@@ -23,6 +23,8 @@ from panope_backends.text_graphs import text_shape
 TRUNCATIONS = ("refuse", "end", "start")
 
 TRIAL_TOKENS = 8
+
+_NEEDS_TEXTS = "{field} needs {texts}; token ids are run as they are given"
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,7 +113,7 @@ class EmbedTask(SequenceTask):
         """
         work = frame.embed
         if work.truncation not in TRUNCATIONS:
-            raise InvalidInputError(f"`truncation` must be one of {', '.join(TRUNCATIONS)}", field="truncation")
+            raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
         dimensions = self._dimensions(work)
         prompt = self._requested_prompt(work)
         if work.token_sequences:
@@ -161,8 +163,11 @@ class EmbedTask(SequenceTask):
         if not work.HasField("dimensions"):
             return self._default_dimensions
         if not 1 <= work.dimensions <= self._width:
-            raise InvalidInputError(
-                f"`dimensions` is {work.dimensions:,}; the model has 1 to {self._width:,}", field="dimensions"
+            raise InvalidInputError.at(
+                "dimensions",
+                "{field} is {value:,}; the model has 1 to {limit:,}",
+                value=work.dimensions,
+                limit=self._width,
             )
         return work.dimensions
 
@@ -179,9 +184,7 @@ class EmbedTask(SequenceTask):
     def _requested_prompt(self, work: wire.EmbedInput) -> Prompt:
         if work.HasField("prompt_name"):
             if work.token_sequences:
-                raise InvalidInputError(
-                    "`prompt_name` needs `texts`; token ids are run as they are given", field="prompt_name"
-                )
+                raise InvalidInputError.at("prompt_name", _NEEDS_TEXTS, texts=Field("texts"))
             prompt = self._prompts.get(work.prompt_name)
             if prompt is None:
                 known = ", ".join(f"`{name}`" for name in sorted(self._prompts)) or "none"
@@ -191,7 +194,7 @@ class EmbedTask(SequenceTask):
             return prompt
         if work.purpose:
             if work.token_sequences:
-                raise InvalidInputError("`purpose` needs `texts`; token ids are run as they are given", field="purpose")
+                raise InvalidInputError.at("purpose", _NEEDS_TEXTS, texts=Field("texts"))
             fitting = next((name for name in PROMPTS[work.purpose] if name in self._prompts), None)
             if fitting is not None:
                 return self._prompts[fitting]
@@ -200,20 +203,22 @@ class EmbedTask(SequenceTask):
 
     def _tokenize(self, work: wire.EmbedInput, prompt: Prompt) -> list[list[int]]:
         if not work.texts:
-            raise InvalidInputError("`texts` is empty; give at least one", field="texts")
+            raise InvalidInputError.at("texts", "{field} is empty; give at least one")
         rows = tokenize(
             self._tokenizer.encode, work.texts, prompt.text, max_tokens=self._max_tokens, truncation=work.truncation
         )
         for index, ids in enumerate(rows):
             if not ids:
-                raise InvalidInputError(f"`texts[{index}]` has no tokens", field=f"texts[{index}]")
+                raise InvalidInputError.at(f"texts[{index}]", "{field} has no tokens")
             if self._tokenizer.highest_id >= self._vocabulary_size:
                 check_ids(ids, self._vocabulary_size, f"texts[{index}]")
         return rows
 
     def _given_ids(self, work: wire.EmbedInput) -> list[list[int]]:
         if work.texts:
-            raise InvalidInputError("`texts` and `token_sequences` exclude each other", field="token_sequences")
+            raise InvalidInputError.at(
+                "token_sequences", "{texts} and {field} exclude each other", texts=Field("texts")
+            )
         rows = [list(sequence.ids) for sequence in work.token_sequences]
         for index, ids in enumerate(rows):
             check_ids(ids, self._vocabulary_size, f"token_sequences[{index}]")
@@ -230,9 +235,11 @@ class EmbedTask(SequenceTask):
                 sequences.append(TokenRow(ids, prompt.tokens))
                 continue
             if truncation == "refuse":
-                field = f"{name}[{index}]"
-                raise InvalidInputError(
-                    f"`{field}` has {len(ids):,} tokens; the model takes at most {self._max_tokens:,}", field=field
+                raise InvalidInputError.at(
+                    f"{name}[{index}]",
+                    "{field} has {count:,} tokens; the model takes at most {limit:,}",
+                    count=len(ids),
+                    limit=self._max_tokens,
                 )
             cut = self._tokenizer.truncate(ids, self._max_tokens, truncation, keep_leading=prompt.tokens)
             sequences.append(TokenRow(cut, prompt.tokens))

@@ -107,10 +107,13 @@ def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:
         InvalidInputError: names `field`, the id and the limit.
     """
     if not ids:
-        raise InvalidInputError(f"`{field}` is empty", field=field)
+        raise InvalidInputError.at(field, "{field} is empty")
     if (highest := max(ids)) >= vocabulary_size:
-        raise InvalidInputError(
-            f"`{field}` has the id {highest:,}; the model's vocabulary ends at {vocabulary_size - 1:,}", field=field
+        raise InvalidInputError.at(
+            field,
+            "{field} has the id {id:,}; the model's vocabulary ends at {last:,}",
+            id=highest,
+            last=vocabulary_size - 1,
         )
 
 

@@ -41,10 +41,12 @@ def tokenize(encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: i
 
 
 def _check(ids: Sequence[int], text: str, index: int, *, most: int, max_tokens: int, truncation: str) -> None:
-    field = f"texts[{index}]"
     if truncation == "refuse" and len(ids) > max_tokens:
-        raise InvalidInputError(
-            f"`{field}` has {len(ids):,} tokens; the model takes at most {max_tokens:,}", field=field
+        raise InvalidInputError.at(
+            f"texts[{index}]",
+            "{field} has {count:,} tokens; the model takes at most {limit:,}",
+            count=len(ids),
+            limit=max_tokens,
         )
     # Where the text was cut, its last token may be another than in the whole.
     if len(text) > most and len(ids) <= max_tokens + 1:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from panope_backends.api import TensorSpec
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 
 _BATCH, _TOKENS, _DECODER_TOKENS = "batch", "tokens", "decoder tokens"
 
@@ -42,11 +42,15 @@ def check_axes(arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]) 
         for axis, kind, name in _named_axes(spec, has_past=has_past):
             of, length = first.setdefault((kind, name), (spec.name, shape[axis]))
             if shape[axis] != length:
-                field = f"inputs[{spec.name}]"
-                raise InvalidInputError(
-                    f"`{field}` has the shape {list(shape)}; its axis {axis} ({name}) must have the length {length:,}, "
-                    f"as in `inputs[{of}]`",
-                    field=field,
+                raise InvalidInputError.at(
+                    f"inputs[{spec.name}]",
+                    "{field} has the shape {shape}; its axis {axis} ({name}) must have the length {length:,}, "
+                    "as in {other}",
+                    shape=list(shape),
+                    axis=axis,
+                    name=name,
+                    length=length,
+                    other=Field(f"inputs[{of}]"),
                 )
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorSpec
-from panope_backends.errors import BY_REASON, InternalError, InvalidInputError, PanopeError
+from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInputError, PanopeError
 from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.placement.plan import LoadPlan
@@ -128,7 +128,8 @@ def answer_of(frame: wire.WorkerFrame) -> Output:
 def error_of(failure: wire.Failure) -> PanopeError:
     """The error that a worker told, as the class that its reason names."""
     kind = BY_REASON.get(failure.reason, InternalError)
-    return kind(failure.message, reason=failure.reason, field=failure.field)
+    sentence = tuple(Field(piece.field) if piece.HasField("field") else piece.text for piece in failure.sentence)
+    return kind(sentence, reason=failure.reason, field=failure.field)
 
 
 def specs_of(specs: Sequence[wire.TensorSpec]) -> tuple[TensorSpec, ...]:

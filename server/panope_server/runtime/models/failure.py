@@ -63,6 +63,4 @@ class LastFailure:
 
 def copy_of(error: PanopeError) -> PanopeError:
     """A fresh error, because one exception object raised in many tasks collects all their tracebacks."""
-    return type(error)(
-        error.message, reason=error.reason, field=error.field, retry_after_seconds=error.retry_after_seconds
-    )
+    return error.renamed(str)

@@ -58,7 +58,9 @@ def _check(message: Message, prefix: str, *, nested: bool) -> None:
             check_length(value, name, LONGER.get(field.name, MAX_NAME_CHARACTERS))
             continue
         if len(value) > MAX_WORDS:
-            raise InvalidInputError(f"`{name}` has {len(value):,} items; the limit is {MAX_WORDS:,}", field=name)
+            raise InvalidInputError.at(
+                name, "{field} has {count:,} items; the limit is {limit:,}", count=len(value), limit=MAX_WORDS
+            )
         for index, text in enumerate(value):
             check_length(text, f"{name}[{index}]")
     if not nested:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -12,8 +11,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import CallerError, InvalidInputError
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding import embed
@@ -27,8 +27,7 @@ from panope_server.transport.task_value import embed_input_of, value_names
 
 _INTERFACE = "PanopeService/Infer"
 
-_OUTPUT_NAMES = re.compile(r"^output_names|(?<=`)output_names(?=[`\[])")
-_DATA_TYPE = re.compile(r"(?<=\]\.)data_type\b")
+_NAMES = FieldNames({"output_names": "outputs"})
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _NameOrNone = Annotated[str, Meta(max_length=256)]
@@ -101,8 +100,8 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         call = call_for(context, model=request.model, task_input=task_input, task="", interface=_INTERFACE)
         try:
             answer = await self._pipeline.run(call)
-        except InvalidInputError as error:
-            raise _in_the_words_of_the_body(error) from None
+        except CallerError as error:
+            raise error.renamed(_tensor_name) from None
         assert isinstance(answer, TensorOutput)
         raw = {output.name for output in wanted if output.raw}
         size = sum(len(tensor.data) for tensor in answer.outputs)
@@ -150,10 +149,8 @@ def _printed(model: str, outputs: list[NamedTensor], raw: set[str]) -> bytes:
     return b'{"model":' + orjson.dumps(model) + b',"outputs":[' + b",".join(told) + b"]}"
 
 
-def _in_the_words_of_the_body(error: InvalidInputError) -> InvalidInputError:
-    """Names `outputs` and `datatype` as the body does; a tensor may itself be called `data_type`."""
-
-    def renamed(text: str) -> str:
-        return _DATA_TYPE.sub("datatype", _OUTPUT_NAMES.sub("outputs", text))
-
-    return InvalidInputError(renamed(error.message), reason=error.reason, field=renamed(error.field))
+def _tensor_name(path: str) -> str:
+    """The body's path of a field; a tensor may itself be called `data_type`."""
+    if path.endswith("].data_type"):
+        path = path.removesuffix("data_type") + "datatype"
+    return _NAMES(path)

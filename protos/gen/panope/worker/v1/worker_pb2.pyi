@@ -677,24 +677,50 @@ class Failure(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REASON_FIELD_NUMBER: builtins.int
-    MESSAGE_FIELD_NUMBER: builtins.int
+    SENTENCE_FIELD_NUMBER: builtins.int
     FIELD_FIELD_NUMBER: builtins.int
     reason: builtins.str
     """A stable word for programs, such as `invalid_input`."""
-    message: builtins.str
-    """A sentence for the caller, free of paths and of library texts."""
     field: builtins.str
-    """The request field at fault; empty when none is."""
+    """The path of the request field at fault, such as `texts[3]`; empty when none is."""
+    @property
+    def sentence(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SentencePiece]:
+        """A sentence for the caller, free of paths and of library texts, in pieces."""
+
     def __init__(
         self,
         *,
         reason: builtins.str = ...,
-        message: builtins.str = ...,
+        sentence: collections.abc.Iterable[Global___SentencePiece] | None = ...,
         field: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["field", b"field", "message", b"message", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["field", b"field", "reason", b"reason", "sentence", b"sentence"]) -> None: ...
 
 Global___Failure: typing_extensions.TypeAlias = Failure
+
+@typing.final
+class SentencePiece(google.protobuf.message.Message):
+    """A piece of a sentence: the server writes fields by the names that its caller knows them by."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    FIELD_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """As it stands in the sentence."""
+    field: builtins.str
+    """The path of a request field, such as `inputs[0].data_type`."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        field: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["field", b"field", "piece", b"piece", "text", b"text"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["field", b"field", "piece", b"piece", "text", b"text"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["piece", b"piece"]) -> typing.Literal["text", "field"] | None: ...
+
+Global___SentencePiece: typing_extensions.TypeAlias = SentencePiece
 
 @typing.final
 class Heartbeat(google.protobuf.message.Message):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import CallerError, InvalidInputError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.embed import EmbedInput
+from panope_server.transport.field_names import split
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embed_options import Wanted
 from panope_server.transport.rest.embedding import embed
 from panope_server.transport.rest.text_embeddings.bodies import SimilarityBody
 from panope_server.transport.rest.texts import Input
 from panope_server.transport.rest.vectors import matrix_of
-
-_TEXT = re.compile(r"\btexts\[(\d+)\]")
 
 
 def similarity_work(body: SimilarityBody, wanted: Wanted) -> EmbedInput:
@@ -35,15 +32,19 @@ async def similarities(pipeline: Pipeline, call: Call, names: dict[str, str]) ->
     """The cosine of each sentence with the source."""
     try:
         answer = await embed(pipeline, call, names, single=False)
-    except InvalidInputError as error:
-        raise InvalidInputError(
-            _TEXT.sub(_named, error.message), reason=error.reason, field=_TEXT.sub(_named, error.field)
-        ) from None
+    except CallerError as error:
+        raise error.renamed(_name_of) from None
     matrix = matrix_of(answer).astype(np.float64)
     cosines: list[float] = np.clip(matrix[1:] @ matrix[0], -1, 1).tolist()
     return cosines
 
 
-def _named(text: re.Match[str]) -> str:
-    index = int(text[1])
+def _name_of(path: str) -> str:
+    """The body's path of a text, of which the first is the source."""
+    name, rest = split(path)
+    if name != "texts":
+        return path
+    if not rest:
+        return "inputs.sentences"
+    index = int(rest.strip("[]"))
     return f"inputs.sentences[{index - 1}]" if index else "inputs.source_sentence"
