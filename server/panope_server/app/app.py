@@ -25,6 +25,7 @@ from panope_registry.operations.profiles import Profiles
 from panope_registry.shared_store.driver import check_driver
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
+from panope_server.access.authentication import AnonymousAccess
 from panope_server.app.hub import check_vendor
 from panope_server.app.registry_session import open_registry, remote_place, retention_for, verify_policy
 from panope_server.app.shutdown import DRAIN_SECONDS, drain, end_in_time
@@ -59,6 +60,7 @@ from panope_server.transport.grpc.server import PUBLIC_SERVICES, GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.interceptors.chain import interceptors_for
 
 _log = structlog.get_logger("panope.server")
 
@@ -78,6 +80,7 @@ class App:
         self._phase = "the server is starting"
         self._envoy: EnvoyProcess | None = None
         self._metrics = Metrics()
+        self._authenticator = AnonymousAccess()
         self._job_worker = JobsProcess(settings, on_report=self._metrics.downloads.add)
 
     async def run(self) -> None:
@@ -161,8 +164,18 @@ class App:
             call_log.start()
             stack.push_async_callback(call_log.stop)
         pipeline = self._pipeline(manager, metrics, call_log)
+        interceptors = interceptors_for(calls, metrics, self._authenticator, log_calls=settings.log_calls)
         server = GrpcServer(
-            settings, pipeline, manager, acquisition, async_jobs, AsyncAliases(aliases), model_admin, health, calls
+            settings,
+            pipeline,
+            manager,
+            acquisition,
+            async_jobs,
+            AsyncAliases(aliases),
+            model_admin,
+            health,
+            calls,
+            interceptors,
         )
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop)
@@ -218,6 +231,7 @@ class App:
             closed=self._closed,
             hosts=hosts_for(self._settings.host),
             more=[*file_routes(serving), *hub_routes(serving)],
+            authenticator=self._authenticator,
         )
 
     def _closed(self) -> str:

@@ -12,6 +12,8 @@ import structlog
 from panope_backends.errors import CapacityError, PanopeError
 from panope_registry.operations.inference_log import LoggedCall
 from panope_registry.tables.columns import now
+from panope_server.access.principal import current_principal
+from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
@@ -68,6 +70,7 @@ class Account:
 
     async def __call__(self, call: Call, forward: Next) -> Output:
         """Forwards the call and records its end."""
+        mark_counted()
         try:
             answer = await forward(call)
         except PanopeError as error:
@@ -115,6 +118,7 @@ def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
     _log.info(
         "call",
         request_id=call.request_id,
+        principal=current_principal().name,
         interface=call.interface,
         model=call.model,
         task=call.model_task or call.task,

@@ -9,6 +9,7 @@ metadata says the same to clients that read headers: `retry-after-ms`, `retry-af
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import islice
 
 import grpc
@@ -37,6 +38,20 @@ TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
     (tree.PanopeError, grpc.StatusCode.INTERNAL, "server_error"),
 )
 
+#: What Envoy's transcoder makes of each code, for the answers that we give over HTTP ourselves.
+HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.DATA_LOSS: 500,
+    grpc.StatusCode.INTERNAL: 500,
+}
+
 #: Trying these again repeats the cost and cannot help, though SDKs retry their HTTP status by default.
 NO_RETRY = (tree.DeadlineError, tree.AlreadyExistsError, tree.DataLossError, tree.InternalError)
 
@@ -61,6 +76,11 @@ def field_of(error: PanopeError) -> str:
 def code_of(error: PanopeError) -> grpc.StatusCode:
     """The gRPC code of an error."""
     return next(code for kind, code, _ in TABLE if isinstance(error, kind))
+
+
+def http_status_of(error: PanopeError) -> int:
+    """The HTTP status of an error."""
+    return HTTP_STATUS[code_of(error)]
 
 
 def openai_type_of(error: PanopeError) -> str:

@@ -13,6 +13,7 @@ from panope_backends import errors as tree
 from panope_server.transport.errors import TABLE, code_of, status_of, trailers_of
 from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.errors import ErrorInterceptor
+from panope_server.transport.interceptors.requests import RequestInterceptor
 
 
 def kinds(root: type[tree.PanopeError] = tree.PanopeError) -> Iterator[type[tree.PanopeError]]:
@@ -93,7 +94,8 @@ class Faulty(grpc.GenericRpcHandler):
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(RunningCalls())])
+    calls = RunningCalls()
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls)])
     server.add_generic_rpc_handlers([Faulty()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -39,7 +40,6 @@ from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry_servicer import RegistryServicer
 from panope_server.transport.grpc.running import RunningCalls
-from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, Keeper, Models, Pipeline
 from panope_server.transport.rest.aliases import AliasRestServicer
 from panope_server.transport.rest.hugging_face import HuggingFaceServicer
@@ -83,12 +83,13 @@ class GrpcServer:
         keeper: Keeper,
         health: Health,
         calls: RunningCalls,
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
     ) -> None:
         self._settings = settings
         self._health = health
         report = settings.unknown_fields == "report"
         self._calls = calls
-        interceptors, limits = [ErrorInterceptor(calls)], _options(settings.limits.max_message_bytes)
+        limits = _options(settings.limits.max_message_bytes)
         # Two servers, for they end at different times: Envoy's when Envoy has nothing more to pass on.
         self._public = grpc.aio.server(interceptors=interceptors, options=limits)
         self._edge = grpc.aio.server(interceptors=interceptors, options=limits)

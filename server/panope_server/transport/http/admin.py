@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from panope_backends.errors import PreconditionError
+from panope_server.access.authentication import AnonymousAccess, Authenticator
 from panope_server.transport.http.admin_connections import Connections
 from panope_server.transport.http.admin_guard import Guard
 from panope_server.transport.http.exposition import metrics_response
@@ -62,6 +63,7 @@ def admin_app(
     closed: Callable[[], str] = str,
     hosts: Sequence[str] = (),
     more: Sequence[BaseRoute] = (),
+    authenticator: Authenticator | None = None,
 ) -> Starlette:
     """The application behind the admin port.
 
@@ -73,6 +75,7 @@ def admin_app(
         closed: why no call can reach the server now; empty when calls can.
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
         more: further routes, such as `panope_server.transport.http.files.file_routes` gives.
+        authenticator: knows callers; None lets everybody in.
     """
 
     async def metrics(request: Request) -> Response:
@@ -109,7 +112,8 @@ def admin_app(
     )
     # A redirect names a host, and through Envoy it would be another one than the caller's.
     app.router.redirect_slashes = False
-    app.add_middleware(Guard, hosts=hosts, mounts=[route.path for route in more if isinstance(route, Mount)])
+    mounts = [route.path for route in more if isinstance(route, Mount)]
+    app.add_middleware(Guard, authenticator=authenticator or AnonymousAccess(), hosts=hosts, mounts=mounts)
     return app
 
 

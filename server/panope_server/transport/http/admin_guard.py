@@ -1,4 +1,4 @@
-"""What every request to the admin port passes first, and every answer last."""
+"""What every request to the admin port passes first, and every answer last: for HTTP what interceptors are for gRPC."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from collections.abc import Sequence
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from panope_backends.errors import PanopeError
+from panope_server.access.authentication import Authenticator
+from panope_server.access.principal import set_principal
 from panope_server.observability.request_id import request_id_from
-from panope_server.transport.http.json import error_json, json_response
+from panope_server.transport.http.json import error_json, error_response, json_response
 
 
 class Guard:
-    """Knows hosts, gives ids, and takes a path with a slash at its end as one without.
+    """Knows hosts and callers, gives ids, and takes a path with a slash at its end as one without.
 
     A name that is not the server's is refused, so that no web page reaches it by rebinding its own name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str], mounts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, hosts: Sequence[str], mounts: Sequence[str] = ()
+    ) -> None:
         self._app = app
+        self._authenticator = authenticator
         self._hosts = frozenset(hosts)
         self._mounts = frozenset(mounts)
 
@@ -27,17 +33,23 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_from(_header(scope, b"x-request-id"))
+        headers = _headers(scope)
+        request_id = request_id_from(headers.get("x-request-id"))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        if self._hosts and _host_of(scope) not in self._hosts:
+        if self._hosts and _host_of(headers.get("host", "")) not in self._hosts:
             message = "the Host header does not name this server"
             response = json_response(error_json(message, "permission_error", "host_not_allowed"), 403)
             await response(scope, receive, send_with_id)
+            return
+        try:
+            set_principal(await self._authenticator.principal_of(headers))
+        except PanopeError as error:
+            await error_response(error)(scope, receive, send_with_id)
             return
         await self._app({**scope, "path": self._plain(scope["path"])}, receive, send_with_id)
 
@@ -47,11 +59,12 @@ class Guard:
         return f"{bare}/" if bare in self._mounts else bare
 
 
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value for key, value in scope["headers"] if key == name), b"").decode("latin-1")
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers by their names in lower case; of a repeated one the last value counts."""
+    return {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
 
 
-def _host_of(scope: Scope) -> str:
-    given = _header(scope, b"host").lower()
-    name, _, port = given.rpartition(":")
-    return name if port.isdecimal() and name else given
+def _host_of(host: str) -> str:
+    """The name in a Host header, without a port."""
+    name, _, port = host.lower().rpartition(":")
+    return name if port.isdecimal() and name else host.lower()

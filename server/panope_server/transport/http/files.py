@@ -13,14 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from panope_backends.errors import DataLossError, NotFoundError, PanopeError
+from panope_backends.errors import NotFoundError, PanopeError
 from panope_registry.models.commits import ServedFile, ServedRevision
 from panope_registry.models.published_files import ServedBlob
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
-from panope_server.transport.errors import field_of, message_of, openai_type_of
 from panope_server.transport.http import path_convertors
 from panope_server.transport.http.blobs import blob_response
-from panope_server.transport.http.json import error_json, json_response
+from panope_server.transport.http.json import error_response
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -74,9 +73,7 @@ def _told(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except PanopeError as error:
-            status = 404 if isinstance(error, NotFoundError) else 503 if not isinstance(error, DataLossError) else 500
-            body = error_json(message_of(error), openai_type_of(error), error.reason, field_of(error) or None)
-            return json_response(body, status)
+            return error_response(error)
 
     return handle
 

@@ -8,6 +8,9 @@ from typing import TypedDict
 import msgspec
 from starlette.responses import Response
 
+from panope_backends.errors import PanopeError
+from panope_server.transport.errors import field_of, http_status_of, message_of, openai_type_of
+
 
 class ErrorFieldsJson(TypedDict):
     """What went wrong.
@@ -38,3 +41,9 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 def error_json(message: str, kind: str, code: str, param: str | None = None) -> ErrorJson:
     """The shape of every HTTP error; Envoy passes it on as it is."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_response(error: PanopeError) -> Response:
+    """The answer to a call that failed."""
+    body = error_json(message_of(error), openai_type_of(error), error.reason, field_of(error) or None)
+    return json_response(body, http_status_of(error))

@@ -27,6 +27,11 @@ def metadata_of(context: Context) -> dict[str, str]:
     return {} if metadata is None else {key: value for key, value in metadata if isinstance(value, str)}
 
 
+def current_request_id() -> str:
+    """The id of the call that this task answers."""
+    return current.get()
+
+
 def request_id_of(context: Context) -> str:
     """The id of a call: the caller's, or the one that it was given when it began."""
     return current.get() or request_id_from(metadata_of(context).get(REQUEST_ID))

@@ -22,6 +22,7 @@ from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.errors import ErrorInterceptor
+from panope_server.transport.interceptors.requests import RequestInterceptor
 
 
 @dataclass
@@ -40,7 +41,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     database = Database(open_engine(url))
     jobs = Jobs(database)
     async_jobs = AsyncJobs(jobs, watch_seconds=0.01)
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(RunningCalls())])
+    calls = RunningCalls()
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls)])
     pb_grpc.add_JobServiceServicer_to_server(JobServicer(async_jobs), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -14,7 +14,9 @@ import pytest
 
 from panope_backends.errors import DeadlineError, InstanceLostError, OverloadedError, PreconditionError
 from panope_envoy.options import EdgeOptions
+from panope_server.access.authentication import AnonymousAccess
 from panope_server.config import Limits, OpenAiSettings, Settings
+from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
@@ -26,6 +28,7 @@ from panope_server.transport.grpc.server import PUBLIC_SERVICES, GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.interceptors.chain import interceptors_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
 
@@ -54,6 +57,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     thread.start()
     folder = tmp_path_factory.mktemp("edge")
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
+    metrics = Metrics()
     jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
     keeper = FakeKeeper(models)
     content = bytes(range(256)) * (4 << 12)
@@ -70,8 +74,18 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         validate = Validate(settings.limits)
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
         pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
+        calls = RunningCalls()
         grpc_server = GrpcServer(
-            settings, pipeline, models, acquisition, jobs, aliases, keeper, Health(PUBLIC_SERVICES), RunningCalls()
+            settings,
+            pipeline,
+            models,
+            acquisition,
+            jobs,
+            aliases,
+            keeper,
+            Health(PUBLIC_SERVICES),
+            calls,
+            interceptors_for(calls, metrics, AnonymousAccess(), log_calls=False),
         )
         await grpc_server.start(folder / "grpc.sock")
 

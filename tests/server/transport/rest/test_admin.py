@@ -7,18 +7,22 @@ import http.client
 import json
 import signal
 import socket
+from collections.abc import Mapping
 
 import pytest
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import PermissionDeniedError, PreconditionError
+from panope_server.access.principal import Principal, current_principal
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.admin_connections import Connections
 
 
-def get(port: int, path: str, host: str = "localhost", verb: str = "GET") -> tuple[int, dict[str, object], str]:
+def get(
+    port: int, path: str, host: str = "localhost", verb: str = "GET", headers: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, object], str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request(verb, path, headers={"host": host})
+        connection.request(verb, path, headers={"host": host, **(headers or {})})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read() or b"{}"), answer.headers["content-type"]
     finally:
@@ -155,4 +159,30 @@ async def test_one_peer_cannot_take_every_connection(app):
     for _, writer in (first, second):
         writer.close()
         await writer.wait_closed()
+    await server.stop()
+
+
+class _Doors:
+    """Knows one caller."""
+
+    async def principal_of(self, metadata):
+        if metadata.get("authorization") != "Bearer ada":
+            raise PermissionDeniedError("nobody knows this key", reason="unknown_key")
+        return Principal("ada")
+
+
+async def test_every_request_is_let_in_by_who_makes_it_and_known_by_it():
+    callers = []
+
+    async def status():
+        callers.append(current_principal().name)
+        return {}
+
+    app = admin_app(exposition=bytes, not_ready=dict, status=status, authenticator=_Doors())
+    server = AdminServer(app, "127.0.0.1", 0)
+    await server.start()
+    refused, body, _ = await asyncio.to_thread(get, server.port, "/status")
+    assert (refused, body["error"]["code"]) == (403, "unknown_key")
+    served, _, _ = await asyncio.to_thread(get, server.port, "/status", headers={"authorization": "Bearer ada"})
+    assert (served, callers) == (200, ["ada"])
     await server.stop()

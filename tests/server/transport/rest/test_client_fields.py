@@ -12,7 +12,7 @@ from rest_doubles.instances import FakeInstances
 from rest_doubles.models import FakeModels, model_views
 
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.transport.rest.hugging_face import HuggingFaceServicer
@@ -90,7 +90,9 @@ def test_an_option_that_cannot_be_honoured_is_refused_by_its_name_and_place(edge
 
 
 def test_what_the_model_refuses_is_named_where_the_body_has_it(edge):
-    edge.instances.failure = InvalidInputError("`prompt_name` is unknown; `truncation` too", field="prompt_name")
+    edge.instances.failure = InvalidInputError.at(
+        "prompt_name", "{field} is unknown; {truncation} too", truncation=Field("truncation")
+    )
     reply = edge.post(HF, TEXTS[HF] | {"parameters": {"prompt_name": "no", "truncate": True}})
     assert reply.error["param"] == "parameters.prompt_name"
     assert reply.error["message"] == "`parameters.prompt_name` is unknown; `parameters.truncate` too"

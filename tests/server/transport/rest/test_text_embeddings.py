@@ -68,14 +68,15 @@ def test_a_sentence_is_compared_with_others(edge, path):
 
 
 @pytest.mark.parametrize(
-    ("message", "field", "told"),
+    ("field", "told"),
     [
-        ("`texts[0]` is too long", "texts[0]", "`inputs.source_sentence` is too long"),
-        ("`texts[2]` is too long", "texts[2]", "`inputs.sentences[1]` is too long"),
+        ("texts[0]", "`inputs.source_sentence` is too long"),
+        ("texts[2]", "`inputs.sentences[1]` is too long"),
+        ("texts", "`inputs.sentences` is too long"),
     ],
 )
-def test_a_sentence_that_is_refused_is_named_as_the_body_has_it(edge, message, field, told):
-    edge.instances.failure = InvalidInputError(message, field=field)
+def test_a_sentence_that_is_refused_is_named_as_the_body_has_it(edge, field, told):
+    edge.instances.failure = InvalidInputError.at(field, "{field} is too long")
     assert edge.post("/similarity", {"inputs": SENTENCES}).json == {"error": told, "error_type": "Validation"}
 
 

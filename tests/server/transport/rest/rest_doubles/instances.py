@@ -73,7 +73,7 @@ class FakeInstances:
 def embedded(texts: list[str], dimensions: int | None) -> EmbedOutput:
     vectors = np.array([vector_of(text)[:dimensions] for text in texts], "<f4")
     if dimensions is not None and dimensions > DIMENSIONS:
-        raise InvalidInputError(f"`dimensions` is at most {DIMENSIONS}", field="dimensions")
+        raise InvalidInputError.at("dimensions", "{field} is at most {limit}", limit=DIMENSIONS)
     return EmbedOutput(vectors.tobytes(), len(texts), vectors.shape[1], [len(text.split()) for text in texts], [])
 
 

@@ -1,0 +1,104 @@
+"""Counts, times and logs the calls that reach no pipeline: of models, jobs, aliases, and what is refused before it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from panope_backends.errors import PanopeError
+from panope_server.access.principal import current_principal
+from panope_server.observability.call_record import begin_record
+from panope_server.observability.metrics import OTHER, Metrics
+from panope_server.pipeline.accounting import CANCELLED, DEFECT, OK, End
+from panope_server.transport.errors import code_name
+from panope_server.transport.interceptors.context import Context, current_request_id
+from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
+
+_log = structlog.get_logger("panope.calls")
+
+#: Health checks and reflection come every second, and from programs alone.
+_OURS = "/panope."
+
+
+class AccountingInterceptor(HandlerInterceptor):
+    """Records the end of every call of our own services that the pipeline does not record.
+
+    Args:
+        metrics: where calls are counted.
+        log_calls: whether each call is a line of the log.
+    """
+
+    def __init__(self, metrics: Metrics, *, log_calls: bool) -> None:
+        super().__init__()
+        self._metrics = metrics
+        self._log_calls = log_calls
+
+    def around_unary(self, handle: Unary, method: str) -> Unary:
+        """Runs the method and records its end."""
+        if not method.startswith(_OURS):
+            return handle
+        interface = interface_of(method)
+
+        async def run(request: Any, context: Context) -> Any:
+            with self._recorded(interface):
+                return await handle(request, context)
+
+        return run
+
+    def around_streaming(self, handle: Streaming, method: str) -> Streaming:
+        """Runs the method and records its end."""
+        if not method.startswith(_OURS):
+            return handle
+        interface = interface_of(method)
+
+        async def run(request: Any, context: Context) -> AsyncIterator[Any]:
+            with self._recorded(interface):
+                async for answer in handle(request, context):
+                    yield answer
+
+        return run
+
+    @contextmanager
+    def _recorded(self, interface: str) -> Iterator[None]:
+        record, started, end = begin_record(), time.monotonic(), OK
+        try:
+            yield
+        except PanopeError as error:
+            end = End(code_name(error), "error", error.reason, error.field)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            end = CANCELLED
+            raise
+        except Exception:
+            end = DEFECT
+            raise
+        finally:
+            if not record.is_counted:
+                self._record(interface, end, time.monotonic() - started)
+
+    def _record(self, interface: str, end: End, seconds: float) -> None:
+        self._metrics.requests.labels(interface, OTHER, end.code).inc()
+        self._metrics.request_duration.labels(interface, OTHER).observe(seconds)
+        if not self._log_calls:
+            return
+        fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
+        _log.info(
+            "call",
+            request_id=current_request_id(),
+            principal=current_principal().name,
+            interface=interface,
+            code=end.code,
+            seconds=round(seconds, 6),
+            **fault,
+        )
+
+
+def interface_of(method: str) -> str:
+    """The method as metrics and logs name it: `/panope.v1.JobService/GetJob` is `JobService/GetJob`."""
+    service, _, name = method.rpartition("/")
+    return f"{service.rpartition('.')[2]}/{name}"

@@ -1,0 +1,42 @@
+"""The layers around every gRPC method, the outermost first.
+
+    errors       every error becomes a status; the call has an id and counts as running
+    accounting   its end is counted, timed and logged
+    auth         its caller is known from here on; keys are checked here
+    requests     its message is read and within the limits
+
+A limit on how often a caller may call stands behind `auth`: in the pipeline for what is run on models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+
+from panope_server.access.authentication import Authenticator
+from panope_server.observability.metrics import Metrics
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.interceptors.accounting import AccountingInterceptor
+from panope_server.transport.interceptors.auth import AuthInterceptor
+from panope_server.transport.interceptors.errors import ErrorInterceptor
+from panope_server.transport.interceptors.requests import RequestInterceptor
+
+
+def interceptors_for(
+    calls: RunningCalls, metrics: Metrics, authenticator: Authenticator, *, log_calls: bool
+) -> Sequence[grpc.aio.ServerInterceptor]:
+    """The layers of one server.
+
+    Args:
+        calls: counts those that run.
+        metrics: where calls are counted.
+        authenticator: knows callers.
+        log_calls: whether each call is a line of the log.
+    """
+    return (
+        ErrorInterceptor(calls),
+        AccountingInterceptor(metrics, log_calls=log_calls),
+        AuthInterceptor(authenticator),
+        RequestInterceptor(calls),
+    )

@@ -1,0 +1,143 @@
+"""What every gRPC call passes: an authenticator, accounting, and errors as status; on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue as Value
+from structlog.testing import capture_logs
+
+from panope_backends.errors import NotFoundError, PermissionDeniedError
+from panope_server.access.principal import Principal, current_principal
+from panope_server.observability.call_record import mark_counted
+from panope_server.observability.metrics import Metrics
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.interceptors.chain import interceptors_for
+
+JOBS = "/panope.v1.JobService/"
+
+
+class Doors:
+    """Knows one caller."""
+
+    async def principal_of(self, metadata: Mapping[str, str]) -> Principal:
+        if metadata.get("authorization") != "Bearer ada":
+            raise PermissionDeniedError("nobody knows this key", reason="unknown_key")
+        return Principal("ada")
+
+
+class Service(grpc.GenericRpcHandler):
+    """Methods that tell who calls."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        async def who(_: Value, __: object) -> Value:
+            return Value(value=current_principal().name)
+
+        async def piped(_: Value, __: object) -> Value:
+            mark_counted()
+            return Value(value="")
+
+        async def missing(_: Value, __: object) -> Value:
+            raise NotFoundError("there is no such job", field="id")
+
+        async def watch(_: Value, __: object) -> AsyncIterator[Value]:
+            for _ in range(2):
+                yield Value(value=current_principal().name)
+
+        unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+        return {
+            f"{JOBS}Who": unary(who, Value.FromString, Value.SerializeToString),
+            f"{JOBS}Piped": unary(piped, Value.FromString, Value.SerializeToString),
+            f"{JOBS}Missing": unary(missing, Value.FromString, Value.SerializeToString),
+            f"{JOBS}Watch": streaming(watch, Value.FromString, Value.SerializeToString),
+            "/grpc.health.v1.Health/Check": unary(who, Value.FromString, Value.SerializeToString),
+        }.get(details.method)
+
+
+class Caller:
+    """Calls the methods with a key."""
+
+    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics) -> None:
+        self._channel = channel
+        self._metrics = metrics
+
+    async def unary(self, method: str, key: str = "ada", request: bytes = b"") -> str:
+        call = self._channel.unary_unary(method, response_deserializer=Value.FromString)
+        answer: Value = await call(request, metadata=(("authorization", f"Bearer {key}"),))
+        return answer.value
+
+    async def stream(self, method: str) -> list[str]:
+        call = self._channel.unary_stream(method, response_deserializer=Value.FromString)
+        return [answer.value async for answer in call(b"", metadata=(("authorization", "Bearer ada"),))]
+
+    def counted(self) -> dict[tuple[str, str], float]:
+        """Calls by interface and code."""
+        samples = [sample for metric in self._metrics.requests.collect() for sample in metric.samples]
+        return {
+            (sample.labels["interface"], sample.labels["code"]): sample.value
+            for sample in samples
+            if sample.name.endswith("_total")
+        }
+
+
+@pytest.fixture
+async def caller() -> AsyncIterator[Caller]:
+    metrics = Metrics()
+    server = grpc.aio.server(interceptors=interceptors_for(RunningCalls(), metrics, Doors(), log_calls=True))
+    server.add_generic_rpc_handlers([Service()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Caller(channel, metrics)
+    await server.stop(0)
+
+
+async def test_methods_know_who_calls_whether_they_answer_once_or_as_a_stream(caller: Caller) -> None:
+    assert await caller.unary(f"{JOBS}Who") == "ada"
+    assert await caller.stream(f"{JOBS}Watch") == ["ada", "ada"]
+
+
+async def test_a_caller_that_nobody_knows_is_refused_before_its_message_is_looked_at(caller: Caller) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await caller.unary(f"{JOBS}Who", key="eve", request=b"\xff no message")
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert caller.counted() == {("JobService/Who", "PERMISSION_DENIED"): 1}
+
+
+async def test_calls_that_reach_no_pipeline_are_counted_and_logged_with_their_caller(caller: Caller) -> None:
+    with capture_logs() as lines:
+        await caller.unary(f"{JOBS}Who")
+        await caller.stream(f"{JOBS}Watch")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await caller.unary(f"{JOBS}Missing")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await caller.unary(f"{JOBS}Who", request=b"\xff no message")
+    assert caller.counted() == {
+        ("JobService/Who", "OK"): 1,
+        ("JobService/Watch", "OK"): 1,
+        ("JobService/Missing", "NOT_FOUND"): 1,
+        ("JobService/Who", "INVALID_ARGUMENT"): 1,
+    }
+    calls = [line for line in lines if line["event"] == "call"]
+    assert [line["interface"] for line in calls] == [
+        "JobService/Who",
+        "JobService/Watch",
+        "JobService/Missing",
+        "JobService/Who",
+    ]
+    assert {line["principal"] for line in calls} == {"ada"}
+    assert (calls[2]["code"], calls[2]["reason"], calls[2]["field"]) == ("NOT_FOUND", "not_found", "id")
+    assert all(line["request_id"] for line in calls)
+
+
+async def test_what_the_pipeline_has_counted_is_not_counted_again(caller: Caller) -> None:
+    await caller.unary(f"{JOBS}Piped")
+    assert caller.counted() == {}
+
+
+async def test_health_checks_are_not_counted(caller: Caller) -> None:
+    await caller.unary("/grpc.health.v1.Health/Check")
+    assert caller.counted() == {}
