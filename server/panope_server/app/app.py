@@ -164,7 +164,7 @@ class App:
             call_log.start()
             stack.push_async_callback(call_log.stop)
         pipeline = self._pipeline(manager, metrics, call_log)
-        interceptors = interceptors_for(calls, metrics, self._authenticator, log_calls=settings.log_calls)
+        interceptors = interceptors_for(calls, metrics, self._authenticator, log_requests=settings.log_requests)
         server = GrpcServer(
             settings,
             pipeline,

@@ -30,13 +30,13 @@ class AccountingInterceptor(HandlerInterceptor):
 
     Args:
         metrics: where calls are counted.
-        log_calls: whether each call is a line of the log.
+        log_requests: whether each call is a line of the log.
     """
 
-    def __init__(self, metrics: Metrics, *, log_calls: bool) -> None:
+    def __init__(self, metrics: Metrics, *, log_requests: bool) -> None:
         super().__init__()
         self._metrics = metrics
-        self._log_calls = log_calls
+        self._log_requests = log_requests
 
     def around_unary(self, handle: Unary, method: str) -> Unary:
         """Runs the method and records its end."""
@@ -84,7 +84,7 @@ class AccountingInterceptor(HandlerInterceptor):
     def _record(self, interface: str, end: End, seconds: float) -> None:
         self._metrics.requests.labels(interface, OTHER, end.code).inc()
         self._metrics.request_duration.labels(interface, OTHER).observe(seconds)
-        if not self._log_calls:
+        if not self._log_requests:
             return
         fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
         _log.info(

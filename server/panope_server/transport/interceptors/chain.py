@@ -24,7 +24,7 @@ from panope_server.transport.interceptors.requests import RequestInterceptor
 
 
 def interceptors_for(
-    calls: RunningCalls, metrics: Metrics, authenticator: Authenticator, *, log_calls: bool
+    calls: RunningCalls, metrics: Metrics, authenticator: Authenticator, *, log_requests: bool
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """The layers of one server.
 
@@ -32,11 +32,11 @@ def interceptors_for(
         calls: counts those that run.
         metrics: where calls are counted.
         authenticator: knows callers.
-        log_calls: whether each call is a line of the log.
+        log_requests: whether each call is a line of the log.
     """
     return (
         ErrorInterceptor(calls),
-        AccountingInterceptor(metrics, log_calls=log_calls),
+        AccountingInterceptor(metrics, log_requests=log_requests),
         AuthInterceptor(authenticator),
         RequestInterceptor(calls),
     )

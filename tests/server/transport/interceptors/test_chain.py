@@ -86,7 +86,7 @@ class Caller:
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
     metrics = Metrics()
-    server = grpc.aio.server(interceptors=interceptors_for(RunningCalls(), metrics, Doors(), log_calls=True))
+    server = grpc.aio.server(interceptors=interceptors_for(RunningCalls(), metrics, Doors(), log_requests=True))
     server.add_generic_rpc_handlers([Service()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -85,7 +85,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             keeper,
             Health(PUBLIC_SERVICES),
             calls,
-            interceptors_for(calls, metrics, AnonymousAccess(), log_calls=False),
+            interceptors_for(calls, metrics, AnonymousAccess(), log_requests=False),
         )
         await grpc_server.start(folder / "grpc.sock")
 
