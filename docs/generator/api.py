@@ -24,7 +24,7 @@ from generator import markdown
 from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
 from generator.markdown import NOTICE, anchor, paragraphs, table
 from panope_backends.errors import InternalError, PanopeError
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_server.config.value_words import default_words, words
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.admin import admin_app
@@ -177,7 +177,7 @@ def declarations() -> list[Element]:
 
 def app_routes() -> Iterator[tuple[str, str]]:
     """The verbs and paths of plain HTTP, without the routes that only refuse."""
-    files = Mock(spec_set=Serving)  # only the routes are read
+    files = Mock(spec_set=PublishedFiles)  # only the routes are read
     app = admin_app(exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files)])
     for prefix, route in _flat(app.routes):
         path, verbs = prefix + route.path, route.methods or set()

@@ -17,7 +17,7 @@ from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import Jobs, JobStatus
 from panope_registry.jobs.kinds import SHARE
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.shared_store import Sharing
+from panope_registry.shared_store import Uploader
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
@@ -72,7 +72,7 @@ class Maintenance:
         store: Store,
         retention: RetentionManager,
         jobs: Jobs,
-        sharing: Sharing | None,
+        sharing: Uploader | None,
         emit: EventSink,
         policy: MaintenancePolicy,
     ) -> None:

@@ -15,7 +15,7 @@ from panope_registry.ingest.registration import Registration
 from panope_registry.inspect.grants import NO_GRANTS, Grants
 from panope_registry.models import file_queries, queries, writes
 from panope_registry.models.quantization import Preferences
-from panope_registry.models.queries import Stores
+from panope_registry.models.queries import StoreIds
 from panope_registry.models.types import (
     EVERY_MODEL,
     FileEntry,
@@ -25,7 +25,7 @@ from panope_registry.models.types import (
     RepoFileEntry,
     VariantEntry,
 )
-from panope_registry.models.variant_files import VariantFiles, no_variant
+from panope_registry.models.variant_files import VariantFiles, variant_not_found
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.space import StoreSpace
@@ -66,11 +66,11 @@ class Registry:
     ) -> None:
         self._database = database
         self._store = store
-        self._stores = Stores(store.id, shared)
-        room = StoreSpace(RetentionManager(database, store, quota=quota), store)
+        self._stores = StoreIds(store.id, shared)
+        space = StoreSpace(RetentionManager(database, store, quota=quota), store)
         self._files = VariantFiles(database, store, self._stores, verify)
-        self._registration = Registration(database, store, verify, room, grants, emit)
-        self._conversions = Conversions(database, store, self._stores, room, self._files)
+        self._registration = Registration(database, store, verify, space, grants, emit)
+        self._conversions = Conversions(database, store, self._stores, space, self._files)
         self._grants = grants
 
     @classmethod
@@ -293,7 +293,7 @@ class Registry:
         with self._database.read() as connection:
             facts = queries.find_facts(connection, variant_digest)
         if facts is None:
-            raise no_variant()
+            raise variant_not_found()
         grants = self._grants.of(facts.name)
         return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config, grants)
 
@@ -318,7 +318,7 @@ class Registry:
         """What a variant was converted into before, if it was, by this version of the engine."""
         return self._conversions.find(source_digest, ConversionKey(format, precision, engine_version))
 
-    def add_converted(
+    def add_conversion(
         self,
         source_digest: str,
         folder: Path,

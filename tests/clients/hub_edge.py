@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from panope_envoy.options import EdgeOptions
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.registry import Registry
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
@@ -32,7 +32,7 @@ def hub_edge(home: Path, models: Mapping[str, Path]) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub")
     thread.start()
-    start = asyncio.run_coroutine_threadsafe(_start(home, Serving(database, Store(home / "store"))), loop)
+    start = asyncio.run_coroutine_threadsafe(_start(home, PublishedFiles(database, Store(home / "store"))), loop)
     admin, envoy, port = start.result(60)
     yield f"http://127.0.0.1:{port}/hub"
     asyncio.run_coroutine_threadsafe(_stop(admin, envoy), loop).result(60)
@@ -42,7 +42,7 @@ def hub_edge(home: Path, models: Mapping[str, Path]) -> Iterator[str]:
     database.close()
 
 
-async def _start(home: Path, serving: Serving) -> tuple[AdminServer, EnvoyProcess, int]:
+async def _start(home: Path, serving: PublishedFiles) -> tuple[AdminServer, EnvoyProcess, int]:
     async def status() -> object:
         return {}
 

@@ -13,7 +13,7 @@ from panope_backends.errors import CallerError, InvalidInputError, NotFoundError
 from panope_registry.job_handlers import requests
 from panope_registry.jobs import Jobs
 from panope_registry.models.aliases import Aliases
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.models.types import ModelFilter
 from panope_registry.operations.inference_log import InferenceLog
 from panope_registry.operations.profiles import Profiles
@@ -63,7 +63,7 @@ OTHERS = {
     "import_files",
     "register",
     "record_downloaded",
-    "add_converted",
+    "add_conversion",
     "renew",
     "release",
     "evict",
@@ -89,7 +89,7 @@ class Side:
             self.registry,
             Aliases(self.database),
             self.jobs,
-            Serving(self.database, store),
+            PublishedFiles(self.database, store),
             RetentionManager(self.database, store),
             InferenceLog(self.database),
             Profiles(self.database),

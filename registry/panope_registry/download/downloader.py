@@ -1,7 +1,7 @@
 """Brings files from elsewhere into the store: resumed where the last byte was, verified before they have a name.
 
 look in the store        bytes that are here are not fetched again, whichever repo wants them
-have room reserved       before the first byte
+reserve its space        before the first byte
 lock the partial         one writer over all processes; the others wait and then find the blob
 hash what is here        and ask for the rest
 receive                  hashed while written; a connection that breaks is opened again from there
@@ -21,7 +21,7 @@ from panope_registry.download.parallel import fetch_in_parallel
 from panope_registry.download.partial import Partial, missing_bytes, part_path, remove_partial
 from panope_registry.download.progress import Clock, ProgressReporter
 from panope_registry.download.retry_policy import RETRYABLE, RetryPolicy, RetryState
-from panope_registry.download.space import DiskSpace, Room, disk_full
+from panope_registry.download.space import DiskSpace, Space, disk_full
 from panope_registry.download.stream import OpenAt
 from panope_registry.download.types import DownloadStopped, ExpectedBlob, Progress, Request, Stop, StopReason
 from panope_registry.store.store import Blob, BlobError, Store, VerifyPolicy
@@ -36,7 +36,7 @@ class Downloader:
     Args:
         store: that gets the files.
         free_space_floor_bytes: what stays free on the store's disk.
-        room: promises room for what is to come; None looks at the disk alone.
+        space: reserves space for what is to come; None looks at the disk alone.
         retry_policy: with sources that fail.
         clock: for tests to replace.
         concurrency: how many files `fetch_many` fetches at a time; with fewer, each may come over several connections.
@@ -47,14 +47,14 @@ class Downloader:
         store: Store,
         *,
         free_space_floor_bytes: int = FREE_SPACE_FLOOR_BYTES,
-        room: Room | None = None,
+        space: Space | None = None,
         retry_policy: RetryPolicy | None = None,
         clock: Clock | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self._store = store
         self._floor = free_space_floor_bytes
-        self._room = room or DiskSpace(store, free_space_floor_bytes)
+        self._space = space or DiskSpace(store, free_space_floor_bytes)
         self._retry_policy = retry_policy or RetryPolicy()
         self._clock = clock or Clock()
         self.concurrency = concurrency
@@ -85,7 +85,7 @@ class Downloader:
             DownloadStopped: `stop` said so.
             PanopeError: the source refuses.
         """
-        with self._room.promise([wanted]):
+        with self._space.reserve([wanted]):
             return self._fetch_told(wanted, open_at, progress, stop, held_in)
 
     def fetch_many(
@@ -110,7 +110,7 @@ class Downloader:
             request.arrived(blob)
             return blob
 
-        with self._room.promise([request.wanted for request in requests]):
+        with self._space.reserve([request.wanted for request in requests]):
             return fetch_in_parallel(requests, fetch, progress, stop, self.concurrency, self._clock)
 
     def missing_bytes(self, wanted: ExpectedBlob) -> int:

@@ -22,7 +22,7 @@ def fetch_in_parallel(
     Returns:
         the blobs in the order of the requests.
     """
-    together = _Together(requests, progress, stop, clock)
+    together = _CombinedProgress(requests, progress, stop, clock)
 
     def fetched(place: int) -> Blob:
         try:
@@ -45,7 +45,7 @@ def fetch_in_parallel(
     return [futures[place].result() for place in range(len(requests))]
 
 
-class _Together:
+class _CombinedProgress:
     """Adds up the progress of several, and asks for all of them whether to go on; one call at a time.
 
     Attributes:

@@ -62,7 +62,7 @@ def in_segments(
                 yield first
                 return
             with DaemonPool(connections, "segment") as pool:
-                stream = _InOrder(
+                stream = _SegmentedStream(
                     start,
                     size,
                     connections,
@@ -84,7 +84,7 @@ def in_segments(
 
 
 @dataclass(frozen=True)
-class _InOrder:
+class _SegmentedStream:
     """A stream; see `Stream`."""
 
     start: int

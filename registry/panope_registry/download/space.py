@@ -15,11 +15,11 @@ from panope_registry.download.types import ExpectedBlob
 from panope_registry.store.store import Store
 
 
-class Room(Protocol):
-    """Sees to it that what is to come fits."""
+class Space(Protocol):
+    """Reserves space for files that are to come."""
 
-    def promise(self, wanted: Sequence[ExpectedBlob]) -> AbstractContextManager[object]:
-        """While it lasts, there is room for what has not arrived of these files.
+    def reserve(self, wanted: Sequence[ExpectedBlob]) -> AbstractContextManager[object]:
+        """Reserves space, while the context lasts, for what has not arrived of these files.
 
         Raises:
             CapacityError: there is none, and none could be made.
@@ -27,7 +27,7 @@ class Room(Protocol):
 
 
 class DiskSpace:
-    """Looks at the disk alone, once; nobody else knows of the promise.
+    """Looks at the disk alone, once; nobody else knows of the reservation.
 
     Args:
         store: that gets the files.
@@ -39,8 +39,8 @@ class DiskSpace:
         self._floor = floor_bytes
 
     @contextmanager
-    def promise(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
-        """As `Room.promise`."""
+    def reserve(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
+        """As `Space.reserve`."""
         sizes = {file.key: file.size_bytes for file in wanted}
         needed = sum(missing_bytes(self._store, key, size) for key, size in sizes.items())
         if needed and _free(self._store.folder) - self._floor < needed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from panope_registry.ingest.folder import list_folder
 from panope_registry.ingest.importer import add_files
 from panope_registry.models import queries, writes
-from panope_registry.models.queries import StoredVariant, Stores
+from panope_registry.models.queries import StoredVariant, StoreIds
 from panope_registry.models.types import VariantEntry
 from panope_registry.models.variant_files import VariantFiles
 from panope_registry.retention.space import StoreSpace
@@ -38,15 +38,17 @@ class Conversions:
 
     Args:
         stores: the id of that store, and of the shared one.
-        room: promises the space that a result takes.
+        space: reserves the space that a result takes.
         files: knows the sources.
     """
 
-    def __init__(self, database: Database, store: Store, stores: Stores, room: StoreSpace, files: VariantFiles) -> None:
+    def __init__(
+        self, database: Database, store: Store, stores: StoreIds, space: StoreSpace, files: VariantFiles
+    ) -> None:
         self._database = database
         self._store = store
         self._stores = stores
-        self._room = room
+        self._space = space
         self._files = files
 
     def find(self, source_digest: str, key: ConversionKey) -> VariantEntry | None:
@@ -55,15 +57,15 @@ class Conversions:
             return queries.find_conversion(connection, self._stores, source_digest, **asdict(key))
 
     def add(self, source_digest: str, folder: Path, *, backend: str, key: ConversionKey) -> VariantEntry:
-        """Takes a converter's output in; as `Registry.add_converted`."""
+        """Takes a converter's output in; as `Registry.add_conversion`."""
         source = self._files.stored(source_digest)
         made = list(list_folder(folder))
         size = sum(file.size_bytes for file in made)
         with (
             self._store.staging() as staging,
-            self._room.reserve_bytes(size, what="the conversion", keep=[source_digest]) as promise,
+            self._space.reserve_bytes(size, what="the conversion", keep=[source_digest]) as reservation,
         ):
-            blobs = add_files(self._store, made, staging, promise)
+            blobs = add_files(self._store, made, staging, reservation)
             manifest = _manifest(source, blobs, backend, key)
             # Before the staging folder goes, which holds the blobs.
             return self._record(source, blobs, manifest, key)

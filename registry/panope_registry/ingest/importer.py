@@ -26,7 +26,7 @@ def ingest_files(
     store: Store,
     listed: Sequence[FolderFile],
     staging: Path,
-    room: StoreSpace,
+    space: StoreSpace,
     progress: Progress | None,
     evidence: Evidence,
 ) -> ImportedRevision:
@@ -40,8 +40,8 @@ def ingest_files(
     # Understood before gigabytes are copied, to refuse what cannot be.
     kinds = inspect_files({file.path: file.source for file in listed}, evidence).kinds
     kept = [file for file in listed if kinds[file.path] in IMPORTED]
-    with room.reserve_bytes(sum(file.size_bytes for file in kept), what="the import") as promise:
-        blobs = add_files(store, kept, staging, promise, progress)
+    with space.reserve_bytes(sum(file.size_bytes for file in kept), what="the import") as reservation:
+        blobs = add_files(store, kept, staging, reservation, progress)
     # Headers are read again from the store: what is recorded is what is kept, whatever became of the folder.
     sources = {file.path: file.source for file in listed} | {
         path: store.blob_path(blob.sha256) for path, blob in blobs.items()
@@ -56,9 +56,9 @@ def ingest_files(
 
 
 def add_files(
-    store: Store, files: list[FolderFile], staging: Path, promise: Reservation, progress: Progress | None = None
+    store: Store, files: list[FolderFile], staging: Path, reservation: Reservation, progress: Progress | None = None
 ) -> dict[str, Blob]:
-    """Brings files into the store, for which there is room; path -> blob."""
+    """Brings files into the store, for which space is reserved; path -> blob."""
     counter = _Counter(progress, sum(file.size_bytes for file in files))
     blobs: dict[str, Blob] = {}
     for file in files:
@@ -67,7 +67,7 @@ def add_files(
             blob = store.add(file.source, staging, counter.add)
         if blob.size_bytes != file.size_bytes:
             raise PreconditionError(f"`{shown(file.path)}` changed while it was read", reason="folder_changed")
-        promise.arrived(blob.size_bytes)
+        reservation.release(blob.size_bytes)
         blobs[file.path] = blob
     return blobs
 

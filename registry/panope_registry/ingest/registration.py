@@ -27,18 +27,18 @@ class Registration:
 
     Args:
         verify: when files that are here already are hashed again.
-        room: promises the space that imported files take.
+        space: reserves the space that imported files take.
         grants: what an admin lets single models do.
         emit: told when a model is let in by a grant (`grant_used`).
     """
 
     def __init__(
-        self, database: Database, store: Store, verify: VerifyPolicy, room: StoreSpace, grants: Grants, emit: EventSink
+        self, database: Database, store: Store, verify: VerifyPolicy, space: StoreSpace, grants: Grants, emit: EventSink
     ) -> None:
         self._database = database
         self._store = store
         self._verify = verify
-        self._room = room
+        self._space = space
         self._grants = grants
         self._emit = emit
 
@@ -72,7 +72,7 @@ class Registration:
         parsed = parse_model_name(name)
         evidence = Evidence(self._hints(name, task_hints), grants=self._grants.of(name), told=told or {})
         with self._store.staging() as staging:
-            imported = ingest_files(self._store, files, staging, self._room, progress, evidence)
+            imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 writes.record_import(connection, parsed, imported, self._store.id)
         self._emit_grants(name, imported)

@@ -27,7 +27,7 @@ from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
 from panope_registry.inspect.grants import REMOTE_CODE
 from panope_registry.inspect.headers.facts import WeightFacts
-from panope_registry.inspect.tasks import architecture_of, known, settle, task_of
+from panope_registry.inspect.tasks import architecture_of, known, resolve_task, task_of
 from panope_registry.inspect.tasks.evidence import MARKERS
 from panope_registry.inspect.weights import Parts, WeightSet, find_weights
 from panope_registry.names import parse_model_name, shown
@@ -103,7 +103,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     refuse_beside_adapter(weight_sets, files, folder)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
-    task = settle(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
+    task = resolve_task(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
     asked = code_asked_for(_asking(files, folder), task.task, is_known=_is_known(config))
     own_code = ""
     if asked and REMOTE_CODE in evidence.grants:

@@ -54,7 +54,7 @@ class Keeps(Protocol):
     ) -> VariantEntry | None:
         """What was made before."""
 
-    def add_converted(
+    def add_conversion(
         self,
         source_digest: str,
         folder: Path,
@@ -145,7 +145,7 @@ class Build:
             self._conversion_runner.convert(way.backend, way.conversion, model, folder, out, context.check)
             context.progress("store")
             context.check()
-            made = self._registry.add_converted(way.source.digest, out, backend=way.backend, **_key(way))
+            made = self._registry.add_conversion(way.source.digest, out, backend=way.backend, **_key(way))
         more = {"hash": made.digest, "size_bytes": made.size_bytes, "duration_ms": milliseconds_since(started)}
         self._emit_finish(context, facts | more)
         return made

@@ -15,7 +15,7 @@ from panope_registry.inspect.tasks.resolve import check_hints
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC, SHARE
 from panope_registry.models.quantization import check_targets
-from panope_registry.models.queries import Stores, find_model
+from panope_registry.models.queries import StoreIds, find_model
 from panope_registry.models.variant_digest import check_digits
 from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 
@@ -193,7 +193,7 @@ def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
 def _is_of_other_machine(jobs: Jobs, model: str, store: str | None) -> bool:
     """Whether the model came from a folder, and nothing that can be run is in this store."""
     with jobs.database.read() as connection:
-        entry = find_model(connection, Stores(store or ""), model)
+        entry = find_model(connection, StoreIds(store or ""), model)
     return entry is not None and entry.source == FOLDER and not any(variant.is_local for variant in entry.variants)
 
 

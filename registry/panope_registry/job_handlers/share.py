@@ -8,7 +8,7 @@ from typing import Any
 
 from panope_registry.events import EventSink, milliseconds_since, no_events
 from panope_registry.jobs import JobContext
-from panope_registry.shared_store import Sharing
+from panope_registry.shared_store import Uploader
 
 
 class Share:
@@ -19,7 +19,7 @@ class Share:
         emit: told when a variant is there.
     """
 
-    def __init__(self, sharing: Sharing, emit: EventSink = no_events) -> None:
+    def __init__(self, sharing: Uploader, emit: EventSink = no_events) -> None:
         self._sharing = sharing
         self._emit = emit
 

@@ -13,15 +13,15 @@ from sqlalchemy import Connection, select, update
 from panope_registry.jobs import queries
 from panope_registry.jobs.backoff import RUNNER_LOST, Backoff, Failure
 from panope_registry.jobs.clock import Clock, database_clock
-from panope_registry.jobs.dependencies import settle
-from panope_registry.jobs.notifications import announce
+from panope_registry.jobs.dependencies import resolve_dependents
+from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.statements import HELD, NO_LEASE, Statements
 from panope_registry.jobs.types import JobEntry, JobProgress, JobStatus
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job
 
 
-class Hold(Enum):
+class RenewalResult(Enum):
     """What a runner learns when it renews a lease."""
 
     KEPT = "kept"
@@ -91,7 +91,7 @@ class Claims:
             found = connection.execute(self._statements.is_due, wanted | self._times(connection, lease=False))
             return bool(found.scalar_one())
 
-    def renew(self, claim: Claim, progress: JobProgress) -> Hold:
+    def renew(self, claim: Claim, progress: JobProgress) -> RenewalResult:
         """Makes the lease last and tells how far the job is."""
         with self._database.write() as connection:
             kept = connection.execute(
@@ -99,14 +99,14 @@ class Claims:
                 .where(HELD)
                 .values(
                     lease_until=self._clock(connection) + self._lease,
-                    **_told(progress),
+                    **_progress_columns(progress),
                 )
                 .returning(job.c.cancel_requested_at),
                 _held(claim),
             ).one_or_none()
         if kept is None:
-            return Hold.LOST
-        return Hold.KEPT if kept.cancel_requested_at is None else Hold.CANCELLED
+            return RenewalResult.LOST
+        return RenewalResult.KEPT if kept.cancel_requested_at is None else RenewalResult.CANCELLED
 
     def cancelled(self, claims: Collection[Claim]) -> list[Claim]:
         """Those that somebody wants to end; asks without a lock."""
@@ -119,7 +119,7 @@ class Claims:
     def succeed(self, claim: Claim, result: Mapping[str, Any], progress: JobProgress) -> bool:
         """Ends the job with what its handler returned."""
         error = {"error_reason": "", "error_message": "", "retryable": False}
-        return self._end(claim, JobStatus.SUCCEEDED, {"result": dict(result), **error, **_told(progress)})
+        return self._end(claim, JobStatus.SUCCEEDED, {"result": dict(result), **error, **_progress_columns(progress)})
 
     def fail(self, claim: Claim, failure: Failure) -> bool:
         """Ends the attempt: the job is tried again later if time may help and attempts are left."""
@@ -135,7 +135,7 @@ class Claims:
         with self._database.write() as connection:
             if _cancel_requested(connection, claim):
                 return self._finish(connection, claim, JobStatus.CANCELLED, {})
-            announce(connection)
+            notify_runners(connection)
             values = {"attempt": job.c.attempt - 1, "run_at": self._clock(connection)}
             return _release(connection, claim, {"status": JobStatus.QUEUED, **values})
 
@@ -154,7 +154,7 @@ class Claims:
         """One job in each transaction: locks of several would not be taken in order of their ids."""
         with self._database.write() as connection:
             row = connection.execute(
-                select(*queries.WHOLE)
+                select(*queries.JOB_COLUMNS)
                 .where(job.c.status == JobStatus.RUNNING, job.c.lease_until < self._clock(connection))
                 .order_by(job.c.lease_until, job.c.id)
                 .limit(1)
@@ -187,7 +187,7 @@ class Claims:
         values = {**_held(claim), "status": status, **values, **self._times(connection, lease=False)}
         if connection.execute(self._statements.end, values).rowcount == 0:
             return False
-        settle(connection, [claim.job.id], self._clock)
+        resolve_dependents(connection, [claim.job.id], self._clock)
         return True
 
     def _times(self, connection: Connection, *, lease: bool = True) -> dict[str, object]:
@@ -198,7 +198,7 @@ class Claims:
         return {"moment": moment, "until": moment + self._lease} if lease else {"moment": moment}
 
 
-def _told(progress: JobProgress) -> Mapping[str, Any]:
+def _progress_columns(progress: JobProgress) -> Mapping[str, Any]:
     """The columns of progress."""
     return {
         "progress_phase": progress.phase,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, Select, bindparam, exists, select, update
 
 from panope_registry.jobs.clock import Clock
-from panope_registry.jobs.notifications import announce
+from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.types import JobStatus
 from panope_registry.tables.job_tables import job, job_need
 
@@ -24,7 +24,7 @@ def lock(connection: Connection, job_ids: Collection[int]) -> list[int]:
     return list(connection.execute(wanted).scalars()) if job_ids else []
 
 
-def lock_with_descendants(connection: Connection, job_id: int) -> list[int]:
+def lock_family(connection: Connection, job_id: int) -> list[int]:
     """Locks a job, those that it asked for, those that they asked for, and so on; their ids."""
     locked: list[int] = []
     while True:
@@ -34,7 +34,7 @@ def lock_with_descendants(connection: Connection, job_id: int) -> list[int]:
         locked = lock(connection, family)
 
 
-def settle(connection: Connection, finished: Sequence[int], clock: Clock) -> None:
+def resolve_dependents(connection: Connection, finished: Sequence[int], clock: Clock) -> None:
     """Moves on what waits for jobs that have just reached a final status: to the queue, or to failure."""
     affected = lock(connection, _dependents(connection, finished))
     if not affected:
@@ -51,7 +51,7 @@ def settle(connection: Connection, finished: Sequence[int], clock: Clock) -> Non
     if connection.execute(
         update(job).where(waits, ~unfinished).values(status=JobStatus.QUEUED, run_at=moment)
     ).rowcount:
-        announce(connection)
+        notify_runners(connection)
 
 
 def _find_dependents() -> Select[tuple[int]]:

@@ -34,14 +34,14 @@ _RECONNECT_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-def announce(connection: Connection) -> None:
+def notify_runners(connection: Connection) -> None:
     """Wakes the runners of all processes once this transaction is committed."""
     if connection.dialect.name == "postgresql":
         connection.execute(_ANNOUNCE)
 
 
 @contextmanager
-def hearing(database: Database, wakeup: Wakeup) -> Iterator[None]:
+def forward_notifications(database: Database, wakeup: Wakeup) -> Iterator[None]:
     """While it lasts, the wakeup rings when another process may have made work for a runner."""
     stop = threading.Event()
     thread = threading.Thread(target=_hear, args=(database, wakeup, stop), name="job-waking", daemon=True)

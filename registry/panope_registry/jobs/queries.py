@@ -11,11 +11,11 @@ from panope_registry.tables.job_tables import HAS_KEY_AND_IS_OPEN, job, job_need
 
 _NEEDS = select(func.aggregate_strings(cast(job_need.c.needed_id, Text), " ")).where(job_need.c.job_id == job.c.id)
 
-WHOLE = (job, _NEEDS.correlate(job).scalar_subquery().label("needs"))
+JOB_COLUMNS = (job, _NEEDS.correlate(job).scalar_subquery().label("needs"))
 """The columns that `entry_of` reads."""
 
-_BY_ID = select(*WHOLE).where(job.c.id == bindparam("job_id"))
-_BY_KEY = select(*WHOLE).where(job.c.dedupe_key == bindparam("key"), HAS_KEY_AND_IS_OPEN)
+_BY_ID = select(*JOB_COLUMNS).where(job.c.id == bindparam("job_id"))
+_BY_KEY = select(*JOB_COLUMNS).where(job.c.dedupe_key == bindparam("key"), HAS_KEY_AND_IS_OPEN)
 
 
 def find_job(connection: Connection, job_id: int) -> JobEntry | None:
@@ -26,7 +26,7 @@ def find_job(connection: Connection, job_id: int) -> JobEntry | None:
 
 def find_jobs(connection: Connection, *, status: JobStatus | None, kind: str, after: int, limit: int) -> list[JobEntry]:
     """Jobs, newest first, those older than job `after`; 0 begins with the newest."""
-    wanted: Select[Any] = select(*WHOLE).order_by(job.c.id.desc()).limit(limit)
+    wanted: Select[Any] = select(*JOB_COLUMNS).order_by(job.c.id.desc()).limit(limit)
     if status is not None:
         wanted = wanted.where(job.c.status == status)
     if kind:
@@ -43,7 +43,7 @@ def find_open_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
 
 
 def entry_of(row: Row[Any]) -> JobEntry:
-    """What the columns `WHOLE` tell."""
+    """What the columns `JOB_COLUMNS` tell."""
     return JobEntry(
         id=row.id,
         kind=row.kind,

@@ -19,8 +19,8 @@ from panope_backends.errors import (
 )
 from panope_registry.jobs import queries
 from panope_registry.jobs.clock import Clock, database_clock
-from panope_registry.jobs.dependencies import lock, lock_with_descendants, settle
-from panope_registry.jobs.notifications import announce
+from panope_registry.jobs.dependencies import lock, lock_family, resolve_dependents
+from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.types import JobEntry, JobStatus
 from panope_registry.jobs.wakeup import Wakeup
 from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
@@ -167,7 +167,7 @@ class Jobs:
         """
         with self.database.write() as connection:
             _found(connection, job_id)
-            family = lock_with_descendants(connection, job_id)
+            family = lock_family(connection, job_id)
             moment = self.clock(connection)
             mine = job.c.id.in_(family)
             unstarted = update(job).where(mine, job.c.status.in_((JobStatus.WAITING, JobStatus.QUEUED)))
@@ -175,8 +175,8 @@ class Jobs:
             ended = connection.execute(unstarted.values(values).returning(job.c.id)).scalars().all()
             running = update(job).where(mine, job.c.status == JobStatus.RUNNING, job.c.cancel_requested_at.is_(None))
             connection.execute(running.values(cancel_requested_at=moment))
-            settle(connection, ended, self.clock)
-            announce(connection)
+            resolve_dependents(connection, ended, self.clock)
+            notify_runners(connection)
             entry = _found(connection, job_id)
         self.wakeup.ring()
         return entry
@@ -201,7 +201,7 @@ class Jobs:
                 moment = self.clock(connection)
                 fresh = {**_FRESH, "status": _first_status(connection, entry.depends_on), "run_at": moment}
                 connection.execute(update(job).where(job.c.id == job_id).values(fresh))
-                announce(connection)
+                notify_runners(connection)
                 entry = _found(connection, job_id)
         except IntegrityError:
             raise AlreadyExistsError(
@@ -221,7 +221,7 @@ class Jobs:
         status = _first_status(connection, depends_on)
         values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
         entry = queries.entry_of(connection.execute(_INSERT, values).one())
-        announce(connection)
+        notify_runners(connection)
         if not depends_on:
             return entry
         connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": each} for each in depends_on])

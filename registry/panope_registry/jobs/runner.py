@@ -13,9 +13,9 @@ from typing import Any
 from panope_backends.errors import AvailabilityError
 from panope_registry.interruption import interruptible
 from panope_registry.jobs.backoff import Backoff, failure_of
-from panope_registry.jobs.claims import Claim, Claims, Hold
+from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
-from panope_registry.jobs.notifications import hearing
+from panope_registry.jobs.notifications import forward_notifications
 from panope_registry.jobs.pruning import Pruning, Retention
 from panope_registry.jobs.queue import Jobs
 
@@ -111,7 +111,7 @@ class Runner:
         left behind in their threads, and their jobs become free when the leases end.
         """
         self._abandoned.clear()
-        with hearing(self._jobs.database, self._jobs.wakeup):
+        with forward_notifications(self._jobs.database, self._jobs.wakeup):
             while not stop.is_set():
                 heard = self._jobs.wakeup.count
                 self._guarded(self._tick)
@@ -124,7 +124,7 @@ class Runner:
             self._renew_at = time.monotonic() + self._tick_seconds
             self._renew()
         else:
-            self._hear_wishes()
+            self._interrupt_cancelled()
         if time.monotonic() >= self._reap_at:
             self._claims.reap()
             self._reap_at = time.monotonic() + self._reap_every
@@ -137,13 +137,13 @@ class Runner:
     def _renew(self) -> None:
         for attempt in self._attempts():
             hold = self._claims.renew(attempt.claim, attempt.context.latest_progress)
-            if hold is Hold.CANCELLED:
+            if hold is RenewalResult.CANCELLED:
                 attempt.context.interrupt(JobCancelled())
-            elif hold is Hold.LOST:
+            elif hold is RenewalResult.LOST:
                 # Also when its thread has just ended the job: then nobody hears this.
                 attempt.context.interrupt(LeaseLost())
 
-    def _hear_wishes(self) -> None:
+    def _interrupt_cancelled(self) -> None:
         attempts = self._attempts()
         cancelled = self._claims.cancelled([attempt.claim for attempt in attempts]) if attempts else []
         for attempt in attempts:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from panope_registry.jobs.queries import WHOLE
+from panope_registry.jobs.queries import JOB_COLUMNS
 from panope_registry.jobs.types import JobStatus
 from panope_registry.tables.columns import UtcDateTime
 from panope_registry.tables.job_tables import job
@@ -91,6 +91,6 @@ class Statements:
             "started_at": moment,
         }
         # Compared with `=`: a planner may run the query of an IN more than once and lock more than one row.
-        self.claim = update(job).where(job.c.id == first.scalar_subquery()).values(taken).returning(*WHOLE)
+        self.claim = update(job).where(job.c.id == first.scalar_subquery()).values(taken).returning(*JOB_COLUMNS)
         self.is_due = select(exists().where(due))
         self.end = update(job).where(HELD).values(finished_at=moment, **NO_LEASE)

@@ -19,7 +19,7 @@ COMMIT_LENGTH = 40
 
 
 @dataclass(frozen=True)
-class ServedFile:
+class PublishedFile:
     """A file of a revision.
 
     Attributes:
@@ -37,7 +37,7 @@ class ServedFile:
 
 
 @dataclass(frozen=True)
-class ServedRevision:
+class PublishedRevision:
     """A model's files at one commit.
 
     Attributes:
@@ -58,7 +58,7 @@ class ServedRevision:
     created_at: datetime
     task: str
     library_name: str
-    files: tuple[ServedFile, ...]
+    files: tuple[PublishedFile, ...]
     ref: str = ""
     tags: tuple[str, ...] = ()
     base_models: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def formats_of(connection: Connection, names: Sequence[str]) -> Mapping[str, Ite
     return defaultdict(tuple, {name: sorted(formats) for name, formats in found.items()})
 
 
-def described(row: Row[Any], formats: Iterable[str], files: tuple[ServedFile, ...]) -> ServedRevision:
+def described(row: Row[Any], formats: Iterable[str], files: tuple[PublishedFile, ...]) -> PublishedRevision:
     """A row of `revisions` as a value."""
     card, config = row.card or {}, row.config
     task = row.pipeline_tag or _HUB_WORDS.get(row.task, "")
@@ -111,7 +111,7 @@ def described(row: Row[Any], formats: Iterable[str], files: tuple[ServedFile, ..
     architectures = named if isinstance(named, list) else []
     library = row.library_name or ("sentence-transformers" if row.has_modules else "transformers" if kind else "")
     words = (library, *formats, kind, task, *card.get("tags", ()))
-    return ServedRevision(
+    return PublishedRevision(
         name=row.name,
         commit=row.commit[:COMMIT_LENGTH],
         created_at=row.created_at,

@@ -11,7 +11,14 @@ from sqlalchemy import Row, Select, and_, select
 
 from panope_backends.errors import DataLossError, InvalidInputError, NotFoundError
 from panope_registry.models import aliases, writes
-from panope_registry.models.commits import COMMIT_LENGTH, ServedFile, ServedRevision, described, formats_of, revisions
+from panope_registry.models.commits import (
+    COMMIT_LENGTH,
+    PublishedFile,
+    PublishedRevision,
+    described,
+    formats_of,
+    revisions,
+)
 from panope_registry.names import parse_model_name, shown
 from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.database import Database
@@ -29,7 +36,7 @@ class ServedBlob:
     path: Path
 
 
-class Serving:
+class PublishedFiles:
     """Answers for the store of one machine. Safe for use by several threads."""
 
     def __init__(self, database: Database, store: Store, verify: VerifyPolicy = VerifyPolicy.CHANGED) -> None:
@@ -37,7 +44,7 @@ class Serving:
         self._store = store
         self._verify = verify
 
-    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+    def revision(self, name: str, wanted: str = "main") -> PublishedRevision:
         """A revision of a model, or of what an alias points to: the one that is served, or of that commit or branch.
 
         Raises:
@@ -58,12 +65,12 @@ class Serving:
             files = connection.execute(self._files_of(found.id)).all()
             formats = formats_of(connection, [name])[name]
         served = (
-            ServedFile(row.path, row.kind, row.size_bytes, row.sha256 or "", row.location_id is not None)
+            PublishedFile(row.path, row.kind, row.size_bytes, row.sha256 or "", row.location_id is not None)
             for row in files
         )
         return described(found, formats, tuple(served))
 
-    def history(self, name: str, wanted: str = "main") -> tuple[ServedRevision, ...]:
+    def history(self, name: str, wanted: str = "main") -> tuple[PublishedRevision, ...]:
         """A revision and the older ones that are known here, the newest first, without their files.
 
         Raises:
@@ -75,7 +82,7 @@ class Serving:
         told = [described(row, (), ()) for row in rows]
         return tuple(told[next(i for i, each in enumerate(told) if each.commit == newest.commit) :])
 
-    def models(self, search: str = "", vendor: str = "") -> tuple[ServedRevision, ...]:
+    def models(self, search: str = "", vendor: str = "") -> tuple[PublishedRevision, ...]:
         """The models with files in this store, by name, at the revision that is served, without their files.
 
         Args:

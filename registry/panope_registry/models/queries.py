@@ -43,7 +43,7 @@ _SERVED = and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_
 
 
 @dataclass(frozen=True)
-class Stores:
+class StoreIds:
     """The ids of this machine's store and of the shared one; empty for none."""
 
     here: str
@@ -81,7 +81,7 @@ class VariantFacts:
 
 
 def find_models(
-    connection: Connection, stores: Stores, *, only: ModelFilter, after: str, limit: int
+    connection: Connection, stores: StoreIds, *, only: ModelFilter, after: str, limit: int
 ) -> list[ModelEntry]:
     """Models as one store has them, ordered by name, those after `after`."""
     wanted = select(model.c.id).where(model.c.name > after, *_conditions(only)).order_by(model.c.name).limit(limit)
@@ -90,7 +90,7 @@ def find_models(
     return [entry for batch in batches for entry in _entries(connection, stores, batch)]
 
 
-def find_model(connection: Connection, stores: Stores, name: str) -> ModelEntry | None:
+def find_model(connection: Connection, stores: StoreIds, name: str) -> ModelEntry | None:
     """The model of that name, as one store has it."""
     found = connection.execute(select(model.c.id).where(model.c.name == name)).scalars().all()
     return next(iter(_entries(connection, stores, found)), None)
@@ -134,7 +134,7 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
 
 def find_conversion(
     connection: Connection,
-    stores: Stores,
+    stores: StoreIds,
     source_digest: str,
     *,
     format: str,  # noqa: A002 - the schema's word
@@ -204,7 +204,7 @@ def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema'
     return select(model.c.id).select_from(offers)
 
 
-def _entries(connection: Connection, stores: Stores, model_ids: Sequence[int]) -> list[ModelEntry]:
+def _entries(connection: Connection, stores: StoreIds, model_ids: Sequence[int]) -> list[ModelEntry]:
     """By name; four queries for any number of models."""
     if not model_ids:
         return []
@@ -271,7 +271,7 @@ def _variants_asked() -> Select[Any]:
 
 
 def _variants_of(
-    connection: Connection, stores: Stores, model_ids: Sequence[int], configs: Mapping[int, Mapping[str, Any]]
+    connection: Connection, stores: StoreIds, model_ids: Sequence[int], configs: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, list[VariantEntry]]:
     """Model id -> its variants."""
     rows = connection.execute(_variants_asked(), {"model_ids": model_ids}).all()
@@ -313,7 +313,7 @@ def _bases_asked() -> Select[Any]:
     )
 
 
-def _contents(connection: Connection, stores: Stores, variant_ids: Sequence[int]) -> dict[int, _Content]:
+def _contents(connection: Connection, stores: StoreIds, variant_ids: Sequence[int]) -> dict[int, _Content]:
     """Variant id -> what it consists of, and what of that one store has."""
     contents: dict[int, _Content] = defaultdict(_Content)
     if not variant_ids:

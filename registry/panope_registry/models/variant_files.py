@@ -7,7 +7,7 @@ from pathlib import Path
 
 from panope_backends.errors import DataLossError, NotFoundError, PreconditionError
 from panope_registry.models import file_queries, queries, writes
-from panope_registry.models.queries import StoredVariant, Stores
+from panope_registry.models.queries import StoredVariant, StoreIds
 from panope_registry.models.types import MissingFile
 from panope_registry.names import shown
 from panope_registry.store.checkout import lay_out
@@ -24,7 +24,7 @@ class VariantFiles:
         verify: when a file is hashed again before it is used.
     """
 
-    def __init__(self, database: Database, store: Store, stores: Stores, verify: VerifyPolicy) -> None:
+    def __init__(self, database: Database, store: Store, stores: StoreIds, verify: VerifyPolicy) -> None:
         self._database = database
         self._store = store
         self._stores = stores
@@ -39,7 +39,7 @@ class VariantFiles:
         with self._database.read() as connection:
             found = queries.find_variant(connection, digest, self._store.id)
         if found is None:
-            raise no_variant()
+            raise variant_not_found()
         return found
 
     def wanted(self, digest: str) -> list[MissingFile]:
@@ -85,7 +85,7 @@ class VariantFiles:
         return DataLossError(f"file `{shown(path)}` of this model {what}; import or pull the model again")
 
 
-def no_variant() -> NotFoundError:
+def variant_not_found() -> NotFoundError:
     """The error for a digest that names no variant."""
     return NotFoundError("there is no such variant", reason="variant_not_found")
 

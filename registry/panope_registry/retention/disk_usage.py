@@ -17,7 +17,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class DiskUsage:
-    """Bytes on disk; a file with several names counts once, where it is first found."""
+    """The bytes in the store's folder; a file with several names counts once, where it is first found."""
 
     blob_bytes: int
     partial_bytes: int
@@ -28,25 +28,25 @@ class DiskUsage:
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """The sum of all but the free bytes."""
         return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.view_bytes + self.trash_bytes
 
 
 def measure(store: Store) -> DiskUsage:
-    """Looks at every file of the store."""
+    """Measures every file of the store."""
     seen: set[tuple[int, int]] = set()
     blobs = _size_of(store.blobs, seen)
     quarantine = _size_of(store.quarantine, seen)
     trash = _size_of(store.trash, seen)
     views = _size_of(store.views, seen)
-    for note in (store.promises, store.folder / "id"):
+    for note in (store.reservations, store.folder / "id"):
         _size_of(note, seen)  # of who is here, and nobody's file
     everything = _size_of(store.folder, seen)  # what is left: staging folders and partial downloads
     return DiskUsage(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
 
 
 def blob_files(store: Store) -> Iterator[tuple[str, os.stat_result]]:
-    """sha256 and status of every file at a blob's place."""
+    """Yields sha256 and status of every file that lies where a blob does."""
     for folder, _ in listed(store.blobs):
         for path, status in listed(folder):
             if _SHA256.fullmatch(path.name) and path.name.startswith(folder.name):
@@ -54,7 +54,7 @@ def blob_files(store: Store) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def listed(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """What is in a folder, by name; what goes away meanwhile is left out, as is the folder."""
+    """Yields what is in a folder, by name; what goes away meanwhile is left out, as is the folder."""
     with suppress(FileNotFoundError):
         for path in sorted(folder.iterdir()):
             with suppress(FileNotFoundError):
@@ -62,7 +62,7 @@ def listed(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def size_of(path: Path) -> int:
-    """The bytes that go with a file or folder; 0 for names of bytes that have others."""
+    """Returns the bytes that go with a file or folder; 0 for names of bytes that have others."""
     return sum(status.st_size for status in _files(path) if status.st_nlink == 1)
 
 
@@ -77,7 +77,7 @@ def _size_of(folder: Path, seen: set[tuple[int, int]]) -> int:
 
 
 def _files(path: Path) -> Iterator[os.stat_result]:
-    """Of a file, or of all files below a folder; those that go away meanwhile are left out."""
+    """Yields the status of a file, or of all files below a folder; those that go away meanwhile are left out."""
     if not path.is_dir():
         with suppress(FileNotFoundError):
             yield path.lstat()

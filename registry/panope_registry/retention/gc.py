@@ -13,32 +13,32 @@ from panope_registry.models import writes
 from panope_registry.names import shown
 from panope_registry.retention.disk_usage import blob_files, listed
 from panope_registry.retention.inventory import Inventory, find_kept, find_referenced, read_inventory
-from panope_registry.retention.removal import Removing, empty_trash, removing
-from panope_registry.retention.types import Ages, Collected, Keep, Removal, RemovalKind, Removed
+from panope_registry.retention.removal import RemovalTransaction, empty_trash, removal_transaction
+from panope_registry.retention.types import Ages, CollectionResult, Removal, RemovalKind, RemovalResult, RetentionReason
 from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.alias_tables import alias, alias_event
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob, blob_location
 from panope_registry.tables.operation_tables import runtime_instance
 
-_MAX_TOLD = 5
-"""Aliases that an error names."""
+_MAX_LISTED = 5
+"""The aliases that an error names at most."""
 
 
-def collect(database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> Collected:
+def collect(database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> CollectionResult:
     """Sweeps the store; looks first, so that a clean store disturbs nobody."""
     store.sweep()
     adopted = _adopt(database, store, dry_run=dry_run)
     partials = _remove_partials(store, ages, moment, dry_run=dry_run)
-    found, missing = _sweep(database, store, ages, moment, dry_run=True)
+    removals, missing = _sweep(database, store, ages, moment, dry_run=True)
     if not dry_run:
-        if found or missing:
-            found, missing = _sweep(database, store, ages, moment, dry_run=False)
+        if removals or missing:
+            removals, missing = _sweep(database, store, ages, moment, dry_run=False)
         empty_trash(store)
-    return Collected(partials + found, missing, adopted)
+    return CollectionResult(partials + removals, missing, adopted)
 
 
-def remove_model(database: Database, store: Store, name: str, moment: datetime) -> Removed:
+def remove_model(database: Database, store: Store, name: str, moment: datetime) -> RemovalResult:
     """Deletes a model and the files that nothing else needs.
 
     Raises:
@@ -46,21 +46,21 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
         PreconditionError: it is loaded, a variant that would go with it is leased, pinned or in the hands of a job
             (`in_use`), or an alias points to it (`has_aliases`).
     """
-    with removing(database, store, dry_run=False) as decided:
-        _refuse_loaded(decided.connection, name, moment)
-        _refuse_aliased(decided.connection, name)
-        kept = find_kept(decided.connection, moment)
-        before = read_inventory(decided.connection, store.id, moment)
-        if not writes.delete_model(decided.connection, name):
+    with removal_transaction(database, store, dry_run=False) as transaction:
+        _refuse_loaded(transaction.connection, name, moment)
+        _refuse_aliased(transaction.connection, name)
+        kept = find_kept(transaction.connection, moment)
+        before = read_inventory(transaction.connection, store.id, moment)
+        if not writes.delete_model(transaction.connection, name):
             raise NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")
-        after = read_inventory(decided.connection, store.id, moment)
+        after = read_inventory(transaction.connection, store.id, moment)
         gone = sorted(before.variants.keys() - after.variants.keys())
         for digest in gone:
             if digest in kept:
                 raise _in_use(name, kept[digest])
-        _remove_unused(decided, after)
-        decided.remove_views(gone)
-    return Removed(tuple(gone), decided.removed)
+        _remove_unused(transaction, after)
+        transaction.remove_views(gone)
+    return RemovalResult(tuple(gone), transaction.removed)
 
 
 def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
@@ -70,77 +70,77 @@ def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
     of_model = or_(runtime_instance.c.model == name, of_variant)
     servers = select(runtime_instance.c.server).where(of_model, runtime_instance.c.lease_until > moment)
     if connection.execute(servers.limit(1)).first() is not None:
-        raise _in_use(name, (Keep.LOADED,))
+        raise _in_use(name, (RetentionReason.LOADED,))
 
 
 def _refuse_aliased(connection: Connection, name: str) -> None:
     """Calls come by aliases too: whoever deletes what one points to moves or removes it first."""
     pointing = select(alias.c.name).join(alias_event, alias_event.c.id == alias.c.event_id)
     names = connection.execute(pointing.where(alias_event.c.target_model == name).order_by(alias.c.name)).scalars()
-    if found := [f"`{shown(each)}`" for each in names]:
-        told = ", ".join(found[:_MAX_TOLD])
+    if quoted := [f"`{shown(alias_name)}`" for alias_name in names]:
+        listing = ", ".join(quoted[:_MAX_LISTED])
         raise PreconditionError(
-            f"model `{shown(name)}` is what aliases point to: {told}; move or remove them first",
+            f"model `{shown(name)}` is what aliases point to: {listing}; move or remove them first",
             reason="has_aliases",
             field="model",
         )
 
 
-def _in_use(name: str, why: tuple[Keep, ...]) -> PreconditionError:
-    hint = "; unpin it first" if why == (Keep.PINNED,) else ""
-    told = f"model `{shown(name)}` is in use: {' and '.join(why)}{hint}"
-    return PreconditionError(told, reason="in_use", field="model")
+def _in_use(name: str, why: tuple[RetentionReason, ...]) -> PreconditionError:
+    hint = "; unpin it first" if why == (RetentionReason.PINNED,) else ""
+    message = f"model `{shown(name)}` is in use: {' and '.join(why)}{hint}"
+    return PreconditionError(message, reason="in_use", field="model")
 
 
 def _sweep(
     database: Database, store: Store, ages: Ages, moment: datetime, *, dry_run: bool
 ) -> tuple[tuple[Removal, ...], tuple[str, ...]]:
-    with removing(database, store, dry_run=dry_run) as decided:
-        inventory = read_inventory(decided.connection, store.id, moment)
+    with removal_transaction(database, store, dry_run=dry_run) as transaction:
+        inventory = read_inventory(transaction.connection, store.id, moment)
         missing = tuple(sorted(sha256 for sha256 in inventory.blobs if not store.blob_path(sha256).exists()))
-        decided.forget(missing)
-        _remove_unused(decided, inventory, missing)
-        _remove_orphans(decided, inventory, ages, moment)
-        _remove_stale_views(decided, inventory, missing)
-        _remove_old(decided, ages, moment)
-    return decided.removed, missing
+        transaction.forget(missing)
+        _remove_unused(transaction, inventory, missing)
+        _remove_orphans(transaction, inventory, ages, moment)
+        _remove_stale_views(transaction, inventory, missing)
+        _remove_old(transaction, ages, moment)
+    return transaction.removed, missing
 
 
-def _remove_unused(decided: Removing, inventory: Inventory, missing: tuple[str, ...] = ()) -> None:
-    """Blobs whose variants and repos are gone."""
-    needed = find_referenced(decided.connection) | decided.held | inventory.kept_blobs | frozenset(missing)
+def _remove_unused(transaction: RemovalTransaction, inventory: Inventory, missing: tuple[str, ...] = ()) -> None:
+    """Removes blobs whose variants and repos are gone."""
+    needed = find_referenced(transaction.connection) | transaction.held | inventory.kept_blobs | frozenset(missing)
     sizes = {sha256: known.size_bytes for sha256, known in inventory.blobs.items() if sha256 not in needed}
-    decided.remove_blobs(RemovalKind.UNUSED, sizes)
-    decided.forget_unused()
+    transaction.remove_blobs(RemovalKind.UNUSED, sizes)
+    transaction.forget_unused()
 
 
-def _remove_orphans(decided: Removing, inventory: Inventory, ages: Ages, moment: datetime) -> None:
-    """Files that nobody knows and nobody is about to record."""
-    known = find_referenced(decided.connection) | inventory.blobs.keys() | decided.held | inventory.kept_blobs
-    for sha256, status in blob_files(decided.store):
+def _remove_orphans(transaction: RemovalTransaction, inventory: Inventory, ages: Ages, moment: datetime) -> None:
+    """Removes files that nobody knows and nobody is about to record."""
+    known = find_referenced(transaction.connection) | inventory.blobs.keys() | transaction.held | inventory.kept_blobs
+    for sha256, status in blob_files(transaction.store):
         if sha256 not in known and _age(status, moment) > ages.orphan:
-            decided.remove(RemovalKind.ORPHAN, sha256, decided.store.blob_path(sha256), status.st_size)
+            transaction.remove(RemovalKind.ORPHAN, sha256, transaction.store.blob_path(sha256), status.st_size)
 
 
-def _remove_stale_views(decided: Removing, inventory: Inventory, missing: tuple[str, ...]) -> None:
-    """Views of variants that are gone, or whose files are: the names in a view would keep their bytes on the disk."""
+def _remove_stale_views(transaction: RemovalTransaction, inventory: Inventory, missing: tuple[str, ...]) -> None:
+    """Removes views of variants that are gone, or whose files are: their names would keep the bytes on the disk."""
     whole = {
         digest
         for digest, known in inventory.variants.items()
         if known.kept_by or (inventory.is_local(known) and known.blobs.isdisjoint(missing))
     }
-    decided.remove_views(sorted(view.name for view in decided.store.views.iterdir() if view.name not in whole))
+    transaction.remove_views(sorted(view.name for view in transaction.store.views.iterdir() if view.name not in whole))
 
 
-def _remove_old(decided: Removing, ages: Ages, moment: datetime) -> None:
-    """Damaged blobs that nobody asked for."""
-    for path, status in listed(decided.store.quarantine):
+def _remove_old(transaction: RemovalTransaction, ages: Ages, moment: datetime) -> None:
+    """Removes damaged blobs that nobody asked for."""
+    for path, status in listed(transaction.store.quarantine):
         if _age(status, moment) > ages.quarantined:
-            decided.remove(RemovalKind.QUARANTINED, path.name.partition(".")[0], path, status.st_size)
-    if not decided.dry_run:
-        decided.connection.execute(
+            transaction.remove(RemovalKind.QUARANTINED, path.name.partition(".")[0], path, status.st_size)
+    if not transaction.dry_run:
+        transaction.connection.execute(
             delete(blob_location).where(
-                blob_location.c.store == decided.store.id,
+                blob_location.c.store == transaction.store.id,
                 blob_location.c.state == "quarantined",
                 blob_location.c.verified_at < moment - ages.quarantined,
             )
@@ -148,11 +148,11 @@ def _remove_old(decided: Removing, ages: Ages, moment: datetime) -> None:
 
 
 def _remove_partials(store: Store, ages: Ages, moment: datetime, *, dry_run: bool) -> tuple[Removal, ...]:
-    """Beginnings of downloads that nobody went on with; whoever does so at this moment holds them."""
+    """Removes partial downloads that nobody went on with; whoever does so at this moment holds them."""
     return tuple(
-        Removal(RemovalKind.PARTIAL, left.key, left.size_bytes)
-        for left in leftovers(store)
-        if moment - left.changed_at > ages.partial and (dry_run or discard_leftover(store, left.key) is not None)
+        Removal(RemovalKind.PARTIAL, partial.key, partial.size_bytes)
+        for partial in leftovers(store)
+        if moment - partial.changed_at > ages.partial and (dry_run or discard_leftover(store, partial.key) is not None)
     )
 
 
@@ -173,7 +173,7 @@ def _adopt(database: Database, store: Store, *, dry_run: bool) -> tuple[str, ...
             continue
     if fingerprints:
         # Nobody removes files meanwhile, so what is still here stays here until it is recorded.
-        with store.removing(), database.change() as connection:
+        with store.removal_lock(), database.change() as connection:
             still = {sha256: mark for sha256, mark in fingerprints.items() if store.blob_path(sha256).exists()}
             writes.record_hashed(connection, still, store.id)
         fingerprints = still
@@ -181,7 +181,7 @@ def _adopt(database: Database, store: Store, *, dry_run: bool) -> tuple[str, ...
 
 
 def _unrecorded(store: Store, connection: Connection) -> dict[str, int]:
-    """sha256 -> recorded size."""
+    """Returns sha256 -> recorded size of the blobs here that are recorded nowhere."""
     present = select(blob_location.c.sha256).where(
         blob_location.c.store == store.id, blob_location.c.state == "present"
     )
@@ -194,5 +194,5 @@ def _unrecorded(store: Store, connection: Connection) -> dict[str, int]:
 
 
 def _age(status: os.stat_result, moment: datetime) -> timedelta:
-    """Since a file was written or renamed, or got or lost a name."""
+    """Returns the time since a file was written or renamed, or got or lost a name."""
     return moment - datetime.fromtimestamp(status.st_ctime, UTC)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, exists, or_, select
 from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.jobs.kinds import SHARE
 from panope_registry.names import FOLDER
-from panope_registry.retention.types import Keep, Recovery
+from panope_registry.retention.types import Recovery, RetentionReason
 from panope_registry.tables.job_tables import job
 from panope_registry.tables.model_tables import (
     blob,
@@ -34,7 +34,7 @@ LISTED_MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class KnownBlob:
+class InventoryBlob:
     """A blob that is recorded as here.
 
     Attributes:
@@ -51,7 +51,7 @@ class KnownBlob:
 
 
 @dataclass(frozen=True)
-class KnownVariant:
+class InventoryVariant:
     """A variant and the blobs that it consists of, here or not.
 
     Attributes:
@@ -63,13 +63,13 @@ class KnownVariant:
     precision: str
     blobs: frozenset[str]
     models: tuple[str, ...]
-    kept_by: tuple[Keep, ...]
+    kept_by: tuple[RetentionReason, ...]
     source: str | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """One store as the database knows it.
+    """The content of one store as the database knows it.
 
     Attributes:
         blobs: those recorded as here, by sha256.
@@ -79,25 +79,25 @@ class Inventory:
         elsewhere: sha256s of what a hub lists or another store has, here or not.
     """
 
-    blobs: Mapping[str, KnownBlob]
-    variants: Mapping[str, KnownVariant]
+    blobs: Mapping[str, InventoryBlob]
+    variants: Mapping[str, InventoryVariant]
     kept_blobs: frozenset[str]
     unused: frozenset[str]
     elsewhere: frozenset[str]
 
-    def here(self, known: KnownVariant) -> list[KnownBlob]:
-        """The variant's blobs that are here."""
+    def here(self, known: InventoryVariant) -> list[InventoryBlob]:
+        """Lists the variant's blobs that are here."""
         return [self.blobs[sha256] for sha256 in sorted(known.blobs) if sha256 in self.blobs]
 
-    def is_local(self, known: KnownVariant) -> bool:
+    def is_local(self, known: InventoryVariant) -> bool:
         """Whether all of a variant's files are here."""
         return known.blobs <= self.blobs.keys()
 
-    def needs(self, known: KnownVariant) -> bool:
+    def needs(self, known: InventoryVariant) -> bool:
         """Whether a variant has a claim on its blobs: leftovers of one that is not whole are nobody's."""
         return bool(known.kept_by) or self.is_local(known)
 
-    def can_be_made_again(self, known: KnownVariant) -> bool:
+    def can_be_made_again(self, known: InventoryVariant) -> bool:
         """Whether a variant was made of one that is here or comes back; what is here and nowhere else stays."""
         source = self.variants.get(known.source or "")
         if source is None:
@@ -106,7 +106,7 @@ class Inventory:
 
 
 def read_inventory(connection: Connection, store: str, moment: datetime) -> Inventory:
-    """Reads everything; a few queries for any number of variants."""
+    """Reads the inventory of a store, with a few queries for any number of variants."""
     named = find_named(connection)
     blobs = _blobs(connection, store)
     unused = blobs.keys() - find_referenced(connection) - named
@@ -115,19 +115,19 @@ def read_inventory(connection: Connection, store: str, moment: datetime) -> Inve
     )
 
 
-def find_kept(connection: Connection, moment: datetime) -> dict[str, tuple[Keep, ...]]:
-    """Digest -> why it stays, of the variants that must."""
-    known = _variants(connection, moment, frozenset(_named_by_jobs(connection)))
-    return {digest: found.kept_by for digest, found in known.items() if found.kept_by}
+def find_kept(connection: Connection, moment: datetime) -> dict[str, tuple[RetentionReason, ...]]:
+    """Returns digest -> the reasons, of the variants that must stay."""
+    variants = _variants(connection, moment, frozenset(_named_by_jobs(connection)))
+    return {digest: known.kept_by for digest, known in variants.items() if known.kept_by}
 
 
 def find_named(connection: Connection) -> frozenset[str]:
-    """Every text in the payloads of jobs that are not finished; digests, sha256s and names of models are among them."""
+    """Returns every text in the payloads of open jobs; digests, sha256s and names of models are among them."""
     return frozenset(_named_by_jobs(connection))
 
 
 def find_referenced(connection: Connection) -> frozenset[str]:
-    """sha256s that some variant consists of or some repo lists."""
+    """Returns the sha256s that some variant consists of or some repo lists."""
     rows = connection.execute(select(variant_file.c.sha256).union(select(repo_file.c.sha256)))
     return frozenset(row.sha256 for row in rows if row.sha256)
 
@@ -143,7 +143,7 @@ def _elsewhere(connection: Connection, store: str) -> frozenset[str]:
     return frozenset(connection.execute(listed.union(in_others)).scalars())
 
 
-def _blobs(connection: Connection, store: str) -> dict[str, KnownBlob]:
+def _blobs(connection: Connection, store: str) -> dict[str, InventoryBlob]:
     listed = exists().where(
         repo_file.c.sha256 == blob.c.sha256,
         repo_file.c.kind != FileKind.WEIGHTS.value,
@@ -172,7 +172,7 @@ def _blobs(connection: Connection, store: str) -> dict[str, KnownBlob]:
         .where(blob_location.c.store == store, blob_location.c.state == "present")
     )
     return {
-        row.sha256: KnownBlob(
+        row.sha256: InventoryBlob(
             row.sha256,
             row.size_bytes,
             bool(row.listed),
@@ -183,19 +183,19 @@ def _blobs(connection: Connection, store: str) -> dict[str, KnownBlob]:
     }
 
 
-def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -> dict[str, KnownVariant]:
+def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -> dict[str, InventoryVariant]:
     files: dict[int, set[str]] = defaultdict(set)
     for row in connection.execute(select(variant_file.c.variant_id, variant_file.c.sha256)):
         files[row.variant_id].add(row.sha256)
     models = _models_of(connection)
     kept = _kept(connection, moment)
-    found = {}
+    variants = {}
     digests: dict[int, str] = {}
     for row in connection.execute(select(variant).order_by(variant.c.id)):  # sources come before what is made of them
         digests[row.id] = row.digest
         names = models[row.id]
-        by_job = [Keep.JOB] if named and (row.digest in named or not named.isdisjoint(names)) else []
-        found[row.digest] = KnownVariant(
+        by_job = [RetentionReason.JOB] if named and (row.digest in named or not named.isdisjoint(names)) else []
+        variants[row.digest] = InventoryVariant(
             row.digest,
             row.format,
             row.precision,
@@ -204,11 +204,11 @@ def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -
             tuple(sorted({*kept[row.id], *by_job})),
             digests.get(row.derived_from_id),
         )
-    return found
+    return variants
 
 
 def _models_of(connection: Connection) -> dict[int, set[str]]:
-    """Variant id -> the models that offer it in any revision, or offer what it was converted from."""
+    """Returns variant id -> the models that offer it in any revision, or offer what it was converted from."""
     models: dict[int, set[str]] = defaultdict(set)
     rows = connection.execute(
         select(model_variant.c.variant_id, model.c.name).join(model, model.c.id == model_variant.c.model_id)
@@ -225,23 +225,27 @@ def _models_of(connection: Connection) -> dict[int, set[str]]:
     return models
 
 
-def _kept(connection: Connection, moment: datetime) -> dict[int, set[Keep]]:
-    """Variant id -> why it stays, by leases, pins and instances."""
+def _kept(connection: Connection, moment: datetime) -> dict[int, set[RetentionReason]]:
+    """Returns variant id -> the reasons why it stays, by leases, pins and instances."""
     leased = select(lease.c.variant_id).where(lease.c.lease_until > moment)
     loaded = (
         select(variant.c.id)
         .join(runtime_instance, runtime_instance.c.variant_digest == variant.c.digest)
         .where(runtime_instance.c.lease_until > moment)
     )
-    kept: dict[int, set[Keep]] = defaultdict(set)
-    for reason, ids in ((Keep.LEASED, leased), (Keep.PINNED, select(pin.c.variant_id)), (Keep.LOADED, loaded)):
+    kept: dict[int, set[RetentionReason]] = defaultdict(set)
+    for reason, ids in (
+        (RetentionReason.LEASED, leased),
+        (RetentionReason.PINNED, select(pin.c.variant_id)),
+        (RetentionReason.LOADED, loaded),
+    ):
         for variant_id in connection.execute(ids).scalars():
             kept[variant_id].add(reason)
     return kept
 
 
 def _named_by_jobs(connection: Connection) -> Iterator[str]:
-    """Every text in the payloads of jobs that are not finished: digests, sha256s and names of models among them.
+    """Yields every text in the payloads of open jobs: digests, sha256s and names of models among them.
 
     Handlers choose their payloads' shapes; a name too many keeps a file too long, and a name too few would lose one.
     """

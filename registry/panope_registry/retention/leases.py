@@ -21,7 +21,10 @@ from panope_registry.tables.retention_tables import blob_use, lease, pin
 
 @contextmanager
 def retention_write(database: Database) -> Iterator[Connection]:
-    """A write that waits for changes and makes them wait, but is none to those who follow the registry."""
+    """Opens a write that waits for changes and makes them wait, yet moves no change token.
+
+    The row that all changes lock is locked, so that a lease and a removal never cross.
+    """
     with database.write() as connection:
         connection.execute(select(change_counter.c.value).with_for_update())
         yield connection
@@ -93,7 +96,7 @@ def record_use(connection: Connection, digest: str, store: str, moment: datetime
 
 
 def find_variant_id(connection: Connection, digest: str) -> int:
-    """The id of a variant.
+    """Returns the id of a variant.
 
     Raises:
         NotFoundError: there is no such variant.

@@ -32,8 +32,8 @@ _MAX_NAMES = 500
 
 
 @dataclass
-class Removing:
-    """A removal that is being decided.
+class RemovalTransaction:
+    """A removal in the making: what its block adds is removed when the block ends.
 
     Attributes:
         connection: of the transaction that forgets.
@@ -50,7 +50,7 @@ class Removing:
 
     @property
     def removed(self) -> tuple[Removal, ...]:
-        """What goes."""
+        """The removals without their paths."""
         return tuple(removal for removal, _ in self.removals)
 
     def remove(self, kind: RemovalKind, name: str, path: Path, size_bytes: int) -> None:
@@ -90,24 +90,24 @@ class Removing:
 
 
 @contextmanager
-def removing(database: Database, store: Store, *, dry_run: bool) -> Iterator[Removing]:
-    """What the block decides is done after it; nothing when it raises, or in a dry run."""
+def removal_transaction(database: Database, store: Store, *, dry_run: bool) -> Iterator[RemovalTransaction]:
+    """Removes after the block what it has decided; nothing when it raises, or in a dry run."""
     if dry_run:
-        with store.removing() as held, database.read() as connection:
-            yield Removing(store, connection, held, dry_run=True)
+        with store.removal_lock() as held, database.read() as connection:
+            yield RemovalTransaction(store, connection, held, dry_run=True)
         return
-    with store.removing() as held:
+    with store.removal_lock() as held:
         with database.change() as connection:
-            decided = Removing(store, connection, held, dry_run=False)
-            yield decided
-        for _, path in decided.removals:
+            transaction = RemovalTransaction(store, connection, held, dry_run=False)
+            yield transaction
+        for _, path in transaction.removals:
             with suppress(FileNotFoundError):  # it was gone already
-                store.throw_away(path)
+                store.move_to_trash(path)
     empty_trash(store)
 
 
 def empty_trash(store: Store) -> None:
-    """Removes what was thrown away, by this process or by one that was killed."""
+    """Removes what this process, or one that was killed, moved to the trash."""
     for path in store.trash.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)  # what stays is removed the next time

@@ -1,4 +1,4 @@
-"""Care of one store, as the server, the jobs and the command line use it."""
+"""The retention of one store, as the server, the jobs and the command line use it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from panope_registry.retention import eviction, gc, leases, scrub
 from panope_registry.retention.disk_usage import DiskUsage, measure
 from panope_registry.retention.inventory import read_inventory
 from panope_registry.retention.reservations import reserved
-from panope_registry.retention.scrub import Checked, Progress
-from panope_registry.retention.types import Ages, Collected, Evicted, Lease, Quota, Removed, Usage, Verified
+from panope_registry.retention.scrub import Progress, ScrubResult
+from panope_registry.retention.types import (
+    Ages,
+    CollectionResult,
+    EvictionResult,
+    Lease,
+    Quota,
+    RemovalResult,
+    Usage,
+    VerificationResult,
+)
 from panope_registry.retention.usage import usage_of
 from panope_registry.store.files import OnBytes
 from panope_registry.store.store import Store
@@ -20,11 +29,11 @@ from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 
 USE_RESOLUTION = timedelta(minutes=1)
-"""How exactly it is known when a variant was last used."""
+"""The precision of the times at which variants were last used."""
 
 
 class RetentionManager:
-    """What must stay, what may go, and what is there. Safe for use by several threads and processes.
+    """Decides what stays in one store and what may go. Safe for use by several threads and processes.
 
     Files that a leased, pinned or loaded variant needs, or one that an open job names, are never removed. Other
     machines have stores of their own; leases and pins hold in all of them.
@@ -51,7 +60,7 @@ class RetentionManager:
 
         Args:
             variant_digest: of a variant whose files are here.
-            owner: who uses them, such as a server's id; several leases of one owner are several.
+            owner: that uses them, such as a server's id; several leases of one owner are several.
             seconds: for how long; renew it every third of that.
 
         Raises:
@@ -93,7 +102,7 @@ class RetentionManager:
             leases.put_pin(connection, variant_digest, who, reason, self._clock())
 
     def unpin(self, variant_digest: str) -> None:
-        """Lets a pinned variant's files go again when room is needed; nothing happens when it is not pinned.
+        """Lets a pinned variant's files go again when space is needed; nothing happens when it is not pinned.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -113,19 +122,19 @@ class RetentionManager:
                 leases.record_use(connection, variant_digest, self._store.id, moment, USE_RESOLUTION)
 
     def usage(self) -> Usage:
-        """What the store takes on disk, and each variant's part in it."""
-        taken = measure(self._store)
+        """Returns what the store takes on disk, and each variant's part in it."""
+        on_disk = measure(self._store)
         with self._store.space_lock():
-            coming = reserved(self._store)
+            needs = reserved(self._store)
         with self._database.read() as connection:
             inventory = read_inventory(connection, self._store.id, self._clock())
-        return usage_of(taken, inventory, self.quota, coming.missing_bytes(self._store))
+        return usage_of(on_disk, inventory, self.quota, needs.missing_bytes(self._store))
 
     def disk_usage(self) -> DiskUsage:
-        """What lies in the store's folder, whatever the database says."""
+        """Measures the store's folder, whatever the database says."""
         return measure(self._store)
 
-    def collect(self, *, dry_run: bool = False) -> Collected:
+    def collect(self, *, dry_run: bool = False) -> CollectionResult:
         """Removes what nothing needs, records what is here without a record, forgets what is gone.
 
         Args:
@@ -140,8 +149,8 @@ class RetentionManager:
         variants: Collection[str] = (),
         keep: Collection[str] = (),
         dry_run: bool = False,
-    ) -> Evicted:
-        """Makes room for `needed_bytes` more within the quota.
+    ) -> EvictionResult:
+        """Frees space for `needed_bytes` more within the quota.
 
         First goes what nothing needs; then variants that can be downloaded again, the least recently used first; then
         those of which another store has a copy; then those that were made here and can be made again. What was
@@ -150,7 +159,7 @@ class RetentionManager:
 
         Args:
             needed_bytes: how much is to come.
-            variants: digests of variants that are to go whether room is needed or not; others stay then.
+            variants: digests of variants that are to go whether space is needed or not; others stay then.
             keep: digests of variants that stay.
             dry_run: tell what would be done, and do nothing.
 
@@ -161,19 +170,19 @@ class RetentionManager:
         if variants:
             return eviction.evict_named(self._database, self._store, variants, self._clock(), dry_run=dry_run)
         taken = measure(self._store)
-        room = eviction.space_to_free(self.quota, taken, needed_bytes)
-        if room.should == 0:
-            return Evicted((), (), 0)
+        space = eviction.space_to_free(self.quota, taken, needed_bytes)
+        if space.should == 0:
+            return EvictionResult((), (), 0)
         collected = self.collect(dry_run=dry_run)
         gone = collected.freed_bytes + taken.trash_bytes if dry_run else 0
         if not dry_run:
-            room = eviction.space_to_free(self.quota, measure(self._store), needed_bytes)
-        goal = room.should - gone
+            space = eviction.space_to_free(self.quota, measure(self._store), needed_bytes)
+        goal = space.should - gone
         evicted = eviction.evict_for(self._database, self._store, goal, self._clock(), keep=keep, dry_run=dry_run)
-        short = max(0, room.must - gone - evicted.freed_bytes)
-        return Evicted(evicted.variants, collected.removed + evicted.removed, short)
+        short = max(0, space.must - gone - evicted.freed_bytes)
+        return EvictionResult(evicted.variants, collected.removed + evicted.removed, short)
 
-    def remove_model(self, name: str) -> Removed:
+    def remove_model(self, name: str) -> RemovalResult:
         """Deletes a model, and the files that nothing else needs.
 
         Raises:
@@ -183,7 +192,7 @@ class RetentionManager:
         """
         return gc.remove_model(self._database, self._store, name, self._clock())
 
-    def verify(self, *, oldest: int | None = None, progress: Progress | None = None) -> Verified:
+    def verify(self, *, oldest: int | None = None, progress: Progress | None = None) -> VerificationResult:
         """Hashes files again; damaged ones are put into quarantine and count as not here.
 
         Args:
@@ -192,7 +201,7 @@ class RetentionManager:
         """
         return scrub.verify(self._database, self._store, oldest=oldest, progress=progress, clock=self._clock)
 
-    def scrub(self, max_age: timedelta, on_bytes: OnBytes) -> Checked | None:
+    def scrub(self, max_age: timedelta, on_bytes: OnBytes) -> ScrubResult | None:
         """Hashes the one blob again that was not hashed for longest; a damaged one is put into quarantine.
 
         Args:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, delete, nulls_first, or_, select, update
 
-from panope_registry.retention.types import Verified
+from panope_registry.retention.types import VerificationResult
 from panope_registry.store.files import OnBytes
 from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.database import Database
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Checked:
+class ScrubResult:
     """A blob that was hashed again; both False for one that is intact."""
 
     sha256: str
@@ -30,34 +30,34 @@ class Checked:
 
 def verify(
     database: Database, store: Store, *, oldest: int | None, progress: Progress | None, clock: Callable[[], datetime]
-) -> Verified:
+) -> VerificationResult:
     """Hashes the blobs that were not hashed for longest; all of them when `oldest` is None."""
     with database.read() as connection:
         blobs = connection.execute(_longest_unchecked(store).limit(oldest)).all()
-    total = sum(found.size_bytes for found in blobs)
-    checked: list[Checked] = []
+    total = sum(row.size_bytes for row in blobs)
+    results: list[ScrubResult] = []
     done = 0
-    for found in blobs:
-        checked.append(_check(database, store, found.sha256, found.size_bytes, clock, None))
-        done += found.size_bytes
+    for row in blobs:
+        results.append(_check(database, store, row.sha256, row.size_bytes, clock, None))
+        done += row.size_bytes
         if progress is not None:
             progress(done, total)
-    return Verified(
+    return VerificationResult(
         len(blobs),
         total,
-        tuple(each.sha256 for each in checked if each.is_damaged),
-        tuple(each.sha256 for each in checked if each.is_missing),
+        tuple(result.sha256 for result in results if result.is_damaged),
+        tuple(result.sha256 for result in results if result.is_missing),
     )
 
 
 def check_next(
     database: Database, store: Store, before: datetime, on_bytes: OnBytes, clock: Callable[[], datetime]
-) -> Checked | None:
+) -> ScrubResult | None:
     """Hashes the blob that was not hashed for longest; None when all were since `before`."""
     with database.read() as connection:
         due = or_(blob_location.c.verified_at.is_(None), blob_location.c.verified_at < before)
-        found = connection.execute(_longest_unchecked(store).where(due).limit(1)).one_or_none()
-    return None if found is None else _check(database, store, found.sha256, found.size_bytes, clock, on_bytes)
+        row = connection.execute(_longest_unchecked(store).where(due).limit(1)).one_or_none()
+    return None if row is None else _check(database, store, row.sha256, row.size_bytes, clock, on_bytes)
 
 
 def _longest_unchecked(store: Store) -> Select[tuple[str, int]]:
@@ -76,18 +76,18 @@ def _check(
     size_bytes: int,
     clock: Callable[[], datetime],
     on_bytes: OnBytes | None,
-) -> Checked:
+) -> ScrubResult:
     try:
         fingerprint = store.verify(sha256, size_bytes, "", VerifyPolicy.ALWAYS, on_bytes)
     except BlobError as error:
         is_news = _record_lost(database, store, error, clock())
-        return Checked(sha256, size_bytes, is_news and not error.missing, is_news and error.missing)
+        return ScrubResult(sha256, size_bytes, is_news and not error.missing, is_news and error.missing)
     _record_intact(database, store, sha256, fingerprint or "", clock())
-    return Checked(sha256, size_bytes)
+    return ScrubResult(sha256, size_bytes)
 
 
 def _record_intact(database: Database, store: Store, sha256: str, fingerprint: str, moment: datetime) -> None:
-    """A row that went meanwhile stays away: the blob was removed."""
+    """Records the new fingerprint; a row that went meanwhile stays away, because the blob was removed."""
     with database.write() as connection:
         connection.execute(
             update(blob_location).where(_location(store, sha256)).values(fingerprint=fingerprint, verified_at=moment)
@@ -95,8 +95,8 @@ def _record_intact(database: Database, store: Store, sha256: str, fingerprint: s
 
 
 def _record_lost(database: Database, store: Store, lost: BlobError, moment: datetime) -> bool:
-    """Whether it is still recorded as here and is not: it may have been removed, or have come again, meanwhile."""
-    with store.removing(), database.change() as connection:
+    """Records the loss; False when the blob was removed or has come again meanwhile."""
+    with store.removal_lock(), database.change() as connection:
         if store.blob_path(lost.sha256).exists():
             return False
         here = _location(store, lost.sha256)

@@ -1,4 +1,4 @@
-"""What retention of the store is told and tells: plain values, never changed."""
+"""The values that retention takes and returns; none ever changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from panope_backends.errors import InvalidInputError
 GIB = 1 << 30
 
 
-class Keep(StrEnum):
+class RetentionReason(StrEnum):
     """Why a variant's files stay."""
 
     LEASED = "leased"
@@ -48,12 +48,12 @@ class Lease:
 
 @dataclass(frozen=True)
 class Quota:
-    """How much the store may take.
+    """The limits of a store.
 
     Attributes:
         max_bytes: of everything in the store's folder; None for no limit.
         free_floor_bytes: what stays free on its disk.
-        low_water: once `max_bytes` is passed, room is made down to this part of it, so that not every download evicts.
+        low_water: once `max_bytes` is passed, space is freed down to this part of it: not every download evicts.
 
     Raises:
         InvalidInputError: a number is out of its range.
@@ -74,7 +74,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Ages:
-    """How old what nobody needs must be before it goes."""
+    """The ages at which what nobody needs is removed."""
 
     orphan: timedelta = timedelta(days=1)
     """A file in the store that the database does not know: a writer may be about to record it."""
@@ -86,7 +86,7 @@ class Ages:
 
 @dataclass(frozen=True)
 class VariantUsage:
-    """What a variant takes here.
+    """The space that a variant takes in this store.
 
     Attributes:
         models: that offer it, or what it was converted from, by name.
@@ -105,14 +105,14 @@ class VariantUsage:
     size_bytes: int
     own_bytes: int
     is_local: bool
-    kept_by: tuple[Keep, ...]
+    kept_by: tuple[RetentionReason, ...]
     recovery: Recovery
     last_used_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What the store takes on disk; every byte is counted once.
+    """The space that the store takes on disk; every byte is counted once.
 
     Attributes:
         blob_bytes: of whole files.
@@ -123,8 +123,8 @@ class Usage:
         free_bytes: on the store's disk, for this user.
         variants: by digest, those with any file here.
         max_bytes: that the store may take; None for no limit.
-        promised_bytes: that are on their way and have not arrived.
-        reclaimable_bytes: that would go when room is needed.
+        reserved_bytes: that are on their way and have not arrived.
+        reclaimable_bytes: that would go when space is needed.
     """
 
     blob_bytes: int
@@ -135,17 +135,17 @@ class Usage:
     free_bytes: int
     variants: tuple[VariantUsage, ...]
     max_bytes: int | None
-    promised_bytes: int
+    reserved_bytes: int
     reclaimable_bytes: int
 
     @property
     def total_bytes(self) -> int:
-        """All that the quota counts."""
+        """The bytes that count toward the quota."""
         return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.view_bytes + self.trash_bytes
 
 
 class RemovalKind(StrEnum):
-    """What a removed thing was."""
+    """The kinds of thing that are removed."""
 
     ORPHAN = "orphan"
     """A file that the database did not know."""
@@ -173,8 +173,8 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class Collected:
-    """What a collection did, or would do.
+class CollectionResult:
+    """The result of a collection, or of its dry run.
 
     Attributes:
         missing: sha256s that were recorded as here and are not; they count as not here from now on.
@@ -192,13 +192,13 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Evicted:
-    """What an eviction did, or would do.
+class EvictionResult:
+    """The result of an eviction, or of its dry run.
 
     Attributes:
         variants: digests of those that lost files.
         removed: what went, with what a collection took before.
-        short_bytes: how much of the room that is needed is still missing; 0 when there is enough.
+        short_bytes: how much of the space that is needed is still missing; 0 when there is enough.
     """
 
     variants: tuple[str, ...]
@@ -212,8 +212,8 @@ class Evicted:
 
 
 @dataclass(frozen=True)
-class Removed:
-    """What went with a model.
+class RemovalResult:
+    """The result of removing a model.
 
     Attributes:
         variants: digests of those that no other model offers.
@@ -230,8 +230,8 @@ class Removed:
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What a check of the blobs found.
+class VerificationResult:
+    """The result of verifying blobs.
 
     Attributes:
         checked: how many were looked for.

@@ -6,33 +6,33 @@ from collections import Counter
 
 from panope_registry.retention.disk_usage import DiskUsage
 from panope_registry.retention.eviction import last_use_of, reclaimable_bytes, recovery_of
-from panope_registry.retention.inventory import Inventory, KnownVariant
+from panope_registry.retention.inventory import Inventory, InventoryVariant
 from panope_registry.retention.types import Quota, Usage, VariantUsage
 
 
-def usage_of(taken: DiskUsage, inventory: Inventory, quota: Quota, promised_bytes: int) -> Usage:
+def usage_of(on_disk: DiskUsage, inventory: Inventory, quota: Quota, reserved_bytes: int) -> Usage:
     """Puts together what the disk says, what the database says and what is reserved."""
     needing = [known for known in inventory.variants.values() if inventory.needs(known)]
     users = Counter(sha256 for known in needing for sha256 in known.blobs)
     return Usage(
-        taken.blob_bytes,
-        taken.partial_bytes,
-        taken.quarantine_bytes,
-        taken.view_bytes,
-        taken.trash_bytes,
-        taken.free_bytes,
+        on_disk.blob_bytes,
+        on_disk.partial_bytes,
+        on_disk.quarantine_bytes,
+        on_disk.view_bytes,
+        on_disk.trash_bytes,
+        on_disk.free_bytes,
         tuple(
             _variant_usage(inventory, inventory.variants[digest], users)
             for digest in sorted(inventory.variants)
             if inventory.here(inventory.variants[digest])
         ),
         quota.max_bytes,
-        promised_bytes,
+        reserved_bytes,
         reclaimable_bytes(inventory),
     )
 
 
-def _variant_usage(inventory: Inventory, known: KnownVariant, users: Counter[str]) -> VariantUsage:
+def _variant_usage(inventory: Inventory, known: InventoryVariant, users: Counter[str]) -> VariantUsage:
     here = inventory.here(known)
     own_use = int(inventory.needs(known))
     return VariantUsage(

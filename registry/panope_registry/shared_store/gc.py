@@ -19,7 +19,7 @@ GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class RemoteCollected:
+class RemoteCollectionResult:
     """What a collection did, or would do.
 
     Attributes:
@@ -37,7 +37,7 @@ class RemoteCollected:
 
 
 @dataclass(frozen=True)
-class RemoteVerified:
+class RemoteVerificationResult:
     """What a look at the shared store found; it reads no file.
 
     Attributes:
@@ -66,7 +66,7 @@ class RemoteRetention:
         self._grace = grace
         self._clock = clock
 
-    def collect(self, *, dry_run: bool = False) -> RemoteCollected:
+    def collect(self, *, dry_run: bool = False) -> RemoteCollectionResult:
         """Removes what no variant, repo or open job of any machine needs, and forgets what is gone.
 
         Rows go before files, so that no row tells of a file that is gone; killed between the two, the files are found
@@ -90,9 +90,9 @@ class RemoteRetention:
         if not dry_run:
             for found in unneeded:
                 self._remote.delete(found.sha256)
-        return RemoteCollected(tuple(unneeded), tuple(missing))
+        return RemoteCollectionResult(tuple(unneeded), tuple(missing))
 
-    def verify(self) -> RemoteVerified:
+    def verify(self) -> RemoteVerificationResult:
         """Compares what is recorded as there with what is there, by name and size."""
         began = self._clock()
         there = {found.sha256: found.size_bytes for found in self._remote.list()}
@@ -103,7 +103,7 @@ class RemoteRetention:
             self._forget(connection, [*missing, *damaged])
         for sha256 in damaged:
             self._remote.delete(sha256)
-        return RemoteVerified(len(recorded), sum(recorded.values()), tuple(damaged), tuple(missing))
+        return RemoteVerificationResult(len(recorded), sum(recorded.values()), tuple(damaged), tuple(missing))
 
     def _recorded(self, connection: Connection, before: datetime) -> Mapping[str, int]:
         """sha256 -> size of what was there before a moment, as far as is recorded."""

@@ -8,8 +8,8 @@
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.retention`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
-    ├── promises/                   what is on its way, and how much room it was reserved (`panope_registry.retention`)
-    ├── room.lock                   held by who looks whether something fits and makes room for it
+    ├── promises/                   the space reserved for what is on its way (`panope_registry.retention`)
+    ├── room.lock                   held by whoever checks whether something fits and frees space for it
     └── work/                       staging folders
 
 A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
@@ -68,14 +68,14 @@ class Store:
         self.folder = folder
         self._work = folder / "work"
         self._removal_lock = folder / "removal.lock"
-        self._room_lock = folder / "room.lock"
+        self._space_lock = folder / "room.lock"
         self.blobs = folder / "blobs" / "sha256"
         self.quarantine = folder / "quarantine"
         self.trash = folder / "trash"
         self.views = folder / "views"
         self.downloads = folder / "downloads"
-        self.promises = folder / "promises"
-        places = (self.views, self.quarantine, self.trash, self.downloads, self.promises, self._work)
+        self.reservations = folder / "promises"
+        places = (self.views, self.quarantine, self.trash, self.downloads, self.reservations, self._work)
         for path in (folder, self.blobs.parent, self.blobs, *places):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)
@@ -100,17 +100,17 @@ class Store:
             (marks / sha256).touch()
 
     @contextmanager
-    def removing(self) -> Iterator[frozenset[str]]:
+    def removal_lock(self) -> Iterator[frozenset[str]]:
         """While it lasts nobody else removes blobs and nobody begins to hold one; yields those that writers hold."""
         with _locked(self._removal_lock, fcntl.LOCK_EX):
             yield frozenset(mark for writer in self._work.iterdir() for mark in _names(writer / _HELD))
 
     def space_lock(self) -> AbstractContextManager[None]:
-        """While it lasts nobody else looks whether something fits; taken before `removing`, never within it."""
-        return _locked(self._room_lock, fcntl.LOCK_EX)
+        """Keeps others from checking whether something fits; taken before `removal_lock`, never within it."""
+        return _locked(self._space_lock, fcntl.LOCK_EX)
 
-    def throw_away(self, path: Path) -> None:
-        """Moves a file or folder of the store into the trash, at once; to be called within `removing`."""
+    def move_to_trash(self, path: Path) -> None:
+        """Moves a file or folder of the store into the trash, at once; to be called within `removal_lock`."""
         path.rename(self.trash / f"{path.name}.{uuid.uuid4().hex[:8]}")
 
     def sweep(self) -> None:
@@ -171,11 +171,11 @@ class Store:
         except FileNotFoundError:
             raise BlobError(sha256, missing=True) from None
         if not intact:
-            self._put_away(path, before)
+            self._quarantine(path, before)
             raise BlobError(sha256, missing=False)
         return fingerprint
 
-    def _put_away(self, path: Path, seen: os.stat_result) -> None:
+    def _quarantine(self, path: Path, seen: os.stat_result) -> None:
         """Moves a damaged blob out, unless an import has just put a good one in its place."""
         try:
             if os.path.samestat(path.stat(), seen):

@@ -18,7 +18,7 @@ from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
 from panope_registry.jobs import Jobs
 from panope_registry.models.aliases import Aliases
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.operations.inference_log import InferenceLog
 from panope_registry.operations.instances import Instances
 from panope_registry.operations.profiles import Profiles
@@ -156,7 +156,7 @@ class App:
         stack.push_async_callback(heartbeat.stop)
         heartbeat.start(manager.runtimes.instances)
 
-        serving = Serving(database, store, verify_policy(settings))
+        serving = PublishedFiles(database, store, verify_policy(settings))
         acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
         model_admin = ModelAdmin(retention, registry, manager)
         call_log = self._call_log(database)
@@ -219,7 +219,7 @@ class App:
         ]
         return Pipeline(steps, Dispatch(manager.dispatcher))
 
-    def _admin(self, manager: ModelManager, metrics: Metrics, serving: Serving) -> Any:
+    def _admin(self, manager: ModelManager, metrics: Metrics, serving: PublishedFiles) -> Any:
         async def status() -> dict[str, Any]:
             return await self._status(manager)
 

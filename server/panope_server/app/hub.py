@@ -35,11 +35,11 @@ def downloader_for(settings: Settings, database: Database) -> Downloader:
     from panope_registry.store.store import Store
 
     store = Store(settings.home_path / "store")
-    room = StoreSpace(retention_for(settings, database, store), store)
+    space = StoreSpace(retention_for(settings, database, store), store)
     return Downloader(
         store,
         free_space_floor_bytes=settings.hub.min_free_bytes,
-        room=room,
+        space=space,
         concurrency=settings.hub.parallel_downloads,
     )
 

@@ -24,10 +24,10 @@ Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`sh
 
 def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the files of a model's repo, whether they are here or not."""
-    from panope_registry.models.published_files import Serving
+    from panope_registry.models.published_files import PublishedFiles
 
     with opened(home, config) as (database, store):
-        revision = Serving(database, store).revision(model)
+        revision = PublishedFiles(database, store).revision(model)
     if json:
         print_json({"model": model, "commit": revision.commit, "files": [asdict(file) for file in revision.files]})
         return
@@ -100,7 +100,7 @@ def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
     told = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
     console.print(f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}", highlight=False)
     allowed = "no limit" if usage.max_bytes is None else f"{bytes_text(usage.max_bytes)} allowed"
-    coming = f"; {bytes_text(usage.promised_bytes)} on their way" if usage.promised_bytes else ""
+    coming = f"; {bytes_text(usage.reserved_bytes)} on their way" if usage.reserved_bytes else ""
     console.print(
         f"{allowed}; {bytes_text(usage.free_bytes)} of the disk are free; {bytes_text(usage.reclaimable_bytes)} would "
         f"go when room is needed{coming}",

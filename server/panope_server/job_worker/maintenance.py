@@ -15,7 +15,7 @@ from panope_registry.job_handlers.share import Share
 from panope_registry.jobs import Jobs, Runner
 from panope_registry.jobs.kinds import SHARE
 from panope_registry.maintenance import Maintenance, MaintenancePolicy
-from panope_registry.shared_store import RemoteStore, Sharing
+from panope_registry.shared_store import RemoteStore, Uploader
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_server.app.registry_session import retention_for
@@ -38,7 +38,7 @@ def upkeep(
 ) -> Iterator[None]:
     """Goes on in threads while the block lasts; its end sets `stop`."""
     store = Store(settings.home_path / "store")
-    sharing = None if remote is None else Sharing(database, store, remote)
+    sharing = None if remote is None else Uploader(database, store, remote)
     habits = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
     keeper = Maintenance(database, store, retention_for(settings, database, store), jobs, sharing, _emit, habits)
     threads = [threading.Thread(target=keeper.run, args=(stop,), name="upkeep")]

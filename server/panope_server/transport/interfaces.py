@@ -9,9 +9,9 @@ from panope_backends.api import Device
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.aliases import AliasEntry, AliasEvent
-from panope_registry.models.commits import ServedFile
+from panope_registry.models.commits import PublishedFile
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
-from panope_registry.retention.types import Removed
+from panope_registry.retention.types import RemovalResult
 from panope_server.pipeline.call import Call
 from panope_server.runtime.status import ModelView
 from panope_server.tasks.task import Output
@@ -85,7 +85,7 @@ class Acquisition(Protocol):
     async def build(self, request: BuildRequest, requested_by: str) -> JobEntry:
         """The job that makes another variant of a model; NotFoundError when there is no such model."""
 
-    async def files(self, model: str) -> Sequence[ServedFile]:
+    async def files(self, model: str) -> Sequence[PublishedFile]:
         """The files of the revision that is served; NotFoundError when there is no such model."""
 
 
@@ -98,7 +98,7 @@ class Keeper(Protocol):
     async def unpin(self, model: str, variant: str = "") -> ModelView:
         """Lets them go again when room is needed."""
 
-    async def delete(self, model: str) -> Removed:
+    async def delete(self, model: str) -> RemovalResult:
         """Deletes a model; PreconditionError while it is in use, pinned, or what an alias points to."""
 
 

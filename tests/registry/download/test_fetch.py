@@ -74,9 +74,9 @@ def test_a_blob_is_held_for_the_caller_until_it_is_recorded(
         downloader.fetch(file.wanted, file.open_at)
     with store.staging() as staging:
         blob = downloader.fetch(file.wanted, file.open_at, held_in=staging)
-        with store.removing() as held:
+        with store.removal_lock() as held:
             assert held == {blob.sha256}
-    with store.removing() as held:
+    with store.removal_lock() as held:
         assert held == frozenset()
 
 

@@ -78,7 +78,7 @@ def test_room_is_promised_once_for_all_files_and_as_long_as_they_come(
 
     class Told:
         @contextmanager
-        def promise(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
+        def reserve(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
             told.append(len(wanted))
             yield
             told.append([store.blob_path(each.key).exists() for each in wanted])
@@ -87,7 +87,7 @@ def test_room_is_promised_once_for_all_files_and_as_long_as_they_come(
         Request(ExpectedBlob(file.sha256, None, file.size_bytes), partial(source.open, repo, file.path))
         for file in repo.files
     ]
-    Downloader(store, free_space_floor_bytes=0, room=Told()).fetch_many(requests)
+    Downloader(store, free_space_floor_bytes=0, space=Told()).fetch_many(requests)
     assert told == [2, [True, True]]
 
 

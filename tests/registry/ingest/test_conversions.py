@@ -33,7 +33,7 @@ def _output(folder: Path, content: bytes = b"weights", files: Mapping[str, str] 
 def test_a_conversion_is_kept_with_its_sources_configuration(
     registry: Registry, source: VariantEntry, tmp_path: Path
 ) -> None:
-    added = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    added = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert (added.derived_from, added.format, added.engine_version) == (source.digest, "openvino", "2026.2")
     assert added.parameter_count == source.parameter_count
     assert [file.path for file in added.files] == [
@@ -57,7 +57,7 @@ def test_what_the_converter_wrote_comes_before_what_the_source_had(
     registry: Registry, source: VariantEntry, tmp_path: Path
 ) -> None:
     folder = _output(tmp_path / "out", files={"config.json": '{"other": 1}'})
-    added = registry.add_converted(source.digest, folder, backend="openvino", **KEY)
+    added = registry.add_conversion(source.digest, folder, backend="openvino", **KEY)
     assert (registry.materialize(added.digest) / "config.json").read_text() == '{"other": 1}'
 
 
@@ -65,7 +65,7 @@ def test_weights_of_later_modules_are_kept(
     registry: Registry, make_model: MakeModel, tmp_path: Path, dense_step: Mapping[str, bytes | str]
 ) -> None:
     (source,) = registry.import_folder(make_model(files=dense_step), "v/dense").variants
-    added = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    added = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     paths = [file.path for file in added.files]
     assert "2_Dense/model.safetensors" in paths
     assert "model.safetensors" not in paths
@@ -75,23 +75,23 @@ def test_weights_of_later_modules_are_kept(
 def test_another_key_is_another_conversion_even_of_equal_bytes(
     registry: Registry, source: VariantEntry, tmp_path: Path, other: dict[str, str]
 ) -> None:
-    first = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    first = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert registry.converted(source.digest, **(KEY | other)) is None
-    second = registry.add_converted(source.digest, tmp_path / "out", backend="openvino", **(KEY | other))
+    second = registry.add_conversion(source.digest, tmp_path / "out", backend="openvino", **(KEY | other))
     assert second.digest != first.digest
     assert registry.converted(source.digest, **KEY) == first
 
 
 def test_the_first_of_two_conversions_is_kept(registry: Registry, source: VariantEntry, tmp_path: Path) -> None:
-    first = registry.add_converted(source.digest, _output(tmp_path / "out", b"1"), backend="openvino", **KEY)
-    second = registry.add_converted(source.digest, _output(tmp_path / "out", b"2"), backend="openvino", **KEY)
+    first = registry.add_conversion(source.digest, _output(tmp_path / "out", b"1"), backend="openvino", **KEY)
+    second = registry.add_conversion(source.digest, _output(tmp_path / "out", b"2"), backend="openvino", **KEY)
     assert second == first
 
 
 def test_a_conversion_serves_every_name_of_its_source(
     registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
 ) -> None:
-    added = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    added = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert registry.import_folder(make_model(), "other/name").variants == (source, added)
     registry.remove("v/m")
     assert registry.converted(source.digest, **KEY) == added
@@ -103,8 +103,8 @@ def test_a_conversion_serves_every_name_of_its_source(
 def test_a_conversion_of_a_conversion_is_listed_after_both(
     registry: Registry, source: VariantEntry, tmp_path: Path
 ) -> None:
-    first = registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
-    second = registry.add_converted(
+    first = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    second = registry.add_conversion(
         first.digest, _output(tmp_path / "out", b"8"), backend="openvino", **(KEY | {"precision": "int8"})
     )
     assert registry.model("v/m").variants == (source, first, second)
@@ -113,7 +113,7 @@ def test_a_conversion_of_a_conversion_is_listed_after_both(
 
 def test_a_new_conversion_moves_the_token(registry: Registry, source: VariantEntry, tmp_path: Path) -> None:
     before = registry.change_token()
-    registry.add_converted(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert registry.change_token() != before
 
 
@@ -121,10 +121,10 @@ def test_nothing_is_converted_from_nothing_or_into_nothing(
     registry: Registry, source: VariantEntry, tmp_path: Path
 ) -> None:
     with pytest.raises(NotFoundError):
-        registry.add_converted("0" * 64, _output(tmp_path / "out"), backend="openvino", **KEY)
+        registry.add_conversion("0" * 64, _output(tmp_path / "out"), backend="openvino", **KEY)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InvalidInputError):
-        registry.add_converted(source.digest, tmp_path / "nothing", backend="openvino", **KEY)
+        registry.add_conversion(source.digest, tmp_path / "nothing", backend="openvino", **KEY)
     assert registry.converted("0" * 64, **KEY) is None
 
 
@@ -132,10 +132,10 @@ def test_a_model_is_found_by_the_format_of_what_was_made_of_it_step_by_step(
     registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
 ) -> None:
     registry.import_folder(make_model("other", fill=1), "v/other")
-    first = registry.add_converted(source.digest, _output(tmp_path / "a"), backend="openvino", **KEY)
+    first = registry.add_conversion(source.digest, _output(tmp_path / "a"), backend="openvino", **KEY)
     assert [model.name for model in registry.models(ModelFilter(format="openvino"))] == ["v/m"]
     smaller = KEY | {"precision": "int8"}
-    registry.add_converted(first.digest, _output(tmp_path / "b", b"less"), backend="openvino", **smaller)
+    registry.add_conversion(first.digest, _output(tmp_path / "b", b"less"), backend="openvino", **smaller)
     assert [model.name for model in registry.models(ModelFilter(format="openvino"))] == ["v/m"]
     assert [model.name for model in registry.models(ModelFilter(format="safetensors"))] == ["v/m", "v/other"]
     assert registry.models(ModelFilter(format="gguf")) == []

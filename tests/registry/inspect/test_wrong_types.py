@@ -15,7 +15,7 @@ import pytest
 
 from panope_backends.errors import CallerError
 from panope_registry.inspect.inspect import Evidence, inspect_files
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.registry import Registry
 from panope_registry.tables.database import Database, open_engine
 
@@ -95,7 +95,7 @@ def test_no_configuration_fails_the_lists_in_which_its_model_stands(
     models = registry.models(limit=1000)
     assert len(models) == kept
     assert all(0 <= variant.memory_bytes < 1 << 63 for model in models for variant in model.variants)
-    served = Serving(database, registry._store)
+    served = PublishedFiles(database, registry._store)
     assert len(served.models()) == kept
     assert all(served.revision(model.name).files for model in models)
     database.close()

@@ -19,7 +19,7 @@ from panope_backends.errors import (
 )
 from panope_registry.jobs import Backoff, JobProgress, Jobs, JobStatus
 from panope_registry.jobs.backoff import DEFECT, RUNNER_LOST, Failure, failure_of
-from panope_registry.jobs.claims import Claim, Claims, Hold
+from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.jobs.clock import database_clock
 from panope_registry.tables.database import Database
 
@@ -96,7 +96,7 @@ def test_a_lease_that_ran_out_gives_the_job_to_another(
     lost = _claim(first)
     clock.move(29)
     assert second.reap() == 0
-    assert first.renew(lost, JobProgress("x", 1, 2, "y")) is Hold.KEPT
+    assert first.renew(lost, JobProgress("x", 1, 2, "y")) is RenewalResult.KEPT
     clock.move(29)
     assert second.reap() == 0, "it was renewed"
     clock.move(2)
@@ -107,7 +107,7 @@ def test_a_lease_that_ran_out_gives_the_job_to_another(
     clock.move(2)
     assert _claim(second).job.attempt == 2
 
-    assert first.renew(lost, JobProgress("late", 9, 9, "")) is Hold.LOST
+    assert first.renew(lost, JobProgress("late", 9, 9, "")) is RenewalResult.LOST
     for end in (
         lambda: first.succeed(lost, {"by": "a ghost"}, JobProgress()),
         lambda: first.fail(lost, DEFECT),

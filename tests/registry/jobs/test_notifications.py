@@ -140,7 +140,7 @@ def test_a_listener_whose_connection_was_ended_listens_again(
 ) -> None:
     monkeypatch.setattr(notifications, "_RECONNECT_SECONDS", 0.01)
     wakeup = Wakeup()
-    with notifications.hearing(database, wakeup):
+    with notifications.forward_notifications(database, wakeup):
         assert wakeup.wait(0, WAIT_SECONDS), "it rings when it has begun to listen"
         with elsewhere.database.write() as connection:
             ended = connection.exec_driver_sql(
@@ -155,7 +155,7 @@ def test_a_listener_whose_connection_was_ended_listens_again(
 
 
 def test_the_listener_ends_with_its_block(database: Database) -> None:
-    with notifications.hearing(database, Wakeup()):
+    with notifications.forward_notifications(database, Wakeup()):
         pass
     assert not any(thread.name == "job-waking" for thread in threading.enumerate())
 

@@ -9,7 +9,7 @@ import pytest
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.jobs import JobProgress, Jobs, JobStatus
 from panope_registry.jobs.backoff import DEFECT
-from panope_registry.jobs.claims import Claims, Hold
+from panope_registry.jobs.claims import Claims, RenewalResult
 
 KINDS = ("k",)
 
@@ -151,7 +151,7 @@ def test_cancelling_ends_what_has_not_begun_and_asks_what_runs(jobs: Jobs, claim
     assert jobs.get(other.id).error_reason == "dependency_failed"
     with pytest.raises(PreconditionError, match="is cancelled"):
         jobs.enqueue("l", {}, parent_id=parent.id)
-    assert claims.renew(claim, JobProgress()) is Hold.CANCELLED
+    assert claims.renew(claim, JobProgress()) is RenewalResult.CANCELLED
     assert claims.end_cancelled(claim)
     assert jobs.get(parent.id).status is JobStatus.CANCELLED
 

@@ -22,7 +22,7 @@ from sqlalchemy import delete
 from panope_backends.errors import AlreadyExistsError, PreconditionError
 from panope_registry.jobs import Backoff, JobProgress, Jobs
 from panope_registry.jobs.backoff import DEFECT, Failure
-from panope_registry.jobs.claims import Claim, Claims, Hold
+from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_need
@@ -60,7 +60,7 @@ class Model:
             return None
         return "waiting" if statuses - {"succeeded"} else "queued"
 
-    def settle(self) -> None:
+    def resolve_dependents(self) -> None:
         for waiting in sorted(self.jobs):  # what a job needs is older than it
             if self.jobs[waiting].status == "waiting":
                 self.jobs[waiting].status = self.first_status(self.jobs[waiting].needs) or "failed"
@@ -71,7 +71,7 @@ class Model:
         again = wait is not None and mine.attempt < MAX_ATTEMPTS
         mine.status = "cancelled" if mine.cancel else "queued" if again else "failed"
         mine.due_in = wait or 0.0
-        self.settle()
+        self.resolve_dependents()
 
     def family(self, job_id: int) -> list[int]:
         mine = [job_id]
@@ -156,7 +156,7 @@ class Calls(RuleBasedStateMachine):
         claim, mine = self.held[job_id], self.model.jobs[job_id]
         if how == "renew":
             hold = self.claims.renew(claim, JobProgress())
-            assert hold is (Hold.CANCELLED if mine.cancel else Hold.KEPT)
+            assert hold is (RenewalResult.CANCELLED if mine.cancel else RenewalResult.KEPT)
             return
         self.ghosts.append(self.held.pop(job_id))
         if how == "succeed":
@@ -173,13 +173,13 @@ class Calls(RuleBasedStateMachine):
         else:
             assert self.claims.fail(claim, BUSY if how == "busy" else DEFECT)
             self.model.attempt_failed(job_id, 2.0 * 2 ** (mine.attempt - 1) if how == "busy" else None)
-        self.model.settle()
+        self.model.resolve_dependents()
 
     @precondition(lambda self: self.ghosts)
     @rule(data=st.data())
     def write_too_late(self, data: st.DataObject) -> None:
         ghost = data.draw(st.sampled_from(self.ghosts))
-        assert self.claims.renew(ghost, JobProgress("late")) is Hold.LOST
+        assert self.claims.renew(ghost, JobProgress("late")) is RenewalResult.LOST
         assert not self.claims.succeed(ghost, {"late": True}, JobProgress())
         assert not self.claims.fail(ghost, BUSY)
         assert not self.claims.give_back(ghost)
@@ -203,7 +203,7 @@ class Calls(RuleBasedStateMachine):
         for mine in self.model.jobs.values():
             mine.due_in -= seconds
         for claim in self.held.values():
-            assert self.claims.renew(claim, JobProgress()) is not Hold.LOST
+            assert self.claims.renew(claim, JobProgress()) is not RenewalResult.LOST
         assert self.claims.reap() == 0
 
     @precondition(lambda self: self.model.jobs)
@@ -215,7 +215,7 @@ class Calls(RuleBasedStateMachine):
             if mine.status in ("waiting", "queued"):
                 mine.status, mine.cancel = "cancelled", True
             mine.cancel = mine.cancel or mine.status == "running"
-        self.model.settle()
+        self.model.resolve_dependents()
 
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data())

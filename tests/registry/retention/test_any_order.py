@@ -75,7 +75,7 @@ class Use(RuleBasedStateMachine):
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         (folder / "model.bin").write_bytes(source.encode())
         how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
-        self.registry.add_converted(source, folder, **how)
+        self.registry.add_conversion(source, folder, **how)
 
     @rule(data=st.data(), seconds=st.sampled_from((10, 1000)))
     def lease(self, data: st.DataObject, seconds: int) -> None:

@@ -14,7 +14,7 @@ from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.retention.types import Keep, Quota, Recovery, RemovalKind
+from panope_registry.retention.types import Quota, Recovery, RemovalKind, RetentionReason
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
@@ -105,13 +105,13 @@ def test_an_evicted_variant_that_comes_again_is_whole(
 @pytest.fixture
 def keep(
     retention: RetentionManager, database: Database, enqueue: Callable[..., None]
-) -> Mapping[Keep, Callable[[VariantEntry], object]]:
+) -> Mapping[RetentionReason, Callable[[VariantEntry], object]]:
     """How a variant of `v/b` comes to be kept for each reason."""
     return {
-        Keep.LEASED: lambda variant: retention.lease(variant.digest, "server-1", 3600),
-        Keep.PINNED: lambda variant: retention.pin(variant.digest, who="alice"),
-        Keep.LOADED: lambda variant: _load(database, variant),
-        Keep.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
+        RetentionReason.LEASED: lambda variant: retention.lease(variant.digest, "server-1", 3600),
+        RetentionReason.PINNED: lambda variant: retention.pin(variant.digest, who="alice"),
+        RetentionReason.LOADED: lambda variant: _load(database, variant),
+        RetentionReason.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
     }
 
 
@@ -130,13 +130,13 @@ def _load(database: Database, variant: VariantEntry) -> None:
         connection.execute(insert(runtime_instance).values(values | moments | named))
 
 
-@pytest.mark.parametrize("reason", list(Keep))
+@pytest.mark.parametrize("reason", list(RetentionReason))
 def test_what_is_in_use_never_goes(
-    reason: Keep,
+    reason: RetentionReason,
     make_retention: MakeCare,
     three: list[VariantEntry],
     weights_of: WeightsOf,
-    keep: Mapping[Keep, Callable[[VariantEntry], object]],
+    keep: Mapping[RetentionReason, Callable[[VariantEntry], object]],
     registry: Registry,
 ) -> None:
     b = three[1]
@@ -174,7 +174,7 @@ def _convert(registry: Registry, source: VariantEntry, folder: Path) -> VariantE
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"converted")
     how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
-    return registry.add_converted(source.digest, folder, **how)
+    return registry.add_conversion(source.digest, folder, **how)
 
 
 def test_what_was_built_here_goes_after_what_can_be_downloaded_and_only_if_another_store_has_it(

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, update
 from panope_registry.download.locks import locked
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.retention.types import Collected, RemovalKind
+from panope_registry.retention.types import CollectionResult, RemovalKind
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job
@@ -23,10 +23,10 @@ AddModel = Callable[..., VariantEntry]
 PassTime = Callable[..., None]
 WeightsOf = Callable[[VariantEntry], Path]
 
-NOTHING = Collected((), (), ())
+NOTHING = CollectionResult((), (), ())
 
 
-def _kinds(collected: Collected) -> list[RemovalKind]:
+def _kinds(collected: CollectionResult) -> list[RemovalKind]:
     return [removal.kind for removal in collected.removed]
 
 
@@ -116,7 +116,7 @@ def test_a_whole_file_whose_writer_could_not_record_it_is_recorded(
         connection.execute(delete(blob_location).where(blob_location.c.sha256 == weights.name))
     assert retention.collect(dry_run=True).adopted == (weights.name,)
     assert not retention.usage().variants[0].is_local
-    assert retention.collect() == Collected((), (), (weights.name,))
+    assert retention.collect() == CollectionResult((), (), (weights.name,))
     assert retention.usage().variants[0].is_local
     assert retention.collect() == NOTHING
 

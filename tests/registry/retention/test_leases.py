@@ -10,7 +10,7 @@ from sqlalchemy import event, func, select
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.registry import VariantEntry
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.retention.types import Keep
+from panope_registry.retention.types import RetentionReason
 from panope_registry.tables.database import Database
 from panope_registry.tables.retention_tables import lease
 
@@ -24,7 +24,7 @@ def digest(add_model: AddModel) -> str:
     return add_model("v/a", 1).digest
 
 
-def _kept_by(retention: RetentionManager, digest: str) -> tuple[Keep, ...]:
+def _kept_by(retention: RetentionManager, digest: str) -> tuple[RetentionReason, ...]:
     (found,) = [variant.kept_by for variant in retention.usage().variants if variant.digest == digest]
     return found
 
@@ -32,7 +32,7 @@ def _kept_by(retention: RetentionManager, digest: str) -> tuple[Keep, ...]:
 def test_a_lease_keeps_a_variant_until_it_is_given_back(retention: RetentionManager, digest: str) -> None:
     first, second = retention.lease(digest, "server-1", 60), retention.lease(digest, "server-1", 60)
     retention.release(first)
-    assert _kept_by(retention, digest) == (Keep.LEASED,)
+    assert _kept_by(retention, digest) == (RetentionReason.LEASED,)
     retention.release(second)
     assert _kept_by(retention, digest) == ()
     retention.release(second)
@@ -45,7 +45,7 @@ def test_a_lease_keeps_a_variant_until_it_is_over(
     pass_time(seconds=50)
     held = retention.renew(held, 60)
     pass_time(seconds=59)
-    assert _kept_by(retention, digest) == (Keep.LEASED,)
+    assert _kept_by(retention, digest) == (RetentionReason.LEASED,)
     pass_time(seconds=1)
     assert _kept_by(retention, digest) == ()
     with pytest.raises(PreconditionError) as caught:
@@ -79,7 +79,7 @@ def test_a_pin_keeps_a_variant_until_it_is_taken_out(
     retention.pin(digest, who="alice", reason="demo on Monday")
     retention.pin(digest, who="bob")
     pass_time(days=365)
-    assert _kept_by(retention, digest) == (Keep.PINNED,)
+    assert _kept_by(retention, digest) == (RetentionReason.PINNED,)
     retention.unpin(digest)
     assert _kept_by(retention, digest) == ()
     retention.unpin(digest)

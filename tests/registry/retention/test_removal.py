@@ -62,7 +62,7 @@ def test_a_model_whose_conversion_is_in_use_stays(
     (tmp_path / "converted").mkdir()
     (tmp_path / "converted" / "openvino_model.bin").write_bytes(b"converted")
     how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
-    built = registry.add_converted(source.digest, tmp_path / "converted", **how)
+    built = registry.add_conversion(source.digest, tmp_path / "converted", **how)
     held = retention.lease(built.digest, "server-1", 60)
     before = registry.model("v/a")
     with pytest.raises(PreconditionError, match="leased") as caught:

@@ -22,16 +22,16 @@ from panope_registry.tables.database import Database
 
 AddModel = Callable[..., VariantEntry]
 MakeCare = Callable[..., RetentionManager]
-MakeRoom = Callable[[int], StoreSpace]
+MakeSpace = Callable[[int], StoreSpace]
 
-PROMISE = """
+RESERVE = """
 import sys
 from pathlib import Path
-from panope_registry.retention.reservations import Needs, Reservation
+from panope_registry.retention.reservations import SpaceNeeds, Reservation
 from panope_registry.store.store import Store
 store = Store(Path(sys.argv[1]))
 with store.space_lock():
-    promise = Reservation(store, Needs(size_bytes=int(sys.argv[2])))
+    reservation = Reservation(store, SpaceNeeds(size_bytes=int(sys.argv[2])))
 print("reserved", flush=True)
 sys.stdin.read()
 """
@@ -42,7 +42,7 @@ def _wanted(size: int, name: str = "a") -> ExpectedBlob:
 
 
 @pytest.fixture
-def room_for(make_retention: MakeCare, store: Store) -> MakeRoom:
+def space_of(make_retention: MakeCare, store: Store) -> MakeSpace:
     """A store that may take so many bytes more than it takes."""
 
     def make(more: int) -> StoreSpace:
@@ -51,56 +51,56 @@ def room_for(make_retention: MakeCare, store: Store) -> MakeRoom:
     return make
 
 
-def test_what_fits_is_promised_and_given_back(room_for: MakeRoom, make_retention: MakeCare) -> None:
-    room = room_for(1000)
-    with room.promise([_wanted(1000)]):
-        assert make_retention().usage().promised_bytes == 1000
-        with pytest.raises(CapacityError), room.promise([_wanted(1, "b")]):
+def test_what_fits_is_promised_and_given_back(space_of: MakeSpace, make_retention: MakeCare) -> None:
+    space = space_of(1000)
+    with space.reserve([_wanted(1000)]):
+        assert make_retention().usage().reserved_bytes == 1000
+        with pytest.raises(CapacityError), space.reserve([_wanted(1, "b")]):
             pass
-    assert make_retention().usage().promised_bytes == 0
-    with room.promise([_wanted(1000, "b")]):
+    assert make_retention().usage().reserved_bytes == 0
+    with space.reserve([_wanted(1000, "b")]):
         pass
 
 
-def test_the_same_file_is_promised_its_room_once(room_for: MakeRoom) -> None:
-    room = room_for(1000)
-    with room.promise([_wanted(600)]), room.promise([_wanted(600)]), room.promise([_wanted(400, "b")]):
+def test_the_same_file_is_promised_its_room_once(space_of: MakeSpace) -> None:
+    space = space_of(1000)
+    with space.reserve([_wanted(600)]), space.reserve([_wanted(600)]), space.reserve([_wanted(400, "b")]):
         pass
 
 
-def test_what_has_arrived_needs_no_more_room(room_for: MakeRoom, store: Store, make_retention: MakeCare) -> None:
-    room = room_for(1000)
-    with room.promise([_wanted(1000)]), room.reserve_bytes(0, what="nothing") as other:
+def test_what_has_arrived_needs_no_more_room(space_of: MakeSpace, store: Store, make_retention: MakeCare) -> None:
+    space = space_of(1000)
+    with space.reserve([_wanted(1000)]), space.reserve_bytes(0, what="nothing") as other:
         (store.downloads / f"{'a' * 64}.part").write_bytes(bytes(900))
-        assert make_retention().usage().promised_bytes == 100
-        other.arrived(0)
-    with room.promise([_wanted(1000)]):
-        assert make_retention().usage().promised_bytes == 100
+        assert make_retention().usage().reserved_bytes == 100
+        other.release(0)
+    with space.reserve([_wanted(1000)]):
+        assert make_retention().usage().reserved_bytes == 100
 
 
-def test_the_promise_of_a_process_that_was_killed_counts_no_more(room_for: MakeRoom, store: Store) -> None:
-    room = room_for(1000)
-    command = [sys.executable, "-c", PROMISE, str(store.folder), "1000"]
+def test_the_promise_of_a_process_that_was_killed_counts_no_more(space_of: MakeSpace, store: Store) -> None:
+    space = space_of(1000)
+    command = [sys.executable, "-c", RESERVE, str(store.folder), "1000"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "reserved\n"
-        with pytest.raises(CapacityError), room.promise([_wanted(1)]):
+        with pytest.raises(CapacityError), space.reserve([_wanted(1)]):
             pass
         other.kill()
         other.wait()
-    with room.promise([_wanted(1000)]):
+    with space.reserve([_wanted(1000)]):
         pass
-    assert list(store.promises.iterdir()) == []
+    assert list(store.reservations.iterdir()) == []
 
 
-def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, make_retention: MakeCare) -> None:
-    room = room_for(1000)
+def test_many_at_once_are_promised_no_more_than_there_is(space_of: MakeSpace, make_retention: MakeCare) -> None:
+    space = space_of(1000)
     everybody = Barrier(8)
 
     def ask(number: int) -> bool:
         everybody.wait()
         try:
-            with room.promise([_wanted(300, f"{number:x}")]):
+            with space.reserve([_wanted(300, f"{number:x}")]):
                 everybody.wait()  # nobody gives back before all have asked
         except CapacityError:
             everybody.wait()
@@ -109,45 +109,45 @@ def test_many_at_once_are_promised_no_more_than_there_is(room_for: MakeRoom, mak
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(8))).count(True) == 3
-    assert make_retention().usage().promised_bytes == 0
+    assert make_retention().usage().reserved_bytes == 0
 
 
 def test_room_is_made_by_evicting_but_not_for_what_cannot_fit_anyway(
-    room_for: MakeRoom, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
+    space_of: MakeSpace, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
 ) -> None:
     weights = weights_of(add_model("v/a", 1))
     size = weights.stat().st_size
-    room = room_for(10)
-    with pytest.raises(CapacityError) as caught, room.promise([_wanted(size + 11)]):
+    space = space_of(10)
+    with pytest.raises(CapacityError) as caught, space.reserve([_wanted(size + 11)]):
         pass
     assert caught.value.reason == "store_full"
     assert f"needs {size + 11} B, and {size + 10} B can be made free of the " in caught.value.message
     assert weights.exists()
-    with room.promise([_wanted(size + 10)]):
+    with space.reserve([_wanted(size + 10)]):
         assert not weights.exists()
 
 
 def test_what_is_promised_to_others_is_not_room(
-    room_for: MakeRoom, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
+    space_of: MakeSpace, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
 ) -> None:
     weights = weights_of(add_model("v/a", 1))
     size = weights.stat().st_size
-    room = room_for(10)
-    with room.promise([_wanted(10)]):
+    space = space_of(10)
+    with space.reserve([_wanted(10)]):
         assert weights.exists()
         too_much = [_wanted(size + 1, "b")]
-        with pytest.raises(CapacityError, match=f"and {size} B can be made free"), room.promise(too_much):
+        with pytest.raises(CapacityError, match=f"and {size} B can be made free"), space.reserve(too_much):
             pass
         assert weights.exists()
-        with room.promise([_wanted(size, "b")]):
+        with space.reserve([_wanted(size, "b")]):
             assert not weights.exists()
 
 
 def test_a_full_disk_is_told_with_both_numbers(database: Database, store: Store) -> None:
     free = RetentionManager(database, store).usage().free_bytes
-    room = StoreSpace(RetentionManager(database, store, quota=Quota(free_floor_bytes=2 * free)), store)
+    space = StoreSpace(RetentionManager(database, store, quota=Quota(free_floor_bytes=2 * free)), store)
     with pytest.raises(CapacityError, match="needs 7 B, and 0 B can be made free on the store's disk") as caught:
-        room.promise([_wanted(7)]).__enter__()
+        space.reserve([_wanted(7)]).__enter__()
     assert caught.value.reason == "disk_full"
 
 
@@ -183,7 +183,7 @@ def test_what_was_made_here_goes_last_and_is_made_again(
     made.mkdir()
     (made / "model.bin").write_bytes(bytes(100))
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
-    built = registry.add_converted(imported.digest, made, backend="openvino", **key)
+    built = registry.add_conversion(imported.digest, made, backend="openvino", **key)
     pass_time(minutes=5)
     make_retention().touch(listed.digest)
     recoveries = {usage.digest: usage.recovery for usage in make_retention().usage().variants}
@@ -196,7 +196,7 @@ def test_what_was_made_here_goes_last_and_is_made_again(
     total = make_retention().usage().total_bytes
     assert make_retention(total - 1).evict().variants == (listed.digest,)
     assert make_retention(1).evict().variants == (built.digest,)
-    again = registry.add_converted(imported.digest, made, backend="openvino", **key)
+    again = registry.add_conversion(imported.digest, made, backend="openvino", **key)
     assert (again.digest, again.is_local) == (built.digest, True)
 
 
@@ -209,7 +209,7 @@ def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted
     (made / "model.bin").write_bytes(bytes(100))
     registry = Registry.open(database_url, home, quota=Quota(make_retention().usage().total_bytes, free_floor_bytes=0))
     with pytest.raises(CapacityError, match="the conversion needs 100 B, and 0 B can be made free"):
-        registry.add_converted(
+        registry.add_conversion(
             source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
         )
     assert [variant.digest for variant in registry.model("v/a").variants] == [source.digest]

@@ -21,7 +21,7 @@ from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
-from panope_registry.shared_store import RemoteStore, S3Store, SharedStoreSource, Sharing
+from panope_registry.shared_store import RemoteStore, S3Store, SharedStoreSource, Uploader
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test"}
 
@@ -94,11 +94,11 @@ def other_machine(database_url: str, tmp_path: Path, remote: S3Store) -> Iterato
 
 
 @pytest.fixture
-def sharing() -> Callable[[Registry, RemoteStore], Sharing]:
+def sharing() -> Callable[[Registry, RemoteStore], Uploader]:
     """The shared store as seen from a machine."""
 
-    def see(registry: Registry, remote: RemoteStore) -> Sharing:
-        return Sharing(registry._database, registry._store, remote)
+    def see(registry: Registry, remote: RemoteStore) -> Uploader:
+        return Uploader(registry._database, registry._store, remote)
 
     return see
 

@@ -11,7 +11,7 @@ import obstore
 import pytest
 
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.shared_store import S3Store, Sharing
+from panope_registry.shared_store import S3Store, Uploader
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
 
@@ -19,7 +19,7 @@ MODEL = "acme/tiny"
 WEIGHTS = "model.safetensors"
 
 Pull = Callable[..., Any]
-See = Callable[[Registry, object], Sharing]
+See = Callable[[Registry, object], Uploader]
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 
 from panope_backends.errors import AvailabilityError
 from panope_registry.registry import Registry, VariantEntry
-from panope_registry.shared_store import S3Store, Sharing
+from panope_registry.shared_store import S3Store, Uploader
 from panope_registry.shared_store.gc import RemoteRetention
 from panope_registry.tables.columns import now
 
-See = Callable[[Registry, object], Sharing]
+See = Callable[[Registry, object], Uploader]
 
 
 @pytest.fixture

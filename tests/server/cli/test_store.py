@@ -32,7 +32,7 @@ def test_a_download_within_the_quota_takes_the_place_of_what_was_used_least_rece
     cli.environment["PANOPE_STORE_MAX_BYTES"] = "1.5MiB"
     cli("pull", MODEL)
     used = cli("du", "--json").json
-    assert (used["max_bytes"], used["promised_bytes"]) == (3 << 19, 0)
+    assert (used["max_bytes"], used["reserved_bytes"]) == (3 << 19, 0)
     assert 1 << 20 < used["reclaimable_bytes"] < used["total_bytes"]
     assert "1.6 MB allowed" in cli("du").out
     cli("pull", "acme/other")

@@ -18,7 +18,7 @@ import pytest
 from huggingface_hub import HfApi
 from safetensors.numpy import save_file
 
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.registry import Registry
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
@@ -101,7 +101,7 @@ def _running_hub(tmp_path: Path) -> Iterator[Hub]:
     registry.import_folder(_nested(tmp_path / "nested"), "zeta/nested")
     registry.import_folder(_nested(tmp_path / "short"), "short")
     database = Database(open_engine(url))
-    serving = Serving(database, Store(home / "store"))
+    serving = PublishedFiles(database, Store(home / "store"))
     routes = [*file_routes(serving), *hub_routes(serving)]
 
     loop = asyncio.new_event_loop()

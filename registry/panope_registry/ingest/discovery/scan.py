@@ -15,7 +15,7 @@ from panope_registry.ingest.discovery.triton import TritonModels
 from panope_registry.ingest.folder import IGNORED_FOLDERS, MAX_DEPTH, MAX_ENTRIES
 
 #: Triton's come first: a version's folder looks like a model's own.
-WHOLE: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
+JOB_COLUMNS: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
 """Finders of folders that are one thing."""
 
 BESIDE: tuple[Finder, ...] = (Skills(),)
@@ -40,7 +40,7 @@ class _Walk:
 
     def find(self, folder: Path, depth: int) -> Iterator[FoundModel]:
         entries = self._entries(folder)
-        for finder in WHOLE:
+        for finder in JOB_COLUMNS:
             if finder.is_one(folder, entries):
                 yield from finder.find(folder, self._terms)
                 return

@@ -37,7 +37,7 @@ class ResolvedTask:
     spoken_for: tuple[str, ...] = ()
 
 
-def settle(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> ResolvedTask:
+def resolve_task(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> ResolvedTask:
     """The task.
 
     Args:

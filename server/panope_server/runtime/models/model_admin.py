@@ -7,7 +7,7 @@ from functools import partial
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.retention.types import Removed
+from panope_registry.retention.types import RemovalResult
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.runtime.status import ModelView
@@ -38,7 +38,7 @@ class ModelAdmin:
             await call_registry(self._retention.unpin, digest)
         return await self._manager.status.fresh(model)
 
-    async def delete(self, model: str) -> Removed:
+    async def delete(self, model: str) -> RemovalResult:
         """Deletes a model and the files that nothing else needs.
 
         Raises:

@@ -239,7 +239,7 @@ class LoadPlanner:
                 memory_bytes=conversion_limit(candidate.variant.size_bytes),
             )
             variant = await call_store(
-                lambda: self._registry.add_converted(
+                lambda: self._registry.add_conversion(
                     candidate.variant.digest, Path(folder), backend=candidate.device.backend, **identity
                 )
             )

@@ -13,8 +13,8 @@ from panope_registry.job_handlers.requests import (
     enqueue_sync,
 )
 from panope_registry.jobs import JobEntry, Jobs
-from panope_registry.models.commits import ServedFile
-from panope_registry.models.published_files import Serving
+from panope_registry.models.commits import PublishedFile
+from panope_registry.models.published_files import PublishedFiles
 from panope_server.runtime.registry_calls.threads import call_registry
 
 
@@ -32,7 +32,7 @@ class Acquisition:
     def __init__(
         self,
         jobs: Jobs,
-        serving: Serving,
+        serving: PublishedFiles,
         find: Callable[[str], object],
         store: str | None,
         check_vendor: Callable[[str], None],
@@ -58,6 +58,6 @@ class Acquisition:
         await call_registry(self._find, request.model)
         return await call_registry(enqueue_build, self._jobs, request, requested_by, store=self._store)
 
-    async def files(self, model: str) -> Sequence[ServedFile]:
+    async def files(self, model: str) -> Sequence[PublishedFile]:
         """The files of the revision that is served."""
         return (await call_registry(self._serving.revision, model)).files

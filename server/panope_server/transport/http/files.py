@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from panope_backends.errors import NotFoundError, PanopeError
-from panope_registry.models.commits import ServedFile, ServedRevision
+from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_registry.models.published_files import ServedBlob
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.transport.http import path_convertors
@@ -29,7 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Files(Protocol):
     """What the store holds."""
 
-    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+    def revision(self, name: str, wanted: str = "main") -> PublishedRevision:
         """A model's files at one commit; NotFoundError when there is none."""
 
     def blob(self, sha256: str) -> ServedBlob:
@@ -55,7 +55,7 @@ def file_routes(files: Files) -> list[Route]:
         headers = {"x-repo-commit": revision.commit}
         return blob_response(request, blob, path.rpartition("/")[2], headers)
 
-    async def _revision(request: Request) -> ServedRevision:
+    async def _revision(request: Request) -> PublishedRevision:
         return await call_registry(files.revision, request.path_params["repo"])
 
     path_convertors.register()
@@ -78,5 +78,5 @@ def _told(handler: Handler) -> Handler:
     return handle
 
 
-def _here(revision: ServedRevision) -> list[ServedFile]:
+def _here(revision: PublishedRevision) -> list[PublishedFile]:
     return [file for file in revision.files if file.is_local]

@@ -282,7 +282,7 @@ async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
     output = tmp_path / "converted"
     output.mkdir()
     (output / "model.onnx").write_bytes(b"converted")
-    variant = made.registry.add_converted(
+    variant = made.registry.add_conversion(
         source, output, format="onnx", precision="fp32", backend="cpu", engine_version="1"
     )
     assert variant.digest in {each.digest for each in (await made.manager.get(MODEL)).variants}

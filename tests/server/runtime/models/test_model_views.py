@@ -33,7 +33,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
             (home / f"made{number}").mkdir()
             (home / f"made{number}" / "openvino_model.xml").write_bytes(bytes([number]))
             how = {"format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
-            registry.add_converted(variant.digest, home / f"made{number}", **how)
+            registry.add_conversion(variant.digest, home / f"made{number}", **how)
     yield registry
     registry.close()
 

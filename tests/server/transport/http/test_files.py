@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from panope_registry.models.aliases import Aliases
-from panope_registry.models.published_files import Serving
+from panope_registry.models.published_files import PublishedFiles
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database, open_engine
 
@@ -83,7 +83,7 @@ def test_only_reading_is_offered(hub: Any) -> None:
 def test_an_alias_brings_the_files_of_its_model(own_hub: Any, name: str) -> None:
     database = Database(open_engine(f"sqlite:///{own_hub.home / 'registry.sqlite3'}"))
     Aliases(database).set(name, NAME, expected="", who="ada", reason="")
-    found = Serving(database, Store(own_hub.home / "store")).revision(name)
+    found = PublishedFiles(database, Store(own_hub.home / "store")).revision(name)
     database.close()
     here = [file.path for file in found.files if file.is_local]
     assert (found.name, here) == (NAME, ["config.json", "model.safetensors"])

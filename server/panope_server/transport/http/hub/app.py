@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError
-from panope_registry.models.commits import ServedFile, ServedRevision
+from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_registry.models.published_files import ServedBlob
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.transport.http import path_convertors
@@ -35,13 +35,13 @@ _MOST_SEGMENTS = 8
 class Library(Protocol):
     """What the store holds."""
 
-    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+    def revision(self, name: str, wanted: str = "main") -> PublishedRevision:
         """A model's files at one commit; NotFoundError when there is none."""
 
-    def history(self, name: str, wanted: str = "main") -> Sequence[ServedRevision]:
+    def history(self, name: str, wanted: str = "main") -> Sequence[PublishedRevision]:
         """That commit and the older ones, the newest first, without their files."""
 
-    def models(self, search: str = "", vendor: str = "") -> Sequence[ServedRevision]:
+    def models(self, search: str = "", vendor: str = "") -> Sequence[PublishedRevision]:
         """The models with files here, by name, without their files."""
 
     def blob(self, sha256: str) -> ServedBlob:
@@ -165,14 +165,14 @@ class _Handlers:
         name = path.rpartition("/")[2] if media == BYTES else ""
         return blob_response(request, blob, name, headers, media)
 
-    async def _revision(self, request: Request) -> ServedRevision:
+    async def _revision(self, request: Request) -> PublishedRevision:
         given = request.path_params
         return await call_registry(self._library.revision, given["repo"], given.get("revision", "main"))
 
-    async def _at(self, request: Request) -> tuple[ServedRevision, str]:
+    async def _at(self, request: Request) -> tuple[PublishedRevision, str]:
         return await call_registry(self._parted, request.path_params["repo"], request.path_params["place"])
 
-    def _parted(self, repo: str, place: str) -> tuple[ServedRevision, str]:
+    def _parted(self, repo: str, place: str) -> tuple[PublishedRevision, str]:
         """A revision, whose name may have slashes, and the path behind it."""
         parts = place.split("/")
         for end in range(1, min(len(parts), _MOST_SEGMENTS) + 1):
@@ -224,18 +224,18 @@ async def _unreadable(request: Request) -> Response:
     return await answer_refusal(request, HTTPException(404))
 
 
-def _here(revision: ServedRevision) -> list[ServedFile]:
+def _here(revision: PublishedRevision) -> list[PublishedFile]:
     return [file for file in revision.files if file.is_local]
 
 
-def _dated(entries: Sequence[EntryJson], revision: ServedRevision, *, expand: bool) -> Sequence[EntryJson]:
+def _dated(entries: Sequence[EntryJson], revision: PublishedRevision, *, expand: bool) -> Sequence[EntryJson]:
     if not expand:
         return entries
     last = LastCommitJson(id=revision.commit, title=_title(revision), date=models.moment(revision.created_at))
     return [{**entry, "lastCommit": last} for entry in entries]
 
 
-def _commit(revision: ServedRevision, *, formatted: bool) -> CommitJson:
+def _commit(revision: PublishedRevision, *, formatted: bool) -> CommitJson:
     told: CommitJson = {
         "id": revision.commit,
         "title": _title(revision),
@@ -248,7 +248,7 @@ def _commit(revision: ServedRevision, *, formatted: bool) -> CommitJson:
     return told
 
 
-def _title(revision: ServedRevision) -> str:
+def _title(revision: PublishedRevision) -> str:
     """Commits come here without their messages."""
     return f"Commit {revision.commit[:12]}"
 

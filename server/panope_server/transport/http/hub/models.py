@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from panope_backends.errors import InvalidInputError
-from panope_registry.models.commits import ServedFile, ServedRevision
+from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_server.transport.http.hub.queries import HubQuery
 from panope_server.transport.http.hub.trees import LfsJson, lfs_of
 
@@ -88,7 +88,7 @@ _FULL = ("author", "sha", "lastModified", "disabled", "siblings")
 _ALWAYS = ("_id", "id", "modelId")
 
 
-def info_of(revision: ServedRevision, query: HubQuery) -> InfoJson:
+def info_of(revision: PublishedRevision, query: HubQuery) -> InfoJson:
     """A model's own page; the query says which parts of it."""
     return _part(_info(revision, with_blobs=query.boolean("blobs")), _expanded(query) or _WHOLE)
 
@@ -102,12 +102,12 @@ def listed_parts(query: HubQuery) -> tuple[str, ...]:
     return (*_BRIEF, *full, *config, *(("cardData",) if query.boolean("cardData") else ()))
 
 
-def listed(revision: ServedRevision, parts: Sequence[str]) -> InfoJson:
+def listed(revision: PublishedRevision, parts: Sequence[str]) -> InfoJson:
     """A model in a list."""
     return _part(_info(revision, with_blobs=False), parts)
 
 
-def chosen(models: Sequence[ServedRevision], query: HubQuery) -> list[ServedRevision]:
+def chosen(models: Sequence[PublishedRevision], query: HubQuery) -> list[PublishedRevision]:
     """Those that pass the query's filters, in its order."""
     wanted = {*query.texts("filter"), *query.texts("library")}
     task = query.text("pipeline_tag")
@@ -127,7 +127,7 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _key(sort: str) -> Callable[[ServedRevision], datetime] | None:
+def _key(sort: str) -> Callable[[PublishedRevision], datetime] | None:
     if sort in ("createdAt", "created_at", "lastModified", "last_modified"):
         return lambda model: model.created_at
     if sort in ("", "downloads", "likes", "trendingScore", "trending_score"):
@@ -156,7 +156,7 @@ def _part(info: InfoJson, names: Sequence[str]) -> InfoJson:
     return told
 
 
-def _info(revision: ServedRevision, *, with_blobs: bool) -> InfoJson:
+def _info(revision: PublishedRevision, *, with_blobs: bool) -> InfoJson:
     here = [file for file in revision.files if file.is_local]
     return {
         "_id": revision.commit[:24],
@@ -183,14 +183,14 @@ def _info(revision: ServedRevision, *, with_blobs: bool) -> InfoJson:
     }
 
 
-def _config(revision: ServedRevision) -> ConfigJson:
+def _config(revision: PublishedRevision) -> ConfigJson:
     told = ConfigJson(architectures=list(revision.architectures)) if revision.architectures else ConfigJson()
     if revision.model_type:
         told["model_type"] = revision.model_type
     return told
 
 
-def _card(revision: ServedRevision) -> CardJson:
+def _card(revision: PublishedRevision) -> CardJson:
     told = CardJson(tags=list(revision.tags))
     if revision.task:
         told["pipeline_tag"] = revision.task
@@ -201,7 +201,7 @@ def _card(revision: ServedRevision) -> CardJson:
     return told
 
 
-def _sibling(file: ServedFile, *, with_blobs: bool) -> SiblingJson:
+def _sibling(file: PublishedFile, *, with_blobs: bool) -> SiblingJson:
     if not with_blobs:
         return {"rfilename": file.path}
     return {"rfilename": file.path, "size": file.size_bytes, "blobId": file.sha256[:40], "lfs": lfs_of(file)}

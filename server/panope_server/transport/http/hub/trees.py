@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NotRequired, TypedDict
 
 from panope_backends.errors import NotFoundError
-from panope_registry.models.commits import ServedFile
+from panope_registry.models.commits import PublishedFile
 
 
 class LfsJson(TypedDict):
@@ -38,7 +38,7 @@ class EntryJson(TypedDict):
     lastCommit: NotRequired[LastCommitJson]
 
 
-def tree_of(files: Sequence[ServedFile], below: str, *, recursive: bool) -> list[EntryJson]:
+def tree_of(files: Sequence[PublishedFile], below: str, *, recursive: bool) -> list[EntryJson]:
     """What is in a folder, by path.
 
     Args:
@@ -60,7 +60,7 @@ def tree_of(files: Sequence[ServedFile], below: str, *, recursive: bool) -> list
     return sorted(found, key=lambda entry: entry["path"])
 
 
-def entries_at(files: Sequence[ServedFile], paths: Iterable[str]) -> list[EntryJson]:
+def entries_at(files: Sequence[PublishedFile], paths: Iterable[str]) -> list[EntryJson]:
     """What is at some paths, in their order; paths of nothing are left out."""
     by_path = {file.path: file for file in files}
     folders = folders_of(files)
@@ -73,7 +73,7 @@ def entries_at(files: Sequence[ServedFile], paths: Iterable[str]) -> list[EntryJ
     return found
 
 
-def folders_of(files: Iterable[ServedFile]) -> set[str]:
+def folders_of(files: Iterable[PublishedFile]) -> set[str]:
     """The paths of the folders that hold files."""
     found: set[str] = set()
     for file in files:
@@ -84,12 +84,12 @@ def folders_of(files: Iterable[ServedFile]) -> set[str]:
     return found
 
 
-def lfs_of(file: ServedFile) -> LfsJson:
+def lfs_of(file: PublishedFile) -> LfsJson:
     """A file's hash: each is told as a large one, for those have a sha256, by which clients can verify them."""
     return {"oid": file.sha256, "sha256": file.sha256, "size": file.size_bytes, "pointerSize": 134}
 
 
-def _file(file: ServedFile) -> EntryJson:
+def _file(file: PublishedFile) -> EntryJson:
     return {
         "type": "file",
         "path": file.path,
@@ -99,6 +99,6 @@ def _file(file: ServedFile) -> EntryJson:
     }
 
 
-def _folder(path: str, files: Iterable[ServedFile]) -> EntryJson:
+def _folder(path: str, files: Iterable[PublishedFile]) -> EntryJson:
     held = "\n".join(f"{file.path} {file.sha256}" for file in files if file.path.startswith(f"{path}/"))
     return {"type": "directory", "path": path, "size": 0, "oid": hashlib.sha256(held.encode()).hexdigest()[:40]}

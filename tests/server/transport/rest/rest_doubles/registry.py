@@ -13,9 +13,9 @@ from panope_backends.errors import NotFoundError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry
 from panope_registry.jobs.kinds import QUANTIZE
-from panope_registry.models.commits import ServedFile, ServedRevision
+from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_registry.models.published_files import ServedBlob
-from panope_registry.retention.types import Removal, RemovalKind, Removed
+from panope_registry.retention.types import Removal, RemovalKind, RemovalResult
 from panope_server.runtime.status import ModelView, PinView
 
 #: Names of one segment, as aliases and models of other tools have.
@@ -42,10 +42,13 @@ class FakeAcquisition:
         self.asked.append((request, requested_by))
         return replace(job_entries()[2], kind=QUANTIZE)
 
-    async def files(self, model: str) -> list[ServedFile]:
+    async def files(self, model: str) -> list[PublishedFile]:
         if model not in self.known:
             raise NotFoundError(f"model `{model}` does not exist", reason="model_not_found", field="model")
-        return [ServedFile("config.json", "config", 2, "ab" * 32, True), ServedFile("x.bin", "unsafe", 9, "", False)]
+        return [
+            PublishedFile("config.json", "config", 2, "ab" * 32, True),
+            PublishedFile("x.bin", "unsafe", 9, "", False),
+        ]
 
 
 @dataclass
@@ -66,13 +69,13 @@ class FakeKeeper:
         self.asked.append(("unpin", model, variant))
         return await self.models.get(model)
 
-    async def delete(self, model: str) -> Removed:
+    async def delete(self, model: str) -> RemovalResult:
         self.asked.append(("delete", model))
         if self.failure is not None:
             raise self.failure
         await self.models.get(model)
         del self.models.views[model]
-        return Removed(("ab" * 32,), (Removal(RemovalKind.UNUSED, "cd" * 32, 1 << 33),))
+        return RemovalResult(("ab" * 32,), (Removal(RemovalKind.UNUSED, "cd" * 32, 1 << 33),))
 
 
 @dataclass
@@ -87,18 +90,18 @@ class FakeFiles:
     def size(self) -> int:
         return self.path.stat().st_size
 
-    def revision(self, name: str, wanted: str = "main") -> ServedRevision:
+    def revision(self, name: str, wanted: str = "main") -> PublishedRevision:
         if name not in self.names:
             raise NotFoundError("there is no such model", reason="repo_not_found", field="model")
         if wanted not in ("main", "HEAD", "refs/heads/main", "c" * 40):
             raise NotFoundError("there is no such revision", reason="revision_not_found", field="revision")
-        file = ServedFile("onnx/model.onnx", "weights", self.size, self.sha256, True)
-        return ServedRevision(name, "c" * 40, datetime(2026, 1, 2, tzinfo=UTC), "", "", (file,))
+        file = PublishedFile("onnx/model.onnx", "weights", self.size, self.sha256, True)
+        return PublishedRevision(name, "c" * 40, datetime(2026, 1, 2, tzinfo=UTC), "", "", (file,))
 
-    def history(self, name: str, wanted: str = "main") -> list[ServedRevision]:
+    def history(self, name: str, wanted: str = "main") -> list[PublishedRevision]:
         return [self.revision(name, wanted)]
 
-    def models(self, search: str = "", vendor: str = "") -> list[ServedRevision]:
+    def models(self, search: str = "", vendor: str = "") -> list[PublishedRevision]:
         found = search.lower() in EMBEDDER and vendor in ("", EMBEDDER.partition("/")[0])
         return [self.revision(EMBEDDER)] if found else []
 

@@ -16,9 +16,9 @@ from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
-from panope_registry.shared_store import S3Store, Sharing
+from panope_registry.shared_store import S3Store, Uploader
 
-See = Callable[[Registry, object], Sharing]
+See = Callable[[Registry, object], Uploader]
 Pull = Callable[..., Any]
 NOBODY = "0" * 64
 
@@ -84,7 +84,7 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     made.mkdir()
     (made / "openvino_model.bin").write_bytes(bytes(100))
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
-    built = registry.add_converted(variant.digest, made, backend="openvino", **key)
+    built = registry.add_conversion(variant.digest, made, backend="openvino", **key)
     assert sharing(registry, remote).unshared() == [variant.digest, built.digest]
     assert not other_machine.converted(variant.digest, **key).is_obtainable
     sharing(registry, remote).push(built.digest)

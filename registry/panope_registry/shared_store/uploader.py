@@ -18,7 +18,7 @@ from panope_registry.tables.model_tables import blob, blob_location, variant, va
 
 
 @dataclass(frozen=True)
-class Shared:
+class UploadResult:
     """What moved.
 
     Attributes:
@@ -30,7 +30,7 @@ class Shared:
     size_bytes: int
 
 
-class Sharing:
+class Uploader:
     """The shared store as seen from one machine, whose own store is its cache.
 
     What the shared store has is recorded as a location of the blob, so that the local store's retention knows that a
@@ -52,7 +52,7 @@ class Sharing:
         variant_digest: str,
         progress: Progress = lambda _done, _total: None,
         stop: Stop = lambda: None,
-    ) -> Shared:
+    ) -> UploadResult:
         """Brings a variant's files into the shared store; what is there is not sent again.
 
         Args:
@@ -87,7 +87,7 @@ class Sharing:
                 sent.append(sha256)
             else:
                 read(files[sha256])
-        return Shared(tuple(sent), sum(files[sha256] for sha256 in sent))
+        return UploadResult(tuple(sent), sum(files[sha256] for sha256 in sent))
 
     def _put(self, sha256: str, on_bytes: OnBytes) -> bool:
         """Whether it had to be sent; recorded at once, so that nobody sends it again."""
