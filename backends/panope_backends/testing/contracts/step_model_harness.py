@@ -56,7 +56,7 @@ class StepModelHarness(BackendContract):
         tokens: list[int] = np.random.default_rng(seed).integers(0, decoder.vocab_size, length).tolist()
         return tokens
 
-    def table(self, decoder: StepModel, length: int, blocks: Sequence[int]) -> list[int]:
+    def block_table(self, decoder: StepModel, length: int, blocks: Sequence[int]) -> list[int]:
         """The first of `blocks`, as many as `length` positions need."""
         return list(blocks[: -(-length // decoder.cache.block_size)])
 
@@ -71,7 +71,7 @@ class StepModelHarness(BackendContract):
     ) -> StepSequence:
         """The tokens from `begin` to `end` as a part of a step; every one is sampled unless told otherwise."""
         rows = range(end - begin) if sampled is None else sampled
-        return StepSequence(tokens[begin:end], begin, self.table(decoder, end, blocks), rows)
+        return StepSequence(tokens[begin:end], begin, self.block_table(decoder, end, blocks), rows)
 
     def run(self, decoder: StepModel, *parts: StepSequence) -> Array:
         """One step; a copy of its logits."""

@@ -88,7 +88,7 @@ class StepModelLimits(StepModelHarness):
     def test_the_cache_can_grow_and_shrink(self, decoder: StepModel) -> None:
         tokens = self.text(decoder)
         expected = self.whole(decoder, tokens, range(self.blocks))
-        for blocks in (self.blocks + 9, len(self.table(decoder, len(tokens), range(self.blocks)))):
+        for blocks in (self.blocks + 9, len(self.block_table(decoder, len(tokens), range(self.blocks)))):
             decoder.allocate(blocks)
             assert decoder.blocks == blocks
             self.assert_same(self.whole(decoder, tokens, range(blocks)[::-1]), expected)

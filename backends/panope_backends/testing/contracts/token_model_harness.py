@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
@@ -60,7 +61,8 @@ class TokenModelHarness(BackendContract):
         prompt = {"prompt": self.prompt} if takes_text else {"prompt_token_ids": self.prompt_token_ids}
         given = rest if {"prompt", "prompt_token_ids"} & rest.keys() else prompt | rest
         request = GenerationRequest(id, **{"max_tokens": self.max_tokens, **given}, sampling=SamplingParams(**sampling))
-        if names := generator.unsupported(request):
+        unknown = tuple(changes.keys() - generator.honoured - {"max_tokens"})
+        if names := generator.unsupported(request) or unknown:
             pytest.skip(f"the model does not support {', '.join(names)}")
         return request
 
@@ -72,22 +74,26 @@ class TokenModelHarness(BackendContract):
     def run(self, generator: TokenModel, *requests: GenerationRequest) -> list[list[TokenDelta]]:
         """Submits requests and waits for their ends; the deltas of each."""
         for request in requests:
+            self._collected.pop(request.id, None)
             generator.submit(request)
         deltas = self.collect(generator, *(request.id for request in requests))
         return [deltas[request.id] for request in requests]
 
     def collect(self, generator: TokenModel, *request_ids: int) -> dict[int, list[TokenDelta]]:
-        """Waits for the last deltas of requests; all that came, by request."""
-        collected: dict[int, list[TokenDelta]] = defaultdict(list)
-        waiting = set(request_ids)
+        """Waits for the last deltas of requests; all that came in this test, by request."""
         deadline = monotonic() + self.timeout_seconds
-        while waiting:
-            assert monotonic() < deadline, f"no last delta of {sorted(waiting)} in {self.timeout_seconds} s"
+        while waiting := [number for number in request_ids if not self._has_ended(number)]:
+            assert monotonic() < deadline, f"no last delta of {waiting} in {self.timeout_seconds} s"
             for delta in generator.deltas(1.0):
-                collected[delta.request_id].append(delta)
-                if delta.usage is not None:
-                    waiting.discard(delta.request_id)
-        return collected
+                self._collected[delta.request_id].append(delta)
+        return self._collected
+
+    def _has_ended(self, request_id: int) -> bool:
+        return any(delta.usage is not None for delta in self._collected.get(request_id, ()))
+
+    @cached_property
+    def _collected(self) -> dict[int, list[TokenDelta]]:
+        return defaultdict(list)
 
     def text(self, deltas: Sequence[TokenDelta], index: int = 0) -> str:
         """The text of one answer."""

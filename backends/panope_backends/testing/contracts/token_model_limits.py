@@ -179,11 +179,11 @@ class TokenModelLimits(TokenModelHarness):
             pytest.skip("the model has one slot")
         (expected,) = self.run(generator, self.request(generator))
         generator.submit(self.endless(generator, id=2))
-        generator.submit(self.request(generator))
+        generator.submit(self.request(generator, id=3))
         generator.cancel(2)
-        found = self.collect(generator, 1, 2)
-        assert self.text(found[1]) == self.text(expected)
-        assert self.end(found[1]).finish_reason is self.end(expected).finish_reason
+        found = self.collect(generator, 2, 3)[3]
+        assert self.text(found) == self.text(expected)
+        assert self.end(found).finish_reason is self.end(expected).finish_reason
 
     # --- Waiting and closing.
 
