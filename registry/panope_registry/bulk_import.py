@@ -1,4 +1,4 @@
-"""Takes in what a folder holds, and remembers what it took: files that stayed as they were are not read again."""
+"""Imports what a scan found, and remembers it: files that stayed as they were are not read again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from panope_registry.registry import Registry
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What became of something that was found.
+    """The result of importing a model that was found.
 
     Attributes:
-        is_new: whether the registry has changed by it.
-        problem: why it was not taken in; empty when it was, or was before.
+        is_new: whether the import changed the registry.
+        problem: why it was not imported; empty when it was, or was before.
     """
 
     model: FoundModel
@@ -30,10 +30,10 @@ class ImportResult:
 
 
 class BulkImporter:
-    """Imports what was found.
+    """Imports models that a scan found.
 
     Args:
-        registry: that gets it.
+        registry: that gets the models.
         memory: a file that is this importer's own; a missing or broken one costs reading everything again.
     """
 
@@ -41,9 +41,9 @@ class BulkImporter:
         self._registry = registry
         self._memory = memory
 
-    def take(self, found: Sequence[FoundModel]) -> Iterator[ImportResult]:
-        """What became of each, as it becomes."""
-        for model in found:
+    def import_models(self, models: Sequence[FoundModel]) -> Iterator[ImportResult]:
+        """Yields each model's result as it is imported."""
+        for model in models:
             if model.problem:
                 yield ImportResult(model, is_new=False, problem=model.problem)
                 continue
@@ -54,37 +54,37 @@ class BulkImporter:
 
     def _import(self, model: FoundModel) -> bool:
         state = _state(model.files)
-        known = self._remembered()
+        known = self._read_memory()
         before = self._commit(model.name)
         if before and known.get(model.name) == [state, before]:
             return False
-        entry = self._registry.import_files(model.files, model.name, told=model.told)
-        self._remember(known | {model.name: [state, entry.commit]})
+        entry = self._registry.import_files(model.files, model.name, reasons=model.reasons)
+        self._write_memory(known | {model.name: [state, entry.commit]})
         return entry.commit != before
 
     def _commit(self, name: str) -> str:
-        """Of the model, if all of it is here."""
+        """Returns the model's commit if all of it is here; empty otherwise."""
         try:
             entry = self._registry.model(name)
         except NotFoundError:
             return ""
         return entry.commit if all(variant.is_local for variant in entry.variants) else ""
 
-    def _remembered(self) -> dict[str, Any]:
+    def _read_memory(self) -> dict[str, Any]:
         try:
             known = json.loads(self._memory.read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _remember(self, known: dict[str, Any]) -> None:
+    def _write_memory(self, known: dict[str, Any]) -> None:
         fresh = self._memory.with_suffix(".new")
         fresh.write_text(json.dumps(known), "utf-8")
         fresh.replace(self._memory)
 
 
 def _state(files: Sequence[FolderFile]) -> str:
-    """Changes when a file comes, goes, or is written to."""
+    """Hashes the files' states; changes when a file comes, goes, or is written to."""
     lines = []
     for file in files:
         status = file.source.stat()

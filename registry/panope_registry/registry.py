@@ -162,7 +162,7 @@ class Registry:
         progress: Progress | None = None,
         *,
         task_hints: Sequence[str] = (),
-        told: Mapping[str, str] | None = None,
+        reasons: Mapping[str, str] | None = None,
     ) -> ModelEntry:
         """As `import_folder`, of files that need not lie as the model's folder has them.
 
@@ -171,9 +171,9 @@ class Registry:
             name: as there.
             progress: as there.
             task_hints: as there.
-            told: what their place tells of them, which becomes part of the model's reasons.
+            reasons: what their place tells of the model, which becomes part of its reasons.
         """
-        self._registration.import_files(files, name, progress, task_hints=task_hints, told=told)
+        self._registration.import_files(files, name, progress, task_hints=task_hints, reasons=reasons)
         return self.model(name)
 
     def register(
@@ -212,8 +212,8 @@ class Registry:
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
-        wishes = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
-        self._registration.register(name, source, revision=revision, task_hints=task_hints, wishes=wishes)
+        preferences = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
+        self._registration.register(name, source, revision=revision, task_hints=task_hints, preferences=preferences)
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:
@@ -226,13 +226,13 @@ class Registry:
         with self._database.read() as connection:
             return file_queries.find_files(connection, name, self._store.id)
 
-    def wanted(self, variant_digest: str) -> list[MissingFile]:
+    def missing_files(self, variant_digest: str) -> list[MissingFile]:
         """What a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
 
         Raises:
             NotFoundError: there is no such variant.
         """
-        return self._files.wanted(variant_digest)
+        return self._files.missing_files(variant_digest)
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
         """Makes blobs usable that a download has put into the store, verified."""
@@ -307,7 +307,7 @@ class Registry:
         """
         return self._files.lay_out(variant_digest)
 
-    def converted(
+    def find_conversion(
         self,
         source_digest: str,
         *,

@@ -40,7 +40,7 @@ def memory(home: Path) -> Path:
 
 @pytest.fixture
 def take(registry: Registry, root: Path, memory: Path) -> Take:
-    return lambda: list(BulkImporter(registry, memory).take(discover_models(root)))
+    return lambda: list(BulkImporter(registry, memory).import_models(discover_models(root)))
 
 
 def _told(taken: list[ImportResult]) -> list[tuple[str, bool, bool]]:

@@ -1,4 +1,4 @@
-"""Variants that were made here of others: found again, and taken into the store."""
+"""Variants that were converted from others: found again, and added to the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from panope_registry.tables.database import Database
 
 @dataclass(frozen=True)
 class ConversionKey:
-    """What tells the conversions of one source apart.
+    """The key that tells the conversions of one source apart.
 
     Attributes:
         format: that was written, such as `openvino`.
@@ -34,7 +34,7 @@ class ConversionKey:
 
 
 class Conversions:
-    """Those of one store.
+    """The conversions of one store.
 
     Args:
         stores: the id of that store, and of the shared one.
@@ -52,20 +52,20 @@ class Conversions:
         self._files = files
 
     def find(self, source_digest: str, key: ConversionKey) -> VariantEntry | None:
-        """What a source was converted into before; as `Registry.converted`."""
+        """Finds what a source was converted into before; as `Registry.find_conversion`."""
         with self._database.read() as connection:
             return queries.find_conversion(connection, self._stores, source_digest, **asdict(key))
 
     def add(self, source_digest: str, folder: Path, *, backend: str, key: ConversionKey) -> VariantEntry:
         """Takes a converter's output in; as `Registry.add_conversion`."""
         source = self._files.stored(source_digest)
-        made = list(list_folder(folder))
-        size = sum(file.size_bytes for file in made)
+        outputs = list(list_folder(folder))
+        size = sum(file.size_bytes for file in outputs)
         with (
             self._store.staging() as staging,
             self._space.reserve_bytes(size, what="the conversion", keep=[source_digest]) as reservation,
         ):
-            blobs = add_files(self._store, made, staging, reservation)
+            blobs = add_files(self._store, outputs, staging, reservation)
             manifest = _manifest(source, blobs, backend, key)
             # Before the staging folder goes, which holds the blobs.
             return self._record(source, blobs, manifest, key)
@@ -87,7 +87,7 @@ class Conversions:
 
 
 def _manifest(source: StoredVariant, blobs: Mapping[str, Blob], backend: str, key: ConversionKey) -> Manifest:
-    """What was made, with the source's configuration and tokenizer where it brings none of its own."""
+    """Makes a conversion's manifest, with the source's configuration and tokenizer where it brings none of its own."""
     files = {file.path: file for file in source.files if file.component != "weights"}
     for path, blob in blobs.items():
         part = files[path].component if path in files else "weights"

@@ -1,4 +1,4 @@
-"""From a folder to blobs, manifests and what to record. The database is not touched here."""
+"""Brings a folder's files into the store as a revision to record. The database is not touched here."""
 
 from __future__ import annotations
 

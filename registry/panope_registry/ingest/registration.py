@@ -1,4 +1,4 @@
-"""Models that come in: from folders with their files, and from sources as records of files to download."""
+"""Registers models: from folders with their files, and from sources as records of files to download."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from panope_registry.tables.database import Database
 
 
 class Registration:
-    """Of models whose files are, or will be, in one store.
+    """Registers models whose files are, or will be, in one store.
 
     Args:
         verify: when files that are here already are hashed again.
         space: reserves the space that imported files take.
         grants: what an admin lets single models do.
-        emit: told when a model is let in by a grant (`grant_used`).
+        emit: takes the event of a model that a grant let in (`grant_used`).
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Registration:
             return
         if triton.problem:
             raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
-        self.import_files(triton.files, name, progress, task_hints=task_hints, told=triton.told)
+        self.import_files(triton.files, name, progress, task_hints=task_hints, reasons=triton.reasons)
 
     def import_files(
         self,
@@ -66,11 +66,11 @@ class Registration:
         progress: Progress | None = None,
         *,
         task_hints: Sequence[str] = (),
-        told: Mapping[str, str] | None = None,
+        reasons: Mapping[str, str] | None = None,
     ) -> None:
-        """The same of files that lie anywhere; as `Registry.import_files`."""
+        """Imports files that lie anywhere; as `Registry.import_files`."""
         parsed = parse_model_name(name)
-        evidence = Evidence(self._hints(name, task_hints), grants=self._grants.of(name), told=told or {})
+        evidence = Evidence(self._hints(name, task_hints), grants=self._grants.of(name), reasons=reasons or {})
         with self._store.staging() as staging:
             imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
@@ -78,11 +78,11 @@ class Registration:
         self._emit_grants(name, imported)
 
     def register(
-        self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], wishes: Preferences
+        self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], preferences: Preferences
     ) -> None:
         """Records a model as its source has it now; as `Registry.register`."""
         parsed = parse_model_name(name)
-        check_targets(wishes.quantization_targets)
+        check_targets(preferences.quantization_targets)
         remote = source.resolve(name, revision)
         hints = self._hints(name, task_hints)
         with self._database.read() as connection:
@@ -97,26 +97,26 @@ class Registration:
                 here=here,
                 task_hints=hints,
                 grants=self._grants.of(name),
-                wishes=wishes,
+                preferences=preferences,
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 writes.record_import(connection, parsed, synced, self._store.id)
         self._emit_grants(name, synced)
 
-    def _hints(self, name: str, said: Sequence[str]) -> tuple[str, ...]:
-        """What the model is for: as is said now, or else as was said before."""
-        if said:
-            return tuple(said)
+    def _hints(self, name: str, task_hints: Sequence[str]) -> tuple[str, ...]:
+        """Returns what the model is for: as is said now, or else as was said before."""
+        if task_hints:
+            return tuple(task_hints)
         with self._database.read() as connection:
             return queries.find_hints(connection, name)
 
     def _emit_grants(self, name: str, imported: ImportedRevision) -> None:
-        """The admins' record of who was let in by which setting."""
+        """Emits, for the admins, which setting let the model in."""
         for grant in imported.inspection.used_grants:
             self._emit("grant_used", {"model": name, "setting": grant, "revision": imported.commit})
 
     def _is_intact(self, blob: Blob, staging: Path) -> bool:
-        """Whether it is here, and is to stay until it is recorded."""
+        """Returns whether a blob is here; holds it until it is recorded."""
         self._store.hold(blob.sha256, staging)
         try:
             self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)

@@ -1,4 +1,4 @@
-"""From a repo elsewhere to what is known of it: small files and headers are fetched, weights are not.
+"""Reads a repo elsewhere into a revision to record: small files and headers are fetched, weights are not.
 
 The database is not touched here.
 """
@@ -27,12 +27,12 @@ from panope_registry.store.store import Blob, Store
 
 MAX_SMALL_FILES = 2_000
 MAX_SMALL_BYTES = 256 << 20
-"""Of all files together that are fetched at sync."""
+"""The most that all files together have that are fetched at sync."""
 
 FETCHERS = 4
-TRIES = 2
-PATIENCE_SECONDS = 1.0
-"""A source that asks for more is asked again by whoever called."""
+ATTEMPTS = 2
+MAX_WAIT_SECONDS = 1.0
+"""Of a source that asks for a longer wait the error is passed on."""
 
 
 def sync_repo(
@@ -43,10 +43,10 @@ def sync_repo(
     *,
     here: Mapping[str, Blob],
     task_hints: Collection[str] = (),
-    wishes: Preferences = NO_PREFERENCES,
+    preferences: Preferences = NO_PREFERENCES,
     grants: tuple[str, ...] = (),
 ) -> ImportedRevision:
-    """Understands a revision without its weights; its small files are in the store afterwards.
+    """Inspects a revision without its weights; its small files are in the store afterwards.
 
     Args:
         source: that has it.
@@ -55,7 +55,7 @@ def sync_repo(
         remote: what to look at, as `source.resolve` tells it.
         here: path -> blob of the files that the store has already.
         task_hints: what the user says that it is for, the likeliest first.
-        wishes: of the user, for its variants.
+        preferences: the user's, for its variants.
         grants: what an admin lets the model do.
 
     Raises:
@@ -67,9 +67,9 @@ def sync_repo(
         CapacityError: the disk is full.
     """
     kinds = kinds_of([file.path for file in remote.files], grants)
-    wanted = [file for file in remote.files if file.path not in here and _is_small(file, kinds[file.path])]
-    _check_small(wanted)
-    blobs = dict(here) | _fetch_all(source, store, staging, remote, wanted)
+    missing = [file for file in remote.files if file.path not in here and _is_small(file, kinds[file.path])]
+    _check_small(missing)
+    blobs = dict(here) | _fetch_all(source, store, staging, remote, missing)
     readable: dict[str, Header] = {
         file.path: store.blob_path(blobs[file.path].sha256)
         if file.path in blobs
@@ -77,16 +77,16 @@ def sync_repo(
         for file in remote.files
     }
     inspection = inspect_files(readable, Evidence(tuple(task_hints), remote.pipeline_tag, remote.tags, grants))
-    refuse_impossible(wishes, ((found.format, found.precision) for found in inspection.weight_sets))
+    refuse_impossible(preferences, ((weights.format, weights.precision) for weights in inspection.weight_sets))
     contents: dict[str, Content] = {file.path: _Declared(file) for file in remote.files if file.sha256 is not None}
     contents |= blobs
     return ImportedRevision(
         commit=remote.commit,
         files=tuple(_revision_file(file, inspection.kinds[file.path], blobs.get(file.path)) for file in remote.files),
         inspection=inspection,
-        manifests=tuple(manifest_of(found, inspection.kinds, contents) for found in inspection.weight_sets),
+        manifests=tuple(manifest_of(weights, inspection.kinds, contents) for weights in inspection.weight_sets),
         origin=RepoOrigin(source.kind, source.endpoint, remote),
-        wishes=wishes,
+        preferences=preferences,
         task_hints=tuple(task_hints),
     )
 
@@ -105,7 +105,7 @@ class _Declared:
 
 
 def _is_small(file: RemoteFile, kind: FileKind) -> bool:
-    """What is fetched now: all but weights, and weights that have no sha256 to be known by until they are here."""
+    """Returns whether a file is fetched now: all but weights, and weights without a sha256 to know them by."""
     if kind not in IMPORTED:
         return False
     if file.sha256 is None:
@@ -131,7 +131,7 @@ def _check_small(files: Collection[RemoteFile]) -> None:
 def _fetch_all(
     source: Source, store: Store, staging: Path, remote: RemoteRevision, files: Collection[RemoteFile]
 ) -> dict[str, Blob]:
-    """Path -> blob. After the first failure no other file is begun."""
+    """Fetches files; returns path -> blob. After the first failure no other file is begun."""
     with DaemonPool(FETCHERS, "panope-sync") as pool:
         pending = {file.path: pool.submit(_fetch, source, store, staging, remote, file) for file in files}
         try:
@@ -149,8 +149,8 @@ def _fetch(source: Source, store: Store, staging: Path, remote: RemoteRevision, 
 
 
 def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
-    """The verified bytes of a small file."""
-    for last in (False,) * (TRIES - 1) + (True,):
+    """Returns the verified bytes of a small file."""
+    for last in (False,) * (ATTEMPTS - 1) + (True,):
         try:
             with source.open(remote, file.path) as stream:
                 data = bytearray()
@@ -159,7 +159,7 @@ def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
                     if len(data) > file.size_bytes:
                         break
         except AvailabilityError as error:
-            if last or error.reason != "source_unavailable" or (error.retry_after_seconds or 0) > PATIENCE_SECONDS:
+            if last or error.reason != "source_unavailable" or (error.retry_after_seconds or 0) > MAX_WAIT_SECONDS:
                 raise
             continue
         if _is_right(bytes(data), file):

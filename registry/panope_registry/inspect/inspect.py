@@ -68,14 +68,14 @@ class Evidence:
         pipeline_tag: what the source says, in the hub's words.
         tags: more of the source's words.
         grants: what an admin lets the model do: `pickles`, `remote_code`.
-        told: what its place tells, such as a version, for people.
+        reasons: what its place tells, such as a version, for people.
     """
 
     task_hints: tuple[str, ...] = ()
     pipeline_tag: str = ""
     tags: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
-    told: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) -> Inspection:
@@ -129,7 +129,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         reasons["own code"] = own_code
     if cannot:
         reasons["weights left out"] = _listed(cannot, "; ")
-    reasons |= evidence.told
+    reasons |= evidence.reasons
     if used := _used_grants(kinds, weight_sets):
         reasons["grants"] = f"it is let in by the setting {_listed(used, ' and ')}"
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]

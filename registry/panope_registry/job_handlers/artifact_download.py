@@ -37,7 +37,7 @@ class Wants(Protocol):
     def files(self, name: str) -> Sequence[RepoFileEntry]:
         """The files of the revision that is served."""
 
-    def wanted(self, variant_digest: str) -> Sequence[MissingFile]:
+    def missing_files(self, variant_digest: str) -> Sequence[MissingFile]:
         """The files of a variant that are not here."""
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
@@ -126,7 +126,7 @@ class ArtifactDownload:
                 "machine, or share it from the one that has it",
                 reason="no_source",
             )
-        return self._registry.wanted(variant.digest)
+        return self._registry.missing_files(variant.digest)
 
     def _request(self, place: int, file: MissingFile, download_progress: DownloadProgress, connections: int) -> Request:
         def arrived(blob: Blob) -> None:

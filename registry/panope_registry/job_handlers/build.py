@@ -35,7 +35,7 @@ class Keeps(Protocol):
     def model(self, name: str) -> ModelEntry:
         """One model."""
 
-    def wanted(self, variant_digest: str) -> Sequence[MissingFile]:
+    def missing_files(self, variant_digest: str) -> Sequence[MissingFile]:
         """The files of a variant that are not here."""
 
     def facts(self, variant_digest: str) -> ModelFacts:
@@ -44,7 +44,7 @@ class Keeps(Protocol):
     def materialize(self, variant_digest: str) -> Path:
         """The folder of a variant's verified files."""
 
-    def converted(
+    def find_conversion(
         self,
         source_digest: str,
         *,
@@ -115,16 +115,16 @@ class Build:
         if known is not None:
             return _result(entry, known, made=False)
         context.check()
-        self._downloads.bring(context, self._registry.wanted(way.source.digest))
+        self._downloads.bring(context, self._registry.missing_files(way.source.digest))
         return _result(entry, self._make(context, entry, way), made=True)
 
     def _known(self, context: JobContext, way: ConversionPlan) -> VariantEntry | None:
         """What was made before; from the shared store when another machine made it."""
-        known = self._registry.converted(way.source.digest, **_key(way))
+        known = self._registry.find_conversion(way.source.digest, **_key(way))
         if known is None or not known.is_obtainable:
             return None
         if not known.is_local:
-            self._downloads.bring(context, self._registry.wanted(known.digest))
+            self._downloads.bring(context, self._registry.missing_files(known.digest))
         return known
 
     def _make(self, context: JobContext, entry: ModelEntry, way: ConversionPlan) -> VariantEntry:

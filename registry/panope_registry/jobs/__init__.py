@@ -1,4 +1,4 @@
-"""Work that takes minutes: kept in the database, done by whichever runner claims it, once, through every crash."""
+"""Jobs: work that takes minutes, kept in the database and done once by whichever runner claims it, crashes or not."""
 
 from panope_registry.jobs.backoff import Backoff
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping

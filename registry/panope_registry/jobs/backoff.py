@@ -1,4 +1,4 @@
-"""Which errors may go away with time, and how long to wait for that."""
+"""How long a failed job waits, and which failures are worth another attempt."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Backoff:
     """Of [0, 1)."""
 
     def seconds(self, attempt: int, at_least: float = 0.0) -> float:
-        """How long to wait after the given attempt, counted from 1, failed."""
+        """Returns how long to wait after an attempt, counted from 1, has failed."""
         longest = min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 32))
         return max(at_least, longest * (1 + self.random()) / 2)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt failed.
+    """The failure of one attempt.
 
     Attributes:
         reason: a stable word for programs.
@@ -49,7 +49,7 @@ DEFECT = Failure("internal_error", "the job failed by a defect; the log has the 
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What a handler's error means for its job."""
+    """Returns the failure that a handler's error is."""
     if not isinstance(error, PanopeError):
         return DEFECT
     return Failure(error.reason, error.message, _is_transient(error), error.retry_after_seconds or 0.0)

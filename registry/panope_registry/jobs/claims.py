@@ -1,4 +1,4 @@
-"""A runner's side of the table: take a job, keep it, end it. Every write proves that the job is still the writer's."""
+"""A runner's side of the table: claim a job, keep it, end it. Every write proves that the job is still the writer's."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from panope_registry.tables.job_tables import job
 
 
 class RenewalResult(Enum):
-    """What a runner learns when it renews a lease."""
+    """The results of renewing a lease."""
 
     KEPT = "kept"
     CANCELLED = "cancelled"
-    """Kept, and somebody wants the job to end."""
+    """Kept, and somebody has cancelled the job."""
     LOST = "lost"
     """The job is another's, or nobody's: whatever is done for it from now on counts for nothing."""
 
@@ -45,7 +45,7 @@ class Claim:
 
 
 class Claims:
-    """What one runner does to the table.
+    """The claims of one runner.
 
     Methods that end a claim return False, and change nothing, when the lease was lost before. Every method raises
     AvailabilityError when the database does not answer; then nothing was changed, or a commit's answer was lost.
@@ -85,14 +85,14 @@ class Claims:
         return None if row is None else Claim(queries.entry_of(row), row.lease_token)
 
     def is_due(self, kinds: Collection[str]) -> bool:
-        """Whether `claim` would find a job; asks without a lock."""
+        """Returns whether `claim` would find a job; asks without a lock."""
         with self._database.read() as connection:
             wanted = {"kinds": list(kinds), "for_store": self._store}
-            found = connection.execute(self._statements.is_due, wanted | self._times(connection, lease=False))
-            return bool(found.scalar_one())
+            is_due = connection.execute(self._statements.is_due, wanted | self._times(connection, lease=False))
+            return bool(is_due.scalar_one())
 
     def renew(self, claim: Claim, progress: JobProgress) -> RenewalResult:
-        """Makes the lease last and tells how far the job is."""
+        """Extends the lease and records the job's progress."""
         with self._database.write() as connection:
             kept = connection.execute(
                 update(job)
@@ -109,12 +109,12 @@ class Claims:
         return RenewalResult.KEPT if kept.cancel_requested_at is None else RenewalResult.CANCELLED
 
     def cancelled(self, claims: Collection[Claim]) -> list[Claim]:
-        """Those that somebody wants to end; asks without a lock."""
+        """Returns the claims whose jobs somebody has cancelled; asks without a lock."""
         wanted = select(job.c.id, job.c.lease_token).where(job.c.id.in_([claim.job.id for claim in claims]))
         with self._database.read() as connection:
             rows = connection.execute(wanted.where(job.c.cancel_requested_at.is_not(None)))
-            found = {(row.id, row.lease_token) for row in rows}
-        return [claim for claim in claims if (claim.job.id, claim.token) in found]
+            cancelled = {(row.id, row.lease_token) for row in rows}
+        return [claim for claim in claims if (claim.job.id, claim.token) in cancelled]
 
     def succeed(self, claim: Claim, result: Mapping[str, Any], progress: JobProgress) -> bool:
         """Ends the job with what its handler returned."""
@@ -140,7 +140,7 @@ class Claims:
             return _release(connection, claim, {"status": JobStatus.QUEUED, **values})
 
     def reap(self) -> int:
-        """Takes jobs from runners that have not renewed their leases; how many."""
+        """Takes jobs from runners that have not renewed their leases; returns how many."""
         with self._database.read() as connection:
             late = job.c.lease_until < self._clock(connection)
             overdue = connection.execute(select(job.c.id).where(job.c.status == JobStatus.RUNNING, late)).first()
@@ -167,16 +167,16 @@ class Claims:
     def _fail(self, connection: Connection, claim: Claim, failure: Failure) -> bool:
         if _cancel_requested(connection, claim):
             return self._finish(connection, claim, JobStatus.CANCELLED, {})
-        told = {
+        error = {
             "error_reason": failure.reason,
             "error_message": failure.message,
             "retryable": failure.retryable,
         }
         attempt = claim.job.attempt
         if not failure.retryable or attempt >= claim.job.max_attempts:
-            return self._finish(connection, claim, JobStatus.FAILED, told)
+            return self._finish(connection, claim, JobStatus.FAILED, error)
         wait = timedelta(seconds=self._backoff.seconds(attempt, failure.retry_after_seconds))
-        values = {"status": JobStatus.QUEUED, "run_at": self._clock(connection) + wait, **told}
+        values = {"status": JobStatus.QUEUED, "run_at": self._clock(connection) + wait, **error}
         return _release(connection, claim, values)
 
     def _end(self, claim: Claim, status: JobStatus, values: Mapping[str, Any]) -> bool:
@@ -191,7 +191,7 @@ class Claims:
         return True
 
     def _times(self, connection: Connection, *, lease: bool = True) -> dict[str, object]:
-        """What the statements need to know of the time."""
+        """Returns the times that the statements take as parameters."""
         if self._server_time:
             return {}
         moment = self._clock(connection)
@@ -199,7 +199,7 @@ class Claims:
 
 
 def _progress_columns(progress: JobProgress) -> Mapping[str, Any]:
-    """The columns of progress."""
+    """Returns the columns of a progress."""
     return {
         "progress_phase": progress.phase,
         "progress_done": progress.done,

@@ -1,4 +1,4 @@
-"""Whose time counts: leases of several machines are compared with one clock."""
+"""The one clock by which leases of several machines are compared."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import Connection, func, select
 from panope_registry.tables.columns import UtcDateTime, now
 
 Clock = Callable[[Connection], datetime]
-"""Tells this moment, by the database if it has a clock of its own."""
+"""Returns this moment, by the database if it has a clock of its own."""
 
 
 def database_clock(connection: Connection) -> datetime:
-    """The server's time on PostgreSQL; this machine's on SQLite, whose file no other machine may open."""
+    """Returns the server's time on PostgreSQL; this machine's on SQLite, whose file no other machine may open."""
     if connection.dialect.name != "postgresql":
         return now()
     return connection.execute(select(func.clock_timestamp(type_=UtcDateTime))).scalar_one()

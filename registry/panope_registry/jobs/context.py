@@ -1,4 +1,4 @@
-"""What a handler gets: its job, a place to tell how far it is, and word of when to end."""
+"""What a handler gets: its job, progress to report, and interruptions to obey."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.types import JobEntry, JobPart, JobProgress
 
 
-class Interrupted(Exception):  # noqa: N818 - told to a handler, and no error of anybody's
+class Interrupted(Exception):  # noqa: N818 - raised in a handler, and no error of anybody's
     """The handler is to end now, at a point from which it can go on another time."""
 
 
@@ -43,11 +43,11 @@ class JobContext:
     def progress(
         self, phase: str, done: int = 0, total: int = 0, unit: str = "", parts: Iterable[JobPart] = ()
     ) -> None:
-        """Tells how far the job is; costs nothing, as the runner writes the latest word once a second."""
+        """Reports how far the job is; costs nothing, as the runner writes the latest report once a second."""
         self._progress = JobProgress(phase, done, total, unit, tuple(parts))
 
     def check(self) -> None:
-        """Goes on, or says why not; call it often.
+        """Returns while the job may go on; call it often.
 
         Raises:
             Interrupted: JobCancelled, LeaseLost or RunnerStopping; let it pass.
@@ -57,7 +57,7 @@ class JobContext:
 
     @property
     def interruption(self) -> Interrupted | None:
-        """What `check` would raise, for those who end in a way of their own."""
+        """The error that `check` would raise, for handlers that end in a way of their own."""
         return self._interruption
 
     def wait(self, seconds: float) -> None:
@@ -71,11 +71,11 @@ class JobContext:
 
     @property
     def latest_progress(self) -> JobProgress:
-        """What the handler told last."""
+        """The progress that the handler reported last."""
         return self._progress
 
     def interrupt(self, interruption: Interrupted) -> None:
-        """The runner's word to the handler; the first one counts, but for a lost lease."""
+        """Interrupts the handler; the first interruption counts, but for a lost lease."""
         if self._interruption is None or isinstance(interruption, LeaseLost):
             self._interruption = interruption
             self._interrupted.set()

@@ -1,4 +1,4 @@
-"""What a job's end means for the jobs that need it, and which jobs belong to one.
+"""The jobs that depend on one another: what waits for a job, and what a job has asked for.
 
 Rows are locked by ascending id, everywhere, so that two transactions on PostgreSQL never wait for each other. On SQLite
 the writer is alone anyway, and the locking clauses compile to nothing.
@@ -19,13 +19,13 @@ _needed = job.alias("needed")
 
 
 def lock(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Keeps others from changing these jobs in this transaction; the ids that there are."""
+    """Locks these jobs until the transaction ends; returns the ids that exist."""
     wanted = select(job.c.id).where(job.c.id.in_(job_ids)).order_by(job.c.id).with_for_update()
     return list(connection.execute(wanted).scalars()) if job_ids else []
 
 
 def lock_family(connection: Connection, job_id: int) -> list[int]:
-    """Locks a job, those that it asked for, those that they asked for, and so on; their ids."""
+    """Locks a job, those that it asked for, those that they asked for, and so on; returns their ids."""
     locked: list[int] = []
     while True:
         family = _family(connection, job_id)
@@ -71,7 +71,7 @@ _DEPENDENCY_FAILED = {
 
 
 def _dependents(connection: Connection, needed: Sequence[int]) -> list[int]:
-    """The jobs that need these, directly or not."""
+    """Returns the jobs that need these, directly or not."""
     if not needed:
         return []
     return [row.job_id for row in connection.execute(_DEPENDENTS, {"needed": list(needed)})]

@@ -1,8 +1,8 @@
-"""Hears of work that other processes make, and rings the wakeup for it.
+"""Wakes this process's runners for work that other processes make.
 
-PostgreSQL tells those who listen when a transaction commits. SQLite tells nobody, but a number moves with each commit
-of another connection, and reading it costs microseconds. Runners rely on neither and look by themselves now and then:
-behind a pooler that lends connections for one transaction nothing is heard, and while a connection is broken neither.
+PostgreSQL notifies its listeners when a transaction commits. SQLite notifies nobody, but its data version moves with
+each commit of another connection, and reading it costs microseconds. Runners rely on neither and poll now and then:
+behind a pooler that lends connections for one transaction no notification comes, and none over a broken connection.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ CHANNEL = "panope_jobs"
 
 _ANNOUNCE = select(func.pg_notify(CHANNEL, ""))
 
-_LOOK_SECONDS = 0.05
-"""Between two looks at SQLite's number."""
+_POLL_SECONDS = 0.05
+"""The interval between two reads of SQLite's data version."""
 
 _STOP_SECONDS = 0.2
 """How soon a listener sees that it is to end."""
@@ -42,9 +42,9 @@ def notify_runners(connection: Connection) -> None:
 
 @contextmanager
 def forward_notifications(database: Database, wakeup: Wakeup) -> Iterator[None]:
-    """While it lasts, the wakeup rings when another process may have made work for a runner."""
+    """Notifies the wakeup, while the context lasts, whenever another process may have made work for a runner."""
     stop = threading.Event()
-    thread = threading.Thread(target=_hear, args=(database, wakeup, stop), name="job-waking", daemon=True)
+    thread = threading.Thread(target=_forward, args=(database, wakeup, stop), name="job-notifications", daemon=True)
     thread.start()
     try:
         yield
@@ -53,37 +53,37 @@ def forward_notifications(database: Database, wakeup: Wakeup) -> Iterator[None]:
         thread.join()
 
 
-def _hear(database: Database, wakeup: Wakeup, stop: threading.Event) -> None:
-    """Through any absence of the database."""
+def _forward(database: Database, wakeup: Wakeup, stop: threading.Event) -> None:
+    """Forwards until `stop`, through any absence of the database."""
     follow = _listen if database.engine.dialect.name == "postgresql" else _watch
-    of_the_driver = database.engine.dialect.loaded_dbapi.Error
+    driver_error = database.engine.dialect.loaded_dbapi.Error
     while not stop.is_set():
         try:
             with database.engine.connect() as connection:
-                connection.detach()  # it is held for long and is none of the pool's
+                connection.detach()  # it is held for long, so it leaves the pool
                 try:
                     follow(connection.connection.dbapi_connection, wakeup, stop)
-                except of_the_driver:
+                except driver_error:
                     connection.invalidate()  # nothing can be rolled back
                     raise
-        except (SQLAlchemyError, of_the_driver) as error:
-            _log.debug("jobs of other processes are not heard of at once", exc_info=error)
+        except (SQLAlchemyError, driver_error) as error:
+            _log.debug("jobs of other processes are not noticed at once", exc_info=error)
             stop.wait(_RECONNECT_SECONDS)
 
 
 def _listen(connection: Any, wakeup: Wakeup, stop: threading.Event) -> None:
     connection.autocommit = True
     connection.execute(f"LISTEN {CHANNEL}")
-    wakeup.ring()  # nobody told of what was made before
+    wakeup.notify()  # for what was made before the listening began
     while not stop.is_set():
         for _ in connection.notifies(timeout=_STOP_SECONDS, stop_after=1):
-            wakeup.ring()
+            wakeup.notify()
 
 
 def _watch(connection: Any, wakeup: Wakeup, stop: threading.Event) -> None:
     seen = None
-    while not stop.wait(_LOOK_SECONDS):
+    while not stop.wait(_POLL_SECONDS):
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != seen:
-            wakeup.ring()
+            wakeup.notify()
             seen = version

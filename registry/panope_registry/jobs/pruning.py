@@ -1,4 +1,4 @@
-"""Forgets jobs that ended long ago, a few at a time."""
+"""Deletes jobs that ended long ago, a few at a time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_need
 
 BATCH = 100
-"""Jobs that one transaction deletes at most."""
+"""The jobs that one transaction deletes at most."""
 
 RECENT = timedelta(hours=1)
-"""So long a job stays after its end, whatever the limits say: somebody may be looking at it."""
+"""The time that a job stays after its end, whatever the limits say: somebody may be looking at it."""
 
 _other = job.alias("other")
 _HAS_ENDED = job.c.status.not_in(OPEN)
@@ -30,7 +30,7 @@ _IS_NEWEST = job.c.id == select(func.max(_other.c.id)).scalar_subquery()
 
 @dataclass(frozen=True)
 class Retention:
-    """How long jobs are remembered that have ended.
+    """The limits on jobs that have ended.
 
     Attributes:
         days: after its end; 0 for no limit.
@@ -54,7 +54,7 @@ class Pruning:
         self._retention = retention
 
     def prune_some(self) -> int:
-        """Deletes a few jobs; how many. There may be more unless it is 0.
+        """Deletes a few jobs and returns how many. There may be more unless it is 0.
 
         Raises:
             AvailabilityError: the database does not answer.

@@ -1,4 +1,4 @@
-"""Questions about jobs."""
+"""Queries for jobs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _BY_KEY = select(*JOB_COLUMNS).where(job.c.dedupe_key == bindparam("key"), HAS_K
 
 
 def find_job(connection: Connection, job_id: int) -> JobEntry | None:
-    """The job of that id."""
+    """Finds the job of an id."""
     row = connection.execute(_BY_ID, {"job_id": job_id}).one_or_none()
     return None if row is None else entry_of(row)
 
 
 def find_jobs(connection: Connection, *, status: JobStatus | None, kind: str, after: int, limit: int) -> list[JobEntry]:
-    """Jobs, newest first, those older than job `after`; 0 begins with the newest."""
+    """Finds jobs, newest first, those older than job `after`; 0 begins with the newest."""
     wanted: Select[Any] = select(*JOB_COLUMNS).order_by(job.c.id.desc()).limit(limit)
     if status is not None:
         wanted = wanted.where(job.c.status == status)
@@ -37,13 +37,13 @@ def find_jobs(connection: Connection, *, status: JobStatus | None, kind: str, af
 
 
 def find_open_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
-    """The unfinished job that does the work of that name."""
+    """Finds the open job of a dedupe key."""
     row = connection.execute(_BY_KEY, {"key": dedupe_key}).one_or_none() if dedupe_key else None
     return None if row is None else entry_of(row)
 
 
 def entry_of(row: Row[Any]) -> JobEntry:
-    """What the columns `JOB_COLUMNS` tell."""
+    """Makes a job of the columns `JOB_COLUMNS`."""
     return JobEntry(
         id=row.id,
         kind=row.kind,

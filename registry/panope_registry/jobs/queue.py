@@ -1,4 +1,4 @@
-"""Jobs, as those see them who ask for work and look after it."""
+"""The table of jobs for those who ask for work and follow it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, show
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_need
 
-_ENQUEUE_TRIES = 10
+_ENQUEUE_ATTEMPTS = 10
 
 MAX_ATTEMPTS = 1_000
 MAX_PRIORITY = 1_000_000
@@ -52,7 +52,7 @@ _FRESH: Mapping[str, Any] = {
     "started_at": None,
     "finished_at": None,
 }
-"""What a job begins with, the first time and each time that somebody retries it."""
+"""The columns of a job that begins, the first time and each time that somebody retries it."""
 
 
 class Jobs:
@@ -65,7 +65,7 @@ class Jobs:
         self.database = database
         self.clock = clock
         self.wakeup = Wakeup()
-        """Rings when this process may have made work for a runner."""
+        """Notified whenever this process may have made work for a runner."""
 
     def enqueue(
         self,
@@ -106,7 +106,7 @@ class Jobs:
             )
         if abs(priority) > MAX_PRIORITY:
             raise InvalidInputError(f"`priority` goes from {-MAX_PRIORITY} to {MAX_PRIORITY}", field="priority")
-        asked = {
+        values = {
             "kind": kind,
             "payload": dict(payload),
             "dedupe_key": dedupe_key,
@@ -116,31 +116,31 @@ class Jobs:
             "requested_by": requested_by,
             "store": store,
         }
-        for _ in range(_ENQUEUE_TRIES):
+        for _ in range(_ENQUEUE_ATTEMPTS):
             try:
                 with self.database.write() as connection:
                     entry = queries.find_open_job(connection, dedupe_key)
                     if entry is None:
-                        entry = self._insert(connection, asked, sorted(set(depends_on)))
+                        entry = self._insert(connection, values, sorted(set(depends_on)))
             except IntegrityError:  # the key was taken since we looked: by now that job can be seen
                 continue
-            self.wakeup.ring()
+            self.wakeup.notify()
             return entry
         raise AvailabilityError("jobs for the same work come and go too fast", retry_after_seconds=1.0)
 
     def get(self, job_id: int) -> JobEntry:
-        """One job.
+        """Returns one job.
 
         Raises:
             NotFoundError: there is none of that id.
         """
         with self.database.read() as connection:
-            return _found(connection, job_id)
+            return _require(connection, job_id)
 
     def list(
         self, *, status: str | JobStatus = "", kind: str = "", after: int = 0, limit: int = 100
     ) -> builtins.list[JobEntry]:
-        """Jobs, newest first.
+        """Lists jobs, newest first.
 
         Args:
             status: only those; empty for all.
@@ -158,7 +158,7 @@ class Jobs:
             return queries.find_jobs(connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit)
 
     def cancel(self, job_id: int) -> JobEntry:
-        """Ends a job and those that it asked for; a finished one stays what it is.
+        """Ends a job and those that it values for; a finished one stays what it is.
 
         What has not begun is cancelled at once, what runs as soon as its handler looks; jobs that need it fail.
 
@@ -166,7 +166,7 @@ class Jobs:
             NotFoundError: there is none of that id.
         """
         with self.database.write() as connection:
-            _found(connection, job_id)
+            _require(connection, job_id)
             family = lock_family(connection, job_id)
             moment = self.clock(connection)
             mine = job.c.id.in_(family)
@@ -177,8 +177,8 @@ class Jobs:
             connection.execute(running.values(cancel_requested_at=moment))
             resolve_dependents(connection, ended, self.clock)
             notify_runners(connection)
-            entry = _found(connection, job_id)
-        self.wakeup.ring()
+            entry = _require(connection, job_id)
+        self.wakeup.notify()
         return entry
 
     def retry(self, job_id: int) -> JobEntry:
@@ -191,8 +191,8 @@ class Jobs:
         """
         try:
             with self.database.write() as connection:
-                lock(connection, [*_found(connection, job_id).depends_on, job_id])
-                entry = _found(connection, job_id)
+                lock(connection, [*_require(connection, job_id).depends_on, job_id])
+                entry = _require(connection, job_id)
                 if not entry.status.is_final or entry.status is JobStatus.SUCCEEDED:
                     raise PreconditionError(
                         f"job {job_id} is {entry.status}: only failed and cancelled jobs are tried again",
@@ -202,16 +202,16 @@ class Jobs:
                 fresh = {**_FRESH, "status": _first_status(connection, entry.depends_on), "run_at": moment}
                 connection.execute(update(job).where(job.c.id == job_id).values(fresh))
                 notify_runners(connection)
-                entry = _found(connection, job_id)
+                entry = _require(connection, job_id)
         except IntegrityError:
             raise AlreadyExistsError(
                 f"another job does the work of job {job_id} already", reason="job_exists"
             ) from None
-        self.wakeup.ring()
+        self.wakeup.notify()
         return entry
 
-    def _insert(self, connection: Connection, asked: Mapping[str, Any], depends_on: Sequence[int]) -> JobEntry:
-        parent_id = asked["parent_id"]
+    def _insert(self, connection: Connection, values: Mapping[str, Any], depends_on: Sequence[int]) -> JobEntry:
+        parent_id = values["parent_id"]
         needed = {*depends_on, *([] if parent_id is None else [parent_id])}
         for missing in needed - set(lock(connection, needed)):
             raise _no_job(missing)
@@ -219,17 +219,17 @@ class Jobs:
             _refuse_cancelled(connection, parent_id)
         moment = self.clock(connection)
         status = _first_status(connection, depends_on)
-        values = {**_FRESH, **asked, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
-        entry = queries.entry_of(connection.execute(_INSERT, values).one())
+        fresh = {**_FRESH, **values, "status": status, "lease_token": 0, "created_at": moment, "run_at": moment}
+        entry = queries.entry_of(connection.execute(_INSERT, fresh).one())
         notify_runners(connection)
         if not depends_on:
             return entry
-        connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": each} for each in depends_on])
+        connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": needed_id} for needed_id in depends_on])
         return replace(entry, depends_on=tuple(depends_on))
 
 
 def _first_status(connection: Connection, depends_on: Sequence[int]) -> JobStatus:
-    """Where a job begins that needs these, which the transaction has locked."""
+    """Returns the status in which a job begins that needs these, which the transaction has locked."""
     if not depends_on:
         return JobStatus.QUEUED
     rows = connection.execute(select(job.c.id, job.c.status).where(job.c.id.in_(depends_on)).order_by(job.c.id))
@@ -249,7 +249,7 @@ def _refuse_cancelled(connection: Connection, parent_id: int) -> None:
         raise PreconditionError(f"job {parent_id}, which asks for this one, is cancelled", reason="job_cancelled")
 
 
-def _found(connection: Connection, job_id: int) -> JobEntry:
+def _require(connection: Connection, job_id: int) -> JobEntry:
     entry = queries.find_job(connection, job_id) if abs(job_id) <= MAX_INTEGER else None
     if entry is None:
         raise _no_job(job_id)

@@ -1,4 +1,4 @@
-"""Runs jobs in threads, renews their leases, and tells how they ended."""
+"""Runs jobs in threads, renews their leases, and records how they ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ find what it did before and go on from there."""
 
 _log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """How soon a stop is seen."""
 
 _FIRST_PRUNE_SECONDS = 5.0
@@ -69,11 +69,11 @@ class Runner:
         Args:
             jobs: where they are.
             handlers: by kind.
-            owner: tells people who runs a job.
+            owner: names this runner for people.
             concurrency: jobs at a time.
-            lease_seconds: how long a job stays this runner's without word of it.
-            tick_seconds: between two renewals of each lease with its progress, and two looks for due jobs when nothing
-                is heard of any.
+            lease_seconds: how long a job stays this runner's without a renewal.
+            tick_seconds: between two renewals of each lease with its progress, and two polls for due jobs when no
+                notification comes.
             grace_seconds: how long handlers may take to end when the runner stops.
             backoff: how long jobs wait after an attempt that failed.
             store: the id of the store that its handlers write to; it takes jobs for that one and for any.
@@ -113,13 +113,13 @@ class Runner:
         self._abandoned.clear()
         with forward_notifications(self._jobs.database, self._jobs.wakeup):
             while not stop.is_set():
-                heard = self._jobs.wakeup.count
+                seen = self._jobs.wakeup.count
                 self._guarded(self._tick)
-                self._rest(heard, stop)
+                self._wait(seen, stop)
         self._drain()
 
     def _tick(self) -> None:
-        """Does what is due; a ring of the wakeup may mean a new job, or a wish that one should end."""
+        """Does what is due; a notification may mean a new job, or a request that one should end."""
         if time.monotonic() >= self._renew_at:
             self._renew_at = time.monotonic() + self._tick_seconds
             self._renew()
@@ -140,7 +140,7 @@ class Runner:
             if hold is RenewalResult.CANCELLED:
                 attempt.context.interrupt(JobCancelled())
             elif hold is RenewalResult.LOST:
-                # Also when its thread has just ended the job: then nobody hears this.
+                # Also when its thread has just ended the job: then nobody reads this.
                 attempt.context.interrupt(LeaseLost())
 
     def _interrupt_cancelled(self) -> None:
@@ -167,10 +167,10 @@ class Runner:
         finally:
             with self._lock:
                 del self._running[claim.job.id, claim.token]
-            self._jobs.wakeup.ring()
+            self._jobs.wakeup.notify()
 
     def _outcome(self, claim: Claim, context: JobContext) -> Callable[[], object]:
-        """Runs the handler; how to tell of it."""
+        """Runs the handler; returns what records its outcome."""
         try:
             with interruptible(context.check):
                 result = json.loads(json.dumps(dict(self._handlers[claim.job.kind](context))))
@@ -193,9 +193,9 @@ class Runner:
             return lambda: self._claims.end_cancelled(claim)
         return lambda: self._claims.give_back(claim)
 
-    def _report(self, tell: Callable[[], object]) -> None:
-        """Tells until the database hears it; the lease is renewed meanwhile."""
-        while not self._guarded(tell) and not self._abandoned.wait(self._tick_seconds):
+    def _report(self, record: Callable[[], object]) -> None:
+        """Records an outcome, again until the database answers; the lease is renewed meanwhile."""
+        while not self._guarded(record) and not self._abandoned.wait(self._tick_seconds):
             pass
 
     def _drain(self) -> None:
@@ -203,17 +203,17 @@ class Runner:
             attempt.context.interrupt(RunnerStopping())
         end = time.monotonic() + self._grace_seconds
         while self._running and time.monotonic() < end:
-            heard = self._jobs.wakeup.count
+            seen = self._jobs.wakeup.count
             self._guarded(self._renew)
             if self._running:
-                self._jobs.wakeup.wait(heard, min(self._tick_seconds, max(0.0, end - time.monotonic())))
+                self._jobs.wakeup.wait(seen, min(self._tick_seconds, max(0.0, end - time.monotonic())))
         self._abandoned.set()
 
-    def _rest(self, heard: int, stop: threading.Event) -> None:
-        """Until the next tick, a ring of the wakeup, or the end."""
+    def _wait(self, seen: int, stop: threading.Event) -> None:
+        """Waits until the next tick, a notification, or the stop."""
         end = max(self._renew_at, time.monotonic())
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
-            if self._jobs.wakeup.wait(heard, min(left, _LOOK_SECONDS)):
+            if self._jobs.wakeup.wait(seen, min(left, _POLL_SECONDS)):
                 return
 
     def _attempts(self) -> list[_Attempt]:
@@ -222,7 +222,7 @@ class Runner:
 
     @staticmethod
     def _guarded(action: Callable[[], object]) -> bool:
-        """Whether the database answered."""
+        """Does something with the database; False when that does not answer."""
         try:
             action()
         except AvailabilityError:

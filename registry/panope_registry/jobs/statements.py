@@ -39,12 +39,12 @@ HELD = (
 """That a claim is still its runner's; needs `held_id` and `held_token`."""
 
 
-#: A job that nobody runs has nothing at hand.
+#: The columns of a job that nobody runs.
 NO_LEASE: Mapping[str, Any] = {"lease_owner": "", "lease_until": None, "progress_parts": None}
 
 
 class Statements:
-    """What a runner sends.
+    """The statements of one runner.
 
     Attributes:
         claim: takes the job that is due first and returns it whole; needs `kinds`, `for_store`, `owner`.
@@ -55,11 +55,11 @@ class Statements:
     """
 
     def __init__(self, lease: timedelta, *, server_time: bool, only: Collection[int] | None = None) -> None:
-        """Makes them.
+        """Builds the statements.
 
         Args:
             lease: how long a claim lasts.
-            server_time: whether the statements ask the server's clock, which saves a question of its own.
+            server_time: whether the statements ask the server's clock, which saves a round trip.
             only: the jobs to take, by id; None for all.
         """
         moment: ColumnElement[object] = bindparam("moment", type_=UtcDateTime())

@@ -1,4 +1,4 @@
-"""What is told of jobs: plain values, never changed.
+"""The values that describe jobs; none ever changes.
 
 waiting ──▶ queued ──▶ running ──▶ succeeded
    │         ▲  │         │  └───▶ failed ──▶ (retry) queued or waiting
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class JobStatus(StrEnum):
-    """Where a job is."""
+    """The states of a job."""
 
     WAITING = "waiting"
     """Not all jobs that it needs have succeeded."""
@@ -38,7 +38,7 @@ OPEN = frozenset({JobStatus.WAITING, JobStatus.QUEUED, JobStatus.RUNNING})
 
 @dataclass(frozen=True)
 class JobPart:
-    """How far one of several things is that are done at once.
+    """The progress of one of several things that are done at once.
 
     Attributes:
         name: such as a file's path.
@@ -53,14 +53,14 @@ class JobPart:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        phase: what it does now, such as `download`; empty before its first word.
+        phase: what it does now, such as `download`; empty before the handler has reported any.
         done: of `total`, in `unit`.
         total: 0 when unknown.
         unit: such as `bytes`.
-        parts: what is at hand at this moment, when that is several things; what has ended is in `done` alone.
+        parts: what is in progress at this moment, when that is several things; what has ended is in `done` alone.
     """
 
     phase: str = ""
@@ -86,7 +86,7 @@ class JobEntry:
         run_at: it starts no earlier.
         parent_id: the job that asked for this one; cancelling that cancels this.
         depends_on: the jobs that must succeed first, by id.
-        requested_by: who asked for it; empty when unknown.
+        requested_by: the user or part of Panope that asked for it; empty when unknown.
         store: the id of the store that its files are for, whose runners alone take it; None for any.
     """
 

@@ -1,4 +1,4 @@
-"""Wakes the runners of this process; `waking` rings it for what other processes do."""
+"""A wake-up call for the runners of this process; `notifications` makes it for what other processes do."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import threading
 
 
 class Wakeup:
-    """Counts its rings, so that one between two waits is not missed."""
+    """Counts its notifications, so that one between two waits is not missed."""
 
     def __init__(self) -> None:
-        self._rung = threading.Condition()
+        self._condition = threading.Condition()
         self._count = 0
 
     @property
     def count(self) -> int:
-        """How often it rang."""
+        """How many notifications there were."""
         return self._count
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wakes all who wait."""
-        with self._rung:
+        with self._condition:
             self._count += 1
-            self._rung.notify_all()
+            self._condition.notify_all()
 
-    def wait(self, heard: int, seconds: float) -> bool:
-        """Waits for a ring after the first `heard`; False when the time is up."""
-        with self._rung:
-            return self._rung.wait_for(lambda: self._count > heard, seconds)
+    def wait(self, seen: int, seconds: float) -> bool:
+        """Waits for a notification after the first `seen`; returns False when the time is up."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._count > seen, seconds)

@@ -70,11 +70,11 @@ def check_targets(targets: Sequence[str]) -> None:
             )
 
 
-def refuse_impossible(wishes: Preferences, offered: Iterable[tuple[str, str]]) -> None:
+def refuse_impossible(preferences: Preferences, offered: Iterable[tuple[str, str]]) -> None:
     """Refuses what cannot come true of a repo.
 
     Args:
-        wishes: of its user.
+        preferences: of its user.
         offered: format and precision of each of its variants.
 
     Raises:
@@ -82,24 +82,24 @@ def refuse_impossible(wishes: Preferences, offered: Iterable[tuple[str, str]]) -
     """
     held = sorted(set(offered))
     formats = sorted({format_ for format_, _ in held})
-    if wishes.preferred_format and wishes.preferred_format not in formats:
+    if preferences.preferred_format and preferences.preferred_format not in formats:
         raise PreconditionError(
-            f"the repo holds no {shown(wishes.preferred_format)} weights; it holds {', '.join(formats)}",
+            f"the repo holds no {shown(preferences.preferred_format)} weights; it holds {', '.join(formats)}",
             reason="no_such_format",
             field="preferred_format",
         )
-    if wishes.preferred_precision and wishes.preferred_precision not in {
+    if preferences.preferred_precision and preferences.preferred_precision not in {
         *(precision for _, precision in held),
         *(target for target in TARGETS if _can_be_made(target, held)),
         "fp32",  # what conversions compute in
     }:
         raise PreconditionError(
-            f"the repo holds no {shown(wishes.preferred_precision)} weights, and none can be made; "
+            f"the repo holds no {shown(preferences.preferred_precision)} weights, and none can be made; "
             f"it holds {_listed(held)}",
             reason="no_such_precision",
             field="preferred_precision",
         )
-    for target in wishes.quantization_targets:
+    for target in preferences.quantization_targets:
         if not _can_be_made(target, held):
             formats_read = " or ".join(TARGETS[target].source_formats)
             raise PreconditionError(

@@ -64,7 +64,7 @@ class ImportedRevision:
     Attributes:
         commit: names the content.
         origin: None for a folder.
-        wishes: of the user, for its variants.
+        preferences: of the user, for its variants.
         task_hints: as the user says; empty leaves what was said before.
     """
 
@@ -73,5 +73,5 @@ class ImportedRevision:
     inspection: Inspection
     manifests: tuple[Manifest, ...]
     origin: RepoOrigin | None = None
-    wishes: Preferences = NO_PREFERENCES
+    preferences: Preferences = NO_PREFERENCES
     task_hints: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ class VariantFiles:
             raise variant_not_found()
         return found
 
-    def wanted(self, digest: str) -> list[MissingFile]:
+    def missing_files(self, digest: str) -> list[MissingFile]:
         """What a download needs to fetch; as `Registry.wanted`."""
         self.stored(digest)
         with self._database.read() as connection:
@@ -51,7 +51,7 @@ class VariantFiles:
     def lay_out(self, digest: str) -> Path:
         """The folder of a variant's verified files; as `Registry.materialize`."""
         variant = self.stored(digest)
-        if variant.absent and (wanted := self.wanted(digest)):
+        if variant.absent and (wanted := self.missing_files(digest)):
             raise _not_downloaded(wanted)
         hashed = self._verified(variant)
         if hashed:

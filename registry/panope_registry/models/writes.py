@@ -297,7 +297,7 @@ def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: i
     if imported.task_hints:
         values["task_hints"] = list(imported.task_hints)
     # What is empty leaves what was wished before.
-    values |= {name: wish for name, wish in asdict(imported.wishes).items() if wish}
+    values |= {name: wish for name, wish in asdict(imported.preferences).items() if wish}
     known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()
     if known is None:
         return _insert(connection, model, values | {"vendor_id": vendor_id, "name": name, "created_at": now()})

@@ -1,7 +1,7 @@
 """Tiny models of many families, made from the configuration classes of transformers, the same on every machine.
 
 Nothing here knows an architecture: a configuration's numbers are made small by their names. What a family needs beyond
-that is in its line of the table. SpaceNeeds `transformers` and `torch`.
+that is in its line of the table. Needs `transformers` and `torch`.
 """
 
 from __future__ import annotations

@@ -77,13 +77,13 @@ def _register(
     from panope_registry.bulk_import import BulkImporter
     from panope_server.job_worker.model_folders import MEMORY
 
-    taker = BulkImporter(registry, settings.home_path / MEMORY)
+    importer = BulkImporter(registry, settings.home_path / MEMORY)
     for model in found:
         if model.hub_name:
             yield _asked(model, jobs, settings)
             continue
-        (taken,) = taker.take([model])
-        yield taken.problem or ("imported" if taken.is_new else "unchanged"), taken.problem == model.problem
+        (result,) = importer.import_models([model])
+        yield result.problem or ("imported" if result.is_new else "unchanged"), result.problem == model.problem
 
 
 def _asked(model: FoundModel, jobs: Jobs, settings: Settings) -> tuple[str, bool]:

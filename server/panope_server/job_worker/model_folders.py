@@ -28,20 +28,20 @@ def take_in(settings: Settings) -> None:
         _log.error("model_folders_not_read", reason=error.message)
         return
     try:
-        taker = BulkImporter(registry, settings.home_path / MEMORY)
+        importer = BulkImporter(registry, settings.home_path / MEMORY)
         for folder in settings.model_folders:
-            _take_folder(settings, taker, Path(folder).expanduser())
+            _import_folder(settings, importer, Path(folder).expanduser())
     finally:
         registry.close()
 
 
-def _take_folder(settings: Settings, taker: BulkImporter, folder: Path) -> None:
+def _import_folder(settings: Settings, importer: BulkImporter, folder: Path) -> None:
     try:
-        for taken in taker.take(discover_models(folder, ScanOptions(grants=grants_for(settings)))):
-            name = taken.model.name
-            if taken.problem:
-                _log.warning("model_not_imported", model=name, reason=taken.problem)
-            elif taken.is_new:
+        for result in importer.import_models(discover_models(folder, ScanOptions(grants=grants_for(settings)))):
+            name = result.model.name
+            if result.problem:
+                _log.warning("model_not_imported", model=name, reason=result.problem)
+            elif result.is_new:
                 _log.info("model_imported", model=name)
     except (PanopeError, OSError) as error:
         reason = error.message if isinstance(error, PanopeError) else error.strerror

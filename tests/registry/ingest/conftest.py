@@ -41,7 +41,7 @@ def download(registry: Registry, source: HubSource, home: Path) -> Callable[[str
     def download(digest: str) -> None:
         store = Store(home / "store")
         with store.staging() as staging:
-            registry.record_downloaded([fetch(store, staging, file) for file in registry.wanted(digest)])
+            registry.record_downloaded([fetch(store, staging, file) for file in registry.missing_files(digest)])
 
     return download
 

@@ -44,7 +44,7 @@ def test_a_conversion_is_kept_with_its_sources_configuration(
         "openvino_model.xml",
         "tokenizer.json",
     ]
-    assert registry.converted(source.digest, **KEY) == added
+    assert registry.find_conversion(source.digest, **KEY) == added
     assert registry.model("v/m").variants == (source, added)
     view = registry.materialize(added.digest)
     assert (view / "openvino_model.bin").read_bytes() == b"weights"
@@ -76,10 +76,10 @@ def test_another_key_is_another_conversion_even_of_equal_bytes(
     registry: Registry, source: VariantEntry, tmp_path: Path, other: dict[str, str]
 ) -> None:
     first = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
-    assert registry.converted(source.digest, **(KEY | other)) is None
+    assert registry.find_conversion(source.digest, **(KEY | other)) is None
     second = registry.add_conversion(source.digest, tmp_path / "out", backend="openvino", **(KEY | other))
     assert second.digest != first.digest
-    assert registry.converted(source.digest, **KEY) == first
+    assert registry.find_conversion(source.digest, **KEY) == first
 
 
 def test_the_first_of_two_conversions_is_kept(registry: Registry, source: VariantEntry, tmp_path: Path) -> None:
@@ -94,10 +94,10 @@ def test_a_conversion_serves_every_name_of_its_source(
     added = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert registry.import_folder(make_model(), "other/name").variants == (source, added)
     registry.remove("v/m")
-    assert registry.converted(source.digest, **KEY) == added
+    assert registry.find_conversion(source.digest, **KEY) == added
     assert registry.facts(added.digest).name == "other/name"
     registry.remove("other/name")
-    assert registry.converted(source.digest, **KEY) is None
+    assert registry.find_conversion(source.digest, **KEY) is None
 
 
 def test_a_conversion_of_a_conversion_is_listed_after_both(
@@ -125,7 +125,7 @@ def test_nothing_is_converted_from_nothing_or_into_nothing(
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InvalidInputError):
         registry.add_conversion(source.digest, tmp_path / "nothing", backend="openvino", **KEY)
-    assert registry.converted("0" * 64, **KEY) is None
+    assert registry.find_conversion("0" * 64, **KEY) is None
 
 
 def test_a_model_is_found_by_the_format_of_what_was_made_of_it_step_by_step(

@@ -189,7 +189,7 @@ def test_a_name_that_belongs_to_a_folder(
 def test_another_size_for_bytes_that_are_known(
     hub: HubStandIn, registry: Registry, refused: Refused, make_model: MakeModel
 ) -> None:
-    (weights,) = registry.wanted(registry.model("known/model").variants[0].digest)
+    (weights,) = registry.missing_files(registry.model("known/model").variants[0].digest)
     large = 17 << 20
     lie = {"type": "file", "path": "notes.txt", "oid": "0" * 40, "size": large}
     hub.add(NAME, make_model(), listed=[lie | {"lfs": {"oid": weights.sha256, "size": large, "pointerSize": 1}}])

@@ -50,7 +50,7 @@ def test_a_repo_and_its_copy_in_a_folder_are_one_variant(
     imported = registry.import_folder(folder, "other/name")
     assert imported.variants[0].digest == registered.variants[0].digest
     assert registry.model(NAME).variants == imported.variants
-    assert registry.wanted(imported.variants[0].digest) == []
+    assert registry.missing_files(imported.variants[0].digest) == []
 
 
 def test_what_is_not_here_is_told_and_can_be_fetched(
@@ -61,13 +61,13 @@ def test_what_is_not_here_is_told_and_can_be_fetched(
     with pytest.raises(PreconditionError) as caught:
         registry.materialize(digest)
     assert caught.value.reason == "not_downloaded"
-    (wanted,) = registry.wanted(digest)
+    (wanted,) = registry.missing_files(digest)
     assert (wanted.path, wanted.repo, wanted.commit) == ("model.safetensors", NAME, commit)
     token = registry.change_token()
     download(digest)
     assert registry.change_token() > token
     assert registry.model(NAME).variants[0].is_local
-    assert registry.wanted(digest) == []
+    assert registry.missing_files(digest) == []
     assert (registry.materialize(digest) / "model.safetensors").is_file()
 
 
@@ -167,7 +167,7 @@ def test_headers_of_shards_are_read_and_their_parameters_added(
     hub.add(NAME, make_model(files={"model.safetensors": None, "model.safetensors.index.json": index, **files}))
     (variant,) = registry.register(NAME, source=source).variants
     assert (variant.precision, variant.parameter_count) == ("bf16", 64)
-    assert {wanted.path for wanted in registry.wanted(variant.digest)} == set(shards)
+    assert {wanted.path for wanted in registry.missing_files(variant.digest)} == set(shards)
 
 
 def test_every_format_and_precision_is_a_variant_and_the_preferred_one_comes_first(
@@ -243,7 +243,7 @@ def test_a_tokenizer_too_large_for_a_small_file_is_wanted_like_weights(
 ) -> None:
     hub.add(NAME, make_model(files={"tokenizer.json": b" " * (17 << 20)}))
     (variant,) = registry.register(NAME, source=source).variants
-    assert [wanted.path for wanted in registry.wanted(variant.digest)] == ["model.safetensors", "tokenizer.json"]
+    assert [wanted.path for wanted in registry.missing_files(variant.digest)] == ["model.safetensors", "tokenizer.json"]
     assert not hub.gets("tokenizer.json")
 
 

@@ -193,7 +193,7 @@ def test_a_hubs_model_is_let_in_alike(
     hub.add(NAME, make_model(files=files))
     imported = granted.register(NAME, source=source)
     (variant,) = imported.variants
-    wanted = {file.path for file in granted.wanted(variant.digest)}
+    wanted = {file.path for file in granted.missing_files(variant.digest)}
     assert wanted == {"pytorch_model.bin" if files is PICKLED else "model.safetensors"}
     assert ("own.py" in {file.path for file in variant.files}) is (files is CODE)
 
@@ -206,4 +206,4 @@ def test_a_grant_that_comes_later_makes_the_pickles_wanted(
     hub.add(NAME, make_model(files=files))
     assert [variant.format for variant in registry.register(NAME, source=source).variants] == ["openvino"]
     formats = {variant.format: variant for variant in granted.register(NAME, source=source).variants}
-    assert [file.path for file in granted.wanted(formats["pytorch"].digest)] == ["pytorch_model.bin"]
+    assert [file.path for file in granted.missing_files(formats["pytorch"].digest)] == ["pytorch_model.bin"]

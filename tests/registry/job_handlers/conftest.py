@@ -69,7 +69,7 @@ class Bench:
 
     def missing(self) -> list[str]:
         (variant,) = self.registry.model(MODEL).variants
-        return sorted(file.path for file in self.registry.wanted(variant.digest))
+        return sorted(file.path for file in self.registry.missing_files(variant.digest))
 
     def fetched(self) -> list[str]:
         """The files whose bytes were asked for, by name."""

@@ -149,9 +149,9 @@ def test_a_listener_whose_connection_was_ended_listens_again(
             ).all()
         assert len(ended) == 1
         assert wakeup.wait(1, WAIT_SECONDS), "what was missed meanwhile is looked for"
-        heard = wakeup.count
+        seen = wakeup.count
         elsewhere.enqueue("work", {})
-        assert wakeup.wait(heard, WAIT_SECONDS)
+        assert wakeup.wait(seen, WAIT_SECONDS)
 
 
 def test_the_listener_ends_with_its_block(database: Database) -> None:

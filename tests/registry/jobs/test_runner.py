@@ -1,4 +1,4 @@
-"""Handlers in threads: how each way to end is told, and what reaches a handler that runs."""
+"""Handlers in threads: how each way to end is interruptions, and what reaches a handler that runs."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def jobs(database: Database) -> Jobs:
 def wait_for(jobs: Jobs, job_id: int, condition: Callable[[JobEntry], bool]) -> JobEntry:
     """Looks at each ring of the wakeup, and every few milliseconds."""
     for _ in range(WAIT_SECONDS * 200):
-        heard = jobs.wakeup.count
+        seen = jobs.wakeup.count
         entry = jobs.get(job_id)
         if condition(entry):
             return entry
-        jobs.wakeup.wait(heard, 0.005)
+        jobs.wakeup.wait(seen, 0.005)
     pytest.fail(f"it did not happen to {entry}")
 
 
@@ -250,8 +250,8 @@ def test_a_handler_that_does_not_stop_is_left_behind_with_its_lease(jobs: Jobs) 
 def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothing(
     jobs: Jobs, database: Database
 ) -> None:
-    began, heard = threading.Event(), threading.Event()
-    told: list[Interrupted] = []
+    began, interrupted = threading.Event(), threading.Event()
+    interruptions: list[Interrupted] = []
 
     def first(context: JobContext) -> Mapping[str, Any]:
         if context.job.attempt > 1:
@@ -260,8 +260,8 @@ def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothin
         try:
             context.wait(WAIT_SECONDS)
         except Interrupted as interruption:
-            told.append(interruption)
-            heard.set()
+            interruptions.append(interruption)
+            interrupted.set()
         return {"by": "the first"}
 
     with running(jobs, {"k": first}):
@@ -271,8 +271,8 @@ def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothin
             gone = {"status": "queued", "lease_until": None, "lease_owner": ""}
             connection.execute(update(job_table).where(job_table.c.id == entry.id).values(gone))
         assert ended(jobs, entry.id).result == {"by": "the second"}
-        assert heard.wait(WAIT_SECONDS)
-    assert [type(interruption) for interruption in told] == [LeaseLost]
+        assert interrupted.wait(WAIT_SECONDS)
+    assert [type(interruption) for interruption in interruptions] == [LeaseLost]
 
 
 def test_handlers_ask_for_further_work(jobs: Jobs) -> None:

@@ -17,7 +17,7 @@ def test_the_targets_are_what_the_converters_make() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "held"),
+    ("preferences", "held"),
     [
         (Preferences(), [SMALL_GGUF]),
         (Preferences("gguf", "q8_0", ("q4_k_m", "q4_0")), [GGUF]),
@@ -26,13 +26,13 @@ def test_the_targets_are_what_the_converters_make() -> None:
         (Preferences("", "fp32"), [("safetensors", "bf16")]),
     ],
 )
-def test_what_can_come_true_is_taken(wishes: Preferences, held: list[tuple[str, str]]) -> None:
-    check_targets(wishes.quantization_targets)
-    refuse_impossible(wishes, held)
+def test_what_can_come_true_is_taken(preferences: Preferences, held: list[tuple[str, str]]) -> None:
+    check_targets(preferences.quantization_targets)
+    refuse_impossible(preferences, held)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "held", "field", "message"),
+    ("preferences", "held", "field", "message"),
     [
         (Preferences("onnx"), [SAFETENSORS], "preferred_format", "holds no onnx weights; it holds safetensors"),
         (Preferences("", "int8"), [GGUF], "preferred_precision", "holds no int8 weights, and none can be made"),
@@ -53,10 +53,10 @@ def test_what_can_come_true_is_taken(wishes: Preferences, held: list[tuple[str, 
     ],
 )
 def test_what_cannot_come_true_is_refused_by_name(
-    wishes: Preferences, held: list[tuple[str, str]], field: str, message: str
+    preferences: Preferences, held: list[tuple[str, str]], field: str, message: str
 ) -> None:
     with pytest.raises(PreconditionError) as refusal:
-        refuse_impossible(wishes, held)
+        refuse_impossible(preferences, held)
     assert refusal.value.field == field
     assert message in refusal.value.message
 

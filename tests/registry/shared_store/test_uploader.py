@@ -86,12 +86,12 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = registry.add_conversion(variant.digest, made, backend="openvino", **key)
     assert sharing(registry, remote).unshared() == [variant.digest, built.digest]
-    assert not other_machine.converted(variant.digest, **key).is_obtainable
+    assert not other_machine.find_conversion(variant.digest, **key).is_obtainable
     sharing(registry, remote).push(built.digest)
-    known = other_machine.converted(variant.digest, **key)
+    known = other_machine.find_conversion(variant.digest, **key)
     assert (known.digest, known.is_local, known.is_obtainable) == (built.digest, False, True)
     pull(other_machine, "v/m", remote, variant=built.digest)
-    assert other_machine.converted(variant.digest, **key).is_local
+    assert other_machine.find_conversion(variant.digest, **key).is_local
     assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
 
 

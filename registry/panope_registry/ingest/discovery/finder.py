@@ -1,4 +1,4 @@
-"""What a scan finds, and what a finder is."""
+"""The models that a scan finds, and the interface of what finds them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TRITON = "triton"
 SKILL = "skill"
 CACHE = "cache"
 
-_PLACES = {TRITON: "a Triton model repository", CACHE: "the cache of the hub's client"}
+_ORIGINS = {TRITON: "a Triton model repository", CACHE: "the cache of the hub's client"}
 
 
 @dataclass(frozen=True)
 class FoundModel:
-    """Something that is a model, or says how to get one.
+    """A model that was found, or a description of one that can be had.
 
     Attributes:
         name: proposed, as `vendor/name`.
@@ -31,7 +31,7 @@ class FoundModel:
         kind: `model`, `triton`, `cache` or `skill`.
         files: what importing takes in; empty when it cannot.
         hub_name: the model of the hub that it asks for, as `vendor/name`; empty when it brings its own files.
-        facts: more that it says of itself, for people.
+        facts: what else it says of itself, for people.
     """
 
     name: str
@@ -44,17 +44,17 @@ class FoundModel:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def told(self) -> Mapping[str, str]:
-        """What goes into the model's reasons when it is imported."""
-        if self.kind not in _PLACES:
+    def reasons(self) -> Mapping[str, str]:
+        """The reasons that the model gets when it is imported."""
+        if self.kind not in _ORIGINS:
             return {}
         facts = "; ".join(f"{name}: {value}" for name, value in self.facts.items())
-        return {"source": f"it was found in {_PLACES[self.kind]}; {facts}"}
+        return {"source": f"it was found in {_ORIGINS[self.kind]}; {facts}"}
 
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """What a scan is done under.
+    """The options of a scan.
 
     Attributes:
         vendor: for the names of what is found; empty takes the name of the folder above each.
@@ -65,15 +65,15 @@ class ScanOptions:
     grants: Grants = NO_GRANTS
 
     def name_of(self, path: Path) -> str:
-        """The name that is proposed for what is there, which may be no right one."""
+        """Proposes a name for a path; it may be no valid one."""
         return f"{self.vendor or path.parent.name}/{path.stem if path.suffix == '.py' else path.name}"
 
 
 class Finder(Protocol):
-    """Knows one kind of thing."""
+    """Finds models of one kind."""
 
-    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
-        """Whether the folder is one of its kind, or holds some; `entries` are what is in it, by name."""
+    def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+        """Returns whether the folder is one of its kind, or holds some; `entries` are what is in it, by name."""
 
-    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
-        """What is there, when `is_one` has said so; what cannot be imported has a problem, and raises nothing."""
+    def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
+        """Finds the models in a folder that matches; one that cannot be imported has a problem, and raises nothing."""

@@ -20,19 +20,19 @@ _SUFFIXES = (".safetensors", ".onnx", ".gguf", ".xml")
 class Folders:
     """The finder."""
 
-    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+    def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Whether there is a file that a model's folder has."""
         del folder
         return any((entry.name in _SIGNS or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
 
-    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
+    def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
         """One model."""
-        name = terms.name_of(folder)
+        name = options.name_of(folder)
         try:
             parse_model_name(name)
             files = list_folder(folder)
             inspection = inspect_files(
-                {file.path: file.source for file in files}, Evidence(grants=terms.grants.of(name))
+                {file.path: file.source for file in files}, Evidence(grants=options.grants.of(name))
             )
         except PanopeError as error:
             return (FoundModel(name, "", folder, error.message),)

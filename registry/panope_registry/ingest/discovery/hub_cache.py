@@ -23,16 +23,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 class HubCaches:
     """The finder."""
 
-    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+    def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Whether it is named as the client names it, and has snapshots."""
         named = _FOLDER.fullmatch(folder.name) is not None
         return named and any(entry.name == "snapshots" and entry.is_dir(follow_symlinks=False) for entry in entries)
 
-    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
-        """One model; its name is the hub's, unless the terms have another vendor."""
+    def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
+        """One model; its name is the hub's, unless the options name another vendor."""
         matched = _FOLDER.fullmatch(folder.name)
         assert matched is not None
-        vendor = terms.vendor or matched["vendor"]
+        vendor = options.vendor or matched["vendor"]
         name = f"{vendor}/{matched['name']}" if vendor else matched["name"]
         facts: dict[str, str] = {}
         try:
@@ -40,7 +40,7 @@ class HubCaches:
             facts["commit"] = _commit(folder)
             files = _files(folder, facts["commit"])
             inspection = inspect_files(
-                {file.path: file.source for file in files}, Evidence(grants=terms.grants.of(name))
+                {file.path: file.source for file in files}, Evidence(grants=options.grants.of(name))
             )
         except PanopeError as error:
             return (FoundModel(name, "", folder, error.message, CACHE, facts=facts),)

@@ -15,46 +15,46 @@ from panope_registry.ingest.discovery.triton import TritonModels
 from panope_registry.ingest.folder import IGNORED_FOLDERS, MAX_DEPTH, MAX_ENTRIES
 
 #: Triton's come first: a version's folder looks like a model's own.
-JOB_COLUMNS: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
-"""Finders of folders that are one thing."""
+FOLDER_FINDERS: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
+"""The finders of folders that are one model, or several of one kind."""
 
-BESIDE: tuple[Finder, ...] = (Skills(),)
-"""Finders of files that lie beside other things."""
+FILE_FINDERS: tuple[Finder, ...] = (Skills(),)
+"""The finders of files that lie among other things."""
 
 DEFAULT_OPTIONS = ScanOptions()
 
 
-def discover_models(folder: Path, terms: ScanOptions = DEFAULT_OPTIONS) -> list[FoundModel]:
-    """What is in a folder, by path; links to folders are not followed.
+def discover_models(folder: Path, options: ScanOptions = DEFAULT_OPTIONS) -> list[FoundModel]:
+    """Finds the models in a folder, by path; links to folders are not followed.
 
     Raises:
         InvalidInputError: there are more files and folders than a scan reads.
     """
-    return list(_Walk(terms).find(folder.resolve(), 0))
+    return list(_Walk(options).find(folder.resolve(), 0))
 
 
 class _Walk:
-    def __init__(self, terms: ScanOptions) -> None:
-        self._terms = terms
+    def __init__(self, options: ScanOptions) -> None:
+        self._options = options
         self._count = 0
 
     def find(self, folder: Path, depth: int) -> Iterator[FoundModel]:
         entries = self._entries(folder)
-        for finder in JOB_COLUMNS:
-            if finder.is_one(folder, entries):
-                yield from finder.find(folder, self._terms)
+        for finder in FOLDER_FINDERS:
+            if finder.matches(folder, entries):
+                yield from finder.find(folder, self._options)
                 return
-        for finder in BESIDE:
-            if finder.is_one(folder, entries):
-                yield from finder.find(folder, self._terms)
+        for finder in FILE_FINDERS:
+            if finder.matches(folder, entries):
+                yield from finder.find(folder, self._options)
         for entry in entries:
             if depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False) and entry.name not in IGNORED_FOLDERS:
                 yield from self.find(Path(entry.path), depth + 1)
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
         except PermissionError:  # what cannot be read holds nothing that could be imported
             return []
         self._count += len(entries)

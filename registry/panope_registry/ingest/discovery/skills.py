@@ -56,16 +56,16 @@ _HANDLER = re.compile(rf"create_(?:{'|'.join(HARDWARE)})_(\w+?)_?endpoint_handle
 class Skills:
     """The finder."""
 
-    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+    def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Whether there is such a file."""
         del folder
         return any(_is_skill(entry) for entry in entries)
 
-    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
+    def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
         """Each of them."""
         with os.scandir(folder) as entries:
             files = sorted(Path(entry.path) for entry in entries if _is_skill(entry))
-        return [_look(file, terms.name_of(file)) for file in files]
+        return [_look(file, options.name_of(file)) for file in files]
 
 
 def _is_skill(entry: os.DirEntry[str]) -> bool:

@@ -81,7 +81,7 @@ _PLAIN = (".safetensors", ".onnx", ".gguf", ".xml")
 class TritonModels:
     """The finder."""
 
-    def is_one(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
+    def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Whether there is a config.pbtxt and not a plain model beside it, or what a model without one has alone."""
         versions = [Path(entry.path) for entry in entries if _is_version(entry)]
         if any(entry.name == FILE for entry in entries):
@@ -89,9 +89,9 @@ class TritonModels:
         files = [entry for entry in entries if entry.is_file() and entry.name != "README.md"]
         return bool(versions) and not files and any(_backend_of(version) for version in versions)
 
-    def find(self, folder: Path, terms: ScanOptions) -> Sequence[FoundModel]:
+    def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
         """One model."""
-        name = terms.name_of(folder)
+        name = options.name_of(folder)
         facts: dict[str, str] = {}
         try:
             parse_model_name(name)
@@ -106,7 +106,7 @@ def triton_model(folder: Path) -> FoundModel | None:
     finder = TritonModels()
     try:
         with os.scandir(folder) as entries:
-            if not finder.is_one(folder, list(entries)):
+            if not finder.matches(folder, list(entries)):
                 return None
     except OSError:  # listing it tells why
         return None

@@ -201,7 +201,7 @@ class LoadPlanner:
         assert made is not None
         async with self._converting:
             identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
-            known = await call_registry(lambda: self._registry.converted(candidate.variant.digest, **identity))
+            known = await call_registry(lambda: self._registry.find_conversion(candidate.variant.digest, **identity))
             if known is not None and not known.is_local:
                 known = await self._brought(entry, known)
             return known or await self._convert(entry, candidate, identity)

@@ -38,7 +38,7 @@ def test_the_snapshot_of_main_is_imported_under_the_hubs_name(cache: Path, regis
     found = _found(cache)
     main = (cache / "models--acme--tiny" / "refs" / "main").read_text()
     assert (found.name, found.task, found.problem, found.facts) == ("acme/tiny", "embed", "", {"commit": main})
-    entry = registry.import_files(found.files, found.name, told=found.told)
+    entry = registry.import_files(found.files, found.name, reasons=found.reasons)
     (variant,) = entry.variants
     assert (registry.materialize(variant.digest) / "model.safetensors").read_bytes()[-1] == 0
     assert main in entry.reasons["source"]

@@ -83,13 +83,13 @@ def test_a_model_is_imported_under_its_name_and_the_same_again_changes_nothing(
     make()
     found = find()
     assert (found.problem, found.facts["version"]) == ("", "1")
-    entry = registry.import_files(found.files, found.name, told=found.told)
+    entry = registry.import_files(found.files, found.name, reasons=found.reasons)
     (variant,) = entry.variants
     assert [file.path for file in variant.files] == ["config.pbtxt", "model.onnx"]
     assert variant.format == "onnx"
     assert entry.reasons["source"].endswith("backend: onnxruntime; version: 1")
     token = registry.change_token()
-    assert registry.import_files(found.files, found.name, told=found.told).commit == entry.commit
+    assert registry.import_files(found.files, found.name, reasons=found.reasons).commit == entry.commit
     assert len(registry.models()) == 1
     assert registry.change_token() >= token
 
