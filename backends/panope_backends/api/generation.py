@@ -212,4 +212,4 @@ class TokenDelta:
 
 def _require(holds: bool, name: str, rule: str) -> None:
     if not holds:
-        raise InvalidInputError(f"`{name}` {rule}", field=name)
+        raise InvalidInputError.at(name, f"{{field}} {rule}")

@@ -47,7 +47,9 @@ def _check_shapes(batch: StepBatch) -> None:
         ("block_begins", batch.block_tables, batch.block_begins),
     ):
         if len(begins) != count + 1 or begins[0] or begins[-1] != len(values):
-            raise InvalidInputError(f"`{name}` does not divide {len(values)} values into {count}", field=name)
+            raise InvalidInputError.at(
+                name, "{field} does not divide {n} values into {count}", n=len(values), count=count
+            )
     if not count or batch.lengths.min() < 1:
         raise InvalidInputError("a step has sequences, and each has a new token", field="token_begins")
 

@@ -30,7 +30,7 @@ from typing import Any
 
 from panope_backends.api.generation import GenerationRequest, SamplingParams, TokenDelta
 from panope_backends.api.loaded_model import LoadedModel
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 
 _ALWAYS_HONOURED = frozenset({"id", "sampling", "max_tokens"})
 
@@ -106,8 +106,9 @@ class TokenModel(LoadedModel):
             InvalidInputError: `field` is the first of them.
         """
         if names := self.unsupported(request):
-            listed = ", ".join(f"`{name}`" for name in names)
-            raise InvalidInputError(f"the model does not support {listed}", field=names[0], reason="unsupported_field")
+            listed = [piece for name in names for piece in (", ", Field(name))][1:]
+            sentence = ("the model does not support ", *listed)
+            raise InvalidInputError(sentence, field=names[0], reason="unsupported_field")
 
 
 def _set_fields(record: GenerationRequest | SamplingParams) -> Iterator[str]:

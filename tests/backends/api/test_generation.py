@@ -70,6 +70,7 @@ def test_all_fields_that_are_not_honoured_are_named_in_the_order_of_the_request(
     with pytest.raises(InvalidInputError, match="the model does not support `top_k`, `logit_bias`") as refusal:
         model.submit(request)
     assert (refusal.value.field, refusal.value.reason) == ("top_k", "unsupported_field")
+    assert "`topK`, `logit_bias`" in refusal.value.renamed(lambda name: {"top_k": "topK"}.get(name, name)).message
 
 
 def test_a_field_that_panope_adds_later_is_refused_by_older_models() -> None:
