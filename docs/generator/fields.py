@@ -10,20 +10,18 @@ from typing import Any
 from described import Element
 from msgspec import Struct
 
-from panope_backends.api import Device
-from panope_server.runtime import status
 from panope_server.transport import job_json
-from panope_server.transport.rest import (
-    aliases,
-    answers,
-    embed_options,
-    hugging_face,
-    openai,
-    panope,
-    registry,
-    tensors,
+from panope_server.transport.rest.embedding.options import EmbedOptions
+from panope_server.transport.rest.hugging_face import schemas as hugging_face
+from panope_server.transport.rest.openai import schemas as openai
+from panope_server.transport.rest.panope import (
+    alias_schemas,
+    infer_schemas,
+    model_schemas,
+    registry_schemas,
+    tensor_json,
 )
-from panope_server.transport.rest.text_embeddings import bodies as tei
+from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.task_value import EmbedValue
 
 PACKAGE = "panope.v1"
@@ -32,44 +30,45 @@ PACKAGE = "panope.v1"
 BODIES: Sequence[tuple[type[Struct], str]] = (
     (openai.EmbeddingsBody, "EmbedRequest"),
     (hugging_face.EmbedBody, "EmbedRequest"),
-    (embed_options.EmbedOptions, "EmbedRequest"),
+    (EmbedOptions, "EmbedRequest"),
     (hugging_face.CallOptions, "EmbedRequest"),
     (tei.SimilarityBody, "EmbedRequest"),
     (tei.SentencesBody, "EmbedRequest"),
     (tei.EmbedAllBody, "EmbedRequest"),
     (tei.TokenizeBody, "TokenizeRequest"),
     (tei.DecodeBody, "DetokenizeRequest"),
-    (panope.InferBody, "InferRequest"),
-    (tensors.TensorBody, "Tensor"),
-    (tensors.OutputBody, "Tensor"),
+    (infer_schemas.InferBody, "InferRequest"),
+    (tensor_json.TensorBody, "Tensor"),
+    (tensor_json.OutputBody, "Tensor"),
     (EmbedValue, "EmbedRequest"),
-    (registry.RegisterBody, "RegisterModelRequest"),
-    (registry.SourceBody, "RegisterModelRequest"),
-    (registry.PullBody, "PullModelRequest"),
-    (registry.BuildBody, "BuildVariantRequest"),
-    (registry.PinBody, "PinModelRequest"),
-    (aliases.SetBody, "SetAliasRequest"),
-    (aliases.RollbackBody, "RollbackAliasRequest"),
-    (panope.LoadBody, "LoadModelRequest"),
-    (panope.UnloadBody, "UnloadModelRequest"),
+    (registry_schemas.RegisterBody, "RegisterModelRequest"),
+    (registry_schemas.SourceBody, "RegisterModelRequest"),
+    (registry_schemas.PullBody, "PullModelRequest"),
+    (registry_schemas.BuildBody, "BuildVariantRequest"),
+    (registry_schemas.PinBody, "PinModelRequest"),
+    (alias_schemas.SetBody, "SetAliasRequest"),
+    (alias_schemas.RollbackBody, "RollbackAliasRequest"),
+    (model_schemas.LoadBody, "LoadModelRequest"),
+    (model_schemas.UnloadBody, "UnloadModelRequest"),
 )
 
 #: The same for answers.
 ANSWERS: Sequence[tuple[type, str]] = (
-    (status.ModelView, "Model"),
-    (status.VariantView, "Variant"),
-    (status.InstanceView, "Instance"),
-    (status.EmbedLimits, "EmbedLimits"),
-    (status.PinView, "Pin"),
-    (status.ProfileView, "Profile"),
-    (Device, "Device"),
+    (model_schemas.ModelInfoJson, "Model"),
+    (model_schemas.VariantJson, "Variant"),
+    (model_schemas.InstanceJson, "Instance"),
+    (model_schemas.EmbedLimitsJson, "EmbedLimits"),
+    (model_schemas.PinJson, "Pin"),
+    (model_schemas.ProfileJson, "Profile"),
+    (model_schemas.TensorSpecJson, "TensorSpec"),
+    (model_schemas.DeviceJson, "Device"),
     (job_json.JobJson, "Job"),
     (job_json.ProgressJson, "JobProgress"),
     (job_json.PartJson, "JobProgressPart"),
     (job_json.JobErrorJson, "JobError"),
-    (answers.AliasJson, "Alias"),
-    (answers.AliasEventJson, "AliasEvent"),
-    (answers.FileJson, "ModelFile"),
+    (alias_schemas.AliasJson, "Alias"),
+    (alias_schemas.AliasEventJson, "AliasEvent"),
+    (registry_schemas.FileJson, "ModelFile"),
 )
 
 #: Fields of REST bodies that no message has.

@@ -19,7 +19,7 @@ from panope_server.observability.metrics import panope_version
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.http.json import ErrorJson
-from panope_server.transport.rest.answers import TextEmbeddingsErrorJson
+from panope_server.transport.rest.text_embeddings.schemas import TextEmbeddingsErrorJson
 
 Json = dict[str, Any]
 

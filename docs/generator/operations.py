@@ -8,18 +8,21 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from panope_registry.jobs import JobStatus
-from panope_server.runtime.status import ModelView
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.hub import app as hub
 from panope_server.transport.http.hub import models
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.http.hub.trees import EntryJson
 from panope_server.transport.http.json import ErrorJson
-from panope_server.transport.job_json import JobJson
+from panope_server.transport.http.status import StatusJson
+from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
-from panope_server.transport.rest import aliases, answers, hugging_face, openai, panope, registry, texts
-from panope_server.transport.rest.text_embeddings import bodies as tei
+from panope_server.transport.rest.embedding import inputs
+from panope_server.transport.rest.embedding.vectors import Vector
+from panope_server.transport.rest.hugging_face import schemas as hugging_face
+from panope_server.transport.rest.openai import schemas as openai
+from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
+from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.task_value import EmbedInput
 
@@ -134,16 +137,14 @@ class Operation:
 _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "securityStatus": bool}, error=HubErrorJson)
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
-_VECTORS_OR_COSINES = list[answers.Vector | float]
-_TEI: Mapping[str, Any] = {"waits": True, "error": answers.TextEmbeddingsErrorJson}
+_VECTORS_OR_COSINES = list[Vector | float]
+_TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
 
 #: By `Service.Method` of the façade.
 METHODS: Mapping[str, Operation] = {
-    "OpenAiService.CreateEmbeddings": Operation(
-        answers.EmbeddingsJson, openai.EmbeddingsBody, query=_AZURE, waits=True
-    ),
+    "OpenAiService.CreateEmbeddings": Operation(openai.EmbeddingsJson, openai.EmbeddingsBody, query=_AZURE, waits=True),
     "OpenAiService.ListModels": Operation(
-        answers.ModelsJson,
+        openai.ModelsJson,
         query={
             **_AZURE,
             "task": str,
@@ -154,47 +155,49 @@ METHODS: Mapping[str, Operation] = {
             "after": str,
         },
     ),
-    "OpenAiService.GetModel": Operation(answers.ModelJson, query=_AZURE),
-    "HuggingFaceService.Embed": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
-    "HuggingFaceService.EmbedModel": Operation(list[answers.Vector], hugging_face.EmbedBody, waits=True),
-    "TextEmbeddingsService.EmbedTexts": Operation(list[answers.Vector], hugging_face.EmbedBody, **_TEI),
+    "OpenAiService.GetModel": Operation(openai.ModelJson, query=_AZURE),
+    "HuggingFaceService.Embed": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
+    "HuggingFaceService.EmbedModel": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
+    "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.RunModel": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.RunPipeline": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Similarity": Operation(list[float], tei.SimilarityBody, **_TEI),
     "TextEmbeddingsService.EmbedAll": Operation(list[list[list[float]]], tei.EmbedAllBody, **_TEI),
-    "TextEmbeddingsService.Tokenize": Operation(list[list[answers.TokenJson]], tei.TokenizeBody, **_TEI),
+    "TextEmbeddingsService.Tokenize": Operation(list[list[tei.TokenJson]], tei.TokenizeBody, **_TEI),
     "TextEmbeddingsService.Decode": Operation(list[str], tei.DecodeBody, **_TEI),
-    "TextEmbeddingsService.Rerank": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
-    "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
-    "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=answers.TextEmbeddingsErrorJson),
-    "TextEmbeddingsService.Info": Operation(TextEmbeddingsInfoJson, error=answers.TextEmbeddingsErrorJson),
-    "PanopeService.Infer": Operation(answers.InferJson, panope.InferBody, waits=True),
-    "PanopeService.GetModelInfo": Operation(ModelView),
-    "PanopeService.LoadModel": Operation(ModelView, panope.LoadBody),
-    "PanopeService.UnloadModel": Operation(ModelView, panope.UnloadBody),
-    "PanopeService.ListDevices": Operation(answers.DevicesJson),
-    "RegistryService.RegisterModel": Operation(answers.AcceptedJson, registry.RegisterBody, status=202),
-    "RegistryService.PullModel": Operation(answers.AcceptedJson, registry.PullBody, status=202),
-    "RegistryService.BuildVariant": Operation(answers.AcceptedJson, registry.BuildBody, status=202),
-    "RegistryService.PinModel": Operation(ModelView, registry.PinBody),
-    "RegistryService.UnpinModel": Operation(ModelView, query={"variant": str}),
-    "RegistryService.DeleteModel": Operation(answers.RemovedJson),
-    "RegistryService.ListModelFiles": Operation(answers.FilesJson),
+    "TextEmbeddingsService.Rerank": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Info": Operation(TextEmbeddingsInfoJson, error=tei.TextEmbeddingsErrorJson),
+    "PanopeService.Infer": Operation(infer_schemas.InferJson, infer_schemas.InferBody, waits=True),
+    "PanopeService.GetModelInfo": Operation(model_schemas.ModelInfoJson),
+    "PanopeService.LoadModel": Operation(model_schemas.ModelInfoJson, model_schemas.LoadBody),
+    "PanopeService.UnloadModel": Operation(model_schemas.ModelInfoJson, model_schemas.UnloadBody),
+    "PanopeService.ListDevices": Operation(model_schemas.DevicesJson),
+    "RegistryService.RegisterModel": Operation(
+        registry_schemas.AcceptedJson, registry_schemas.RegisterBody, status=202
+    ),
+    "RegistryService.PullModel": Operation(registry_schemas.AcceptedJson, registry_schemas.PullBody, status=202),
+    "RegistryService.BuildVariant": Operation(registry_schemas.AcceptedJson, registry_schemas.BuildBody, status=202),
+    "RegistryService.PinModel": Operation(model_schemas.ModelInfoJson, registry_schemas.PinBody),
+    "RegistryService.UnpinModel": Operation(model_schemas.ModelInfoJson, query={"variant": str}),
+    "RegistryService.DeleteModel": Operation(registry_schemas.RemovedJson),
+    "RegistryService.ListModelFiles": Operation(registry_schemas.FilesJson),
     "JobService.ListJobs": Operation(
-        answers.JobsJson,
-        query={"status": JobStatus, "kind": str, "limit": _Limit, "after": Annotated[int, Meta(ge=0, le=1 << 53)]},
+        JobsJson,
+        query={"status": JobStatusJson, "kind": str, "limit": _Limit, "after": Annotated[int, Meta(ge=0, le=1 << 53)]},
     ),
     "JobService.GetJob": Operation(JobJson),
     "JobService.CancelJob": Operation(JobJson, empty=True),
     "JobService.RetryJob": Operation(JobJson, empty=True),
     "JobService.WatchJob": Operation(media="text/event-stream"),
-    "AliasService.ListAliases": Operation(answers.AliasesJson, query={"model": str}),
-    "AliasService.GetAlias": Operation(answers.AliasHistoryJson),
-    "AliasService.SetAlias": Operation(answers.AliasJson, aliases.SetBody, changes=True),
-    "AliasService.RollbackAlias": Operation(answers.AliasJson, aliases.RollbackBody, changes=True),
+    "AliasService.ListAliases": Operation(alias_schemas.AliasesJson, query={"model": str}),
+    "AliasService.GetAlias": Operation(alias_schemas.AliasHistoryJson),
+    "AliasService.SetAlias": Operation(alias_schemas.AliasJson, alias_schemas.SetBody, changes=True),
+    "AliasService.RollbackAlias": Operation(alias_schemas.AliasJson, alias_schemas.RollbackBody, changes=True),
     "AliasService.DeleteAlias": Operation(
-        answers.ForgottenAliasJson,
+        alias_schemas.ForgottenAliasJson,
         query={"expected": str, "reason": Annotated[str, Meta(max_length=1000)]},
         changes=True,
     ),
@@ -204,7 +207,7 @@ METHODS: Mapping[str, Operation] = {
 PLAIN: Mapping[str, Operation] = {
     "/health": Operation(HealthJson),
     "/ready": Operation(ReadyJson, not_ready=ReadyJson),
-    "/status": Operation(dict[str, Any]),
+    "/status": Operation(StatusJson),
     "/metrics": Operation(media="text/plain"),
     "/v1/metrics": Operation(media="text/plain"),
     "/openapi.json": Operation(dict[str, Any]),
@@ -256,8 +259,8 @@ PLAIN: Mapping[str, Operation] = {
 
 #: Fields that are read in a second step, and what that step takes.
 READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
-    (openai.EmbeddingsBody, "input"): texts.INPUTS,
-    (hugging_face.EmbedBody, "inputs"): texts.INPUTS,
-    (panope.InferBody, "value"): (EmbedInput,),
-    (tei.DecodeBody, "ids"): texts.INPUTS[2:],
+    (openai.EmbeddingsBody, "input"): inputs.INPUTS,
+    (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
+    (infer_schemas.InferBody, "value"): (EmbedInput,),
+    (tei.DecodeBody, "ids"): inputs.INPUTS[2:],
 }

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,6 +59,7 @@ from panope_server.transport.grpc.server import PUBLIC_SERVICES, GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.status import EnvoyJson, JobWorkerJson, PortsJson, StatusJson, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
 
 _log = structlog.get_logger("panope.server")
@@ -220,7 +220,7 @@ class App:
         return Pipeline(steps, Dispatch(manager.dispatcher))
 
     def _admin(self, manager: ModelManager, metrics: Metrics, serving: PublishedFiles) -> Any:
-        async def status() -> dict[str, Any]:
+        async def status() -> StatusJson:
             return await self._status(manager)
 
         return admin_app(
@@ -239,20 +239,19 @@ class App:
         envoy_is_away = self._envoy is not None and not self._envoy.alive
         return self._phase or ("Envoy does not run" if envoy_is_away else "")
 
-    async def _status(self, manager: ModelManager) -> dict[str, Any]:
+    async def _status(self, manager: ModelManager) -> StatusJson:
         settings = self._settings
         envoy = self._envoy
-        return {
-            "version": panope_version(),
-            "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "ports": {"http": settings.http_port, "grpc": settings.grpc_port, "admin": settings.admin_port},
-            "envoy": None
-            if envoy is None
-            else {"alive": envoy.alive, "pid": envoy.pid, "restart_count": envoy.restart_count},
-            "job_worker": asdict(self._job_worker.view()),
-            "not_ready": manager.loader.not_ready(),
-            "models": [asdict(view) for view in manager.status.known()],
-        }
+        job_worker = self._job_worker.view()
+        return status_json(
+            version=panope_version(),
+            uptime_seconds=time.monotonic() - self._started,
+            ports=PortsJson(settings.http_port, settings.grpc_port, settings.admin_port),
+            envoy=None if envoy is None else EnvoyJson(envoy.alive, envoy.pid, envoy.restart_count),
+            job_worker=JobWorkerJson(job_worker.state, job_worker.workers, job_worker.pid, job_worker.restart_count),
+            not_ready=manager.loader.not_ready(),
+            models=manager.status.known(),
+        )
 
 
 def _edge(settings: Settings, run_folder: Path) -> EdgeOptions:

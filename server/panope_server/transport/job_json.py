@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from panope_registry.jobs import JobEntry, JobStatus
+
+JobStatusJson = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled"]
+
+_STATUSES: dict[JobStatus, JobStatusJson] = {
+    JobStatus.WAITING: "waiting",
+    JobStatus.QUEUED: "queued",
+    JobStatus.RUNNING: "running",
+    JobStatus.SUCCEEDED: "succeeded",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "cancelled",
+}
 
 
 class PartJson(TypedDict):
@@ -47,7 +58,7 @@ class JobJson(TypedDict):
 
     id: int
     kind: str
-    status: JobStatus
+    status: JobStatusJson
     payload: dict[str, Any]
     result: dict[str, Any] | None
     progress: ProgressJson
@@ -64,12 +75,23 @@ class JobJson(TypedDict):
     store: str | None
 
 
+class JobsJson(TypedDict):
+    """Jobs, newest first.
+
+    Attributes:
+        has_more: whether `limit` cut the list.
+    """
+
+    jobs: list[JobJson]
+    has_more: bool
+
+
 def job_json(job: JobEntry) -> JobJson:
     """A job as JSON's own types, times in RFC 3339."""
     return {
         "id": job.id,
         "kind": job.kind,
-        "status": job.status,
+        "status": _STATUSES[job.status],
         "payload": dict(job.payload),
         "result": dict(job.result) if job.status is JobStatus.SUCCEEDED else None,
         "progress": {

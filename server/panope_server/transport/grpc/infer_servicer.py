@@ -14,7 +14,7 @@ from panope_server.transport.grpc.streams import in_order, stream_error
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.embedding import embed
+from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.task_value import embed_input_of, value_names, value_of
 
 

@@ -41,12 +41,12 @@ from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry_servicer import RegistryServicer
 from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, Keeper, Models, Pipeline
-from panope_server.transport.rest.aliases import AliasRestServicer
-from panope_server.transport.rest.hugging_face import HuggingFaceServicer
-from panope_server.transport.rest.jobs import JobRestServicer
-from panope_server.transport.rest.openai import OpenAiServicer
-from panope_server.transport.rest.panope import PanopeServicer
-from panope_server.transport.rest.registry import RegistryRestServicer
+from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.openai.servicer import OpenAiServicer
+from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
+from panope_server.transport.rest.panope.job_servicer import JobRestServicer
+from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
+from panope_server.transport.rest.panope.servicer import PanopeServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 
 PUBLIC_SERVICES: list[str] = [

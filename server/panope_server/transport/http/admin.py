@@ -70,7 +70,7 @@ def admin_app(
     Args:
         exposition: all metrics in Prometheus's text format.
         not_ready: the models that should serve and do not, with the reason of each; empty when the server is ready.
-        status: what /status tells; dataclasses, times and enums are turned into JSON.
+        status: what /status tells.
         openmetrics: all metrics in OpenMetrics's format, for those that ask for it; None without that format.
         closed: why no call can reach the server now; empty when calls can.
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.

@@ -15,7 +15,7 @@ from panope_backends.errors import AvailabilityError, NotFoundError
 from panope_server.runtime.registry_calls import threads
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.registry_calls.threads import RegistryThreads
-from panope_server.transport.rest.json.bodies import LARGE_BYTES, off_loop
+from panope_server.transport.rest.json.requests import LARGE_BYTES, off_loop
 
 ENDS_WHILE_IT_HANGS = """
 import asyncio, threading

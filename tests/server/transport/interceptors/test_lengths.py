@@ -24,7 +24,9 @@ from panope_backends.errors import InvalidInputError, OverloadedError, Precondit
 from panope_server.transport.errors import MAX_MESSAGE_BYTES, message_of, status_of, trailers_of
 from panope_server.transport.grpc.streams import stream_error
 from panope_server.transport.interceptors.lengths import LONGER, MAX_WORDS, check_lengths
-from panope_server.transport.rest import aliases, hugging_face, jobs, openai, panope, registry
+from panope_server.transport.rest.hugging_face import schemas as hugging_face
+from panope_server.transport.rest.openai import schemas as openai
+from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 
 SERVICES = (alias_service_pb2, embed_service_pb2, infer_service_pb2, job_service_pb2, registry_service_pb2)
 
@@ -87,7 +89,7 @@ def test_a_models_input_is_no_name():
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
-    for module in (aliases, hugging_face, jobs, openai, panope, registry):
+    for module in (alias_schemas, hugging_face, infer_schemas, model_schemas, openai, registry_schemas):
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__:
                 yield kind
@@ -105,8 +107,8 @@ def unbounded(kind: msgspec.inspect.Type) -> bool:
 
 
 #: What a model is asked has its limits in the pipeline.
-OF_MANAGEMENT = (aliases.__name__, jobs.__name__, registry.__name__)
-BODIES = [kind for kind in structs() if kind.__module__ in OF_MANAGEMENT or kind is panope.LoadBody]
+OF_MANAGEMENT = (alias_schemas.__name__, registry_schemas.__name__)
+BODIES = [kind for kind in structs() if kind.__module__ in OF_MANAGEMENT or kind is model_schemas.LoadBody]
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda kind: kind.__name__)

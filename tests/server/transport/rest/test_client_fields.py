@@ -15,9 +15,9 @@ from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
-from panope_server.transport.rest.hugging_face import HuggingFaceServicer
-from panope_server.transport.rest.openai import OpenAiServicer
-from panope_server.transport.rest.panope import PanopeServicer
+from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.openai.servicer import OpenAiServicer
+from panope_server.transport.rest.panope.servicer import PanopeServicer
 
 EMBEDDER = "acme/embedder"
 OPENAI, HF = "/v1/embeddings", "/v1/embed"

@@ -17,31 +17,32 @@ from panope_server.tasks.task import Input
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.embed_options import Wanted
-from panope_server.transport.rest.embedding import answered, embed
-from panope_server.transport.rest.hugging_face import EmbedBody
-from panope_server.transport.rest.json.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.embedding.inputs import read_input
+from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.run import answered, embed
+from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import encoded_response, json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.text_embeddings.bodies import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
 from panope_server.transport.rest.text_embeddings.errors import in_its_shape
 from panope_server.transport.rest.text_embeddings.info import info_json
+from panope_server.transport.rest.text_embeddings.schemas import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
 from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
-from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
 #: The Inference API's tasks that are served.
 _TASKS = ("feature-extraction", "sentence-similarity")
 
-_EMBED = Body(EmbedBody)
-_SIMILARITY = Body(SimilarityBody)
-_TOKENIZE = Body(TokenizeBody)
-_DECODE = Body(DecodeBody)
-_EMBED_ALL = Body(EmbedAllBody)
+_EMBED = RequestBody(EmbedBody)
+_SIMILARITY = RequestBody(SimilarityBody)
+_TOKENIZE = RequestBody(TokenizeBody)
+_DECODE = RequestBody(DecodeBody)
+_EMBED_ALL = RequestBody(EmbedAllBody)
 
 
 class _Inputs(Struct):
@@ -107,7 +108,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
 
         printed = await token_vectors(run, self._models, texts, context, _interface("EmbedAll"), single=single)
         await unknown.tell(context)
-        return printed_body(b"[" + b",".join(printed) + b"]")
+        return encoded_response(b"[" + b",".join(printed) + b"]")
 
     @in_its_shape
     async def Tokenize(self, request: HttpBody, context: Context) -> HttpBody:
@@ -121,7 +122,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         assert isinstance(answer, TokenizeOutput)
         printed = await off_loop(len(request.data), tokens_json, texts, answer.texts)
         await unknown.tell(context)
-        return printed_body(printed)
+        return encoded_response(printed)
 
     @in_its_shape
     async def Decode(self, request: HttpBody, context: Context) -> HttpBody:
@@ -135,7 +136,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         answer = await answered(self._pipeline, call, {"token_sequences": "ids"}, single=given.single)
         assert isinstance(answer, DetokenizeOutput)
         await unknown.tell(context)
-        return json_body(answer.texts)
+        return json_response(answer.texts)
 
     @in_its_shape
     async def Rerank(self, request: HttpBody, context: Context) -> HttpBody:
@@ -163,7 +164,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         if name is None:
             raise InvalidInputError("there is no default model; the setting `default_model` names one", field="model")
         view = await self._models.get(name)
-        return json_body(info_json(view if view.embed else await self._models.load(name), self._settings))
+        return json_response(info_json(view if view.embed else await self._models.load(name), self._settings))
 
     async def _run(self, model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
         compares = await off_loop(len(request.data), _compares, request.data)
@@ -183,7 +184,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
         await unknown.tell(context)
-        return printed_body(vectors)
+        return encoded_response(vectors)
 
     async def _compare(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
         unknown = self._unknown(context)
@@ -193,7 +194,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         call.wait = call.wait or bool(body.options and body.options.wait_for_model)
         cosines = await similarities(self._pipeline, call, wanted.names)
         await unknown.tell(context)
-        return json_body(cosines)
+        return json_response(cosines)
 
     def _unknown(self, context: Context) -> UnknownFields:
         """Takes unknown fields, and the unknown parameters of the query already."""

@@ -9,11 +9,11 @@ from panope_server.pipeline.call import Call
 from panope_server.tasks.embed import EmbedInput
 from panope_server.transport.field_names import split
 from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.embed_options import Wanted
-from panope_server.transport.rest.embedding import embed
-from panope_server.transport.rest.text_embeddings.bodies import SimilarityBody
-from panope_server.transport.rest.texts import Input
-from panope_server.transport.rest.vectors import matrix_of
+from panope_server.transport.rest.embedding.inputs import Input
+from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.run import embed
+from panope_server.transport.rest.embedding.vectors import matrix_of
+from panope_server.transport.rest.text_embeddings.schemas import SimilarityBody
 
 
 def similarity_work(body: SimilarityBody, wanted: Wanted) -> EmbedInput:

@@ -1,13 +1,10 @@
-"""OpenAI's bodies."""
+"""Serves OpenAI's routes."""
 
 from __future__ import annotations
-
-from typing import Annotated, Literal
 
 import orjson
 import structlog
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Meta, Raw
 
 from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, NoPath
@@ -16,15 +13,16 @@ from panope_server.runtime.status import ModelView
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.paging import MAX_PAGE_SIZE
-from panope_server.transport.rest.answers import ModelJson, ModelsJson
-from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
-from panope_server.transport.rest.embedding import embed
-from panope_server.transport.rest.json.bodies import Body, json_body, off_loop, printed_body
+from panope_server.transport.rest.embedding.inputs import read_input
+from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.run import embed
+from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.json.query import boolean_of, number_of, query_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import encoded_response, json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.listing import all_models
-from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.openai.model_list import all_models
+from panope_server.transport.rest.openai.schemas import EmbeddingsBody, ModelJson, ModelsJson
 
 _NAMES = {"texts": "input", "token_sequences": "input"}
 
@@ -32,24 +30,7 @@ _NAMES = {"texts": "input", "token_sequences": "input"}
 _NEUTRAL = ("api-version",)
 
 
-class EmbeddingsBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
-    """POST /v1/embeddings.
-
-    Attributes:
-        input: A text, texts, token ids, or lists of token ids.
-        user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
-        priority: Only 0, which is what every call has.
-        extra_body: More of the options: what OpenAI's client puts beside the others, some clients send as it is.
-    """
-
-    model: Annotated[str, Meta(min_length=1)]
-    input: Raw
-    user: Annotated[str, Meta(max_length=256)] | None = None
-    priority: Literal[0] | None = None
-    extra_body: EmbedOptions | None = None
-
-
-_EMBEDDINGS = Body(EmbeddingsBody)
+_EMBEDDINGS = RequestBody(EmbeddingsBody)
 
 
 class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
@@ -78,7 +59,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         tokens = sum(answer.token_counts)
         await unknown.tell(context)
         rest = {"model": call.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
-        return printed_body(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
+        return encoded_response(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
 
     async def ListModels(self, request: NoPath, context: Context) -> HttpBody:
         """Lists all models, or those that the query asks for; `limit` makes pages of them."""
@@ -95,12 +76,12 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
             "data": [_model(view) for view in views[: limit or None]],
             "has_more": bool(limit) and len(views) > limit,
         }
-        return json_body(told)
+        return json_response(told)
 
     async def GetModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells about one model."""
         query_of(context, _NEUTRAL)
-        return json_body(_model(await self._models.get(request.model)))
+        return json_response(_model(await self._models.get(request.model)))
 
 
 def _embedding(index: int, vector: object) -> object:

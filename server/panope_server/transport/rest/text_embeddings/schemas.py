@@ -1,13 +1,14 @@
-"""TEI's bodies, beside the one that /v1/embed takes too."""
+"""TEI's bodies, beside the one that /v1/embed takes too, and what is answered."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta, Raw, Struct
 
-from panope_server.transport.rest.embed_options import EmbedOptions
-from panope_server.transport.rest.hugging_face import CallOptions
+from panope_server.transport.http.json import ErrorFieldsJson
+from panope_server.transport.rest.embedding.options import EmbedOptions
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
 Texts = str | list[str]
 
@@ -76,3 +77,31 @@ class EmbedAllBody(Struct, forbid_unknown_fields=True):
 
     inputs: Texts
     truncate: bool = False
+
+
+class TextEmbeddingsErrorJson(TypedDict):
+    """An error of the routes of Text Embeddings Inference.
+
+    Attributes:
+        error: a sentence, or the fields of every error where the edge answered by itself.
+    """
+
+    error: str | ErrorFieldsJson
+    error_type: NotRequired[Literal["Overloaded", "Validation", "Unhealthy", "Backend"]]
+
+
+class TokenJson(TypedDict):
+    """A token of a text.
+
+    Attributes:
+        text: as it is written in the text; of a special token, its name.
+        special: whether it was put around the text.
+        start: where it starts, in UTF-8 bytes; null for a special token.
+        stop: where it ends (exclusive).
+    """
+
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None

@@ -1,57 +1,28 @@
-"""Hugging Face's bodies."""
+"""Serves Hugging Face's routes of one task."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Meta, Raw, Struct
 
 from panope.rest.v1 import hugging_face_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.embed_options import EmbedOptions, Wanted
-from panope_server.transport.rest.embedding import embed
-from panope_server.transport.rest.json.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.embedding.inputs import read_input
+from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.run import embed
+from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import encoded_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.texts import read_input
-from panope_server.transport.rest.vectors import matrix_of, vectors_json
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 
 
-class CallOptions(Struct, forbid_unknown_fields=True):
-    """What the Inference API's clients say of the call.
-
-    Attributes:
-        wait_for_model: Whether to wait while the model is downloaded, instead of being told to come back.
-        use_cache: Has no effect: every answer is computed.
-    """
-
-    wait_for_model: bool | None = None
-    use_cache: bool | None = None
-
-
-class EmbedBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
-    """POST /v1/embed: what InferenceClient.feature_extraction sends, and `model`.
-
-    Attributes:
-        inputs: A text, texts, token ids, or lists of token ids.
-        model: Absent for the model of the path, or for the default model.
-        parameters: More of the options, as the Inference API has them.
-        options: How to treat the call.
-    """
-
-    inputs: Raw
-    model: Annotated[str, Meta(min_length=1)] | None = None
-    parameters: EmbedOptions | None = None
-    options: CallOptions | None = None
-
-
-_EMBED = Body(EmbedBody)
+_EMBED = RequestBody(EmbedBody)
 
 
 class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
@@ -85,4 +56,4 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
         await unknown.tell(context)
-        return printed_body(vectors)
+        return encoded_response(vectors)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.rest.json.bodies import LARGE_BYTES, decoded
+from panope_server.transport.rest.json.requests import LARGE_BYTES, decoded
 
 _Id = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 _Input = str | list[str | _Id | list[_Id]]

@@ -1,13 +1,10 @@
-"""Panope's own bodies."""
+"""Serves Panope's own routes: what is run on models, and which are loaded."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import msgspec
 import orjson
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET
 
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
@@ -16,55 +13,25 @@ from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.embedding import embed
-from panope_server.transport.rest.json.bodies import Body, off_loop, printed_body
+from panope_server.transport.rest.embedding.run import embed
+from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import encoded_response, json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.listing import view_body
-from panope_server.transport.rest.tensors import OutputBody, TensorBody, named_tensor, tensor_json
-from panope_server.transport.rest.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.panope.infer_schemas import InferBody
+from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
+from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
 from panope_server.transport.task_value import embed_input_of, value_names
 
 _INTERFACE = "PanopeService/Infer"
 
 _NAMES = FieldNames({"output_names": "outputs"})
 
-_Name = Annotated[str, Meta(min_length=1, max_length=256)]
-_NameOrNone = Annotated[str, Meta(max_length=256)]
 
-
-class InferBody(Struct, forbid_unknown_fields=True):
-    """POST /v1/infer/{model}: either `inputs` or `value`.
-
-    Attributes:
-        inputs: named tensors.
-        outputs: the outputs to return, in this order; absent or empty for all. Only with `inputs`.
-        value: the input of the model's task; for `embed` a text, texts, or an object with `texts` and options.
-    """
-
-    inputs: list[TensorBody] | UnsetType = UNSET
-    outputs: list[_Name | OutputBody] = []
-    value: Any = UNSET
-
-
-class LoadBody(Struct, forbid_unknown_fields=True):
-    """POST /models/load; an absent backend, precision or variant lets Panope choose."""
-
-    model: _Name
-    backend: _NameOrNone = ""
-    precision: _NameOrNone = ""
-    variant: _NameOrNone = ""
-
-
-class UnloadBody(Struct, forbid_unknown_fields=True):
-    """POST /models/unload."""
-
-    model: _Name
-
-
-_INFER = Body(InferBody)
-_LOAD = Body(LoadBody)
-_UNLOAD = Body(UnloadBody)
+_INFER = RequestBody(InferBody)
+_LOAD = RequestBody(LoadBody)
+_UNLOAD = RequestBody(UnloadBody)
 
 
 class PanopeServicer(pb_grpc.PanopeServiceServicer):
@@ -105,7 +72,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         assert isinstance(answer, TensorOutput)
         raw = {output.name for output in wanted if output.raw}
         size = sum(len(tensor.data) for tensor in answer.outputs)
-        return printed_body(await off_loop(size, _printed, call.model, answer.outputs, raw))
+        return encoded_response(await off_loop(size, _printed, call.model, answer.outputs, raw))
 
     async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
         task_input = embed_input_of(value)
@@ -113,28 +80,29 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         call = call_for(context, model=model, task_input=task_input, task="embed", interface=_INTERFACE)
         answer = await embed(self._pipeline, call, value_names(value), single=single)
         vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
-        return printed_body(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
+        return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
 
     async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells everything about one model."""
         query_of(context)
-        return view_body(await self._models.get(request.model))
+        return json_response(model_info(await self._models.get(request.model)))
 
     async def LoadModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Loads a model; answers when it serves."""
         query_of(context)
         body = _LOAD.read(request)
-        return view_body(await self._models.load(body.model, body.backend, body.precision, body.variant))
+        view = await self._models.load(body.model, body.backend, body.precision, body.variant)
+        return json_response(model_info(view))
 
     async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Unloads a model; answers when its memory is free."""
         query_of(context)
-        return view_body(await self._models.unload(_UNLOAD.read(request).model))
+        return json_response(model_info(await self._models.unload(_UNLOAD.read(request).model)))
 
     async def ListDevices(self, request: NoPath, context: Context) -> HttpBody:
         """Lists the devices, preferred ones first."""
         query_of(context)
-        return printed_body(msgspec.json.encode({"devices": list(await self._models.devices())}))
+        return json_response(DevicesJson([device_json(device) for device in await self._models.devices()]))
 
 
 def _named_tensors(bodies: list[TensorBody]) -> list[NamedTensor]:

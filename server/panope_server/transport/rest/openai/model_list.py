@@ -1,14 +1,10 @@
-"""Models as JSON."""
+"""All models, for callers that ask for no page."""
 
 from __future__ import annotations
-
-import msgspec
-from google.api.httpbody_pb2 import HttpBody
 
 from panope_registry.models.types import ModelFilter
 from panope_server.runtime.status import ModelView
 from panope_server.transport.interfaces import Models
-from panope_server.transport.rest.json.bodies import printed_body
 
 _PAGE = 200
 """So many take a millisecond or two of the event loop."""
@@ -22,8 +18,3 @@ async def all_models(models: Models, only: ModelFilter, loaded: bool | None, aft
         found.extend(page)
         if len(page) < _PAGE:
             return found
-
-
-def view_body(view: object) -> HttpBody:
-    """A view as it is: fields by their names, times in RFC 3339, sizes as numbers."""
-    return printed_body(msgspec.json.encode(view))

@@ -1,11 +1,8 @@
-"""Registering, pulling and files as JSON."""
+"""Serves what changes the registry: registering, pulling, building, pinning and deleting."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Meta, Struct
 
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
@@ -15,67 +12,29 @@ from panope_registry.names import parse_model_name
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, Keeper
 from panope_server.transport.job_json import job_json
-from panope_server.transport.rest.answers import AcceptedJson, FileJson, FilesJson, RemovedJson
-from panope_server.transport.rest.json.bodies import Body, accepted_body, json_body
 from panope_server.transport.rest.json.query import query_of
-from panope_server.transport.rest.listing import view_body
+from panope_server.transport.rest.json.requests import RequestBody
+from panope_server.transport.rest.json.responses import accepted_response, json_response
+from panope_server.transport.rest.panope.model_schemas import model_info
+from panope_server.transport.rest.panope.registry_schemas import (
+    AcceptedJson,
+    BuildBody,
+    FileJson,
+    FilesJson,
+    PinBody,
+    PullBody,
+    RegisterBody,
+    RemovedJson,
+)
 
 REST = "rest"
 """Who asked for a job, as far as is known."""
 
-_Word = Annotated[str, Meta(min_length=1, max_length=200)]
-_WordOrNone = Annotated[str, Meta(max_length=200)]
 
-
-class SourceBody(Struct, forbid_unknown_fields=True):
-    """Where a model comes from."""
-
-    repo_id: _Word
-    provider: Literal["huggingface"] = "huggingface"
-    revision: _Word = "main"
-
-
-class RegisterBody(Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/models/register: a model's two names, or its source, or both."""
-
-    model_vendor: _Word | None = None
-    model_name: _Word | None = None
-    source: SourceBody | None = None
-    task_hints: Annotated[list[_Word], Meta(max_length=16)] = []
-    preferred_format: _WordOrNone = ""
-    preferred_precision: _WordOrNone = ""
-    quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
-
-
-class PullBody(Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/models/pull."""
-
-    model: _Word
-    revision: _Word = "main"
-    format: _WordOrNone = ""
-    precision: _WordOrNone = ""
-    include: Annotated[list[_Word], Meta(max_length=1024)] = []
-
-
-class BuildBody(Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/models/{model}/variants."""
-
-    format: _Word
-    precision: _WordOrNone = ""
-    revision: _WordOrNone = ""
-
-
-class PinBody(Struct, forbid_unknown_fields=True):
-    """The body of PUT /v1/models/{model}/pin; without a variant, all that the model has are pinned."""
-
-    variant: _WordOrNone = ""
-    reason: Annotated[str, Meta(max_length=1000)] = ""
-
-
-_BUILD = Body(BuildBody)
-_PIN = Body(PinBody)
-_REGISTER = Body(RegisterBody)
-_PULL = Body(PullBody)
+_BUILD = RequestBody(BuildBody)
+_PIN = RequestBody(PinBody)
+_REGISTER = RequestBody(RegisterBody)
+_PULL = RequestBody(PullBody)
 
 
 class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
@@ -89,38 +48,40 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         """Asks for a look at a model's repo."""
         query_of(context)
         job = await self._acquisition.register(_wish_of(_REGISTER.read(request)), REST)
-        return await accepted_body(AcceptedJson(job=job_json(job)), context)
+        return await accepted_response(AcceptedJson(job=job_json(job)), context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a model's files."""
         query_of(context)
         body = _PULL.read(request)
         wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
-        return await accepted_body(AcceptedJson(job=job_json(await self._acquisition.pull(wish, REST))), context)
+        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.pull(wish, REST))), context)
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Asks for another variant of a model."""
         query_of(context)
         body = _BUILD.read(request.body)
         wish = BuildRequest(request.model, body.format, body.precision, body.revision)
-        return await accepted_body(AcceptedJson(job=job_json(await self._acquisition.build(wish, REST))), context)
+        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.build(wish, REST))), context)
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""
         query_of(context)
         body = _PIN.read(request.body)
-        return view_body(await self._keeper.pin(request.model, body.variant, who=REST, reason=body.reason))
+        return json_response(
+            model_info(await self._keeper.pin(request.model, body.variant, who=REST, reason=body.reason))
+        )
 
     async def UnpinModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Lets a model's files go again."""
         query = query_of(context, ("variant",))
-        return view_body(await self._keeper.unpin(request.model, query.get("variant", "")))
+        return json_response(model_info(await self._keeper.unpin(request.model, query.get("variant", ""))))
 
     async def DeleteModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Deletes a model."""
         query_of(context)
         removed = await self._keeper.delete(request.model)
-        return json_body(
+        return json_response(
             RemovedJson(
                 id=request.model,
                 object="model",
@@ -143,7 +104,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
             }
             for file in await self._acquisition.files(request.model)
         ]
-        return json_body(FilesJson(model=request.model, files=files))
+        return json_response(FilesJson(model=request.model, files=files))
 
 
 def _wish_of(body: RegisterBody) -> SyncRequest:

@@ -1,4 +1,4 @@
-"""JSON bodies in and out of `google.api.HttpBody`."""
+"""The JSON bodies of requests, out of `google.api.HttpBody`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import msgspec
-import orjson
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.interceptors.context import Context
 from panope_server.transport.rest.json.errors import UNKNOWN_FIELD, malformed, misfit
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
@@ -24,8 +22,6 @@ P = ParamSpec("P")
 
 JSON = "application/json"
 
-ACCEPTED = "x-panope-accepted"
-
 #: Reading a body of this size takes about a millisecond; larger ones are read in a thread.
 LARGE_BYTES = 256 << 10
 
@@ -33,7 +29,7 @@ LARGE_BYTES = 256 << 10
 _THREADS = ThreadPoolExecutor(4, "bodies")
 
 
-class Body(Generic[T]):
+class RequestBody(Generic[T]):
     """Reads bodies of one schema, a msgspec Struct that forbids unknown fields."""
 
     def __init__(self, schema: type[T]) -> None:
@@ -80,22 +76,6 @@ async def off_loop(size: int, work: Callable[P, T], *arguments: P.args, **named:
     if size <= LARGE_BYTES:
         return work(*arguments, **named)
     return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(work, *arguments, **named))
-
-
-async def accepted_body(value: object, context: Context) -> HttpBody:
-    """An answer from plain values, as 202: what was asked for is under way. Envoy turns the header into the status."""
-    await context.send_initial_metadata(((ACCEPTED, "true"),))
-    return json_body(value)
-
-
-def json_body(value: object) -> HttpBody:
-    """An answer from plain values."""
-    return HttpBody(content_type=JSON, data=orjson.dumps(value))
-
-
-def printed_body(data: bytes) -> HttpBody:
-    """An answer that is JSON already."""
-    return HttpBody(content_type=JSON, data=data)
 
 
 def refuse_content(body: HttpBody) -> None:

@@ -17,6 +17,9 @@ from panope_server.tasks.embed import EmbedOutput
 Matrix = NDArray[np.float32]
 Encoding = Literal["float", "base64"]
 
+Vector = list[float] | str
+"""A vector in an answer: numbers, or base64 of little-endian 32-bit floats."""
+
 #: Values printed at a time: about a millisecond.
 _PIECE_VALUES = 16384
 

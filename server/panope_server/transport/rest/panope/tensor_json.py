@@ -15,12 +15,22 @@ Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"
 ]
 
-_DTYPES = {
+_DTYPES: dict[Datatype, str] = {
     "BOOL": "bool",
-    **{f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for sign in ("U", "") for bits in (8, 16, 32, 64)},
-    **{f"FP{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "FP16": "float16",
+    "FP32": "float32",
+    "FP64": "float64",
 }
-_DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
+DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
+"""The names of element types, by NumPy's."""
 
 #: What JSON values a kind of NumPy type takes, and how to say so.
 _TAKES: dict[str, tuple[frozenset[type], str]] = {
@@ -67,7 +77,7 @@ def tensor_json(tensor: NamedTensor, *, raw: bool) -> dict[str, object]:
     """An output; its `data` is one flat list."""
     told: dict[str, object] = {
         "name": tensor.name,
-        "datatype": _DATATYPES[tensor.dtype],
+        "datatype": DATATYPES[tensor.dtype],
         "shape": list(tensor.shape),
     }
     if raw:

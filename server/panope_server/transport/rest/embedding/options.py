@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.embed import EmbedInput, Purpose
-from panope_server.transport.rest.texts import Input
-from panope_server.transport.rest.vectors import Encoding
+from panope_server.transport.rest.embedding.inputs import Input
+from panope_server.transport.rest.embedding.vectors import Encoding
 
 #: What the texts are for, in all words that clients have for it.
 _PURPOSES: Mapping[str, Purpose] = {

@@ -17,7 +17,7 @@ def test_an_alias_is_pointed_moved_and_rolled_back(edge):
     told = edge.get("/v1/aliases/prod/embed").json
     assert [event["action"] for event in told["events"]] == ["rolled_back", "set", "set"]
     assert [event["reason"] for event in told["events"]] == ["", "faster", ""]
-    assert {event["who"] for event in told["events"]} == {"rest"}
+    assert {event["principal"] for event in told["events"]} == {"rest"}
 
 
 def test_an_alias_may_point_to_one_variant(edge):

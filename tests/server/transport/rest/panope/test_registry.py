@@ -96,7 +96,7 @@ def test_a_variant_that_cannot_be_asked_for_is_refused_by_name(edge, body, field
 @pytest.mark.parametrize("path", ["/v1/models/acme/embedder/pin", "/v1/models/acme%2Fembedder/pin"])
 def test_a_model_is_pinned_and_unpinned(edge, path):
     pinned = edge.request("PUT", path, {"variant": "abababab", "reason": "demo"})
-    assert pinned.json["variants"][0]["pin"] == {"who": "rest", "reason": "demo", "at": "2026-01-02T00:00:00Z"}
+    assert pinned.json["variants"][0]["pin"] == {"principal": "rest", "reason": "demo", "at": "2026-01-02T00:00:00Z"}
     assert edge.request("DELETE", f"{path}?variant=abababab").json["name"] == "acme/embedder"
     assert edge.keeper.asked == [
         ("pin", "acme/embedder", "abababab", "rest", "demo"),

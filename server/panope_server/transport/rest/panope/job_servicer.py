@@ -1,4 +1,4 @@
-"""Jobs as JSON, and as server-sent events."""
+"""Serves jobs, as JSON and as server-sent events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.jobs import JobStatus
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Jobs
-from panope_server.transport.job_json import job_json
+from panope_server.transport.job_json import JobsJson, job_json
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from panope_server.transport.rest.answers import JobsJson
-from panope_server.transport.rest.json.bodies import json_body, refuse_content
 from panope_server.transport.rest.json.events import EVENTS, event, until_done
 from panope_server.transport.rest.json.query import number_of, query_of
+from panope_server.transport.rest.json.requests import refuse_content
+from panope_server.transport.rest.json.responses import json_response
 
 
 class JobRestServicer(pb_grpc.JobServiceServicer):
@@ -36,24 +36,24 @@ class JobRestServicer(pb_grpc.JobServiceServicer):
             after=number_of(query, "after", default=0),
             limit=limit + 1,
         )
-        return json_body(JobsJson(jobs=[job_json(job) for job in found[:limit]], has_more=len(found) > limit))
+        return json_response(JobsJson(jobs=[job_json(job) for job in found[:limit]], has_more=len(found) > limit))
 
     async def GetJob(self, request: JobPath, context: Context) -> HttpBody:
         """Tells about one job."""
         query_of(context)
-        return json_body(job_json(await self._jobs.get(_id(request.job))))
+        return json_response(job_json(await self._jobs.get(_id(request.job))))
 
     async def CancelJob(self, request: JobPathWithBody, context: Context) -> HttpBody:
         """Asks a job to end."""
         query_of(context)
         refuse_content(request.body)
-        return json_body(job_json(await self._jobs.cancel(_id(request.job))))
+        return json_response(job_json(await self._jobs.cancel(_id(request.job))))
 
     async def RetryJob(self, request: JobPathWithBody, context: Context) -> HttpBody:
         """Queues a job again."""
         query_of(context)
         refuse_content(request.body)
-        return json_body(job_json(await self._jobs.retry(_id(request.job))))
+        return json_response(job_json(await self._jobs.retry(_id(request.job))))
 
     async def WatchJob(self, request: JobPath, context: Context) -> AsyncIterator[HttpBody]:
         """Sends a job whenever it changes."""

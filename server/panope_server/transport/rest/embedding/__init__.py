@@ -1,0 +1,1 @@
+"""What every route that embeds has in common."""

@@ -1,0 +1,1 @@
+"""Hugging Face's routes of one task."""

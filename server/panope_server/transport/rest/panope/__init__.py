@@ -1,0 +1,1 @@
+"""Panope's own routes: models, what they run, jobs and aliases."""

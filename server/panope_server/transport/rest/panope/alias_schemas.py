@@ -1,0 +1,112 @@
+"""Aliases in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta, Struct
+
+from panope_registry.models.aliases import AliasEntry, AliasEvent
+
+MAX_REASON = 1000
+
+_Word = Annotated[str, Meta(min_length=1, max_length=200)]
+_WordOrNone = Annotated[str, Meta(max_length=200)]
+_Reason = Annotated[str, Meta(max_length=MAX_REASON)]
+
+
+class SetBody(Struct, forbid_unknown_fields=True):
+    """The body of PUT /v1/aliases/{alias}; `expected` is empty for an alias that must not exist."""
+
+    model: _Word
+    variant: _WordOrNone = ""
+    expected: _WordOrNone | None = None
+    reason: _Reason = ""
+
+
+class RollbackBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/aliases/rollback."""
+
+    alias: _Word
+    expected: _WordOrNone | None = None
+    reason: _Reason = ""
+
+
+class AliasJson(TypedDict):
+    """Where an alias points.
+
+    Attributes:
+        variant: null for the model as a whole.
+        version: counts the alias's changes.
+        changed_at: in RFC 3339.
+    """
+
+    name: str
+    model: str
+    variant: str | None
+    version: int
+    changed_at: str
+
+
+class AliasesJson(TypedDict):
+    """Aliases by name."""
+
+    aliases: list[AliasJson]
+
+
+class AliasEventJson(TypedDict):
+    """A change of an alias.
+
+    Attributes:
+        principal: who made it.
+    """
+
+    version: int
+    action: str
+    model: str | None
+    variant: str | None
+    principal: str
+    reason: str
+    at: str
+
+
+class AliasHistoryJson(TypedDict):
+    """An alias and every change of it, the newest first; `model` is null once it was forgotten."""
+
+    name: str
+    model: str | None
+    variant: str | None
+    version: int
+    events: list[AliasEventJson]
+
+
+class ForgottenAliasJson(TypedDict):
+    """An alias that is gone."""
+
+    id: str
+    object: Literal["alias"]
+    deleted: Literal[True]
+
+
+def alias_json(entry: AliasEntry) -> AliasJson:
+    """An alias."""
+    return {
+        "name": entry.name,
+        "model": entry.target_model,
+        "variant": entry.variant_digest or None,
+        "version": entry.version,
+        "changed_at": entry.changed_at.isoformat(),
+    }
+
+
+def alias_event_json(event: AliasEvent) -> AliasEventJson:
+    """A change of an alias."""
+    return {
+        "version": event.version,
+        "action": event.action.value,
+        "model": event.target_model or None,
+        "variant": event.variant_digest or None,
+        "principal": event.who,
+        "reason": event.reason,
+        "at": event.at.isoformat(),
+    }

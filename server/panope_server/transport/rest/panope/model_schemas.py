@@ -1,0 +1,315 @@
+"""Models, instances and devices in JSON: what callers may rely on, whatever they are called inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from panope_backends.api import Device, TensorSpec
+from panope_server.runtime.status import (
+    EmbedLimits,
+    InstanceState,
+    InstanceView,
+    ModelState,
+    ModelView,
+    PinView,
+    ProfileView,
+    VariantView,
+)
+from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
+
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_NameOrNone = Annotated[str, Meta(max_length=256)]
+
+ModelStateJson = Literal["unloaded", "loading", "serving", "unloading", "failed"]
+InstanceStateJson = Literal["starting", "ready", "backing_off", "draining"]
+
+_MODEL_STATES: dict[ModelState, ModelStateJson] = {
+    ModelState.UNLOADED: "unloaded",
+    ModelState.LOADING: "loading",
+    ModelState.SERVING: "serving",
+    ModelState.UNLOADING: "unloading",
+    ModelState.FAILED: "failed",
+}
+_INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
+    InstanceState.STARTING: "starting",
+    InstanceState.READY: "ready",
+    InstanceState.BACKING_OFF: "backing_off",
+    InstanceState.DRAINING: "draining",
+}
+
+
+class LoadBody(Struct, forbid_unknown_fields=True):
+    """POST /models/load; an absent backend, precision or variant lets Panope choose."""
+
+    model: _Name
+    backend: _NameOrNone = ""
+    precision: _NameOrNone = ""
+    variant: _NameOrNone = ""
+
+
+class UnloadBody(Struct, forbid_unknown_fields=True):
+    """POST /models/unload."""
+
+    model: _Name
+
+
+class PinJson(Struct):
+    """That a variant's files are kept.
+
+    Attributes:
+        principal: who pinned them.
+        at: when, in RFC 3339 as all times are.
+    """
+
+    principal: str
+    reason: str
+    at: datetime
+
+
+class ProfileJson(Struct):
+    """What a variant was measured to do."""
+
+    backend: str
+    engine_version: str
+    device: str
+    precision: str
+    workload: str
+    items_per_second: float
+    latency_p50_seconds: float
+    latency_p99_seconds: float
+    memory_bytes: int
+    load_seconds: float
+    measured_at: datetime
+
+
+class VariantJson(Struct):
+    """A runnable form of a model."""
+
+    digest: str
+    format: str
+    precision: str
+    size_bytes: int
+    is_local: bool
+    missing_bytes: int
+    memory_bytes: int
+    parameter_count: int
+    derived_from: str | None
+    engine_version: str
+    base_models: list[str]
+    pin: PinJson | None
+    profiles: list[ProfileJson]
+
+
+class InstanceJson(Struct):
+    """A worker process.
+
+    Attributes:
+        ready_at: null until it was ready once.
+        started_at: null while it has no process.
+    """
+
+    id: str
+    variant_digest: str
+    backend: str
+    device: str
+    precision: str
+    state: InstanceStateJson
+    pid: int
+    resident_bytes: int
+    restart_count: int
+    selection_reason: str
+    ready_at: datetime | None
+    started_at: datetime | None
+
+
+class EmbedLimitsJson(Struct):
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+
+    dimensions: int
+    max_tokens: int
+    prompt_names: list[str]
+    pooling: str
+    normalize: bool
+    batching: str
+
+
+class TensorSpecJson(Struct):
+    """What a model takes or gives under one name.
+
+    Attributes:
+        datatype: as tensors of requests have it.
+        shape: -1 where any length is accepted.
+        axes: the names that the model's own file gives its axes; empty where it gives none.
+    """
+
+    name: str
+    datatype: Datatype
+    shape: list[int]
+    axes: list[str]
+
+
+class ModelInfoJson(Struct):
+    """A model with its variants and instances, by its own name or by that of an alias.
+
+    Attributes:
+        embed: null for models of other tasks, and until the model was loaded.
+        alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
+    """
+
+    name: str
+    task: str
+    architecture: str
+    state: ModelStateJson
+    state_reason: str
+    created_at: datetime
+    variants: list[VariantJson]
+    instances: list[InstanceJson]
+    embed: EmbedLimitsJson | None
+    inputs: list[TensorSpecJson]
+    outputs: list[TensorSpecJson]
+    source: str
+    commit: str
+    ref: str
+    preferred_format: str
+    preferred_precision: str
+    quantization_targets: list[str]
+    task_candidates: list[str]
+    reasons: dict[str, str]
+    alias_of: str
+
+
+class DeviceJson(Struct):
+    """A device as one backend sees it.
+
+    Attributes:
+        engine_version: of the libraries that compute there.
+    """
+
+    backend: str
+    name: str
+    description: str
+    memory_bytes: int
+    precisions: list[str]
+    available: bool
+    reason: str
+    engine_version: str
+
+
+class DevicesJson(Struct):
+    """Devices, preferred ones first."""
+
+    devices: list[DeviceJson]
+
+
+def model_info(view: ModelView) -> ModelInfoJson:
+    """A model."""
+    return ModelInfoJson(
+        name=view.name,
+        task=view.task,
+        architecture=view.architecture,
+        state=_MODEL_STATES[view.state],
+        state_reason=view.state_reason,
+        created_at=view.created_at,
+        variants=[_variant(variant) for variant in view.variants],
+        instances=[_instance(instance) for instance in view.instances],
+        embed=None if view.embed is None else _embed_limits(view.embed),
+        inputs=_specs(view.inputs),
+        outputs=_specs(view.outputs),
+        source=view.source,
+        commit=view.commit,
+        ref=view.ref,
+        preferred_format=view.preferred_format,
+        preferred_precision=view.preferred_precision,
+        quantization_targets=list(view.quantization_targets),
+        task_candidates=list(view.task_candidates),
+        reasons=dict(view.reasons),
+        alias_of=view.alias_of,
+    )
+
+
+def device_json(device: Device) -> DeviceJson:
+    """A device."""
+    return DeviceJson(
+        backend=device.backend,
+        name=device.name,
+        description=device.description,
+        memory_bytes=device.memory_bytes,
+        precisions=list(device.precisions),
+        available=device.available,
+        reason=device.reason,
+        engine_version=device.engine_version,
+    )
+
+
+def _variant(view: VariantView) -> VariantJson:
+    return VariantJson(
+        digest=view.digest,
+        format=view.format,
+        precision=view.precision,
+        size_bytes=view.size_bytes,
+        is_local=view.is_local,
+        missing_bytes=view.missing_bytes,
+        memory_bytes=view.memory_bytes,
+        parameter_count=view.parameter_count,
+        derived_from=view.derived_from,
+        engine_version=view.engine_version,
+        base_models=list(view.base_models),
+        pin=None if view.pin is None else _pin(view.pin),
+        profiles=[_profile(profile) for profile in view.profiles],
+    )
+
+
+def _pin(view: PinView) -> PinJson:
+    return PinJson(principal=view.who, reason=view.reason, at=view.at)
+
+
+def _profile(view: ProfileView) -> ProfileJson:
+    return ProfileJson(
+        backend=view.backend,
+        engine_version=view.engine_version,
+        device=view.device,
+        precision=view.precision,
+        workload=view.workload,
+        items_per_second=view.items_per_second,
+        latency_p50_seconds=view.latency_p50_seconds,
+        latency_p99_seconds=view.latency_p99_seconds,
+        memory_bytes=view.memory_bytes,
+        load_seconds=view.load_seconds,
+        measured_at=view.measured_at,
+    )
+
+
+def _instance(view: InstanceView) -> InstanceJson:
+    return InstanceJson(
+        id=view.id,
+        variant_digest=view.variant_digest,
+        backend=view.backend,
+        device=view.device,
+        precision=view.precision,
+        state=_INSTANCE_STATES[view.state],
+        pid=view.pid,
+        resident_bytes=view.resident_bytes,
+        restart_count=view.restart_count,
+        selection_reason=view.selection_reason,
+        ready_at=view.ready_at,
+        started_at=view.started_at,
+    )
+
+
+def _embed_limits(limits: EmbedLimits) -> EmbedLimitsJson:
+    return EmbedLimitsJson(
+        dimensions=limits.dimensions,
+        max_tokens=limits.max_tokens,
+        prompt_names=list(limits.prompt_names),
+        pooling=limits.pooling,
+        normalize=limits.normalize,
+        batching=limits.batching,
+    )
+
+
+def _specs(specs: Sequence[TensorSpec]) -> list[TensorSpecJson]:
+    return [TensorSpecJson(spec.name, DATATYPES[spec.dtype], list(spec.shape), list(spec.axes)) for spec in specs]

@@ -1,0 +1,96 @@
+"""Registering, pulling, pinning and files in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta, Struct
+
+from panope_server.transport.job_json import JobJson
+
+_Word = Annotated[str, Meta(min_length=1, max_length=200)]
+_WordOrNone = Annotated[str, Meta(max_length=200)]
+
+
+class SourceBody(Struct, forbid_unknown_fields=True):
+    """Where a model comes from."""
+
+    repo_id: _Word
+    provider: Literal["huggingface"] = "huggingface"
+    revision: _Word = "main"
+
+
+class RegisterBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/register: a model's two names, or its source, or both."""
+
+    model_vendor: _Word | None = None
+    model_name: _Word | None = None
+    source: SourceBody | None = None
+    task_hints: Annotated[list[_Word], Meta(max_length=16)] = []
+    preferred_format: _WordOrNone = ""
+    preferred_precision: _WordOrNone = ""
+    quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
+
+
+class PullBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/pull."""
+
+    model: _Word
+    revision: _Word = "main"
+    format: _WordOrNone = ""
+    precision: _WordOrNone = ""
+    include: Annotated[list[_Word], Meta(max_length=1024)] = []
+
+
+class BuildBody(Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/models/{model}/variants."""
+
+    format: _Word
+    precision: _WordOrNone = ""
+    revision: _WordOrNone = ""
+
+
+class PinBody(Struct, forbid_unknown_fields=True):
+    """The body of PUT /v1/models/{model}/pin; without a variant, all that the model has are pinned."""
+
+    variant: _WordOrNone = ""
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class AcceptedJson(TypedDict):
+    """The job that does what was asked for."""
+
+    job: JobJson
+
+
+class FileJson(TypedDict):
+    """A file of a model.
+
+    Attributes:
+        path: relative, with `/`.
+        sha256: null while unknown.
+        is_local: whether its bytes are in this store.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+    kind: str
+    is_local: bool
+
+
+class FilesJson(TypedDict):
+    """The files of a model."""
+
+    model: str
+    files: list[FileJson]
+
+
+class RemovedJson(TypedDict):
+    """A model that is gone, the digests of its variants, and the room that its files gave back."""
+
+    id: str
+    object: Literal["model"]
+    deleted: Literal[True]
+    variants: list[str]
+    freed_bytes: int

@@ -1,0 +1,51 @@
+"""JSON answers are schemas of their own: what is renamed inside renames nothing that callers read."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import inspect
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def answers() -> list[Any]:
+    """The types of all JSON answers, from the descriptions of routes that /openapi.json is made from."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    from generator.operations import METHODS, PLAIN
+
+    return [operation.answer for operation in (*METHODS.values(), *PLAIN.values()) if operation.answer is not None]
+
+
+def classes_of(types: list[Any]) -> Iterator[type]:
+    """Every class that the types hold, at any depth."""
+    left, seen = list(inspect.multi_type_info(types)), set[int]()
+    while left:
+        kind = left.pop()
+        if id(kind) in seen:
+            continue
+        seen.add(id(kind))
+        if isinstance(cls := getattr(kind, "cls", None), type):
+            yield cls
+        for name in ("item_type", "key_type", "value_type", "type"):
+            if isinstance(inner := getattr(kind, name, None), inspect.Type):
+                left.append(inner)
+        left += [inner for inner in getattr(kind, "types", ()) if isinstance(inner, inspect.Type)]
+        left += [field.type for field in getattr(kind, "fields", ())]
+
+
+def test_no_type_of_the_layers_below_is_written_as_json() -> None:
+    below = {cls for cls in classes_of(answers()) if not cls.__module__.startswith("panope_server.transport")}
+    assert below == set()
+
+
+@pytest.mark.parametrize("name", ["ModelInfoJson", "VariantJson", "InstanceJson", "DeviceJson", "JobJson"])
+def test_the_walk_reaches_what_answers_hold(name: str) -> None:
+    assert name in {cls.__name__ for cls in classes_of(answers())}
