@@ -34,9 +34,8 @@ def classes_of(types: list[Any]) -> Iterator[type]:
         seen.add(id(kind))
         if isinstance(cls := getattr(kind, "cls", None), type):
             yield cls
-        for name in ("item_type", "key_type", "value_type", "type"):
-            if isinstance(inner := getattr(kind, name, None), inspect.Type):
-                left.append(inner)
+        parts = [getattr(kind, name, None) for name in ("item_type", "key_type", "value_type", "type")]
+        left += [part for part in parts if isinstance(part, inspect.Type)]
         left += [inner for inner in getattr(kind, "types", ()) if isinstance(inner, inspect.Type)]
         left += [field.type for field in getattr(kind, "fields", ())]
 
