@@ -34,6 +34,7 @@ from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_registry.jobs import Jobs
 from panope_registry.registry import ModelFilter, Registry
+from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store, VerifyPolicy
 from panope_registry.tables.database import Database, open_engine
@@ -85,7 +86,8 @@ def timed(case: str, calls: Iterator[Call], count: int) -> Row:
 
 def lists(database: str, url: str, home: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Registers the models, then asks for them in every way."""
-    registry = Registry.open(url, home)
+    session = RegistrySession.open(url, home)
+    registry = session.registry
     with models_process(options.models) as endpoint:
         source = HubSource(endpoint)
         names = iter([name_of(number) for number in range(options.models)])
@@ -94,7 +96,7 @@ def lists(database: str, url: str, home: Path, options: argparse.Namespace) -> I
     yield Row(sync.case, sync.p50_ms, sync.p99_ms)
     console.print(f"{database}: registered")
     yield from _rows(f"in the process, {database}", _in_process(registry), options.calls)
-    registry.close()
+    session.close()
     with Served(home, "--set", f"database_url={url}", demo=False) as server:
         with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
             yield from _rows(f"gRPC, {database}", _over_grpc(channel), options.calls)
@@ -189,7 +191,8 @@ def hashing(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     verified, plain, imported = [], [], []
     for number in range(options.rounds):
         home = folder / f"home{number}"
-        registry = Registry.open(f"sqlite:///{folder / f'{number}.sqlite3'}", home)
+        session = RegistrySession.open(f"sqlite:///{folder / f'{number}.sqlite3'}", home)
+        registry = session.registry
         imported.append(_seconds(lambda: registry.import_folder(model, "bench/import")))  # noqa: B023 - called at once
         (variant,) = registry.model("bench/import").variants
         sha256 = next(file.sha256 for file in variant.files if file.path.endswith(".safetensors"))
@@ -200,7 +203,7 @@ def hashing(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
         ]
         for taken, call in pair if number % 2 else pair[::-1]:
             taken.append(_seconds(call))
-        registry.close()
+        session.close()
         shutil.rmtree(home)
     ratio = statistics.median(theirs / ours for ours, theirs in zip(verified, plain, strict=True))
     rate = size / 1e9 / statistics.median(verified)

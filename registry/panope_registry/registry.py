@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from panope_backends.api import ModelFacts
-from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
+from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.events import EventSink, no_events
 from panope_registry.ingest.conversions import ConversionKey, Conversions
 from panope_registry.ingest.folder import FolderFile
@@ -27,14 +27,10 @@ from panope_registry.models.types import (
 )
 from panope_registry.models.variant_files import VariantFiles, variant_not_found
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
-from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.space import StoreSpace
-from panope_registry.retention.types import Quota
 from panope_registry.sources.source import Source
-from panope_registry.store.files import make_private
 from panope_registry.store.store import Blob, Store, VerifyPolicy
-from panope_registry.tables.database import Database, open_engine, sqlite_file
-from panope_registry.tables.migrate import migrate
+from panope_registry.tables.database import Database
 
 __all__ = [
     "FileEntry",
@@ -48,9 +44,6 @@ __all__ = [
 ]
 
 
-WHOLE_DISK = Quota(free_floor_bytes=0)
-
-
 class Registry:
     """Models, and the store of their files. Safe for use by several threads, processes and machines."""
 
@@ -58,79 +51,36 @@ class Registry:
         self,
         database: Database,
         store: Store,
-        verify: VerifyPolicy,
-        quota: Quota,
+        space: StoreSpace,
+        *,
+        verify: VerifyPolicy = VerifyPolicy.CHANGED,
         grants: Grants = NO_GRANTS,
         emit: EventSink = no_events,
-        shared: str = "",
+        shared_store_id: str = "",
     ) -> None:
+        """Stands on parts that others share; `RegistrySession.open` makes all of them.
+
+        Args:
+            database: of the registry's tables.
+            store: of the models' files.
+            space: in that store.
+            verify: when files are hashed again before they are used.
+            grants: what an admin lets single models do.
+            emit: called when a model is let in by a grant (`grant_used`).
+            shared_store_id: `RemoteLocation.id` of the shared store; empty when there is none.
+        """
         self._database = database
         self._store = store
-        self._stores = StoreIds(store.id, shared)
-        space = StoreSpace(RetentionManager(database, store, quota=quota), store)
+        self._stores = StoreIds(store.id, shared_store_id)
         self._files = VariantFiles(database, store, self._stores, verify)
         self._registration = Registration(database, store, verify, space, grants, emit)
         self._conversions = Conversions(database, store, self._stores, space, self._files)
         self._grants = grants
 
-    @classmethod
-    def open(
-        cls,
-        database: str | Path,
-        home: Path,
-        *,
-        verify: VerifyPolicy = VerifyPolicy.CHANGED,
-        quota: Quota = WHOLE_DISK,
-        grants: Grants = NO_GRANTS,
-        emit: EventSink = no_events,
-        shared: str = "",
-    ) -> Registry:
-        """Opens the registry; makes its folders (readable by this user alone) and its tables if they are missing.
-
-        Args:
-            database: SQLite's file, `sqlite:///FILE` or `postgresql://…`.
-            home: the folder that holds `store/`.
-            verify: when files are hashed again before they are used.
-            quota: how much the store may take.
-            grants: what an admin lets single models do.
-            emit: told when a model is let in by a grant (`grant_used`).
-            shared: the id of the shared store (`RemoteLocation.id`); empty when there is none.
-
-        Raises:
-            InvalidInputError: the URL is of no known database.
-            PreconditionError: a newer Panope made the database, or a folder cannot be written.
-            AvailabilityError: the database does not answer.
-        """
-        engine = open_engine(database)
-        file = sqlite_file(engine)
-        try:
-            make_private(home)
-            if file:
-                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            store = Store(home / "store")
-            migrate(engine)
-            if file and file.is_relative_to(home):
-                file.chmod(0o600)
-        except OSError as error:  # whatever it is, the folders cannot be used
-            engine.dispose()
-            raise PreconditionError("the home folder cannot be written", reason="home_not_writable") from error
-        except PanopeError:
-            engine.dispose()
-            raise
-        return cls(Database(engine), store, verify, quota, grants, emit, shared)
-
     @property
     def store_id(self) -> str:
         """Tells its store from the others that share a database."""
         return self._store.id
-
-    def keep_reserve(self) -> None:
-        """Keeps room on the database's disk, so that a full disk can be looked at and made room on."""
-        self._database.keep_reserve()
-
-    def close(self) -> None:
-        """Closes the database's connections."""
-        self._database.close()
 
     def import_folder(
         self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from panope_envoy.options import EdgeOptions
 from panope_registry.models.published_files import PublishedFiles
-from panope_registry.registry import Registry
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
@@ -24,22 +22,20 @@ from panope_server.transport.http.hub.app import hub_routes
 def hub_edge(home: Path, models: Mapping[str, Path]) -> Iterator[str]:
     """The address of a hub that holds copies of some folders, by the names of their models."""
     url = f"sqlite:///{home / 'registry.sqlite3'}"
-    registry = Registry.open(url, home)
+    session = RegistrySession.open(url, home)
     for name, folder in models.items():
-        registry.import_folder(folder, name)
-    registry.close()
-    database = Database(open_engine(url))
+        session.registry.import_folder(folder, name)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hub")
     thread.start()
-    start = asyncio.run_coroutine_threadsafe(_start(home, PublishedFiles(database, Store(home / "store"))), loop)
+    start = asyncio.run_coroutine_threadsafe(_start(home, session.published_files), loop)
     admin, envoy, port = start.result(60)
     yield f"http://127.0.0.1:{port}/hub"
     asyncio.run_coroutine_threadsafe(_stop(admin, envoy), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
-    database.close()
+    session.close()
 
 
 async def _start(home: Path, serving: PublishedFiles) -> tuple[AdminServer, EnvoyProcess, int]:

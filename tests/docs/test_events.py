@@ -19,11 +19,9 @@ from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.failures import log_failures
 from panope_registry.job_handlers.repo_sync import RepoSync
 from panope_registry.job_handlers.requests import DownloadRequest, SyncRequest, enqueue_download, enqueue_sync
-from panope_registry.jobs import JobContext, Jobs
-from panope_registry.registry import Registry
+from panope_registry.jobs import JobContext
+from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
 from panope_registry.testing.hub import HubStandIn
 from panope_server.observability.metrics import Metrics
 
@@ -106,10 +104,10 @@ def test_jobs_tell_exactly_the_facts_that_are_written_down(tmp_path: Path) -> No
     told: list[tuple[str, Mapping[str, object]]] = []
     with HubStandIn() as hub:
         hub.add("acme/tiny", MODEL)
-        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-        registry, database = Registry.open(url, tmp_path), Database(open_engine(url))
-        source, jobs = HubSource(hub.endpoint, "hf_secret"), Jobs(database)
-        downloader = Downloader(Store(tmp_path / "store"), free_space_floor_bytes=0)
+        session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
+        registry, jobs = session.registry, session.jobs
+        source = HubSource(hub.endpoint, "hf_secret")
+        downloader = Downloader(session.store, free_space_floor_bytes=0)
 
         def emit(name: str, facts: Mapping[str, object]) -> None:
             told.append((name, facts))
@@ -121,8 +119,7 @@ def test_jobs_tell_exactly_the_facts_that_are_written_down(tmp_path: Path) -> No
         with pytest.raises(NotFoundError):
             sync(JobContext(enqueue_sync(jobs, SyncRequest("acme/none")), jobs))
         source.close()
-        database.close()
-        registry.close()
+        session.close()
     names = [name for name, _ in told]
     assert names == ["repo_registered", "repo_synced", "artifact_download_start", "artifact_download_finish", "error"]
     written = written_events()

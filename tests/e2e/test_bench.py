@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.operations.profiles import Profiles
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -62,10 +61,9 @@ def _record_on_cpu(home: Path, digest: str, other: str, times: float) -> None:
     """A measurement of one variant on the cpu backend, so many times as fast as the other's."""
     devices = json.loads(panope("hardware", "--home", str(home), "--json"))
     cpu = next(device for device in devices if device["backend"] == "cpu")
-    database = Database(open_engine(f"sqlite:///{home / 'registry.sqlite3'}"))
-    profiles = Profiles(database)
-    measured = next(p for p in profiles.of_variants([other]) if p.workload.endswith("batch-32"))
-    device = f"{cpu['name']} {cpu['description']}"
-    same = replace(measured, variant_digest=digest, backend="cpu", engine_version=cpu["engine_version"], device=device)
-    profiles.record([replace(same, items_per_second=times * measured.items_per_second)])
-    database.close()
+    with RegistrySession.open(home / "registry.sqlite3", home) as session:
+        profiles = session.profiles
+        measured = next(p for p in profiles.of_variants([other]) if p.workload.endswith("batch-32"))
+        device, engine = f"{cpu['name']} {cpu['description']}", cpu["engine_version"]
+        same = replace(measured, variant_digest=digest, backend="cpu", engine_version=engine, device=device)
+        profiles.record([replace(same, items_per_second=times * measured.items_per_second)])

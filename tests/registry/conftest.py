@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables.database import open_engine
 from panope_registry.tables.migrate import migrate
 
@@ -169,10 +170,14 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(database_url: str, home: Path) -> Iterator[Registry]:
-    registry = Registry.open(database_url, home)
-    yield registry
-    registry.close()
+def session(database_url: str, home: Path) -> Iterator[RegistrySession]:
+    with RegistrySession.open(database_url, home) as session:
+        yield session
+
+
+@pytest.fixture
+def registry(session: RegistrySession) -> Registry:
+    return session.registry
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 
 DISK_CALLS = ("open", "write", "fsync", "fchmod", "mkdir", "rename", "replace", "link", "unlink", "rmdir")
 
@@ -47,9 +47,10 @@ def run(last_step: int, url: str, home: Path, folder: Path) -> None:
         setattr(os, name, steps.before(getattr(os, name)))
     for moment in ("before_cursor_execute", "commit"):
         event.listen(Engine, moment, steps.step)
-    registry = Registry.open(url, home)
+    session = RegistrySession.open(url, home)
+    registry = session.registry
     registry.import_folder(folder, "v/m")
-    registry.close()
+    session.close()
 
 
 def main() -> None:

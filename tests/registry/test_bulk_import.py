@@ -11,6 +11,7 @@ import pytest
 from panope_registry.bulk_import import BulkImporter, ImportResult
 from panope_registry.ingest.discovery import discover_models
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 
 MakeModel = Callable[..., Path]
 Take = Callable[[], list[ImportResult]]
@@ -19,9 +20,10 @@ Take = Callable[[], list[ImportResult]]
 @pytest.fixture
 def registry(tmp_path: Path, home: Path) -> Iterator[Registry]:
     """On one database: nothing here asks it anything that others' tests do not."""
-    registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", home)
+    session = RegistrySession.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", home)
+    registry = session.registry
     yield registry
-    registry.close()
+    session.close()
 
 
 @pytest.fixture

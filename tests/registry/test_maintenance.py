@@ -17,6 +17,7 @@ from panope_registry.maintenance import Maintenance, MaintenancePolicy
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
+from panope_registry.session import RegistrySession
 
 WAIT_SECONDS = 20
 FAST = MaintenancePolicy(look_seconds=0, limit_seconds=0, scrub_bytes_per_second=1 << 40)
@@ -47,12 +48,12 @@ def variant(registry: Registry, make_model: Callable[..., Path]) -> VariantEntry
 
 
 @pytest.fixture
-def jobs(registry: Registry) -> Jobs:
-    return Jobs(registry._database)
+def jobs(session: RegistrySession) -> Jobs:
+    return session.jobs
 
 
 @pytest.fixture
-def start(registry: Registry, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(session: RegistrySession, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts it; what it tells comes out of the queue."""
     monkeypatch.setattr(maintenance, "ROUND_SECONDS", 0.01)
     stop = threading.Event()
@@ -60,9 +61,9 @@ def start(registry: Registry, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> It
 
     def begin(sharing: object = None, quota: Quota | None = None, policy: MaintenancePolicy = FAST) -> Queue[Event]:
         told: Queue[Event] = Queue()
-        retention = RetentionManager(registry._database, registry._store, quota=quota or Quota(free_floor_bytes=0))
+        retention = RetentionManager(session.database, session.store, quota=quota or Quota(free_floor_bytes=0))
         keeper = Maintenance(
-            registry._database, registry._store, retention, jobs, sharing, lambda *event: told.put(event), policy
+            session.database, session.store, retention, jobs, sharing, lambda *event: told.put(event), policy
         )
         threads.append(threading.Thread(target=keeper.run, args=(stop,)))
         threads[-1].start()
@@ -121,21 +122,23 @@ def test_a_limit_that_was_lowered_is_kept(
     assert registry.model("v/m").variants[0].is_local
 
 
-def test_damage_is_found_told_and_put_into_quarantine(registry: Registry, variant: VariantEntry, start: Start) -> None:
+def test_damage_is_found_told_and_put_into_quarantine(
+    session: RegistrySession, variant: VariantEntry, start: Start
+) -> None:
     file = next(file for file in variant.files if file.path == "model.safetensors")
-    blob = registry._store.blob_path(file.sha256)
+    blob = session.store.blob_path(file.sha256)
     blob.chmod(0o600)
     blob.write_bytes(b"!" * file.size_bytes)
     always = MaintenancePolicy(scrub_bytes_per_second=1 << 40, scrub_age=FAST.scrub_age * 0)
     event = start(policy=always).get(timeout=WAIT_SECONDS)
     assert event == ("blob_damaged", {"artifact_id": file.sha256, "size_bytes": file.size_bytes})
-    assert not registry.model("v/m").variants[0].is_local
-    assert list(registry._store.quarantine.iterdir())
+    assert not session.registry.model("v/m").variants[0].is_local
+    assert list(session.store.quarantine.iterdir())
 
 
-def test_what_was_hashed_lately_is_left_alone(registry: Registry, variant: VariantEntry) -> None:
+def test_what_was_hashed_lately_is_left_alone(session: RegistrySession, variant: VariantEntry) -> None:
     read: list[int] = []
-    retention = RetentionManager(registry._database, registry._store)
+    retention = RetentionManager(session.database, session.store)
     assert retention.scrub(FAST.scrub_age, read.append) is None
     assert read == []
     assert retention.scrub(FAST.scrub_age * 0, read.append) is not None

@@ -13,6 +13,7 @@ import pytest
 
 from panope_backends.errors import NotFoundError
 from panope_registry.registry import ModelEntry, Registry
+from panope_registry.session import RegistrySession
 from panope_registry.store.store import Store
 
 MakeModel = Callable[..., Path]
@@ -21,13 +22,14 @@ KillAt = Callable[[int], bool]
 IMPORT = """
 import sys
 from pathlib import Path
-from panope_registry.registry import Registry
-registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
+from panope_registry.session import RegistrySession
+session = RegistrySession.open(sys.argv[1], Path(sys.argv[2]))
+registry = session.registry
 print("ready", flush=True)
 sys.stdin.readline()
 for folder in sys.argv[3:]:
     print(registry.import_folder(Path(folder), "v/m").variants[0].digest, flush=True)
-registry.close()
+session.close()
 """
 
 
@@ -124,12 +126,13 @@ def test_processes_that_import_the_same_folder_at_once_agree(
 ) -> None:
     folder = make_model()
     printed = _race([_start(database_url, home, folder, folder, folder) for _ in range(3)])
-    registry = Registry.open(database_url, home)
+    session = RegistrySession.open(database_url, home)
+    registry = session.registry
     (variant,) = registry.model("v/m").variants
     assert printed == [[variant.digest] * 3] * 3
     view = registry.materialize(variant.digest)
     assert (view / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
-    registry.close()
+    session.close()
 
 
 def test_processes_that_import_different_content_leave_one_whole_model(
@@ -137,10 +140,11 @@ def test_processes_that_import_different_content_leave_one_whole_model(
 ) -> None:
     folders = [make_model(f"m{n}", fill=n) for n in range(3)]
     _race([_start(database_url, home, folder) for folder in folders])
-    registry = Registry.open(database_url, home)
+    session = RegistrySession.open(database_url, home)
+    registry = session.registry
     view = registry.materialize(registry.model("v/m").variants[0].digest)
     assert (view / "model.safetensors").read_bytes() in [(f / "model.safetensors").read_bytes() for f in folders]
-    registry.close()
+    session.close()
 
 
 def test_several_processes_open_a_new_home_at_once(empty_database_url: str, home: Path, make_model: MakeModel) -> None:
@@ -151,33 +155,37 @@ def test_several_processes_open_a_new_home_at_once(empty_database_url: str, home
 
 
 def test_a_copied_home_works_where_it_is_now(database_url: str, home: Path, make_model: MakeModel) -> None:
-    registry = Registry.open(database_url, home)
+    session = RegistrySession.open(database_url, home)
+    registry = session.registry
     (variant,) = registry.import_folder(make_model(), "v/m").variants
     registry.materialize(variant.digest)
-    registry.close()
+    session.close()
     moved = home.with_name("moved")
     shutil.copytree(home, moved)
     shutil.rmtree(home)
-    registry = Registry.open(database_url, moved)
+    session = RegistrySession.open(database_url, moved)
+    registry = session.registry
     assert moved in registry.materialize(variant.digest).parents
-    registry.close()
+    session.close()
 
 
 LOOK = """
 import json, sys
 from pathlib import Path
-from panope_registry.registry import Registry
-registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
+from panope_registry.session import RegistrySession
+session = RegistrySession.open(sys.argv[1], Path(sys.argv[2]))
+registry = session.registry
 registry.model("v/m")
-registry.close()
+session.close()
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} | ({"sqlalchemy.orm"} & sys.modules.keys()))))
 """
 
 
 def test_looking_at_models_imports_nothing_heavy(database_url: str, home: Path, make_model: MakeModel) -> None:
-    registry = Registry.open(database_url, home)
+    session = RegistrySession.open(database_url, home)
+    registry = session.registry
     registry.import_folder(make_model(), "v/m")
-    registry.close()
+    session.close()
     printed = subprocess.run(
         [sys.executable, "-c", LOOK, database_url, str(home)], capture_output=True, text=True, check=True
     ).stdout

@@ -11,17 +11,9 @@ import pytest
 
 from panope_backends.errors import CallerError, InvalidInputError, NotFoundError, PanopeError
 from panope_registry.job_handlers import requests
-from panope_registry.jobs import Jobs
-from panope_registry.models.aliases import Aliases
-from panope_registry.models.published_files import PublishedFiles
 from panope_registry.models.types import ModelFilter
-from panope_registry.operations.inference_log import InferenceLog
-from panope_registry.operations.profiles import Profiles
-from panope_registry.registry import Registry
-from panope_registry.retention.retention import RetentionManager
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_registry.tables.database_errors import refuse_unstorable
-from panope_registry.tables.migrate import migrate
 
 WORDS = {
     "a NUL": "a\0b",
@@ -79,20 +71,16 @@ class Side:
     """Everything that asks one database."""
 
     def __init__(self, url: str, home: Path) -> None:
-        engine = open_engine(url)
-        migrate(engine)
-        self.database = Database(engine)
-        self.registry = Registry.open(url, home)
-        store = self.registry._store
-        self.jobs = Jobs(self.database)
+        self.session = RegistrySession.open(url, home)
+        self.registry, self.jobs = self.session.registry, self.session.jobs
         self.parts: list[Any] = [
             self.registry,
-            Aliases(self.database),
+            self.session.aliases,
             self.jobs,
-            PublishedFiles(self.database, store),
-            RetentionManager(self.database, store),
-            InferenceLog(self.database),
-            Profiles(self.database),
+            self.session.published_files,
+            self.session.retention,
+            self.session.inference_log,
+            self.session.profiles,
         ]
 
     def methods(self) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -102,8 +90,7 @@ class Side:
                     yield f"{type(part).__name__}.{name}", method
 
     def close(self) -> None:
-        self.registry.close()
-        self.database.close()
+        self.session.close()
 
 
 @pytest.fixture
@@ -158,27 +145,23 @@ def _outcome(call: Callable[[], Any]) -> str:
 
 
 @pytest.mark.parametrize("word", ["a NUL", "half of a character", "long"])
-def test_reasons_are_refused_by_name(registry: Registry, database_url: str, word: str) -> None:
-    database = Database(open_engine(database_url))
+def test_reasons_are_refused_by_name(session: RegistrySession, word: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Aliases(database).set("a", "v/m", expected=None, who="me", reason=WORDS[word])
+        session.aliases.set("a", "v/m", expected=None, who="me", reason=WORDS[word])
     assert caught.value.field == "reason"
     with pytest.raises(InvalidInputError) as caught:
-        RetentionManager(database, registry._store).pin("0" * 64, who="me", reason=WORDS[word])
+        session.retention.pin("0" * 64, who="me", reason=WORDS[word])
     assert caught.value.field == "reason"
-    database.close()
 
 
-def test_no_job_has_an_id_that_no_database_counts_to(database_url: str) -> None:
-    database = Database(open_engine(database_url))
-    jobs = Jobs(database)
+def test_no_job_has_an_id_that_no_database_counts_to(session: RegistrySession) -> None:
+    jobs = session.jobs
     first = jobs.enqueue("kind", {})
     for job_id in (1 << 63, 1 << 64, 10**300, -(1 << 64)):
         for ask in (jobs.get, jobs.cancel, jobs.retry):
             with pytest.raises(NotFoundError):
                 ask(job_id)
     assert [job.id for job in jobs.list(after=1 << 63)] == [first.id]  # every job is older than that one
-    database.close()
 
 
 @pytest.mark.parametrize(
@@ -197,9 +180,8 @@ def test_no_job_has_an_id_that_no_database_counts_to(database_url: str) -> None:
         ("revision", requests.BuildRequest("v/m", "onnx", revision="x" * 201)),
     ],
 )
-def test_wishes_are_refused_by_name_before_they_are_jobs(database_url: str, field: str, request_: Any) -> None:
-    database = Database(open_engine(database_url))
-    jobs = Jobs(database)
+def test_wishes_are_refused_by_name_before_they_are_jobs(session: RegistrySession, field: str, request_: Any) -> None:
+    jobs = session.jobs
     asks: dict[type, Callable[..., object]] = {
         requests.SyncRequest: requests.enqueue_sync,
         requests.DownloadRequest: requests.enqueue_pull,
@@ -209,7 +191,6 @@ def test_wishes_are_refused_by_name_before_they_are_jobs(database_url: str, fiel
         asks[type(request_)](jobs, request_)
     assert caught.value.field == field
     assert jobs.list() == []
-    database.close()
 
 
 def test_the_last_guard_refuses_rows_and_lists_of_rows() -> None:
@@ -222,7 +203,6 @@ def test_the_last_guard_refuses_rows_and_lists_of_rows() -> None:
 @pytest.mark.parametrize("part", ["what?", "a%20b", "a#b", "a&b=c", "файл", "a b", "file:x", "q?mode=memory"])
 def test_the_home_may_have_any_name(tmp_path: Path, part: str) -> None:
     home = tmp_path / part
-    registry = Registry.open(home / "registry.sqlite3", home)
-    registry.close()
+    RegistrySession.open(home / "registry.sqlite3", home).close()
     assert [path.name for path in tmp_path.iterdir()] == [part]
     assert (home / "registry.sqlite3").is_file()

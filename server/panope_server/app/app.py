@@ -15,18 +15,12 @@ import structlog
 
 from panope_backends.errors import PanopeError
 from panope_envoy.options import EdgeOptions, hosts_for, is_loopback
-from panope_registry.jobs import Jobs
-from panope_registry.models.aliases import Aliases
 from panope_registry.models.published_files import PublishedFiles
 from panope_registry.operations.inference_log import InferenceLog
-from panope_registry.operations.instances import Instances
-from panope_registry.operations.profiles import Profiles
 from panope_registry.shared_store.driver import check_driver
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.app.hub import check_vendor
-from panope_server.app.registry_session import open_registry, remote_place, retention_for, verify_policy
+from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.app.shutdown import DRAIN_SECONDS, drain, end_in_time
 from panope_server.config import Settings
 from panope_server.observability.loop import watch_loop
@@ -112,25 +106,18 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
         settings = self._settings
-        if remote_place(settings):
+        if shared_store_location(settings):
             check_driver()  # the job worker, which opens it, could only fail again and again
         lock = stack.enter_context(await asyncio.to_thread(locked_home, settings.home_path))
         run_folder = stack.enter_context(run_folder_for(lock))
-        registry = await asyncio.to_thread(open_registry, settings)
-        stack.callback(registry.close)
-        database = Database(open_engine(settings.database))
-        stack.callback(database.close)
+        session = stack.enter_context(await asyncio.to_thread(open_registry_session, settings))
 
         metrics = self._metrics
         calls = RunningCalls()
         health = Health(PUBLIC_SERVICES, calls)
-        jobs = Jobs(database)
-        async_jobs = AsyncJobs(jobs)
-        aliases = Aliases(database)
-        store = await asyncio.to_thread(Store, settings.home_path / "store")
-        retention = retention_for(settings, database, store)
-        leases = ModelLeases(retention)
-        heartbeat = Heartbeat(Instances(database), store.id)
+        jobs = AsyncJobs(session.jobs)
+        leases = ModelLeases(session.retention)
+        heartbeat = Heartbeat(session.instances, session.store.id)
 
         def state_changed(model: str, state: ModelState) -> None:
             health.model_changed(model, state)
@@ -141,12 +128,12 @@ class App:
                 settings,
                 metrics,
                 Hardware.for_settings(settings),
-                registry,
-                aliases,
-                async_jobs,
-                Profiles(database),
+                session.registry,
+                session.aliases,
+                jobs,
+                session.profiles,
                 leases,
-                store.id,
+                session.store.id,
             ),
             ModelEvents(state_changed, health.aliases_changed, heartbeat.report_now),
         )
@@ -156,10 +143,15 @@ class App:
         stack.push_async_callback(heartbeat.stop)
         heartbeat.start(manager.runtimes.instances)
 
-        serving = PublishedFiles(database, store, verify_policy(settings))
-        acquisition = Acquisition(jobs, serving, registry.model, store.id, partial(check_vendor, settings))
-        model_admin = ModelAdmin(retention, registry, manager)
-        call_log = self._call_log(database)
+        acquisition = Acquisition(
+            session.jobs,
+            session.published_files,
+            session.registry.model,
+            session.store.id,
+            partial(check_vendor, settings),
+        )
+        model_admin = ModelAdmin(session.retention, session.registry, manager)
+        call_log = self._call_log(session.inference_log)
         if call_log is not None:
             call_log.start()
             stack.push_async_callback(call_log.stop)
@@ -170,8 +162,8 @@ class App:
             pipeline,
             manager,
             acquisition,
-            async_jobs,
-            AsyncAliases(aliases),
+            jobs,
+            AsyncAliases(session.aliases),
             model_admin,
             health,
             calls,
@@ -179,7 +171,7 @@ class App:
         )
         await server.start(run_folder / "grpc.sock")
         stack.push_async_callback(server.stop)
-        admin = AdminServer(self._admin(manager, metrics, serving), settings.host, settings.admin_port)
+        admin = AdminServer(self._admin(manager, metrics, session.published_files), settings.host, settings.admin_port)
         await admin.start()
         stack.push_async_callback(admin.stop)
         if settings.envoy:
@@ -192,18 +184,18 @@ class App:
         stack.push_async_callback(
             drain, health, calls, server, self._envoy, lambda: admin.is_answering, self._job_worker, seconds
         )
-        stack.callback(async_jobs.close)
+        stack.callback(jobs.close)
         watcher = asyncio.create_task(watch_loop(metrics.loop_lag))
         stack.callback(watcher.cancel)
 
-    def _call_log(self, database: Database) -> CallLog | None:
+    def _call_log(self, inference_log: InferenceLog) -> CallLog | None:
         settings = self._settings
         sample = sample_of(settings)
         if not sample:
             return None
         dropped = self._metrics.calls_not_kept
         return CallLog(
-            InferenceLog(database), sample=sample, retention_days=settings.inference_log.retention_days, dropped=dropped
+            inference_log, sample=sample, retention_days=settings.inference_log.retention_days, dropped=dropped
         )
 
     def _pipeline(self, manager: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from panope_backends.errors import PermissionDeniedError
 from panope_registry.names import parse_model_name, shown
-from panope_server.app.registry_session import retention_for
 from panope_server.config import Settings
 from panope_server.config.hub_environment import hub_environment
 
 if TYPE_CHECKING:
     from panope_registry.download import Downloader
+    from panope_registry.session import RegistrySession
     from panope_registry.sources.source import Source
-    from panope_registry.tables.database import Database
 
 
 def source_for(settings: Settings) -> Source:
@@ -28,18 +27,14 @@ def source_for(settings: Settings) -> Source:
     return hub if found.cache is None else CachedSource(hub, HubCache(found.cache))
 
 
-def downloader_for(settings: Settings, database: Database) -> Downloader:
-    """Downloads into the store of the home; when a file does not fit, what was used least recently makes room."""
+def downloader_for(settings: Settings, session: RegistrySession) -> Downloader:
+    """Downloads into the session's store; when a file does not fit, what was used least recently makes room."""
     from panope_registry.download import Downloader
-    from panope_registry.retention.space import StoreSpace
-    from panope_registry.store.store import Store
 
-    store = Store(settings.home_path / "store")
-    space = StoreSpace(retention_for(settings, database, store), store)
     return Downloader(
-        store,
+        session.store,
         free_space_floor_bytes=settings.hub.min_free_bytes,
-        space=space,
+        space=session.space,
         concurrency=settings.hub.parallel_downloads,
     )
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json
+from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import console, print_json, print_table
-from panope_server.cli.registry_session import opened, who_asks
+from panope_server.cli.registry_session import registry_session, user_name
 
 if TYPE_CHECKING:
-    from panope_registry.models.aliases import AliasEntry, Aliases
+    from panope_registry.models.aliases import AliasEntry
 
 alias = typer.Typer(help="Point names to models, and back.", no_args_is_help=True)
 
@@ -28,9 +25,9 @@ Expected = Annotated[
 
 @alias.command("list")
 def list_aliases(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
-    """List the aliases."""
-    with _aliases(home, config) as aliases:
-        found = aliases.list()
+    """List the session.aliases."""
+    with registry_session(settings_for(home, config=config)) as session:
+        found = session.aliases.list()
     if json:
         print_json([_document(entry) for entry in found])
         return
@@ -52,8 +49,10 @@ def set_alias(
     config: ConfigFile = None,
 ) -> None:
     """Point an alias to a model, or to one variant of it."""
-    with _aliases(home, config) as aliases:
-        entry = aliases.set(name, model, variant_digest=variant, expected=expected, who=who_asks(), reason=reason)
+    with registry_session(settings_for(home, config=config)) as session:
+        entry = session.aliases.set(
+            name, model, variant_digest=variant, expected=expected, who=user_name(), reason=reason
+        )
         _tell(entry, json=json)
 
 
@@ -67,8 +66,8 @@ def rollback(
     config: ConfigFile = None,
 ) -> None:
     """Point an alias to where it pointed before."""
-    with _aliases(home, config) as aliases:
-        _tell(aliases.rollback(name, who_asks(), reason, expected=expected), json=json)
+    with registry_session(settings_for(home, config=config)) as session:
+        _tell(session.aliases.rollback(name, user_name(), reason, expected=expected), json=json)
 
 
 @alias.command("rm")
@@ -80,16 +79,16 @@ def remove(
     config: ConfigFile = None,
 ) -> None:
     """Forget an alias; its history stays."""
-    with _aliases(home, config) as aliases:
-        aliases.remove(name, who_asks(), reason, expected=expected)
+    with registry_session(settings_for(home, config=config)) as session:
+        session.aliases.remove(name, user_name(), reason, expected=expected)
     console.print(f"alias {name} is gone", highlight=False)
 
 
 @alias.command("history")
 def history(name: Name, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell every change of an alias, the newest first."""
-    with _aliases(home, config) as aliases:
-        events = aliases.history(name)
+    with registry_session(settings_for(home, config=config)) as session:
+        events = session.aliases.history(name)
     if json:
         print_json(events)
         return
@@ -97,14 +96,6 @@ def history(name: Name, home: Home = None, json: Json = False, config: ConfigFil
         (str(event.version), event.action.value, event.target_model or "-", event.who, event.reason) for event in events
     )
     print_table(("VERSION", "WHAT", "POINTS TO", "WHO", "WHY"), rows, empty="no changes")
-
-
-@contextmanager
-def _aliases(home: str | None, config: Path | None) -> Iterator[Aliases]:
-    from panope_registry.models.aliases import Aliases
-
-    with opened(home, config) as (database, _):
-        yield Aliases(database)
 
 
 def _tell(entry: AliasEntry, *, json: bool) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json
+from panope_server.cli.output import bytes_text, console, print_json
+from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_registry.operations.profiles import Profile
+    from panope_registry.session import RegistrySession
     from panope_server.config import Settings
     from panope_server.runtime.bench.bench import Measured
     from panope_server.runtime.placement.constraints import LoadConstraints
@@ -43,37 +44,40 @@ def bench(
 
     settings = settings_for(home, config=config)
     configure_logging("error")
-    try:
-        found, chosen = asyncio.run(
-            _measured(settings, model, LoadConstraints(backend, precision, variant), seconds, json=json)
-        )
-    except PanopeError as error:
-        fail(error.message)
+    constraints = LoadConstraints(backend, precision, variant)
+    with registry_session(settings) as session:
+        measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, seconds, json=json))
     if json:
-        print_json({"model": model, "ways": [_document(each) for each in found], "chosen": chosen})
+        print_json({"model": model, "ways": [_document(measured) for measured in measurements], "chosen": chosen})
     else:
         console.print(f"chosen at the next load: {chosen}", highlight=False)
-    if not any(each.profiles for each in found):
+    if not any(measured.profiles for measured in measurements):
         raise SystemExit(1)
 
 
 async def _measured(
-    settings: Settings, model: str, constraints: LoadConstraints, seconds: float, *, json: bool
+    settings: Settings,
+    session: RegistrySession,
+    model: str,
+    constraints: LoadConstraints,
+    seconds: float,
+    *,
+    json: bool,
 ) -> tuple[list[Measured], str]:
     """What was measured, each way kept as soon as it is; and what is chosen afterwards, with the reason."""
-    from panope_server.cli.planner_session import prepared
+    from panope_server.cli.load_planner import load_planner
     from panope_server.runtime.bench.bench import Bench
 
-    found: list[Measured] = []
-    async with prepared(settings) as tools:
-        entry = await asyncio.to_thread(tools.registry.model, model)
-        async for measured in Bench(settings, tools.planner, seconds).run(entry, constraints):
-            found.append(measured)
-            await asyncio.to_thread(tools.profiles.record, measured.profiles)
+    measurements: list[Measured] = []
+    async with load_planner(settings, session) as planner:
+        entry = await asyncio.to_thread(session.registry.model, model)
+        async for measured in Bench(settings, planner, seconds).run(entry, constraints):
+            measurements.append(measured)
+            await asyncio.to_thread(session.profiles.record, measured.profiles)
             if not json:
                 _print(measured)
-        selection = await tools.planner.select(await asyncio.to_thread(tools.registry.model, model))
-        return found, f"{selection.candidates[0].label}: {selection.reasons[0]}"
+        selection = await planner.select(await asyncio.to_thread(session.registry.model, model))
+        return measurements, f"{selection.candidates[0].label}: {selection.reasons[0]}"
 
 
 def _print(measured: Measured) -> None:

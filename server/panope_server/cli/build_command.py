@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.job_commands import job_table
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, print_json
 from panope_server.cli.pull_commands import finished
+from panope_server.cli.registry_session import registry_session
 
 
 def build(
@@ -27,9 +27,10 @@ def build(
     from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 
     settings = settings_for(home, config=config)
-    with job_table(home, config) as (jobs, store):
-        wish = BuildRequest(model, format_, precision, revision)
-        job = finished(settings, jobs, enqueue_build(jobs, wish, "cli", store=store), quiet=json)
+    with registry_session(settings) as session:
+        request = BuildRequest(model, format_, precision, revision)
+        job = enqueue_build(session.jobs, request, "cli", store=session.store.id)
+        job = finished(settings, session, job, quiet=json)
     result = job.result
     if json:
         print_json(dict(result))

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.job_commands import job_table
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import fail, print_json, print_table
-from panope_server.cli.registry_session import opened_registry
+from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.ingest.discovery import FoundModel
     from panope_registry.jobs import Jobs
-    from panope_registry.registry import Registry
+    from panope_registry.session import RegistrySession
 
 
 def discover(
@@ -48,8 +47,8 @@ def discover(
     except PanopeError as error:
         fail(error.message, 2)
     if register:
-        with opened_registry(home, config) as registry, job_table(home, config) as (jobs, _):
-            states = list(_register(found, registry, jobs, settings))
+        with registry_session(settings) as session:
+            states = list(_register(found, session, settings))
     else:
         states = [(_state(model), True) for model in found]
     if json:
@@ -70,17 +69,15 @@ def _state(model: FoundModel) -> str:
     return model.problem or "ready to import"
 
 
-def _register(
-    found: list[FoundModel], registry: Registry, jobs: Jobs, settings: Settings
-) -> Iterator[tuple[str, bool]]:
+def _register(found: list[FoundModel], session: RegistrySession, settings: Settings) -> Iterator[tuple[str, bool]]:
     """What became of each, and whether nothing went wrong that was thought to go well."""
     from panope_registry.bulk_import import BulkImporter
     from panope_server.job_worker.model_folders import MEMORY
 
-    importer = BulkImporter(registry, settings.home_path / MEMORY)
+    importer = BulkImporter(session.registry, settings.home_path / MEMORY)
     for model in found:
         if model.hub_name:
-            yield _asked(model, jobs, settings)
+            yield _asked(model, session.jobs, settings)
             continue
         (result,) = importer.import_models([model])
         yield result.problem or ("imported" if result.is_new else "unchanged"), result.problem == model.problem

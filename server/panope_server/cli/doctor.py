@@ -10,12 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
 from panope_backends.errors import CapacityError, PanopeError
-from panope_server.app.registry_session import remote_place
-from panope_server.cli.planner_session import Prepared, prepared
+from panope_registry.models.types import ModelEntry
+from panope_registry.session import RegistrySession
+from panope_server.app.registry_session import open_registry_session, shared_store_location
+from panope_server.cli.load_planner import load_planner
 from panope_server.config import Settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
 from panope_server.runtime.placement.hardware import BackendVersions, Hardware
+from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.processes.envoy import envoy_binary
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
@@ -40,13 +43,13 @@ async def examine(settings: Settings) -> dict[str, Any]:
     """Looks at everything; problems are findings, not exceptions."""
     findings = [_python(), *_packages(), *_ports(settings), _envoy(settings)]
     try:
-        async with prepared(settings) as tools:
-            store = f"its id among those that share a database: {tools.registry.store_id}"
+        with await asyncio.to_thread(open_registry_session, settings) as session:
+            store = f"its id among those that share a database: {session.store.id}"
             findings.append(Finding(what="store", ok=True, detail=store))
             findings += _hub(settings)
             findings += await asyncio.to_thread(_shared_store, settings)
             findings += await _devices(Hardware.for_settings(settings))
-            findings += await _models(tools)
+            findings += await _models(settings, session)
     except PanopeError as error:
         return {"findings": [*findings, Finding(what="registry", ok=False, detail=error.message)]}
     return {"findings": findings}
@@ -110,14 +113,14 @@ def _shared_store(settings: Settings) -> list[Finding]:
     """Whether it answers, and takes the credentials of this environment."""
     from panope_registry.shared_store.factory import open_remote_store
 
-    place = remote_place(settings)
-    if place is None:
+    location = shared_store_location(settings)
+    if location is None:
         return []
     try:
-        open_remote_store(place).has("0" * 64)
+        open_remote_store(location).has("0" * 64)
     except PanopeError as error:
-        return [Finding(what="shared store", ok=False, detail=f"{place.id}: {error.message}")]
-    return [Finding(what="shared store", ok=True, detail=f"{place.id} answers")]
+        return [Finding(what="shared store", ok=False, detail=f"{location.id}: {error.message}")]
+    return [Finding(what="shared store", ok=True, detail=f"{location.id} answers")]
 
 
 async def _devices(hardware: Hardware) -> list[Finding]:
@@ -144,16 +147,17 @@ def _backends(backends: Mapping[str, BackendVersions]) -> Iterator[Finding]:
             yield Finding(what=f"backend {name}", ok=True, detail=detail)
 
 
-async def _models(tools: Prepared) -> list[Finding]:
-    findings = []
-    for entry in await asyncio.to_thread(lambda: tools.registry.models(limit=100)):
-        try:
-            selection = await tools.planner.select(entry)
-        except PanopeError as error:
-            # What would fit without others is well: a server may have it loaded.
-            ok = isinstance(error, CapacityError)
-            findings.append(Finding(what=f"model {entry.name}", ok=ok, detail=error.message))
-            continue
-        detail = f"{selection.candidates[0].label}: {selection.reasons[0]}"
-        findings.append(Finding(what=f"model {entry.name}", ok=True, detail=detail))
-    return findings
+async def _models(settings: Settings, session: RegistrySession) -> list[Finding]:
+    async with load_planner(settings, session) as planner:
+        return [await _model(planner, entry) for entry in await asyncio.to_thread(session.registry.models, limit=100)]
+
+
+async def _model(planner: LoadPlanner, entry: ModelEntry) -> Finding:
+    try:
+        selection = await planner.select(entry)
+    except PanopeError as error:
+        # What would fit without others is well: a server may have it loaded.
+        return Finding(what=f"model {entry.name}", ok=isinstance(error, CapacityError), detail=error.message)
+    return Finding(
+        what=f"model {entry.name}", ok=True, detail=f"{selection.candidates[0].label}: {selection.reasons[0]}"
+    )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +12,7 @@ import typer
 from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import opened
+from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
@@ -53,14 +51,21 @@ def list_jobs(
 
     if status and status not in set(JobStatus):
         fail(f"--status is one of {', '.join(JobStatus)}", 2)
-    with job_table(home, config) as (table, store):
-        found = table.list(status=status, kind=kind, limit=limit)
+    with registry_session(settings_for(home, config=config)) as session:
+        entries = session.jobs.list(status=status, kind=kind, limit=limit)
     if json:
-        print_json([job_json(job) for job in found])
+        print_json([job_json(job) for job in entries])
         return
     rows = (
-        (str(job.id), job.kind, subject_of(job), job.status.value, _state_text(job, store), _age(job.created_at))
-        for job in found
+        (
+            str(job.id),
+            job.kind,
+            subject_of(job),
+            job.status.value,
+            _state_text(job, session.store.id),
+            _age(job.created_at),
+        )
+        for job in entries
     )
     print_table(("ID", "KIND", "OF", "STATE", "PROGRESS", "AGE"), rows, empty="no jobs")
 
@@ -68,22 +73,22 @@ def list_jobs(
 @jobs.command("show")
 def show(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell everything about a job."""
-    with job_table(home, config) as (table, _):
-        _tell(table.get(job_id), json=json)
+    with registry_session(settings_for(home, config=config)) as session:
+        _tell(session.jobs.get(job_id), json=json)
 
 
 @jobs.command("cancel")
 def cancel(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Ask a job to end; what it has downloaded is kept."""
-    with job_table(home, config) as (table, _):
-        _tell(table.cancel(job_id), json=json)
+    with registry_session(settings_for(home, config=config)) as session:
+        _tell(session.jobs.cancel(job_id), json=json)
 
 
 @jobs.command("retry")
 def retry(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Queue a failed or cancelled job again."""
-    with job_table(home, config) as (table, _):
-        _tell(table.retry(job_id), json=json)
+    with registry_session(settings_for(home, config=config)) as session:
+        _tell(session.jobs.retry(job_id), json=json)
 
 
 @jobs.command("watch")
@@ -95,10 +100,10 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
     from panope_server.cli.progress import Bars
     from panope_server.transport.job_json import job_json
 
-    with job_table(home, config) as (table, _):
-        job = table.get(job_id)
+    with registry_session(settings_for(home, config=config)) as session:
+        job = session.jobs.get(job_id)
         with Bars(quiet=json) as bars:
-            for job in changes(table, job_id):
+            for job in changes(session.jobs, job_id):
                 bars.show(job)
                 if json:
                     typer.echo(orjson.dumps(job_json(job)).decode())
@@ -121,7 +126,8 @@ def worker(
     config: ConfigFile = None,
 ) -> None:
     """Run jobs until Ctrl-C; several workers, on several machines, share the jobs of one database."""
-    from panope_server.job_worker.worker import stop_on_signals, work
+    from panope_server.app.registry_session import open_registry_session
+    from panope_server.job_worker.worker import log_event, run_jobs, stop_on_signals
     from panope_server.observability.downloads import serve_metrics
     from panope_server.observability.logging import configure_logging
 
@@ -129,18 +135,10 @@ def worker(
     configure_logging(settings.log_level)
     try:
         counts = serve_metrics(settings.host, metrics_port) if metrics_port else None
-        work(settings, stop_on_signals(), concurrency=concurrency, counts=counts)
+        with open_registry_session(settings, log_event) as session:
+            run_jobs(settings, session, stop_on_signals(), concurrency=concurrency, counts=counts)
     except PanopeError as error:
         fail(error.message)
-
-
-@contextmanager
-def job_table(home: str | None, config: Path | None) -> Iterator[tuple[Jobs, str]]:
-    """The jobs of the home's registry, and the id of its store."""
-    from panope_registry.jobs import Jobs
-
-    with opened(home, config) as (database, store):
-        yield Jobs(database), store.id
 
 
 def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:

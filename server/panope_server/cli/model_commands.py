@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for
+from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import opened
+from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_client import Client
@@ -128,12 +128,10 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
 
 
 def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
-    from panope_registry.operations.instances import Instances
-
-    with opened(home, config) as (database, _):
-        found = Instances(database).list()
+    with registry_session(settings_for(home, config=config)) as session:
+        records = session.instances.list()
     if json:
-        print_json([asdict(record) for record in found])
+        print_json([asdict(record) for record in records])
         return
     rows = (
         (
@@ -144,7 +142,7 @@ def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
             str(record.pid or "-"),
             f"{record.heartbeat_at:%H:%M:%S}",
         )
-        for record in found
+        for record in records
     )
     columns = ("INSTANCE", "HOST", "RUNS ON", "STATE", "PID", "LAST SEEN (UTC)")
     print_table(columns, rows, empty="no server on this database runs an instance")

@@ -9,7 +9,7 @@ import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import console, print_json
-from panope_server.cli.registry_session import opened, who_asks
+from panope_server.cli.registry_session import registry_session, user_name
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Variant = Annotated[
@@ -39,24 +39,17 @@ def unpin(
 def _set(model: str, variant: str, home: str | None, config: Path | None, *, json: bool, reason: str | None) -> None:
     """Pins for a reason; unpins without one."""
     from panope_registry.models.variant_digest import find_variant
-    from panope_server.app.registry_session import open_registry, retention_for
 
-    settings = settings_for(home, config=config)
-    with opened(home, config) as (database, store):
-        retention = retention_for(settings, database, store)
-        registry = open_registry(settings)
-        try:
-            entry = registry.model(model)
-        finally:
-            registry.close()
-        found = [find_variant(entry, variant)] if variant else list(entry.variants)
-        for each in found:
+    with registry_session(settings_for(home, config=config)) as session:
+        entry = session.registry.model(model)
+        variants = [find_variant(entry, variant)] if variant else list(entry.variants)
+        for chosen in variants:
             if reason is None:
-                retention.unpin(each.digest)
+                session.retention.unpin(chosen.digest)
             else:
-                retention.pin(each.digest, who=who_asks(), reason=reason)
+                session.retention.pin(chosen.digest, who=user_name(), reason=reason)
     if json:
-        print_json({"model": model, "pinned": reason is not None, "variants": [each.digest for each in found]})
+        print_json({"model": model, "pinned": reason is not None, "variants": [chosen.digest for chosen in variants]})
         return
-    told = ", ".join(f"{each.format} {each.precision}".strip() for each in found) or "it has no variants"
-    console.print(f"{'unpinned' if reason is None else 'pinned'} [bold]{model}[/]: {told}", highlight=False)
+    names = ", ".join(f"{chosen.format} {chosen.precision}".strip() for chosen in variants) or "it has no variants"
+    console.print(f"{'unpinned' if reason is None else 'pinned'} [bold]{model}[/]: {names}", highlight=False)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.job_commands import job_table
 from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output import bytes_text, console, fail, note, print_json
+from panope_server.cli.registry_session import registry_session
 from panope_server.cli.tasks import require_task
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
+    from panope_registry.session import RegistrySession
     from panope_server.cli.progress import Bars
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME, as the hub knows it.")]
@@ -49,12 +50,12 @@ def register(
     from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 
     settings = settings_for(home, config=config)
-    with job_table(home, config) as (jobs, _):
+    with registry_session(settings) as session:
         _check(settings, model)
-        wish = SyncRequest(
+        request = SyncRequest(
             model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
         )
-        job = finished(settings, jobs, enqueue_sync(jobs, wish, "cli"), quiet=json)
+        job = finished(settings, session, enqueue_sync(session.jobs, request, "cli"), quiet=json)
     result = job.result
     if json:
         print_json(dict(result))
@@ -82,10 +83,11 @@ def pull(
     from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
 
     settings = settings_for(home, config=config)
-    with job_table(home, config) as (jobs, store):
+    with registry_session(settings) as session:
         _check(settings, model)
-        wish = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = finished(settings, jobs, enqueue_pull(jobs, wish, "cli", store=store), quiet=json)
+        request = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
+        job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)
+        job = finished(settings, session, job, quiet=json)
     if json:
         print_json(dict(job.result))
         return
@@ -100,34 +102,37 @@ def _check(settings: Settings, model: str) -> None:
     check_vendor(settings, model)
 
 
-def finished(settings: Settings, jobs: Jobs, job: JobEntry, *, quiet: bool) -> JobEntry:
+def finished(settings: Settings, session: RegistrySession, job: JobEntry, *, quiet: bool) -> JobEntry:
     """The job when it and what it asked for have succeeded; ends the command when they have not."""
     from panope_registry.jobs import JobStatus
     from panope_server.cli.progress import Bars
 
     with _stoppable(), Bars(quiet=quiet) as bars:
-        (job,) = _run(settings, jobs, [job], bars)
-        wished = _run(settings, jobs, [jobs.get(each) for each in job.result.get("quantize_jobs", ())], bars)
+        (job,) = _run(settings, session, [job], bars)
+        quantize_jobs = [session.jobs.get(job_id) for job_id in job.result.get("quantize_jobs", ())]
+        quantized = _run(settings, session, quantize_jobs, bars)
     if job.status is JobStatus.CANCELLED:
         fail(f"job {job.id} was cancelled; what it has downloaded is kept")
     if job.status is JobStatus.FAILED:
         fail(job.error_message)
-    for each in wished:
-        if each.status is not JobStatus.SUCCEEDED:
-            fail(f"{job.payload['model']} {each.payload['precision']}: {each.error_message or 'cancelled'}")
+    for quantize_job in quantized:
+        if quantize_job.status is not JobStatus.SUCCEEDED:
+            reason = quantize_job.error_message or "cancelled"
+            fail(f"{job.payload['model']} {quantize_job.payload['precision']}: {reason}")
     return job
 
 
-def _run(settings: Settings, jobs: Jobs, asked: Sequence[JobEntry], bars: Bars) -> list[JobEntry]:
+def _run(settings: Settings, session: RegistrySession, jobs: Sequence[JobEntry], bars: Bars) -> list[JobEntry]:
     """The jobs at their end, run here and drawn."""
-    if not asked:
+    if not jobs:
         return []
-    with _working(settings, set().union(*(_family(jobs, job) for job in asked))) as failure:
+    ids = set().union(*(_family(session.jobs, job) for job in jobs))
+    with _working(settings, session, ids) as failure:
         try:
-            return [_followed(jobs, job, bars, failure) for job in asked]
+            return [_followed(session.jobs, job, bars, failure) for job in jobs]
         except KeyboardInterrupt:
             bars.stop()
-            _interrupted(asked[0])
+            _interrupted(jobs[0])
 
 
 @contextlib.contextmanager
@@ -176,9 +181,9 @@ def _interrupted(job: JobEntry) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _working(settings: Settings, ids: Collection[int]) -> Iterator[list[PanopeError]]:
+def _working(settings: Settings, session: RegistrySession, ids: Collection[int]) -> Iterator[list[PanopeError]]:
     """Runs these jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
-    from panope_server.job_worker.worker import work
+    from panope_server.job_worker.worker import run_jobs
     from panope_server.observability.logging import configure_logging
 
     configure_logging("error")
@@ -187,7 +192,7 @@ def _working(settings: Settings, ids: Collection[int]) -> Iterator[list[PanopeEr
 
     def run() -> None:
         try:
-            work(settings, stop, only=ids)
+            run_jobs(settings, session, stop, only=ids)
         except PanopeError as error:
             failure.append(error)
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json, Task
-from panope_server.cli.output import bytes_text, console, print_json, print_table
-from panope_server.cli.registry_session import opened_registry
+from panope_backends.errors import InvalidInputError
+from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.registry_session import registry_session
 from panope_server.cli.show_command import model_document
 from panope_server.cli.tasks import require_task, task_text
 
@@ -25,8 +26,11 @@ def import_folder(
     config: ConfigFile = None,
 ) -> None:
     """Import a model from a folder into the store."""
-    with opened_registry(home, config) as registry:
-        entry = registry.import_folder(folder, name, task_hints=task or ())
+    with registry_session(settings_for(home, config=config)) as session:
+        try:
+            entry = session.registry.import_folder(folder, name, task_hints=task or ())
+        except InvalidInputError as error:  # of the files; the command itself is well formed
+            fail(error.message)
     if json:
         print_json(model_document(entry))
     else:
@@ -37,8 +41,8 @@ def import_folder(
 
 def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the models."""
-    with opened_registry(home, config) as registry:
-        entries = registry.models(limit=100_000)
+    with registry_session(settings_for(home, config=config)) as session:
+        entries = session.registry.models(limit=100_000)
     if json:
         print_json([model_document(entry) for entry in entries])
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from panope_server.cli.options import settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import opened
+from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_registry.shared_store.gc import RemoteRetention
@@ -50,10 +50,11 @@ def verify(home: str | None, config: Path | None, *, json: bool) -> None:
 def _retention(home: str | None, config: Path | None) -> Iterator[RemoteRetention]:
     from panope_registry.shared_store.factory import open_remote_store
     from panope_registry.shared_store.gc import RemoteRetention
-    from panope_server.app.registry_session import remote_place
+    from panope_server.app.registry_session import shared_store_location
 
-    place = remote_place(settings_for(home, config=config))
-    if place is None:
+    settings = settings_for(home, config=config)
+    location = shared_store_location(settings)
+    if location is None:
         fail("there is no shared store: `shared_store.url` is not set", 2)
-    with opened(home, config) as (database, _):
-        yield RemoteRetention(database, open_remote_store(place))
+    with registry_session(settings) as session:
+        yield RemoteRetention(session.database, open_remote_store(location))

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from panope_backends.errors import NotFoundError
 from panope_server.cli.options import ConfigFile, Home, settings_for
 from panope_server.cli.output import console, fail
+from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
 
 DEMO_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -98,23 +100,12 @@ def greeting(settings: Settings, *, try_it: bool) -> str:
 
 
 def _import_demo(settings: Settings) -> None:
-    from panope_backends.errors import NotFoundError, PanopeError
-    from panope_server.app.registry_session import open_registry
-
-    try:
-        registry = open_registry(settings)
-    except PanopeError as error:
-        fail(error.message)
-    try:
-        registry.model(DEMO_MODEL)
-    except NotFoundError:
-        console.print(f"importing {DEMO_MODEL} …", highlight=False)
+    with registry_session(settings) as session:
         try:
-            registry.import_folder(_demo_folder(), DEMO_MODEL)
-        except PanopeError as error:
-            fail(error.message)
-    finally:
-        registry.close()
+            session.registry.model(DEMO_MODEL)
+        except NotFoundError:
+            console.print(f"importing {DEMO_MODEL} …", highlight=False)
+            session.registry.import_folder(_demo_folder(), DEMO_MODEL)
 
 
 def _demo_folder() -> Path:

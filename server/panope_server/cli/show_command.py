@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_backends.errors import PanopeError
 from panope_server.cli.bench_command import profile_text
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json
-from panope_server.cli.registry_session import opened, opened_registry
+from panope_server.cli.output import bytes_text, console, print_json
+from panope_server.cli.registry_session import registry_session
 from panope_server.cli.tasks import task_text
 
 if TYPE_CHECKING:
     from panope_registry.models.types import ModelEntry, VariantEntry
     from panope_registry.operations.profiles import Profile
+    from panope_registry.session import RegistrySession
+    from panope_server.config import Settings
 
 Ways = dict[str, list[dict[str, str]]]
 
@@ -34,10 +34,11 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     """Tell everything that the registry knows of a model."""
-    with opened_registry(home, config) as registry:
-        entry = registry.model(model)
-    measured = _measured(entry, home, config)
-    told = asyncio.run(_ways(entry, home, config)) if ways else {}
+    settings = settings_for(home, config=config)
+    with registry_session(settings) as session:
+        entry = session.registry.model(model)
+        measured = session.profiles.of_variants([variant.digest for variant in entry.variants])
+        told = asyncio.run(_ways(entry, session, settings)) if ways else {}
     if json:
         document = model_document(entry)
         for variant in document["variants"]:
@@ -133,22 +134,12 @@ def _ways_lines(told: Ways) -> Iterator[str]:
         yield f"  no way: {way['way']}: {way['reason']}"
 
 
-def _measured(entry: ModelEntry, home: str | None, config: Path | None) -> list[Profile]:
-    from panope_registry.operations.profiles import Profiles
-
-    with opened(home, config) as (database, _):
-        return Profiles(database).of_variants([variant.digest for variant in entry.variants])
-
-
-async def _ways(entry: ModelEntry, home: str | None, config: Path | None) -> Ways:
+async def _ways(entry: ModelEntry, session: RegistrySession, settings: Settings) -> Ways:
     """Each way to run a model here, best first, and what is none, with the reasons."""
-    from panope_server.cli.planner_session import prepared
+    from panope_server.cli.load_planner import load_planner
 
-    try:
-        async with prepared(settings_for(home, config=config)) as tools:
-            selection = await tools.planner.select(entry)
-    except PanopeError as error:
-        fail(error.message)
+    async with load_planner(settings, session) as planner:
+        selection = await planner.select(entry)
     return {
         "ways": [
             {"way": way.label, "reason": reason}

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from panope_server.cli import remote_store_commands
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import opened
-
-if TYPE_CHECKING:
-    from panope_registry.retention.retention import RetentionManager
+from panope_server.cli.registry_session import registry_session
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`shared_store.url`), not this machine's.")]
@@ -24,10 +18,8 @@ Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`sh
 
 def files(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the files of a model's repo, whether they are here or not."""
-    from panope_registry.models.published_files import PublishedFiles
-
-    with opened(home, config) as (database, store):
-        revision = PublishedFiles(database, store).revision(model)
+    with registry_session(settings_for(home, config=config)) as session:
+        revision = session.published_files.revision(model)
     if json:
         print_json({"model": model, "commit": revision.commit, "files": [asdict(file) for file in revision.files]})
         return
@@ -40,8 +32,8 @@ def files(model: Model, home: Home = None, json: Json = False, config: ConfigFil
 
 def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Delete a model, and the files that nothing else needs."""
-    with _retention(home, config) as retention:
-        removed = retention.remove_model(model)
+    with registry_session(settings_for(home, config=config)) as session:
+        removed = session.retention.remove_model(model)
     if json:
         print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
     else:
@@ -59,8 +51,8 @@ def gc(
     if remote:
         remote_store_commands.gc(dry_run, home, config, json=json)
         return
-    with _retention(home, config) as retention:
-        collected = retention.collect(dry_run=dry_run)
+    with registry_session(settings_for(home, config=config)) as session:
+        collected = session.retention.collect(dry_run=dry_run)
     if json:
         print_json(asdict(collected) | {"freed_bytes": collected.freed_bytes, "dry_run": dry_run})
         return
@@ -74,8 +66,8 @@ def gc(
 
 def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell what the store takes; files that several models share are counted once."""
-    with _retention(home, config) as retention:
-        usage = retention.usage()
+    with registry_session(settings_for(home, config=config)) as session:
+        usage = session.retention.usage()
     if json:
         print_json(asdict(usage) | {"total_bytes": usage.total_bytes})
         return
@@ -123,8 +115,8 @@ def verify(
             fail("--oldest is for this machine's store; of the shared one everything is looked at", 2)
         remote_store_commands.verify(home, config, json=json)
         return
-    with _retention(home, config) as retention:
-        verified = retention.verify(oldest=oldest)
+    with registry_session(settings_for(home, config=config)) as session:
+        verified = session.retention.verify(oldest=oldest)
     if json:
         print_json(asdict(verified))
     else:
@@ -134,11 +126,3 @@ def verify(
                 console.print(f"{word}: {sha256}", highlight=False)
     if verified.damaged or verified.missing:
         raise SystemExit(1)
-
-
-@contextmanager
-def _retention(home: str | None, config: Path | None) -> Iterator[RetentionManager]:
-    from panope_server.app.registry_session import retention_for
-
-    with opened(home, config) as (database, store):
-        yield retention_for(settings_for(home, config=config), database, store)

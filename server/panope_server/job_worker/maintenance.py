@@ -12,13 +12,11 @@ import structlog
 from panope_registry.events import EventSink
 from panope_registry.job_handlers.failures import log_failures
 from panope_registry.job_handlers.share import Share
-from panope_registry.jobs import Jobs, Runner
+from panope_registry.jobs import Runner
 from panope_registry.jobs.kinds import SHARE
 from panope_registry.maintenance import Maintenance, MaintenancePolicy
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import RemoteStore, Uploader
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database
-from panope_server.app.registry_session import retention_for
 from panope_server.config import Settings
 
 _log = structlog.get_logger("panope.store")
@@ -29,18 +27,17 @@ _LEVELS = {"store_evicted": logging.INFO, "blob_damaged": logging.ERROR, "blob_m
 @contextmanager
 def upkeep(
     settings: Settings,
-    database: Database,
-    jobs: Jobs,
+    session: RegistrySession,
     remote: RemoteStore | None,
     emit: EventSink,
     owner: str,
     stop: threading.Event,
 ) -> Iterator[None]:
     """Goes on in threads while the block lasts; its end sets `stop`."""
-    store = Store(settings.home_path / "store")
+    database, store, jobs = session.database, session.store, session.jobs
     sharing = None if remote is None else Uploader(database, store, remote)
     habits = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
-    keeper = Maintenance(database, store, retention_for(settings, database, store), jobs, sharing, _emit, habits)
+    keeper = Maintenance(database, store, session.retention, jobs, sharing, _emit, habits)
     threads = [threading.Thread(target=keeper.run, args=(stop,), name="upkeep")]
     if sharing is not None:
         # A runner of its own: bringing gigabytes away must not hold up a download that somebody waits for.

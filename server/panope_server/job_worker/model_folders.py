@@ -1,4 +1,4 @@
-"""Takes in the folders of the setting `model_folders`, in the job worker's process, once when it starts."""
+"""Imports the folders of the setting `model_folders`, in the job worker's process, once when it starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.bulk_import import BulkImporter
 from panope_registry.ingest.discovery import ScanOptions, discover_models
-from panope_server.app.registry_session import open_registry
+from panope_registry.registry import Registry
 from panope_server.config import Settings
 from panope_server.config.grants import grants_for
 
@@ -18,21 +18,13 @@ _log = structlog.get_logger("panope.models")
 MEMORY = "model_folders.json"
 
 
-def take_in(settings: Settings) -> None:
+def import_model_folders(settings: Settings, registry: Registry) -> None:
     """Imports what can be, and logs what cannot; what goes wrong with one folder leaves the others be."""
     if not settings.model_folders:
         return
-    try:
-        registry = open_registry(settings, lambda name, facts: _log.info(name, **facts))
-    except PanopeError as error:
-        _log.error("model_folders_not_read", reason=error.message)
-        return
-    try:
-        importer = BulkImporter(registry, settings.home_path / MEMORY)
-        for folder in settings.model_folders:
-            _import_folder(settings, importer, Path(folder).expanduser())
-    finally:
-        registry.close()
+    importer = BulkImporter(registry, settings.home_path / MEMORY)
+    for folder in settings.model_folders:
+        _import_folder(settings, importer, Path(folder).expanduser())
 
 
 def _import_folder(settings: Settings, importer: BulkImporter, folder: Path) -> None:

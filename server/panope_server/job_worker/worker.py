@@ -21,17 +21,17 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.events import ERROR
 from panope_registry.job_handlers.handlers import handlers_for
-from panope_registry.jobs import Jobs, Retention, Runner
+from panope_registry.jobs import Retention, Runner
 from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import SharedStoreSource
 from panope_registry.shared_store.factory import open_remote_store
 from panope_registry.sources.counted import CountedSource
-from panope_registry.tables.database import Database, open_engine
 from panope_server.app.hub import downloader_for, source_for
-from panope_server.app.registry_session import open_registry, remote_place
+from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.config import Settings
 from panope_server.job_worker.maintenance import upkeep
-from panope_server.job_worker.model_folders import take_in
+from panope_server.job_worker.model_folders import import_model_folders
 from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
@@ -62,8 +62,9 @@ class Counts(Protocol):
         """An attempt to download from them has ended in an error."""
 
 
-def work(
+def run_jobs(
     settings: Settings,
+    session: RegistrySession,
     stop: threading.Event,
     *,
     concurrency: int = 0,
@@ -74,6 +75,7 @@ def work(
 
     Args:
         settings: of the home whose jobs are run.
+        session: the home's registry.
         stop: ends it.
         concurrency: jobs at a time; 0 for what the settings say, and at least one.
         counts: told what is downloaded.
@@ -81,48 +83,41 @@ def work(
             another way than by its log; None for every job, of one that stays and looks after the store beside.
 
     Raises:
-        PanopeError: the registry cannot be opened, or what the shared store needs is not installed.
+        PanopeError: what the shared store needs is not installed.
     """
     counts = counts or DownloadCounts()
     emit = partial(_emit, counts, "error" if only is None else "info")
-    registry = open_registry(settings, emit)
-    database = Database(open_engine(settings.database))
-    try:
-        jobs = Jobs(database)
-        place = remote_place(settings)
-        remote = open_remote_store(place) if place else None
-        handlers = handlers_for(
-            registry,
-            CountedSource(source_for(settings), counts.received),
-            downloader_for(settings, database),
-            emit,
-            _machine_bytes(settings),
-            conversion_runner=ProgramConversionRunner(settings),
-            scratch=settings.home_path / "scratch",
-            shared=SharedStoreSource(remote, registry.record_not_shared, _shared_store_away) if remote else None,
-        )
-        lease_seconds = settings.jobs.lease_seconds
-        if only is not None:
-            lease_seconds = min(lease_seconds, BRIEF_LEASE_SECONDS)
-        runner = Runner(
-            jobs,
-            handlers,
-            owner=owner_name(),
-            concurrency=concurrency or max(1, settings.jobs.concurrency),
-            lease_seconds=lease_seconds,
-            grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
-            tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
-            store=registry.store_id,
-            retention=Retention(settings.jobs.retention_days, settings.jobs.retention_count),
-            only=only,
-        )
-        _log.info("job_worker_started", owner=owner_name())
-        with upkeep(settings, database, jobs, remote, emit, owner_name(), stop) if only is None else nullcontext():
-            runner.run(stop)
-        _log.info("job_worker_stopped")
-    finally:
-        database.close()
-        registry.close()
+    location = shared_store_location(settings)
+    remote = open_remote_store(location) if location else None
+    handlers = handlers_for(
+        session.registry,
+        CountedSource(source_for(settings), counts.received),
+        downloader_for(settings, session),
+        emit,
+        _machine_bytes(settings),
+        conversion_runner=ProgramConversionRunner(settings),
+        scratch=settings.home_path / "scratch",
+        shared=SharedStoreSource(remote, session.registry.record_not_shared, _shared_store_away) if remote else None,
+    )
+    lease_seconds = settings.jobs.lease_seconds
+    if only is not None:
+        lease_seconds = min(lease_seconds, BRIEF_LEASE_SECONDS)
+    runner = Runner(
+        session.jobs,
+        handlers,
+        owner=owner_name(),
+        concurrency=concurrency or max(1, settings.jobs.concurrency),
+        lease_seconds=lease_seconds,
+        grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
+        tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
+        store=session.store.id,
+        retention=Retention(settings.jobs.retention_days, settings.jobs.retention_count),
+        only=only,
+    )
+    _log.info("job_worker_started", owner=owner_name())
+    with upkeep(settings, session, remote, emit, owner_name(), stop) if only is None else nullcontext():
+        runner.run(stop)
+    _log.info("job_worker_stopped")
 
 
 def _machine_bytes(settings: Settings) -> int:
@@ -137,6 +132,11 @@ def _emit(counts: Counts, level_of_errors: str, name: str, facts: Mapping[str, o
     getattr(_log, level_of_errors)(name, **facts)
     if facts["job_kind"] == ARTIFACT_DOWNLOAD:
         counts.failed(str(facts["model_repo_name"]).partition("/")[0])
+
+
+def log_event(name: str, facts: Mapping[str, object]) -> None:
+    """Logs an event of the registry."""
+    _log.info(name, **facts)
 
 
 def _shared_store_away(error: PanopeError) -> None:
@@ -165,10 +165,15 @@ def main() -> int:
     configure_logging(settings.log_level, file=file)
     counts = DownloadCounts()
     reporter = Reporter(counts, _reports())
-    # Beside the jobs: a folder may take long, and an import leaves nothing half done when the process ends.
-    threading.Thread(target=take_in, args=(settings,), name="model-folders", daemon=True).start()
+    stop = stop_on_signals()
     try:
-        work(settings, stop_on_signals(), counts=counts)
+        with open_registry_session(settings, log_event) as session:
+            # Beside the jobs: a folder may take long, and an import leaves nothing half done when the process ends.
+            folders = threading.Thread(
+                target=import_model_folders, args=(settings, session.registry), name="model-folders", daemon=True
+            )
+            folders.start()
+            run_jobs(settings, session, stop, counts=counts)
     except PanopeError as error:
         _log.error("job_worker_failed", reason=error.reason, message=error.message)
         return 1

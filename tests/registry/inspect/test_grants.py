@@ -14,6 +14,7 @@ from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.inspect.grants import Grants
 from panope_registry.inspect.inspect import Evidence, Inspection, inspect_files
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
 
@@ -36,9 +37,10 @@ def told() -> list[Mapping[str, object]]:
 
 @pytest.fixture
 def granted(database_url: str, home: Path, told: list[Mapping[str, object]]) -> Iterator[Registry]:
-    registry = Registry.open(database_url, home, grants=ALL, emit=lambda _, facts: told.append(facts))
+    session = RegistrySession.open(database_url, home, grants=ALL, emit=lambda _, facts: told.append(facts))
+    registry = session.registry
     yield registry
-    registry.close()
+    session.close()
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ import pytest
 
 from panope_backends.errors import CallerError
 from panope_registry.inspect.inspect import Evidence, inspect_files
-from panope_registry.models.published_files import PublishedFiles
-from panope_registry.registry import Registry
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 
 WRONG: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 1e300, 10**30, "", "x", "a\0b"),
@@ -77,8 +75,8 @@ def test_no_value_of_any_type_in_any_key_fails_by_a_defect(
 def test_no_configuration_fails_the_lists_in_which_its_model_stands(
     tmp_path: Path, make_model: Callable[..., Path]
 ) -> None:
-    registry = Registry.open(tmp_path / "db", tmp_path / "home")
-    database = Database(open_engine(tmp_path / "db"))
+    session = RegistrySession.open(tmp_path / "db", tmp_path / "home")
+    registry = session.registry
     large = (1 << 31) - 1
     keys = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_size")
     configs = [BERT | {key: value} for key in ("architectures", "model_type", "hidden_size") for value in WRONG]
@@ -95,11 +93,10 @@ def test_no_configuration_fails_the_lists_in_which_its_model_stands(
     models = registry.models(limit=1000)
     assert len(models) == kept
     assert all(0 <= variant.memory_bytes < 1 << 63 for model in models for variant in model.variants)
-    served = PublishedFiles(database, registry._store)
+    served = session.published_files
     assert len(served.models()) == kept
     assert all(served.revision(model.name).files for model in models)
-    database.close()
-    registry.close()
+    session.close()
 
 
 def _broken(document: Any) -> Iterator[Any]:

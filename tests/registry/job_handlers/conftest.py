@@ -18,9 +18,9 @@ from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
 from panope_registry.testing import HubStandIn
 
 MODEL = "acme/sharded"
@@ -90,20 +90,18 @@ def hub(files: dict[str, bytes]) -> Iterator[HubStandIn]:
 
 @pytest.fixture
 def make_bench(hub: HubStandIn, database_url: str, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    registry = Registry.open(database_url, tmp_path / "home")
-    database = Database(open_engine(database_url))
+    session = RegistrySession.open(database_url, tmp_path / "home")
+    registry = session.registry
     client = httpx2.Client(timeout=5.0, follow_redirects=False)
     source = HubSource(hub.endpoint, client=client)
 
     def make(**options: Any) -> Bench:
         registry.register(MODEL, source=source)
         hub.requests.clear()
-        store = Store(tmp_path / "home" / "store")
         retry_policy = RetryPolicy(base_seconds=0.01)
-        downloader = Downloader(store, free_space_floor_bytes=0, retry_policy=retry_policy, **options)
-        return Bench(hub, registry, Jobs(database), store, downloader, source)
+        downloader = Downloader(session.store, free_space_floor_bytes=0, retry_policy=retry_policy, **options)
+        return Bench(hub, registry, session.jobs, session.store, downloader, source)
 
     yield make
     client.close()
-    database.close()
-    registry.close()
+    session.close()

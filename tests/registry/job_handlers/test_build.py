@@ -26,8 +26,7 @@ from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobContext, Jobs, JobStatus
 from panope_registry.jobs.context import JobCancelled
 from panope_registry.registry import Registry
-from panope_registry.tables.database import Database, open_engine
-from panope_server.app.registry_session import open_registry
+from panope_server.app.registry_session import open_registry_session
 from panope_server.config import JobSettings, Settings
 from panope_server.runtime.processes.converter import ProgramConversionRunner
 
@@ -95,12 +94,9 @@ def bench(tmp_path: Path, gate: Path) -> Iterator[Bench]:
     settings = Settings(
         home=str(tmp_path / "home"), backend="slow_converter:SlowConverter", jobs=JobSettings(lease_seconds=1)
     )
-    registry = open_registry(settings)
-    registry.import_folder(source, MODEL)
-    database = Database(open_engine(settings.database))
-    yield Bench(settings, registry, Jobs(database))
-    database.close()
-    registry.close()
+    with open_registry_session(settings) as session:
+        session.registry.import_folder(source, MODEL)
+        yield Bench(settings, session.registry, session.jobs)
 
 
 def test_a_smaller_variant_is_made_once_and_stays_known(bench: Bench) -> None:

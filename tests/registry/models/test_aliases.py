@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.models.aliases import AliasAction, Aliases
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.model_tables import model, model_variant, repo, revision, variant, vendor
@@ -76,12 +76,13 @@ def test_a_new_model_may_not_take_the_name_of_an_alias(
     aliases: Aliases, database_url: str, home: Path, make_model: Callable[..., Path]
 ) -> None:
     aliases.set("prod/embed", "v/a", expected="", **ADA)
-    registry = Registry.open(database_url, home)
+    session = RegistrySession.open(database_url, home)
+    registry = session.registry
     with pytest.raises(AlreadyExistsError, match="`prod/embed` is an alias") as caught:
         registry.import_folder(make_model(), "prod/embed")
     assert (caught.value.reason, caught.value.field) == ("alias_exists", "model")
     assert [entry.name for entry in registry.models()] == list(MODELS)
-    registry.close()
+    session.close()
 
 
 @pytest.mark.parametrize("expected", ["", "v/b", f"v/a@{DIGEST}", "nonsense"])

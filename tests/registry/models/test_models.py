@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, select
 
 from panope_backends.errors import NotFoundError
 from panope_registry.registry import ModelFilter, Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables.model_tables import metadata
 
 MakeModel = Callable[..., Path]
@@ -126,7 +127,8 @@ def test_a_removed_name_can_be_used_again(registry: Registry, make_model: MakeMo
 def test_others_see_a_change_by_the_token(
     registry: Registry, database_url: str, home: Path, make_model: MakeModel
 ) -> None:
-    other = Registry.open(database_url, home)
+    other_session = RegistrySession.open(database_url, home)
+    other = other_session.registry
     tokens = [other.change_token(), other.change_token()]
     registry.import_folder(make_model(), "v/m")
     tokens.append(other.change_token())

@@ -12,6 +12,7 @@ from sqlalchemy import insert, update
 from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
+from panope_registry.session import RegistrySession
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
@@ -43,13 +44,13 @@ def pass_time(clock: Clock) -> Callable[..., None]:
 
 
 @pytest.fixture
-def store(registry: Registry) -> Store:
-    return registry._store
+def store(session: RegistrySession) -> Store:
+    return session.store
 
 
 @pytest.fixture
-def database(registry: Registry) -> Database:
-    return registry._database
+def database(session: RegistrySession) -> Database:
+    return session.database
 
 
 @pytest.fixture

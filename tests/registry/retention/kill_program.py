@@ -18,9 +18,9 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Ages, Quota
+from panope_registry.session import RegistrySession
 
 DISK_CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "link", "unlink", "rmdir")
 
@@ -45,9 +45,9 @@ class Steps:
 
 
 def run(last_step: int, url: str, home: Path, action: str, argument: str) -> None:
-    registry = Registry.open(url, home)
+    session = RegistrySession.open(url, home)
     quota = Quota(free_floor_bytes=0)
-    retention = RetentionManager(registry._database, registry._store, quota=quota, ages=Ages(orphan=timedelta(0)))
+    retention = RetentionManager(session.database, session.store, quota=quota, ages=Ages(orphan=timedelta(0)))
     steps = Steps(last_step)
     for name in () if url.startswith("postgresql") else DISK_CALLS:
         setattr(os, name, steps.before(getattr(os, name)))
@@ -59,7 +59,7 @@ def run(last_step: int, url: str, home: Path, action: str, argument: str) -> Non
         retention.remove_model(argument)
     else:
         retention.collect()
-    registry.close()
+    session.close()
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import insert, select, update
 
 from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Lease, Quota
+from panope_registry.session import RegistrySession
 from panope_registry.tables.model_tables import blob_location, repo
 
 NAMES = ("v/a", "v/b", "v/c")
@@ -34,14 +34,15 @@ class Use(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="panope-retention-"))
         shutil.copyfile(self.template, self.folder / "registry.sqlite3")
-        self.registry = Registry.open(f"sqlite:///{self.folder / 'registry.sqlite3'}", self.folder / "home")
-        self.database, self.store = self.registry._database, self.registry._store
+        self.session = RegistrySession.open(f"sqlite:///{self.folder / 'registry.sqlite3'}", self.folder / "home")
+        self.registry = self.session.registry
+        self.database, self.store = self.session.database, self.session.store
         self.moment = datetime.now(UTC)
         self.leases: list[Lease] = []
         self.pinned: set[str] = set()
 
     def teardown(self) -> None:
-        self.registry.close()
+        self.session.close()
         shutil.rmtree(self.folder)
 
     def retention(self, max_bytes: int | None = None) -> RetentionManager:

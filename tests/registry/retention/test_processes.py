@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from panope_backends.errors import PreconditionError
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.registry import Registry
-registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
-retention = RetentionManager(registry._database, registry._store)
+from panope_registry.session import RegistrySession
+session = RegistrySession.open(sys.argv[1], Path(sys.argv[2]))
+registry = session.registry
+retention = RetentionManager(session.database, session.store)
 print("ready", flush=True)
 sys.stdin.readline()
 used = away = 0
@@ -33,7 +34,7 @@ while used < 10:  # those who disturb end with an import, so the files are here 
     assert (view / "model.safetensors").read_bytes()
     used += 1
     retention.release(lease)
-registry.close()
+session.close()
 print(used, away)
 """
 
@@ -42,9 +43,10 @@ import sys
 from pathlib import Path
 from panope_backends.errors import PreconditionError
 from panope_registry.retention.retention import RetentionManager
-from panope_registry.registry import Registry
-registry = Registry.open(sys.argv[1], Path(sys.argv[2]))
-retention = RetentionManager(registry._database, registry._store)
+from panope_registry.session import RegistrySession
+session = RegistrySession.open(sys.argv[1], Path(sys.argv[2]))
+registry = session.registry
+retention = RetentionManager(session.database, session.store)
 print("ready", flush=True)
 sys.stdin.readline()
 evicted = refused = 0
@@ -55,7 +57,7 @@ for _ in range(15):
         refused += 1
     retention.collect()
     registry.import_folder(Path(sys.argv[4]), "v/a")
-registry.close()
+session.close()
 print(evicted, refused)
 """
 

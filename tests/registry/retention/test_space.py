@@ -17,6 +17,7 @@ from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.space import StoreSpace
 from panope_registry.retention.types import Quota, Recovery
+from panope_registry.session import RegistrySession
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 
@@ -154,12 +155,13 @@ def test_a_full_disk_is_told_with_both_numbers(database: Database, store: Store)
 def test_an_import_that_does_not_fit_is_refused_before_the_first_byte(
     database_url: str, home: Path, make_model: Callable[..., Path]
 ) -> None:
-    registry = Registry.open(database_url, home, quota=Quota(500, free_floor_bytes=0))
+    session = RegistrySession.open(database_url, home, quota=Quota(500, free_floor_bytes=0))
+    registry = session.registry
     with pytest.raises(CapacityError, match=r"the import needs .* 500 B that the store may take"):
         registry.import_folder(make_model(), "v/m")
     assert registry.models() == []
-    assert RetentionManager(registry._database, registry._store).usage().blob_bytes == 0
-    registry.close()
+    assert session.retention.usage().blob_bytes == 0
+    session.close()
 
 
 def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
@@ -167,12 +169,13 @@ def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
 ) -> None:
     old = add_model("v/a", 1)
     quota = Quota(make_retention().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
-    registry = Registry.open(database_url, home, quota=quota)
+    session = RegistrySession.open(database_url, home, quota=quota)
+    registry = session.registry
     registry.import_folder(make_model("new", fill=7), "v/new")
     assert not registry.model("v/a").variants[0].is_local
     assert registry.model("v/new").variants[0].is_local
     assert old.digest in {variant.digest for variant in make_retention().usage().variants}
-    registry.close()
+    session.close()
 
 
 def test_what_was_made_here_goes_last_and_is_made_again(
@@ -207,11 +210,14 @@ def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted
     made = tmp_path / "made"
     made.mkdir()
     (made / "model.bin").write_bytes(bytes(100))
-    registry = Registry.open(database_url, home, quota=Quota(make_retention().usage().total_bytes, free_floor_bytes=0))
+    session = RegistrySession.open(
+        database_url, home, quota=Quota(make_retention().usage().total_bytes, free_floor_bytes=0)
+    )
+    registry = session.registry
     with pytest.raises(CapacityError, match="the conversion needs 100 B, and 0 B can be made free"):
         registry.add_conversion(
             source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
         )
     assert [variant.digest for variant in registry.model("v/a").variants] == [source.digest]
     assert registry.model("v/a").variants[0].is_local
-    registry.close()
+    session.close()

@@ -19,8 +19,8 @@ from panope_backends.errors import PanopeError
 from panope_registry.download import Downloader, RetryPolicy
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
-from panope_registry.jobs import JobContext, Jobs
-from panope_registry.registry import Registry
+from panope_registry.jobs import JobContext
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import RemoteStore, S3Store, SharedStoreSource, Uploader
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test"}
@@ -78,27 +78,25 @@ def refusing() -> Iterator[S3Store]:
 
 
 @pytest.fixture
-def registry(database_url: str, home: Path, remote: S3Store) -> Iterator[Registry]:
+def session(database_url: str, home: Path, remote: S3Store) -> Iterator[RegistrySession]:
     """A machine that shares the bucket."""
-    registry = Registry.open(database_url, home, shared=remote.id)
-    yield registry
-    registry.close()
+    with RegistrySession.open(database_url, home, shared_store_id=remote.id) as session:
+        yield session
 
 
 @pytest.fixture
-def other_machine(database_url: str, tmp_path: Path, remote: S3Store) -> Iterator[Registry]:
+def other_machine(database_url: str, tmp_path: Path, remote: S3Store) -> Iterator[RegistrySession]:
     """Another machine on the same database, which shares the bucket too."""
-    registry = Registry.open(database_url, tmp_path / "other", shared=remote.id)
-    yield registry
-    registry.close()
+    with RegistrySession.open(database_url, tmp_path / "other", shared_store_id=remote.id) as session:
+        yield session
 
 
 @pytest.fixture
-def sharing() -> Callable[[Registry, RemoteStore], Uploader]:
+def sharing() -> Callable[[RegistrySession, RemoteStore], Uploader]:
     """The shared store as seen from a machine."""
 
-    def see(registry: Registry, remote: RemoteStore) -> Uploader:
-        return Uploader(registry._database, registry._store, remote)
+    def see(machine: RegistrySession, remote: RemoteStore) -> Uploader:
+        return Uploader(machine.database, machine.store, remote)
 
     return see
 
@@ -107,14 +105,16 @@ def sharing() -> Callable[[Registry, RemoteStore], Uploader]:
 def pull() -> Callable[..., Pulled]:
     """Runs the job that downloads a model, on one machine, with the shared store or without."""
 
-    def run(machine: Registry, model: str, remote: RemoteStore | None, source: Any = None, variant: str = "") -> Pulled:
+    def run(
+        machine: RegistrySession, model: str, remote: RemoteStore | None, source: Any = None, variant: str = ""
+    ) -> Pulled:
         pulled = Pulled()
         retry_policy = RetryPolicy(tries=3, base_seconds=0.0, resume_seconds=0.0)
-        downloader = Downloader(machine._store, free_space_floor_bytes=0, retry_policy=retry_policy)
-        shared = remote and SharedStoreSource(remote, machine.record_not_shared, pulled.away.append)
-        jobs = Jobs(machine._database)
+        downloader = Downloader(machine.store, free_space_floor_bytes=0, retry_policy=retry_policy)
+        shared = remote and SharedStoreSource(remote, machine.registry.record_not_shared, pulled.away.append)
+        jobs = machine.jobs
         job = enqueue_download(jobs, DownloadRequest(model, variant=variant))
-        handler = ArtifactDownload(machine, source, downloader, shared=shared)
+        handler = ArtifactDownload(machine.registry, source, downloader, shared=shared)
         try:
             pulled.files = handler(JobContext(job, jobs))["files"]
         finally:

@@ -10,7 +10,8 @@ import httpx2
 import obstore
 import pytest
 
-from panope_registry.registry import Registry, VariantEntry
+from panope_registry.registry import VariantEntry
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import S3Store, Uploader
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
@@ -19,7 +20,7 @@ MODEL = "acme/tiny"
 WEIGHTS = "model.safetensors"
 
 Pull = Callable[..., Any]
-See = Callable[[Registry, object], Uploader]
+See = Callable[[RegistrySession, object], Uploader]
 
 
 @pytest.fixture
@@ -37,17 +38,17 @@ def source(hub: HubStandIn) -> Iterator[HubSource]:
 
 
 @pytest.fixture
-def variant(registry: Registry, source: HubSource) -> VariantEntry:
-    return registry.register(MODEL, source=source).variants[0]
+def variant(session: RegistrySession, source: HubSource) -> VariantEntry:
+    return session.registry.register(MODEL, source=source).variants[0]
 
 
 @pytest.fixture
 def shared(
-    registry: Registry, variant: VariantEntry, source: HubSource, pull: Pull, remote: S3Store, sharing: See
+    session: RegistrySession, variant: VariantEntry, source: HubSource, pull: Pull, remote: S3Store, sharing: See
 ) -> VariantEntry:
     """A variant that one machine has downloaded and brought into the shared store."""
-    pull(registry, MODEL, remote, source)
-    sharing(registry, remote).push(variant.digest)
+    pull(session, MODEL, remote, source)
+    sharing(session, remote).push(variant.digest)
     return variant
 
 
@@ -56,44 +57,49 @@ def _gets(hub: HubStandIn) -> int:
 
 
 def test_what_the_shared_store_has_is_not_asked_of_the_hub(
-    other_machine: Registry, shared: VariantEntry, pull: Pull, remote: S3Store, hub: HubStandIn
+    other_machine: RegistrySession, shared: VariantEntry, pull: Pull, remote: S3Store, hub: HubStandIn
 ) -> None:
     before = len(hub.requests)
     pull(other_machine, MODEL, remote, source=None)
     assert len(hub.requests) == before
-    assert other_machine.materialize(shared.digest).is_dir()
+    assert other_machine.registry.materialize(shared.digest).is_dir()
 
 
 @pytest.mark.parametrize("state", ["away", "refusing"])
 def test_a_shared_store_that_does_not_answer_is_told_once_and_the_hub_is_asked(
     state: str,
     request: pytest.FixtureRequest,
-    registry: Registry,
+    session: RegistrySession,
     variant: VariantEntry,
     pull: Pull,
     source: HubSource,
 ) -> None:
-    pulled = pull(registry, MODEL, request.getfixturevalue(state), source)
+    pulled = pull(session, MODEL, request.getfixturevalue(state), source)
     assert [error.reason for error in pulled.away] == [
         "source_unavailable" if state == "away" else "source_unauthorized"
     ]
-    assert registry.materialize(variant.digest).is_dir()
+    assert session.registry.materialize(variant.digest).is_dir()
 
 
 def test_wrong_bytes_of_the_shared_store_are_fetched_from_the_hub(
-    other_machine: Registry, shared: VariantEntry, pull: Pull, remote: S3Store, source: HubSource, hub: HubStandIn
+    other_machine: RegistrySession,
+    shared: VariantEntry,
+    pull: Pull,
+    remote: S3Store,
+    source: HubSource,
+    hub: HubStandIn,
 ) -> None:
     weights = next(file for file in shared.files if file.path == WEIGHTS)
     obstore.put(remote._bucket, remote._key(weights.sha256), b"!" * weights.size_bytes)
     before = _gets(hub)
     pull(other_machine, MODEL, remote, source)
     assert _gets(hub) == before + 1
-    assert other_machine.materialize(shared.digest).is_dir()
+    assert other_machine.registry.materialize(shared.digest).is_dir()
 
 
 def test_what_the_bucket_lost_is_fetched_from_the_hub_and_no_longer_counts_as_shared(
-    other_machine: Registry,
-    registry: Registry,
+    other_machine: RegistrySession,
+    session: RegistrySession,
     shared: VariantEntry,
     pull: Pull,
     remote: S3Store,
@@ -103,5 +109,5 @@ def test_what_the_bucket_lost_is_fetched_from_the_hub_and_no_longer_counts_as_sh
     weights = next(file for file in shared.files if file.path == WEIGHTS)
     remote.delete(weights.sha256)
     pull(other_machine, MODEL, remote, source)
-    assert other_machine.materialize(shared.digest).is_dir()
-    assert sharing(registry, remote).unshared() == [shared.digest]
+    assert other_machine.registry.materialize(shared.digest).is_dir()
+    assert sharing(session, remote).unshared() == [shared.digest]

@@ -13,6 +13,7 @@ from panope.v1.embed_service_pb2 import EmbedRequest
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope_registry.jobs import Jobs
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import S3Store
 from panope_registry.tables.database import Database, open_engine
 
@@ -78,9 +79,8 @@ def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
 
     second.wait(answered, WAIT_SECONDS, "an answer")
     assert np.array_equal(answers[0], made)
-    there = Registry.open(database_url, second.home)
-    here = {variant.digest: variant.is_local for variant in there.model(second.model).variants}
-    there.close()
+    with RegistrySession.open(database_url, second.home) as there:
+        here = {variant.digest: variant.is_local for variant in there.registry.model(second.model).variants}
     assert here == {came.digest: False, converted.digest: True}, "what it was made of came too"
     assert "convert_start" in _events(first)
     assert "convert_start" not in _events(second)

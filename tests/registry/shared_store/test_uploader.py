@@ -12,20 +12,20 @@ import pytest
 
 from panope_backends.errors import AvailabilityError, DataLossError, NotFoundError, PreconditionError
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
-from panope_registry.jobs import Jobs
-from panope_registry.registry import Registry, VariantEntry
+from panope_registry.registry import VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Quota
+from panope_registry.session import RegistrySession
 from panope_registry.shared_store import S3Store, Uploader
 
-See = Callable[[Registry, object], Uploader]
+See = Callable[[RegistrySession, object], Uploader]
 Pull = Callable[..., Any]
 NOBODY = "0" * 64
 
 
 @pytest.fixture
-def variant(registry: Registry, make_model: Callable[..., Path]) -> VariantEntry:
-    return registry.import_folder(make_model(), "v/m").variants[0]
+def variant(session: RegistrySession, make_model: Callable[..., Path]) -> VariantEntry:
+    return session.registry.import_folder(make_model(), "v/m").variants[0]
 
 
 class Cutting:
@@ -54,17 +54,22 @@ class Cutting:
 
 
 def test_another_machine_gets_what_one_has_brought(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
+    session: RegistrySession,
+    other_machine: RegistrySession,
+    remote: S3Store,
+    sharing: See,
+    pull: Pull,
+    variant: VariantEntry,
 ) -> None:
-    assert sharing(registry, remote).unshared() == [variant.digest]
-    pushed = sharing(registry, remote).push(variant.digest)
+    assert sharing(session, remote).unshared() == [variant.digest]
+    pushed = sharing(session, remote).push(variant.digest)
     assert set(pushed.sha256s) == {file.sha256 for file in variant.files}
-    assert sharing(registry, remote).push(variant.digest).sha256s == ()
-    assert sharing(registry, remote).unshared() == sharing(other_machine, remote).unshared() == []
+    assert sharing(session, remote).push(variant.digest).sha256s == ()
+    assert sharing(session, remote).unshared() == sharing(other_machine, remote).unshared() == []
     with pytest.raises(PreconditionError):
-        RetentionManager(other_machine._database, other_machine._store).lease(variant.digest, "other", 60)
+        RetentionManager(other_machine.database, other_machine.store).lease(variant.digest, "other", 60)
     assert len(pull(other_machine, "v/m", remote).files) == len(pushed.sha256s)
-    views = [machine.materialize(variant.digest) for machine in (registry, other_machine)]
+    views = [machine.registry.materialize(variant.digest) for machine in (session, other_machine)]
     assert views[0] != views[1]
     for file in variant.files:
         assert (views[0] / file.path).read_bytes() == (views[1] / file.path).read_bytes()
@@ -72,8 +77,8 @@ def test_another_machine_gets_what_one_has_brought(
 
 
 def test_what_one_machine_made_another_gets_by_its_digest(
-    registry: Registry,
-    other_machine: Registry,
+    session: RegistrySession,
+    other_machine: RegistrySession,
     remote: S3Store,
     sharing: See,
     pull: Pull,
@@ -84,79 +89,94 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     made.mkdir()
     (made / "openvino_model.bin").write_bytes(bytes(100))
     key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
-    built = registry.add_conversion(variant.digest, made, backend="openvino", **key)
-    assert sharing(registry, remote).unshared() == [variant.digest, built.digest]
-    assert not other_machine.find_conversion(variant.digest, **key).is_obtainable
-    sharing(registry, remote).push(built.digest)
-    known = other_machine.find_conversion(variant.digest, **key)
+    built = session.registry.add_conversion(variant.digest, made, backend="openvino", **key)
+    assert sharing(session, remote).unshared() == [variant.digest, built.digest]
+    assert not other_machine.registry.find_conversion(variant.digest, **key).is_obtainable
+    sharing(session, remote).push(built.digest)
+    known = other_machine.registry.find_conversion(variant.digest, **key)
     assert (known.digest, known.is_local, known.is_obtainable) == (built.digest, False, True)
     pull(other_machine, "v/m", remote, variant=built.digest)
-    assert other_machine.find_conversion(variant.digest, **key).is_local
-    assert (other_machine.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
+    assert other_machine.registry.find_conversion(variant.digest, **key).is_local
+    assert (other_machine.registry.materialize(built.digest) / "openvino_model.bin").read_bytes() == bytes(100)
 
 
 def test_a_pull_of_what_another_machine_imported_asks_no_hub(
-    registry: Registry, other_machine: Registry, variant: VariantEntry
+    session: RegistrySession, other_machine: RegistrySession, variant: VariantEntry
 ) -> None:
-    jobs = Jobs(registry._database)
-    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=other_machine.store_id).depends_on == ()
-    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=registry.store_id).depends_on != ()
+    jobs = session.jobs
+    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=other_machine.store.id).depends_on == ()
+    assert enqueue_pull(jobs, DownloadRequest("v/m"), store=session.store.id).depends_on != ()
 
 
 def test_what_no_hub_and_no_shared_store_has_is_refused_by_name(
-    other_machine: Registry, remote: S3Store, pull: Pull, variant: VariantEntry
+    other_machine: RegistrySession, remote: S3Store, pull: Pull, variant: VariantEntry
 ) -> None:
     with pytest.raises(PreconditionError, match="neither a hub nor a shared store has all files of model `v/m`"):
         pull(other_machine, "v/m", remote)
 
 
 def test_what_the_shared_store_has_may_be_evicted_and_comes_back(
-    registry: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
+    session: RegistrySession, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
 ) -> None:
-    retention = RetentionManager(registry._database, registry._store, quota=Quota(1, free_floor_bytes=0))
+    retention = RetentionManager(session.database, session.store, quota=Quota(1, free_floor_bytes=0))
     assert retention.evict().variants == (), "the only copy went"
-    sharing(registry, remote).push(variant.digest)
+    sharing(session, remote).push(variant.digest)
     assert retention.evict().variants == (variant.digest,)
-    assert pull(registry, "v/m", remote).files == ["model.safetensors"]
-    assert registry.materialize(variant.digest).is_dir()
+    assert pull(session, "v/m", remote).files == ["model.safetensors"]
+    assert session.registry.materialize(variant.digest).is_dir()
 
 
 def test_a_damaged_object_in_the_bucket_never_gets_into_the_store(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
+    session: RegistrySession,
+    other_machine: RegistrySession,
+    remote: S3Store,
+    sharing: See,
+    pull: Pull,
+    variant: VariantEntry,
 ) -> None:
-    sharing(registry, remote).push(variant.digest)
+    sharing(session, remote).push(variant.digest)
     weights = _weights(variant)
     obstore.put(remote._bucket, remote._key(weights.sha256), b"!" * weights.size_bytes)
     with pytest.raises(DataLossError):
         pull(other_machine, "v/m", remote)
-    assert not other_machine._store.blob_path(weights.sha256).exists()
+    assert not other_machine.store.blob_path(weights.sha256).exists()
 
 
 def test_an_answer_that_ends_early_is_gone_on_with(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
+    session: RegistrySession,
+    other_machine: RegistrySession,
+    remote: S3Store,
+    sharing: See,
+    pull: Pull,
+    variant: VariantEntry,
 ) -> None:
-    sharing(registry, remote).push(variant.digest)
+    sharing(session, remote).push(variant.digest)
     cutting = Cutting(remote, 100)
     pull(other_machine, "v/m", cutting)
     assert {0, 100, 200} <= set(cutting.starts)
-    assert other_machine.materialize(variant.digest).is_dir()
+    assert other_machine.registry.materialize(variant.digest).is_dir()
 
 
 def test_an_object_that_the_bucket_lost_is_told_and_brought_there_again(
-    registry: Registry, other_machine: Registry, remote: S3Store, sharing: See, pull: Pull, variant: VariantEntry
+    session: RegistrySession,
+    other_machine: RegistrySession,
+    remote: S3Store,
+    sharing: See,
+    pull: Pull,
+    variant: VariantEntry,
 ) -> None:
-    sharing(registry, remote).push(variant.digest)
+    sharing(session, remote).push(variant.digest)
     remote.delete(variant.files[0].sha256)
     with pytest.raises(NotFoundError) as caught:
         pull(other_machine, "v/m", remote)
     assert caught.value.reason == "entry_not_found"
-    assert sharing(registry, remote).unshared() == [variant.digest]
-    assert sharing(registry, remote).push(variant.digest).sha256s == (variant.files[0].sha256,)
+    assert sharing(session, remote).unshared() == [variant.digest]
+    assert sharing(session, remote).push(variant.digest).sha256s == (variant.files[0].sha256,)
     pull(other_machine, "v/m", remote)
 
 
 def test_a_push_tells_how_far_it_is_and_ends_within_a_file(
-    registry: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    session: RegistrySession, remote: S3Store, sharing: See, variant: VariantEntry
 ) -> None:
     class StoppedError(Exception):
         """Told by the job."""
@@ -171,31 +191,31 @@ def test_a_push_tells_how_far_it_is_and_ends_within_a_file(
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        sharing(registry, remote).push(variant.digest, lambda *now: told.append(now), stop)
+        sharing(session, remote).push(variant.digest, lambda *now: told.append(now), stop)
     assert len(list(remote.list())) == 1
-    sharing(registry, remote).push(variant.digest, lambda *now: told.append(now))
+    sharing(session, remote).push(variant.digest, lambda *now: told.append(now))
     size = sum({file.sha256: file.size_bytes for file in variant.files}.values())
     assert told[-1] == (size, size)
-    assert sharing(registry, remote).unshared() == []
+    assert sharing(session, remote).unshared() == []
 
 
 def test_a_shared_store_that_is_away_changes_nothing(
-    registry: Registry, away: S3Store, sharing: See, variant: VariantEntry
+    session: RegistrySession, away: S3Store, sharing: See, variant: VariantEntry
 ) -> None:
     with pytest.raises(AvailabilityError):
-        sharing(registry, away).push(variant.digest)
-    assert registry.materialize(variant.digest).is_dir()
+        sharing(session, away).push(variant.digest)
+    assert session.registry.materialize(variant.digest).is_dir()
 
 
 def test_what_is_not_here_or_not_known_cannot_be_brought(
-    registry: Registry, remote: S3Store, sharing: See, variant: VariantEntry
+    session: RegistrySession, remote: S3Store, sharing: See, variant: VariantEntry
 ) -> None:
-    RetentionManager(registry._database, registry._store).evict(variants=[variant.digest])
+    RetentionManager(session.database, session.store).evict(variants=[variant.digest])
     with pytest.raises(PreconditionError) as caught:
-        sharing(registry, remote).push(variant.digest)
+        sharing(session, remote).push(variant.digest)
     assert caught.value.reason == "not_downloaded"
     with pytest.raises(NotFoundError):
-        sharing(registry, remote).push(NOBODY)
+        sharing(session, remote).push(NOBODY)
 
 
 def _weights(variant: VariantEntry) -> Any:

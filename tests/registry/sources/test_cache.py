@@ -15,12 +15,11 @@ from panope_backends.errors import PreconditionError
 from panope_registry.download import Downloader
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
-from panope_registry.jobs import JobContext, Jobs
-from panope_registry.registry import Registry
+from panope_registry.jobs import JobContext
+from panope_registry.session import RegistrySession
 from panope_registry.sources.cache import CachedSource, HubCache, OfflineSource
 from panope_registry.sources.hub import HubSource
 from panope_registry.sources.source import Source
-from panope_registry.tables.database import Database, open_engine
 from panope_registry.testing import HubStandIn
 
 NAME = "acme/cached"
@@ -65,31 +64,29 @@ def cached(hub: HubStandIn, files: dict[str, bytes], folder: Path) -> str:
 
 
 @pytest.fixture
-def pull(tmp_path: Path) -> Iterator[Callable[[Source], Registry]]:
+def pull(tmp_path: Path) -> Iterator[Callable[[Source], RegistrySession]]:
     """Registers and downloads the model into a home of its own."""
     home = tmp_path / "home"
-    registry = Registry.open(home / "db", home)
-    database = Database(open_engine(home / "db"))
-    jobs = Jobs(database)
+    session = RegistrySession.open(home / "db", home)
 
-    def pull(source: Source) -> Registry:
-        registry.register(NAME, source=source)
-        handler = ArtifactDownload(registry, source, Downloader(registry._store, free_space_floor_bytes=0))
-        handler(JobContext(enqueue_download(jobs, DownloadRequest(NAME)), jobs))
-        return registry
+    def pull(source: Source) -> RegistrySession:
+        session.registry.register(NAME, source=source)
+        downloader = Downloader(session.store, free_space_floor_bytes=0)
+        handler = ArtifactDownload(session.registry, source, downloader)
+        handler(JobContext(enqueue_download(session.jobs, DownloadRequest(NAME)), session.jobs))
+        return session
 
     yield pull
-    database.close()
-    registry.close()
+    session.close()
 
 
 def test_a_pull_takes_every_file_from_the_cache_and_asks_the_hub_for_none(
     hub: HubStandIn, cached: str, files: dict[str, bytes], folder: Path, source: CachedSource, pull: Any
 ) -> None:
     before = _listed(folder)
-    registry = pull(source)
+    session = pull(source)
     assert _bytes_asked(hub) == []
-    assert _stored(registry) == files
+    assert _stored(session) == files
     assert _listed(folder) == before  # nothing in the cache was changed
 
 
@@ -98,9 +95,9 @@ def test_what_the_cache_has_of_another_commit_serves_too(
 ) -> None:
     newer = files | {"config.json": json.dumps(CONFIG | {"hidden_size": 16}).encode()}
     assert hub.add(NAME, newer) != cached
-    registry = pull(source)
+    session = pull(source)
     assert len(_bytes_asked(hub)) == 1  # config.json
-    assert _stored(registry) == newer
+    assert _stored(session) == newer
 
 
 @pytest.mark.parametrize("damaged", [WEIGHTS, "config.json"])
@@ -126,10 +123,10 @@ def test_what_is_damaged_in_the_cache_comes_from_the_hub(
         blob.symlink_to(outside)
     elif how != "gone":
         blob.write_bytes({"a byte": bytes(data), "shorter": bytes(data[:-1]), "empty": b""}[how])
-    registry = pull(source)
+    session = pull(source)
     assert {path for path in _bytes_asked(hub) if path.endswith(damaged)}
     assert not [path for path in _bytes_asked(hub) if path.endswith("sub/tokenizer.json")]
-    assert _stored(registry) == files
+    assert _stored(session) == files
 
 
 def test_offline_the_cache_alone_serves_by_branch_and_by_commit(
@@ -138,9 +135,9 @@ def test_offline_the_cache_alone_serves_by_branch_and_by_commit(
     hub.requests.clear()
     source = OfflineSource(HubCache(folder), "https://hub.example")
     assert source.resolve(NAME, cached) == source.resolve(NAME, cached)
-    registry = pull(source)
-    assert _stored(registry) == files
-    assert (registry.model(NAME).commit, hub.requests) == (cached, [])
+    session = pull(source)
+    assert _stored(session) == files
+    assert (session.registry.model(NAME).commit, hub.requests) == (cached, [])
 
 
 def test_offline_what_the_cache_lacks_is_refused_by_name(hub: HubStandIn, cached: str, folder: Path, pull: Any) -> None:
@@ -164,11 +161,11 @@ def test_a_model_of_which_the_cache_had_a_part_is_whole_once_the_hub_is_asked(
 ) -> None:
     commit = hub.add(NAME, files)
     _download(hub, folder, allow_patterns=["config.json", WEIGHTS])
-    registry = pull(OfflineSource(HubCache(folder), hub.endpoint))
-    assert sorted(_stored(registry)) == ["config.json", WEIGHTS]
+    session = pull(OfflineSource(HubCache(folder), hub.endpoint))
+    assert sorted(_stored(session)) == ["config.json", WEIGHTS]
     pull(source)
-    assert registry.model(NAME).commit == commit
-    assert _stored(registry) == files
+    assert session.registry.model(NAME).commit == commit
+    assert _stored(session) == files
 
 
 def _download(hub: HubStandIn, folder: Path, **more: Any) -> None:
@@ -191,10 +188,10 @@ def _bytes_asked(hub: HubStandIn) -> list[str]:
     return [request.path for request in hub.gets()]
 
 
-def _stored(registry: Registry) -> dict[str, bytes]:
+def _stored(session: RegistrySession) -> dict[str, bytes]:
     """The files of the model that are in the store."""
-    here = {file.path: file.sha256 for file in registry.files(NAME) if file.is_local}
-    return {path: registry._store.blob_path(sha256).read_bytes() for path, sha256 in here.items()}
+    here = {file.path: file.sha256 for file in session.registry.files(NAME) if file.is_local}
+    return {path: session.store.blob_path(sha256).read_bytes() for path, sha256 in here.items()}
 
 
 def test_the_client_and_the_cache_agree_where_things_are(cached: str, folder: Path) -> None:

@@ -18,14 +18,13 @@ from panope_registry.job_handlers.repo_sync import RepoSync
 from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 from panope_registry.jobs import Jobs, JobStatus, Runner
 from panope_registry.jobs.kinds import REPO_SYNC
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.sources import sockets
 from panope_registry.sources.hub import HubSource
 from panope_registry.sources.links import new_client
 from panope_registry.sources.sockets import TOO_SLOW, WatchedNetwork
 from panope_registry.sources.source import RemoteRevision
 from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
 
 HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
 PAUSE_SECONDS = 0.02
@@ -91,16 +90,15 @@ def slow_hub(phase: str, *, trickles: bool = True) -> Iterator[SlowHub]:
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    Registry.open(tmp_path / "db", tmp_path / "home").close()
-    database = Database(open_engine(tmp_path / "db"))
-    yield Jobs(database)
-    database.close()
+    with RegistrySession.open(tmp_path / "db", tmp_path / "home") as session:
+        yield session.jobs
 
 
 @contextmanager
 def running(jobs: Jobs, endpoint: str, home: Path) -> Iterator[None]:
     """One worker for syncs, one at a time."""
-    registry = Registry.open(home.parent / "db", home)
+    session = RegistrySession.open(home.parent / "db", home)
+    registry = session.registry
     source = HubSource(endpoint)
     runner = Runner(jobs, {REPO_SYNC: RepoSync(registry, source)}, owner="test", concurrency=1, tick_seconds=0.1)
     stop = threading.Event()
@@ -112,7 +110,7 @@ def running(jobs: Jobs, endpoint: str, home: Path) -> Iterator[None]:
         stop.set()
         thread.join()
         source.close()
-        registry.close()
+        session.close()
 
 
 @pytest.mark.parametrize("phase", PHASES)

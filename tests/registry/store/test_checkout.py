@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from panope_backends.errors import DataLossError, NotFoundError
 from panope_registry.registry import ModelEntry, Registry, VerifyPolicy
+from panope_registry.session import RegistrySession
 from panope_registry.store import store as store_module
 from panope_registry.tables.model_tables import blob_location
 
@@ -150,17 +151,19 @@ def _flip_unseen(path: Path) -> None:
 def test_the_policy_always_finds_what_keeps_its_fingerprint(
     database_url: str, home: Path, make_model: MakeModel
 ) -> None:
-    registry = Registry.open(database_url, home, verify=VerifyPolicy.ALWAYS)
+    session = RegistrySession.open(database_url, home, verify=VerifyPolicy.ALWAYS)
+    registry = session.registry
     model = registry.import_folder(make_model(), "v/m")
     registry.materialize(model.variants[0].digest)
     _flip_unseen(_blob(home, model, "model.safetensors"))
     with pytest.raises(DataLossError):
         registry.materialize(model.variants[0].digest)
-    registry.close()
+    session.close()
 
 
 def test_the_policy_never_still_needs_the_file(database_url: str, home: Path, make_model: MakeModel) -> None:
-    registry = Registry.open(database_url, home, verify=VerifyPolicy.NEVER)
+    session = RegistrySession.open(database_url, home, verify=VerifyPolicy.NEVER)
+    registry = session.registry
     model = registry.import_folder(make_model(), "v/m")
     digest = model.variants[0].digest
     _flip_last_byte(_blob(home, model, "tokenizer.json"))
@@ -168,7 +171,7 @@ def test_the_policy_never_still_needs_the_file(database_url: str, home: Path, ma
     _blob(home, model, "tokenizer.json").unlink()
     with pytest.raises(DataLossError, match="missing"):
         registry.materialize(digest)
-    registry.close()
+    session.close()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,8 @@ def test_many_threads_get_the_same_whole_view(registry: Registry, model: ModelEn
 def test_another_machine_on_the_same_database_trusts_its_own_disk_alone(
     registry: Registry, database_url: str, tmp_path: Path, digest: str
 ) -> None:
-    other = Registry.open(database_url, tmp_path / "other")
+    other_session = RegistrySession.open(database_url, tmp_path / "other")
+    other = other_session.registry
     with pytest.raises(DataLossError, match="missing from the store"):
         other.materialize(digest)
     other.import_folder(tmp_path / "model", "v/m")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.model_tables import change_counter, model, repo, revision, vendor
 
@@ -123,14 +123,14 @@ def test_rows_cannot_point_to_nothing(engine: Engine) -> None:
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:"])
 def test_other_databases_are_refused_by_the_setting(url: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Registry.open(url, tmp_path / "home")
+        RegistrySession.open(url, tmp_path / "home")
     assert caught.value.field == "database_url"
 
 
 def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     url = f"postgresql://user:secret@/none?host={tmp_path}"
     with pytest.raises(AvailabilityError) as caught:
-        Registry.open(url, tmp_path / "home")
+        RegistrySession.open(url, tmp_path / "home")
     assert caught.value.reason == "database_unavailable"
     assert "secret" not in caught.value.message
 
@@ -138,7 +138,7 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(b"not a database, though long enough to look at" * 100)
     with pytest.raises(DataLossError) as caught:
-        Registry.open(f"sqlite:///{tmp_path / 'db'}", tmp_path / "home")
+        RegistrySession.open(f"sqlite:///{tmp_path / 'db'}", tmp_path / "home")
     assert caught.value.reason == "database_damaged"
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_is_no_database_is_said_to_be(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_is_said_to_be(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(PreconditionError) as caught:
-        Registry.open(f"sqlite:///{tmp_path / place / 'registry.sqlite3'}", tmp_path / place)
+        RegistrySession.open(f"sqlite:///{tmp_path / place / 'registry.sqlite3'}", tmp_path / place)
     assert caught.value.reason == "home_not_writable"
     assert str(tmp_path) not in caught.value.message
 

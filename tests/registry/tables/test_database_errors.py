@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from panope_backends.errors import AvailabilityError, CapacityError, DataLossError, PanopeError
 from panope_registry.jobs import Jobs
 from panope_registry.models.aliases import Aliases
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables import disk_reserve
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.database_errors import translated
@@ -50,7 +50,7 @@ def test_a_read_only_database_is_unavailable_to_writers_and_still_read(read_only
 
 def test_a_damaged_database_is_data_loss(tmp_path: Path) -> None:
     file = tmp_path / "db"
-    Registry.open(file, tmp_path / "home").close()
+    RegistrySession.open(file, tmp_path / "home").close()
     data = file.read_bytes()
     page = int.from_bytes(data[16:18])
     file.write_bytes(data[:page] + b"\xff" * (len(data) - page))
@@ -105,28 +105,30 @@ def free(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_the_reserve_goes_before_a_transaction_that_finds_the_disk_full_and_comes_again(
     tmp_path: Path, free: list[int]
 ) -> None:
-    registry = Registry.open(tmp_path / "db", tmp_path / "home")
+    session = RegistrySession.open(tmp_path / "db", tmp_path / "home")
+    registry = session.registry
     kept = tmp_path / "db.reserve"
-    registry.keep_reserve()
+    session.database.keep_reserve()
     assert kept.stat().st_size == RESERVED_BYTES
     assert len(set(kept.read_bytes()[:4096])) > 1  # not zeros, which some file systems do not write
     free[0] = LEAST_FREE_BYTES
     assert registry.models() == []
     assert kept.exists()
     free[0] = LEAST_FREE_BYTES - 1
-    with registry._database.change():
+    with session.database.change():
         assert not kept.exists()
-    registry.keep_reserve()
+    session.database.keep_reserve()
     assert not kept.exists()  # the disk is full
     free[0] = ROOMY_BYTES
-    registry.keep_reserve()
+    session.database.keep_reserve()
     assert kept.exists()
-    registry.close()
+    session.close()
     free[0] = 0
-    registry = Registry.open(tmp_path / "db", tmp_path / "home")  # a new process needs room even to read
+    session = RegistrySession.open(tmp_path / "db", tmp_path / "home")  # a new process needs room even to read
+    registry = session.registry
     assert registry.models() == []
     assert not kept.exists()
-    registry.close()
+    session.close()
 
 
 def test_a_small_disk_keeps_no_reserve_and_no_rest_of_one(tmp_path: Path, free: list[int]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
-from panope_registry.jobs import Jobs
-from panope_registry.registry import Registry
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 
 MODEL = "acme/tiny"
 ELSEWHERE = "0123abcd" * 4
@@ -13,13 +11,8 @@ ELSEWHERE = "0123abcd" * 4
 
 def asked_elsewhere(cli):
     """A download that another server, with a store of its own, was asked for."""
-    url = f"sqlite:///{cli.home / 'registry.sqlite3'}"
-    Registry.open(url, cli.home).close()
-    database = Database(open_engine(url))
-    try:
-        return enqueue_download(Jobs(database), DownloadRequest(MODEL), store=ELSEWHERE).id
-    finally:
-        database.close()
+    with RegistrySession.open(cli.home / "registry.sqlite3", cli.home) as session:
+        return enqueue_download(session.jobs, DownloadRequest(MODEL), store=ELSEWHERE).id
 
 
 def test_a_download_for_another_store_is_told_as_such_left_alone_and_can_be_cancelled(cli, hub):

@@ -7,9 +7,9 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from panope_backends.testing.models import tiny_onnx
-from panope_server.app.registry_session import open_registry
+from panope_server.app.registry_session import open_registry_session
 from panope_server.config import Settings
-from panope_server.job_worker.model_folders import take_in
+from panope_server.job_worker.model_folders import MEMORY, import_model_folders
 
 
 def test_models_are_imported_once_and_what_goes_wrong_is_logged_and_stops_nothing(tmp_path: Path) -> None:
@@ -20,19 +20,21 @@ def test_models_are_imported_once_and_what_goes_wrong_is_logged_and_stops_nothin
     (tmp_path / "acme" / "steps" / "config.pbtxt").write_text('platform: "ensemble"')
     folders = (str(tmp_path / "gone"), str(tmp_path / "acme"))
     settings = Settings(home=str(tmp_path / "home"), model_folders=folders)
-    with capture_logs() as first:
-        take_in(settings)
-    with capture_logs() as second:
-        take_in(settings)
+    with open_registry_session(settings) as session:
+        with capture_logs() as first:
+            import_model_folders(settings, session.registry)
+        with capture_logs() as second:
+            import_model_folders(settings, session.registry)
+        names = [entry.name for entry in session.registry.models()]
     told = [[(line["event"], line.get("model")) for line in lines] for lines in (first, second)]
     left = [("model_folders_not_read", None), ("model_not_imported", "acme/steps")]
     assert told[0] == [*left, ("model_imported", "acme/tiny")]
     assert told[1] == left
-    registry = open_registry(settings)
-    assert [entry.name for entry in registry.models()] == ["acme/tiny"]
-    registry.close()
+    assert names == ["acme/tiny"]
 
 
-def test_without_folders_nothing_is_opened(tmp_path: Path) -> None:
-    take_in(Settings(home=str(tmp_path / "home")))
-    assert not (tmp_path / "home").exists()
+def test_without_folders_nothing_is_remembered(tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path / "home"))
+    with open_registry_session(settings) as session:
+        import_model_folders(settings, session.registry)
+    assert not (tmp_path / "home" / MEMORY).exists()

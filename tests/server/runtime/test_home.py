@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_server.runtime.home import StartError, locked_home, run_folder_for
 
 KILLED = """
@@ -76,21 +76,21 @@ def test_no_second_server_uses_a_home(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o755, 0o777, 0o750, 0o2775])
 def test_a_home_that_others_could_read_is_made_private_again(tmp_path: Path, mode: int) -> None:
     home = tmp_path / "home"
-    Registry.open(home / "registry.sqlite3", home).close()
+    RegistrySession.open(home / "registry.sqlite3", home).close()
     home.chmod(mode)
     (home / "registry.sqlite3").chmod(0o666)
     locked_home(home).close()
     assert _mode(home) == 0o700
     assert _mode(home / "logs") == 0o700
     home.chmod(mode)
-    Registry.open(home / "registry.sqlite3", home).close()
+    RegistrySession.open(home / "registry.sqlite3", home).close()
     assert _mode(home) == 0o700
     assert _mode(home / "registry.sqlite3") == 0o600
 
 
 def test_a_folder_that_is_shared_on_purpose_stays_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
-    Registry.open(tmp_path / "registry.sqlite3", tmp_path).close()
+    RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path).close()
     assert _mode(tmp_path) == 0o1777
 
 

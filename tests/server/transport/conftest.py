@@ -18,10 +18,8 @@ import pytest
 from huggingface_hub import HfApi
 from safetensors.numpy import save_file
 
-from panope_registry.models.published_files import PublishedFiles
 from panope_registry.registry import Registry
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
@@ -95,14 +93,12 @@ def _running_hub(tmp_path: Path) -> Iterator[Hub]:
     (folder / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
     (folder / "pickled.bin").write_bytes(b"not imported")
     home = tmp_path / "home"
-    url = f"sqlite:///{home / 'registry.sqlite3'}"
-    registry = Registry.open(url, home)
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    registry = session.registry
     registry.import_folder(folder, NAME)
     registry.import_folder(_nested(tmp_path / "nested"), "zeta/nested")
     registry.import_folder(_nested(tmp_path / "short"), "short")
-    database = Database(open_engine(url))
-    serving = PublishedFiles(database, Store(home / "store"))
-    routes = [*file_routes(serving), *hub_routes(serving)]
+    routes = [*file_routes(session.published_files), *hub_routes(session.published_files)]
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -119,8 +115,7 @@ def _running_hub(tmp_path: Path) -> Iterator[Hub]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
-    database.close()
-    registry.close()
+    session.close()
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from sqlalchemy import delete
 from panope_backends.errors import AvailabilityError, LoadingError
 from panope_registry.jobs import JobContext, Jobs, JobStatus, Runner
 from panope_registry.models.types import ModelEntry, VariantEntry
-from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
-from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.job_tables import job as job_table
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
@@ -47,17 +46,15 @@ class Rig:
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    Registry.open(url, tmp_path).close()
-    database = Database(open_engine(url))
-    jobs = Jobs(database)
+    session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
+    jobs = session.jobs
 
     async def fresh(_: str) -> ModelEntry:
         return made.entry
 
     made = Rig(jobs, Downloads(fresh, AsyncJobs(jobs, watch_seconds=0.01)))
     yield made
-    database.close()
+    session.close()
 
 
 @pytest.fixture

@@ -20,14 +20,10 @@ from safetensors.numpy import save_file
 from panope_backends.api import Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, NotFoundError
 from panope_backends.testing.models import keep_tokenizer
-from panope_registry.jobs import Jobs
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
-from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
-from panope_registry.retention.retention import RetentionManager
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_server.config import Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models import manager as module
@@ -97,11 +93,7 @@ MakeRig = Callable[..., Rig]
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeRig]:
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0.02)
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    registry = Registry.open(url, tmp_path)
-    database = Database(open_engine(url))
-    aliases, jobs = Aliases(database), Jobs(database)
-    store = Store(tmp_path / "store")
+    session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
     made: list[Rig] = []
 
     def make(*load: str) -> Rig:
@@ -110,26 +102,25 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             settings,
             Metrics(),
             Machine(),  # type: ignore[arg-type] # asks no backend
-            registry,
-            aliases,
-            AsyncJobs(jobs),
-            Profiles(database),
-            ModelLeases(RetentionManager(database, store)),
-            store.id,
+            session.registry,
+            session.aliases,
+            AsyncJobs(session.jobs),
+            session.profiles,
+            ModelLeases(session.retention),
+            session.store.id,
         )
         events = ModelEvents(
             lambda model, state: made[0].states.append((model, state)),
             lambda aliases: made[0].told.append(dict(aliases)),
         )
         manager = ModelManager(dependencies, events)
-        made.append(Rig(manager, registry, aliases, tmp_path / "model"))
+        made.append(Rig(manager, session.registry, session.aliases, tmp_path / "model"))
         return made[0]
 
     yield make
     for each in made:
         await each.manager.close()
-    database.close()
-    registry.close()
+    session.close()
 
 
 async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(rig: MakeRig) -> None:

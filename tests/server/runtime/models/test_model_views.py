@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_registry.registry import ModelFilter, Registry
+from panope_registry.session import RegistrySession
 from panope_server.runtime.models.model_views import pick
 
 NAMES = ("A/z", "a-b/x", "a/Y", "a/x", "a_b/x", "b/x", "b/y")
@@ -20,7 +21,8 @@ NAMES = ("A/z", "a-b/x", "a/Y", "a/x", "a_b/x", "b/x", "b/y")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Seven models of two tasks; every other one has a conversion."""
     home = tmp_path_factory.mktemp("home")
-    registry = Registry.open(f"sqlite:///{home / 'registry.sqlite3'}", home)
+    session = RegistrySession.open(f"sqlite:///{home / 'registry.sqlite3'}", home)
+    registry = session.registry
     for number, name in enumerate(NAMES):
         folder = home / str(number)
         folder.mkdir()
@@ -35,7 +37,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
             how = {"format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
             registry.add_conversion(variant.digest, home / f"made{number}", **how)
     yield registry
-    registry.close()
+    session.close()
 
 
 @given(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, InternalError, NotFoundError, PreconditionError
 from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_registry.tables.model_tables import blob_location
 from panope_server.config import Settings
 from panope_server.runtime.names import ResolvedName
@@ -57,15 +56,19 @@ class AwayProfiles:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
+def session(tmp_path: Path) -> Iterator[RegistrySession]:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"architectures": ["BertModel"], "model_type": "bert"}))
     save_file({"weight": np.zeros((1000, 250), np.float32)}, folder / "model.safetensors")
-    registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", tmp_path)
-    registry.import_folder(folder, MODEL.model)
-    yield registry
-    registry.close()
+    with RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path) as session:
+        session.registry.import_folder(folder, MODEL.model)
+        yield session
+
+
+@pytest.fixture
+def registry(session: RegistrySession) -> Registry:
+    return session.registry
 
 
 @pytest.fixture
@@ -74,10 +77,8 @@ def memory() -> DeviceMemory:
 
 
 @pytest.fixture
-def profiles(tmp_path: Path) -> Iterator[Profiles]:
-    database = Database(open_engine(f"sqlite:///{tmp_path / 'registry.sqlite3'}"))
-    yield Profiles(database)
-    database.close()
+def profiles(session: RegistrySession) -> Profiles:
+    return session.profiles
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_o
 
 @pytest.mark.usefixtures("converts")
 async def test_what_cannot_be_brought_is_made_again(
-    tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory, converts: list[dict[str, Any]]
+    tmp_path: Path, session: RegistrySession, profiles: Profiles, memory: DeviceMemory, converts: list[dict[str, Any]]
 ) -> None:
     asked: list[str] = []
 
@@ -210,13 +211,14 @@ async def test_what_cannot_be_brought_is_made_again(
         planner = LoadPlanner(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
         return await planner.plan(MODEL)
 
+    registry = session.registry
     first = await planned(registry)
-    with registry._database.change() as connection:
+    with session.database.change() as connection:
         (weights,) = [file for file in registry.model(MODEL.model).variants[1].files if file.path == "weights.other"]
-        mine = (blob_location.c.store == registry.store_id) & (blob_location.c.sha256 == weights.sha256)
+        mine = (blob_location.c.store == session.store.id) & (blob_location.c.sha256 == weights.sha256)
         connection.execute(update(blob_location).where(mine).values(store="shared"))
-    with closing(Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}", tmp_path, shared="shared")) as sharing:
-        again = await planned(sharing)
+    with RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path, shared_store_id="shared") as sharing:
+        again = await planned(sharing.registry)
     assert asked == [first.variant_digest]
     assert again.variant_digest == first.variant_digest
     assert len(converts) == 2

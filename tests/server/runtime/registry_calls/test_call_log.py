@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.operations.inference_log import InferenceLog, LoggedCall
-from panope_registry.registry import Registry
+from panope_registry.operations.inference_log import LoggedCall
+from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
-from panope_registry.tables.database import Database, open_engine
 from panope_server.config import InferenceLogSettings, Settings
 from panope_server.runtime.registry_calls import call_log
 from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
@@ -121,10 +120,8 @@ def test_a_sample_is_taken_of_all_calls_alike(table: Table, dropped: Dropped) ->
 
 async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call_log, "FLUSH_SECONDS", 0.01)
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    Registry.open(url, tmp_path).close()
-    database = Database(open_engine(url))
-    table = InferenceLog(database)
+    session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
+    table = session.inference_log
     fresh = replace(CALL, at=now())
     table.add([replace(CALL, at=now() - timedelta(days=31)), fresh])
     log = CallLog(table, sample=1.0, retention_days=30, dropped=Dropped())
@@ -134,7 +131,7 @@ async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeyp
             await asyncio.sleep(0.01)
     await log.stop()
     assert table.newest() == [fresh]
-    database.close()
+    session.close()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ import pytest
 from panope.v1 import job_service_pb2 as pb
 from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_registry.jobs import JobContext, JobPart, Jobs, Runner
-from panope_registry.registry import Registry
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.running import RunningCalls
@@ -36,10 +35,8 @@ class Service:
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    Registry.open(url, tmp_path).close()
-    database = Database(open_engine(url))
-    jobs = Jobs(database)
+    session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
+    jobs = session.jobs
     async_jobs = AsyncJobs(jobs, watch_seconds=0.01)
     calls = RunningCalls()
     server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls)])
@@ -49,7 +46,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Service(pb_grpc.JobServiceStub(channel), jobs, async_jobs)
     await server.stop(0)
-    database.close()
+    session.close()
 
 
 async def test_a_job_is_told_with_all_that_is_known_of_it(service: Service) -> None:

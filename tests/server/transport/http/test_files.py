@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from panope_registry.models.aliases import Aliases
-from panope_registry.models.published_files import PublishedFiles
-from panope_registry.store.store import Store
-from panope_registry.tables.database import Database, open_engine
+from panope_registry.session import RegistrySession
 
 NAME = "acme/tiny"
 
@@ -81,9 +78,8 @@ def test_only_reading_is_offered(hub: Any) -> None:
 
 @pytest.mark.parametrize("name", ["prod", "prod:latest", "stage/one"])
 def test_an_alias_brings_the_files_of_its_model(own_hub: Any, name: str) -> None:
-    database = Database(open_engine(f"sqlite:///{own_hub.home / 'registry.sqlite3'}"))
-    Aliases(database).set(name, NAME, expected="", who="ada", reason="")
-    found = PublishedFiles(database, Store(own_hub.home / "store")).revision(name)
-    database.close()
-    here = [file.path for file in found.files if file.is_local]
-    assert (found.name, here) == (NAME, ["config.json", "model.safetensors"])
+    with RegistrySession.open(own_hub.home / "registry.sqlite3", own_hub.home) as session:
+        session.aliases.set(name, NAME, expected="", who="ada", reason="")
+        revision = session.published_files.revision(name)
+    here = [file.path for file in revision.files if file.is_local]
+    assert (revision.name, here) == (NAME, ["config.json", "model.safetensors"])
