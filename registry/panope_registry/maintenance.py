@@ -172,7 +172,7 @@ class Maintenance:
             raise _StoppingError
 
     def _is_due(self, step: Callable[[], object], seconds: float) -> bool:
-        """Whether a step was not done for so long; it counts as done then."""
+        """Returns whether a step was not done for so long; it counts as done then."""
         if time.monotonic() < self._due.get(step, float("-inf")):
             return False
         self._due[step] = time.monotonic() + seconds
@@ -180,7 +180,7 @@ class Maintenance:
 
 
 def _taken(lock: int) -> bool:
-    """Whether this process has the lock; it keeps it."""
+    """Returns whether this process has the lock; it keeps it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # network file systems say the second

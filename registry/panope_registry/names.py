@@ -30,7 +30,7 @@ class ModelName:
     name: str
 
     def __str__(self) -> str:
-        """The form that users write."""
+        """Returns the form that users write."""
         return f"{self.vendor}/{self.name}" if self.vendor else self.name
 
 
@@ -82,7 +82,7 @@ def checked_limit(limit: int) -> int:
 
 
 def is_storable(text: str) -> bool:
-    """Whether both databases can keep a text: it has no NUL and no lone half of a surrogate pair."""
+    """Returns whether both databases can keep a text: it has no NUL and no lone half of a surrogate pair."""
     if "\0" in text:
         return False
     if text.isascii():
@@ -109,13 +109,13 @@ def safe_relative_path(text: str) -> str:
 
 
 def shown(text: str, limit: int = 200) -> str:
-    """The text for a message: on one line, printable and not too long."""
+    """Returns the text for a message: on one line, printable and not too long."""
     visible = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[:limit])
     return visible + ("…" if len(text) > limit else "")
 
 
 def _path_problem(text: str) -> str:
-    """What is wrong with it; empty when nothing is."""
+    """Returns what is wrong with it; empty when nothing is."""
     if not text:
         return "it is empty"
     if not text.isprintable():  # control characters, lone surrogates, marks that change the reading direction

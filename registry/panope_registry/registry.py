@@ -167,7 +167,7 @@ class Registry:
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:
-        """All files of the revision that a model serves, by path; also those that no variant uses.
+        """Returns all files of the revision that a model serves, by path; also those that no variant uses.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -177,7 +177,7 @@ class Registry:
             return file_queries.find_files(connection, name, self._store.id)
 
     def missing_files(self, variant_digest: str) -> list[MissingFile]:
-        """What a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
+        """Returns what a download needs to fetch for a variant; empty when nothing is missing, or no source has it.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -208,7 +208,7 @@ class Registry:
             return queries.find_models(connection, self._stores, only=only, after=after, limit=limit)
 
     def model(self, name: str) -> ModelEntry:
-        """One model.
+        """Returns one model.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -235,7 +235,7 @@ class Registry:
                 raise _no_model(name)
 
     def facts(self, variant_digest: str) -> ModelFacts:
-        """What a backend may know of a variant before it loads it.
+        """Returns what a backend may know of a variant before it loads it.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -248,7 +248,7 @@ class Registry:
         return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config, grants)
 
     def materialize(self, variant_digest: str) -> Path:
-        """The folder of a variant's files, each verified; read-only, and the same for every caller.
+        """Returns the folder of a variant's files, each verified; read-only, and the same for every caller.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -265,7 +265,7 @@ class Registry:
         precision: str,
         engine_version: str,
     ) -> VariantEntry | None:
-        """What a variant was converted into before, if it was, by this version of the engine."""
+        """Returns what a variant was converted into before, if it was, by this version of the engine."""
         return self._conversions.find(source_digest, ConversionKey(format, precision, engine_version))
 
     def add_conversion(
@@ -302,7 +302,7 @@ class Registry:
         )
 
     def change_token(self) -> int:
-        """A number that changes whenever any process changes a model or a variant; cheap to ask for."""
+        """Returns a number that changes whenever any process changes a model or a variant; cheap to ask for."""
         return self._database.change_token()
 
 

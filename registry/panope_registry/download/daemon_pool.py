@@ -1,4 +1,4 @@
-"""Threads that a process may leave behind.
+"""A pool of threads that a process may leave behind.
 
 Those of an executor are waited for when the process ends, also one that waits for a host that stalls: after Ctrl-C that
 would be half a minute.
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class DaemonPool:
-    """So many calls at a time, in the order in which they were asked for; as a context, waits for those that run.
+    """Runs so many calls at a time, in the order in which they were submitted; as a context, waits for those that run.
 
     Args:
         count: of threads at most.
@@ -45,12 +45,12 @@ class DaemonPool:
         for thread in threads:
             thread.join()
 
-    def submit(self, call: Callable[P, T], *args: P.args, **more: P.kwargs) -> Future[T]:
-        """Asks for a call."""
+    def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submits a call."""
         future: Future[T] = Future()
         context = contextvars.copy_context()  # with it, whether the work is to go on (`interruption`)
         with self._lock:
-            self._waiting.append((future, lambda: context.run(call, *args, **more)))
+            self._waiting.append((future, lambda: context.run(call, *args, **kwargs)))
             if self._running < self._count:
                 self._running += 1
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
@@ -59,7 +59,7 @@ class DaemonPool:
         return future
 
     def cancel(self) -> None:
-        """Begins none that waits."""
+        """Cancels the calls that wait."""
         with self._lock:
             while self._waiting:
                 self._waiting.popleft()[0].cancel()
@@ -74,7 +74,7 @@ class DaemonPool:
             if future.set_running_or_notify_cancel():
                 try:
                     result = call()
-                except BaseException as error:  # as an executor does: whoever asks for the result gets it
+                except BaseException as error:  # as an executor does: the future raises it
                     future.set_exception(error)
                 else:
                     future.set_result(result)

@@ -8,7 +8,7 @@ from panope_registry.download.types import ExpectedBlob
 
 
 class Digests:
-    """Running hashes: the sha256, which names the blob, and git's where that alone is known beforehand."""
+    """The running hashes of a file: the sha256, which names the blob, and git's where only that is known before."""
 
     def __init__(self, wanted: ExpectedBlob) -> None:
         self._wanted = wanted
@@ -25,7 +25,7 @@ class Digests:
 
     @property
     def sha256(self) -> str:
-        """64 hexadecimal digits."""
+        """The sha256 of the bytes so far, 64 hexadecimal digits."""
         return self._sha256.hexdigest()
 
     @property

@@ -1,6 +1,6 @@
-"""Brings files from elsewhere into the store: resumed where the last byte was, verified before they have a name.
+"""Downloads files into the store: resumed at the last byte, verified before they have a name.
 
-look in the store        bytes that are here are not fetched again, whichever repo wants them
+look in the store        bytes that are here are not fetched again, whichever repo needs them
 reserve its space        before the first byte
 lock the partial         one writer over all processes; the others wait and then find the blob
 hash what is here        and ask for the rest
@@ -37,7 +37,7 @@ class Downloader:
         store: that gets the files.
         free_space_floor_bytes: what stays free on the store's disk.
         space: reserves space for what is to come; None looks at the disk alone.
-        retry_policy: with sources that fail.
+        retry_policy: for sources that fail.
         clock: for tests to replace.
         concurrency: how many files `fetch_many` fetches at a time; with fewer, each may come over several connections.
     """
@@ -68,7 +68,7 @@ class Downloader:
         *,
         held_in: Path | None = None,
     ) -> Blob:
-        """One file, verified and in the store.
+        """Fetches one file, verified, into the store.
 
         Args:
             wanted: what it must be.
@@ -86,7 +86,7 @@ class Downloader:
             PanopeError: the source refuses.
         """
         with self._space.reserve([wanted]):
-            return self._fetch_told(wanted, open_at, progress, stop, held_in)
+            return self._fetch_reported(wanted, open_at, progress, stop, held_in)
 
     def fetch_many(
         self,
@@ -96,7 +96,7 @@ class Downloader:
         *,
         held_in: Path | None = None,
     ) -> list[Blob]:
-        """Several files, some at once; `progress` counts all of them together, and one failure ends the others.
+        """Fetches several files, some at once; `progress` counts all of them together, and one failure ends the others.
 
         The largest begin first, so that none of them is left to come alone at the end. What has arrived is kept. The
         blobs are in the order of the requests.
@@ -106,7 +106,7 @@ class Downloader:
         """
 
         def fetch(request: Request, progress: Progress, stop: Stop) -> Blob:
-            blob = self._fetch_told(request.wanted, request.open_at, progress, stop, held_in)
+            blob = self._fetch_reported(request.wanted, request.open_at, progress, stop, held_in)
             request.arrived(blob)
             return blob
 
@@ -114,10 +114,10 @@ class Downloader:
             return fetch_in_parallel(requests, fetch, progress, stop, self.concurrency, self._clock)
 
     def missing_bytes(self, wanted: ExpectedBlob) -> int:
-        """How much of a file is still to come, as far as sizes tell."""
+        """Returns how much of a file is still to come, as far as sizes tell."""
         return missing_bytes(self._store, wanted.key, wanted.size_bytes)
 
-    def _fetch_told(
+    def _fetch_reported(
         self, wanted: ExpectedBlob, open_at: OpenAt, progress: Progress, stop: Stop, held_in: Path | None
     ) -> Blob:
         reporter = ProgressReporter(wanted.size_bytes, progress, stop, self._clock)
@@ -138,7 +138,7 @@ class Downloader:
             return self._here(wanted, held_in) or self._download(wanted, open_at, reporter, held_in)
 
     def _here(self, wanted: ExpectedBlob, held_in: Path | None) -> Blob | None:
-        """The blob, if it is in the store and intact; then nobody goes on with a partial of it."""
+        """Returns the blob, if it is in the store and intact; then nobody goes on with a partial of it."""
         if wanted.sha256 is None:
             return None
         if held_in is not None:
@@ -175,7 +175,7 @@ class Downloader:
 
     def _receive(self, partial: Partial, open_at: OpenAt, reporter: ProgressReporter) -> None:
         """Fills it, over as many connections as that takes; ends early when the source has a file of another size."""
-        tries = RetryState(self._retry_policy, partial.size)
+        retries = RetryState(self._retry_policy, partial.size)
         while partial.missing_bytes > 0:
             try:
                 if not _receive_once(partial, open_at, reporter):
@@ -184,7 +184,7 @@ class Downloader:
             except AvailabilityError as error:
                 problem = error
             if partial.missing_bytes > 0:
-                reporter.wait(tries.wait_seconds(problem, partial.size))
+                reporter.wait(retries.wait_seconds(problem, partial.size))
 
     def _wait_for_other(self, wanted: ExpectedBlob, reporter: ProgressReporter) -> None:
         reporter.wait()
@@ -195,7 +195,7 @@ class Downloader:
 
 
 def _receive_once(partial: Partial, open_at: OpenAt, reporter: ProgressReporter) -> bool:
-    """One connection; False when the source's file has another size than the one that is wanted."""
+    """Receives over one connection; False when the source's file has another size than the one that is wanted."""
     asked_from = partial.size
     with open_at(asked_from) as stream:
         if stream.total_bytes not in (None, partial.total_bytes):

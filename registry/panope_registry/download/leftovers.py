@@ -32,7 +32,7 @@ class _BusyError(Exception):
 
 
 def leftovers(store: Store) -> Iterator[Leftover]:
-    """Every partial download of a store, by key, those that are being written among them."""
+    """Yields every partial download of a store, by key, those that are being written among them."""
     keys = {path.stem for path in store.downloads.iterdir()}
     for key in sorted(keys):
         files = [store.downloads / f"{key}{suffix}" for suffix in (".part", ".json", ".lock")]

@@ -1,4 +1,4 @@
-"""Several downloads at once, told of as one."""
+"""Several downloads at once, whose progress is reported as one."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def fetch_in_parallel(
     Returns:
         the blobs in the order of the requests.
     """
-    together = _CombinedProgress(requests, progress, stop, clock)
+    combined = _CombinedProgress(requests, progress, stop, clock)
 
-    def fetched(place: int) -> Blob:
+    def fetched(index: int) -> Blob:
         try:
-            return fetch(requests[place], together.progress_of(place), together.stop)
+            return fetch(requests[index], combined.progress_of(index), combined.stop)
         except BaseException as error:
-            together.end(error)  # before this thread takes the next file
+            combined.end(error)  # before this thread takes the next file
             raise
 
-    largest_first = sorted(range(len(requests)), key=lambda place: -requests[place].wanted.size_bytes)
+    largest_first = sorted(range(len(requests)), key=lambda index: -requests[index].wanted.size_bytes)
     with DaemonPool(concurrency, "download") as pool:
-        futures = {place: pool.submit(fetched, place) for place in largest_first}
+        futures = {index: pool.submit(fetched, index) for index in largest_first}
         try:
             wait(futures.values(), return_when=FIRST_EXCEPTION)
         except BaseException:  # such as the user's Ctrl-C: the pool waits for its threads, which are to end
-            together.end()
+            combined.end()
             raise
-        if together.failure is not None:
-            raise together.failure
-    together.finish()
-    return [futures[place].result() for place in range(len(requests))]
+        if combined.failure is not None:
+            raise combined.failure
+    combined.finish()
+    return [futures[index].result() for index in range(len(requests))]
 
 
 class _CombinedProgress:
-    """Adds up the progress of several, and asks for all of them whether to go on; one call at a time.
+    """Adds up the progress of several downloads, and stops all of them together; one call at a time.
 
     Attributes:
         failure: of the first that failed; None when none has.
@@ -63,25 +63,25 @@ class _CombinedProgress:
         total = sum(request.wanted.size_bytes for request in requests)
         self._reporter = ProgressReporter(total, progress, lambda: None, clock)
 
-    def progress_of(self, place: int) -> Progress:
-        """What the download at this place in the list calls."""
+    def progress_of(self, index: int) -> Progress:
+        """Returns the progress callback of the download at this index."""
 
         def progress(done: int, total: int) -> None:
-            self._requests[place].progress(done, total)
+            self._requests[index].progress(done, total)
             with self._lock:
-                self._all_done += done - self._done[place]
-                self._done[place] = done
+                self._all_done += done - self._done[index]
+                self._done[index] = done
                 self._reporter.tick(self._all_done)
 
         return progress
 
     def stop(self) -> StopReason | None:
-        """Whether to go on."""
+        """Returns why the downloads should stop; None while they may go on."""
         with self._lock:
             return self._ended or self._stop()
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Ends those that still run; what has arrived of them is kept, unless it was to be discarded.
+        """Stops the downloads that still run; what has arrived of them is kept, unless it was to be discarded.
 
         The first failure counts: those after it are its consequences.
         """
@@ -91,5 +91,5 @@ class _CombinedProgress:
                 self.failure = failure
 
     def finish(self) -> None:
-        """Tells that everything is here."""
+        """Reports that everything is here."""
         self._reporter.finish()

@@ -59,12 +59,12 @@ class Partial:
 
     @property
     def total_bytes(self) -> int:
-        """Of the whole file."""
+        """The size of the whole file."""
         return self._wanted.size_bytes
 
     @property
     def missing_bytes(self) -> int:
-        """How many are still to come; less than 0 when too many came."""
+        """The bytes that are still to come; less than 0 when too many came."""
         return self.total_bytes - self.size
 
     @property
@@ -74,11 +74,11 @@ class Partial:
 
     @property
     def sha256(self) -> str:
-        """Of what is here."""
+        """The sha256 of what is here."""
         return self._digests.sha256
 
     def resume(self, on_bytes: Callable[[int], None]) -> None:
-        """Takes up what an earlier writer left; it is hashed, which `on_bytes` is told of."""
+        """Resumes what an earlier writer left; it is hashed, and `on_bytes` is called with how much."""
         usable, self._confirmed = self._usable_bytes()
         if usable > self.total_bytes:
             usable = self._confirmed = 0
@@ -102,7 +102,7 @@ class Partial:
             self._confirm()
 
     def restart(self) -> None:
-        """Forgets every byte."""
+        """Discards every byte."""
         os.ftruncate(self._file, 0)
         self._digests = Digests(self._wanted)
         self.size = self._confirmed = 0
@@ -123,7 +123,7 @@ class Partial:
         self._write_note(self.size)
 
     def _usable_bytes(self) -> tuple[int, int]:
-        """How many bytes to believe in, and how many of them are safe on disk."""
+        """Returns how many bytes to believe in, and how many of them are safe on disk."""
         size = os.fstat(self._file).st_size
         try:
             note = json.loads(self._note.read_bytes())
@@ -139,12 +139,12 @@ class Partial:
 
 
 def part_path(store: Store, key: str) -> Path:
-    """Where the bytes of a wanted file are until it is whole."""
+    """Returns where the bytes of a wanted file are until it is whole."""
     return store.downloads / f"{key}.part"
 
 
 def missing_bytes(store: Store, key: str, size_bytes: int) -> int:
-    """How much of a wanted file is still to come, as far as sizes tell."""
+    """Returns how much of a wanted file is still to come, as far as sizes tell."""
     if store.blob_path(key).exists():
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Tells how far a download is and asks whether to go on, ten times a second."""
+"""Reports the progress of a download and checks whether it should stop, ten times a second."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TICK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, for tests to replace."""
+    """The time, for tests to replace."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
 class ProgressReporter:
-    """Of one download."""
+    """Reports the progress of one download."""
 
     def __init__(self, total: int, progress: Progress, stop: Stop, clock: Clock) -> None:
         self._total = total
@@ -30,7 +30,7 @@ class ProgressReporter:
         self._due = clock.monotonic()
 
     def tick(self, done: int) -> None:
-        """To be called often; `done` bytes are here.
+        """Reports that `done` bytes are here, if a report is due; call it often.
 
         Raises:
             DownloadStopped: the download is to end.
@@ -41,7 +41,7 @@ class ProgressReporter:
             self._progress(done, self._total)
 
     def check(self) -> None:
-        """Asks whether to go on.
+        """Checks whether the download should stop.
 
         Raises:
             DownloadStopped: the download is to end.
@@ -51,12 +51,12 @@ class ProgressReporter:
             raise DownloadStopped(reason)
 
     def wait(self, seconds: float = TICK_SECONDS) -> None:
-        """Waits, and asks meanwhile whether to go on."""
+        """Waits, and checks meanwhile whether the download should stop."""
         end = self._clock.monotonic() + seconds
         while (left := end - self._clock.monotonic()) > 0:
             self.check()
             self._clock.sleep(min(left, TICK_SECONDS))
 
     def finish(self) -> None:
-        """Tells that everything is here."""
+        """Reports that everything is here."""
         self._progress(self._total, self._total)

@@ -23,18 +23,18 @@ from panope_registry.download.retry_policy import RETRYABLE
 from panope_registry.download.stream import OpenAt, Stream
 
 SEGMENT_BYTES = 8 << 20
-"""The longest."""
+"""The size of the longest segment."""
 
 SEGMENT_SECONDS = 2.0
-"""So long the first connection would take for one that is not the longest."""
+"""The time that one connection should take for a segment."""
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 FAST_BYTES_PER_SECOND = 100e6
-"""Of one connection; with more, one is enough (docs/decisions/0406)."""
+"""The speed of one connection from which on one is enough (docs/decisions/0406)."""
 
 OpenPart = Callable[[int, int | None], AbstractContextManager[Stream]]
-"""Opens a file elsewhere at a place, for so many bytes at most."""
+"""Opens a file elsewhere at a offset, for so many bytes at most."""
 
 
 def in_segments(
@@ -85,7 +85,7 @@ def in_segments(
 
 @dataclass(frozen=True)
 class _SegmentedStream:
-    """A stream; see `Stream`."""
+    """A `Stream` that several connections feed."""
 
     start: int
     total_bytes: int
@@ -100,60 +100,60 @@ class _SegmentedStream:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def chunks(self) -> Iterator[bytes]:
-        """The first bytes as they come, then each segment when it is whole, while others are on their way.
+        """Yields the first bytes as they come, then each segment when it is whole, while others are on their way.
 
         Empty ones while nothing is whole, so that whoever reads them may end.
         """
-        began, next_place = time.monotonic(), self.start + self.alone
-        yield from self._pieces(self.start, next_place, self.first)
+        began, next_offset = time.monotonic(), self.start + self.alone
+        yield from self._pieces(self.start, next_offset, self.first)
         speed = self.alone / max(time.monotonic() - began, 1e-6)
         if speed > self.fast_bytes_per_second:
-            yield from self._pieces(next_place, self.total_bytes)
+            yield from self._pieces(next_offset, self.total_bytes)
             return
         size = self._segment_size(speed)
-        places = iter(range(next_place, self.total_bytes, size))
-        coming = deque(self.pool.submit(self._whole, place, size) for place in islice(places, self.connections))
+        offsets = iter(range(next_offset, self.total_bytes, size))
+        coming = deque(self.pool.submit(self._whole, offset, size) for offset in islice(offsets, self.connections))
         while coming:
-            while not wait([coming[0]], LOOK_SECONDS).done:
+            while not wait([coming[0]], POLL_SECONDS).done:
                 yield b""
             body, problem = coming.popleft().result()
-            coming.extend(self.pool.submit(self._whole, place, size) for place in islice(places, 1))
+            coming.extend(self.pool.submit(self._whole, offset, size) for offset in islice(offsets, 1))
             yield body
             if problem is not None:
                 raise problem
 
     def _segment_size(self, speed: float) -> int:
-        """On a slow link smaller ones, so that what is told of the progress does not stand still for long."""
+        """Returns the size of segments: smaller on a slow link, so that the reported progress keeps moving."""
         return min(self.segment_bytes, max(1, self.segment_bytes // 16, int(speed * SEGMENT_SECONDS)))
 
-    def _whole(self, place: int, size: int) -> tuple[bytes, AvailabilityError | None]:
-        """A segment; or its beginning, and why there is no more."""
+    def _whole(self, offset: int, size: int) -> tuple[bytes, AvailabilityError | None]:
+        """Fetches a segment; returns it, or its beginning and why there is no more."""
         body = bytearray()
         try:
-            for piece in self._pieces(place, min(place + size, self.total_bytes)):
+            for piece in self._pieces(offset, min(offset + size, self.total_bytes)):
                 body += piece
         except AvailabilityError as error:
             return bytes(body), error
         return bytes(body), None
 
-    def _pieces(self, place: int, end: int, first: Stream | None = None) -> Iterator[bytes]:
-        """A part of the file, over as many connections one after another as bring something new."""
-        while place < end and not self.ended.is_set():
-            before = place
+    def _pieces(self, offset: int, end: int, first: Stream | None = None) -> Iterator[bytes]:
+        """Yields a part of the file, over as many connections one after another as bring something new."""
+        while offset < end and not self.ended.is_set():
+            before = offset
             problem = AvailabilityError("the source's answer ended before the file did", reason=RETRYABLE)
             try:
-                with nullcontext(first) if first else self.open_part(place, end - place) as stream:
-                    if stream.start != place or stream.total_bytes != self.total_bytes:
+                with nullcontext(first) if first else self.open_part(offset, end - offset) as stream:
+                    if stream.start != offset or stream.total_bytes != self.total_bytes:
                         self.no_parts.set()
                         raise AvailabilityError("the source sends no parts of the file", reason=RETRYABLE)
                     for chunk in stream.chunks():
-                        piece = chunk[: end - place]
-                        place += len(piece)
+                        piece = chunk[: end - offset]
+                        offset += len(piece)
                         yield piece
                         if self.ended.is_set():
                             return
             except AvailabilityError as error:
                 problem = error
             first = None
-            if place == before or problem.reason != RETRYABLE:
+            if offset == before or problem.reason != RETRYABLE:
                 raise problem

@@ -1,4 +1,4 @@
-"""Whether a download fits, told before it begins."""
+"""Checks whether a download fits before it begins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Space(Protocol):
 
 
 class DiskSpace:
-    """Looks at the disk alone, once; nobody else knows of the reservation.
+    """Checks the free space of the disk once; nobody else knows of the reservation.
 
     Args:
         store: that gets the files.
@@ -40,7 +40,7 @@ class DiskSpace:
 
     @contextmanager
     def reserve(self, wanted: Sequence[ExpectedBlob]) -> Iterator[None]:
-        """As `Space.reserve`."""
+        """Reserves nothing, but checks as `Space.reserve` does."""
         sizes = {file.key: file.size_bytes for file in wanted}
         needed = sum(missing_bytes(self._store, key, size) for key, size in sizes.items())
         if needed and _free(self._store.folder) - self._floor < needed:
@@ -50,7 +50,7 @@ class DiskSpace:
 
 @contextmanager
 def disk_full(folder: Path, needed: Callable[[], int], floor: int) -> Iterator[None]:
-    """Says in Panope's error that the disk is full.
+    """Turns the system's error of a full disk into Panope's.
 
     Args:
         folder: on that disk.
@@ -66,7 +66,7 @@ def disk_full(folder: Path, needed: Callable[[], int], floor: int) -> Iterator[N
 
 
 def no_space(folder: Path, needed: int, floor: int) -> CapacityError:
-    """The error, with what is needed and what there is."""
+    """Returns the error, with what is needed and what there is."""
     spare = f", of which {floor} stay free" if floor else ""
     return CapacityError(
         f"the download needs {needed} more bytes, and the store's disk has {_free(folder)}{spare}", reason="disk_full"

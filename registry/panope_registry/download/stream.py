@@ -19,7 +19,7 @@ class Stream(Protocol):
         """The size of the whole file; None when the source does not say."""
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, once; they are unverified, and fewer than announced when the connection breaks in a quiet way.
+        """Yields the bytes, once; they are unverified, and fewer than announced when the connection breaks quietly.
 
         None at all, though more was asked for than the beginning, says that the source has nothing from there on.
 

@@ -33,7 +33,7 @@ class FolderFile:
 
 
 def list_folder(folder: Path, within: Path | None = None) -> tuple[FolderFile, ...]:
-    """Every file below the folder, by path.
+    """Returns every file below the folder, by path.
 
     Links are followed when they stay inside the folder, or inside `within` around it.
 
@@ -63,7 +63,7 @@ class _Walker:
         self._count = 0
 
     def walk(self, folder: Path, parts: tuple[str, ...], above: tuple[Path, ...]) -> Iterator[FolderFile]:
-        """The files below; `above` are the folders being walked, which a link must not lead back into."""
+        """Yields the files below; `above` are the folders being walked, which a link must not lead back into."""
         if len(parts) > MAX_DEPTH:
             raise InvalidInputError(f"the folder is deeper than {MAX_DEPTH} levels", field="folder")
         with os.scandir(folder) as entries:

@@ -73,7 +73,7 @@ def add_files(
 
 
 def manifest_of(found: WeightSet, kinds: Mapping[str, FileKind], contents: Mapping[str, Content]) -> Manifest:
-    """The weights at their places, and every configuration and tokenizer file at its own.
+    """Returns the weights at their places, and every configuration and tokenizer file at its own.
 
     Raises:
         PreconditionError: the content of one of them is unknown.

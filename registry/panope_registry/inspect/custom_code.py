@@ -54,7 +54,7 @@ class CodeRequest:
 
 
 def code_asked_for(documents: Mapping[str, Mapping[str, Any]], task: str, *, is_known: bool) -> tuple[CodeRequest, ...]:
-    """What code the task needs.
+    """Returns what code the task needs.
 
     Args:
         documents: the parsed files of `ASKING_FILES` that there are.
@@ -100,7 +100,7 @@ def refuse_impossible_code(asked: Collection[CodeRequest], files: Collection[str
 
 
 def refusal(request: CodeRequest) -> PreconditionError:
-    """The error for a model that may not run its code."""
+    """Returns the error for a model that may not run its code."""
     return PreconditionError(
         f"`{request.file}` asks for code from the model's own files (`auto_map`: `{shown(request.code_file)}`), which "
         "Panope does not run unless the setting `grants.remote_code` lists the model",

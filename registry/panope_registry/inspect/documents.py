@@ -13,7 +13,7 @@ MAX_BYTES = 16 << 20
 
 
 def read_object(file: Header, path: str) -> dict[str, Any]:
-    """The JSON object in a file.
+    """Returns the JSON object in a file.
 
     Raises:
         InvalidInputError: it is none; the message names `path` and the line.
@@ -25,7 +25,7 @@ def read_object(file: Header, path: str) -> dict[str, Any]:
 
 
 def read_json(file: Header, path: str) -> Any:
-    """The JSON document in a file; raises as `read_object` does."""
+    """Returns the JSON document in a file; raises as `read_object` does."""
     try:
         if size_of(file) > MAX_BYTES:
             raise broken(path, f"it is larger than {MAX_BYTES >> 20} MiB")
@@ -48,5 +48,5 @@ def _whole(file: Header) -> bytes:
 
 
 def broken(path: str, problem: str) -> InvalidInputError:
-    """The error for a file whose content is not what its name says."""
+    """Returns the error for a file whose content is not what its name says."""
     return InvalidInputError(f"`{shown(path)}` is broken: {problem}", field="folder", reason="broken_file")

@@ -42,14 +42,14 @@ def refuse_undescribed(files: Mapping[str, Header]) -> None:
 
 
 def transformer_folder(modules: Any) -> str:
-    """The folder that the transformer is loaded from, as modules.json says; empty for the root."""
+    """Returns the folder that the transformer is loaded from, as modules.json says; empty for the root."""
     kinds = ((str(module.get("type", "")), module.get("path", "")) for module in modules)
     found = next((str(path) for kind, path in kinds if kind.rpartition(".")[2] == "Transformer"), "")
     return "" if found == "." else found.strip("/")
 
 
 def step_folders(modules: Any) -> frozenset[str]:
-    """The folders of the steps after the transformer."""
+    """Returns the folders of the steps after the transformer."""
     named = {path for module in modules if isinstance(path := module.get("path"), str) and path}
     return frozenset(named - {transformer_folder(modules)})
 

@@ -24,7 +24,7 @@ _ADAPTER = "adapter_config.json"
 def embedding_sets(
     weight_sets: Collection[WeightSet], config: Mapping[str, Any]
 ) -> tuple[tuple[WeightSet, ...], list[str]]:
-    """Those that can embed, and why each other one cannot.
+    """Returns those that can embed, and why each other one cannot.
 
     Raises:
         PreconditionError: there is none that can.
@@ -66,7 +66,7 @@ def _is_adapter(path: str) -> bool:
 
 
 def _refusal(found: WeightSet, config: Mapping[str, Any]) -> str:
-    """Why a set cannot embed; empty when it can, as far as its header tells."""
+    """Returns why a set cannot embed; empty when it can, as far as its header tells."""
     if found.format in RUN_BY_TRANSFORMERS:
         if packing := packing_of(config):
             return packing

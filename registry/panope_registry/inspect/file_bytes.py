@@ -28,7 +28,7 @@ class RemoteBytes(Protocol):
         """Its whole size."""
 
     def read(self, start: int, size: int) -> bytes:
-        """The bytes from `start` on: `size` of them, or fewer at the end.
+        """Returns the bytes from `start` on: `size` of them, or fewer at the end.
 
         Raises:
             OutOfReachError: that would be one request too many.
@@ -43,7 +43,7 @@ class Forward(Protocol):
     """Reads from the beginning on."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """The next bytes: `size` of them, or fewer at the end."""
+        """Returns the next bytes: `size` of them, or fewer at the end."""
 
 
 class Indexed(Protocol):
@@ -52,14 +52,14 @@ class Indexed(Protocol):
     def __len__(self) -> int: ...
 
     def at(self, place: int) -> int:
-        """One byte."""
+        """Returns one byte."""
 
     def part(self, begin: int, end: int) -> bytes:
-        """Those from `begin` up to `end`."""
+        """Returns those from `begin` up to `end`."""
 
 
 def size_of(file: Header) -> int:
-    """The size of the whole file, in bytes."""
+    """Returns the size of the whole file, in bytes."""
     return file.stat().st_size if isinstance(file, Path) else file.size_bytes
 
 

@@ -54,7 +54,7 @@ _DOCUMENT_NAMES = frozenset({"license", "notice", "readme", ".gitattributes", ".
 
 
 def kinds_of(paths: Collection[str], grants: Collection[str] = ()) -> dict[str, FileKind]:
-    """The kind of every file; some depend on a neighbour: `x.bin` beside `x.xml` is an OpenVINO model's weights.
+    """Returns the kind of every file; some depend on a neighbour: `x.bin` beside `x.xml` has OpenVINO weights.
 
     Args:
         paths: of all files.

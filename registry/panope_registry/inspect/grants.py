@@ -20,7 +20,7 @@ class Grants:
     remote_code: Sequence[str] = ()
 
     def of(self, model: str) -> tuple[str, ...]:
-        """The grants that a model has: of `pickles` and `remote_code`."""
+        """Returns the grants that a model has: of `pickles` and `remote_code`."""
         vendor, _, name = model.partition("/")
         allowed = {model, f"{vendor}/*"} if name else {model}
         listed = ((PICKLES, self.pickles), (REMOTE_CODE, self.remote_code))

@@ -162,7 +162,7 @@ def _marker(file: Header, name: str) -> Any:
 
 
 def _base(markers: Mapping[str, Any]) -> str:
-    """The repo that an adapter names; a folder of its author's machine is none."""
+    """Returns the repo that an adapter names; a folder of its author's machine is none."""
     named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
     if not isinstance(named, str):
         return ""
@@ -180,7 +180,7 @@ def _asking(files: Mapping[str, Header], folder: str) -> Mapping[str, Mapping[st
 def _without_code(
     weight_sets: tuple[WeightSet, ...], asked: Sequence[CodeRequest]
 ) -> tuple[tuple[WeightSet, ...], str]:
-    """What runs without the code that is asked for, and what to say of the rest: a graph holds its computing itself.
+    """Returns what runs without the code that is asked for, such as a graph, and what to say of the rest.
 
     Raises:
         PreconditionError: nothing does.
@@ -194,7 +194,7 @@ def _without_code(
 
 
 def _is_known(config: Mapping[str, Any]) -> bool:
-    """Whether transformers has the class and the type, so that only code for what is loaded is needed."""
+    """Returns whether transformers has the class and the type, so that only code for what is loaded is needed."""
     architecture = architecture_of(config, "").value
     return bool(known.head_of(architecture) and known.likeliest_class(str(config.get("model_type", ""))))
 
@@ -229,7 +229,7 @@ def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
 
 
 def _packing(config: Mapping[str, Any]) -> str:
-    """The precision that config.json declares for packed weights, such as `int4`; empty when none are packed."""
+    """Returns the precision that config.json declares for packed weights, such as `int4`; empty for others."""
     quantization = config.get("quantization_config")
     bits = quantization.get("bits") if isinstance(quantization, dict) else None
     return f"int{bits}" if type(bits) is int and bits in (2, 3, 4, 8) else ""

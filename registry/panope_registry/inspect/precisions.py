@@ -11,11 +11,11 @@ _BITS = re.compile(r"[a-z]+(\d+)")
 
 
 def bits_of(precision: str) -> int:
-    """The bits of most weights; 0 when the name does not tell."""
+    """Returns the bits of most weights; 0 when the name does not tell."""
     found = _BITS.match(precision.casefold())
     return int(found[1]) if found else 0
 
 
 def is_quantized(precision: str) -> bool:
-    """Whether weights of this precision are coarser than those that models are published in."""
+    """Returns whether weights of this precision are coarser than those that models are published in."""
     return 0 < bits_of(precision) < FULL_BITS

@@ -68,14 +68,14 @@ class WeightSet:
     folder: str = ""
 
     def packed(self, precision: str) -> WeightSet:
-        """The same weights, known to be packed into wider integers, so that counting elements counts nothing."""
+        """Returns the same weights as packed into wider integers, whose count says nothing of the parameters."""
         return replace(self, precision=precision, parameter_count=0)
 
 
 def find_weights(
     files: Mapping[str, Header], kinds: Mapping[str, FileKind], parts: Parts = Parts()
 ) -> tuple[WeightSet, ...]:
-    """The sets in a folder, safetensors first; of one format and precision those first that come before others in ties.
+    """Returns the sets in a folder, safetensors first; within a format and precision in the order of ties.
 
     A tie is settled by the file's name: the shortest path, which is the plain export's, then the alphabet.
 
@@ -104,7 +104,7 @@ def find_weights(
 
 
 def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSet:
-    """The graph where the transformer is loaded from, with the weights of the steps after it."""
+    """Returns the graph where the transformer is loaded from, with the weights of the steps after it."""
     placed = {path: str(PurePosixPath(parts.transformer) / place) for path, place in found.files.items()}
     steps = {
         path: path
@@ -115,7 +115,7 @@ def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSe
 
 
 def _safetensors(files: Mapping[str, Header], paths: list[str], parts: Parts) -> Iterator[WeightSet]:
-    """Those at the root and those of parts; others, such as earlier checkpoints, are other models."""
+    """Yields the sets at the root and those of parts; others, such as earlier checkpoints, are other models."""
     part_folders = {parts.transformer, *parts.steps, *parts.pipeline} - {""}
     at_root = [path for path in paths if "/" not in path]
     if INDEX in files:
@@ -183,7 +183,7 @@ def _gguf(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
 
 
 def _at_root(paths: list[str], folder: PurePosixPath) -> dict[str, str]:
-    """A backend finds weights beside the configuration, wherever the repo keeps them (`onnx/`, `openvino/`)."""
+    """Places weights where a backend finds them: beside the configuration, whatever folder the repo has for them."""
     return {path: str(PurePosixPath(path).relative_to(folder)) for path in paths}
 
 

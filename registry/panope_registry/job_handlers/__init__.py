@@ -1,1 +1,1 @@
-"""What jobs do: one file for each kind, `requests` for how people ask for them."""
+"""The handlers of jobs, one file for each kind; `requests` enqueues them."""

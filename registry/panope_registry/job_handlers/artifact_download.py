@@ -1,4 +1,4 @@
-"""The job `artifact_download`: brings the files of one variant into the store, each verified, several at once.
+"""The job `artifact_download`: downloads the files of one variant into the store, each verified, several at once.
 
 A file that is here already costs nothing, and one that comes is recorded at once. One that fails ends the others; what
 was downloaded of a file when the job ended is where the next attempt goes on.
@@ -24,32 +24,32 @@ from panope_registry.sources.source import RemoteRevision, Source
 from panope_registry.store.store import Blob
 
 
-class Wants(Protocol):
+class DownloadRegistry(Protocol):
     """What the job needs of the registry."""
 
     @property
     def store_id(self) -> str:
-        """Of the store that this registry writes to."""
+        """The id of the store that this registry writes to."""
 
     def model(self, name: str) -> ModelEntry:
-        """One model."""
+        """Returns one model."""
 
     def files(self, name: str) -> Sequence[RepoFileEntry]:
-        """The files of the revision that is served."""
+        """Returns the files of the revision that is served."""
 
     def missing_files(self, variant_digest: str) -> Sequence[MissingFile]:
-        """The files of a variant that are not here."""
+        """Returns the files of a variant that are not here."""
 
     def record_downloaded(self, blobs: Iterable[Blob]) -> None:
-        """Blobs are here."""
+        """Records that blobs are here."""
 
 
-class Fetches(Protocol):
+class FileDownloader(Protocol):
     """What the job needs of the downloader."""
 
     @property
     def concurrency(self) -> int:
-        """How many connections to use at a time."""
+        """The connections to use at a time."""
 
     def fetch_many(
         self,
@@ -57,26 +57,26 @@ class Fetches(Protocol):
         progress: Callable[[int, int], None],
         stop: Callable[[], StopReason | None],
     ) -> Sequence[Blob]:
-        """Several files, verified and in the store."""
+        """Fetches several files, verified, into the store."""
 
 
 class ArtifactDownload:
-    """The handler.
+    """The handler of `artifact_download`.
 
     Args:
         registry: knows what is missing and takes what has come.
         source: has the files.
-        downloader: brings them.
-        emit: told when a file's download begins and ends.
+        downloader: fetches them.
+        emit: takes the events of a file's download that begins and ends.
         machine_bytes: the most memory that one model can have here; 0 when nobody knows.
         shared: the shared store, which is asked before the source; None when there is none.
     """
 
     def __init__(
         self,
-        registry: Wants,
+        registry: DownloadRegistry,
         source: Source,
-        downloader: Fetches,
+        downloader: FileDownloader,
         emit: EventSink = no_events,
         machine_bytes: int = 0,
         shared: SharedStoreSource | None = None,
@@ -92,8 +92,8 @@ class ArtifactDownload:
         """Downloads what is not here yet."""
         request = download_request(context.job.payload)
         files = self._missing(request)
-        self.bring(context, files)
-        # The entry as it is now: what has come may be what smaller variants are made of.
+        self.download(context, files)
+        # The entry as it is now: smaller variants may be made of what has arrived.
         entry = self._registry.model(request.model)
         return {
             "model": request.model,
@@ -104,15 +104,15 @@ class ArtifactDownload:
             ),
         }
 
-    def bring(self, context: JobContext, files: Sequence[MissingFile]) -> None:
+    def download(self, context: JobContext, files: Sequence[MissingFile]) -> None:
         """Downloads these files, as part of any job."""
         if not files:
             return
         download_progress = DownloadProgress(context, files, self._emit)
         # Fewer files than connections: each file gets several.
-        each = self._downloader.concurrency // len(files)
-        requests = [self._request(place, file, download_progress, each) for place, file in enumerate(files)]
-        # Whoever wants the job to end makes `check` raise, which ends the downloads; what has arrived is kept.
+        connections = self._downloader.concurrency // len(files)
+        requests = [self._request(index, file, download_progress, connections) for index, file in enumerate(files)]
+        # An interrupted job makes `check` raise, which ends the downloads; what has arrived is kept.
         self._downloader.fetch_many(requests, lambda _done, _total: None, context.check)
 
     def _missing(self, request: DownloadRequest) -> Sequence[MissingFile]:
@@ -128,21 +128,21 @@ class ArtifactDownload:
             )
         return self._registry.missing_files(variant.digest)
 
-    def _request(self, place: int, file: MissingFile, download_progress: DownloadProgress, connections: int) -> Request:
+    def _request(self, index: int, file: MissingFile, download_progress: DownloadProgress, connections: int) -> Request:
         def arrived(blob: Blob) -> None:
             self._registry.record_downloaded([blob])
-            download_progress.finish(place)
+            download_progress.finish(index)
 
         return Request(
             # The git hash of a large file is that of git's pointer to it and says nothing of the bytes.
             ExpectedBlob(file.sha256, None, file.size_bytes),
             self._opener(file, connections),
-            download_progress.progress_of(place),
+            download_progress.progress_of(index),
             arrived,
         )
 
     def _opener(self, file: MissingFile, connections: int) -> OpenAt:
-        """The shared store before the hub, where there are both."""
+        """Opens a file in the shared store before the hub, where there are both."""
         revision = RemoteRevision(file.repo, file.commit)
 
         def open_part(start: int, length: int | None) -> AbstractContextManager[Stream]:

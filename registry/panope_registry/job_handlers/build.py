@@ -26,23 +26,23 @@ from panope_registry.jobs import JobContext
 from panope_registry.jobs.kinds import QUANTIZE
 from panope_registry.models.types import MissingFile, ModelEntry, VariantEntry
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
-class Keeps(Protocol):
+class BuildRegistry(Protocol):
     """What the job needs of the registry."""
 
     def model(self, name: str) -> ModelEntry:
-        """One model."""
+        """Returns one model."""
 
     def missing_files(self, variant_digest: str) -> Sequence[MissingFile]:
-        """The files of a variant that are not here."""
+        """Returns the files of a variant that are not here."""
 
     def facts(self, variant_digest: str) -> ModelFacts:
-        """What a backend may know of a variant."""
+        """Returns what a backend may know of a variant."""
 
     def materialize(self, variant_digest: str) -> Path:
-        """The folder of a variant's verified files."""
+        """Returns the folder of a variant's verified files."""
 
     def find_conversion(
         self,
@@ -52,7 +52,7 @@ class Keeps(Protocol):
         precision: str,
         engine_version: str,
     ) -> VariantEntry | None:
-        """What was made before."""
+        """Returns what was made before."""
 
     def add_conversion(
         self,
@@ -67,28 +67,28 @@ class Keeps(Protocol):
         """Brings a result into the store."""
 
 
-class Brings(Protocol):
-    """What the job needs of downloads."""
+class FileDownloads(Protocol):
+    """What the job needs of the downloads."""
 
-    def bring(self, context: JobContext, files: Sequence[MissingFile]) -> None:
+    def download(self, context: JobContext, files: Sequence[MissingFile]) -> None:
         """Downloads files."""
 
 
 class Build:
-    """The handler of both kinds.
+    """The handler of `build_engine` and `quantize`.
 
     Args:
         registry: knows the model and takes the result.
-        downloads: brings what is missing of the files.
+        downloads: downloads what is missing of the files.
         conversion_runner: runs converters.
         scratch: a folder for results until they are in the store.
-        emit: told when a variant begins to be made, and when it is.
+        emit: takes the events of a variant that begins to be made, and that is made.
     """
 
     def __init__(
         self,
-        registry: Keeps,
-        downloads: Brings,
+        registry: BuildRegistry,
+        downloads: FileDownloads,
         conversion_runner: ConversionRunner,
         scratch: Path,
         emit: EventSink = no_events,
@@ -107,48 +107,48 @@ class Build:
         context.progress("plan")
         entry = self._registry.model(request.model)
         _check_revision(entry, request)
-        there = _came_with_repo(entry, request)
-        if there is not None:
-            return _result(entry, there, made=False)
-        way = plan_conversion(entry, request, self._conversion_runner.conversions())
-        known = self._known(context, way)
+        published = _published(entry, request)
+        if published is not None:
+            return _result(entry, published, made=False)
+        plan = plan_conversion(entry, request, self._conversion_runner.conversions())
+        known = self._known(context, plan)
         if known is not None:
             return _result(entry, known, made=False)
         context.check()
-        self._downloads.bring(context, self._registry.missing_files(way.source.digest))
-        return _result(entry, self._make(context, entry, way), made=True)
+        self._downloads.download(context, self._registry.missing_files(plan.source.digest))
+        return _result(entry, self._make(context, entry, plan), made=True)
 
-    def _known(self, context: JobContext, way: ConversionPlan) -> VariantEntry | None:
-        """What was made before; from the shared store when another machine made it."""
-        known = self._registry.find_conversion(way.source.digest, **_key(way))
+    def _known(self, context: JobContext, plan: ConversionPlan) -> VariantEntry | None:
+        """Returns what was made before; from the shared store when another machine made it."""
+        known = self._registry.find_conversion(plan.source.digest, **_key(plan))
         if known is None or not known.is_obtainable:
             return None
         if not known.is_local:
-            self._downloads.bring(context, self._registry.missing_files(known.digest))
+            self._downloads.download(context, self._registry.missing_files(known.digest))
         return known
 
-    def _make(self, context: JobContext, entry: ModelEntry, way: ConversionPlan) -> VariantEntry:
+    def _make(self, context: JobContext, entry: ModelEntry, plan: ConversionPlan) -> VariantEntry:
         facts = {
             "job_id": context.job.id,
             "model_repo_name": entry.name,
             "revision": entry.commit,
-            "variant": f"{way.conversion.format} {way.conversion.precision}",
+            "variant": f"{plan.conversion.format} {plan.conversion.precision}",
         }
         context.progress("verify")
-        folder = self._registry.materialize(way.source.digest)
-        model = self._registry.facts(way.source.digest)
+        folder = self._registry.materialize(plan.source.digest)
+        model = self._registry.facts(plan.source.digest)
         context.progress("wait")
-        with self._alone(context), self._scratch.folder(context, _needed_bytes(way)) as out:
-            self._emit_start(context, facts | {"source": way.source.digest, "backend": way.backend})
+        with self._conversion_slot(context), self._scratch.folder(context, _needed_bytes(plan)) as out:
+            self._emit_start(context, facts | {"source": plan.source.digest, "backend": plan.backend})
             started = time.monotonic()
             context.progress("convert")
-            self._conversion_runner.convert(way.backend, way.conversion, model, folder, out, context.check)
+            self._conversion_runner.convert(plan.backend, plan.conversion, model, folder, out, context.check)
             context.progress("store")
             context.check()
-            made = self._registry.add_conversion(way.source.digest, out, backend=way.backend, **_key(way))
-        more = {"hash": made.digest, "size_bytes": made.size_bytes, "duration_ms": milliseconds_since(started)}
-        self._emit_finish(context, facts | more)
-        return made
+            variant = self._registry.add_conversion(plan.source.digest, out, backend=plan.backend, **_key(plan))
+        facts |= {"hash": variant.digest, "size_bytes": variant.size_bytes, "duration_ms": milliseconds_since(started)}
+        self._emit_finish(context, facts)
+        return variant
 
     def _emit_start(self, context: JobContext, facts: Mapping[str, object]) -> None:
         if context.job.kind == QUANTIZE:
@@ -163,8 +163,8 @@ class Build:
             self._emit("build_engine_finish", facts)
 
     @contextmanager
-    def _alone(self, context: JobContext) -> Iterator[None]:
-        while not self._converting.acquire(timeout=_LOOK_SECONDS):
+    def _conversion_slot(self, context: JobContext) -> Iterator[None]:
+        while not self._converting.acquire(timeout=_POLL_SECONDS):
             context.check()
         try:
             yield
@@ -181,21 +181,21 @@ def _check_revision(entry: ModelEntry, request: BuildRequest) -> None:
         )
 
 
-def _came_with_repo(entry: ModelEntry, request: BuildRequest) -> VariantEntry | None:
-    """The variant that was asked for, where nobody needs to make it."""
-    wanted = (request.format, request.precision)
+def _published(entry: ModelEntry, request: BuildRequest) -> VariantEntry | None:
+    """Returns the requested variant if the repo came with it."""
+    requested = (request.format, request.precision)
     came = (variant for variant in entry.variants if variant.derived_from is None)
-    return next((variant for variant in came if (variant.format, variant.precision) == wanted), None)
+    return next((variant for variant in came if (variant.format, variant.precision) == requested), None)
 
 
-def _needed_bytes(way: ConversionPlan) -> int:
-    """About the most that the result may take: weights that get wider grow, and others may stay as they are."""
-    before, after = bits_of(way.source.precision), bits_of(way.conversion.precision)
-    return math.ceil(way.source.size_bytes * max(1.0, after / before if before else 1.0))
+def _needed_bytes(plan: ConversionPlan) -> int:
+    """Estimates the most that the result may take: weights that get wider grow, and others may stay as they are."""
+    before, after = bits_of(plan.source.precision), bits_of(plan.conversion.precision)
+    return math.ceil(plan.source.size_bytes * max(1.0, after / before if before else 1.0))
 
 
-def _key(way: ConversionPlan) -> dict[str, str]:
-    conversion = way.conversion
+def _key(plan: ConversionPlan) -> dict[str, str]:
+    conversion = plan.conversion
     return {
         "format": conversion.format,
         "precision": conversion.precision,

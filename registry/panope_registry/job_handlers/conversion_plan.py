@@ -1,4 +1,4 @@
-"""Which conversion makes the variant that was asked for, and of which variant."""
+"""Chooses the conversion that makes a requested variant, and its source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panope_registry.models.types import ModelEntry, VariantEntry
 
 @dataclass(frozen=True)
 class ConversionPlan:
-    """How to make a variant."""
+    """A conversion that makes a variant: of what, by which backend."""
 
     source: VariantEntry
     backend: str
@@ -24,14 +24,14 @@ class ConversionPlan:
 def plan_conversion(
     entry: ModelEntry, request: BuildRequest, offered: Mapping[str, Sequence[Conversion]]
 ) -> ConversionPlan:
-    """The way to make what was asked for of what came with the repo.
+    """Plans how to make the requested variant of those that came with the repo.
 
-    What was converted before is no source: the same wish would then give another variant later.
+    What was converted before is no source: the same request would then give another variant later.
 
     Raises:
-        PreconditionError: there is none; the message tells what can be made.
+        PreconditionError: there is no such conversion; the message tells what can be made.
     """
-    ways = [
+    plans = [
         ConversionPlan(source, backend, conversion)
         for source in entry.variants
         if source.derived_from is None
@@ -39,19 +39,19 @@ def plan_conversion(
         for conversion in conversions
         if conversion.reads(source.format, source.precision)
     ]
-    fitting = [way for way in ways if _fits(way.conversion, request)]
-    able = [way for way in fitting if not way.conversion.reason]
+    fitting = [plan for plan in plans if _fits(plan.conversion, request)]
+    able = [plan for plan in fitting if not plan.conversion.reason]
     if able:
         return min(able, key=_rank)
     if fitting:
         raise PreconditionError(fitting[0].conversion.reason, reason="not_installed")
-    wanted = f"{request.format} {request.precision}".strip()
-    possible = dict.fromkeys(f"{way.conversion.format} {way.conversion.precision}" for way in ways)
-    held = ", ".join(f"{variant.format} {variant.precision}".strip() for variant in entry.variants)
+    requested = f"{request.format} {request.precision}".strip()
+    options = dict.fromkeys(f"{plan.conversion.format} {plan.conversion.precision}" for plan in plans)
+    present = ", ".join(f"{variant.format} {variant.precision}".strip() for variant in entry.variants)
     raise PreconditionError(
-        f"`{entry.name}` ({held}) cannot be made {wanted}; it can be made {', '.join(possible) or 'nothing else'}",
+        f"`{entry.name}` ({present}) cannot be made {requested}; it can be made {', '.join(options) or 'nothing else'}",
         reason="no_conversion",
-        field="precision" if any(way.conversion.format == request.format for way in ways) else "format",
+        field="precision" if any(plan.conversion.format == request.format for plan in plans) else "format",
     )
 
 
@@ -63,9 +63,9 @@ def _fits(conversion: Conversion, request: BuildRequest) -> bool:
     return not is_quantized(conversion.precision)
 
 
-def _rank(way: ConversionPlan) -> tuple[int, int, str, str]:
+def _rank(plan: ConversionPlan) -> tuple[int, int, str, str]:
     """Formats and precisions in the converter's order, then whatever is the same each time."""
-    conversion, precision = way.conversion, way.source.precision
+    conversion, precision = plan.conversion, plan.source.precision
     precisions = [*conversion.source_precisions, precision]
     formats = conversion.source_formats
-    return formats.index(way.source.format), precisions.index(precision), way.source.digest, way.backend
+    return formats.index(plan.source.format), precisions.index(precision), plan.source.digest, plan.backend

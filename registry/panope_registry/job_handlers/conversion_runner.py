@@ -1,4 +1,4 @@
-"""What jobs that make variants need of whoever runs converters."""
+"""The interface of whatever runs converters for jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ConversionRunner(Protocol):
     """Runs converters, each in a process of its own."""
 
     def conversions(self) -> Mapping[str, Sequence[Conversion]]:
-        """What can be made here, by backend; also what cannot, with the reason."""
+        """Returns the conversions of this machine by backend; those that cannot be made say why."""
 
     def convert(
         self,
@@ -24,12 +24,12 @@ class ConversionRunner(Protocol):
         out: Path,
         check: Callable[[], None],
     ) -> None:
-        """Converts.
+        """Runs one converter.
 
         Args:
             backend: whose converter it is.
             conversion: what to make.
-            model: of what.
+            model: the facts of the source.
             folder: its verified files.
             out: an empty folder for the result.
             check: called several times a second; what it raises ends the process and is passed on.

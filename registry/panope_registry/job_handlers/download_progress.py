@@ -1,4 +1,4 @@
-"""How far the files of one download are: all together, and each of those at hand."""
+"""The progress of one download: of all its files together, and of each in progress."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PHASE = "download"
 
 
 class DownloadProgress:
-    """Tells a job and a log of files that come at once. Safe for use by several threads.
+    """Reports files that are downloaded at once to their job and as events. Safe for use by several threads.
 
     Args:
         context: of the job.
-        files: that are to come.
-        emit: told when a file's download begins and ends.
+        files: the files to download.
+        emit: takes the events of a file's download that begins and ends.
     """
 
     def __init__(self, context: JobContext, files: Sequence[MissingFile], emit: EventSink) -> None:
@@ -28,41 +28,41 @@ class DownloadProgress:
         self._emit = emit
         self._total = sum(file.size_bytes for file in files)
         self._finished = 0
-        self._at_hand: dict[int, JobPart] = {}
-        self._began: dict[int, float] = {}
+        self._in_progress: dict[int, JobPart] = {}
+        self._started: dict[int, float] = {}
         self._lock = threading.Lock()
-        self._show()
+        self._report()
 
-    def progress_of(self, place: int) -> Callable[[int, int], None]:
-        """What the download of the file at this place is to call."""
+    def progress_of(self, index: int) -> Callable[[int, int], None]:
+        """Returns the progress callback of the file at this index."""
 
         def progress(done: int, total: int) -> None:
             with self._lock:
-                begins = place not in self._began
+                begins = index not in self._started
                 if begins:
-                    self._began[place] = time.monotonic()
-                self._at_hand[place] = JobPart(self._files[place].path, done, total)
-                self._show()
+                    self._started[index] = time.monotonic()
+                self._in_progress[index] = JobPart(self._files[index].path, done, total)
+                self._report()
             if begins:
-                self._emit("artifact_download_start", self._facts(place))
+                self._emit("artifact_download_start", self._facts(index))
 
         return progress
 
-    def finish(self, place: int) -> None:
-        """The file at this place is here."""
+    def finish(self, index: int) -> None:
+        """Counts the file at this index as downloaded."""
         with self._lock:
-            began = self._began.pop(place)
-            self._finished += self._at_hand.pop(place).total
-            self._show()
-        self._emit("artifact_download_finish", self._facts(place) | {"duration_ms": milliseconds_since(began)})
+            started = self._started.pop(index)
+            self._finished += self._in_progress.pop(index).total
+            self._report()
+        self._emit("artifact_download_finish", self._facts(index) | {"duration_ms": milliseconds_since(started)})
 
-    def _show(self) -> None:
-        parts = [part for _, part in sorted(self._at_hand.items())]
+    def _report(self) -> None:
+        parts = [part for _, part in sorted(self._in_progress.items())]
         done = self._finished + sum(part.done for part in parts)
         self._context.progress(PHASE, done, self._total, "bytes", parts)
 
-    def _facts(self, place: int) -> dict[str, object]:
-        file = self._files[place]
+    def _facts(self, index: int) -> dict[str, object]:
+        file = self._files[index]
         return {
             "job_id": self._context.job.id,
             "model_repo_name": file.repo or self._context.job.payload.get("model", ""),

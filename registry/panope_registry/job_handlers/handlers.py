@@ -1,4 +1,4 @@
-"""The handlers by the kind of job."""
+"""The handlers by kind of job."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def handlers_for(
     scratch: Path,
     shared: SharedStoreSource | None = None,
 ) -> Mapping[str, Handler]:
-    """What a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
+    """Returns what a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
 
     Args:
         registry: of the models.
-        source: where they come from.
-        downloader: that brings them.
-        emit: told of what is done.
+        source: the hub that has them.
+        downloader: that fetches them.
+        emit: takes events.
         machine_bytes: the most memory that a model can have here; 0 when nobody knows.
         conversion_runner: makes variants.
         scratch: where it may make them.

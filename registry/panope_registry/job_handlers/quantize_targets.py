@@ -1,4 +1,4 @@
-"""Asks for the smaller variants that a user wished for, as soon as there is what to make them of."""
+"""Enqueues the quantizations that a user asked for, as soon as their sources are here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from panope_registry.models.types import ModelEntry
 
 
 def enqueue_quantizations(jobs: Jobs, entry: ModelEntry, requested_by: str, *, store: str | None) -> list[int]:
-    """The ids of the jobs that make them; what is made already, or cannot be made yet, is not asked for."""
+    """Enqueues a job for each target that is not made and can be; returns their ids."""
     return [
         enqueue_build(jobs, BuildRequest(entry.name, TARGETS[target].format, target), requested_by, store=store).id
         for target in entry.quantization_targets

@@ -15,12 +15,12 @@ from panope_registry.models.types import ModelEntry
 from panope_registry.sources.source import Source
 
 
-class Registers(Protocol):
+class SyncRegistry(Protocol):
     """What the job needs of the registry."""
 
     @property
     def store_id(self) -> str:
-        """Of the store that this registry writes to."""
+        """The id of the store that this registry writes to."""
 
     def register(
         self,
@@ -36,19 +36,19 @@ class Registers(Protocol):
         """Records a model as its source has it now."""
 
     def model(self, name: str) -> ModelEntry:
-        """One model; NotFoundError when there is none of that name."""
+        """Returns one model; NotFoundError when there is none of that name."""
 
 
 class RepoSync:
-    """The handler.
+    """The handler of `repo_sync`.
 
     Args:
-        registry: takes what was found.
+        registry: records what the repo holds.
         source: has the repo.
-        emit: told when a repo was synced, and before that when its model is new.
+        emit: takes the event of a synced repo, and before it that of a new model.
     """
 
-    def __init__(self, registry: Registers, source: Source, emit: EventSink = no_events) -> None:
+    def __init__(self, registry: SyncRegistry, source: Source, emit: EventSink = no_events) -> None:
         self._registry = registry
         self._source = source
         self._emit = emit

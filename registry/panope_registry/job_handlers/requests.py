@@ -1,4 +1,4 @@
-"""What people ask the registry to do at length, and how it becomes jobs; the same wish twice is one job."""
+"""The requests that become jobs; two equal requests are one job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from panope_registry.models.variant_digest import check_digits
 from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
-"""In the order in which a pull prefers them."""
+"""The formats that models come in, in the order in which a pull prefers them."""
 
 _PRECISION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -30,13 +30,13 @@ MAX_PATTERNS = 64
 
 @dataclass(frozen=True)
 class SyncRequest:
-    """Look at a model's repo.
+    """The request to look at a model's repo.
 
     Attributes:
         model: `vendor/name`, as the source knows it.
         revision: a branch, tag or commit.
         task_hints: the likeliest first.
-        preferred_format: of variants; empty leaves what was wished before, as for the next two.
+        preferred_format: of variants; empty leaves what was preferred before, as for the next two.
         preferred_precision: of variants.
         quantization_targets: precisions to quantize to once the weights are here.
     """
@@ -51,7 +51,7 @@ class SyncRequest:
 
 @dataclass(frozen=True)
 class DownloadRequest:
-    """Download one variant of a registered model.
+    """The request to download one variant of a registered model.
 
     Attributes:
         model: `vendor/name`.
@@ -72,7 +72,7 @@ class DownloadRequest:
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """Make another variant of a registered model; its weights are downloaded first if they are not here.
+    """The request to make another variant of a registered model; its weights are downloaded first if they are not here.
 
     Attributes:
         model: `vendor/name`.
@@ -88,7 +88,7 @@ class BuildRequest:
 
 
 def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
-    """The job that syncs, wherever a runner is free; an open one for the same wish is that one.
+    """Enqueues the job that syncs, wherever a runner is free; returns an open one for the same request.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
@@ -100,19 +100,19 @@ def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     check_hints(request.task_hints)
     payload = asdict(request)
     return jobs.enqueue(
-        REPO_SYNC, payload, dedupe_key=work_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
+        REPO_SYNC, payload, dedupe_key=dedupe_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
     )
 
 
 def enqueue_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
-    """The job that downloads, after the job that syncs; an open one for the same wish is that one.
+    """Enqueues the job that downloads, after the job that syncs; returns an open one for the same request.
 
     A model that another machine imported from a folder has no hub to sync with, and comes from the shared store.
 
     Args:
-        jobs: where it is asked for.
+        jobs: the table that gets it.
         request: what to download.
-        requested_by: who asks, for people.
+        requested_by: who asks, for people to read.
         store: the id of the store to download to; None leaves it to whoever is free.
 
     Raises:
@@ -128,12 +128,12 @@ def enqueue_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *
 def enqueue_download(
     jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None
 ) -> JobEntry:
-    """The job that downloads a model that is registered already; an open one for the same wish is that one.
+    """Enqueues the job that downloads a registered model; returns an open one for the same request.
 
     Args:
-        jobs: where it is asked for.
+        jobs: the table that gets it.
         request: what to download.
-        requested_by: who asks, for people.
+        requested_by: who asks, for people to read.
         store: the id of the store to download to; None leaves it to whoever is free.
 
     Raises:
@@ -144,12 +144,12 @@ def enqueue_download(
 
 
 def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
-    """The job that makes a variant, of kind `quantize` when its weights are coarser than those that models come with.
+    """Enqueues the job that makes a variant: `quantize` for weights coarser than those that models come with.
 
     Args:
-        jobs: where it is asked for; an open job for the same wish is the answer.
+        jobs: the table that gets it; an open job for the same request is returned.
         request: what to make.
-        requested_by: who asks, for people.
+        requested_by: who asks, for people to read.
         store: the id of the store that it is for; None leaves it to whoever is free.
 
     Raises:
@@ -163,35 +163,35 @@ def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, 
     kind = QUANTIZE if is_quantized(request.precision) else BUILD_ENGINE
     payload = asdict(request)
     return jobs.enqueue(
-        kind, payload, dedupe_key=work_key(kind, payload, store), requested_by=requested_by, store=store
+        kind, payload, dedupe_key=dedupe_key(kind, payload, store), requested_by=requested_by, store=store
     )
 
 
 def enqueue_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:
-    """The job that brings a variant's files from one store into the shared one; an open one is that one."""
+    """Enqueues the job that uploads a variant's files to the shared store; returns an open one for the same."""
     payload = {"variant": variant_digest}
-    key = work_key(SHARE, payload, store)
+    key = dedupe_key(SHARE, payload, store)
     return jobs.enqueue(SHARE, payload, dedupe_key=key, requested_by=requested_by, store=store)
 
 
 def sync_request(payload: Mapping[str, Any]) -> SyncRequest:
-    """What a job's payload asks for."""
+    """Reads the request from a job's payload."""
     lists = {name: tuple(payload.get(name, ())) for name in ("task_hints", "quantization_targets")}
     return SyncRequest(**{**payload, **lists})
 
 
 def build_request(payload: Mapping[str, Any]) -> BuildRequest:
-    """What a job's payload asks for."""
+    """Reads the request from a job's payload."""
     return BuildRequest(**payload)
 
 
 def download_request(payload: Mapping[str, Any]) -> DownloadRequest:
-    """What a job's payload asks for."""
+    """Reads the request from a job's payload."""
     return DownloadRequest(**{**payload, "include": tuple(payload["include"])})
 
 
 def _is_of_other_machine(jobs: Jobs, model: str, store: str | None) -> bool:
-    """Whether the model came from a folder, and nothing that can be run is in this store."""
+    """Returns whether the model came from a folder, and nothing that can be run is in this store."""
     with jobs.database.read() as connection:
         entry = find_model(connection, StoreIds(store or ""), model)
     return entry is not None and entry.source == FOLDER and not any(variant.is_local for variant in entry.variants)
@@ -204,7 +204,7 @@ def _enqueue_download(
     return jobs.enqueue(
         ARTIFACT_DOWNLOAD,
         payload,
-        dedupe_key=work_key(ARTIFACT_DOWNLOAD, payload, store),
+        dedupe_key=dedupe_key(ARTIFACT_DOWNLOAD, payload, store),
         depends_on=depends_on,
         requested_by=requested_by,
         store=store,
@@ -232,18 +232,18 @@ def _check_model(model: str, revision: str) -> None:
         raise InvalidInputError("`revision` is no name of a branch, tag or commit", field="revision")
 
 
-def _check_format(given: str, field: str) -> None:
-    if given and given not in FORMATS:
-        known = ", ".join(f"`{name}`" for name in FORMATS)
+def _check_format(name: str, field: str) -> None:
+    if name and name not in FORMATS:
+        known = ", ".join(f"`{format_}`" for format_ in FORMATS)
         raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
 
 
-def _check_precision(given: str, field: str) -> None:
-    if given and not _PRECISION.fullmatch(given):
+def _check_precision(name: str, field: str) -> None:
+    if name and not _PRECISION.fullmatch(name):
         raise InvalidInputError(f"`{field}` is no name of a precision, such as `int8` or `q4_k_m`", field=field)
 
 
-def work_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:
-    """Names work for one store, or any, so that the same wish twice is one job."""
-    wish = json.dumps([payload, store] if store else payload, sort_keys=True)
-    return f"{kind}:{hashlib.sha256(wish.encode()).hexdigest()}"
+def dedupe_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:
+    """Names the work of a request for one store, or any, so that two equal requests are one job."""
+    request = json.dumps([payload, store] if store else payload, sort_keys=True)
+    return f"{kind}:{hashlib.sha256(request.encode()).hexdigest()}"

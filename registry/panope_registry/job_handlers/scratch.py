@@ -1,4 +1,4 @@
-"""Where conversions write until their results are in the store."""
+"""The folders that conversions write to until their results are in the store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PREFIX = "job-"
 
 
 class Scratch:
-    """Folders for jobs, one for each attempt.
+    """The scratch folders of jobs, one for each attempt.
 
     Args:
-        root: that has them.
+        root: the folder that holds them.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,16 +27,16 @@ class Scratch:
 
     @contextmanager
     def folder(self, context: JobContext, needed_bytes: int) -> Iterator[Path]:
-        """An empty folder that is gone afterwards; what killed attempts left goes first.
+        """Makes an empty folder that is gone afterwards; what killed attempts left goes first.
 
         Raises:
             CapacityError: the disk has not so much free.
         """
         with disk_errors("the scratch folder"):
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in self._root.glob(f"{_PREFIX}*"):
-                if _is_over(left.name, context):
-                    shutil.rmtree(left, ignore_errors=True)
+            for stale in self._root.glob(f"{_PREFIX}*"):
+                if _is_over(stale.name, context):
+                    shutil.rmtree(stale, ignore_errors=True)
             self._refuse_full(needed_bytes)
             # The attempt is in the name, because one whose lease was lost may still be ending.
             folder = self._root / f"{_PREFIX}{context.job.id}-{context.job.attempt}"
@@ -55,7 +55,7 @@ class Scratch:
 
 
 def _is_over(name: str, context: JobContext) -> bool:
-    """Whether nobody works in a folder of that name: it is of this job's earlier attempts, or of a job that ended."""
+    """Returns whether nobody works in a folder of that name: its attempt, or its job, has ended."""
     number = name.removeprefix(_PREFIX).partition("-")[0]
     if not number.isdecimal():
         return False

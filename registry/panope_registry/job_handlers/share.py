@@ -1,4 +1,4 @@
-"""The job `share`: brings a variant's files into the shared store, where other machines and later times find them."""
+"""The job `share`: uploads a variant's files to the shared store, where other machines find them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from panope_registry.shared_store import Uploader
 
 
 class Share:
-    """The handler.
+    """The handler of `share`.
 
     Args:
         sharing: brings them.
-        emit: told when a variant is there.
+        emit: takes the event of a variant that is there.
     """
 
     def __init__(self, sharing: Uploader, emit: EventSink = no_events) -> None:
@@ -24,7 +24,7 @@ class Share:
         self._emit = emit
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
-        """Brings what is not there yet."""
+        """Uploads what is not there yet."""
         digest = context.job.payload["variant"]
         started = time.monotonic()
         shared = self._sharing.push(

@@ -1,4 +1,4 @@
-"""Which files a pull downloads: those of the variant that was asked for, or of the likeliest one."""
+"""Selects the files that a pull downloads: those of the requested variant, or of the likeliest one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from panope_registry.models.types import MissingFile, ModelEntry, RepoFileEntry,
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.names import shown
 
-#: Of many quantizations of one model: the one that most people want.
+#: The quantization that most people choose, of the many that a model may have.
 USUAL_PRECISION = "q4_k_m"
 
 
 def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: int = 0) -> VariantEntry:
-    """The variant to download.
+    """Returns the variant to download.
 
-    What is asked for by digest, format or precision is what comes, whether it fits or not. Without a wish it is, of
+    What is asked for by digest, format or precision is what comes, whether it fits or not. Without a request it is, of
     those that fit this machine: in the format, then the precision that the model is preferred in; then in the first of
     `FORMATS`, with weights as they were published; of GGUF files the usual quantization, else the next finer, else a
     coarser one. A tie goes to the file with the shorter path, then to the one that comes first in the alphabet.
@@ -37,19 +37,21 @@ def choose_variant(entry: ModelEntry, request: DownloadRequest, machine_bytes: i
     if request.variant:
         return find_variant(entry, request.variant)
     offered = [variant for variant in entry.variants if variant.derived_from is None]
-    found = [variant for variant in offered if _is_asked_for(variant, request)]
-    if not found:
+    candidates = [variant for variant in offered if _is_asked_for(variant, request)]
+    if not candidates:
         raise _not_offered(entry, request, offered)
     if not (request.format or request.precision):
-        fitting = [each for each in found if not machine_bytes or each.memory_bytes <= machine_bytes]
+        fitting = [
+            candidate for candidate in candidates if not machine_bytes or candidate.memory_bytes <= machine_bytes
+        ]
         if not fitting:
-            raise _too_large(entry, found, machine_bytes)
-        found = fitting
-    return min(found, key=lambda variant: _rank(variant, entry))
+            raise _too_large(entry, candidates, machine_bytes)
+        candidates = fitting
+    return min(candidates, key=lambda variant: _rank(variant, entry))
 
 
 def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Sequence[str]) -> list[MissingFile]:
-    """The files that match a pattern and are not here.
+    """Returns the files that match a pattern and are not here.
 
     Raises:
         PreconditionError: nothing matches, or what matches is of a kind that is not kept, such as a pickle.
@@ -92,26 +94,28 @@ def _rank(variant: VariantEntry, entry: ModelEntry) -> tuple[object, ...]:
 
 
 def _distance(variant: VariantEntry) -> tuple[int, int, int]:
-    """How far a precision is from the usual one of its format; finer ones are nearer than coarser ones."""
+    """Returns how far a precision is from the usual one of its format; finer ones are nearer than coarser ones."""
     bits = bits_of(variant.precision) or FULL_BITS
     if variant.format == "gguf":
-        more = bits - bits_of(USUAL_PRECISION)
-        return variant.precision.casefold() != USUAL_PRECISION, more < 0, abs(more)
+        finer_bits = bits - bits_of(USUAL_PRECISION)
+        return variant.precision.casefold() != USUAL_PRECISION, finer_bits < 0, abs(finer_bits)
     return is_quantized(variant.precision), -bits, 0
 
 
 def _not_offered(entry: ModelEntry, request: DownloadRequest, offered: Sequence[VariantEntry]) -> PreconditionError:
-    there_are = ", ".join(sorted({_name(variant) for variant in offered}))
+    known = ", ".join(sorted({_name(variant) for variant in offered}))
     wrong_format = request.format and all(variant.format != request.format for variant in offered)
     return PreconditionError(
-        f"model `{entry.name}` has no such variant; it has {there_are or 'none'}",
+        f"model `{entry.name}` has no such variant; it has {known or 'none'}",
         reason="no_such_variant",
         field="format" if wrong_format or not request.precision else "precision",
     )
 
 
-def _too_large(entry: ModelEntry, found: Sequence[VariantEntry], machine_bytes: int) -> PreconditionError:
-    needs = ", ".join(sorted({f"{_name(each)} needs {each.memory_bytes / 1e9:,.1f} GB" for each in found}))
+def _too_large(entry: ModelEntry, candidates: Sequence[VariantEntry], machine_bytes: int) -> PreconditionError:
+    needs = ", ".join(
+        sorted({f"{_name(variant)} needs {variant.memory_bytes / 1e9:,.1f} GB" for variant in candidates})
+    )
     return PreconditionError(
         f"model `{entry.name}` does not fit this machine, where one model can have {machine_bytes / 1e9:,.1f} GB: "
         f"{needs}; ask for a format or precision to download it all the same",

@@ -85,7 +85,7 @@ class Aliases:
         self._database = database
 
     def get(self, name: str) -> AliasEntry:
-        """Where an alias points.
+        """Returns where an alias points.
 
         Raises:
             NotFoundError: there is no such alias.
@@ -95,7 +95,7 @@ class Aliases:
             return _entry(_current(connection, name))
 
     def list(self, *, target_model: str = "") -> builtins.list[AliasEntry]:
-        """All aliases by name; only those of one model if it is named.
+        """Returns all aliases by name; only those of one model if it is named.
 
         Raises:
             InvalidInputError: that is longer than any model's name.
@@ -191,7 +191,7 @@ class Aliases:
             _record(connection, name, {"action": AliasAction.REMOVED, "who": who, "reason": reason, **nowhere})
 
     def history(self, name: str) -> builtins.list[AliasEvent]:
-        """Every change of an alias, the newest first; of one that is gone, too.
+        """Returns every change of an alias, the newest first; of one that is gone, too.
 
         Raises:
             NotFoundError: there never was such an alias.
@@ -210,7 +210,7 @@ _CURRENT: Select[Any] = select(alias_event).join(alias, alias.c.event_id == alia
 
 
 def find_model(connection: Connection, alias_name: str) -> str:
-    """The model that an alias points to; empty when there is no such alias."""
+    """Returns the model that an alias points to; empty when there is no such alias."""
     found = connection.execute(_CURRENT.where(alias.c.name == alias_name)).one_or_none()
     return str(found.target_model) if found is not None else ""
 
@@ -270,7 +270,7 @@ def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -
 
 
 def _check_target(connection: Connection, target_model: str, variant_digest: str) -> str:
-    """The whole digest of the variant; empty when none is named."""
+    """Returns the whole digest of the variant; empty when none is named."""
     try:
         parse_model_name(target_model)
     except InvalidInputError:
@@ -297,7 +297,7 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
 
 
 def _offers(connection: Connection, model_id: int, revision_id: int, variant_digest: str) -> bool:
-    """Whether the served revision of a model came with this variant, or with what it was converted from."""
+    """Returns whether the served revision of a model came with this variant, or with what it was converted from."""
     line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.digest == variant_digest)
     origins = line.cte("origins", recursive=True)
     origins = origins.union_all(

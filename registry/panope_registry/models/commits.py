@@ -71,7 +71,7 @@ _HUB_WORDS = {task: word for word, task in reversed(PIPELINE_TAGS.items())}
 
 
 def revisions(name: str = "") -> Select[Any]:
-    """The revisions of a model, or of every one, the newest first; `described` reads the rows."""
+    """Returns the revisions of a model, or of every one, the newest first; `described` reads the rows."""
     module_list = repo_file.alias()
     has_modules = exists().where(module_list.c.revision_id == revision.c.id, module_list.c.path == "modules.json")
     served_id = model.c.revision_id.label("served_id")
@@ -85,7 +85,7 @@ def revisions(name: str = "") -> Select[Any]:
 
 
 def formats_of(connection: Connection, names: Sequence[str]) -> Mapping[str, Iterable[str]]:
-    """The formats in which each model came, sorted."""
+    """Returns the formats in which each model came, sorted."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for start in range(0, len(names), BATCH):
         rows = connection.execute(
@@ -102,7 +102,7 @@ def formats_of(connection: Connection, names: Sequence[str]) -> Mapping[str, Ite
 
 
 def described(row: Row[Any], formats: Iterable[str], files: tuple[PublishedFile, ...]) -> PublishedRevision:
-    """A row of `revisions` as a value."""
+    """Returns a row of `revisions` as a value."""
     card, config = row.card or {}, row.config
     task = row.pipeline_tag or _HUB_WORDS.get(row.task, "")
     model_type = config.get("model_type")

@@ -25,7 +25,7 @@ BATCH = 500
 
 
 def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEntry]:
-    """The files of the revision that a model serves, by path."""
+    """Returns the files of the revision that a model serves, by path."""
     sha256 = func.coalesce(repo_file.c.sha256, repo_file.c.declared_sha256)
     rows = connection.execute(
         select(repo_file, sha256.label("known_sha256"), blob_location.c.state)
@@ -49,7 +49,7 @@ def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEn
 
 
 def find_wanted(connection: Connection, digest: str, store: str, shared: str = "") -> list[MissingFile]:
-    """The files of a variant that a store has not and a hub, or the shared store, has; by path in their repo.
+    """Returns the files of a variant that a store has not and a hub, or the shared store, has; by path in their repo.
 
     Every content once, from the repo that was synced last.
     """
@@ -86,7 +86,7 @@ def find_wanted(connection: Connection, digest: str, store: str, shared: str = "
 
 
 def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) -> set[str]:
-    """Those that a hub or the shared store has."""
+    """Returns those that a hub or the shared store has."""
     found: set[str] = set()
     for batch in _batches(sha256s):
         listed = (
@@ -103,7 +103,7 @@ def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) ->
 
 
 def _only_shared(connection: Connection, digest: str, store: str, shared: str) -> Iterator[MissingFile]:
-    """The files of a variant that a store has not and the shared store has."""
+    """Returns the files of a variant that a store has not and the shared store has."""
     here = and_(blob_location.c.sha256 == blob.c.sha256, blob_location.c.store == store)
     there = blob_location.alias("there")
     rows = connection.execute(

@@ -18,12 +18,12 @@ CACHE_BYTES = 2
 
 
 def memory_bytes(weights_bytes: int, config: Mapping[str, Any]) -> int:
-    """The need, in bytes, at most what a record holds; 0 when nothing is known of the weights."""
+    """Returns the need, in bytes, at most what a record holds; 0 when nothing is known of the weights."""
     return min(MAX_INTEGER, round(weights_bytes * OVERHEAD) + cache_bytes(config)) if weights_bytes else 0
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:
-    """The key-value cache of one text; 0 for a model that generates none, or whose config does not tell."""
+    """Returns the key-value cache of one text; 0 for a model that generates none, or whose config does not tell."""
     nested = config.get("text_config")
     text = nested if isinstance(nested, Mapping) else config
     layers, heads = _number(text, "num_hidden_layers"), _number(text, "num_attention_heads")
@@ -42,6 +42,6 @@ def _generates(config: Mapping[str, Any]) -> bool:
 
 
 def _number(config: Mapping[str, Any], key: str) -> int:
-    """A count of a sane size; 0 when it is something else."""
+    """Returns a count of a sane size; 0 when it is something else."""
     value = config.get(key)
     return value if type(value) is int and 0 < value < 1 << 31 else 0

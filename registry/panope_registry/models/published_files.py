@@ -45,7 +45,7 @@ class PublishedFiles:
         self._verify = verify
 
     def revision(self, name: str, wanted: str = "main") -> PublishedRevision:
-        """A revision of a model, or of what an alias points to: the one that is served, or of that commit or branch.
+        """Returns a revision of a model, or of an alias's model: the one served, or that of a commit or branch.
 
         Raises:
             NotFoundError: `repo_not_found` or `revision_not_found`.
@@ -71,7 +71,7 @@ class PublishedFiles:
         return described(found, formats, tuple(served))
 
     def history(self, name: str, wanted: str = "main") -> tuple[PublishedRevision, ...]:
-        """A revision and the older ones that are known here, the newest first, without their files.
+        """Returns a revision and the older ones that are known here, the newest first, without their files.
 
         Raises:
             NotFoundError: as `revision`.
@@ -83,7 +83,7 @@ class PublishedFiles:
         return tuple(told[next(i for i, each in enumerate(told) if each.commit == newest.commit) :])
 
     def models(self, search: str = "", vendor: str = "") -> tuple[PublishedRevision, ...]:
-        """The models with files in this store, by name, at the revision that is served, without their files.
+        """Returns the models with files in this store, by name, at the revision that is served, without their files.
 
         Args:
             search: a part of the name, in any case; empty for every model.
@@ -106,7 +106,7 @@ class PublishedFiles:
         return tuple(described(row, formats[row.name], ()) for row in rows)
 
     def blob(self, sha256: str) -> ServedBlob:
-        """The bytes of that sha256, verified.
+        """Returns the bytes of that sha256, verified.
 
         Raises:
             NotFoundError: they are not in this store.

@@ -114,7 +114,7 @@ def _can_be_made(target: str, held: Iterable[tuple[str, str]]) -> bool:
 
 
 def is_source(target: str, format_: str, precision: str) -> bool:
-    """Whether a variant of that format and precision can be quantized to the target."""
+    """Returns whether a variant of that format and precision can be quantized to the target."""
     return format_ in TARGETS[target].source_formats and not is_quantized(precision)
 
 

@@ -1,6 +1,6 @@
-"""Questions to the database.
+"""Queries for models and their variants.
 
-The statements of the questions that are asked most are made once: making them costs as much as their answers.
+The statements that run most are built once: building one costs as much as running it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from panope_registry.tables.retention_tables import pin
 _LAST_CHARACTER = "\U0010ffff"
 
 MODELS_AT_ONCE = 500
-"""In one question; databases have limits."""
+"""The models that one statement names; databases have limits."""
 
 _PINNED = (pin.c.who.label("pin_who"), pin.c.reason.label("pin_reason"), pin.c.created_at.label("pin_created_at"))
 
@@ -91,19 +91,19 @@ def find_models(
 
 
 def find_model(connection: Connection, stores: StoreIds, name: str) -> ModelEntry | None:
-    """The model of that name, as one store has it."""
+    """Returns the model of that name, as one store has it."""
     found = connection.execute(select(model.c.id).where(model.c.name == name)).scalars().all()
     return next(iter(_entries(connection, stores, found)), None)
 
 
 def find_hints(connection: Connection, name: str) -> tuple[str, ...]:
-    """What a user said that a model is for, the likeliest first; empty when nobody did."""
+    """Returns what a user said that a model is for, the likeliest first; empty when nobody did."""
     hints = connection.execute(select(model.c.task_hints).where(model.c.name == name)).scalar_one_or_none()
     return tuple(hints or ())
 
 
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
-    """The variant of that digest, with what one store knows of its blobs."""
+    """Returns the variant of that digest, with what one store knows of its blobs."""
     found = connection.execute(select(variant).where(variant.c.digest == digest)).one_or_none()
     if found is None:
         return None
@@ -141,7 +141,7 @@ def find_conversion(
     precision: str,
     engine_version: str,
 ) -> VariantEntry | None:
-    """What a variant was converted into before."""
+    """Returns what a variant was converted into before."""
     source = select(variant.c.id).where(variant.c.digest == source_digest).scalar_subquery()
     row = connection.execute(
         select(variant, *_PINNED)
@@ -159,7 +159,7 @@ def find_conversion(
 
 
 def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
-    """The facts of a variant, under the first name, in order, that offers it; its source's for a conversion."""
+    """Returns the facts of a variant, under the first name, in order, that offers it; its source's for a conversion."""
     # Upwards: from a conversion to what it was made of.
     line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.digest == digest).cte(recursive=True)
     line = line.union_all(
@@ -194,7 +194,7 @@ def _conditions(only: ModelFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema's word
-    """The models that offer a variant of a format: upwards from those variants, as few models offer most formats."""
+    """Returns the models that offer a variant of a format; starts at the variants, as most formats are rare."""
     line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.format == format)
     made_of = line.cte("made_of", recursive=True)
     made_of = made_of.union(
@@ -205,7 +205,7 @@ def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema'
 
 
 def _entries(connection: Connection, stores: StoreIds, model_ids: Sequence[int]) -> list[ModelEntry]:
-    """By name; four queries for any number of models."""
+    """Reads entries by name; four queries for any number of models."""
     if not model_ids:
         return []
     models = connection.execute(_models_asked(), {"model_ids": model_ids}).all()

@@ -27,7 +27,7 @@ class ModelFilter:
     not_names: frozenset[str] = frozenset()
 
     def takes(self, entry: ModelEntry) -> bool:
-        """Whether a model is wanted; the database's answer to the same question is the same."""
+        """Returns whether a model is wanted; the database's answer to the same question is the same."""
         return (
             self.task in ("", entry.task)
             and (not self.format or any(variant.format == self.format for variant in entry.variants))

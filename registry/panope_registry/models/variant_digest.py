@@ -27,7 +27,7 @@ def check_digits(digest: str, field: str) -> None:
 
 
 def find_variant(entry: ModelEntry, digest: str) -> VariantEntry:
-    """The one variant of the model whose digest begins so.
+    """Returns the one variant of the model whose digest begins so.
 
     Raises:
         InvalidInputError: it is no such beginning, too short, or that of several variants.

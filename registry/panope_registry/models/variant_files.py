@@ -31,7 +31,7 @@ class VariantFiles:
         self._verify = verify
 
     def stored(self, digest: str) -> StoredVariant:
-        """A variant, with what the store knows of its blobs.
+        """Returns a variant, with what the store knows of its blobs.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -43,13 +43,13 @@ class VariantFiles:
         return found
 
     def missing_files(self, digest: str) -> list[MissingFile]:
-        """What a download needs to fetch; as `Registry.wanted`."""
+        """Returns what a download needs to fetch; as `Registry.wanted`."""
         self.stored(digest)
         with self._database.read() as connection:
             return file_queries.find_wanted(connection, digest, self._store.id, self._stores.shared)
 
     def lay_out(self, digest: str) -> Path:
-        """The folder of a variant's verified files; as `Registry.materialize`."""
+        """Returns the folder of a variant's verified files; as `Registry.materialize`."""
         variant = self.stored(digest)
         if variant.absent and (wanted := self.missing_files(digest)):
             raise _not_downloaded(wanted)
@@ -86,7 +86,7 @@ class VariantFiles:
 
 
 def variant_not_found() -> NotFoundError:
-    """The error for a digest that names no variant."""
+    """Returns the error for a digest that names no variant."""
     return NotFoundError("there is no such variant", reason="variant_not_found")
 
 

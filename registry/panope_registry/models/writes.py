@@ -93,7 +93,7 @@ def record_variant(
     derived_from_id: int | None = None,
     base: str = "",
 ) -> int:
-    """The variant's id; it is recorded if its digest is new. `base` is the repo whose model an adapter changes."""
+    """Records a variant unless its digest is known; returns its id. `base` is the model that an adapter changes."""
     known = connection.execute(select(variant.c.id).where(variant.c.digest == manifest.digest)).scalar_one_or_none()
     if known is not None:
         return int(known)
@@ -227,21 +227,21 @@ def _refuse_cycle(connection: Connection, name: str, base: str) -> None:
 
 def _ensure_revision(connection: Connection, repo_id: int, imported: ImportedRevision) -> int:
     key = {"repo_id": repo_id, "commit": imported.commit}
-    told = _told(imported.origin)
+    origin_columns = _origin_columns(imported.origin)
     known = connection.execute(select(revision.c.id).filter_by(**key)).scalar_one_or_none()
     if known is not None:
-        if told:
-            connection.execute(update(revision).where(revision.c.id == known).values(told))
+        if origin_columns:
+            connection.execute(update(revision).where(revision.c.id == known).values(origin_columns))
         _renew_kinds(connection, int(known), imported.files)
         return int(known)
-    values = key | told | {"config": dict(imported.inspection.config), "created_at": now()}
+    values = key | origin_columns | {"config": dict(imported.inspection.config), "created_at": now()}
     revision_id = _insert(connection, revision, values)
     connection.execute(insert(repo_file), [{"revision_id": revision_id} | _file_row(file) for file in imported.files])
     return revision_id
 
 
 def _renew_kinds(connection: Connection, revision_id: int, files: Iterable[RevisionFile]) -> None:
-    """A grant given since changes what files are for, and with it which can be downloaded.
+    """Updates the kinds of files: a grant given since changes what they are for, and which can be downloaded.
 
     Files are new where the listing before was that of a cache, which holds what somebody wanted.
     """
@@ -255,8 +255,8 @@ def _renew_kinds(connection: Connection, revision_id: int, files: Iterable[Revis
             connection.execute(update(repo_file).filter_by(**key).values(_file_row(file)))
 
 
-def _told(origin: RepoOrigin | None) -> dict[str, object]:
-    """What the source says of a revision."""
+def _origin_columns(origin: RepoOrigin | None) -> dict[str, object]:
+    """Returns what the source says of a revision."""
     if origin is None:
         return {}
     remote = origin.revision

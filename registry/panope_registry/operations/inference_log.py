@@ -62,7 +62,7 @@ class InferenceLog:
                 connection.execute(insert(inference_log), [asdict(call) for call in calls])
 
     def newest(self, *, model: str = "", limit: int = 100) -> list[LoggedCall]:
-        """The calls that ended last, of one model if it is named.
+        """Returns the calls that ended last, of one model if it is named.
 
         Raises:
             InvalidInputError: that is longer than any model's name, or the limit is negative.

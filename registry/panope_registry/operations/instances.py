@@ -69,7 +69,7 @@ class Instances:
                 connection.execute(insert(runtime_instance), [_values(record, until) for record in records])
 
     def list(self) -> list[InstanceRecord]:
-        """All instances whose servers have told of them lately, by server and id."""
+        """Returns all instances whose servers have told of them lately, by server and id."""
         known = (
             select(runtime_instance)
             .where(runtime_instance.c.lease_until > now())

@@ -69,7 +69,7 @@ class Profiles:
                 connection.execute(insert(backend_profile).values(values))
 
     def of_variants(self, digests: Sequence[str]) -> list[Profile]:
-        """The measurements of these variants, the newest first."""
+        """Returns the measurements of these variants, the newest first."""
         newest = backend_profile.c.measured_at.desc(), backend_profile.c.id.desc()
         wanted = select(backend_profile).where(backend_profile.c.variant_digest.in_(digests)).order_by(*newest)
         with self._database.read() as connection:

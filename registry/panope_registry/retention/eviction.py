@@ -150,11 +150,11 @@ _ORDER = tuple(Recovery)
 
 
 def recovery_of(inventory: Inventory, known: InventoryVariant, blobs: Iterable[InventoryBlob]) -> Recovery:
-    """How these blobs of a variant come back, which is whole only when each does."""
+    """Returns how these blobs of a variant come back, which is whole only when each does."""
     hardest = max((blob.recovery for blob in blobs), key=_ORDER.index, default=Recovery.DOWNLOAD)
     return Recovery.BUILD if hardest is Recovery.NONE and inventory.can_be_made_again(known) else hardest
 
 
 def last_use_of(blobs: Iterable[InventoryBlob]) -> datetime:
-    """When all of them were last used together; a blob that another variant shares may have been used since."""
+    """Returns when all of them were last used together; a blob that another variant shares may have been used since."""
     return min(blob.last_used_at for blob in blobs)

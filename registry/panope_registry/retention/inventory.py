@@ -90,15 +90,15 @@ class Inventory:
         return [self.blobs[sha256] for sha256 in sorted(known.blobs) if sha256 in self.blobs]
 
     def is_local(self, known: InventoryVariant) -> bool:
-        """Whether all of a variant's files are here."""
+        """Returns whether all of a variant's files are here."""
         return known.blobs <= self.blobs.keys()
 
     def needs(self, known: InventoryVariant) -> bool:
-        """Whether a variant has a claim on its blobs: leftovers of one that is not whole are nobody's."""
+        """Returns whether a variant has a claim on its blobs: leftovers of one that is not whole are nobody's."""
         return bool(known.kept_by) or self.is_local(known)
 
     def can_be_made_again(self, known: InventoryVariant) -> bool:
-        """Whether a variant was made of one that is here or comes back; what is here and nowhere else stays."""
+        """Returns whether a variant was made of one that is here or comes back; what is here and nowhere else stays."""
         source = self.variants.get(known.source or "")
         if source is None:
             return False

@@ -56,7 +56,7 @@ class SharedStoreSource:
             return self._clock() < self._away_until
 
     def enter(self, stack: ExitStack, sha256: str, start: int) -> Stream:
-        """The file in the shared store, until the stack ends.
+        """Returns the file in the shared store, until the stack ends.
 
         Raises:
             NotFoundError: it is not there.

@@ -28,7 +28,7 @@ class RemoteLocation:
 
     @classmethod
     def parse(cls, url: str, endpoint: str = "", region: str = DEFAULT_REGION) -> RemoteLocation:
-        """The place that `s3://BUCKET/PREFIX` names.
+        """Returns the place that `s3://BUCKET/PREFIX` names.
 
         Raises:
             InvalidInputError: it is written otherwise.

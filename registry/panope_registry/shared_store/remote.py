@@ -1,4 +1,4 @@
-"""What a shared store can do."""
+"""The interface of a shared store."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class RemoteStore(Protocol):
         """Names this store among all that share a database; the same on every machine."""
 
     def has(self, sha256: str) -> bool:
-        """Whether a blob is there, whole."""
+        """Returns whether a blob is there, whole."""
 
     def put(self, sha256: str, file: Path, on_bytes: OnBytes = lambda _size: None) -> bool:
-        """Brings a blob there; False when it was there already.
+        """Uploads a blob; returns False when it was there already.
 
         It is hashed on its way and appears whole or not at all. `on_bytes` is called with what was just read; what it
         raises ends the upload.
@@ -48,7 +48,7 @@ class RemoteStore(Protocol):
         """
 
     def open(self, sha256: str, start: int = 0) -> AbstractContextManager[Stream]:
-        """A blob's bytes from a place on, not verified; `panope_registry.download` does that.
+        """Opens a blob's bytes from a place on, not verified; `panope_registry.download` does that.
 
         Raises:
             NotFoundError: it is not there (`entry_not_found`).
@@ -58,4 +58,4 @@ class RemoteStore(Protocol):
         """Removes a blob; nothing happens when it is not there."""
 
     def list(self) -> Iterator[RemoteBlob]:
-        """All blobs, by sha256; what is in the store besides is left out. A refusal may come as AvailabilityError."""
+        """Lists all blobs, by sha256, and nothing else that is there. A refusal may come as AvailabilityError."""

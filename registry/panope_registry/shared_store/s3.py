@@ -78,7 +78,7 @@ class S3Store:
         self._bucket = _open(bucket, endpoint, {"region": region, **(options or {})}, max_retries)
 
     def has(self, sha256: str) -> bool:
-        """Whether a blob is there, whole."""
+        """Returns whether a blob is there, whole."""
         try:
             self._size_of(sha256)
         except NotFoundError:
@@ -128,7 +128,7 @@ class S3Store:
             obstore.delete(self._bucket, self._key(sha256))
 
     def list(self) -> Iterator[RemoteBlob]:
-        """All blobs, by sha256; obstore does not tell a listing that is refused from one that fails."""
+        """Yields all blobs, by sha256; obstore does not tell a listing that is refused from one that fails."""
         import obstore
 
         with _translated():
@@ -179,7 +179,7 @@ def _open(bucket: str, endpoint: str, options: Mapping[str, str], max_retries: i
 
 
 def _hashed(file: Path, sha256: str, on_bytes: OnBytes) -> Iterator[bytes]:
-    """The file's bytes; raises before the end when they are not what they should be, and so ends the upload."""
+    """Yields the file's bytes; raises before the end when they are not what they should be, and so ends the upload."""
     digest = hashlib.sha256()
     with file.open("rb") as reading:
         while block := reading.read(BLOCK_BYTES):

@@ -90,7 +90,7 @@ class Uploader:
         return UploadResult(tuple(sent), sum(files[sha256] for sha256 in sent))
 
     def _put(self, sha256: str, on_bytes: OnBytes) -> bool:
-        """Whether it had to be sent; recorded at once, so that nobody sends it again."""
+        """Returns whether it had to be sent; recorded at once, so that nobody sends it again."""
         try:
             sent = self._remote.put(sha256, self._store.blob_path(sha256), on_bytes)
         except FileNotFoundError:
@@ -133,7 +133,7 @@ def _files_of(connection: Connection, digest: str) -> dict[str, int]:
 
 
 def _located(connection: Connection, sha256s: Iterable[str], store: str) -> set[str]:
-    """Those that a store has."""
+    """Returns those that a store has."""
     return set(
         connection.execute(
             select(blob_location.c.sha256).where(

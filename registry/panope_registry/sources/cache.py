@@ -43,7 +43,7 @@ class CachedFile:
     _length: int | None
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes."""
+        """Yields the bytes."""
         left = self.total_bytes - self.start if self._length is None else self._length
         try:
             with self._path.open("rb", buffering=0) as file:
@@ -68,7 +68,7 @@ class HubCache:
         self._lock = threading.Lock()
 
     def find(self, name: str, commit: str, path: str, digest: str | None = None) -> Path | None:
-        """A file of a repo, verified; None when it is not here, or damaged.
+        """Returns a file of a repo, verified; None when it is not here, or damaged.
 
         Args:
             name: `vendor/name`.
@@ -87,7 +87,7 @@ class HubCache:
         return None
 
     def revision(self, name: str, wanted: str) -> RemoteRevision | None:
-        """What the cache has of a branch, tag or commit; None when it has no snapshot of it."""
+        """Returns what the cache has of a branch, tag or commit; None when it has no snapshot of it."""
         repo = self._repo(name)
         commit = wanted if _COMMIT.fullmatch(wanted) else self._ref(repo, wanted)
         snapshot = repo / "snapshots" / commit
@@ -123,7 +123,7 @@ class HubCache:
                 )
 
     def _blob(self, repo: Path, path: Path) -> Path | None:
-        """The file of this repo's blobs that a path leads to."""
+        """Returns the file of this repo's blobs that a path leads to."""
         try:
             blob = path.resolve(strict=True)
             inside = blob.parent == (repo / "blobs").resolve(strict=True)
@@ -132,7 +132,7 @@ class HubCache:
         return blob if inside and _HASH.fullmatch(blob.name) and blob.is_file() else None
 
     def _is_intact(self, blob: Path) -> bool:
-        """Whether its bytes are those of its name; hashed once, and again when the file has changed."""
+        """Returns whether its bytes are those of its name; hashed once, and again when the file has changed."""
         try:
             found = blob.stat()
             key = (blob, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -197,7 +197,7 @@ class OfflineSource:
         self.endpoint = endpoint
 
     def resolve(self, name: str, revision: str = "main") -> RemoteRevision:
-        """What the cache has of it, which may be less than the hub has."""
+        """Returns what the cache has of it, which may be less than the hub has."""
         found = self._cache.revision(name, revision)
         if found is None:
             raise PreconditionError(
@@ -228,7 +228,7 @@ def _opened(path: Path, start: int, length: int | None) -> Iterator[CachedFile]:
 
 
 def _hashed(blob: Path, size: int) -> str:
-    """What its name should be."""
+    """Returns what its name should be."""
     is_large = len(blob.name) == 64
     digest = hashlib.sha256() if is_large else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with blob.open("rb", buffering=0) as file:

@@ -33,7 +33,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def addresses_of(host: str) -> list[str]:
-    """The addresses of a host, as the system knows them."""
+    """Returns the addresses of a host, as the system knows them."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
@@ -93,7 +93,7 @@ class HubHttp:
         raise protocol_error(f"it redirects more than {MAX_REDIRECTS} times")
 
     def _known_address(self, url: httpx2.URL) -> httpx2.URL | None:
-        """Where the hub sent us for this a moment ago."""
+        """Returns where the hub sent us for this a moment ago."""
         address, until = self._moved.get(url, (None, 0.0))
         return address if time.monotonic() < until else None
 
@@ -146,7 +146,7 @@ class HubHttp:
 
 
 def protocol_error(problem: str) -> AvailabilityError:
-    """The hub answers as no hub does; asking again does not help."""
+    """Returns the hub answers as no hub does; asking again does not help."""
     return AvailabilityError(f"the hub's answer cannot be used: {problem}", reason="source_protocol")
 
 

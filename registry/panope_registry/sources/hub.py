@@ -44,7 +44,7 @@ class HubStream:
     _answer: httpx2.Response | None
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they come; none when there are none at `start`."""
+        """Yields the bytes as they come; none when there are none at `start`."""
         if self._answer is not None:
             yield from self._answer.iter_raw()
 
@@ -137,7 +137,7 @@ class HubSource:
             url = str(httpx2.URL(url).join(following[1])) if following else ""
 
     def _json(self, url: str, name: str) -> tuple[Any, str]:
-        """The document, and where the next page is."""
+        """Returns the document, and where the next page is."""
         with self._http.get(url, {"accept": "application/json"}, f"{self.endpoint}/{name}") as answer:
             if answer.status_code != 200:
                 raise protocol_error(f"it answers a question with status {answer.status_code}")
@@ -194,5 +194,5 @@ def _texts(value: object, limit: int) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    """A short text; empty when it is something else."""
+    """Returns a short text; empty when it is something else."""
     return value[:200] if isinstance(value, str) and value.isprintable() else ""

@@ -22,7 +22,7 @@ UNTRUSTED = "source_untrusted"
 
 
 def new_client() -> httpx2.Client:
-    """A client for one source; making one takes 20 ms, so it is kept.
+    """Returns a client for one source; making one takes 20 ms, so it is kept.
 
     It heeds `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
@@ -49,13 +49,13 @@ def host_of(url: httpx2.URL) -> str:
 
 
 def is_proxied(url: httpx2.URL) -> bool:
-    """Whether a request goes to a proxy, which alone then looks up the host."""
+    """Returns whether a request goes to a proxy, which alone then looks up the host."""
     proxies = getproxies()
     return bool(proxies.get(url.scheme) or proxies.get("all")) and not proxy_bypass(url.host)
 
 
 def broken_link(error: httpx2.TransportError, url: httpx2.URL) -> AvailabilityError:
-    """The error for a request to this address that got no answer, or not all of it."""
+    """Returns the error for a request to this address that got no answer, or not all of it."""
     host = f"`{host_of(url)}`"
     by = " through the proxy that the environment names" if is_proxied(url) else ""
     causes = list(_causes(error))
@@ -79,7 +79,7 @@ def broken_link(error: httpx2.TransportError, url: httpx2.URL) -> AvailabilityEr
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it."""
+    """Yields the error and what led to it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -20,7 +20,7 @@ _NOT_FOUND = {
 
 
 def refusal(status: int, headers: Mapping[str, str], host: str, page: str = "") -> HubRefusal | AvailabilityError:
-    """The error for a status that is no success.
+    """Returns the error for a status that is no success.
 
     Args:
         status: of the answer.
@@ -47,12 +47,12 @@ def refusal(status: int, headers: Mapping[str, str], host: str, page: str = "") 
 
 
 def unavailable(problem: str, retry_after: str = "") -> AvailabilityError:
-    """A failure that may pass; `retry_after` is the header of that name."""
+    """Returns a failure that may pass; `retry_after` is the header of that name."""
     return AvailabilityError(problem, reason="source_unavailable", retry_after_seconds=_seconds(retry_after))
 
 
 def _seconds(text: str) -> float:
-    """One second when it is missing, or a date, which hubs do not send."""
+    """Returns one second when it is missing, or a date, which hubs do not send."""
     try:
         seconds = float(text)
     except ValueError:

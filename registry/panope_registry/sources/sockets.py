@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 def watch(client: httpx2.Client) -> httpx2.Client:
-    """The same client, on such connections."""
+    """Returns the same client, on such connections."""
     # The client builds its pools itself, proxies of the environment included, and passes no network on to them.
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - as said above
         if isinstance(transport, httpx2.HTTPTransport):
@@ -55,7 +55,7 @@ class WatchedNetwork(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """A connection; looking up the name, too, can be left."""
+        """Returns a connection; looking up the name, too, can be left."""
         return WatchedStream(
             _left_at_will(lambda: self._network.connect_tcp(host, port, timeout, local_address, socket_options))
         )
@@ -74,7 +74,7 @@ class WatchedStream(httpcore2.NetworkStream):
         self._received = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What comes next.
+        """Returns what comes next.
 
         Raises:
             AvailabilityError: less than `LEAST_BYTES_PER_SECOND` come (`TOO_SLOW`).
@@ -111,7 +111,7 @@ class WatchedStream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        """The same connection, encrypted."""
+        """Returns the same connection, encrypted."""
         return WatchedStream(_left_at_will(lambda: self._stream.start_tls(ssl_context, server_hostname, timeout)))
 
     def get_extra_info(self, info: str) -> Any:

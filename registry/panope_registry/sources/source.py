@@ -91,19 +91,19 @@ class Source(Protocol):
         """Its address, without a token."""
 
     def resolve(self, name: str, revision: str = "main") -> RemoteRevision:
-        """What a branch, tag or commit holds now; no files are fetched. The listing is checked."""
+        """Returns what a branch, tag or commit holds now; no files are fetched. The listing is checked."""
 
     def open(
         self, revision: RemoteRevision, path: str, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[Stream]:
-        """The bytes of a file from `start` on, `length` of them at most.
+        """Returns the bytes of a file from `start` on, `length` of them at most.
 
         A source may ignore `start`: the stream says where it begins. The bytes are unverified.
         """
 
 
 def checked(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """The files by path, if every path may be used on every system and every hash is one.
+    """Returns the files by path, if every path may be used on every system and every hash is one.
 
     Raises:
         InvalidInputError: an unsafe path (`unsafe_path`); two paths that differ in case alone or a file where another

@@ -71,7 +71,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def hash_file(file: Path, on_bytes: OnBytes | None = None) -> str:
-    """The sha256 of a file, 64 hexadecimal digits; `on_bytes` may slow it down, or end it by raising."""
+    """Returns the sha256 of a file, 64 hexadecimal digits; `on_bytes` may slow it down, or end it by raising."""
     with file.open("rb", buffering=0) as stream:
         if on_bytes is None:
             return hashlib.file_digest(stream, "sha256").hexdigest()

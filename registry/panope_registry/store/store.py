@@ -82,11 +82,11 @@ class Store:
         self.sweep()
 
     def staging(self) -> AbstractContextManager[Path]:
-        """A folder on the store's file system, removed at the end of the block."""
+        """Returns a folder on the store's file system, removed at the end of the block."""
         return staging_folder(self._work)
 
     def blob_path(self, sha256: str) -> Path:
-        """Where a blob is, if it is here."""
+        """Returns where a blob is, if it is here."""
         return self.blobs / sha256[:2] / sha256
 
     def hold(self, sha256: str, staging: Path) -> None:

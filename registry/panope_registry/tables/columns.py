@@ -53,7 +53,7 @@ class Json(TypeDecorator[dict[str, Any]]):
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any] | None:
-        """The object that was stored."""
+        """Returns the object that was stored."""
         if value is None:
             return None
         document = json.loads(value)
@@ -72,7 +72,7 @@ class JsonList(TypeDecorator[list[Any]]):
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> list[Any] | None:
-        """The list that was stored."""
+        """Returns the list that was stored."""
         if value is None:
             return None
         document = json.loads(value)

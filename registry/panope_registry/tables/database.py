@@ -67,7 +67,7 @@ class Database:
             yield connection
 
     def change_token(self) -> int:
-        """A number that every change raises."""
+        """Returns a number that every change raises."""
         with self.read() as connection:
             return int(connection.execute(select(change_counter.c.value)).scalar_one())
 
@@ -82,7 +82,7 @@ class Database:
 
 
 def open_engine(database: str | Path) -> Engine:
-    """An engine for SQLite's file, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
+    """Returns an engine for SQLite's file, `sqlite:///FILE` or `postgresql://…`; connects to nothing yet.
 
     A path is taken as it is, while a `?` in a URL begins its options.
 
@@ -105,7 +105,7 @@ def open_engine(database: str | Path) -> Engine:
 
 
 def sqlite_file(engine: Engine) -> Path | None:
-    """The database's file; None on PostgreSQL."""
+    """Returns the database's file; None on PostgreSQL."""
     return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
 

@@ -58,7 +58,7 @@ def refuse_unstorable(values: Any) -> None:
 
 
 def _trouble(error: DBAPIError) -> PanopeError | None:
-    """What an error of a driver means; None for a defect, such as a wrong statement."""
+    """Returns what an error of a driver means; None for a defect, such as a wrong statement."""
     kind = _kind(error)
     if kind == "full":
         return CapacityError(

@@ -137,7 +137,7 @@ def _small(name: str, value: Any) -> Any:
 
 
 def _tokenizer() -> Any:
-    """One token a byte, and a few beside."""
+    """Makes a tokenizer of one token a byte, and a few beside."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

@@ -16,7 +16,7 @@ _ALIGNMENT = 32
 
 
 def safetensors_bytes(tensors: Mapping[str, tuple[str, Sequence[int]]], *, fill: int = 0) -> bytes:
-    """A safetensors file.
+    """Returns a safetensors file.
 
     Args:
         tensors: name -> type and shape.
@@ -39,7 +39,7 @@ def gguf_bytes(
     keys: Mapping[str, int | str] | None = None,
     counts: tuple[int, int] | None = None,
 ) -> bytes:
-    """A GGUF file of fp32 tensors, all zero.
+    """Returns a GGUF file of fp32 tensors, all zero.
 
     Args:
         architecture: as `general.architecture` names it.

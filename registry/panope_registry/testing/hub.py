@@ -81,7 +81,7 @@ class HubStandIn:
             server.server_close()
 
     def encrypt(self, context: ssl.SSLContext) -> None:
-        """From now on the hub's own port speaks TLS; the other one does not."""
+        """Lets the hub's own port speak TLS from now on; the other one does not."""
         self._hub.socket = context.wrap_socket(self._hub.socket, server_side=True)
 
     def add(
@@ -136,11 +136,11 @@ class HubStandIn:
         self._faults.add(Fault(name, options, times, on, match, method))
 
     def clear_faults(self) -> None:
-        """From now on everything goes right."""
+        """Ends all faults."""
         self._faults.clear()
 
     def gets(self, path: str = "") -> list[LoggedRequest]:
-        """The GETs for bytes of files whose address holds `path`, redirects not counted."""
+        """Returns the GETs for bytes of files whose address holds `path`, redirects not counted."""
         return [
             request
             for request in self.requests
@@ -271,4 +271,4 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is what tests do on purpose."""
+        """Ignores clients that go away in the middle, as tests do on purpose."""

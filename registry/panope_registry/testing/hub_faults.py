@@ -71,7 +71,7 @@ class Faults:
             self._waiting.clear()
 
     def meeting(self, names: frozenset[str], on: str, method: str, path: str) -> dict[str, dict[str, Any]]:
-        """Those of the faults of these names that a request meets, name -> options; each counts as having happened."""
+        """Returns the faults of these names that a request meets, name -> options, and counts them."""
         met: dict[str, dict[str, Any]] = {}
         with self._lock:
             for fault in self._waiting:

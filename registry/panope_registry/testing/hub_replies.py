@@ -35,7 +35,7 @@ class Reply:
 
     @property
     def size(self) -> int:
-        """Of the whole body."""
+        """The size of the whole body."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.size
 
     @property
@@ -44,7 +44,7 @@ class Reply:
         return self.size if self.stop is None else self.stop
 
     def ranged(self, asked: str, met: Mapping[str, object]) -> Reply:
-        """The part that a Range header asks for."""
+        """Returns the part that a Range header asks for."""
         found = _RANGE.fullmatch(asked)
         if isinstance(self.body, bytes) or self.status != 200:
             return self
@@ -58,14 +58,14 @@ class Reply:
         return replace(self, status=206, headers=headers, start=start, stop=stop)
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes to send."""
+        """Yields the bytes to send."""
         for place in range(self.start, self.end, CHUNK_BYTES):
             size = min(CHUNK_BYTES, self.end - place)
             yield self.body[place : place + size] if isinstance(self.body, bytes) else self.body.read(place, size)
 
 
 def failure(status: int, error_code: str, retry_after: str = "") -> Reply:
-    """A refusal as the hub words it."""
+    """Returns a refusal as the hub words it."""
     headers = {"x-error-code": error_code, "x-error-message": "refused by the stand-in"} if error_code else {}
     return Reply(status, headers | ({"retry-after": retry_after} if retry_after else {}), b"{}")
 
@@ -145,7 +145,7 @@ def _pour(
 
 
 def _trickled(body: Iterator[bytes], trickle: Mapping[str, Any], closing: threading.Event) -> Iterator[bytes]:
-    """The body with a pause after every so many bytes, however large its blocks are."""
+    """Yields the body with a pause after every so many bytes, however large its blocks are."""
     left = trickle["bytes"]
     for block in body:
         place = 0

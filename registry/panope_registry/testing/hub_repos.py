@@ -31,25 +31,25 @@ class HubFile:
         return self.sha256 or self.git_sha1
 
     def entry(self) -> dict[str, Any]:
-        """The line in a tree listing."""
+        """Returns the line in a tree listing."""
         line: dict[str, Any] = {"type": "file", "path": self.path, "size": self.size, "oid": self.git_sha1}
         if self.sha256:
             line |= {"lfs": {"oid": self.sha256, "size": self.size, "pointerSize": len(self.pointer())}}
         return line
 
     def sibling(self) -> dict[str, Any]:
-        """The line in a repo's description."""
+        """Returns the line in a repo's description."""
         line: dict[str, Any] = {"rfilename": self.path, "size": self.size, "blobId": self.git_sha1}
         if self.sha256:
             line |= {"lfs": {"sha256": self.sha256, "size": self.size, "pointerSize": len(self.pointer())}}
         return line
 
     def pointer(self) -> bytes:
-        """What git keeps of a large file."""
+        """Returns what git keeps of a large file."""
         return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
 
     def read(self, start: int, size: int) -> bytes:
-        """A part of it."""
+        """Returns a part of it."""
         if isinstance(self.content, bytes):
             return self.content[start : start + size]
         with self.content.open("rb") as stream:
@@ -86,17 +86,17 @@ class HubRepo:
         return commit
 
     def find(self, revision: str) -> str | None:
-        """The commit that a branch, tag or commit names."""
+        """Returns the commit that a branch, tag or commit names."""
         return self.refs.get(revision) or (revision if revision in self.commits else None)
 
 
 def folder_files(folder: Path) -> dict[str, Content]:
-    """The files below a folder, by their relative paths."""
+    """Returns the files below a folder, by their relative paths."""
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 def on_lfs(path: str, size: int) -> bool:
-    """Whether the hub would keep it outside of git."""
+    """Returns whether the hub would keep it outside of git."""
     return path.endswith(LFS_SUFFIXES) or size >= LFS_BYTES
 
 

@@ -72,7 +72,7 @@ class Bench:
 class Nothing:
     """Brings no files, because all are here."""
 
-    def bring(self, context: JobContext, files: Any) -> None:
+    def download(self, context: JobContext, files: Any) -> None:
         assert not files
 
 

@@ -109,7 +109,7 @@ def pull() -> Callable[..., Pulled]:
         machine: RegistrySession, model: str, remote: RemoteStore | None, source: Any = None, variant: str = ""
     ) -> Pulled:
         pulled = Pulled()
-        retry_policy = RetryPolicy(tries=3, base_seconds=0.0, resume_seconds=0.0)
+        retry_policy = RetryPolicy(max_attempts=3, base_seconds=0.0, resume_seconds=0.0)
         downloader = Downloader(machine.store, free_space_floor_bytes=0, retry_policy=retry_policy)
         shared = remote and SharedStoreSource(remote, machine.registry.record_not_shared, pulled.away.append)
         jobs = machine.jobs

@@ -18,15 +18,15 @@ _SUFFIXES = (".safetensors", ".onnx", ".gguf", ".xml")
 
 
 class Folders:
-    """The finder."""
+    """Finds folders that hold one model."""
 
     def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
-        """Whether there is a file that a model's folder has."""
+        """Returns whether there is a file that a model's folder has."""
         del folder
         return any((entry.name in _SIGNS or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
-        """One model."""
+        """Finds the one model of the folder."""
         name = options.name_of(folder)
         try:
             parse_model_name(name)

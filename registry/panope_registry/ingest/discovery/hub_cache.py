@@ -21,15 +21,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubCaches:
-    """The finder."""
+    """Finds models in the cache of the hub's client."""
 
     def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
-        """Whether it is named as the client names it, and has snapshots."""
+        """Returns whether the folder is named as the client names it, and has snapshots."""
         named = _FOLDER.fullmatch(folder.name) is not None
         return named and any(entry.name == "snapshots" and entry.is_dir(follow_symlinks=False) for entry in entries)
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
-        """One model; its name is the hub's, unless the options name another vendor."""
+        """Finds the one model of the folder; its name is the hub's, unless the options name another vendor."""
         matched = _FOLDER.fullmatch(folder.name)
         assert matched is not None
         vendor = options.vendor or matched["vendor"]
@@ -62,7 +62,7 @@ def _commit(folder: Path) -> str:
 
 
 def _files(folder: Path, commit: str) -> tuple[FolderFile, ...]:
-    """A snapshot's files, which are links to blobs beside the snapshots."""
+    """Returns a snapshot's files, which are links to blobs beside the snapshots."""
     try:
         return list_folder(folder / "snapshots" / commit, within=folder)
     except InvalidInputError as error:

@@ -223,7 +223,7 @@ _SCALARS = {kind: getattr(descriptor_pb2.FieldDescriptorProto, f"TYPE_{kind.uppe
 
 
 def read_config(file: Path, path: str = FILE) -> Any:
-    """The configuration in a file, as a message with Triton's fields.
+    """Returns the configuration in a file, as a message with Triton's fields.
 
     Raises:
         InvalidInputError: it is none, or asks for a field that Triton has not; the message names `path` and the line.
@@ -260,7 +260,7 @@ def _message() -> Any:
 
 @cache
 def _pool() -> descriptor_pool.DescriptorPool:
-    """A pool of its own, so that a Triton client in the same process cannot be in the way."""
+    """Returns a pool of its own, so that a Triton client in the same process cannot be in the way."""
     file = descriptor_pb2.FileDescriptorProto(name="panope/triton.proto", package=_PACKAGE, syntax="proto3")
     for name, values in VALUES.items():
         # In a message each, because values of enumerations beside each other share one space of names.

@@ -57,12 +57,12 @@ class Skills:
     """The finder."""
 
     def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
-        """Whether there is such a file."""
+        """Returns whether the folder holds a skill."""
         del folder
         return any(_is_skill(entry) for entry in entries)
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
-        """Each of them."""
+        """Finds each skill of the folder."""
         with os.scandir(folder) as entries:
             files = sorted(Path(entry.path) for entry in entries if _is_skill(entry))
         return [_look(file, options.name_of(file)) for file in files]
@@ -132,7 +132,7 @@ def _facts(skill: ast.ClassDef, methods: Sequence[str]) -> Iterator[tuple[str, s
 
 
 def _strings(skill: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """The texts of the class that have a name: assigned, default of a parameter, under a key, or given to a call."""
+    """Yields the texts of the class that have a name: assigned, a default, under a key, or passed to a call."""
     for node in ast.walk(skill):
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -166,7 +166,7 @@ def _text_of(node: ast.expr | None) -> str:
 
 
 def _tasks(methods: Sequence[str]) -> Iterator[str]:
-    """Those that the names of handlers say, such as `create_cpu_text_embedding_endpoint_handler`."""
+    """Yields the tasks that the names of handlers say, such as `create_cpu_text_embedding_endpoint_handler`."""
     for match in map(_HANDLER.fullmatch, methods):
         word = match[1].replace("_", "-") if match else ""
         if task := _WORDS.get(word) or task_word(word):

@@ -82,7 +82,7 @@ class TritonModels:
     """The finder."""
 
     def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
-        """Whether there is a config.pbtxt and not a plain model beside it, or what a model without one has alone."""
+        """Returns whether there is a config.pbtxt without a plain model beside it, or a file that only Triton has."""
         versions = [Path(entry.path) for entry in entries if _is_version(entry)]
         if any(entry.name == FILE for entry in entries):
             return bool(versions) or not any(entry.name.endswith(_PLAIN) for entry in entries)
@@ -90,7 +90,7 @@ class TritonModels:
         return bool(versions) and not files and any(_backend_of(version) for version in versions)
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
-        """One model."""
+        """Finds the one model of the folder."""
         name = options.name_of(folder)
         facts: dict[str, str] = {}
         try:
@@ -102,7 +102,7 @@ class TritonModels:
 
 
 def triton_model(folder: Path) -> FoundModel | None:
-    """What a folder is as one of Triton's; None when it is another model's, or none."""
+    """Returns the model of Triton's that a folder is; None when it is another model's, or none."""
     finder = TritonModels()
     try:
         with os.scandir(folder) as entries:
@@ -114,7 +114,7 @@ def triton_model(folder: Path) -> FoundModel | None:
 
 
 def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], str]:
-    """What importing takes in, and the task; `facts` gets what is found on the way, also to a problem."""
+    """Returns what importing takes in, and the task; `facts` gets what is found on the way, also to a problem."""
     listed = {file.path: file for file in list_folder(folder)}
     config = read_config(listed[FILE].source) if FILE in listed else None
     versions = sorted({int(path.partition("/")[0]) for path in listed if _is_number(path.partition("/")[0])})
@@ -132,7 +132,7 @@ def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], 
 
 
 def _backend(config: Any, folder: Path, versions: Sequence[int]) -> str:
-    """By the configuration, or, as Triton completes it, by the file in the newest version's folder."""
+    """Reads the configuration, or, as Triton completes it, the file in the newest version's folder."""
     named = "" if config is None else (config.backend or PLATFORMS.get(config.platform, config.platform))
     if config is not None and config.HasField("ensemble_scheduling"):
         named = "ensemble"
@@ -172,7 +172,7 @@ def _check(config: Any, folder_name: str, facts: dict[str, str]) -> None:
 
 
 def _served(config: Any, versions: Sequence[int], facts: dict[str, str]) -> int:
-    """The version that is taken in."""
+    """Returns the version that is taken in."""
     policy: Any = None if config is None else config.version_policy
     chosen = [] if policy is None else [name for name in ("latest", "all", "specific") if policy.HasField(name)]
     if len(chosen) > 1:
@@ -193,7 +193,7 @@ def _served(config: Any, versions: Sequence[int], facts: dict[str, str]) -> int:
 
 
 def _taken(listed: dict[str, FolderFile], version: int, named: str) -> Iterator[FolderFile]:
-    """The files of one version, as if they were a folder of their own, and those beside the versions."""
+    """Yields the files of one version, as if they were a folder of their own, and those beside the versions."""
     start = f"{version}/"
     # A model with external data may be a folder of the model's name, in which both are.
     inner = f"{start}{named}/"
@@ -218,5 +218,5 @@ def _is_version(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_number(name: str) -> bool:
-    """As Triton numbers versions: from 1 on, no zeros before."""
+    """Returns whether an entry is numbered as Triton numbers versions: from 1 on, no zeros before."""
     return name.isascii() and name.isdecimal() and not name.startswith("0") and len(name) < 19

@@ -58,7 +58,7 @@ class WeightFacts:
 
 
 def merged(facts: list[WeightFacts]) -> WeightFacts:
-    """The facts of a model whose weights are in several files."""
+    """Returns the facts of a model whose weights are in several files."""
     elements: Counter[str] = Counter()
     for part in facts:
         elements.update(part.elements)

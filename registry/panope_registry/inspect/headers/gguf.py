@@ -72,7 +72,7 @@ def _key(reader: _Reader) -> tuple[str, str]:
 
 
 def _value(reader: _Reader, kind: int, depth: int) -> str:
-    """A scalar as text; arrays are passed over."""
+    """Returns a scalar as text; arrays are passed over."""
     if kind in _SCALARS:
         return str(reader.number(_SCALARS[kind]))
     if kind == _STRING:

@@ -47,7 +47,7 @@ _INTEGER = frozenset(
 
 
 def read_onnx(file: Header, path: str) -> tuple[WeightFacts, frozenset[str]]:
-    """The facts, and the paths of files that hold tensors outside of this one, relative to it.
+    """Returns the facts, and the paths of files that hold tensors outside of this one, relative to it.
 
     Of a file elsewhere, with weights between its tensors' descriptions, the facts are those of the first tensors.
 
@@ -96,7 +96,7 @@ class _Reader:
                 self._outputs.append(self._value(begin, end))
 
     def facts(self) -> WeightFacts:
-        """What was read; of a graph that was not read to its end, or leaves ranks open, weights alone are told."""
+        """Returns what was read; only the weights of a graph that was not read to its end, or leaves ranks open."""
         # Older files list their weights among the inputs.
         inputs = [spec for spec in self._inputs if spec is None or spec.name not in self._weights]
         graph = None
@@ -107,7 +107,7 @@ class _Reader:
         )
 
     def _precision(self) -> str:
-        """Of the weights, as the operators say: of quantized ones where they compute with such, else of the others.
+        """Returns the weights' precision as the operators say: of quantized ones where they compute with such.
 
         The widest share of the quantized weights decides: beside them a graph may keep a table of words in floating
         point, which would outnumber them. Small integers that no operator takes for weights are none.
@@ -133,7 +133,7 @@ class _Reader:
             self._packed |= {self._walker.text(*place): bits for place in inputs}
 
     def _bits(self, begin: int, end: int) -> int:
-        """Of the attribute `bits`; 0 for another one."""
+        """Returns the attribute `bits`; 0 for another one."""
         name, value = "", 0
         for number, wire, first, last in self._walker.fields(begin, end):
             if number == _ATTRIBUTE_NAME and wire == BYTES:
@@ -165,7 +165,7 @@ class _Reader:
             self._matrices[precision] += count
 
     def _location(self, begin: int, end: int) -> set[str]:
-        """The `location` of external data; other entries are none."""
+        """Returns the `location` of external data; other entries are none."""
         texts = {
             number: self._walker.text(first, last)
             for number, wire, first, last in self._walker.fields(begin, end)
@@ -174,7 +174,7 @@ class _Reader:
         return {texts.get(_ENTRY_VALUE, "")} if texts.get(_ENTRY_KEY) == "location" else set()
 
     def _value(self, begin: int, end: int) -> TensorSpec | None:
-        """An input or an output; None when its rank is open, or it is no tensor."""
+        """Returns an input or an output; None when its rank is open, or it is no tensor."""
         name, kind = "", None
         for number, wire, first, last in self._walker.fields(begin, end):
             if number == _VALUE_NAME and wire == BYTES:
@@ -193,7 +193,7 @@ class _Reader:
         return next(((begin, end) for _, _, begin, end in found), None)
 
     def _side(self, field: Field) -> int:
-        """A fixed side; -1 for one that has a name or none."""
+        """Returns a fixed side; -1 for one that has a name or none."""
         _, wire, begin, end = field
         sizes = (f[2] for f in self._walker.fields(begin, end) if f[:2] == (_DIMENSION_SIZE, VARINT))
         size = next(sizes, 0) if wire == BYTES else 0

@@ -70,7 +70,7 @@ class _Reader:
         self.elements: Counter[str] = Counter()
 
     def facts(self) -> WeightFacts:
-        """All that was read."""
+        """Returns all that was read."""
         graph = GraphFacts(tuple(self._inputs), tuple(self._results.values()))
         known = graph if graph.inputs and graph.outputs else None
         return WeightFacts(dict(self.elements), told_precision=self._quantized(), graph=known)
@@ -133,7 +133,7 @@ class _Reader:
             raise broken(self._path, "a side of a shape is not a number") from None
 
     def _quantized(self) -> str:
-        """The precision of quantized matrices; no IR in floating point has a matrix of small integers."""
+        """Returns the precision of quantized matrices; no IR in floating point has a matrix of small integers."""
         counts = {kind: count for kind, count in self._matrices.items() if is_quantized(kind) and kind not in BUFFERS}
         return max(counts, key=lambda kind: (counts[kind], -bits_of(kind)), default="")
 

@@ -31,11 +31,11 @@ class Walker:
         self._budget = MAX_FIELDS
 
     def top_level(self) -> Iterator[Field]:
-        """The fields of the outermost message."""
+        """Returns the fields of the outermost message."""
         return self.fields(0, len(self._data))
 
     def fields(self, position: int, stop: int) -> Iterator[Field]:
-        """The fields of the message in these bytes."""
+        """Yields the fields of the message in these bytes."""
         while position < stop:
             self._budget -= 1
             if self._budget < 0:
@@ -53,7 +53,7 @@ class Walker:
             position += length
 
     def text(self, begin: int, end: int) -> str:
-        """The text in these bytes, of its beginning what is no longer than texts are."""
+        """Returns the text in these bytes, of its beginning what is no longer than texts are."""
         return self._data.part(begin, min(end, begin + MAX_TEXT_BYTES)).decode(errors="replace")
 
     def packed(self, position: int, stop: int, limit: int) -> list[int]:

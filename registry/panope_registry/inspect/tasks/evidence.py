@@ -44,7 +44,7 @@ class Conclusion:
 
 
 def architecture_of(config: Mapping[str, Any], header: str) -> Conclusion:
-    """The class that the checkpoint names.
+    """Returns the class that the checkpoint names.
 
     Args:
         config: the parsed config.json, {} when there is none.
@@ -60,7 +60,7 @@ def architecture_of(config: Mapping[str, Any], header: str) -> Conclusion:
 
 
 def task_of(markers: Mapping[str, Any], config: Mapping[str, Any], header: str, pooling: str = "") -> Conclusion:
-    """What the model is for.
+    """Returns what the model is for.
 
     Args:
         markers: name -> parsed content of the marker files that exist.
@@ -87,7 +87,7 @@ def task_of(markers: Mapping[str, Any], config: Mapping[str, Any], header: str, 
 
 
 def _parts(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The configuration, and that of the text model inside it, which speaks where the whole says nothing."""
+    """Returns the configuration, and that of the text model inside it, which speaks where the whole says nothing."""
     text = config.get("text_config")
     return [("", config), *([("text_config.", text)] if isinstance(text, Mapping) else [])]
 

@@ -13,33 +13,33 @@ from typing import Any
 
 
 def head_of(class_name: str) -> str:
-    """The map that decides what a transformers class does, such as `causal-lm`; empty for an unknown class."""
+    """Returns the map that decides what a transformers class does, such as `causal-lm`; empty for an unknown class."""
     return str(_table()["transformers"]["classes"].get(class_name, ""))
 
 
 def likeliest_class(model_type: str) -> str:
-    """The class that a model type is most likely made for; empty for an unknown type."""
+    """Returns the class that a model type is most likely made for; empty for an unknown type."""
     return str(_table()["transformers"]["model_types"].get(model_type, ""))
 
 
 def head_of_auto_class(name: str) -> str:
-    """The map behind an auto class, such as `causal-lm` for `AutoModelForCausalLM`; empty for an unknown one."""
+    """Returns the map behind an auto class: `causal-lm` for `AutoModelForCausalLM`; empty for an unknown one."""
     return str(_table()["transformers"]["auto_classes"].get(name, ""))
 
 
 def made_by(pipeline: str) -> str | None:
-    """What a diffusers pipeline makes, such as `image`; empty when its name does not tell, None when it is unknown."""
+    """Returns what a diffusers pipeline makes, such as `image`; empty when unclear, None when it is unknown."""
     made = _table()["diffusers"]["pipelines"].get(pipeline)
     return None if made is None else str(made)
 
 
 def is_gguf_architecture(name: str) -> bool:
-    """Whether GGUF knows the architecture."""
+    """Returns whether GGUF knows the architecture."""
     return name in _table()["gguf"]["architectures"]
 
 
 def libraries() -> str:
-    """The libraries that were read, for people."""
+    """Returns the libraries that were read, for people."""
     return ", ".join(f"{name} {found['version']}" for name, found in _table().items())
 
 

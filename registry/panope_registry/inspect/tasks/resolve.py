@@ -38,7 +38,7 @@ class ResolvedTask:
 
 
 def resolve_task(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tags: Sequence[str] = ()) -> ResolvedTask:
-    """The task.
+    """Returns the task.
 
     Args:
         found: what the files say.
@@ -92,7 +92,7 @@ def _task(hint: str) -> str:
 def _open(
     found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]
 ) -> ResolvedTask:
-    """What may be, when nothing says what is: by the files, else by the tags."""
+    """Returns what may be, when nothing says what is: by the files, else by the tags."""
     if found.candidates:
         return ResolvedTask("", found.reason, found.candidates, spoken_for)
     if pipeline_tag in VAGUE_TAGS:
@@ -105,7 +105,7 @@ def _open(
 
 
 def ambiguous_task(model: str, candidates: Sequence[str]) -> PreconditionError:
-    """The error for whoever needs to know what a model is for, while nobody has decided."""
+    """Returns the error for whoever needs to know what a model is for, while nobody has decided."""
     return PreconditionError(
         f"what model `{model}` is for is not decided: it may be for {' or '.join(candidates)}. Say which: `panope "
         f"register {model} --task {candidates[0]}`, or with `panope import` and the same option where it came from a "

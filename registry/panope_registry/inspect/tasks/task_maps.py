@@ -190,5 +190,5 @@ GGUF_PARTS = frozenset({"clip"})
 
 
 def task_word(word: str) -> str:
-    """The task that a word means, ours or the hub's; empty when it means none."""
+    """Returns the task that a word means, ours or the hub's; empty when it means none."""
     return word if word in TASKS else PIPELINE_TAGS.get(word, "")
