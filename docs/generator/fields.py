@@ -57,7 +57,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
     (model_schemas.ModelInfoJson, "Model"),
     (model_schemas.VariantJson, "Variant"),
     (model_schemas.InstanceJson, "Instance"),
-    (model_schemas.EmbedLimitsJson, "EmbedLimits"),
+    (model_schemas.EmbedSpecJson, "EmbedSpec"),
     (model_schemas.PinJson, "Pin"),
     (model_schemas.ProfileJson, "Profile"),
     (model_schemas.TensorSpecJson, "TensorSpec"),

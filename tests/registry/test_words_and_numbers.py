@@ -30,7 +30,7 @@ NUMBERS = {"2^63": 1 << 63, "2^63 - 1": (1 << 63) - 1, "2^64": 1 << 64, "-1": -1
 VALUES: Mapping[str, Any] = {
     "name": "v/m",
     "target_model": "v/m",
-    "who": "someone",
+    "principal": "someone",
     "reason": "because",
     "expected": None,
     "variant_digest": "0" * 64,
@@ -147,10 +147,10 @@ def _outcome(call: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("word", ["a NUL", "half of a character", "long"])
 def test_reasons_are_refused_by_name(session: RegistrySession, word: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        session.aliases.set("a", "v/m", expected=None, who="me", reason=WORDS[word])
+        session.aliases.set("a", "v/m", expected=None, principal="me", reason=WORDS[word])
     assert caught.value.field == "reason"
     with pytest.raises(InvalidInputError) as caught:
-        session.retention.pin("0" * 64, who="me", reason=WORDS[word])
+        session.retention.pin("0" * 64, principal="me", reason=WORDS[word])
     assert caught.value.field == "reason"
 
 

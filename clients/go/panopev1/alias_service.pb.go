@@ -33,7 +33,7 @@ const (
 	// It was pointed back to `model`.
 	AliasEvent_ACTION_ROLLED_BACK AliasEvent_Action = 2
 	// It was deleted.
-	AliasEvent_ACTION_REMOVED AliasEvent_Action = 3
+	AliasEvent_ACTION_DELETED AliasEvent_Action = 3
 )
 
 // Enum value maps for AliasEvent_Action.
@@ -42,13 +42,13 @@ var (
 		0: "ACTION_UNSPECIFIED",
 		1: "ACTION_SET",
 		2: "ACTION_ROLLED_BACK",
-		3: "ACTION_REMOVED",
+		3: "ACTION_DELETED",
 	}
 	AliasEvent_Action_value = map[string]int32{
 		"ACTION_UNSPECIFIED": 0,
 		"ACTION_SET":         1,
 		"ACTION_ROLLED_BACK": 2,
-		"ACTION_REMOVED":     3,
+		"ACTION_DELETED":     3,
 	}
 )
 
@@ -89,7 +89,7 @@ type Alias struct {
 	// Counts the changes of this name from 1, over deletions too.
 	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
 	// When it was last pointed somewhere.
-	ChangeTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=change_time,json=changeTime,proto3" json:"change_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// The digest of the one variant that calls by this name run; empty where the server chooses.
 	VariantDigest string `protobuf:"bytes,5,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -147,9 +147,9 @@ func (x *Alias) GetVersion() uint64 {
 	return 0
 }
 
-func (x *Alias) GetChangeTime() *timestamppb.Timestamp {
+func (x *Alias) GetUpdateTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ChangeTime
+		return x.UpdateTime
 	}
 	return nil
 }
@@ -171,11 +171,11 @@ type AliasEvent struct {
 	// Where it points since; empty after a deletion.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// Who changed it.
-	Who string `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
+	Principal string `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Why, in their words.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When.
-	Time *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The digest of the variant that it points to since; empty where the server chooses, and after a deletion.
 	VariantDigest string `protobuf:"bytes,7,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -233,9 +233,9 @@ func (x *AliasEvent) GetModel() string {
 	return ""
 }
 
-func (x *AliasEvent) GetWho() string {
+func (x *AliasEvent) GetPrincipal() string {
 	if x != nil {
-		return x.Who
+		return x.Principal
 	}
 	return ""
 }
@@ -247,9 +247,9 @@ func (x *AliasEvent) GetReason() string {
 	return ""
 }
 
-func (x *AliasEvent) GetTime() *timestamppb.Timestamp {
+func (x *AliasEvent) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Time
+		return x.CreateTime
 	}
 	return nil
 }
@@ -803,24 +803,25 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12;\n" +
-	"\vchange_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeTime\x12%\n" +
-	"\x0evariant_digest\x18\x05 \x01(\tR\rvariantDigest\"\xd1\x02\n" +
+	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x12%\n" +
+	"\x0evariant_digest\x18\x05 \x01(\tR\rvariantDigest\"\xea\x02\n" +
 	"\n" +
 	"AliasEvent\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1c.panope.v1.AliasEvent.ActionR\x06action\x12\x14\n" +
-	"\x05model\x18\x03 \x01(\tR\x05model\x12\x10\n" +
-	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\x12.\n" +
-	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12%\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x1c\n" +
+	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12;\n" +
+	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12%\n" +
 	"\x0evariant_digest\x18\a \x01(\tR\rvariantDigest\"\\\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"ACTION_SET\x10\x01\x12\x16\n" +
 	"\x12ACTION_ROLLED_BACK\x10\x02\x12\x12\n" +
-	"\x0eACTION_REMOVED\x10\x03\"*\n" +
+	"\x0eACTION_DELETED\x10\x03\"*\n" +
 	"\x12ListAliasesRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"A\n" +
 	"\x13ListAliasesResponse\x12*\n" +
@@ -890,9 +891,9 @@ var file_panope_v1_alias_service_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_panope_v1_alias_service_proto_depIdxs = []int32{
-	13, // 0: panope.v1.Alias.change_time:type_name -> google.protobuf.Timestamp
+	13, // 0: panope.v1.Alias.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 1: panope.v1.AliasEvent.action:type_name -> panope.v1.AliasEvent.Action
-	13, // 2: panope.v1.AliasEvent.time:type_name -> google.protobuf.Timestamp
+	13, // 2: panope.v1.AliasEvent.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 3: panope.v1.ListAliasesResponse.aliases:type_name -> panope.v1.Alias
 	1,  // 4: panope.v1.GetAliasResponse.alias:type_name -> panope.v1.Alias
 	2,  // 5: panope.v1.GetAliasResponse.events:type_name -> panope.v1.AliasEvent

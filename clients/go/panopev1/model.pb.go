@@ -168,7 +168,7 @@ type Model struct {
 	// When it was registered.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// What an `embed` model takes and gives; unset for other tasks.
-	Embed *EmbedLimits `protobuf:"bytes,9,opt,name=embed,proto3" json:"embed,omitempty"`
+	Embed *EmbedSpec `protobuf:"bytes,9,opt,name=embed,proto3" json:"embed,omitempty"`
 	// The tensors that Infer takes; empty until the model has been loaded once in this server.
 	Inputs []*TensorSpec `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	// The tensors that Infer gives; empty until the model has been loaded once in this server.
@@ -178,7 +178,7 @@ type Model struct {
 	// The revision that is served: the hub's commit, or the digest of the folder's files.
 	Commit string `protobuf:"bytes,13,opt,name=commit,proto3" json:"commit,omitempty"`
 	// The branch, tag or commit that was asked for; empty for a folder.
-	Ref string `protobuf:"bytes,14,opt,name=ref,proto3" json:"ref,omitempty"`
+	Revision string `protobuf:"bytes,14,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The format that was preferred at registration; empty when none was.
 	PreferredFormat string `protobuf:"bytes,15,opt,name=preferred_format,json=preferredFormat,proto3" json:"preferred_format,omitempty"`
 	// The precision that was preferred at registration; empty when none was.
@@ -281,7 +281,7 @@ func (x *Model) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Model) GetEmbed() *EmbedLimits {
+func (x *Model) GetEmbed() *EmbedSpec {
 	if x != nil {
 		return x.Embed
 	}
@@ -316,9 +316,9 @@ func (x *Model) GetCommit() string {
 	return ""
 }
 
-func (x *Model) GetRef() string {
+func (x *Model) GetRevision() string {
 	if x != nil {
-		return x.Ref
+		return x.Revision
 	}
 	return ""
 }
@@ -366,7 +366,7 @@ func (x *Model) GetAliasOf() string {
 }
 
 // What an `embed` model takes and gives.
-type EmbedLimits struct {
+type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The values in a vector; 0 while the model's files do not tell before it is loaded.
 	Dimensions uint32 `protobuf:"varint,1,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
@@ -385,20 +385,20 @@ type EmbedLimits struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *EmbedLimits) Reset() {
-	*x = EmbedLimits{}
+func (x *EmbedSpec) Reset() {
+	*x = EmbedSpec{}
 	mi := &file_panope_v1_model_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *EmbedLimits) String() string {
+func (x *EmbedSpec) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*EmbedLimits) ProtoMessage() {}
+func (*EmbedSpec) ProtoMessage() {}
 
-func (x *EmbedLimits) ProtoReflect() protoreflect.Message {
+func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
 	mi := &file_panope_v1_model_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -410,47 +410,47 @@ func (x *EmbedLimits) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use EmbedLimits.ProtoReflect.Descriptor instead.
-func (*EmbedLimits) Descriptor() ([]byte, []int) {
+// Deprecated: Use EmbedSpec.ProtoReflect.Descriptor instead.
+func (*EmbedSpec) Descriptor() ([]byte, []int) {
 	return file_panope_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *EmbedLimits) GetDimensions() uint32 {
+func (x *EmbedSpec) GetDimensions() uint32 {
 	if x != nil {
 		return x.Dimensions
 	}
 	return 0
 }
 
-func (x *EmbedLimits) GetMaxTokens() uint32 {
+func (x *EmbedSpec) GetMaxTokens() uint32 {
 	if x != nil {
 		return x.MaxTokens
 	}
 	return 0
 }
 
-func (x *EmbedLimits) GetPromptNames() []string {
+func (x *EmbedSpec) GetPromptNames() []string {
 	if x != nil {
 		return x.PromptNames
 	}
 	return nil
 }
 
-func (x *EmbedLimits) GetPooling() string {
+func (x *EmbedSpec) GetPooling() string {
 	if x != nil {
 		return x.Pooling
 	}
 	return ""
 }
 
-func (x *EmbedLimits) GetNormalize() bool {
+func (x *EmbedSpec) GetNormalize() bool {
 	if x != nil {
 		return x.Normalize
 	}
 	return false
 }
 
-func (x *EmbedLimits) GetBatching() string {
+func (x *EmbedSpec) GetBatching() string {
 	if x != nil {
 		return x.Batching
 	}
@@ -751,11 +751,11 @@ func (x *Profile) GetMeasureTime() *timestamppb.Timestamp {
 type Pin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who pinned it.
-	Who string `protobuf:"bytes,1,opt,name=who,proto3" json:"who,omitempty"`
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Why, in their words.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When.
-	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,9 +790,9 @@ func (*Pin) Descriptor() ([]byte, []int) {
 	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *Pin) GetWho() string {
+func (x *Pin) GetPrincipal() string {
 	if x != nil {
-		return x.Who
+		return x.Principal
 	}
 	return ""
 }
@@ -804,9 +804,9 @@ func (x *Pin) GetReason() string {
 	return ""
 }
 
-func (x *Pin) GetTime() *timestamppb.Timestamp {
+func (x *Pin) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Time
+		return x.CreateTime
 	}
 	return nil
 }
@@ -951,7 +951,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xdd\a\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xe5\a\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -961,14 +961,14 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\bvariants\x18\x06 \x03(\v2\x12.panope.v1.VariantR\bvariants\x121\n" +
 	"\tinstances\x18\a \x03(\v2\x13.panope.v1.InstanceR\tinstances\x12;\n" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12,\n" +
-	"\x05embed\x18\t \x01(\v2\x16.panope.v1.EmbedLimitsR\x05embed\x12-\n" +
+	"createTime\x12*\n" +
+	"\x05embed\x18\t \x01(\v2\x14.panope.v1.EmbedSpecR\x05embed\x12-\n" +
 	"\x06inputs\x18\n" +
 	" \x03(\v2\x15.panope.v1.TensorSpecR\x06inputs\x12/\n" +
 	"\aoutputs\x18\v \x03(\v2\x15.panope.v1.TensorSpecR\aoutputs\x12\x16\n" +
 	"\x06source\x18\f \x01(\tR\x06source\x12\x16\n" +
-	"\x06commit\x18\r \x01(\tR\x06commit\x12\x10\n" +
-	"\x03ref\x18\x0e \x01(\tR\x03ref\x12)\n" +
+	"\x06commit\x18\r \x01(\tR\x06commit\x12\x1a\n" +
+	"\brevision\x18\x0e \x01(\tR\brevision\x12)\n" +
 	"\x10preferred_format\x18\x0f \x01(\tR\x0fpreferredFormat\x12/\n" +
 	"\x13preferred_precision\x18\x10 \x01(\tR\x12preferredPrecision\x121\n" +
 	"\x14quantization_targets\x18\x11 \x03(\tR\x13quantizationTargets\x127\n" +
@@ -984,8 +984,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_LOADING\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x05\"\xc3\x01\n" +
-	"\vEmbedLimits\x12\x1e\n" +
+	"\fSTATE_FAILED\x10\x05\"\xc1\x01\n" +
+	"\tEmbedSpec\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
 	"dimensions\x12\x1d\n" +
@@ -1024,11 +1024,12 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\fmemory_bytes\x18\t \x01(\x04R\vmemoryBytes\x12!\n" +
 	"\fload_seconds\x18\n" +
 	" \x01(\x01R\vloadSeconds\x12=\n" +
-	"\fmeasure_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vmeasureTime\"_\n" +
-	"\x03Pin\x12\x10\n" +
-	"\x03who\x18\x01 \x01(\tR\x03who\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\x12.\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xf6\x03\n" +
+	"\fmeasure_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vmeasureTime\"x\n" +
+	"\x03Pin\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
+	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"\xf6\x03\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1068,7 +1069,7 @@ var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
 	(*Model)(nil),                 // 2: panope.v1.Model
-	(*EmbedLimits)(nil),           // 3: panope.v1.EmbedLimits
+	(*EmbedSpec)(nil),             // 3: panope.v1.EmbedSpec
 	(*Variant)(nil),               // 4: panope.v1.Variant
 	(*Profile)(nil),               // 5: panope.v1.Profile
 	(*Pin)(nil),                   // 6: panope.v1.Pin
@@ -1082,14 +1083,14 @@ var file_panope_v1_model_proto_depIdxs = []int32{
 	4,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
 	7,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
 	9,  // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedLimits
+	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
 	10, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
 	10, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
 	8,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
 	6,  // 8: panope.v1.Variant.pin:type_name -> panope.v1.Pin
 	5,  // 9: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
 	9,  // 10: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	9,  // 11: panope.v1.Pin.time:type_name -> google.protobuf.Timestamp
+	9,  // 11: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 12: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
 	9,  // 13: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
 	14, // [14:14] is the sub-list for method output_type

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, select, update
 from panope_registry.jobs.clock import Clock
 from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.types import JobStatus
-from panope_registry.tables.job_tables import job, job_need
+from panope_registry.tables.job_tables import job, job_dependency
 
 _needed = job.alias("needed")
 
@@ -41,7 +41,11 @@ def resolve_dependents(connection: Connection, finished: Sequence[int], clock: C
         return
     moment = clock(connection)
     waits = job.c.id.in_(affected) & (job.c.status == JobStatus.WAITING)
-    needs = select(job_need).join(_needed, _needed.c.id == job_need.c.needed_id).where(job_need.c.job_id == job.c.id)
+    needs = (
+        select(job_dependency)
+        .join(_needed, _needed.c.id == job_dependency.c.depends_on_id)
+        .where(job_dependency.c.job_id == job.c.id)
+    )
     hopeless = exists(needs.where(_needed.c.status.in_((JobStatus.FAILED, JobStatus.CANCELLED))))
     failed = update(job).where(waits, hopeless)
     failed = failed.values(status=JobStatus.FAILED, finished_at=moment, retryable=False, **_DEPENDENCY_FAILED)
@@ -55,9 +59,11 @@ def resolve_dependents(connection: Connection, finished: Sequence[int], clock: C
 
 
 def _find_dependents() -> Select[tuple[int]]:
-    wanted = job_need.c.needed_id.in_(bindparam("needed", expanding=True))
-    reached = select(job_need.c.job_id).where(wanted).cte("reached", recursive=True)
-    reached = reached.union(select(job_need.c.job_id).join(reached, job_need.c.needed_id == reached.c.job_id))
+    wanted = job_dependency.c.depends_on_id.in_(bindparam("needed", expanding=True))
+    reached = select(job_dependency.c.job_id).where(wanted).cte("reached", recursive=True)
+    reached = reached.union(
+        select(job_dependency.c.job_id).join(reached, job_dependency.c.depends_on_id == reached.c.job_id)
+    )
     return select(reached.c.job_id)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from panope_registry.jobs.clock import Clock
 from panope_registry.jobs.types import OPEN
 from panope_registry.tables.database import Database
-from panope_registry.tables.job_tables import job, job_need
+from panope_registry.tables.job_tables import job, job_dependency
 
 BATCH = 100
 """The jobs that one transaction deletes at most."""
@@ -21,7 +21,7 @@ RECENT = timedelta(hours=1)
 _other = job.alias("other")
 _HAS_ENDED = job.c.status.not_in(OPEN)
 _IS_REFERRED_TO = or_(
-    exists().where(job_need.c.needed_id == job.c.id),
+    exists().where(job_dependency.c.depends_on_id == job.c.id),
     exists().where(_other.c.parent_id == job.c.id),
 )
 # SQLite would give its id again, and whoever has kept that would find another job.

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, select
 
 from panope_registry.jobs.types import JobEntry, JobPart, JobProgress, JobStatus
-from panope_registry.tables.job_tables import HAS_KEY_AND_IS_OPEN, job, job_need
+from panope_registry.tables.job_tables import HAS_KEY_AND_IS_OPEN, job, job_dependency
 
-_NEEDS = select(func.aggregate_strings(cast(job_need.c.needed_id, Text), " ")).where(job_need.c.job_id == job.c.id)
+_NEEDS = select(func.aggregate_strings(cast(job_dependency.c.depends_on_id, Text), " ")).where(
+    job_dependency.c.job_id == job.c.id
+)
 
 JOB_COLUMNS = (job, _NEEDS.correlate(job).scalar_subquery().label("needs"))
 """The columns that `entry_of` reads."""

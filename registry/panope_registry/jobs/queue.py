@@ -25,7 +25,7 @@ from panope_registry.jobs.types import JobEntry, JobStatus
 from panope_registry.jobs.wakeup import Wakeup
 from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
 from panope_registry.tables.database import Database
-from panope_registry.tables.job_tables import job, job_need
+from panope_registry.tables.job_tables import job, job_dependency
 
 _ENQUEUE_ATTEMPTS = 10
 
@@ -224,7 +224,9 @@ class Jobs:
         notify_runners(connection)
         if not depends_on:
             return entry
-        connection.execute(insert(job_need), [{"job_id": entry.id, "needed_id": needed_id} for needed_id in depends_on])
+        connection.execute(
+            insert(job_dependency), [{"job_id": entry.id, "depends_on_id": needed_id} for needed_id in depends_on]
+        )
         return replace(entry, depends_on=tuple(depends_on))
 
 

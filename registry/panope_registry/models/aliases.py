@@ -25,7 +25,7 @@ class AliasAction(StrEnum):
 
     SET = "set"
     ROLLED_BACK = "rolled_back"
-    REMOVED = "removed"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class AliasEntry:
         target_model: the model's name.
         variant_digest: of the model's variant that is meant; empty lets the server choose.
         version: counts the changes of this name from 1, over removals too.
-        changed_at: when it was last pointed somewhere.
+        updated_at: when it was last pointed somewhere.
     """
 
     name: str
     target_model: str
     variant_digest: str
     version: int
-    changed_at: datetime
+    updated_at: datetime
 
     @property
     def target(self) -> str:
@@ -60,7 +60,7 @@ class AliasEvent:
         version: counts the changes of this name from 1.
         target_model: empty for a removal.
         variant_digest: empty when the server may choose.
-        who: made the change.
+        principal: made the change.
         reason: why, in their words.
     """
 
@@ -69,9 +69,9 @@ class AliasEvent:
     action: AliasAction
     target_model: str
     variant_digest: str
-    who: str
+    principal: str
     reason: str
-    at: datetime
+    created_at: datetime
 
 
 class Aliases:
@@ -114,7 +114,7 @@ class Aliases:
         *,
         variant_digest: str = "",
         expected: str | None,
-        who: str,
+        principal: str,
         reason: str,
     ) -> AliasEntry:
         """Points an alias to a model, now and for all servers.
@@ -124,7 +124,7 @@ class Aliases:
             target_model: a model that there is.
             variant_digest: one of its variants, by the first digits of its digest; empty lets the server choose.
             expected: where it must point now (`AliasEntry.target`), "" nowhere; None is content with anything.
-            who: makes the change.
+            principal: makes the change.
             reason: why, for people.
 
         Raises:
@@ -134,23 +134,23 @@ class Aliases:
             PreconditionError: the alias points elsewhere than expected; nothing was changed.
         """
         _check_name(name)
-        _check_words(who, reason)
+        _check_words(principal, reason)
         with self._database.change() as connection:
             if connection.execute(select(model.c.id).where(model.c.name == name)).first():
                 raise AlreadyExistsError(f"`{name}` is a model", reason="model_exists", field="alias")
             before = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
             _check_expected(name, before, expected)
             digest = _check_target(connection, target_model, variant_digest)
-            told = {"target_model": target_model, "variant_digest": digest, "who": who, "reason": reason}
+            told = {"target_model": target_model, "variant_digest": digest, "principal": principal, "reason": reason}
             before_id = before.id if before else None
             return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **told})
 
-    def rollback(self, name: str, who: str, reason: str, *, expected: str | None = None) -> AliasEntry:
+    def rollback(self, name: str, principal: str, reason: str, *, expected: str | None = None) -> AliasEntry:
         """Points an alias to where it pointed before; again, to where it pointed before that.
 
         Args:
             name: of the alias.
-            who: makes the change.
+            principal: makes the change.
             reason: why, for people.
             expected: as for `set`.
 
@@ -160,7 +160,7 @@ class Aliases:
             InvalidInputError: the reason is too long.
         """
         _refuse_unknown(name)
-        _check_words(who, reason)
+        _check_words(principal, reason)
         with self._database.change() as connection:
             current = _current(connection, name)
             _check_expected(name, current, expected)
@@ -171,10 +171,15 @@ class Aliases:
             before = connection.execute(select(alias_event).where(alias_event.c.id == current.before_id)).one()
             _check_target(connection, before.target_model, before.variant_digest)
             told = {"target_model": before.target_model, "variant_digest": before.variant_digest}
-            action = {"action": AliasAction.ROLLED_BACK, "before_id": before.before_id, "who": who, "reason": reason}
+            action = {
+                "action": AliasAction.ROLLED_BACK,
+                "before_id": before.before_id,
+                "principal": principal,
+                "reason": reason,
+            }
             return _point(connection, name, {**told, **action})
 
-    def remove(self, name: str, who: str, reason: str, *, expected: str | None = None) -> None:
+    def remove(self, name: str, principal: str, reason: str, *, expected: str | None = None) -> None:
         """Forgets an alias; its history stays.
 
         Raises:
@@ -183,12 +188,14 @@ class Aliases:
             InvalidInputError: the reason is too long.
         """
         _refuse_unknown(name)
-        _check_words(who, reason)
+        _check_words(principal, reason)
         with self._database.change() as connection:
             _check_expected(name, _current(connection, name), expected)
             connection.execute(delete(alias).where(alias.c.name == name))
             nowhere = {"target_model": "", "variant_digest": "", "before_id": None}
-            _record(connection, name, {"action": AliasAction.REMOVED, "who": who, "reason": reason, **nowhere})
+            _record(
+                connection, name, {"action": AliasAction.DELETED, "principal": principal, "reason": reason, **nowhere}
+            )
 
     def history(self, name: str) -> builtins.list[AliasEvent]:
         """Returns every change of an alias, the newest first; of one that is gone, too.
@@ -233,7 +240,7 @@ def _point(connection: Connection, name: str, values: Mapping[str, Any]) -> Alia
 def _record(connection: Connection, name: str, values: Mapping[str, Any]) -> int:
     last = select(func.max(alias_event.c.version)).where(alias_event.c.alias == name)
     version = (connection.execute(last).scalar_one() or 0) + 1
-    event = {"alias": name, "version": version, "at": now(), **values}
+    event = {"alias": name, "version": version, "created_at": now(), **values}
     return int(connection.execute(insert(alias_event).values(event).returning(alias_event.c.id)).scalar_one())
 
 
@@ -254,8 +261,8 @@ def _refuse_unknown(name: str) -> None:
         raise _no_alias(name) from None
 
 
-def _check_words(who: str, reason: str) -> None:
-    checked_text(who, "who")
+def _check_words(principal: str, reason: str) -> None:
+    checked_text(principal, "principal")
     checked_text(reason, "reason", MAX_REASON_LENGTH)
 
 
@@ -316,7 +323,7 @@ def _target(model_name: str, variant_digest: str) -> str:
 
 
 def _entry(row: Row[Any]) -> AliasEntry:
-    return AliasEntry(row.alias, row.target_model, row.variant_digest, row.version, row.at)
+    return AliasEntry(row.alias, row.target_model, row.variant_digest, row.version, row.created_at)
 
 
 def _event(row: Row[Any]) -> AliasEvent:
@@ -326,9 +333,9 @@ def _event(row: Row[Any]) -> AliasEvent:
         action=AliasAction(row.action),
         target_model=row.target_model,
         variant_digest=row.variant_digest,
-        who=row.who,
+        principal=row.principal,
         reason=row.reason,
-        at=row.at,
+        created_at=row.created_at,
     )
 
 

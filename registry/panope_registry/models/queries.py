@@ -36,7 +36,11 @@ _LAST_CHARACTER = "\U0010ffff"
 MODELS_AT_ONCE = 500
 """The models that one statement names; databases have limits."""
 
-_PINNED = (pin.c.who.label("pin_who"), pin.c.reason.label("pin_reason"), pin.c.created_at.label("pin_created_at"))
+_PINNED = (
+    pin.c.principal.label("pin_principal"),
+    pin.c.reason.label("pin_reason"),
+    pin.c.created_at.label("pin_created_at"),
+)
 
 
 _SERVED = and_(model_variant.c.model_id == model.c.id, model_variant.c.revision_id == model.c.revision_id)
@@ -362,5 +366,5 @@ def _variant_entry(
         is_obtainable=content.is_obtainable,
         memory_bytes=memory_bytes(content.weights_bytes, config),
         base_models=tuple(content.base_models),
-        pin=None if row.pin_who is None else PinEntry(row.pin_who, row.pin_reason, row.pin_created_at),
+        pin=None if row.pin_principal is None else PinEntry(row.pin_principal, row.pin_reason, row.pin_created_at),
     )

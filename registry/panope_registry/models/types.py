@@ -53,7 +53,7 @@ class FileEntry:
 class PinEntry:
     """The wish to keep a variant's files, whether they are used or not."""
 
-    who: str
+    principal: str
     reason: str
     created_at: datetime
 

@@ -33,7 +33,7 @@ class LoggedCall:
         output_units: as `input_units`.
     """
 
-    at: datetime
+    created_at: datetime
     request_id: str
     model: str
     variant_digest: str
@@ -69,7 +69,9 @@ class InferenceLog:
         """
         checked_text(model, "model")
         checked_limit(limit)
-        wanted = select(inference_log).order_by(inference_log.c.at.desc(), inference_log.c.id.desc()).limit(limit)
+        wanted = (
+            select(inference_log).order_by(inference_log.c.created_at.desc(), inference_log.c.id.desc()).limit(limit)
+        )
         if model:
             wanted = wanted.where(inference_log.c.model == model)
         with self._database.read() as connection:
@@ -78,7 +80,7 @@ class InferenceLog:
 
     def prune(self, before: datetime) -> int:
         """Deletes what ended before a moment, in small transactions; how many it was."""
-        oldest = select(inference_log.c.id).where(inference_log.c.at < before).limit(PRUNED_AT_ONCE)
+        oldest = select(inference_log.c.id).where(inference_log.c.created_at < before).limit(PRUNED_AT_ONCE)
         count = 0
         while True:
             with self._database.write() as connection:

@@ -63,7 +63,7 @@ def end_lease(connection: Connection, held: Lease) -> None:
     connection.execute(delete(lease).where(lease.c.id == held.id, lease.c.owner == held.owner))
 
 
-def put_pin(connection: Connection, digest: str, who: str, reason: str, moment: datetime) -> None:
+def put_pin(connection: Connection, digest: str, principal: str, reason: str, moment: datetime) -> None:
     """Keeps a variant until it is unpinned; the first pin stays when there is one.
 
     Raises:
@@ -71,7 +71,9 @@ def put_pin(connection: Connection, digest: str, who: str, reason: str, moment: 
     """
     variant_id = find_variant_id(connection, digest)
     if connection.execute(select(pin.c.variant_id).where(pin.c.variant_id == variant_id)).first() is None:
-        connection.execute(insert(pin).values(variant_id=variant_id, who=who, reason=reason, created_at=moment))
+        connection.execute(
+            insert(pin).values(variant_id=variant_id, principal=principal, reason=reason, created_at=moment)
+        )
 
 
 def take_pin(connection: Connection, digest: str) -> None:

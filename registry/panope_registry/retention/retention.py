@@ -89,17 +89,17 @@ class RetentionManager:
         with leases.retention_write(self._database) as connection:
             leases.end_lease(connection, lease)
 
-    def pin(self, variant_digest: str, *, who: str, reason: str = "") -> None:
+    def pin(self, variant_digest: str, *, principal: str, reason: str = "") -> None:
         """Keeps a variant's files until it is unpinned; of one that is not here, from when they come.
 
         Raises:
             NotFoundError: there is no such variant.
             InvalidInputError: the reason is too long.
         """
-        checked_text(who, "who")
+        checked_text(principal, "principal")
         checked_text(reason, "reason", MAX_REASON_LENGTH)
         with self._database.change() as connection:
-            leases.put_pin(connection, variant_digest, who, reason, self._clock())
+            leases.put_pin(connection, variant_digest, principal, reason, self._clock())
 
     def unpin(self, variant_digest: str) -> None:
         """Lets a pinned variant's files go again when space is needed; nothing happens when it is not pinned.

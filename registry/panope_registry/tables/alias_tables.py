@@ -19,11 +19,11 @@ alias_event = Table(
     Column("target_model", Name, nullable=False, doc="'' of a removal"),
     Column("variant_digest", Text, nullable=False, doc="'' lets the server choose"),
     Column("before_id", ForeignKey("alias_event.id"), doc="the event that a rollback of this one goes back to"),
-    Column("who", Text, nullable=False),
+    Column("principal", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("alias", "version"),
-    CheckConstraint("action IN ('set', 'rolled_back', 'removed')", name="action"),
+    CheckConstraint("action IN ('set', 'rolled_back', 'deleted')", name="action"),
 )
 
 alias = Table(

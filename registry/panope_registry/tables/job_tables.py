@@ -81,9 +81,9 @@ Index(
 )
 
 #: A job waits until all that it needs have succeeded.
-job_need = Table(
-    "job_need",
+job_dependency = Table(
+    "job_dependency",
     metadata,
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
-    Column("needed_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("depends_on_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True, index=True),
 )

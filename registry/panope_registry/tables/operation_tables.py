@@ -63,7 +63,7 @@ inference_log = Table(
     "inference_log",
     metadata,
     Column("id", Identifier, primary_key=True),
-    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("request_id", Text, nullable=False),
     Column("model", Name, nullable=False),
     Column("variant_digest", Text, nullable=False),
@@ -73,5 +73,5 @@ inference_log = Table(
     Column("duration_seconds", Double, nullable=False),
     Column("input_units", BigInteger, nullable=False, doc="tokens of text, bytes of others"),
     Column("output_units", BigInteger, nullable=False),
-    Index("ix_inference_log_model_at", "model", "at"),
+    Index("ix_inference_log_model_created_at", "model", "created_at"),
 )

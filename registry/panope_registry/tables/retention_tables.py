@@ -23,7 +23,7 @@ pin = Table(
     "pin",
     metadata,
     Column("variant_id", ForeignKey("variant.id", ondelete="CASCADE"), primary_key=True),
-    Column("who", Text, nullable=False),
+    Column("principal", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )

@@ -31,7 +31,7 @@ def list_aliases(home: Home = None, json: Json = False, config: ConfigFile = Non
     if json:
         print_json([_document(entry) for entry in found])
         return
-    rows = ((entry.name, entry.target, str(entry.version), f"{entry.changed_at:%Y-%m-%d %H:%M}") for entry in found)
+    rows = ((entry.name, entry.target, str(entry.version), f"{entry.updated_at:%Y-%m-%d %H:%M}") for entry in found)
     print_table(("ALIAS", "POINTS TO", "VERSION", "SINCE (UTC)"), rows, empty="no aliases")
 
 
@@ -51,7 +51,7 @@ def set_alias(
     """Point an alias to a model, or to one variant of it."""
     with registry_session(settings_for(home, config=config)) as session:
         entry = session.aliases.set(
-            name, model, variant_digest=variant, expected=expected, who=user_name(), reason=reason
+            name, model, variant_digest=variant, expected=expected, principal=user_name(), reason=reason
         )
         _tell(entry, json=json)
 
@@ -93,7 +93,8 @@ def history(name: Name, home: Home = None, json: Json = False, config: ConfigFil
         print_json(events)
         return
     rows = (
-        (str(event.version), event.action.value, event.target_model or "-", event.who, event.reason) for event in events
+        (str(event.version), event.action.value, event.target_model or "-", event.principal, event.reason)
+        for event in events
     )
     print_table(("VERSION", "WHAT", "POINTS TO", "WHO", "WHY"), rows, empty="no changes")
 
@@ -111,5 +112,5 @@ def _document(entry: AliasEntry) -> dict[str, object]:
         "model": entry.target_model,
         "variant_digest": entry.variant_digest,
         "version": entry.version,
-        "changed_at": entry.changed_at.isoformat(),
+        "updated_at": entry.updated_at.isoformat(),
     }

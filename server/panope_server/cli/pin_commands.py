@@ -47,7 +47,7 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
             if reason is None:
                 session.retention.unpin(chosen.digest)
             else:
-                session.retention.pin(chosen.digest, who=user_name(), reason=reason)
+                session.retention.pin(chosen.digest, principal=user_name(), reason=reason)
     if json:
         print_json({"model": model, "pinned": reason is not None, "variants": [chosen.digest for chosen in variants]})
         return

@@ -59,7 +59,7 @@ def model_document(entry: ModelEntry) -> dict[str, Any]:
         "architecture": entry.architecture,
         "created_at": entry.created_at.isoformat(),
         "source": entry.source,
-        "ref": entry.ref,
+        "revision": entry.ref,
         "commit": entry.commit,
         "reasons": dict(entry.reasons),
         "preferred_format": entry.preferred_format,
@@ -90,7 +90,7 @@ def _variant_document(variant: VariantEntry) -> dict[str, Any]:
 def _model_lines(entry: ModelEntry) -> Iterator[str]:
     yield f"  task: {task_text(entry)}"
     yield f"  architecture: {entry.architecture or 'unknown'}"
-    yield f"  from: {entry.source}{f' at {entry.ref}' if entry.ref else ''}, revision {entry.commit[:12]}"
+    yield f"  from: {entry.source}{f' at {entry.ref}' if entry.ref else ''}, commit {entry.commit[:12]}"
     for what, reason in entry.reasons.items():
         yield f"  why {what}: {reason}"
     preferred = f"{entry.preferred_format} {entry.preferred_precision}".strip()
@@ -108,7 +108,7 @@ def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[
         if variant.base_models:
             yield f"    needs {', '.join(variant.base_models)}"
         if variant.pin:
-            yield f"    pinned by {variant.pin.who}{f': {variant.pin.reason}' if variant.pin.reason else ''}"
+            yield f"    pinned by {variant.pin.principal}{f': {variant.pin.reason}' if variant.pin.reason else ''}"
         for file in variant.files:
             yield f"    {file.path}  {bytes_text(file.size_bytes)}"
         for profile in measured:

@@ -134,7 +134,7 @@ def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
 
 def _logged(call: Call, end: End, seconds: float, units: tuple[int, int]) -> LoggedCall:
     return LoggedCall(
-        at=now(),
+        created_at=now(),
         request_id=call.request_id,
         model=call.model_name,
         variant_digest=call.placement.variant_digest,

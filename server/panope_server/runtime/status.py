@@ -30,7 +30,7 @@ class InstanceState(StrEnum):
 
 
 @dataclass(frozen=True)
-class EmbedLimits:
+class EmbedSpec:
     """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
 
     dimensions: int
@@ -45,9 +45,9 @@ class EmbedLimits:
 class PinView:
     """The wish to keep a variant's files."""
 
-    who: str
+    principal: str
     reason: str
-    at: datetime
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,12 @@ class ModelView:
     created_at: datetime
     variants: tuple[VariantView, ...] = ()
     instances: tuple[InstanceView, ...] = ()
-    embed: EmbedLimits | None = None
+    embed: EmbedSpec | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     source: str = ""
     commit: str = ""
-    ref: str = ""
+    revision: str = ""
     preferred_format: str = ""
     preferred_precision: str = ""
     quantization_targets: tuple[str, ...] = ()

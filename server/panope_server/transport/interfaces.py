@@ -92,7 +92,7 @@ class Acquisition(Protocol):
 class Keeper(Protocol):
     """Pins and deletes models."""
 
-    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+    async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         """Keeps a variant's files, all variants' when none is named; NotFoundError when there is no such."""
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:
@@ -112,12 +112,12 @@ class Aliases(Protocol):
         """Every change, the newest first; NotFoundError when there never was such an alias."""
 
     async def set(
-        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, principal: str, reason: str
     ) -> AliasEntry:
         """Points an alias to a model or a variant, if it points to `expected` now; None is content with anything."""
 
-    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+    async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""
 
-    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+    async def remove(self, alias: str, *, expected: str | None, principal: str, reason: str) -> None:
         """Forgets an alias; its history stays."""

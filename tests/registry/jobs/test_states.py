@@ -25,7 +25,7 @@ from panope_registry.jobs.backoff import DEFECT, Failure
 from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
-from panope_registry.tables.job_tables import job, job_need
+from panope_registry.tables.job_tables import job, job_dependency
 
 BUSY = Failure("busy", "try again", retryable=True)
 MAX_ATTEMPTS = 2
@@ -93,7 +93,7 @@ class Calls(RuleBasedStateMachine):
         self.ghosts: list[Claim] = []
         self.passed = timedelta()
         with self.database.write() as connection:
-            for table in (job_need, job):
+            for table in (job_dependency, job):
                 connection.execute(delete(table))
         begin = now()
 

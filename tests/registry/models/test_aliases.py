@@ -19,7 +19,7 @@ from panope_registry.tables.model_tables import model, model_variant, repo, revi
 MODELS = ("v/a", "v/b", "v/c")
 DIGEST = "d" * 64
 CONVERTED = "c" * 64
-ADA = {"who": "ada", "reason": "a test"}
+ADA = {"principal": "ada", "reason": "a test"}
 
 
 @pytest.fixture
@@ -118,13 +118,15 @@ def test_rollbacks_walk_back_through_the_targets(aliases: Aliases) -> None:
 
 
 def test_the_history_tells_who_did_what_and_why_and_stays(aliases: Aliases) -> None:
-    aliases.set("embed", "v/a", variant_digest=DIGEST, expected="", who="ada", reason="first")
-    aliases.set("embed", "v/b", expected=None, who="bob", reason="better")
+    aliases.set("embed", "v/a", variant_digest=DIGEST, expected="", principal="ada", reason="first")
+    aliases.set("embed", "v/b", expected=None, principal="bob", reason="better")
     aliases.rollback("embed", "eve", "worse")
     aliases.remove("embed", "ada", "over")
-    told = [(e.version, e.action, e.target_model, e.variant_digest, e.who, e.reason) for e in aliases.history("embed")]
+    told = [
+        (e.version, e.action, e.target_model, e.variant_digest, e.principal, e.reason) for e in aliases.history("embed")
+    ]
     assert told == [
-        (4, AliasAction.REMOVED, "", "", "ada", "over"),
+        (4, AliasAction.DELETED, "", "", "ada", "over"),
         (3, AliasAction.ROLLED_BACK, "v/a", DIGEST, "eve", "worse"),
         (2, AliasAction.SET, "v/b", "", "bob", "better"),
         (1, AliasAction.SET, "v/a", DIGEST, "ada", "first"),
@@ -200,22 +202,22 @@ def test_of_those_who_move_an_alias_at_once_one_wins_each_time(aliases: Aliases)
     won: list[str] = []
     barrier = threading.Barrier(4)
 
-    def move(who: str) -> None:
+    def move(principal: str) -> None:
         """Each moves it on through the ring of models, five times, whoever else does."""
         mine = 0
         while mine < 5:
             current = aliases.get("embed").target
             following = MODELS[(MODELS.index(current) + 1) % len(MODELS)]
             try:
-                aliases.set("embed", following, expected=current, who=who, reason="")
+                aliases.set("embed", following, expected=current, principal=principal, reason="")
             except PreconditionError:
                 continue
             mine += 1
             won.append(following)
 
-    def start(who: str) -> None:
+    def start(principal: str) -> None:
         barrier.wait()
-        move(who)
+        move(principal)
 
     threads = [threading.Thread(target=start, args=(f"user {number}",)) for number in range(4)]
     for thread in threads:

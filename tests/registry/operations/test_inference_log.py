@@ -13,7 +13,7 @@ from panope_registry.operations.inference_log import InferenceLog, LoggedCall
 from panope_registry.tables.database import Database, open_engine
 
 CALL = LoggedCall(
-    at=datetime(2026, 1, 2, tzinfo=UTC),
+    created_at=datetime(2026, 1, 2, tzinfo=UTC),
     request_id="r1",
     model="acme/tiny",
     variant_digest="ab" * 32,
@@ -34,7 +34,7 @@ def log(database_url: str) -> Iterator[InferenceLog]:
 
 
 def test_calls_come_back_as_they_were_written_the_newest_first(log: InferenceLog) -> None:
-    other = replace(CALL, at=CALL.at + timedelta(seconds=1), model="acme/other", outcome="overloaded")
+    other = replace(CALL, created_at=CALL.created_at + timedelta(seconds=1), model="acme/other", outcome="overloaded")
     log.add([CALL, other])
     log.add([])
     assert log.newest() == [other, CALL]
@@ -46,7 +46,7 @@ def test_what_is_older_than_a_moment_is_deleted_however_much_it_is(
     log: InferenceLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference_log, "PRUNED_AT_ONCE", 2)
-    log.add([replace(CALL, at=CALL.at + timedelta(minutes=minute)) for minute in range(6)])
-    assert log.prune(CALL.at + timedelta(minutes=5)) == 5
-    assert [call.at for call in log.newest()] == [CALL.at + timedelta(minutes=5)]
-    assert log.prune(CALL.at) == 0
+    log.add([replace(CALL, created_at=CALL.created_at + timedelta(minutes=minute)) for minute in range(6)])
+    assert log.prune(CALL.created_at + timedelta(minutes=5)) == 5
+    assert [call.created_at for call in log.newest()] == [CALL.created_at + timedelta(minutes=5)]
+    assert log.prune(CALL.created_at) == 0

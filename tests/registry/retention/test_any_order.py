@@ -98,7 +98,7 @@ class Use(RuleBasedStateMachine):
         here = [variant.digest for variant in self.retention().usage().variants if variant.is_local]
         if here:
             digest = data.draw(st.sampled_from(here))
-            self.retention().pin(digest, who="me")
+            self.retention().pin(digest, principal="me")
             self.pinned.add(digest)
 
     @rule()

@@ -109,7 +109,7 @@ def keep(
     """How a variant of `v/b` comes to be kept for each reason."""
     return {
         RetentionReason.LEASED: lambda variant: retention.lease(variant.digest, "server-1", 3600),
-        RetentionReason.PINNED: lambda variant: retention.pin(variant.digest, who="alice"),
+        RetentionReason.PINNED: lambda variant: retention.pin(variant.digest, principal="alice"),
         RetentionReason.LOADED: lambda variant: _load(database, variant),
         RetentionReason.JOB: lambda _variant: enqueue({"wanted": {"model": "v/b"}}),
     }
@@ -226,7 +226,7 @@ def test_weights_that_two_variants_share_go_when_neither_is_needed(
     retention = make_retention()
     own = {variant.digest: variant.own_bytes for variant in retention.usage().variants}
     assert own == {a.digest: 0, b.digest: 0}
-    retention.pin(b.digest, who="alice")
+    retention.pin(b.digest, principal="alice")
     assert retention.evict(variants=[a.digest]).variants == ()
     assert make_retention(1).evict().variants == ()
     assert weights_of(a).exists()

@@ -76,15 +76,15 @@ def test_what_is_not_here_cannot_be_leased(retention: RetentionManager, digest: 
 def test_a_pin_keeps_a_variant_until_it_is_taken_out(
     retention: RetentionManager, digest: str, pass_time: PassTime
 ) -> None:
-    retention.pin(digest, who="alice", reason="demo on Monday")
-    retention.pin(digest, who="bob")
+    retention.pin(digest, principal="alice", reason="demo on Monday")
+    retention.pin(digest, principal="bob")
     pass_time(days=365)
     assert _kept_by(retention, digest) == (RetentionReason.PINNED,)
     retention.unpin(digest)
     assert _kept_by(retention, digest) == ()
     retention.unpin(digest)
     with pytest.raises(NotFoundError):
-        retention.pin(NOBODY, who="alice")
+        retention.pin(NOBODY, principal="alice")
 
 
 def test_a_use_is_written_at_most_once_a_minute_by_any_process(
@@ -121,7 +121,7 @@ def test_a_lease_is_no_change_to_those_who_follow_the_registry_and_a_pin_is_one(
     held = retention.renew(retention.lease(digest, "server-1", 60), 60)
     retention.release(held)
     assert database.change_token() == token
-    retention.pin(digest, who="alice")
+    retention.pin(digest, principal="alice")
     assert database.change_token() > token, "what is pinned is shown"
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(lease)).scalar_one() == 0

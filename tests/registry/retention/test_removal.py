@@ -78,7 +78,7 @@ def test_a_model_that_an_alias_points_to_stays(
 ) -> None:
     add_model("v/a", 1)
     aliases = Aliases(database)
-    aliases.set("prod", "v/a", who="w", reason="", expected=None)
+    aliases.set("prod", "v/a", principal="w", reason="", expected=None)
     with pytest.raises(PreconditionError, match="`prod`") as caught:
         retention.remove_model("v/a")
     assert caught.value.reason == "has_aliases"

@@ -39,7 +39,7 @@ def test_a_read_only_database_is_unavailable_to_writers_and_still_read(read_only
     assert jobs.list() == []
     for write in (
         lambda: jobs.enqueue("kind", {}),
-        lambda: Aliases(read_only).set("a", "v/m", expected=None, who="me", reason=""),
+        lambda: Aliases(read_only).set("a", "v/m", expected=None, principal="me", reason=""),
         lambda: read_only.change().__enter__(),
     ):
         with pytest.raises(AvailabilityError) as caught:  # 503

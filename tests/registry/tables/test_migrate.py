@@ -68,6 +68,46 @@ def test_down_to_nothing_and_up_again(empty_engine: Engine) -> None:
     assert _tables(empty_engine) == tables
 
 
+def test_rows_keep_what_they_say_when_their_columns_are_renamed(empty_engine: Engine) -> None:
+    migrate(empty_engine, "0004")
+    job = (
+        "INSERT INTO job VALUES ({}, 'k', 'queued', 0, '{{}}', '{{}}', '', NULL, '', '', 0, 0, '', 0, 1, '2026-01-02', "
+        "'', 0, NULL, NULL, '', '', FALSE, '2026-01-02', NULL, NULL, NULL, NULL)"
+    )
+    event = "INSERT INTO alias_event VALUES ({}, 'prod', {}, '{}', 'v/m', '', {}, 'ada', 'why', '2026-01-02')"
+    _run(
+        empty_engine,
+        job.format(1),
+        job.format(2),
+        "INSERT INTO job_need (job_id, needed_id) VALUES (2, 1)",
+        event.format(1, 1, "set", "NULL"),
+        event.format(2, 2, "removed", 1),
+        "INSERT INTO alias (name, event_id) VALUES ('prod', 1)",
+    )
+    before = _rows(empty_engine, "alias_event")
+    migrate(empty_engine)
+    with empty_engine.connect() as connection:
+        events = connection.execute(text("SELECT action, principal, before_id FROM alias_event ORDER BY id")).all()
+        needs = connection.execute(text("SELECT job_id, depends_on_id FROM job_dependency")).all()
+        aliases = connection.execute(text("SELECT name, event_id FROM alias")).all()
+    assert events == [("set", "ada", None), ("deleted", "ada", 1)]
+    assert (needs, aliases) == ([(2, 1)], [("prod", 1)])
+    migrate(empty_engine, "0004")
+    assert _rows(empty_engine, "alias_event") == before
+    assert _rows(empty_engine, "job_need") == [(2, 1)]
+
+
+def _run(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def _rows(engine: Engine, table: str) -> list[tuple[object, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1"))]
+
+
 def test_at_the_head_nothing_is_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "_run", lambda *_: pytest.fail("migrated again"))
     migrate(engine)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12/\n\x0b\x63hange_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evariant_digest\x18\x05 \x01(\t\"\x97\x02\n\nAliasEvent\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12,\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1c.panope.v1.AliasEvent.Action\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0b\n\x03who\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evariant_digest\x18\x07 \x01(\t\"\\\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_SET\x10\x01\x12\x16\n\x12\x41\x43TION_ROLLED_BACK\x10\x02\x12\x12\n\x0e\x41\x43TION_REMOVED\x10\x03\"#\n\x12ListAliasesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"8\n\x13ListAliasesResponse\x12!\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x10.panope.v1.Alias\" \n\x0fGetAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\"Z\n\x10GetAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\x12%\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x15.panope.v1.AliasEvent\"t\n\x0fSetAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\x08\x65xpected\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07variant\x18\x05 \x01(\tB\x0b\n\t_expected\"3\n\x10SetAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\"Y\n\x14RollbackAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x15\n\x08\x65xpected\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x0b\n\t_expected\"8\n\x15RollbackAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\"W\n\x12\x44\x65leteAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x15\n\x08\x65xpected\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x0b\n\t_expected\"\x15\n\x13\x44\x65leteAliasResponse2\x88\x03\n\x0c\x41liasService\x12L\n\x0bListAliases\x12\x1d.panope.v1.ListAliasesRequest\x1a\x1e.panope.v1.ListAliasesResponse\x12\x43\n\x08GetAlias\x12\x1a.panope.v1.GetAliasRequest\x1a\x1b.panope.v1.GetAliasResponse\x12\x43\n\x08SetAlias\x12\x1a.panope.v1.SetAliasRequest\x1a\x1b.panope.v1.SetAliasResponse\x12R\n\rRollbackAlias\x12\x1f.panope.v1.RollbackAliasRequest\x1a .panope.v1.RollbackAliasResponse\x12L\n\x0b\x44\x65leteAlias\x12\x1d.panope.v1.DeleteAliasRequest\x1a\x1e.panope.v1.DeleteAliasResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evariant_digest\x18\x05 \x01(\t\"\xa4\x02\n\nAliasEvent\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12,\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1c.panope.v1.AliasEvent.Action\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\tprincipal\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evariant_digest\x18\x07 \x01(\t\"\\\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_SET\x10\x01\x12\x16\n\x12\x41\x43TION_ROLLED_BACK\x10\x02\x12\x12\n\x0e\x41\x43TION_DELETED\x10\x03\"#\n\x12ListAliasesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"8\n\x13ListAliasesResponse\x12!\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x10.panope.v1.Alias\" \n\x0fGetAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\"Z\n\x10GetAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\x12%\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x15.panope.v1.AliasEvent\"t\n\x0fSetAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\x08\x65xpected\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07variant\x18\x05 \x01(\tB\x0b\n\t_expected\"3\n\x10SetAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\"Y\n\x14RollbackAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x15\n\x08\x65xpected\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x0b\n\t_expected\"8\n\x15RollbackAliasResponse\x12\x1f\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x10.panope.v1.Alias\"W\n\x12\x44\x65leteAliasRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x15\n\x08\x65xpected\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\tB\x0b\n\t_expected\"\x15\n\x13\x44\x65leteAliasResponse2\x88\x03\n\x0c\x41liasService\x12L\n\x0bListAliases\x12\x1d.panope.v1.ListAliasesRequest\x1a\x1e.panope.v1.ListAliasesResponse\x12\x43\n\x08GetAlias\x12\x1a.panope.v1.GetAliasRequest\x1a\x1b.panope.v1.GetAliasResponse\x12\x43\n\x08SetAlias\x12\x1a.panope.v1.SetAliasRequest\x1a\x1b.panope.v1.SetAliasResponse\x12R\n\rRollbackAlias\x12\x1f.panope.v1.RollbackAliasRequest\x1a .panope.v1.RollbackAliasResponse\x12L\n\x0b\x44\x65leteAlias\x12\x1d.panope.v1.DeleteAliasRequest\x1a\x1e.panope.v1.DeleteAliasResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,29 +36,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALIAS']._serialized_start=77
   _globals['_ALIAS']._serialized_end=203
   _globals['_ALIASEVENT']._serialized_start=206
-  _globals['_ALIASEVENT']._serialized_end=485
-  _globals['_ALIASEVENT_ACTION']._serialized_start=393
-  _globals['_ALIASEVENT_ACTION']._serialized_end=485
-  _globals['_LISTALIASESREQUEST']._serialized_start=487
-  _globals['_LISTALIASESREQUEST']._serialized_end=522
-  _globals['_LISTALIASESRESPONSE']._serialized_start=524
-  _globals['_LISTALIASESRESPONSE']._serialized_end=580
-  _globals['_GETALIASREQUEST']._serialized_start=582
-  _globals['_GETALIASREQUEST']._serialized_end=614
-  _globals['_GETALIASRESPONSE']._serialized_start=616
-  _globals['_GETALIASRESPONSE']._serialized_end=706
-  _globals['_SETALIASREQUEST']._serialized_start=708
-  _globals['_SETALIASREQUEST']._serialized_end=824
-  _globals['_SETALIASRESPONSE']._serialized_start=826
-  _globals['_SETALIASRESPONSE']._serialized_end=877
-  _globals['_ROLLBACKALIASREQUEST']._serialized_start=879
-  _globals['_ROLLBACKALIASREQUEST']._serialized_end=968
-  _globals['_ROLLBACKALIASRESPONSE']._serialized_start=970
-  _globals['_ROLLBACKALIASRESPONSE']._serialized_end=1026
-  _globals['_DELETEALIASREQUEST']._serialized_start=1028
-  _globals['_DELETEALIASREQUEST']._serialized_end=1115
-  _globals['_DELETEALIASRESPONSE']._serialized_start=1117
-  _globals['_DELETEALIASRESPONSE']._serialized_end=1138
-  _globals['_ALIASSERVICE']._serialized_start=1141
-  _globals['_ALIASSERVICE']._serialized_end=1533
+  _globals['_ALIASEVENT']._serialized_end=498
+  _globals['_ALIASEVENT_ACTION']._serialized_start=406
+  _globals['_ALIASEVENT_ACTION']._serialized_end=498
+  _globals['_LISTALIASESREQUEST']._serialized_start=500
+  _globals['_LISTALIASESREQUEST']._serialized_end=535
+  _globals['_LISTALIASESRESPONSE']._serialized_start=537
+  _globals['_LISTALIASESRESPONSE']._serialized_end=593
+  _globals['_GETALIASREQUEST']._serialized_start=595
+  _globals['_GETALIASREQUEST']._serialized_end=627
+  _globals['_GETALIASRESPONSE']._serialized_start=629
+  _globals['_GETALIASRESPONSE']._serialized_end=719
+  _globals['_SETALIASREQUEST']._serialized_start=721
+  _globals['_SETALIASREQUEST']._serialized_end=837
+  _globals['_SETALIASRESPONSE']._serialized_start=839
+  _globals['_SETALIASRESPONSE']._serialized_end=890
+  _globals['_ROLLBACKALIASREQUEST']._serialized_start=892
+  _globals['_ROLLBACKALIASREQUEST']._serialized_end=981
+  _globals['_ROLLBACKALIASRESPONSE']._serialized_start=983
+  _globals['_ROLLBACKALIASRESPONSE']._serialized_end=1039
+  _globals['_DELETEALIASREQUEST']._serialized_start=1041
+  _globals['_DELETEALIASREQUEST']._serialized_end=1128
+  _globals['_DELETEALIASRESPONSE']._serialized_start=1130
+  _globals['_DELETEALIASRESPONSE']._serialized_end=1151
+  _globals['_ALIASSERVICE']._serialized_start=1154
+  _globals['_ALIASSERVICE']._serialized_end=1546
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ class Alias(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     MODEL_FIELD_NUMBER: builtins.int
     VERSION_FIELD_NUMBER: builtins.int
-    CHANGE_TIME_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`name` or `vendor/name`; never a model's."""
@@ -40,7 +40,7 @@ class Alias(google.protobuf.message.Message):
     variant_digest: builtins.str
     """The digest of the one variant that calls by this name run; empty where the server chooses."""
     @property
-    def change_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+    def update_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was last pointed somewhere."""
 
     def __init__(
@@ -49,11 +49,11 @@ class Alias(google.protobuf.message.Message):
         name: builtins.str = ...,
         model: builtins.str = ...,
         version: builtins.int = ...,
-        change_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         variant_digest: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["change_time", b"change_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["change_time", b"change_time", "model", b"model", "name", b"name", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "name", b"name", "update_time", b"update_time", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
 
 Global___Alias: typing_extensions.TypeAlias = Alias
 
@@ -75,7 +75,7 @@ class AliasEvent(google.protobuf.message.Message):
         """It was pointed to `model`."""
         ACTION_ROLLED_BACK: AliasEvent._Action.ValueType  # 2
         """It was pointed back to `model`."""
-        ACTION_REMOVED: AliasEvent._Action.ValueType  # 3
+        ACTION_DELETED: AliasEvent._Action.ValueType  # 3
         """It was deleted."""
 
     class Action(_Action, metaclass=_ActionEnumTypeWrapper):
@@ -87,15 +87,15 @@ class AliasEvent(google.protobuf.message.Message):
     """It was pointed to `model`."""
     ACTION_ROLLED_BACK: AliasEvent.Action.ValueType  # 2
     """It was pointed back to `model`."""
-    ACTION_REMOVED: AliasEvent.Action.ValueType  # 3
+    ACTION_DELETED: AliasEvent.Action.ValueType  # 3
     """It was deleted."""
 
     VERSION_FIELD_NUMBER: builtins.int
     ACTION_FIELD_NUMBER: builtins.int
     MODEL_FIELD_NUMBER: builtins.int
-    WHO_FIELD_NUMBER: builtins.int
+    PRINCIPAL_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
-    TIME_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Counts the changes of this name from 1."""
@@ -103,14 +103,14 @@ class AliasEvent(google.protobuf.message.Message):
     """What happened."""
     model: builtins.str
     """Where it points since; empty after a deletion."""
-    who: builtins.str
+    principal: builtins.str
     """Who changed it."""
     reason: builtins.str
     """Why, in their words."""
     variant_digest: builtins.str
     """The digest of the variant that it points to since; empty where the server chooses, and after a deletion."""
     @property
-    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
@@ -119,13 +119,13 @@ class AliasEvent(google.protobuf.message.Message):
         version: builtins.int = ...,
         action: Global___AliasEvent.Action.ValueType = ...,
         model: builtins.str = ...,
-        who: builtins.str = ...,
+        principal: builtins.str = ...,
         reason: builtins.str = ...,
-        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         variant_digest: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "model", b"model", "reason", b"reason", "time", b"time", "variant_digest", b"variant_digest", "version", b"version", "who", b"who"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "create_time", b"create_time", "model", b"model", "principal", b"principal", "reason", b"reason", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
 
 Global___AliasEvent: typing_extensions.TypeAlias = AliasEvent
 

@@ -91,7 +91,7 @@ class Model(google.protobuf.message.Message):
     OUTPUTS_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
     COMMIT_FIELD_NUMBER: builtins.int
-    REF_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
     PREFERRED_FORMAT_FIELD_NUMBER: builtins.int
     PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
@@ -112,7 +112,7 @@ class Model(google.protobuf.message.Message):
     """Where it comes from: `hub` or `folder`."""
     commit: builtins.str
     """The revision that is served: the hub's commit, or the digest of the folder's files."""
-    ref: builtins.str
+    revision: builtins.str
     """The branch, tag or commit that was asked for; empty for a folder."""
     preferred_format: builtins.str
     """The format that was preferred at registration; empty when none was."""
@@ -133,7 +133,7 @@ class Model(google.protobuf.message.Message):
         """When it was registered."""
 
     @property
-    def embed(self) -> Global___EmbedLimits:
+    def embed(self) -> Global___EmbedSpec:
         """What an `embed` model takes and gives; unset for other tasks."""
 
     @property
@@ -167,12 +167,12 @@ class Model(google.protobuf.message.Message):
         variants: collections.abc.Iterable[Global___Variant] | None = ...,
         instances: collections.abc.Iterable[Global___Instance] | None = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
-        embed: Global___EmbedLimits | None = ...,
+        embed: Global___EmbedSpec | None = ...,
         inputs: collections.abc.Iterable[panope.v1.tensor_pb2.TensorSpec] | None = ...,
         outputs: collections.abc.Iterable[panope.v1.tensor_pb2.TensorSpec] | None = ...,
         source: builtins.str = ...,
         commit: builtins.str = ...,
-        ref: builtins.str = ...,
+        revision: builtins.str = ...,
         preferred_format: builtins.str = ...,
         preferred_precision: builtins.str = ...,
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
@@ -181,12 +181,12 @@ class Model(google.protobuf.message.Message):
         alias_of: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "ref", b"ref", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 
 @typing.final
-class EmbedLimits(google.protobuf.message.Message):
+class EmbedSpec(google.protobuf.message.Message):
     """What an `embed` model takes and gives."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -225,7 +225,7 @@ class EmbedLimits(google.protobuf.message.Message):
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
-Global___EmbedLimits: typing_extensions.TypeAlias = EmbedLimits
+Global___EmbedSpec: typing_extensions.TypeAlias = EmbedSpec
 
 @typing.final
 class Variant(google.protobuf.message.Message):
@@ -367,26 +367,26 @@ class Pin(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    WHO_FIELD_NUMBER: builtins.int
+    PRINCIPAL_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
-    TIME_FIELD_NUMBER: builtins.int
-    who: builtins.str
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    principal: builtins.str
     """Who pinned it."""
     reason: builtins.str
     """Why, in their words."""
     @property
-    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
         self,
         *,
-        who: builtins.str = ...,
+        principal: builtins.str = ...,
         reason: builtins.str = ...,
-        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["reason", b"reason", "time", b"time", "who", b"who"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "principal", b"principal", "reason", b"reason"]) -> None: ...
 
 Global___Pin: typing_extensions.TypeAlias = Pin
 

@@ -12,7 +12,7 @@ from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInput
 from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.placement.plan import LoadPlan
-from panope_server.runtime.status import EmbedLimits
+from panope_server.runtime.status import EmbedSpec
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
@@ -137,12 +137,12 @@ def specs_of(specs: Sequence[wire.TensorSpec]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(spec.name, spec.dtype, tuple(spec.shape)) for spec in specs)
 
 
-def embed_limits_of(ready: wire.Ready) -> EmbedLimits | None:
+def embed_spec_of(ready: wire.Ready) -> EmbedSpec | None:
     """What an `embed` model takes and gives; None for other tasks."""
     if not ready.HasField("embed"):
         return None
     facts = ready.embed
-    return EmbedLimits(
+    return EmbedSpec(
         dimensions=facts.dimensions,
         max_tokens=facts.max_tokens,
         prompt_names=tuple(facts.prompt_names),

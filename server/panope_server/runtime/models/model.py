@@ -15,7 +15,7 @@ from panope_backends.errors import AvailabilityError, InternalError, PanopeError
 from panope_backends.texts import check_characters, check_tokenize
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.frames import answer_of, embed_limits_of, input_frame, specs_of
+from panope_server.runtime.instances.frames import answer_of, embed_spec_of, input_frame, specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
@@ -28,7 +28,7 @@ from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConst
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
-from panope_server.runtime.status import EmbedLimits, InstanceView, ModelState
+from panope_server.runtime.status import EmbedSpec, InstanceView, ModelState
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tokenize import TokenizeInput
@@ -64,7 +64,7 @@ class ModelRuntime:
         self.name = name = resolved.key
         self.state = ModelState.UNLOADED
         self.state_reason = ""
-        self.embed: EmbedLimits | None = None
+        self.embed: EmbedSpec | None = None
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self._settings = settings
@@ -180,7 +180,7 @@ class ModelRuntime:
         """An instance serves."""
         assert instance.ready is not None
         self._instances.append(instance)
-        self.embed = embed_limits_of(instance.ready)
+        self.embed = embed_spec_of(instance.ready)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
         self._failure.clear()

@@ -21,7 +21,7 @@ class ModelAdmin:
         self._registry = registry
         self._manager = manager
 
-    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
+    async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         """Keeps the files of one variant, or of all that the model has.
 
         Raises:
@@ -29,7 +29,7 @@ class ModelAdmin:
             InvalidInputError: `variant` is not the beginning of one digest.
         """
         for digest in await self._digests(model, variant):
-            await call_registry(partial(self._retention.pin, digest, who=who, reason=reason))
+            await call_registry(partial(self._retention.pin, digest, principal=principal, reason=reason))
         return await self._manager.status.fresh(model)
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:

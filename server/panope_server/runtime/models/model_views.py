@@ -49,7 +49,7 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
         instances=tuple(view for each in running for view in each.instance_views()),
         source=entry.source,
         commit=entry.commit,
-        ref=entry.ref,
+        revision=entry.ref,
         preferred_format=entry.preferred_format,
         preferred_precision=entry.preferred_precision,
         quantization_targets=entry.quantization_targets,
@@ -76,7 +76,7 @@ def variant_view(entry: VariantEntry) -> VariantView:
         derived_from=entry.derived_from,
         engine_version=entry.engine_version,
         base_models=entry.base_models,
-        pin=None if pin is None else PinView(pin.who, pin.reason, pin.created_at),
+        pin=None if pin is None else PinView(pin.principal, pin.reason, pin.created_at),
     )
 
 

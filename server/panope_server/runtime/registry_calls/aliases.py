@@ -23,17 +23,19 @@ class AsyncAliases:
         return await call_registry(self._aliases.history, alias)
 
     async def set(
-        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, principal: str, reason: str
     ) -> AliasEntry:
         """Points an alias to a model or to its variant of this digest; `Aliases.set` tells of the errors."""
         return await call_registry(
-            lambda: self._aliases.set(alias, model, variant_digest=variant, expected=expected, who=who, reason=reason)
+            lambda: self._aliases.set(
+                alias, model, variant_digest=variant, expected=expected, principal=principal, reason=reason
+            )
         )
 
-    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+    async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""
-        return await call_registry(lambda: self._aliases.rollback(alias, who, reason, expected=expected))
+        return await call_registry(lambda: self._aliases.rollback(alias, principal, reason, expected=expected))
 
-    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+    async def remove(self, alias: str, *, expected: str | None, principal: str, reason: str) -> None:
         """Forgets an alias."""
-        await call_registry(lambda: self._aliases.remove(alias, who, reason, expected=expected))
+        await call_registry(lambda: self._aliases.remove(alias, principal, reason, expected=expected))

@@ -10,13 +10,13 @@ from panope_server.transport.grpc.messages import timestamp
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
 
-WHO = "grpc"
+PRINCIPAL = "grpc"
 """Who changes an alias, as far as is known."""
 
 _ACTIONS = {
     AliasAction.SET: pb.AliasEvent.ACTION_SET,
     AliasAction.ROLLED_BACK: pb.AliasEvent.ACTION_ROLLED_BACK,
-    AliasAction.REMOVED: pb.AliasEvent.ACTION_REMOVED,
+    AliasAction.DELETED: pb.AliasEvent.ACTION_DELETED,
 }
 
 
@@ -45,7 +45,7 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
             request.model,
             variant=request.variant,
             expected=expected,
-            who=WHO,
+            principal=PRINCIPAL,
             reason=request.reason,
         )
         return pb.SetAliasResponse(alias=_alias(entry))
@@ -53,13 +53,15 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
     async def RollbackAlias(self, request: pb.RollbackAliasRequest, context: Context) -> pb.RollbackAliasResponse:
         """Points an alias to where it pointed before."""
         expected = request.expected if request.HasField("expected") else None
-        entry = await self._aliases.rollback(_named(request.alias), expected=expected, who=WHO, reason=request.reason)
+        entry = await self._aliases.rollback(
+            _named(request.alias), expected=expected, principal=PRINCIPAL, reason=request.reason
+        )
         return pb.RollbackAliasResponse(alias=_alias(entry))
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> pb.DeleteAliasResponse:
         """Forgets an alias."""
         expected = request.expected if request.HasField("expected") else None
-        await self._aliases.remove(_named(request.alias), expected=expected, who=WHO, reason=request.reason)
+        await self._aliases.remove(_named(request.alias), expected=expected, principal=PRINCIPAL, reason=request.reason)
         return pb.DeleteAliasResponse()
 
 
@@ -74,19 +76,19 @@ def _alias(entry: AliasEntry) -> pb.Alias:
         name=entry.name,
         model=entry.target_model,
         version=entry.version,
-        change_time=timestamp(entry.changed_at),
+        update_time=timestamp(entry.updated_at),
         variant_digest=entry.variant_digest,
     )
 
 
 def _current(name: str, newest: AliasEvent) -> pb.Alias | None:
-    if newest.action is AliasAction.REMOVED:
+    if newest.action is AliasAction.DELETED:
         return None
     return pb.Alias(
         name=name,
         model=newest.target_model,
         version=newest.version,
-        change_time=timestamp(newest.at),
+        update_time=timestamp(newest.created_at),
         variant_digest=newest.variant_digest,
     )
 
@@ -96,8 +98,8 @@ def _event(event: AliasEvent) -> pb.AliasEvent:
         version=event.version,
         action=_ACTIONS[event.action],
         model=event.target_model,
-        who=event.who,
+        principal=event.principal,
         reason=event.reason,
-        time=timestamp(event.at),
+        create_time=timestamp(event.created_at),
         variant_digest=event.variant_digest,
     )

@@ -42,7 +42,7 @@ def model_message(view: ModelView) -> pb.Model:
         outputs=spec_messages(view.outputs),
         source=view.source,
         commit=view.commit,
-        ref=view.ref,
+        revision=view.revision,
         preferred_format=view.preferred_format,
         preferred_precision=view.preferred_precision,
         quantization_targets=view.quantization_targets,
@@ -74,7 +74,9 @@ def _variant_message(view: VariantView) -> pb.Variant:
         derived_from=view.derived_from or "",
         engine_version=view.engine_version,
         base_models=view.base_models,
-        pin=None if pin is None else pb.Pin(who=pin.who, reason=pin.reason, time=timestamp(pin.at)),
+        pin=None
+        if pin is None
+        else pb.Pin(principal=pin.principal, reason=pin.reason, create_time=timestamp(pin.created_at)),
         profiles=[_profile_message(profile) for profile in view.profiles],
     )
 

@@ -80,7 +80,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""
-        view = await self._keeper.pin(_named(request.model), request.variant, who=GRPC, reason=request.reason)
+        view = await self._keeper.pin(_named(request.model), request.variant, principal=GRPC, reason=request.reason)
         return pb.PinModelResponse(model=model_message(view))
 
     async def UnpinModel(self, request: pb.UnpinModelRequest, context: Context) -> pb.UnpinModelResponse:

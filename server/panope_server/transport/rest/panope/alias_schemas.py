@@ -36,16 +36,16 @@ class AliasJson(TypedDict):
     """Where an alias points.
 
     Attributes:
-        variant: null for the model as a whole.
+        variant_digest: null for the model as a whole.
         version: counts the alias's changes.
-        changed_at: in RFC 3339.
+        updated_at: in RFC 3339.
     """
 
     name: str
     model: str
-    variant: str | None
+    variant_digest: str | None
     version: int
-    changed_at: str
+    updated_at: str
 
 
 class AliasesJson(TypedDict):
@@ -64,10 +64,10 @@ class AliasEventJson(TypedDict):
     version: int
     action: str
     model: str | None
-    variant: str | None
+    variant_digest: str | None
     principal: str
     reason: str
-    at: str
+    created_at: str
 
 
 class AliasHistoryJson(TypedDict):
@@ -75,7 +75,7 @@ class AliasHistoryJson(TypedDict):
 
     name: str
     model: str | None
-    variant: str | None
+    variant_digest: str | None
     version: int
     events: list[AliasEventJson]
 
@@ -93,9 +93,9 @@ def alias_json(entry: AliasEntry) -> AliasJson:
     return {
         "name": entry.name,
         "model": entry.target_model,
-        "variant": entry.variant_digest or None,
+        "variant_digest": entry.variant_digest or None,
         "version": entry.version,
-        "changed_at": entry.changed_at.isoformat(),
+        "updated_at": entry.updated_at.isoformat(),
     }
 
 
@@ -105,8 +105,8 @@ def alias_event_json(event: AliasEvent) -> AliasEventJson:
         "version": event.version,
         "action": event.action.value,
         "model": event.target_model or None,
-        "variant": event.variant_digest or None,
-        "principal": event.who,
+        "variant_digest": event.variant_digest or None,
+        "principal": event.principal,
         "reason": event.reason,
-        "at": event.at.isoformat(),
+        "created_at": event.created_at.isoformat(),
     }

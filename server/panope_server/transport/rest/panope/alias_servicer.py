@@ -23,7 +23,7 @@ from panope_server.transport.rest.panope.alias_schemas import (
     alias_json,
 )
 
-WHO = "rest"
+PRINCIPAL = "rest"
 """Who changes an alias, as far as is known."""
 
 
@@ -47,11 +47,11 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         """Tells about one alias."""
         query_of(context)
         events = await self._aliases.history(request.alias)
-        removed = events[0].action is AliasAction.REMOVED
+        removed = events[0].action is AliasAction.DELETED
         told: AliasHistoryJson = {
             "name": request.alias,
             "model": None if removed else events[0].target_model,
-            "variant": events[0].variant_digest or None,
+            "variant_digest": events[0].variant_digest or None,
             "version": events[0].version,
             "events": [alias_event_json(event) for event in events],
         }
@@ -62,7 +62,12 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         query_of(context)
         body = _SET.read(request.body)
         entry = await self._aliases.set(
-            request.alias, body.model, variant=body.variant, expected=body.expected, who=WHO, reason=body.reason
+            request.alias,
+            body.model,
+            variant=body.variant,
+            expected=body.expected,
+            principal=PRINCIPAL,
+            reason=body.reason,
         )
         return json_response(alias_json(entry))
 
@@ -70,13 +75,18 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         """Points an alias to where it pointed before."""
         query_of(context)
         body = _ROLLBACK.read(request)
-        entry = await self._aliases.rollback(body.alias, expected=body.expected, who=WHO, reason=body.reason)
+        entry = await self._aliases.rollback(
+            body.alias, expected=body.expected, principal=PRINCIPAL, reason=body.reason
+        )
         return json_response(alias_json(entry))
 
     async def DeleteAlias(self, request: AliasPath, context: Context) -> HttpBody:
         """Forgets an alias."""
         query = query_of(context, ("expected", "reason"))
         await self._aliases.remove(
-            request.alias, expected=query.get("expected"), who=WHO, reason=text_of(query, "reason", most=MAX_REASON)
+            request.alias,
+            expected=query.get("expected"),
+            principal=PRINCIPAL,
+            reason=text_of(query, "reason", most=MAX_REASON),
         )
         return json_response(ForgottenAliasJson(id=request.alias, object="alias", deleted=True))

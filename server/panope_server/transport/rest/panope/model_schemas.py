@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from panope_backends.api import Device, TensorSpec
 from panope_server.runtime.status import (
-    EmbedLimits,
+    EmbedSpec,
     InstanceState,
     InstanceView,
     ModelState,
@@ -62,12 +62,12 @@ class PinJson(Struct):
 
     Attributes:
         principal: who pinned them.
-        at: when, in RFC 3339 as all times are.
+        created_at: when, in RFC 3339 as all times are.
     """
 
     principal: str
     reason: str
-    at: datetime
+    created_at: datetime
 
 
 class ProfileJson(Struct):
@@ -126,7 +126,7 @@ class InstanceJson(Struct):
     started_at: datetime | None
 
 
-class EmbedLimitsJson(Struct):
+class EmbedSpecJson(Struct):
     """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
 
     dimensions: int
@@ -168,12 +168,12 @@ class ModelInfoJson(Struct):
     created_at: datetime
     variants: list[VariantJson]
     instances: list[InstanceJson]
-    embed: EmbedLimitsJson | None
+    embed: EmbedSpecJson | None
     inputs: list[TensorSpecJson]
     outputs: list[TensorSpecJson]
     source: str
     commit: str
-    ref: str
+    revision: str
     preferred_format: str
     preferred_precision: str
     quantization_targets: list[str]
@@ -216,12 +216,12 @@ def model_info(view: ModelView) -> ModelInfoJson:
         created_at=view.created_at,
         variants=[_variant(variant) for variant in view.variants],
         instances=[_instance(instance) for instance in view.instances],
-        embed=None if view.embed is None else _embed_limits(view.embed),
+        embed=None if view.embed is None else _embed_spec(view.embed),
         inputs=_specs(view.inputs),
         outputs=_specs(view.outputs),
         source=view.source,
         commit=view.commit,
-        ref=view.ref,
+        revision=view.revision,
         preferred_format=view.preferred_format,
         preferred_precision=view.preferred_precision,
         quantization_targets=list(view.quantization_targets),
@@ -264,7 +264,7 @@ def _variant(view: VariantView) -> VariantJson:
 
 
 def _pin(view: PinView) -> PinJson:
-    return PinJson(principal=view.who, reason=view.reason, at=view.at)
+    return PinJson(principal=view.principal, reason=view.reason, created_at=view.created_at)
 
 
 def _profile(view: ProfileView) -> ProfileJson:
@@ -300,14 +300,14 @@ def _instance(view: InstanceView) -> InstanceJson:
     )
 
 
-def _embed_limits(limits: EmbedLimits) -> EmbedLimitsJson:
-    return EmbedLimitsJson(
-        dimensions=limits.dimensions,
-        max_tokens=limits.max_tokens,
-        prompt_names=list(limits.prompt_names),
-        pooling=limits.pooling,
-        normalize=limits.normalize,
-        batching=limits.batching,
+def _embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
+    return EmbedSpecJson(
+        dimensions=spec.dimensions,
+        max_tokens=spec.max_tokens,
+        prompt_names=list(spec.prompt_names),
+        pooling=spec.pooling,
+        normalize=spec.normalize,
+        batching=spec.batching,
     )
 
 

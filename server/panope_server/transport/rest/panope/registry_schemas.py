@@ -92,5 +92,5 @@ class RemovedJson(TypedDict):
     id: str
     object: Literal["model"]
     deleted: Literal[True]
-    variants: list[str]
+    variant_digests: list[str]
     freed_bytes: int

@@ -69,7 +69,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         body = _PIN.read(request.body)
         return json_response(
-            model_info(await self._keeper.pin(request.model, body.variant, who=REST, reason=body.reason))
+            model_info(await self._keeper.pin(request.model, body.variant, principal=REST, reason=body.reason))
         )
 
     async def UnpinModel(self, request: ModelPath, context: Context) -> HttpBody:
@@ -86,7 +86,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
                 id=request.model,
                 object="model",
                 deleted=True,
-                variants=list(removed.variants),
+                variant_digests=list(removed.variants),
                 freed_bytes=removed.freed_bytes,
             )
         )

@@ -22,10 +22,10 @@ def test_an_alias_is_pointed_moved_and_rolled_back(edge):
 
 def test_an_alias_may_point_to_one_variant(edge):
     body = {"model": "acme/embedder", "variant": "a" * 64}
-    assert edge.request("PUT", "/v1/aliases/exact", body).json["variant"] == "a" * 64
+    assert edge.request("PUT", "/v1/aliases/exact", body).json["variant_digest"] == "a" * 64
     told = edge.get("/v1/aliases/exact").json
-    assert (told["variant"], told["events"][0]["variant"]) == ("a" * 64, "a" * 64)
-    assert edge.get("/v1/aliases/embed").json["variant"] is None
+    assert (told["variant_digest"], told["events"][0]["variant_digest"]) == ("a" * 64, "a" * 64)
+    assert edge.get("/v1/aliases/embed").json["variant_digest"] is None
 
 
 def test_aliases_are_listed_by_the_model_that_they_point_to(edge):
@@ -43,7 +43,7 @@ def test_an_alias_that_is_gone_keeps_its_history(edge):
     gone = edge.request("DELETE", "/v1/aliases/embed?reason=over").json
     assert gone == {"id": "embed", "object": "alias", "deleted": True}
     told = edge.get("/v1/aliases/embed").json
-    assert (told["model"], told["events"][0]["action"], told["events"][0]["reason"]) == (None, "removed", "over")
+    assert (told["model"], told["events"][0]["action"], told["events"][0]["reason"]) == (None, "deleted", "over")
 
 
 def test_a_reason_in_a_query_is_as_short_as_one_in_a_body(edge):

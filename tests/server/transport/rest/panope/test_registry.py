@@ -96,7 +96,11 @@ def test_a_variant_that_cannot_be_asked_for_is_refused_by_name(edge, body, field
 @pytest.mark.parametrize("path", ["/v1/models/acme/embedder/pin", "/v1/models/acme%2Fembedder/pin"])
 def test_a_model_is_pinned_and_unpinned(edge, path):
     pinned = edge.request("PUT", path, {"variant": "abababab", "reason": "demo"})
-    assert pinned.json["variants"][0]["pin"] == {"principal": "rest", "reason": "demo", "at": "2026-01-02T00:00:00Z"}
+    assert pinned.json["variants"][0]["pin"] == {
+        "principal": "rest",
+        "reason": "demo",
+        "created_at": "2026-01-02T00:00:00Z",
+    }
     assert edge.request("DELETE", f"{path}?variant=abababab").json["name"] == "acme/embedder"
     assert edge.keeper.asked == [
         ("pin", "acme/embedder", "abababab", "rest", "demo"),
@@ -111,7 +115,7 @@ def test_a_model_is_deleted_and_what_went_with_it_told(edge, path):
         "id": "acme/embedder",
         "object": "model",
         "deleted": True,
-        "variants": ["ab" * 32],
+        "variant_digests": ["ab" * 32],
         "freed_bytes": 1 << 33,
     }
     assert edge.get("/v1/models/acme/embedder").status == 404

@@ -31,27 +31,29 @@ class FakeAliases:
         return found
 
     async def set(
-        self, alias: str, model: str, *, variant: str = "", expected: str | None, who: str, reason: str
+        self, alias: str, model: str, *, variant: str = "", expected: str | None, principal: str, reason: str
     ) -> AliasEntry:
         now = next((entry.target_model for entry in await self.list() if entry.name == alias), "")
         if expected not in {None, now}:
             raise PreconditionError("it points elsewhere", reason="alias_moved", field="expected")
-        return self._add(alias, model, AliasAction.SET, who, reason, variant)
+        return self._add(alias, model, AliasAction.SET, principal, reason, variant)
 
-    async def rollback(self, alias: str, *, expected: str | None, who: str, reason: str) -> AliasEntry:
+    async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         history = await self.history(alias)
-        return self._add(alias, history[-1].target_model, AliasAction.ROLLED_BACK, who, reason)
+        return self._add(alias, history[-1].target_model, AliasAction.ROLLED_BACK, principal, reason)
 
-    async def remove(self, alias: str, *, expected: str | None, who: str, reason: str) -> None:
+    async def remove(self, alias: str, *, expected: str | None, principal: str, reason: str) -> None:
         await self.history(alias)
-        self._add(alias, "", AliasAction.REMOVED, who, reason)
+        self._add(alias, "", AliasAction.DELETED, principal, reason)
 
-    def _add(self, alias: str, model: str, action: AliasAction, who: str, reason: str, variant: str = "") -> AliasEntry:
+    def _add(
+        self, alias: str, model: str, action: AliasAction, principal: str, reason: str, variant: str = ""
+    ) -> AliasEntry:
         version = sum(event.alias == alias for event in self.events) + 1
         at = datetime(2026, 1, 2, tzinfo=UTC)
-        self.events.append(AliasEvent(alias, version, action, model, variant, who, reason, at))
+        self.events.append(AliasEvent(alias, version, action, model, variant, principal, reason, at))
         return _entry(self.events[-1])
 
 
 def _entry(event: AliasEvent) -> AliasEntry:
-    return AliasEntry(event.alias, event.target_model, event.variant_digest, event.version, event.at)
+    return AliasEntry(event.alias, event.target_model, event.variant_digest, event.version, event.created_at)

@@ -10,7 +10,7 @@ from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.status import EmbedLimits, InstanceState, InstanceView, ModelState, ModelView, VariantView
+from panope_server.runtime.status import EmbedSpec, InstanceState, InstanceView, ModelState, ModelView, VariantView
 
 EMBEDDER = "acme/embedder"
 TENSORS = "acme/tensors"
@@ -105,7 +105,7 @@ def model_views() -> dict[str, ModelView]:
         created_at=created,
         variants=(VariantView("sha256:ab", "openvino", "bf16", 1 << 40),),
         instances=(instance,),
-        embed=EmbedLimits(DIMENSIONS, 256, ("query",), "mean", True, "any"),
+        embed=EmbedSpec(DIMENSIONS, 256, ("query",), "mean", True, "any"),
         inputs=(TensorSpec("input_ids", "int64", (-1, -1)), TensorSpec("attention_mask", "int64", (-1, -1))),
         outputs=(TensorSpec("last_hidden_state", "float32", (-1, -1, 2)),),
     )

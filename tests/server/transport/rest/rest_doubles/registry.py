@@ -59,10 +59,10 @@ class FakeKeeper:
     asked: list[tuple[str, ...]] = field(default_factory=list)
     failure: Exception | None = None
 
-    async def pin(self, model: str, variant: str = "", *, who: str, reason: str) -> ModelView:
-        self.asked.append(("pin", model, variant, who, reason))
+    async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
+        self.asked.append(("pin", model, variant, principal, reason))
         view = await self.models.get(model)
-        pin = PinView(who, reason, datetime(2026, 1, 2, tzinfo=UTC))
+        pin = PinView(principal, reason, datetime(2026, 1, 2, tzinfo=UTC))
         return replace(view, variants=tuple(replace(known, pin=pin) for known in view.variants))
 
     async def unpin(self, model: str, variant: str = "") -> ModelView:

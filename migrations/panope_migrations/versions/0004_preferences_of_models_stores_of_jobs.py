@@ -1,4 +1,4 @@
-"""Wishes of models at registration; stores of jobs, and how far each file is; the precision of what was measured."""
+"""Preferences of models at registration; stores of jobs, and how far each file is; precisions of measurements."""
 
 from __future__ import annotations
 
