@@ -1,4 +1,4 @@
-"""Writes what says what the code says: docs/api.md, docs/configuration.md and the server's openapi.json.
+"""Writes the pages that are made from others: the API, the configuration, openapi.json and the index of decisions.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1 when they differ from what the code gives
@@ -14,12 +14,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who load this file by its path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protos"))  # what this shares with the protos' lint
 
-from generator import api, configuration, openapi
+from generator import api, configuration, decisions, openapi
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/api.md": api.page,
     "docs/configuration.md": configuration.page,
+    "docs/decisions/README.md": decisions.page,
     # In the package, for the server serves it.
     "server/panope_server/transport/openapi.json": openapi.page,
 }

@@ -1,4 +1,4 @@
-"""What is done for a store now and then, beside the jobs: shares what is new, keeps the limit, looks for damage."""
+"""The maintenance of a store: shares what is new, keeps the store within its limits, looks for damage."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from panope_registry.tables.database import Database
 
 ROUND_SECONDS = 1.0
 IDLE_SECONDS = 60.0
-"""Between two looks for what is to be hashed, when nothing was."""
+"""The pause before the next look for a file to hash, when none was due."""
 
 SHARE_AGAIN_AFTER = timedelta(minutes=10)
-"""A variant that could not be shared is tried again then."""
+"""The time after which a variant that could not be shared is tried again."""
 
 MAX_FAILED = 1000
 
 
 @dataclass(frozen=True)
 class MaintenancePolicy:
-    """How often, and how hard.
+    """How often each part of the maintenance runs, and how fast.
 
     Attributes:
-        look_seconds: between two looks for what is to be shared, when nothing changed meanwhile.
+        share_seconds: between two looks for what is to be shared, when nothing changed meanwhile.
         limit_seconds: between two looks whether the store is within its limits.
         scrub_bytes_per_second: how fast files are hashed again; 0 for never.
         scrub_age: how long after its last hash a file is hashed again.
     """
 
-    look_seconds: float = 60.0
+    share_seconds: float = 60.0
     limit_seconds: float = 3600.0
     scrub_bytes_per_second: int = 20_000_000
     scrub_age: timedelta = timedelta(days=30)
@@ -54,16 +54,16 @@ class _StoppingError(Exception):
 
 
 class Maintenance:
-    """Of one store, by one process at a time: others that try wait until it ends.
+    """Maintains one store, one process at a time: others that try wait until it ends.
 
     Args:
         database: of the registry.
-        store: that is looked after.
-        retention: of that store.
-        jobs: where sharing is asked for.
-        sharing: with the shared store; None when there is none.
-        emit: told of damage and of what was evicted.
-        policy: how often, and how hard.
+        store: the store to maintain.
+        retention: the retention of that store.
+        jobs: the table that gets jobs which share.
+        uploader: to the shared store; None when there is none.
+        emit: takes the events of damage and of evictions.
+        policy: how often each part runs, and how fast.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Maintenance:
         store: Store,
         retention: RetentionManager,
         jobs: Jobs,
-        sharing: Uploader | None,
+        uploader: Uploader | None,
         emit: EventSink,
         policy: MaintenancePolicy,
     ) -> None:
@@ -80,7 +80,7 @@ class Maintenance:
         self._store = store
         self._retention = retention
         self._jobs = jobs
-        self._sharing = sharing
+        self._uploader = uploader
         self._emit = emit
         self._policy = policy
         self._seen: int | None = None
@@ -90,10 +90,10 @@ class Maintenance:
         self._scrub_pause = ROUND_SECONDS
 
     def run(self, stop: threading.Event) -> None:
-        """Goes on until `stop` is set; an absent database is waited for."""
-        lock = os.open(self._store.folder / "upkeep.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Runs until `stop` is set; waits for an absent database."""
+        lock = os.open(self._store.folder / "maintenance.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while not _taken(lock):
+            while not _acquire(lock):
                 if stop.wait(ROUND_SECONDS):
                     return
             scrubbing = threading.Thread(target=self._scrub_on, args=(stop,), name="scrub")
@@ -107,29 +107,29 @@ class Maintenance:
             os.close(lock)
 
     def _try(self, step: Callable[[], object]) -> None:
-        """A database that is away, or a disk that is full: told once, and tried again in the next round."""
+        """Runs a step; an absent database or a full disk is one event, and the next round tries again."""
         try:
             step()
         except PanopeError as error:
             if self._failing.get(step) != error.reason:
-                self._emit("upkeep_failed", {"reason": error.reason})
+                self._emit("maintenance_failed", {"reason": error.reason})
             self._failing[step] = error.reason
         else:
             self._failing.pop(step, None)
 
     def _share(self) -> None:
-        """Asks for what is here and not in the shared store, however it came here."""
-        if self._sharing is None:
+        """Enqueues jobs for what is here and not in the shared store, however it came here."""
+        if self._uploader is None:
             return
         token = self._database.change_token()
-        if token == self._seen and not self._is_due(self._share, self._policy.look_seconds):
+        if token == self._seen and not self._is_due(self._share, self._policy.share_seconds):
             return
         self._seen = token
-        unshared = self._sharing.unshared()
+        unshared = self._uploader.unshared()
         failed = self._failed_lately() if unshared else set()
         for digest in unshared:
             if digest not in failed:
-                enqueue_share(self._jobs, digest, store=self._store.id, requested_by="upkeep")
+                enqueue_share(self._jobs, digest, store=self._store.id, requested_by="maintenance")
 
     def _failed_lately(self) -> set[str]:
         since = now() - SHARE_AGAIN_AFTER
@@ -141,7 +141,7 @@ class Maintenance:
         }
 
     def _keep_limit(self) -> None:
-        """A limit that was lowered, or files that came past it, such as those of registrations."""
+        """Evicts when a limit was lowered, or files came past it, such as those of registrations."""
         if self._is_due(self._keep_limit, self._policy.limit_seconds):
             evicted = self._retention.evict()
             if evicted.removed:
@@ -149,7 +149,7 @@ class Maintenance:
                 self._emit("store_evicted", facts | {"short_bytes": evicted.short_bytes})
 
     def _scrub_on(self, stop: threading.Event) -> None:
-        """In a thread of its own: one large file takes long at this speed."""
+        """Scrubs in a thread of its own, as one large file takes long at this speed."""
         self._stop = stop
         if self._policy.scrub_bytes_per_second == 0:
             return
@@ -179,8 +179,8 @@ class Maintenance:
         return True
 
 
-def _taken(lock: int) -> bool:
-    """Returns whether this process has the lock; it keeps it."""
+def _acquire(lock: int) -> bool:
+    """Takes the lock if it is free; returns whether this process has it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # network file systems say the second

@@ -20,7 +20,7 @@ from panope_registry.retention.types import Quota
 from panope_registry.session import RegistrySession
 
 WAIT_SECONDS = 20
-FAST = MaintenancePolicy(look_seconds=0, limit_seconds=0, scrub_bytes_per_second=1 << 40)
+FAST = MaintenancePolicy(share_seconds=0, limit_seconds=0, scrub_bytes_per_second=1 << 40)
 
 Event = tuple[str, Mapping[str, object]]
 Start = Callable[..., "Queue[Event]"]

@@ -15,19 +15,19 @@ class Share:
     """The handler of `share`.
 
     Args:
-        sharing: brings them.
+        uploader: uploads them.
         emit: takes the event of a variant that is there.
     """
 
-    def __init__(self, sharing: Uploader, emit: EventSink = no_events) -> None:
-        self._sharing = sharing
+    def __init__(self, uploader: Uploader, emit: EventSink = no_events) -> None:
+        self._uploader = uploader
         self._emit = emit
 
     def __call__(self, context: JobContext) -> Mapping[str, Any]:
         """Uploads what is not there yet."""
         digest = context.job.payload["variant"]
         started = time.monotonic()
-        shared = self._sharing.push(
+        shared = self._uploader.push(
             digest, lambda done, total: context.progress("share", done, total, "bytes"), context.check
         )
         facts = {"job_id": context.job.id, "variant": digest, "size_bytes": shared.size_bytes}

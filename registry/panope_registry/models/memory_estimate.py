@@ -1,4 +1,4 @@
-"""What a model takes in memory, from facts: its weights' bytes and the cache that its config.json implies."""
+"""Estimates the memory of a model from its weights' bytes and the cache that its config.json implies."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from panope_registry.names import MAX_INTEGER
 
 OVERHEAD = 1.2
-"""Activations, buffers and the allocator's waste beside the weights."""
+"""Weights, activations, buffers and the allocator's waste, as a factor on the weights (docs/decisions/0218)."""
 
 CACHED_TOKENS = 4096
-"""Room in the key-value cache for one text of this length, or of the model's own limit if that is shorter."""
+"""The length of the text that the key-value cache is counted for, unless the model's own limit is shorter."""
 
 CACHE_BYTES = 2
-"""Of a cached number, whatever the weights are stored in."""
+"""The bytes of a cached number, whatever the weights are stored in."""
 
 
 def memory_bytes(weights_bytes: int, config: Mapping[str, Any]) -> int:

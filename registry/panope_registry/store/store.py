@@ -8,8 +8,8 @@
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.retention`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
-    ├── promises/                   the space reserved for what is on its way (`panope_registry.retention`)
-    ├── room.lock                   held by whoever checks whether something fits and frees space for it
+    ├── reservations/               the space reserved for what is on its way (`panope_registry.retention`)
+    ├── space.lock                  held by whoever checks whether something fits and frees space for it
     └── work/                       staging folders
 
 A blob appears under its name whole or not at all: it is written elsewhere, hashed while written, synced and renamed.
@@ -68,13 +68,13 @@ class Store:
         self.folder = folder
         self._work = folder / "work"
         self._removal_lock = folder / "removal.lock"
-        self._space_lock = folder / "room.lock"
+        self._space_lock = folder / "space.lock"
         self.blobs = folder / "blobs" / "sha256"
         self.quarantine = folder / "quarantine"
         self.trash = folder / "trash"
         self.views = folder / "views"
         self.downloads = folder / "downloads"
-        self.reservations = folder / "promises"
+        self.reservations = folder / "reservations"
         places = (self.views, self.quarantine, self.trash, self.downloads, self.reservations, self._work)
         for path in (folder, self.blobs.parent, self.blobs, *places):
             path.mkdir(mode=0o700, exist_ok=True)

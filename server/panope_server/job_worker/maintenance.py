@@ -25,7 +25,7 @@ _LEVELS = {"store_evicted": logging.INFO, "blob_damaged": logging.ERROR, "blob_m
 
 
 @contextmanager
-def upkeep(
+def maintained(
     settings: Settings,
     session: RegistrySession,
     remote: RemoteStore | None,
@@ -33,18 +33,18 @@ def upkeep(
     owner: str,
     stop: threading.Event,
 ) -> Iterator[None]:
-    """Goes on in threads while the block lasts; its end sets `stop`."""
+    """Maintains the store in threads while the block lasts; its end sets `stop`."""
     database, store, jobs = session.database, session.store, session.jobs
-    sharing = None if remote is None else Uploader(database, store, remote)
-    habits = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
-    keeper = Maintenance(database, store, session.retention, jobs, sharing, _emit, habits)
-    threads = [threading.Thread(target=keeper.run, args=(stop,), name="upkeep")]
-    if sharing is not None:
-        # A runner of its own: bringing gigabytes away must not hold up a download that somebody waits for.
-        sharer = Runner(
-            jobs, {SHARE: log_failures(Share(sharing, emit), emit)}, owner=owner, concurrency=1, store=store.id
+    uploader = None if remote is None else Uploader(database, store, remote)
+    policy = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
+    maintenance = Maintenance(database, store, session.retention, jobs, uploader, _emit, policy)
+    threads = [threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")]
+    if uploader is not None:
+        # A runner of its own: uploading gigabytes must not hold up a download that somebody waits for.
+        share_runner = Runner(
+            jobs, {SHARE: log_failures(Share(uploader, emit), emit)}, owner=owner, concurrency=1, store=store.id
         )
-        threads.append(threading.Thread(target=sharer.run, args=(stop,), name="share"))
+        threads.append(threading.Thread(target=share_runner.run, args=(stop,), name="share"))
     for thread in threads:
         thread.start()
     try:

@@ -30,7 +30,7 @@ from panope_registry.sources.counted import CountedSource
 from panope_server.app.hub import downloader_for, source_for
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.config import Settings
-from panope_server.job_worker.maintenance import upkeep
+from panope_server.job_worker.maintenance import maintained
 from panope_server.job_worker.model_folders import import_model_folders
 from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
@@ -115,7 +115,7 @@ def run_jobs(
         only=only,
     )
     _log.info("job_worker_started", owner=owner_name())
-    with upkeep(settings, session, remote, emit, owner_name(), stop) if only is None else nullcontext():
+    with maintained(settings, session, remote, emit, owner_name(), stop) if only is None else nullcontext():
         runner.run(stop)
     _log.info("job_worker_stopped")
 
