@@ -5,7 +5,7 @@ position `p` has its keys and values in cell `p % block_size` of block `table[p 
 anywhere in a table. Cells past the end of a sequence hold leftovers of others and never matter.
 
 The scheduler owns the blocks. It alone knows which are free, which sequences share one and when one is used again; the
-model is told of neither. A block that a step only reads may stand in several tables, as shared prefixes do; a block
+model is told none of it. A block that a step only reads may stand in several tables, as shared prefixes do; a block
 that it writes stands in one.
 
 A model that keeps a running state instead of pages (Mamba and its like) says `block_size == max_positions`: one block a
