@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
+from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import EmbedFiles, read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, keep_prepared, sources_digest
-from panope_backends.worker import process_setup
 
 TIMEOUT_SECONDS = 300.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from panope_backends.worker import process_setup
+from panope_backends.programs import process_setup
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ from panope_registry.sources.counted import CountedSource
 from panope_server.app.hub import downloader_for, source_for
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.config import Settings
+from panope_server.job_worker.conversion_runner import ProgramConversionRunner
 from panope_server.job_worker.maintenance import maintained
 from panope_server.job_worker.model_folders import import_model_folders
 from panope_server.observability.downloads import DownloadCounts, Reporter
@@ -37,7 +38,6 @@ from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import machine_bytes
-from panope_server.runtime.processes.converter import ProgramConversionRunner
 
 _log = structlog.get_logger("panope.jobs")
 

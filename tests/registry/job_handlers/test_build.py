@@ -28,7 +28,7 @@ from panope_registry.jobs.context import JobCancelled
 from panope_registry.registry import Registry
 from panope_server.app.registry_session import open_registry_session
 from panope_server.config import JobSettings, Settings
-from panope_server.runtime.processes.converter import ProgramConversionRunner
+from panope_server.job_worker.conversion_runner import ProgramConversionRunner
 
 MODEL = "acme/tiny"
 SLOW = BuildRequest(MODEL, "openvino")

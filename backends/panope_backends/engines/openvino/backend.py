@@ -1,4 +1,4 @@
-"""Runs OpenVINO's own format, and turns safetensors into it.
+"""The backend of OpenVINO: runs its own format, and turns safetensors into it.
 
 One stream over all cores and shapes left dynamic: docs/decisions/0101 has the measurements.
 """
@@ -6,16 +6,13 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from panope_backends.api import (
     API_VERSION,
-    Arrays,
     Backend,
     Conversion,
     Device,
@@ -24,17 +21,14 @@ from panope_backends.api import (
     ModelFacts,
     Support,
     TensorModel,
-    TensorSpec,
 )
-from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.host import memory_bytes, threads_to_use
+from panope_backends.engines.openvino.model import OpenVinoModel
 from panope_backends.engines.openvino.runtime import import_runtime
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.tables import Tables
-from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.text_graphs import tensor_name
+from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
 
@@ -44,13 +38,6 @@ RECIPE = 3
 #: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
 _PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))
 _HINTS = {precision: hint for precision, _, hint in _PRECISIONS}
-
-#: OpenVINO's types to NumPy's; it answers with a stand-in for those that NumPy lacks, such as float16 for bf16.
-_DTYPES = {"boolean": "bool"} | {
-    f"{kind[0]}{bits}": f"{kind}{bits}"
-    for kind, sizes in (("float", (16, 32, 64)), ("int", (8, 16, 32, 64)), ("uint", (8, 16, 32, 64)))
-    for bits in sizes
-}
 
 _MEMORY = {"GPU": "GPU_DEVICE_TOTAL_MEM_SIZE", "NPU": "NPU_DEVICE_TOTAL_MEM_SIZE"}
 
@@ -165,61 +152,6 @@ class OpenVinoBackend(Backend):
         return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
 
 
-class OpenVinoModel(TensorModel):
-    """A compiled model with one inference request, reused so that its buffers are.
-
-    A run that fails leaves its shapes in the compiled graph, where they make later runs fail that are right; a new
-    request for the same graph does not help. So both are thrown away, and the next run compiles again.
-
-    Args:
-        compile_model: gives the compiled model.
-        tables: of its weights.
-    """
-
-    def __init__(self, compile_model: Callable[[], Any], precision: str, tables: Tables) -> None:
-        self.precision = precision
-        self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
-        self._compile = compile_model
-        self._request: Any = None
-        compiled = self._renew()
-        self.inputs = [_spec(port) for port in compiled.inputs]
-        self.outputs = [_spec(port) for port in compiled.outputs]
-
-    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
-        """Inputs are read where they lie; wanted outputs are copied, because the next run writes over OpenVINO's own.
-
-        Raises:
-            InvalidInputError: the shapes do not fit each other or the model.
-        """
-        if self._request is None:
-            self._renew()
-        feed = {port: arrays[name] for name, port in self._input_ports.items()}
-        try:
-            results = self._request.infer(feed, share_inputs=True, share_outputs=True)
-            return {name: np.array(results[self._ports[name]]) for name in outputs or self._ports}
-        except BaseException as error:
-            self.close()
-            # Shapes that specs cannot tell wrong fail in OpenVINO's shape inference, before anything is computed.
-            if isinstance(error, RuntimeError) and "shape" in str(error).lower() and not is_out_of_memory(error):
-                raise InvalidInputError(
-                    "the inputs' shapes do not fit each other or the model", field="inputs"
-                ) from error
-            raise
-
-    def close(self) -> None:
-        """Frees the buffers and the weights."""
-        self._request = None
-        self._ports: dict[str, Any] = {}
-        self._input_ports: dict[str, Any] = {}
-
-    def _renew(self) -> Any:
-        compiled = self._compile()
-        self._ports = {port_name(port): port for port in compiled.outputs}
-        self._input_ports = {port_name(port): port for port in compiled.inputs}
-        self._request = compiled.create_infer_request()
-        return compiled
-
-
 def _wished() -> list[str]:
     """What `OV_DEVICE` names; empty for no wish."""
     return [wish.strip().upper() for wish in os.environ.get(OV_DEVICE, "").split(",") if wish.strip()]
@@ -244,18 +176,3 @@ def _configuration(device: str, precision: str, options: LoadOptions) -> dict[st
         if threads := threads_to_use(options.threads):
             configuration["INFERENCE_NUM_THREADS"] = threads
     return configuration
-
-
-def port_name(port: Any) -> str:
-    """The tensor's name; the node's where the model's maker gave none."""
-    return tensor_name(port.get_names(), str(port.get_node().get_friendly_name()))
-
-
-def _spec(port: Any) -> TensorSpec:
-    name, kind = port_name(port), port.get_element_type().get_type_name()
-    if kind not in _DTYPES:
-        raise PreconditionError(f"tensor `{name}` is of a type that NumPy lacks: {kind}", reason="unsupported_type")
-    shape = port.get_partial_shape()
-    if shape.rank.is_dynamic:
-        raise PreconditionError(f"tensor `{name}` has no fixed number of dimensions", reason="unsupported_shape")
-    return TensorSpec(name, _DTYPES[kind], tuple(-1 if size.is_dynamic else size.get_length() for size in shape))

@@ -12,8 +12,8 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import NAMES, prove_alike
-from panope_backends.engines.openvino.backend import port_name
 from panope_backends.engines.openvino.convert import Compiled, Saved, kept_if_right, save, traced
+from panope_backends.engines.openvino.model import port_name
 from panope_backends.engines.openvino.runtime import import_compressor
 from panope_backends.engines.refusals import refused_as
 from panope_backends.errors import PreconditionError

@@ -10,7 +10,7 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import Array, Arrays, prove_same
-from panope_backends.engines.openvino.backend import OpenVinoModel, port_name
+from panope_backends.engines.openvino.model import OpenVinoModel, port_name
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.refusals import refused_as

@@ -106,7 +106,7 @@ class CpuBackend(Backend):
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `model.onnx`; see `onnx_export`."""
-        from panope_backends.engines.onnx.export import export  # it brings torch
+        from panope_backends.engines.torch.onnx_export import export  # it brings torch
 
         del conversion  # there is one
         export(model, folder, out)

@@ -18,7 +18,6 @@ from panope_registry.tables.columns import now
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.bench.background_load import BackgroundLoad
-from panope_server.runtime.bench.workloads import WORKLOADS, EmbedWorkload
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -26,6 +25,7 @@ from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
+from panope_server.runtime.placement.workloads import WORKLOADS, EmbedWorkload
 
 WARM_UP_SECONDS = 1.0
 """At least one call, and calls for so long before the first that counts."""

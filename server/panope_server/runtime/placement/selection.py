@@ -16,11 +16,11 @@ from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.operations.profiles import Profile
 from panope_registry.registry import ModelEntry, VariantEntry
-from panope_server.runtime.bench.workloads import deciding_workload
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.memory import DeviceMemory
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
+from panope_server.runtime.placement.workloads import deciding_workload
 
 SupportsOf = Callable[[ModelFacts], Awaitable[Mapping[tuple[str, str], Support]]]
 FactsOf = Callable[[VariantEntry], ModelFacts]

@@ -1,4 +1,4 @@
-"""Runs backends' converters for jobs."""
+"""Runs backends' converters for jobs, each as a program of its own."""
 
 from __future__ import annotations
 
