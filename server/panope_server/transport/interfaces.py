@@ -89,7 +89,7 @@ class Acquisition(Protocol):
         """The files of the revision that is served; NotFoundError when there is no such model."""
 
 
-class Keeper(Protocol):
+class ModelAdmin(Protocol):
     """Pins and deletes models."""
 
     async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grpc
+
 from panope.v1 import alias_service_pb2 as pb
 from panope.v1 import alias_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
@@ -9,6 +11,7 @@ from panope_registry.models.aliases import AliasAction, AliasEntry, AliasEvent
 from panope_server.transport.grpc.messages import timestamp
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
+from panope_server.transport.services import Services
 
 PRINCIPAL = "grpc"
 """Who changes an alias, as far as is known."""
@@ -25,6 +28,12 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
 
     def __init__(self, aliases: Aliases) -> None:
         self._aliases = aliases
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.aliases)
+        pb_grpc.add_AliasServiceServicer_to_server(servicer, server)
 
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
         """Lists aliases."""

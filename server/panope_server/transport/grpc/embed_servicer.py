@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import grpc
+
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
@@ -13,6 +15,7 @@ from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, Toke
 from panope_server.transport.grpc.streams import in_order, stream_error
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.services import Services
 
 TASK = "embed"
 
@@ -29,6 +32,12 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.pipeline)
+        pb_grpc.add_EmbedServiceServicer_to_server(servicer, server)
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         """Embeds a batch."""

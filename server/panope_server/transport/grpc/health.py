@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope_backends.errors import NotFoundError, ShuttingDownError
@@ -39,6 +40,10 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
         self._stopping = False
         self._states: dict[str, health_pb2.HealthCheckResponse.ServingStatus.ValueType] = {}
         self._aliases: Mapping[str, str] = {}
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Adds the health service to a server."""
+        health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
     def start(self) -> None:
         """Says that the server and its services serve."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import grpc
 from google.protobuf import json_format, struct_pb2
 
 from panope.v1 import infer_service_pb2 as pb
@@ -15,6 +16,7 @@ from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import embed
+from panope_server.transport.services import Services
 from panope_server.transport.task_value import embed_input_of, value_names, value_of
 
 
@@ -23,6 +25,12 @@ class InferServicer(pb_grpc.InferServiceServicer):
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.pipeline)
+        pb_grpc.add_InferServiceServicer_to_server(servicer, server)
 
     async def Infer(self, request: pb.InferRequest, context: Context) -> pb.InferResponse:
         """Runs the model once."""

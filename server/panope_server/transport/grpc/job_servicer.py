@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import grpc
+
 from panope.v1 import job_service_pb2 as pb
 from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
@@ -12,6 +14,7 @@ from panope_server.transport.grpc.job_messages import STATUSES, job_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Jobs
 from panope_server.transport.paging import after_of, page_of, page_size_of, wrong_token
+from panope_server.transport.services import Services
 
 MAX_DIGITS = 18
 """Of a job's id; those of no database have more."""
@@ -24,6 +27,12 @@ class JobServicer(pb_grpc.JobServiceServicer):
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.jobs)
+        pb_grpc.add_JobServiceServicer_to_server(servicer, server)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Lists jobs, newest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grpc
+
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
@@ -10,8 +12,9 @@ from panope_registry.models.types import ModelFilter
 from panope_server.transport.grpc.job_messages import job_message
 from panope_server.transport.grpc.messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Acquisition, Keeper, Models
+from panope_server.transport.interfaces import Acquisition, ModelAdmin, Models
 from panope_server.transport.paging import after_of, page_of, page_size_of
+from panope_server.transport.services import Services
 
 GRPC = "grpc"
 """Who asked for a job, as far as is known."""
@@ -22,10 +25,16 @@ MAIN = "main"
 class RegistryServicer(pb_grpc.RegistryServiceServicer):
     """Serves panope.v1.RegistryService."""
 
-    def __init__(self, models: Models, acquisition: Acquisition, keeper: Keeper) -> None:
+    def __init__(self, models: Models, acquisition: Acquisition, model_admin: ModelAdmin) -> None:
         self._models = models
         self._acquisition = acquisition
-        self._keeper = keeper
+        self._model_admin = model_admin
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.models, services.acquisition, services.model_admin)
+        pb_grpc.add_RegistryServiceServicer_to_server(servicer, server)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """Lists models by name."""
@@ -80,17 +89,19 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""
-        view = await self._keeper.pin(_named(request.model), request.variant, principal=GRPC, reason=request.reason)
+        view = await self._model_admin.pin(
+            _named(request.model), request.variant, principal=GRPC, reason=request.reason
+        )
         return pb.PinModelResponse(model=model_message(view))
 
     async def UnpinModel(self, request: pb.UnpinModelRequest, context: Context) -> pb.UnpinModelResponse:
         """Lets a model's files go again."""
-        view = await self._keeper.unpin(_named(request.model), request.variant)
+        view = await self._model_admin.unpin(_named(request.model), request.variant)
         return pb.UnpinModelResponse(model=model_message(view))
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
         """Deletes a model."""
-        removed = await self._keeper.delete(_named(request.model))
+        removed = await self._model_admin.delete(_named(request.model))
         return pb.DeleteModelResponse(variant_digests=removed.variants, freed_bytes=removed.freed_bytes)
 
     async def ListModelFiles(self, request: pb.ListModelFilesRequest, context: Context) -> pb.ListModelFilesResponse:

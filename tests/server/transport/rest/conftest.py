@@ -24,11 +24,13 @@ from panope_server.pipeline.validate import Validate
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.transport.grpc.health import Health
 from panope_server.transport.grpc.running import RunningCalls
-from panope_server.transport.grpc.server import PUBLIC_SERVICES, GrpcServer
+from panope_server.transport.grpc.server import GrpcServer
+from panope_server.transport.grpc.services import PUBLIC_SERVICES
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.interceptors.chain import interceptors_for
+from panope_server.transport.services import Services
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
 
@@ -37,7 +39,7 @@ from rest_doubles.edge import Edge
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
 from rest_doubles.models import OPENAIS_IDS, OWN_IDS, FakeModels, model_views
-from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
+from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
 
 MAX_BODY_BYTES = 1 << 20
 MAX_ITEMS = 64
@@ -59,7 +61,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
     metrics = Metrics()
     jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
-    keeper = FakeKeeper(models)
+    model_admin = FakeModelAdmin(models)
     content = bytes(range(256)) * (4 << 12)
     (folder / "blob").write_bytes(content)
     files = FakeFiles(folder / "blob", hashlib.sha256(content).hexdigest())
@@ -75,18 +77,18 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
         pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
         calls = RunningCalls()
-        grpc_server = GrpcServer(
-            settings,
-            pipeline,
-            models,
-            acquisition,
-            jobs,
-            aliases,
-            keeper,
-            Health(PUBLIC_SERVICES),
-            calls,
-            interceptors_for(calls, metrics, AnonymousAccess(), log_requests=False),
+        services = Services(
+            settings=settings,
+            pipeline=pipeline,
+            models=models,
+            model_admin=model_admin,
+            acquisition=acquisition,
+            jobs=jobs,
+            aliases=aliases,
+            health=Health(PUBLIC_SERVICES),
+            calls=calls,
         )
+        grpc_server = GrpcServer(services, interceptors_for(calls, metrics, AnonymousAccess(), log_requests=False))
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:
@@ -126,7 +128,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         jobs=jobs,
         aliases=aliases,
         acquisition=acquisition,
-        keeper=keeper,
+        model_admin=model_admin,
         files=files,
         not_ready=not_ready,
         loop=loop,
@@ -157,7 +159,7 @@ def edge(running_edge: Edge) -> Edge:
     running_edge.models.loaded.clear()
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
     running_edge.acquisition.__init__()  # type: ignore[misc]  # the same object, as at first
-    running_edge.keeper.__init__(running_edge.models)  # type: ignore[misc]  # as above
+    running_edge.model_admin.__init__(running_edge.models)  # type: ignore[misc]  # as above
     running_edge.aliases.__init__()  # type: ignore[misc]  # as above
     running_edge.not_ready.clear()
     running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first

@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from panope_server.transport.grpc.server import PUBLIC_SERVICES
+from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 
 @pytest.fixture(params=["grpc", "http"])

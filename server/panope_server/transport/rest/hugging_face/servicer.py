@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import hugging_face_service_pb2_grpc as pb_grpc
@@ -18,6 +19,7 @@ from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 
@@ -32,6 +34,13 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        servicer = cls(services.pipeline, services.models, report_unknown=report)
+        pb_grpc.add_HuggingFaceServiceServicer_to_server(servicer, server)
 
     async def Embed(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds with the model of the body."""

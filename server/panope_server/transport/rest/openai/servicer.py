@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 import orjson
 import structlog
 from google.api.httpbody_pb2 import HttpBody
@@ -23,6 +24,7 @@ from panope_server.transport.rest.json.responses import encoded_response, json_r
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.openai.model_list import all_models
 from panope_server.transport.rest.openai.schemas import EmbeddingsBody, ModelJson, ModelsJson
+from panope_server.transport.services import Services
 
 _NAMES = {"texts": "input", "token_sequences": "input"}
 
@@ -40,6 +42,13 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        servicer = cls(services.pipeline, services.models, report_unknown=report)
+        pb_grpc.add_OpenAiServiceServicer_to_server(servicer, server)
 
     async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds texts or token ids."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import alias_service_pb2_grpc as pb_grpc
@@ -22,6 +23,7 @@ from panope_server.transport.rest.panope.alias_schemas import (
     alias_event_json,
     alias_json,
 )
+from panope_server.transport.services import Services
 
 PRINCIPAL = "rest"
 """Who changes an alias, as far as is known."""
@@ -36,6 +38,12 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
 
     def __init__(self, aliases: Aliases) -> None:
         self._aliases = aliases
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.aliases)
+        pb_grpc.add_AliasServiceServicer_to_server(servicer, server)
 
     async def ListAliases(self, request: NoPath, context: Context) -> HttpBody:
         """Lists aliases."""

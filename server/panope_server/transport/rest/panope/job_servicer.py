@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import job_service_pb2_grpc as pb_grpc
@@ -18,6 +19,7 @@ from panope_server.transport.rest.json.events import EVENTS, event, until_done
 from panope_server.transport.rest.json.query import number_of, query_of
 from panope_server.transport.rest.json.requests import refuse_content
 from panope_server.transport.rest.json.responses import json_response
+from panope_server.transport.services import Services
 
 
 class JobRestServicer(pb_grpc.JobServiceServicer):
@@ -25,6 +27,12 @@ class JobRestServicer(pb_grpc.JobServiceServicer):
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.jobs)
+        pb_grpc.add_JobServiceServicer_to_server(servicer, server)
 
     async def ListJobs(self, request: NoPath, context: Context) -> HttpBody:
         """Lists jobs, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
@@ -10,7 +11,7 @@ from panope_backends.errors import InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.names import parse_model_name
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Acquisition, Keeper
+from panope_server.transport.interfaces import Acquisition, ModelAdmin
 from panope_server.transport.job_json import job_json
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody
@@ -26,6 +27,7 @@ from panope_server.transport.rest.panope.registry_schemas import (
     RegisterBody,
     RemovedJson,
 )
+from panope_server.transport.services import Services
 
 REST = "rest"
 """Who asked for a job, as far as is known."""
@@ -40,9 +42,15 @@ _PULL = RequestBody(PullBody)
 class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
     """Serves panope.rest.v1.RegistryService."""
 
-    def __init__(self, acquisition: Acquisition, keeper: Keeper) -> None:
+    def __init__(self, acquisition: Acquisition, model_admin: ModelAdmin) -> None:
         self._acquisition = acquisition
-        self._keeper = keeper
+        self._model_admin = model_admin
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.acquisition, services.model_admin)
+        pb_grpc.add_RegistryServiceServicer_to_server(servicer, server)
 
     async def RegisterModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a look at a model's repo."""
@@ -69,18 +77,18 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         body = _PIN.read(request.body)
         return json_response(
-            model_info(await self._keeper.pin(request.model, body.variant, principal=REST, reason=body.reason))
+            model_info(await self._model_admin.pin(request.model, body.variant, principal=REST, reason=body.reason))
         )
 
     async def UnpinModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Lets a model's files go again."""
         query = query_of(context, ("variant",))
-        return json_response(model_info(await self._keeper.unpin(request.model, query.get("variant", ""))))
+        return json_response(model_info(await self._model_admin.unpin(request.model, query.get("variant", ""))))
 
     async def DeleteModel(self, request: ModelPath, context: Context) -> HttpBody:
         """Deletes a model."""
         query_of(context)
-        removed = await self._keeper.delete(request.model)
+        removed = await self._model_admin.delete(request.model)
         return json_response(
             RemovedJson(
                 id=request.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 import orjson
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import UNSET
@@ -22,6 +23,7 @@ from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
+from panope_server.transport.services import Services
 from panope_server.transport.task_value import embed_input_of, value_names
 
 _INTERFACE = "PanopeService/Infer"
@@ -41,6 +43,13 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        servicer = cls(services.pipeline, services.models, report_unknown=report)
+        pb_grpc.add_PanopeServiceServicer_to_server(servicer, server)
 
     async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Runs a model on tensors or on its task's value."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import grpc
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import Raw, Struct
@@ -32,6 +33,7 @@ from panope_server.transport.rest.text_embeddings.schemas import DecodeBody, Emb
 from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
+from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
@@ -59,6 +61,12 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._settings = settings
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        servicer = cls(services.pipeline, services.models, services.settings)
+        pb_grpc.add_TextEmbeddingsServiceServicer_to_server(servicer, server)
 
     @in_its_shape
     async def EmbedTexts(self, request: HttpBody, context: Context) -> HttpBody:

@@ -102,7 +102,7 @@ def test_a_model_is_pinned_and_unpinned(edge, path):
         "created_at": "2026-01-02T00:00:00Z",
     }
     assert edge.request("DELETE", f"{path}?variant=abababab").json["name"] == "acme/embedder"
-    assert edge.keeper.asked == [
+    assert edge.model_admin.asked == [
         ("pin", "acme/embedder", "abababab", "rest", "demo"),
         ("unpin", "acme/embedder", "abababab"),
     ]
@@ -122,7 +122,7 @@ def test_a_model_is_deleted_and_what_went_with_it_told(edge, path):
 
 
 def test_a_model_that_is_in_use_is_not_deleted_and_the_reason_told(edge, failures):
-    edge.keeper.failure = failures["in_use"]
+    edge.model_admin.failure = failures["in_use"]
     reply = edge.request("DELETE", "/v1/models/acme/embedder")
     assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "in_use", "model")
     assert edge.get("/v1/models/acme/embedder").status == 200

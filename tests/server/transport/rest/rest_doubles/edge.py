@@ -15,7 +15,7 @@ from rest_doubles.aliases import FakeAliases
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs
 from rest_doubles.models import FakeModels
-from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeKeeper
+from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
 
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.envoy_admin import EnvoyAdmin
@@ -56,7 +56,7 @@ class Edge:
     jobs: FakeJobs
     aliases: FakeAliases
     acquisition: FakeAcquisition
-    keeper: FakeKeeper
+    model_admin: FakeModelAdmin
     files: FakeFiles
     not_ready: dict[str, str]
     loop: asyncio.AbstractEventLoop

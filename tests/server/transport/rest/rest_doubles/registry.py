@@ -52,7 +52,7 @@ class FakeAcquisition:
 
 
 @dataclass
-class FakeKeeper:
+class FakeModelAdmin:
     """Pins and deletes what the models hold."""
 
     models: FakeModels

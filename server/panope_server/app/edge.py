@@ -1,0 +1,39 @@
+"""Where the server can be reached from, and how Envoy is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from panope_envoy.options import EdgeOptions, is_loopback
+from panope_server.config import Settings
+from panope_server.runtime.home import StartError
+
+GRPC_SOCKET = "grpc.sock"
+"""In the folder of a running server: where Envoy reaches it."""
+
+
+def refuse_open_bind(settings: Settings) -> None:
+    """Refuses an address that others can reach, unless the settings say that this is meant.
+
+    Raises:
+        StartError: it is one.
+    """
+    if not is_loopback(settings.host) and not settings.allow_unauthenticated:
+        raise StartError(
+            f"{settings.host} can be reached from other machines and this server asks for no key; "
+            "--allow-unauthenticated says that this is meant"
+        )
+
+
+def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:
+    """Envoy's options; its sockets lie in the folder of the running server."""
+    return EdgeOptions(
+        grpc_socket=str(run_folder / GRPC_SOCKET),
+        envoy_admin_socket=str(run_folder / "envoy.sock"),
+        http_host=settings.host,
+        http_port=settings.http_port,
+        admin_host=settings.host,
+        admin_port=settings.admin_port,
+        max_body_bytes=settings.limits.max_message_bytes,
+        cors_origins=settings.cors_origins,
+    )

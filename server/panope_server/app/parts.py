@@ -1,0 +1,130 @@
+"""The parts of a server between its registry and its ports: built here from the bottom up, started by `App`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from panope_registry.operations.inference_log import InferenceLog
+from panope_registry.session import RegistrySession
+from panope_server.app.hub import check_vendor
+from panope_server.config import Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.dispatch import Dispatch
+from panope_server.pipeline.download import Fetch
+from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.step import Pipeline, Step
+from panope_server.pipeline.token_ids import TokenIds
+from panope_server.pipeline.validate import Validate
+from panope_server.runtime.models.heartbeat import Heartbeat
+from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
+from panope_server.runtime.models.model_admin import ModelAdmin
+from panope_server.runtime.placement.hardware import Hardware
+from panope_server.runtime.registry_calls.acquire import Acquisition
+from panope_server.runtime.registry_calls.aliases import AsyncAliases
+from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
+from panope_server.runtime.registry_calls.leases import ModelLeases
+from panope_server.runtime.status import ModelState
+from panope_server.transport.errors import code_name
+from panope_server.transport.grpc.health import Health
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.grpc.services import PUBLIC_SERVICES
+from panope_server.transport.services import Services
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What runs in the server's own process.
+
+    Attributes:
+        models: load and run models.
+        heartbeat: reports their instances to the registry.
+        jobs: the registry's jobs, for the event loop.
+        call_log: samples calls; None when the settings ask for none.
+        services: all that servicers need.
+    """
+
+    models: ModelManager
+    heartbeat: Heartbeat
+    jobs: AsyncJobs
+    call_log: CallLog | None
+    services: Services
+
+
+def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) -> Parts:
+    """Builds every part; starts none."""
+    calls = RunningCalls()
+    health = Health(PUBLIC_SERVICES, calls)
+    heartbeat = Heartbeat(session.instances, session.store.id)
+    jobs = AsyncJobs(session.jobs)
+    models = ModelManager(_dependencies(settings, session, metrics, jobs), _events(health, heartbeat))
+    call_log = _call_log(settings, session.inference_log, metrics)
+    services = Services(
+        settings=settings,
+        pipeline=build_pipeline(settings, models, metrics, call_log),
+        models=models,
+        model_admin=ModelAdmin(session.retention, session.registry, models),
+        acquisition=_acquisition(settings, session),
+        jobs=jobs,
+        aliases=AsyncAliases(session.aliases),
+        health=health,
+        calls=calls,
+    )
+    return Parts(models, heartbeat, jobs, call_log, services)
+
+
+def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:
+    """The steps of a call, in their order."""
+    validate = Validate(settings.limits)
+    steps: list[Step] = [
+        Account(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
+        Deadline(settings.limits.default_timeout_seconds),
+        validate,
+        Resolve(models.directory),
+        TokenIds(settings.openai, settings.limits, validate.check),
+        Fetch(models.dispatcher),
+    ]
+    return Pipeline(steps, Dispatch(models.dispatcher))
+
+
+def _dependencies(settings: Settings, session: RegistrySession, metrics: Metrics, jobs: AsyncJobs) -> ModelDependencies:
+    return ModelDependencies(
+        settings,
+        metrics,
+        Hardware.for_settings(settings),
+        session.registry,
+        session.aliases,
+        jobs,
+        session.profiles,
+        ModelLeases(session.retention),
+        session.store.id,
+    )
+
+
+def _events(health: Health, heartbeat: Heartbeat) -> ModelEvents:
+    def state_changed(model: str, state: ModelState) -> None:
+        health.model_changed(model, state)
+        heartbeat.changed()
+
+    return ModelEvents(state_changed, health.aliases_changed, heartbeat.report_now)
+
+
+def _call_log(settings: Settings, inference_log: InferenceLog, metrics: Metrics) -> CallLog | None:
+    sample = sample_of(settings)
+    if not sample:
+        return None
+    retention_days = settings.inference_log.retention_days
+    return CallLog(inference_log, sample=sample, retention_days=retention_days, dropped=metrics.calls_not_kept)
+
+
+def _acquisition(settings: Settings, session: RegistrySession) -> Acquisition:
+    return Acquisition(
+        session.jobs,
+        session.published_files,
+        session.registry.model,
+        session.store.id,
+        partial(check_vendor, settings),
+    )

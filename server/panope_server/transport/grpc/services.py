@@ -1,0 +1,68 @@
+"""The gRPC services that a server offers: the public ones, those behind the REST routes, health and reflection."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from panope.v1 import (
+    alias_service_pb2,
+    embed_service_pb2,
+    infer_service_pb2,
+    job_service_pb2,
+    registry_service_pb2,
+)
+from panope_server.transport.grpc.alias_servicer import AliasServicer
+from panope_server.transport.grpc.embed_servicer import EmbedServicer
+from panope_server.transport.grpc.infer_servicer import InferServicer
+from panope_server.transport.grpc.job_servicer import JobServicer
+from panope_server.transport.grpc.reflection import add_reflection
+from panope_server.transport.grpc.registry_servicer import RegistryServicer
+from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.openai.servicer import OpenAiServicer
+from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
+from panope_server.transport.rest.panope.job_servicer import JobRestServicer
+from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
+from panope_server.transport.rest.panope.servicer import PanopeServicer
+from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
+from panope_server.transport.services import Services
+
+PUBLIC_SERVICES: list[str] = [
+    alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
+    embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
+    infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
+    job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
+    registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
+]
+HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class _Servicer(Protocol):
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None: ...
+
+
+SERVICERS: tuple[type[_Servicer], ...] = (
+    EmbedServicer,
+    InferServicer,
+    RegistryServicer,
+    AliasServicer,
+    JobServicer,
+    OpenAiServicer,
+    HuggingFaceServicer,
+    TextEmbeddingsServicer,
+    PanopeServicer,
+    RegistryRestServicer,
+    AliasRestServicer,
+    JobRestServicer,
+)
+
+
+def add_services(server: grpc.aio.Server, services: Services) -> None:
+    """Adds every service to a server that has not started."""
+    for servicer in SERVICERS:
+        servicer.add_to(server, services)
+    services.health.add_to(server)
+    add_reflection([*PUBLIC_SERVICES, HEALTH_SERVICE], server)

@@ -1,0 +1,37 @@
+"""What servicers stand on: one value, which each takes its parts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from panope_server.config import Settings
+from panope_server.transport.grpc.health import Health
+from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, ModelAdmin, Models, Pipeline
+
+
+@dataclass(frozen=True)
+class Services:
+    """The layers below, as servicers see them.
+
+    Attributes:
+        settings: of the server.
+        pipeline: runs inputs on models.
+        models: lists, loads and unloads models.
+        model_admin: pins and deletes models.
+        acquisition: registers, downloads and builds models, by jobs.
+        jobs: lists, cancels and follows jobs.
+        aliases: the names that point to models.
+        health: serves grpc.health.v1.
+        calls: counts the calls that run.
+    """
+
+    settings: Settings
+    pipeline: Pipeline
+    models: Models
+    model_admin: ModelAdmin
+    acquisition: Acquisition
+    jobs: Jobs
+    aliases: Aliases
+    health: Health
+    calls: RunningCalls
