@@ -227,11 +227,38 @@ class TestWritesLate(Broken):
             self.late = batch
 
 
-class TestChecksNothing(Broken):
-    caught_by = "test_a_token_out_of_the_vocabulary_is_refused"
+class Unchecked(ChecksumStepModel):
+    def check(self, batch: StepBatch) -> None: ...
 
-    class Model(ChecksumStepModel):
-        def check(self, batch: StepBatch) -> None: ...
+
+class TestTakesAnyToken(Broken):
+    caught_by = "test_a_token_out_of_the_vocabulary_is_refused"
+    Model = Unchecked
+
+
+class TestTakesAnyBlock(Broken):
+    caught_by = "test_a_block_that_does_not_exist_is_refused"
+    Model = Unchecked
+
+
+class TestTakesAnyTable(Broken):
+    caught_by = "test_a_table_of_another_length_is_refused"
+    Model = Unchecked
+
+
+class TestWritesABlockForTwo(Broken):
+    caught_by = "test_a_block_that_two_sequences_would_write_is_refused"
+    Model = Unchecked
+
+
+class TestSamplesAnything(Broken):
+    caught_by = "test_a_sampled_index_that_does_not_exist_is_refused"
+    Model = Unchecked
+
+
+class TestRunsWithoutTokens(Broken):
+    caught_by = "test_a_step_without_tokens_is_refused"
+    Model = Unchecked
 
 
 class TestChecksTooLate(Broken):
@@ -299,6 +326,29 @@ class TestDiesOfTooLargeACache(Broken):
     class Model(ChecksumStepModel):
         def allocate(self, blocks: int) -> None:
             self.blocks, self._cells = blocks, self._empty_cells(blocks)
+
+
+class TestDiesOfNoCopies(Broken):
+    caught_by = "test_copying_nothing_changes_nothing"
+
+    class Model(ChecksumStepModel):
+        def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
+            sources, destinations = zip(*copies, strict=True)
+            self._cells[list(destinations)] = self._cells[list(sources)]
+
+
+class TestIsAnotherAfterEachLoad(Broken):
+    caught_by = "test_a_model_can_be_loaded_again_after_close"
+    loads: ClassVar[list[StepModel]] = []
+
+    class Model(ChecksumStepModel):
+        def __init__(self, config: dict[str, Any]) -> None:
+            super().__init__(config)
+            TestIsAnotherAfterEachLoad.loads.append(self)
+            self._offset = len(TestIsAnotherAfterEachLoad.loads)
+
+        def _logits_of(self, checksums: Array) -> Array:
+            return super()._logits_of(checksums + self._offset)
 
 
 class TestTellsNoBlockSize(Broken):

@@ -67,6 +67,28 @@ class TestIgnoresFields(Broken):
         def require_supported(self, request: GenerationRequest) -> None: ...
 
 
+class TestTakesPromptsThatItCannotRead(Broken):
+    caught_by = "test_a_prompt_of_the_other_form_is_refused_by_its_name"
+
+    class Model(EchoTokenModel):
+        honoured = EchoTokenModel.honoured - {"prompt_token_ids"}
+
+        def require_supported(self, request: GenerationRequest) -> None: ...
+
+
+class TestIsAnotherAfterEachLoad(Broken):
+    caught_by = "test_a_model_can_be_loaded_again_after_close"
+    loads: ClassVar[list[TokenModel]] = []
+
+    class Model(EchoTokenModel):
+        def __init__(self, config: dict[str, Any]) -> None:
+            super().__init__(config)
+            TestIsAnotherAfterEachLoad.loads.append(self)
+
+        def submit(self, request: GenerationRequest) -> None:
+            super().submit(replace(request, prompt=request.prompt * len(TestIsAnotherAfterEachLoad.loads)))
+
+
 class TestEndsTwice(Broken):
     caught_by = "test_an_answer_has_a_text_and_one_end"
 
