@@ -114,7 +114,7 @@ class Registry:
         task_hints: Sequence[str] = (),
         reasons: Mapping[str, str] | None = None,
     ) -> ModelEntry:
-        """As `import_folder`, of files that need not lie as the model's folder has them.
+        """Imports files as `import_folder` does, wherever they lie.
 
         Args:
             files: of the model, as `list_folder` or a scan has found them.

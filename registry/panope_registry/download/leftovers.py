@@ -36,10 +36,10 @@ def leftovers(store: Store) -> Iterator[Leftover]:
     keys = {path.stem for path in store.downloads.iterdir()}
     for key in sorted(keys):
         files = [store.downloads / f"{key}{suffix}" for suffix in (".part", ".json", ".lock")]
-        found = [status for status in map(_status, files) if status is not None]
-        if found:
-            changed_at = datetime.fromtimestamp(max(status.st_mtime for status in found), UTC)
-            yield Leftover(key, sum(status.st_size for status in found), changed_at)
+        statuses = [status for status in map(_status, files) if status is not None]
+        if statuses:
+            changed_at = datetime.fromtimestamp(max(status.st_mtime for status in statuses), UTC)
+            yield Leftover(key, sum(status.st_size for status in statuses), changed_at)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -66,7 +66,7 @@ def disk_full(folder: Path, needed: Callable[[], int], floor: int) -> Iterator[N
 
 
 def no_space(folder: Path, needed: int, floor: int) -> CapacityError:
-    """Returns the error, with what is needed and what there is."""
+    """Returns the error, with the bytes that are needed and those that are free."""
     spare = f", of which {floor} stay free" if floor else ""
     return CapacityError(
         f"the download needs {needed} more bytes, and the store's disk has {_free(folder)}{spare}", reason="disk_full"

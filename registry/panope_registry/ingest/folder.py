@@ -45,14 +45,14 @@ def list_folder(folder: Path, within: Path | None = None) -> tuple[FolderFile, .
     try:
         root = folder.resolve(strict=True)
         bound = root if within is None else within.resolve(strict=True)
-        found = sorted(_Walker(bound).walk(root, (), (root,)), key=lambda file: file.path)
+        files = sorted(_Walker(bound).walk(root, (), (root,)), key=lambda file: file.path)
     except PermissionError:
         raise PreconditionError("a part of the folder cannot be read", reason="unreadable_file") from None
     except (FileNotFoundError, NotADirectoryError):
         raise InvalidInputError("there is no such folder", field="folder") from None
-    if not found:
+    if not files:
         raise InvalidInputError("the folder holds no files", field="folder", reason="empty_folder")
-    return tuple(found)
+    return tuple(files)
 
 
 class _Walker:

@@ -113,8 +113,8 @@ def _requests(file: str, document: Mapping[str, Any]) -> Iterator[CodeRequest]:
     if not auto_map:
         return
     # Older tokenizers have a list in the place of the map.
-    given = auto_map if isinstance(auto_map, dict) else {_sole_class(file): auto_map}
-    for auto_class, targets in given.items():
+    classes = auto_map if isinstance(auto_map, dict) else {_sole_class(file): auto_map}
+    for auto_class, targets in classes.items():
         for target in targets if isinstance(targets, list) else [targets]:
             if target is None:  # a tokenizer without a fast form, or without a slow one
                 continue

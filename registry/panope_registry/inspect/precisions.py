@@ -12,8 +12,8 @@ _BITS = re.compile(r"[a-z]+(\d+)")
 
 def bits_of(precision: str) -> int:
     """Returns the bits of most weights; 0 when the name does not tell."""
-    found = _BITS.match(precision.casefold())
-    return int(found[1]) if found else 0
+    match = _BITS.match(precision.casefold())
+    return int(match[1]) if match else 0
 
 
 def is_quantized(precision: str) -> bool:

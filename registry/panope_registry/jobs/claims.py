@@ -151,7 +151,7 @@ class Claims:
         return count
 
     def _reap_one(self) -> bool:
-        """Returns one job in each transaction: locks of several would not be taken in order of their ids."""
+        """Reaps one job in a transaction of its own: locks of several would not be taken in order of their ids."""
         with self._database.write() as connection:
             row = connection.execute(
                 select(*queries.JOB_COLUMNS)

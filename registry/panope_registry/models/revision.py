@@ -18,11 +18,11 @@ class Content(Protocol):
 
     @property
     def sha256(self) -> str:
-        """64 hexadecimal digits."""
+        """The hash of the bytes, 64 hexadecimal digits."""
 
     @property
     def size_bytes(self) -> int:
-        """Of all of it."""
+        """How many bytes there are."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RevisionFile:
 
     @property
     def sha256(self) -> str | None:
-        """Of its bytes, where it is kept here or can be; None for what is left out."""
+        """The hash of its bytes, where it is kept here or can be; None for what is left out."""
         if self.blob is not None:
             return self.blob.sha256
         return self.listed.sha256 if self.listed is not None and self.kind in IMPORTED else None

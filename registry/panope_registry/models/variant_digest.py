@@ -34,13 +34,13 @@ def find_variant(entry: ModelEntry, digest: str) -> VariantEntry:
         NotFoundError: the model has no such variant.
     """
     check_digits(digest, "variant")
-    found = {variant.digest: variant for variant in entry.variants if variant.digest.startswith(digest)}
-    if not found:
+    matches = {variant.digest: variant for variant in entry.variants if variant.digest.startswith(digest)}
+    if not matches:
         raise NotFoundError(
             f"model `{entry.name}` has no variant `{digest[:SHOWN_DIGITS]}`",
             reason="variant_not_found",
             field="variant",
         )
-    if len(found) > 1:
-        raise InvalidInputError(f"`variant` begins the digests of {len(found)} variants; write more", field="variant")
-    return next(iter(found.values()))
+    if len(matches) > 1:
+        raise InvalidInputError(f"`variant` begins the digests of {len(matches)} variants; write more", field="variant")
+    return next(iter(matches.values()))

@@ -64,7 +64,7 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
 
 
 def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
-    """A server may have it loaded though another model offers the same variant."""
+    """Refuses a model that a server has loaded, even if another model offers the same variant."""
     # Variants that aliases point to run as NAME@DIGEST.
     of_variant = and_(runtime_instance.c.model > f"{name}@", runtime_instance.c.model < f"{name}A")
     of_model = or_(runtime_instance.c.model == name, of_variant)

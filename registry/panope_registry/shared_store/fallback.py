@@ -1,4 +1,4 @@
-"""Opens files in the shared store where it has them, else where they come from."""
+"""Opens files in the shared store where it has them, else at their own source."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from panope_backends.errors import AvailabilityError, NotFoundError, PanopeError
 from panope_registry.download.stream import OpenAt, Stream
 from panope_registry.shared_store.remote import RemoteStore
 
-AWAY_SECONDS = 60.0
-"""So long a shared store that did not answer is not asked again by files that have another source."""
+UNAVAILABLE_SECONDS = 60.0
+"""The time that a shared store which did not answer is not asked again for files that have another source."""
 
 
 class SharedStoreSource:
@@ -20,23 +20,23 @@ class SharedStoreSource:
 
     Args:
         remote: the shared store.
-        lost: told the sha256 of a file that the shared store has not.
-        away: told once a while that the shared store does not answer, or refuses.
+        on_missing: called with the sha256 of a file that the shared store has not.
+        on_unavailable: called now and then while the shared store does not answer, or refuses.
         clock: seconds; for tests to replace.
     """
 
     def __init__(
         self,
         remote: RemoteStore,
-        lost: Callable[[str], object],
-        away: Callable[[PanopeError], object],
+        on_missing: Callable[[str], object],
+        on_unavailable: Callable[[PanopeError], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._remote = remote
-        self._lost = lost
-        self._away = away
+        self._on_missing = on_missing
+        self._on_unavailable = on_unavailable
         self._clock = clock
-        self._away_until = float("-inf")
+        self._unavailable_until = float("-inf")
         self._lock = threading.Lock()
 
     def opener(self, sha256: str, other: OpenAt | None) -> OpenAt:
@@ -50,13 +50,13 @@ class SharedStoreSource:
         return _Opener(self, sha256, other).open_at
 
     @property
-    def seems_away(self) -> bool:
-        """Whether it did not answer a moment ago."""
+    def is_unavailable(self) -> bool:
+        """Whether the shared store failed to answer a moment ago."""
         with self._lock:
-            return self._clock() < self._away_until
+            return self._clock() < self._unavailable_until
 
     def enter(self, stack: ExitStack, sha256: str, start: int) -> Stream:
-        """Returns the file in the shared store, until the stack ends.
+        """Opens the file in the shared store, until the stack ends.
 
         Raises:
             NotFoundError: it is not there.
@@ -65,22 +65,22 @@ class SharedStoreSource:
         try:
             return stack.enter_context(self._remote.open(sha256, start))
         except NotFoundError:
-            self._lost(sha256)
+            self._on_missing(sha256)
             raise
         except (AvailabilityError, PermissionDeniedError) as error:
-            self._is_away(error)
+            self._mark_unavailable(error)
             raise
 
-    def _is_away(self, error: PanopeError) -> None:
+    def _mark_unavailable(self, error: PanopeError) -> None:
         with self._lock:
-            is_news = self._clock() >= self._away_until
-            self._away_until = self._clock() + AWAY_SECONDS
+            is_news = self._clock() >= self._unavailable_until
+            self._unavailable_until = self._clock() + UNAVAILABLE_SECONDS
         if is_news:
-            self._away(error)
+            self._on_unavailable(error)
 
 
 class _Opener:
-    """Of one file in one download."""
+    """Opens one file in one download."""
 
     def __init__(self, shared: SharedStoreSource, sha256: str, other: OpenAt | None) -> None:
         self._shared = shared
@@ -101,7 +101,7 @@ class _Opener:
         # Whoever asks again and is no further has met a store that brings nothing, or brought wrong bytes.
         self._failed = self._failed or start <= self._asked_from
         self._asked_from = start
-        if self._failed or self._shared.seems_away:
+        if self._failed or self._shared.is_unavailable:
             return None
         try:
             return self._shared.enter(stack, self._sha256, start)

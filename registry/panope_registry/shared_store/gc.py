@@ -1,4 +1,4 @@
-"""Looks after the shared store: removes what nothing needs, and finds out what is missing or cut short there."""
+"""The retention of the shared store: removes what nothing needs, and finds what is missing or cut short there."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob, blob_location
 
 GRACE = timedelta(days=1)
-"""So long what nothing needs stays: whoever brought it may be about to record what needs it."""
+"""The time that what nothing needs stays: its uploader may be about to record what needs it."""
 
 
 @dataclass(frozen=True)
 class RemoteCollectionResult:
-    """What a collection did, or would do.
+    """The result of a collection, or of its dry run.
 
     Attributes:
         removed: what nothing needed.
-        missing: sha256s that were recorded as there and are not; whoever has them brings them again.
+        missing: sha256s that were recorded as there and are not; whoever has them uploads them again.
     """
 
     removed: tuple[RemoteBlob, ...]
@@ -33,16 +33,16 @@ class RemoteCollectionResult:
     @property
     def freed_bytes(self) -> int:
         """The size of all that was removed."""
-        return sum(found.size_bytes for found in self.removed)
+        return sum(removed.size_bytes for removed in self.removed)
 
 
 @dataclass(frozen=True)
 class RemoteVerificationResult:
-    """What a look at the shared store found; it reads no file.
+    """The result of comparing the shared store with what is recorded; no file is read.
 
     Attributes:
         checked: how many files were looked for.
-        damaged: sha256s of those of another size, which were removed; whoever has them brings them again.
+        damaged: sha256s of those of another size, which were removed; whoever has them uploads them again.
         missing: sha256s of those that are not there; likewise.
     """
 
@@ -53,7 +53,7 @@ class RemoteVerificationResult:
 
 
 class RemoteRetention:
-    """Of the shared store, for all machines that share a database: what any of them needs stays.
+    """Decides what stays in the shared store of all machines on one database: what any of them needs stays.
 
     Every method raises AvailabilityError when the store does not answer, and PermissionDeniedError when it refuses.
     """
@@ -76,37 +76,37 @@ class RemoteRetention:
             dry_run: tell what would be done, and do nothing.
         """
         began = self._clock()
-        there = {found.sha256: found for found in self._remote.list()}
+        remote_blobs = {remote_blob.sha256: remote_blob for remote_blob in self._remote.list()}
         with self._database.read() if dry_run else self._database.change() as connection:
             needed = find_referenced(connection) | find_named(connection)
             unneeded = [
-                found
-                for found in there.values()
-                if found.sha256 not in needed and began - found.changed_at > self._grace
+                remote_blob
+                for remote_blob in remote_blobs.values()
+                if remote_blob.sha256 not in needed and began - remote_blob.changed_at > self._grace
             ]
-            missing = [sha256 for sha256 in self._recorded(connection, began) if sha256 not in there]
+            missing = [sha256 for sha256 in self._recorded(connection, began) if sha256 not in remote_blobs]
             if not dry_run:
-                self._forget(connection, [*missing, *(found.sha256 for found in unneeded)])
+                self._forget(connection, [*missing, *(remote_blob.sha256 for remote_blob in unneeded)])
         if not dry_run:
-            for found in unneeded:
-                self._remote.delete(found.sha256)
+            for remote_blob in unneeded:
+                self._remote.delete(remote_blob.sha256)
         return RemoteCollectionResult(tuple(unneeded), tuple(missing))
 
     def verify(self) -> RemoteVerificationResult:
         """Compares what is recorded as there with what is there, by name and size."""
         began = self._clock()
-        there = {found.sha256: found.size_bytes for found in self._remote.list()}
+        sizes = {remote_blob.sha256: remote_blob.size_bytes for remote_blob in self._remote.list()}
         with self._database.change() as connection:
             recorded = self._recorded(connection, began)
-            missing = [sha256 for sha256 in recorded if sha256 not in there]
-            damaged = [sha256 for sha256, size in recorded.items() if there.get(sha256, size) != size]
+            missing = [sha256 for sha256 in recorded if sha256 not in sizes]
+            damaged = [sha256 for sha256, size in recorded.items() if sizes.get(sha256, size) != size]
             self._forget(connection, [*missing, *damaged])
         for sha256 in damaged:
             self._remote.delete(sha256)
         return RemoteVerificationResult(len(recorded), sum(recorded.values()), tuple(damaged), tuple(missing))
 
     def _recorded(self, connection: Connection, before: datetime) -> Mapping[str, int]:
-        """sha256 -> size of what was there before a moment, as far as is recorded."""
+        """Returns sha256 -> size of what is recorded as there since before a moment."""
         rows = connection.execute(
             select(blob.c.sha256, blob.c.size_bytes)
             .join(blob_location, blob_location.c.sha256 == blob.c.sha256)

@@ -1,4 +1,4 @@
-"""Where a shared store is, as settings write it; known without talking to it."""
+"""The location of a shared store, as settings write it; known without talking to it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class RemoteLocation:
 
     @classmethod
     def parse(cls, url: str, endpoint: str = "", region: str = DEFAULT_REGION) -> RemoteLocation:
-        """Returns the place that `s3://BUCKET/PREFIX` names.
+        """Parses `s3://BUCKET/PREFIX`.
 
         Raises:
             InvalidInputError: it is written otherwise.
         """
-        found = _URL.fullmatch(url)
-        if found is None:
+        match = _URL.fullmatch(url)
+        if match is None:
             raise InvalidInputError(
                 "`shared_store.url` must be written as s3://BUCKET/PREFIX", field="shared_store.url"
             )
-        return cls(found["bucket"], (found["prefix"] or "").strip("/"), endpoint, region)
+        return cls(match["bucket"], (match["prefix"] or "").strip("/"), endpoint, region)
 
     @property
     def id(self) -> str:

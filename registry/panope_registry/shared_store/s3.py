@@ -86,7 +86,7 @@ class S3Store:
         return True
 
     def put(self, sha256: str, file: Path, on_bytes: OnBytes = lambda _size: None) -> bool:
-        """Brings a blob there; False when it was there already. As `RemoteStore.put`."""
+        """Uploads a blob; returns False when it was there already. As `RemoteStore.put`."""
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
@@ -96,7 +96,7 @@ class S3Store:
         try:
             with _translated():
                 if size <= ONE_REQUEST_BYTES:
-                    # Of several machines that bring it at once, one does.
+                    # Of several machines that upload it at once, one succeeds.
                     obstore.put(
                         self._bucket, self._key(sha256), b"".join(_hashed(file, sha256, on_bytes)), mode="create"
                     )
@@ -109,7 +109,7 @@ class S3Store:
 
     @contextmanager
     def open(self, sha256: str, start: int = 0) -> Iterator[_S3Stream]:
-        """A blob's bytes from a place on. As `RemoteStore.open`."""
+        """Opens a blob's bytes from an offset on. As `RemoteStore.open`."""
         import obstore
 
         size = self._size_of(sha256)
@@ -133,10 +133,10 @@ class S3Store:
 
         with _translated():
             for objects in obstore.list(self._bucket, prefix=f"{self._prefix}/sha256".lstrip("/")):
-                for found in objects:
-                    key = _KEY.fullmatch(found["path"])
-                    if key and found["path"] == self._key(key["sha256"]):
-                        yield RemoteBlob(key["sha256"], found["size"], found["last_modified"])
+                for listed in objects:
+                    key = _KEY.fullmatch(listed["path"])
+                    if key and listed["path"] == self._key(key["sha256"]):
+                        yield RemoteBlob(key["sha256"], listed["size"], listed["last_modified"])
 
     def _size_of(self, sha256: str) -> int:
         import obstore
@@ -192,7 +192,7 @@ def _hashed(file: Path, sha256: str, on_bytes: OnBytes) -> Iterator[bytes]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Says in Panope's errors what a bucket may do at any time."""
+    """Turns the errors of a bucket into Panope's."""
     from obstore import exceptions
 
     try:

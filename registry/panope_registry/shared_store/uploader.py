@@ -1,4 +1,4 @@
-"""Brings variants into the shared store."""
+"""Uploads variants to the shared store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from panope_registry.tables.model_tables import blob, blob_location, variant, va
 
 @dataclass(frozen=True)
 class UploadResult:
-    """What moved.
+    """The result of an upload.
 
     Attributes:
         sha256s: of the files that had to be transferred.
@@ -53,12 +53,12 @@ class Uploader:
         progress: Progress = lambda _done, _total: None,
         stop: Stop = lambda: None,
     ) -> UploadResult:
-        """Brings a variant's files into the shared store; what is there is not sent again.
+        """Uploads a variant's files to the shared store; what is there is not sent again.
 
         Args:
             variant_digest: of the variant.
             progress: called with the bytes that are there and the bytes in all, as they go.
-            stop: asked often; what it raises ends the push.
+            stop: asked often; what it raises ends the upload.
 
         Raises:
             NotFoundError: there is no such variant.
@@ -68,18 +68,18 @@ class Uploader:
         """
         with self._database.read() as connection:
             files = _files_of(connection, variant_digest)
-            here = _located(connection, files, self._store.id)
-        if len(here) < len(files):
+            local = _located(connection, files, self._store.id)
+        if len(local) < len(files):
             raise PreconditionError("the model's files are not here: download it first", reason="not_downloaded")
         sent = []
-        gone = 0
+        sent_bytes = 0
         total = sum(files.values())
 
         def read(size: int) -> None:
-            nonlocal gone
+            nonlocal sent_bytes
             stop()
-            gone += size
-            progress(min(gone, total), total)  # of one that another machine brings meanwhile all bytes count twice
+            sent_bytes += size
+            progress(min(sent_bytes, total), total)  # a file that another machine uploads meanwhile counts twice
 
         for sha256 in sorted(files):
             stop()
@@ -90,7 +90,7 @@ class Uploader:
         return UploadResult(tuple(sent), sum(files[sha256] for sha256 in sent))
 
     def _put(self, sha256: str, on_bytes: OnBytes) -> bool:
-        """Returns whether it had to be sent; recorded at once, so that nobody sends it again."""
+        """Uploads a file and records it at once; returns whether it had to be sent."""
         try:
             sent = self._remote.put(sha256, self._store.blob_path(sha256), on_bytes)
         except FileNotFoundError:
@@ -104,10 +104,10 @@ class Uploader:
 def find_unshared(connection: Connection, store: str, remote: str) -> list[str]:
     """Digests of the variants of which one store has every file and the other has not."""
 
-    def lacking(place: str) -> Exists:
+    def lacking(store_id: str) -> Exists:
         has = exists().where(
             blob_location.c.sha256 == variant_file.c.sha256,
-            blob_location.c.store == place,
+            blob_location.c.store == store_id,
             blob_location.c.state == "present",
         )
         return exists().where(variant_file.c.variant_id == variant.c.id, ~has)
@@ -120,7 +120,7 @@ def find_unshared(connection: Connection, store: str, remote: str) -> list[str]:
 
 
 def _files_of(connection: Connection, digest: str) -> dict[str, int]:
-    """sha256 -> size."""
+    """Returns sha256 -> size of a variant's files."""
     rows = connection.execute(
         select(blob.c.sha256, blob.c.size_bytes)
         .join(variant_file, variant_file.c.sha256 == blob.c.sha256)
@@ -133,7 +133,7 @@ def _files_of(connection: Connection, digest: str) -> dict[str, int]:
 
 
 def _located(connection: Connection, sha256s: Iterable[str], store: str) -> set[str]:
-    """Returns those that a store has."""
+    """Returns the sha256s that a store has."""
     return set(
         connection.execute(
             select(blob_location.c.sha256).where(

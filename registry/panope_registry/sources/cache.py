@@ -161,11 +161,11 @@ class CachedSource:
 
     @property
     def endpoint(self) -> str:
-        """As of the hub."""
+        """The endpoint of the hub."""
         return self._source.endpoint
 
     def resolve(self, name: str, revision: str = "main") -> RemoteRevision:
-        """As the hub does."""
+        """Resolves as the hub does."""
         found = self._source.resolve(name, revision)
         if len(self._digests) >= MAX_KNOWN:
             self._digests.clear()
@@ -176,7 +176,7 @@ class CachedSource:
     def open(
         self, revision: RemoteRevision, path: str, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[Stream]:
-        """From the cache, else as the hub does."""
+        """Opens a file of the cache, else as the hub does."""
         digest = self._digests.get((revision.name, revision.commit), {}).get(path)
         found = self._cache.find(revision.name, revision.commit, path, digest)
         return self._source.open(revision, path, start, length) if found is None else _opened(found, start, length)
@@ -211,7 +211,7 @@ class OfflineSource:
     def open(
         self, revision: RemoteRevision, path: str, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[Stream]:
-        """From the cache."""
+        """Opens a file of the cache."""
         found = self._cache.find(revision.name, revision.commit, path)
         if found is None:
             raise PreconditionError(
@@ -228,7 +228,7 @@ def _opened(path: Path, start: int, length: int | None) -> Iterator[CachedFile]:
 
 
 def _hashed(blob: Path, size: int) -> str:
-    """Returns what its name should be."""
+    """Returns the hash that a blob's name should be."""
     is_large = len(blob.name) == 64
     digest = hashlib.sha256() if is_large else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with blob.open("rb", buffering=0) as file:

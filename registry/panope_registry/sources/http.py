@@ -34,7 +34,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def addresses_of(host: str) -> list[str]:
     """Returns the addresses of a host, as the system knows them."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    return [str(address_info[4][0]) for address_info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 class HubHttp:
@@ -50,7 +50,7 @@ class HubHttp:
 
     @contextmanager
     def get(self, url: str, headers: dict[str, str], page: str = "") -> Iterator[httpx2.Response]:
-        """The answer to a GET, its body unread; 200, 206 and 416 alone come back.
+        """Sends a GET and yields the response, its body unread; 200, 206 and 416 alone come back.
 
         Args:
             url: at the hub.
@@ -93,7 +93,7 @@ class HubHttp:
         raise protocol_error(f"it redirects more than {MAX_REDIRECTS} times")
 
     def _known_address(self, url: httpx2.URL) -> httpx2.URL | None:
-        """Returns where the hub sent us for this a moment ago."""
+        """Returns the address to which the hub redirected this one a moment ago."""
         address, until = self._moved.get(url, (None, 0.0))
         return address if time.monotonic() < until else None
 
@@ -146,7 +146,7 @@ class HubHttp:
 
 
 def protocol_error(problem: str) -> AvailabilityError:
-    """Returns the hub answers as no hub does; asking again does not help."""
+    """Returns the error for answers that no hub gives; asking again does not help."""
     return AvailabilityError(f"the hub's answer cannot be used: {problem}", reason="source_protocol")
 
 

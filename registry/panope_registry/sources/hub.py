@@ -83,7 +83,7 @@ class HubSource:
             self._client.close()
 
     def resolve(self, name: str, revision: str = "main") -> RemoteRevision:
-        """Two requests, and one more for every further 1,000 files."""
+        """Resolves with two requests, and one more for every further 1,000 files."""
         parse_model_name(name)
         if not 0 < len(revision) <= MAX_REVISION_LENGTH or not revision.isprintable():
             raise InvalidInputError("a revision is a branch, a tag or a commit", field="revision")
@@ -111,7 +111,7 @@ class HubSource:
     def open(
         self, revision: RemoteRevision, path: str, start: int = 0, length: int | None = None
     ) -> Iterator[HubStream]:
-        """One GET, and those that its redirects ask for."""
+        """Opens a file with one GET, and those that its redirects ask for."""
         url = f"{self.endpoint}/{revision.name}/resolve/{revision.commit}/{quote(path)}"
         headers = {}
         if start or length is not None:
@@ -153,15 +153,15 @@ class HubSource:
 
 
 def _stream(answer: httpx2.Response, start: int) -> HubStream:
-    """206 says where it begins, 200 begins at the beginning, 416 has nothing from there on."""
+    """Makes the stream: 206 says where it begins, 200 begins at the beginning, 416 has nothing from `start` on."""
     if answer.status_code == 200:
         size = answer.headers.get("content-length", "")
         return HubStream(0, int(size) if size.isdecimal() else None, answer)
-    found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-    total = int(found[2]) if found and found[2].isdecimal() else None
+    content_range = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
+    total = int(content_range[2]) if content_range and content_range[2].isdecimal() else None
     if answer.status_code == 416:
         return HubStream(start, total, None)
-    if found is None or found[1] is None or int(found[1]) != start:
+    if content_range is None or content_range[1] is None or int(content_range[1]) != start:
         raise protocol_error("it is another range than the one that was asked for")
     return HubStream(start, total, answer)
 

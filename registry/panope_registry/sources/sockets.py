@@ -125,24 +125,24 @@ class WatchedStream(httpcore2.NetworkStream):
 
 def _left_at_will(connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
     """Connects in a thread that is left behind, with what it brings, when the work is to end."""
-    made: Future[httpcore2.NetworkStream] = Future()
+    future: Future[httpcore2.NetworkStream] = Future()
 
     def run() -> None:
         try:
-            made.set_result(connect())
+            future.set_result(connect())
         except BaseException as error:  # for whoever waits
-            made.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=contextvars.copy_context().run, args=(run,), name="connect", daemon=True).start()
     try:
-        while not wait([made], LOOK_SECONDS).done:
+        while not wait([future], LOOK_SECONDS).done:
             check_interruption()
     except BaseException:
-        made.add_done_callback(_close)
+        future.add_done_callback(_close)
         raise
-    return made.result()
+    return future.result()
 
 
-def _close(made: Future[httpcore2.NetworkStream]) -> None:
-    if made.exception() is None:
-        made.result().close()
+def _close(future: Future[httpcore2.NetworkStream]) -> None:
+    if future.exception() is None:
+        future.result().close()

@@ -1,6 +1,6 @@
-"""The interface of sources: what a revision holds, and its bytes.
+"""The interface of sources: the listings of revisions and the bytes of their files.
 
-Everything that a source tells comes from outside: listings are checked here (`checked`), and bytes by whoever keeps
+Everything that a source says comes from outside: listings are checked here (`checked`), and bytes by whoever keeps
 them.
 """
 
@@ -91,12 +91,12 @@ class Source(Protocol):
         """Its address, without a token."""
 
     def resolve(self, name: str, revision: str = "main") -> RemoteRevision:
-        """Returns what a branch, tag or commit holds now; no files are fetched. The listing is checked."""
+        """Returns the revision that a branch, tag or commit names now; no files are fetched. The listing is checked."""
 
     def open(
         self, revision: RemoteRevision, path: str, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[Stream]:
-        """Returns the bytes of a file from `start` on, `length` of them at most.
+        """Opens the bytes of a file from `start` on, `length` of them at most.
 
         A source may ignore `start`: the stream says where it begins. The bytes are unverified.
         """

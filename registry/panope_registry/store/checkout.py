@@ -14,7 +14,7 @@ from panope_registry.store.store import Store
 
 
 def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
-    """Returns the view of a variant whose blobs have just been verified; made if it is not there or not right.
+    """Lays out the view of a variant whose blobs have just been verified; made if it is not there or not right.
 
     It is built elsewhere and renamed, so that nobody sees half of one.
     """
@@ -47,7 +47,7 @@ def _put_in_place(store: Store, built: Path, view: Path, old: Path, files: Seque
 
 
 def _renamed(built: Path, view: Path) -> bool:
-    """Returns whether the name was free."""
+    """Renames the folder if the name is free; returns whether it was."""
     try:
         built.rename(view)
     except OSError as error:
@@ -70,7 +70,7 @@ def _is_right(store: Store, view: Path, files: Sequence[ManifestFile]) -> bool:
 
 
 def _is_blob(store: Store, path: Path, file: ManifestFile) -> bool:
-    """Returns a second name of the blob needs no look at its bytes; a copy, where there are no second names, does."""
+    """Returns whether a file is the blob: a second name needs no look at its bytes, a copy does."""
     status = path.lstat()
     if os.path.samestat(status, store.blob_path(file.sha256).stat()):
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def size_text(size: int) -> str:
-    """Returns such as `90.9 MB`; units are of 1000."""
+    """Writes a size, such as `90.9 MB`; units are of 1000."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:

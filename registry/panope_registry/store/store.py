@@ -82,7 +82,7 @@ class Store:
         self.sweep()
 
     def staging(self) -> AbstractContextManager[Path]:
-        """Returns a folder on the store's file system, removed at the end of the block."""
+        """Makes a folder on the store's file system, removed at the end of the block."""
         return staging_folder(self._work)
 
     def blob_path(self, sha256: str) -> Path:

@@ -174,19 +174,19 @@ class HubStandIn:
     def _hub_reply(self, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         parts = urlsplit(target)
         admitted = self.token is not None and headers.get("authorization") == f"Bearer {self.token}"
-        if found := _API.fullmatch(parts.path):
-            repo = self._repos.get(unquote(found["name"]))
+        if match := _API.fullmatch(parts.path):
+            repo = self._repos.get(unquote(match["name"]))
             if repo is None or (repo.private and not admitted):
                 return failure(404, "RepoNotFound")
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            return self._api(repo, found["rest"] or "", query, body, admitted)
-        if found := _RESOLVE.fullmatch(parts.path):
-            repo = self._repos.get(unquote(found["name"]))
+            return self._api(repo, match["rest"] or "", query, body, admitted)
+        if match := _RESOLVE.fullmatch(parts.path):
+            repo = self._repos.get(unquote(match["name"]))
             if repo is None or (repo.private and not admitted):
                 return failure(404, "RepoNotFound")
             if repo.gated and not admitted:
                 return failure(403, "GatedRepo")
-            return self._resolve(repo, unquote(found["revision"]), unquote(found["path"]))
+            return self._resolve(repo, unquote(match["revision"]), unquote(match["path"]))
         return failure(404, "")
 
     def _api(self, repo: HubRepo, rest: str, query: Mapping[str, str], body: bytes, admitted: bool) -> Reply:

@@ -45,23 +45,23 @@ class Reply:
 
     def ranged(self, asked: str, met: Mapping[str, object]) -> Reply:
         """Returns the part that a Range header asks for."""
-        found = _RANGE.fullmatch(asked)
+        match = _RANGE.fullmatch(asked)
         if isinstance(self.body, bytes) or self.status != 200:
             return self
-        if "not_satisfiable" in met or (found and int(found[1]) >= self.size and "ignore_range" not in met):
+        if "not_satisfiable" in met or (match and int(match[1]) >= self.size and "ignore_range" not in met):
             return Reply(416, {"content-range": f"bytes */{self.size}"})
-        if found is None or "ignore_range" in met:
+        if match is None or "ignore_range" in met:
             return self
-        start = int(found[1])
-        stop = min(int(found[2]) + 1, self.size) if found[2] else self.size
+        start = int(match[1])
+        stop = min(int(match[2]) + 1, self.size) if match[2] else self.size
         headers = self.headers | {"content-range": f"bytes {start}-{stop - 1}/{self.size}"}
         return replace(self, status=206, headers=headers, start=start, stop=stop)
 
     def blocks(self) -> Iterator[bytes]:
         """Yields the bytes to send."""
-        for place in range(self.start, self.end, CHUNK_BYTES):
-            size = min(CHUNK_BYTES, self.end - place)
-            yield self.body[place : place + size] if isinstance(self.body, bytes) else self.body.read(place, size)
+        for offset in range(self.start, self.end, CHUNK_BYTES):
+            size = min(CHUNK_BYTES, self.end - offset)
+            yield self.body[offset : offset + size] if isinstance(self.body, bytes) else self.body.read(offset, size)
 
 
 def failure(status: int, error_code: str, retry_after: str = "") -> Reply:
@@ -101,20 +101,20 @@ def send(
 def _damaged(reply: Reply, met: Mapping[str, Mapping[str, Any]]) -> tuple[Iterator[bytes], int]:
     length = reply.end - reply.start
     if "flip_byte" in met:
-        place = met["flip_byte"].get("at", -1) % reply.size
-        return _flipped(reply, place), length
+        offset = met["flip_byte"].get("at", -1) % reply.size
+        return _flipped(reply, offset), length
     if "cut" in met:
         reply = replace(reply, stop=max(reply.start, reply.end - met["cut"]["bytes"]))
         return reply.blocks(), reply.end - reply.start
     return reply.blocks(), length
 
 
-def _flipped(reply: Reply, place: int) -> Iterator[bytes]:
+def _flipped(reply: Reply, offset: int) -> Iterator[bytes]:
     at = reply.start
     for block in reply.blocks():
-        if at <= place < at + len(block):
+        if at <= offset < at + len(block):
             changed = bytearray(block)
-            changed[place - at] ^= 0xFF
+            changed[offset - at] ^= 0xFF
             block = bytes(changed)
         yield block
         at += len(block)
@@ -148,11 +148,11 @@ def _trickled(body: Iterator[bytes], trickle: Mapping[str, Any], closing: thread
     """Yields the body with a pause after every so many bytes, however large its blocks are."""
     left = trickle["bytes"]
     for block in body:
-        place = 0
-        while place < len(block):
-            piece = block[place : place + left]
+        offset = 0
+        while offset < len(block):
+            piece = block[offset : offset + left]
             yield piece
-            place += len(piece)
+            offset += len(piece)
             left -= len(piece)
             if left == 0:
                 closing.wait(trickle["seconds"])

@@ -78,10 +78,10 @@ class HubRepo:
 
     def commit(self, files: Mapping[str, Content], branch: str, is_lfs: Callable[[str, int], bool]) -> str:
         """Adds a commit and moves the branch to it; the same files are the same commit."""
-        made = {path: _file(path, content, is_lfs) for path, content in sorted(files.items())}
-        listing = "\n".join(f"{file.git_sha1} {path}" for path, file in made.items())
+        committed = {path: _file(path, content, is_lfs) for path, content in sorted(files.items())}
+        listing = "\n".join(f"{file.git_sha1} {path}" for path, file in committed.items())
         commit = hashlib.sha1(f"{self.name}\n{listing}".encode(), usedforsecurity=False).hexdigest()
-        self.commits[commit] = made
+        self.commits[commit] = committed
         self.refs[branch] = commit
         return commit
 

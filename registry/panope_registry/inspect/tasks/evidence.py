@@ -109,10 +109,10 @@ def _by_modules(markers: Mapping[str, Any]) -> Conclusion:
 def _by_pipeline(index: Mapping[str, Any]) -> Conclusion:
     name = str(index.get("_class_name", ""))
     reason = f"model_index.json describes a diffusers pipeline, `{shown(name)}`"
-    made = known.made_by(name)
-    if made:
-        return Conclusion(MADE[made], reason)
-    which = "which is not known" if made is None else "whose name does not tell what it makes"
+    output = known.made_by(name)
+    if output:
+        return Conclusion(MADE[output], reason)
+    which = "which is not known" if output is None else "whose name does not tell what it makes"
     return Conclusion("", f"{reason}, {which}", ("image-generation", "video-generation"), is_guess=True)
 
 

@@ -29,8 +29,8 @@ def head_of_auto_class(name: str) -> str:
 
 def made_by(pipeline: str) -> str | None:
     """Returns what a diffusers pipeline makes, such as `image`; empty when unclear, None when it is unknown."""
-    made = _table()["diffusers"]["pipelines"].get(pipeline)
-    return None if made is None else str(made)
+    output = _table()["diffusers"]["pipelines"].get(pipeline)
+    return None if output is None else str(output)
 
 
 def is_gguf_architecture(name: str) -> bool:
@@ -40,10 +40,10 @@ def is_gguf_architecture(name: str) -> bool:
 
 def libraries() -> str:
     """Returns the libraries that were read, for people."""
-    return ", ".join(f"{name} {found['version']}" for name, found in _table().items())
+    return ", ".join(f"{name} {table['version']}" for name, table in _table().items())
 
 
 @cache
 def _table() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(files(__package__).joinpath("architectures.json").read_text("utf-8"))
-    return found
+    table: Mapping[str, Any] = json.loads(files(__package__).joinpath("architectures.json").read_text("utf-8"))
+    return table

@@ -49,25 +49,25 @@ def resolve_task(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tag
     Raises:
         InvalidInputError: a hint is no task.
     """
-    wished = tuple(dict.fromkeys(_task(hint) for hint in hints))
+    hinted = tuple(dict.fromkeys(_task(hint) for hint in hints))
     tagged = PIPELINE_TAGS.get(pipeline_tag, "")
-    spoken_for = tuple(dict.fromkeys(task for task in (*wished, found.value, tagged) if task))
-    if wished:
+    spoken_for = tuple(dict.fromkeys(task for task in (*hinted, found.value, tagged) if task))
+    if hinted:
         # A hint that the files bear out is worth more than one before it that they do not.
-        task = found.value if found.value in wished else wished[0]
+        task = found.value if found.value in hinted else hinted[0]
         return ResolvedTask(task, f"the user says so; {found.reason}", (), spoken_for)
-    told = f"the hub's tag says `{shown(pipeline_tag)}`"
+    tag_reason = f"the hub's tag says `{shown(pipeline_tag)}`"
     if found.value:
         if tagged in ("", found.value) or (found.value, tagged) == ("rerank", "classify"):
             return ResolvedTask(found.value, found.reason, (), spoken_for)
-        return ResolvedTask("", f"{found.reason}; but {told}", (found.value, tagged), spoken_for)
+        return ResolvedTask("", f"{found.reason}; but {tag_reason}", (found.value, tagged), spoken_for)
     if tagged:
         if tagged in found.candidates or found.is_guess or not found.candidates:
-            return ResolvedTask(tagged, f"{told}; {found.reason}", (), spoken_for)
+            return ResolvedTask(tagged, f"{tag_reason}; {found.reason}", (), spoken_for)
         return ResolvedTask(
-            "", f"{found.reason}; but {told}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for
+            "", f"{found.reason}; but {tag_reason}", tuple(dict.fromkeys((tagged, *found.candidates))), spoken_for
         )
-    return _open(found, told, pipeline_tag, tags, spoken_for)
+    return _open(found, tag_reason, pipeline_tag, tags, spoken_for)
 
 
 def check_hints(hints: Sequence[str]) -> None:
@@ -90,13 +90,13 @@ def _task(hint: str) -> str:
 
 
 def _open(
-    found: Conclusion, told: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]
+    found: Conclusion, tag_reason: str, pipeline_tag: str, tags: Sequence[str], spoken_for: tuple[str, ...]
 ) -> ResolvedTask:
     """Returns what may be, when nothing says what is: by the files, else by the tags."""
     if found.candidates:
         return ResolvedTask("", found.reason, found.candidates, spoken_for)
     if pipeline_tag in VAGUE_TAGS:
-        return ResolvedTask("", f"{found.reason}; {told}", VAGUE_TAGS[pipeline_tag], spoken_for)
+        return ResolvedTask("", f"{found.reason}; {tag_reason}", VAGUE_TAGS[pipeline_tag], spoken_for)
     for tag in tags:
         if modality := MODALITY_TAGS.get(tag.casefold()):
             reason = f"{found.reason}; a tag of the hub says `{shown(tag)}` and nothing more"
