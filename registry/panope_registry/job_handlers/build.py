@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from panope_backends.api import ModelFacts
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import PanopeError, PreconditionError
 from panope_registry.events import EventSink, milliseconds_since, no_events
 from panope_registry.inspect.precisions import bits_of
 from panope_registry.job_handlers.conversion_plan import ConversionPlan, plan_conversion
@@ -107,7 +107,7 @@ class Build:
         context.progress("plan")
         entry = self._registry.model(request.model)
         _check_revision(entry, request)
-        published = _published(entry, request)
+        published = None if request.source else _published(entry, request)
         if published is not None:
             return _result(entry, published, made=False)
         plan = plan_conversion(entry, request, self._conversion_runner.conversions())
@@ -124,7 +124,12 @@ class Build:
         if known is None or not known.is_obtainable:
             return None
         if not known.is_local:
-            self._downloads.download(context, self._registry.missing_files(known.digest))
+            try:
+                self._downloads.download(context, self._registry.missing_files(known.digest))
+            except PanopeError as error:
+                facts = {"job_id": context.job.id, "variant": known.digest}
+                self._emit("build_not_downloaded", facts | {"error_type": error.reason, "error_message": error.message})
+                return None  # it is made again
         return known
 
     def _make(self, context: JobContext, entry: ModelEntry, plan: ConversionPlan) -> VariantEntry:
@@ -139,6 +144,9 @@ class Build:
         model = self._registry.facts(plan.source.digest)
         context.progress("wait")
         with self._conversion_slot(context), self._scratch.folder(context, _needed_bytes(plan)) as out:
+            known = self._registry.find_conversion(plan.source.digest, **_key(plan))
+            if known is not None and known.is_local:
+                return known  # another job made it while this one waited
             self._emit_start(context, facts | {"source": plan.source.digest, "backend": plan.backend})
             started = time.monotonic()
             context.progress("convert")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from panope_backends.api import Conversion
 from panope_backends.errors import PreconditionError
@@ -34,8 +34,9 @@ def plan_conversion(
     plans = [
         ConversionPlan(source, backend, conversion)
         for source in entry.variants
-        if source.derived_from is None
+        if source.derived_from is None and request.source in ("", source.digest)
         for backend, conversions in offered.items()
+        if request.backend in ("", backend)
         for conversion in conversions
         if conversion.reads(source.format, source.precision)
     ]
@@ -53,6 +54,19 @@ def plan_conversion(
         reason="no_conversion",
         field="precision" if any(plan.conversion.format == request.format for plan in plans) else "format",
     )
+
+
+def request_for(entry: ModelEntry, plan: ConversionPlan, offered: Mapping[str, Sequence[Conversion]]) -> BuildRequest:
+    """Returns the request that a plan is the answer to, with no more fields than that takes.
+
+    So whoever needs the variant that people get by format and precision alone asks for the same job as they do.
+    """
+    made = (plan.conversion.format, plan.conversion.precision)
+    plain = BuildRequest(entry.name, *made)
+    came_with_repo = any((each.format, each.precision) == made for each in entry.variants if each.derived_from is None)
+    if not came_with_repo and plan_conversion(entry, plain, offered) == plan:
+        return plain
+    return replace(plain, source=plan.source.digest, backend=plan.backend)
 
 
 def _fits(conversion: Conversion, request: BuildRequest) -> bool:

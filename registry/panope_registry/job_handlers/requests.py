@@ -79,12 +79,16 @@ class BuildRequest:
         format: of the new variant.
         precision: of its weights; empty for that in which the format holds a model unchanged.
         revision: the branch, tag or commit that must be served; empty for whichever is.
+        source: the digest of the variant to make it of; empty for the one that suits best.
+        backend: whose converter makes it; empty for any.
     """
 
     model: str
     format: str
     precision: str = ""
     revision: str = ""
+    source: str = ""
+    backend: str = ""
 
 
 def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
@@ -143,7 +147,9 @@ def enqueue_download(
     return _enqueue_download(jobs, request, (), requested_by, store)
 
 
-def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
+def enqueue_build(
+    jobs: Jobs, request: BuildRequest, requested_by: str = "", *, store: str | None = None, priority: int = 0
+) -> JobEntry:
     """Enqueues the job that makes a variant: `quantize` for weights coarser than those that models come with.
 
     Args:
@@ -151,6 +157,7 @@ def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, 
         request: what to make.
         requested_by: who asks, for people to read.
         store: the id of the store that it is for; None leaves it to whoever is free.
+        priority: higher goes first.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
@@ -163,7 +170,12 @@ def enqueue_build(jobs: Jobs, request: BuildRequest, requested_by: str = "", *, 
     kind = QUANTIZE if is_quantized(request.precision) else BUILD_ENGINE
     payload = asdict(request)
     return jobs.enqueue(
-        kind, payload, dedupe_key=dedupe_key(kind, payload, store), requested_by=requested_by, store=store
+        kind,
+        payload,
+        dedupe_key=dedupe_key(kind, payload, store),
+        priority=priority,
+        requested_by=requested_by,
+        store=store,
     )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
+from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.session import RegistrySession
+from panope_server.cli.progress import Bars
+from panope_server.cli.pull_commands import run_to_end
 from panope_server.config import Settings
+from panope_server.runtime.models.build_jobs import job_error
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory
@@ -18,7 +24,18 @@ async def load_planner(settings: Settings, session: RegistrySession) -> AsyncIte
     """Plans loads on this machine's hardware; the files that it opens are leased until the block ends."""
     leases = ModelLeases(session.retention)
     hardware = Hardware.for_settings(settings)
+
+    def build(request: BuildRequest) -> JobEntry:
+        job = enqueue_build(session.jobs, request, "cli", store=session.store.id)
+        (job,) = run_to_end(settings, session, [job], Bars(quiet=True))
+        if job.status is not JobStatus.SUCCEEDED:
+            raise job_error(job)
+        return job
+
+    async def run_build(request: BuildRequest) -> JobEntry:
+        return await asyncio.to_thread(build, request)
+
     try:
-        yield LoadPlanner(settings, session.registry, hardware, session.profiles, DeviceMemory(), leases)
+        yield LoadPlanner(settings, session.registry, hardware, session.profiles, DeviceMemory(), leases, run_build)
     finally:
         await leases.close()

@@ -108,9 +108,9 @@ def finished(settings: Settings, session: RegistrySession, job: JobEntry, *, qui
     from panope_server.cli.progress import Bars
 
     with _stoppable(), Bars(quiet=quiet) as bars:
-        (job,) = _run(settings, session, [job], bars)
+        (job,) = run_to_end(settings, session, [job], bars)
         quantize_jobs = [session.jobs.get(job_id) for job_id in job.result.get("quantize_jobs", ())]
-        quantized = _run(settings, session, quantize_jobs, bars)
+        quantized = run_to_end(settings, session, quantize_jobs, bars)
     if job.status is JobStatus.CANCELLED:
         fail(f"job {job.id} was cancelled; what it has downloaded is kept")
     if job.status is JobStatus.FAILED:
@@ -122,7 +122,7 @@ def finished(settings: Settings, session: RegistrySession, job: JobEntry, *, qui
     return job
 
 
-def _run(settings: Settings, session: RegistrySession, jobs: Sequence[JobEntry], bars: Bars) -> list[JobEntry]:
+def run_to_end(settings: Settings, session: RegistrySession, jobs: Sequence[JobEntry], bars: Bars) -> list[JobEntry]:
     """The jobs at their end, run here and drawn."""
     if not jobs:
         return []

@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO, Protocol
 
@@ -21,8 +21,8 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.events import ERROR
 from panope_registry.job_handlers.handlers import handlers_for
-from panope_registry.jobs import Retention, Runner
-from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD
+from panope_registry.jobs import Handler, Retention, Runner
+from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store import SharedStoreSource
 from panope_registry.shared_store.factory import open_remote_store
@@ -102,22 +102,44 @@ def run_jobs(
     lease_seconds = settings.jobs.lease_seconds
     if only is not None:
         lease_seconds = min(lease_seconds, BRIEF_LEASE_SECONDS)
-    runner = Runner(
-        session.jobs,
-        handlers,
-        owner=owner_name(),
-        concurrency=concurrency or max(1, settings.jobs.concurrency),
-        lease_seconds=lease_seconds,
-        grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
-        tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
-        store=session.store.id,
-        retention=Retention(settings.jobs.retention_days, settings.jobs.retention_count),
-        only=only,
-    )
+
+    def runner_of(handlers: Mapping[str, Handler], concurrency: int) -> Runner:
+        return Runner(
+            session.jobs,
+            handlers,
+            owner=owner_name(),
+            concurrency=concurrency,
+            lease_seconds=lease_seconds,
+            grace_seconds=GRACE_SECONDS if only is None else BRIEF_GRACE_SECONDS,
+            tick_seconds=min(TICK_SECONDS, lease_seconds / 4),
+            store=session.store.id,
+            retention=Retention(settings.jobs.retention_days, settings.jobs.retention_count),
+            only=only,
+        )
+
+    concurrency = concurrency or max(1, settings.jobs.concurrency)
     _log.info("job_worker_started", owner=owner_name())
-    with maintained(settings, session, remote, emit, owner_name(), stop) if only is None else nullcontext():
-        runner.run(stop)
+    if only is not None:
+        runner_of(handlers, concurrency).run(stop)
+    else:
+        # Builds have a runner of their own: a load that waits for one must not wait for downloads before it.
+        builds = {kind: handlers[kind] for kind in (BUILD_ENGINE, QUANTIZE)}
+        others = {kind: handler for kind, handler in handlers.items() if kind not in builds}
+        with maintained(settings, session, remote, emit, owner_name(), stop), _running(runner_of(builds, 1), stop):
+            runner_of(others, concurrency).run(stop)
     _log.info("job_worker_stopped")
+
+
+@contextmanager
+def _running(runner: Runner, stop: threading.Event) -> Iterator[None]:
+    """Runs jobs in a thread of their own while the block lasts; its end sets `stop`."""
+    thread = threading.Thread(target=runner.run, args=(stop,), name="builds")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _machine_bytes(settings: Settings) -> int:

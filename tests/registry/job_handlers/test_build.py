@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -18,17 +19,22 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+from sqlalchemy import update
 
-from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PreconditionError
+from panope_backends.errors import AvailabilityError, CapacityError, InvalidInputError, NotFoundError, PreconditionError
 from panope_backends.testing.models import tiny_gguf
 from panope_registry.job_handlers.build import Build
 from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobContext, Jobs, JobStatus
 from panope_registry.jobs.context import JobCancelled
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
+from panope_registry.tables.model_tables import blob_location
 from panope_server.app.registry_session import open_registry_session
 from panope_server.config import JobSettings, Settings
 from panope_server.job_worker.conversion_runner import ProgramConversionRunner
+from panope_server.runtime.models.build_jobs import BuildJobs
+from panope_server.runtime.registry_calls.jobs import AsyncJobs
 
 MODEL = "acme/tiny"
 SLOW = BuildRequest(MODEL, "openvino")
@@ -74,6 +80,14 @@ class Nothing:
 
     def download(self, context: JobContext, files: Any) -> None:
         assert not files
+
+
+class Away:
+    """A shared store that does not answer; what is here already needs none."""
+
+    def download(self, context: JobContext, files: Any) -> None:
+        if files:
+            raise AvailabilityError("the shared store does not answer")
 
 
 @pytest.fixture
@@ -220,6 +234,55 @@ def test_a_build_whose_worker_is_killed_is_done_once_by_the_next(bench: Bench, g
     assert made.digest == ended.result["variant"]
     assert sorted(file.path for file in made.files) == ["openvino_model.bin", "openvino_model.xml"]
     assert bench.left() == []
+
+
+async def test_a_load_that_waits_for_a_build_goes_on_when_its_worker_is_killed(bench: Bench, gate: Path) -> None:
+    waiting = asyncio.create_task(BuildJobs(AsyncJobs(bench.jobs), bench.registry.store_id, has_worker=True).run(SLOW))
+    first = await asyncio.to_thread(_worker, bench.settings)
+    pid = await asyncio.to_thread(_converter, gate)
+    os.kill(first.pid, signal.SIGKILL)
+    await asyncio.to_thread(first.wait)
+    await asyncio.to_thread(until, lambda: not psutil.pid_exists(pid))
+    assert not waiting.done()
+    (gate / "go").touch()
+    second = await asyncio.to_thread(_worker, bench.settings)
+    try:
+        async with asyncio.timeout(60):
+            job = await waiting
+    finally:
+        second.terminate()
+        await asyncio.to_thread(second.wait)
+    _, made = bench.registry.model(MODEL).variants
+    assert (job.result["variant"], job.attempt) == (made.digest, 2)
+
+
+def test_what_another_machine_shares_and_cannot_be_downloaded_is_made_again(
+    bench: Bench, gate: Path, tmp_path: Path
+) -> None:
+    (gate / "go").touch()
+    made = bench.run(SLOW)
+    with bench.jobs.database.change() as connection:
+        (weights,) = [file for file in bench.registry.model(MODEL).variants[1].files if file.path.endswith(".bin")]
+        mine = (blob_location.c.store == bench.registry.store_id) & (blob_location.c.sha256 == weights.sha256)
+        connection.execute(update(blob_location).where(mine).values(store="shared"))
+    home = bench.settings.home_path
+    with RegistrySession.open(bench.settings.database, home, shared_store_id="shared") as sharing:
+        conversion_runner = ProgramConversionRunner(bench.settings)
+        handler = Build(
+            sharing.registry, Away(), conversion_runner, bench.scratch, lambda *told: bench.told.append(told)
+        )
+        again = handler(bench.context(SLOW))
+    assert (again["made"], again["variant"]) == (True, made["variant"])
+    assert "build_not_downloaded" in [name for name, _ in bench.told]
+
+
+def test_a_variant_is_made_of_the_source_that_the_request_names(bench: Bench) -> None:
+    (source,) = bench.registry.model(MODEL).variants
+    with pytest.raises(PreconditionError, match="cannot be made gguf q8_0"):
+        bench.run(BuildRequest(MODEL, "gguf", "q8_0", source="f" * 64))
+    with pytest.raises(PreconditionError, match="cannot be made gguf q8_0"):
+        bench.run(BuildRequest(MODEL, "gguf", "q8_0", backend="cpu"))
+    assert bench.run(BuildRequest(MODEL, "gguf", "q8_0", source=source.digest))["made"]
 
 
 def test_a_disk_without_room_is_told_before_anything_is_converted(

@@ -82,7 +82,7 @@ def test_a_conversion_made_on_one_server_is_loaded_by_the_other(
     with RegistrySession.open(database_url, second.home) as there:
         here = {variant.digest: variant.is_local for variant in there.registry.model(second.model).variants}
     assert here == {came.digest: False, converted.digest: True}, "what it was made of came too"
-    assert "convert_start" in _events(first)
-    assert "convert_start" not in _events(second)
+    assert "build_engine_start" in _events(first)
+    assert "build_engine_start" not in _events(second)
     assert {job.status.value for job in jobs.list()} == {"succeeded"}
     database.close()

@@ -77,22 +77,6 @@ class Downloads:
             pass
         await self._refuse_while_cooling(entry.name)
 
-    async def download_variant(self, entry: ModelEntry, variant: VariantEntry) -> None:
-        """Waits until a variant that another machine made, and shares, is here.
-
-        Raises:
-            AvailabilityError: it could not be downloaded.
-        """
-        request = DownloadRequest(entry.name, entry.ref or entry.commit, variant=variant.digest)
-        job = await self._jobs.enqueue(enqueue_download, request, "load", store=self._store)
-        async for seen in self._jobs.watch(job.id):
-            job = seen
-        if job.status is not JobStatus.SUCCEEDED:
-            why = job.error_message or "it was cancelled"
-            raise AvailabilityError(
-                f"a variant of `{entry.name}` could not be brought: {why}", reason="download_failed"
-            )
-
     async def _refuse_while_cooling(self, name: str) -> None:
         """Refuses when the last download failed a moment ago, so that calls do not ask for it again and again."""
         job = await self._last_download(name)

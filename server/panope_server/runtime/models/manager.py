@@ -16,6 +16,7 @@ from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import ModelFilter, Registry
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.models.build_jobs import BuildJobs
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
 from panope_server.runtime.models.downloads import Downloads
@@ -98,6 +99,7 @@ class ModelManager:
         memory = DeviceMemory()
         self.directory = ModelDirectory(dependencies.registry, dependencies.aliases, settings.default_model)
         downloads = Downloads(self.directory.fresh_entry, dependencies.jobs, dependencies.store, self._machine_bytes)
+        builds = BuildJobs(dependencies.jobs, dependencies.store, has_worker=settings.jobs.concurrency > 0)
         planner = LoadPlanner(
             settings,
             dependencies.registry,
@@ -105,7 +107,7 @@ class ModelManager:
             dependencies.profiles,
             memory,
             dependencies.leases,
-            downloads.download_variant,
+            builds.run,
         )
 
         def make_runtime(resolved: ResolvedName, on_state: OnState) -> ModelRuntime:

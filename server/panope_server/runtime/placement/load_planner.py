@@ -1,11 +1,10 @@
-"""Turns a model's name into a plan that a worker can load: select, convert once, lay the verified files out."""
+"""Turns a model's name into a plan that a worker can load: select, have it converted, lay the verified files out."""
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,10 @@ import structlog
 from panope_backends.api import ModelFacts
 from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
 from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
+from panope_registry.job_handlers.conversion_plan import ConversionPlan, request_for
+from panope_registry.job_handlers.requests import BuildRequest
+from panope_registry.jobs import JobEntry
+from panope_registry.models.variant_digest import find_variant
 from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
@@ -21,20 +24,17 @@ from panope_server.config.grants import grants_for
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.placement.memory import DeviceMemory, conversion_limit, worker_limit
+from panope_server.runtime.placement.memory import DeviceMemory, worker_limit
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
-from panope_server.runtime.processes.programs import run_program
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
 
 _log = structlog.get_logger("panope.models")
 
-DownloadVariant = Callable[[ModelEntry, VariantEntry], Awaitable[None]]
-
-CONVERT = "panope_backends.programs.convert"
-CONVERT_TIMEOUT_SECONDS = 1800.0
+RunBuild = Callable[[BuildRequest], Awaitable[JobEntry]]
+"""Returns the job that makes a variant once it has succeeded; raises what it failed with."""
 
 
 class LoadPlanner:
@@ -44,7 +44,7 @@ class LoadPlanner:
         profiles: what was measured.
         memory: what is free on each device; what is about to be loaded is taken from it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
-        download_variant: downloads a variant that another machine made; None where that cannot be.
+        run_build: has a conversion done; None where candidates are selected and none is loaded.
     """
 
     def __init__(
@@ -55,18 +55,16 @@ class LoadPlanner:
         profiles: Profiles,
         memory: DeviceMemory,
         leases: ModelLeases | None = None,
-        download_variant: DownloadVariant | None = None,
+        run_build: RunBuild | None = None,
     ) -> None:
         self._leases = leases
-        self._download_variant = download_variant
+        self._run_build = run_build
         self._profiles = profiles
         self._memory = memory
         self._grants = grants_for(settings)
         self._settings = settings
         self._registry = registry
         self._hardware = hardware
-        # One conversion at a time: each takes the memory of a whole model, and two of the same would waste one.
-        self._converting = asyncio.Lock()
 
     async def plan(
         self, resolved: ResolvedName, constraints: LoadConstraints = UNCONSTRAINED, failed: Sequence[FailedPlan] = ()
@@ -137,7 +135,7 @@ class LoadPlanner:
             return ()
 
     async def plan_candidate(self, entry: ModelEntry, candidate: Candidate, key: str, reason: str) -> LoadPlan:
-        """Makes one candidate ready to be loaded: converts once, lays the verified files out.
+        """Makes one candidate ready to be loaded: has it converted, lays the verified files out.
 
         Args:
             entry: of the model.
@@ -197,54 +195,19 @@ class LoadPlanner:
         return await call_store(self._registry.materialize, digest)
 
     async def _converted(self, entry: ModelEntry, candidate: Candidate) -> VariantEntry:
-        made = candidate.conversion
-        assert made is not None
-        async with self._converting:
-            identity = {"format": made.format, "precision": made.precision, "engine_version": made.engine_version}
-            known = await call_registry(lambda: self._registry.find_conversion(candidate.variant.digest, **identity))
-            if known is not None and not known.is_local:
-                known = await self._brought(entry, known)
-            return known or await self._convert(entry, candidate, identity)
-
-    async def _brought(self, entry: ModelEntry, made: VariantEntry) -> VariantEntry | None:
-        """What another machine has made, once it is here; None when it cannot be had and is to be made again."""
-        if self._download_variant is None or not made.is_obtainable:
-            return None
-        try:
-            await self._download_variant(entry, made)
-        except PanopeError as error:
-            _log.warning("conversion_not_brought", model=entry.name, variant=made.digest, error=error.message)
-            return None
-        return made
-
-    async def _convert(self, entry: ModelEntry, candidate: Candidate, identity: dict[str, str]) -> VariantEntry:
-        _log.info("convert_start", model=entry.name, backend=candidate.device.backend, format=identity["format"])
-        source = await call_store(self._registry.materialize, candidate.variant.digest)
-        scratch = self._settings.home_path / "scratch"
-        await asyncio.to_thread(scratch.mkdir, 0o700, True, True)
-        with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            document = {
-                "backend": candidate.device.backend,
-                "format": identity["format"],
-                "precision": identity["precision"],
-                "model": _document(self._facts(entry, candidate.variant)),
-                "folder": str(source),
-                "out": folder,
-            }
-            await run_program(
-                CONVERT,
-                document=document,
-                timeout_seconds=CONVERT_TIMEOUT_SECONDS,
-                python=self._settings.workers.python,
-                memory_bytes=conversion_limit(candidate.variant.size_bytes),
-            )
-            variant = await call_store(
-                lambda: self._registry.add_conversion(
-                    candidate.variant.digest, Path(folder), backend=candidate.device.backend, **identity
-                )
-            )
-        _log.info("convert_finish", model=entry.name, variant=variant.digest, size_bytes=variant.size_bytes)
-        return variant
+        """Returns what the candidate's conversion makes; a build job makes it, unless it is here already."""
+        conversion, source = candidate.conversion, candidate.variant
+        assert conversion is not None
+        identity = (conversion.format, conversion.precision, conversion.engine_version)
+        for variant in entry.variants:
+            made = (variant.format, variant.precision, variant.engine_version)
+            if variant.derived_from == source.digest and variant.is_local and made == identity:
+                return variant
+        assert self._run_build is not None, "whoever only selects converts nothing"
+        plan = ConversionPlan(source, candidate.device.backend, conversion)
+        request = request_for(entry, plan, (await self._hardware.probe()).conversions)
+        job = await self._run_build(request)
+        return find_variant(await call_registry(self._registry.model, entry.name), job.result["variant"])
 
 
 def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:
@@ -255,7 +218,3 @@ def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:
         return first
     message = "; ".join(f"{backend}: {error.message}" for backend, error in errors)
     return type(first)(f"no way to run the model works: {message}", reason=first.reason, field=first.field)
-
-
-def _document(facts: ModelFacts) -> dict[str, object]:
-    return asdict(facts) | {"config": dict(facts.config)}

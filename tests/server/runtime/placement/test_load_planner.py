@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from sqlalchemy import update
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
-from panope_backends.errors import AvailabilityError, InternalError, NotFoundError, PreconditionError
+from panope_backends.errors import AvailabilityError, InternalError, NotFoundError, PanopeError, PreconditionError
+from panope_registry.job_handlers.requests import BuildRequest
+from panope_registry.jobs import JobEntry
 from panope_registry.operations.profiles import Profile, Profiles
-from panope_registry.registry import ModelEntry, Registry, VariantEntry
+from panope_registry.registry import ModelEntry, Registry
 from panope_registry.session import RegistrySession
-from panope_registry.tables.model_tables import blob_location
 from panope_server.config import Settings
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.placement import load_planner
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory
-from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.placement.plan import FailedPlan
 
 MODEL = ResolvedName("acme/tiny")
 CARD = Device("torch-cuda", "cuda:0", memory_bytes=1 << 30)
@@ -81,28 +81,47 @@ def profiles(session: RegistrySession) -> Profiles:
     return session.profiles
 
 
-@pytest.fixture
-def planner(tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory) -> LoadPlanner:
-    return LoadPlanner(Settings(home=str(tmp_path)), registry, Machine(), profiles, memory)  # type: ignore[arg-type]
+@dataclass
+class Builds:
+    """Stands for build jobs: makes what is asked for at once, or raises `failure`."""
+
+    registry: Registry
+    requests: list[BuildRequest] = field(default_factory=list)
+    failure: PanopeError | None = None
+
+    async def run(self, request: BuildRequest) -> JobEntry:
+        self.requests.append(request)
+        if self.failure is not None:
+            raise self.failure
+        (source,) = (each for each in self.registry.model(request.model).variants if each.derived_from is None)
+        with TemporaryDirectory() as folder:
+            (Path(folder) / "weights.other").write_bytes(b"converted")
+            variant = self.registry.add_conversion(
+                source.digest,
+                Path(folder),
+                format=request.format,
+                precision=request.precision,
+                backend="torch-cuda",
+                engine_version=CONVERSION.engine_version,
+            )
+        return SimpleNamespace(result={"variant": variant.digest})  # type: ignore[return-value]
 
 
 @pytest.fixture
-def converts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Stands for the conversion program; what was asked of it."""
-    asked: list[dict[str, Any]] = []
+def builds(registry: Registry) -> Builds:
+    return Builds(registry)
 
-    async def run_program(_module: str, *, document: dict[str, Any], memory_bytes: int, **_: Any) -> dict[str, Any]:
-        assert memory_bytes >= 1 << 30, "enough for libraries"
-        asked.append(document)
-        (Path(document["out"]) / "weights.other").write_bytes(b"converted")
-        return {"ok": True}
 
-    monkeypatch.setattr(load_planner, "run_program", run_program)
-    return asked
+@pytest.fixture
+def planner(
+    tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory, builds: Builds
+) -> LoadPlanner:
+    settings = Settings(home=str(tmp_path))
+    return LoadPlanner(settings, registry, Machine(), profiles, memory, None, builds.run)  # type: ignore[arg-type]
 
 
 async def test_the_first_way_is_made_ready_once_and_takes_its_memory(
-    planner: LoadPlanner, memory: DeviceMemory, converts: list[dict[str, Any]]
+    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
 ) -> None:
     plan = await planner.plan(MODEL)
     assert (plan.backend, plan.format, plan.precision) == ("torch-cuda", "other", "")
@@ -112,23 +131,19 @@ async def test_the_first_way_is_made_ready_once_and_takes_its_memory(
     need = CARD.memory_bytes - (memory.free_bytes(CARD) or 0)
     assert 1_000_000 <= need <= 2_000_000  # a megabyte of weights and a fifth more
     assert (await planner.plan(MODEL)).variant_digest == plan.variant_digest
-    assert len(converts) == 1
+    assert builds.requests == [BuildRequest(MODEL.model, "other", "fp32")], "what `panope build` asks for"
 
 
 async def test_a_conversion_that_fails_gives_place_to_the_next_way(
-    planner: LoadPlanner, memory: DeviceMemory, monkeypatch: pytest.MonkeyPatch
+    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
 ) -> None:
-    async def fails(*_: Any, **__: Any) -> dict[str, Any]:
-        raise InternalError("the conversion failed; the log has the cause")
-
-    monkeypatch.setattr(load_planner, "run_program", fails)
+    builds.failure = InternalError("the conversion failed; the log has the cause")
     plan = await planner.plan(MODEL)
     assert plan.backend == "cpu"
     assert plan.reason.endswith("torch-cuda failed: the conversion failed; the log has the cause")
     assert memory.free_bytes(CARD) == CARD.memory_bytes  # the card is left to others
 
 
-@pytest.mark.usefixtures("converts")
 async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_the_next(planner: LoadPlanner) -> None:
     first = await planner.plan(MODEL)
     refusal = PreconditionError("the model takes 44; texts give only input_ids", reason="load_failed")
@@ -144,13 +159,13 @@ async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_
 
 
 async def test_a_card_that_is_full_gives_place_to_the_processor(
-    planner: LoadPlanner, memory: DeviceMemory, converts: list[dict[str, Any]]
+    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
 ) -> None:
     memory.take("acme/large", CARD, CARD.memory_bytes)
     plan = await planner.plan(MODEL)
     assert plan.backend == "cpu"
     assert "not torch-cuda cuda:0 with other fp32, which needs 1.2 MB of memory and 0.0 MB are free" in plan.reason
-    assert converts == []
+    assert builds.requests == []
 
 
 async def test_one_variant_is_run_as_it_is(planner: LoadPlanner, registry: Registry) -> None:
@@ -162,12 +177,12 @@ async def test_one_variant_is_run_as_it_is(planner: LoadPlanner, registry: Regis
         await planner.plan(ResolvedName(MODEL.model, "f" * 64))
 
 
-@pytest.mark.usefixtures("converts")
 async def test_measurements_that_cannot_be_read_stop_no_loading(
-    tmp_path: Path, registry: Registry, memory: DeviceMemory
+    tmp_path: Path, registry: Registry, memory: DeviceMemory, builds: Builds
 ) -> None:
-    made = LoadPlanner(Settings(home=str(tmp_path)), registry, Machine(), AwayProfiles(), memory)  # type: ignore[arg-type]
-    assert (await made.plan(MODEL)).backend == "torch-cuda"
+    settings = Settings(home=str(tmp_path))
+    planner = LoadPlanner(settings, registry, Machine(), AwayProfiles(), memory, None, builds.run)  # type: ignore[arg-type]
+    assert (await planner.plan(MODEL)).backend == "torch-cuda"
 
 
 def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
@@ -176,7 +191,6 @@ def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
     return replace(entry, variants=tuple(variants))
 
 
-@pytest.mark.usefixtures("converts")
 async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_of(
     planner: LoadPlanner, registry: Registry, memory: DeviceMemory
 ) -> None:
@@ -194,31 +208,3 @@ async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_o
         == source.digest
     )
     assert await planner.variant_to_download(entry, LoadConstraints()) == "", "something is here"
-
-
-@pytest.mark.usefixtures("converts")
-async def test_what_cannot_be_brought_is_made_again(
-    tmp_path: Path, session: RegistrySession, profiles: Profiles, memory: DeviceMemory, converts: list[dict[str, Any]]
-) -> None:
-    asked: list[str] = []
-
-    async def bring(_entry: ModelEntry, variant: VariantEntry) -> None:
-        asked.append(variant.digest)
-        raise AvailabilityError("the shared store does not answer")
-
-    async def planned(registry: Registry) -> LoadPlan:
-        settings = Settings(home=str(tmp_path))
-        planner = LoadPlanner(settings, registry, Machine(), profiles, memory, None, bring)  # type: ignore[arg-type]
-        return await planner.plan(MODEL)
-
-    registry = session.registry
-    first = await planned(registry)
-    with session.database.change() as connection:
-        (weights,) = [file for file in registry.model(MODEL.model).variants[1].files if file.path == "weights.other"]
-        mine = (blob_location.c.store == session.store.id) & (blob_location.c.sha256 == weights.sha256)
-        connection.execute(update(blob_location).where(mine).values(store="shared"))
-    with RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path, shared_store_id="shared") as sharing:
-        again = await planned(sharing.registry)
-    assert asked == [first.variant_digest]
-    assert again.variant_digest == first.variant_digest
-    assert len(converts) == 2
