@@ -294,7 +294,7 @@ class Registry:
         Raises:
             NotFoundError: there is no such source.
             InvalidInputError: the folder is empty.
-            PreconditionError: another machine has made the same, with other bytes (`made_elsewhere`).
+            PreconditionError: another machine has made the same, with other bytes (`conversion_conflict`).
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
         return self._conversions.add(

@@ -146,7 +146,7 @@ def test_a_model_that_the_memory_does_not_suffice_for_is_not_called_broken(
     monkeypatch.setattr("transformers.AutoModel.from_pretrained", fails)
     with pytest.raises(PreconditionError, match="needs more memory") as refusal:
         load_transformer(facts, tmp_path, "fp32")
-    assert refusal.value.reason == "does_not_fit"
+    assert refusal.value.reason == "insufficient_memory"
 
 
 def test_a_worker_that_the_memory_does_not_suffice_for_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

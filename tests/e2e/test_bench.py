@@ -31,23 +31,24 @@ def home(converted_home: Path, tmp_path: Path) -> Path:
 def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
     where = ("--home", str(home), "--json")
     chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05")
-    (way,) = json.loads(panope("bench", MODEL, *chosen, *where))["ways"]
-    assert [profile["workload"] for profile in way["profiles"]] == ["embed-22-words-batch-32", "embed-22-words-batch-1"]
-    for profile in way["profiles"]:
+    (candidate,) = json.loads(panope("bench", MODEL, *chosen, *where))["candidates"]
+    workloads = [profile["workload"] for profile in candidate["profiles"]]
+    assert workloads == ["embed-22-words-batch-32", "embed-22-words-batch-1"]
+    for profile in candidate["profiles"]:
         assert profile["items_per_second"] > 1
         assert 0 < profile["latency_p50_seconds"] <= profile["latency_p99_seconds"]
         assert 50e6 < profile["memory_bytes"] < 5e9  # at least some of the weights
         assert profile["load_seconds"] > 0
         assert (profile["precision"], profile["device"][:4]) == ("fp32", "CPU ")
 
-    shown = json.loads(panope("show", MODEL, "--ways", *where))
+    shown = json.loads(panope("show", MODEL, "--candidates", *where))
     original, made = shown["variants"]
-    assert {profile["workload"] for profile in made["profiles"]} == {p["workload"] for p in way["profiles"]}
-    assert shown["ways"][0]["way"].startswith("openvino")
+    assert {profile["workload"] for profile in made["profiles"]} == {p["workload"] for p in candidate["profiles"]}
+    assert shown["candidates"][0]["candidate"].startswith("openvino")
 
     _record_on_cpu(home, original["digest"], made["digest"], 2.0)
-    first = json.loads(panope("show", MODEL, "--ways", *where))["ways"][0]
-    assert first["way"].startswith("cpu")
+    first = json.loads(panope("show", MODEL, "--candidates", *where))["candidates"][0]
+    assert first["candidate"].startswith("cpu")
     assert "because it was measured at" in first["reason"]
 
 

@@ -85,6 +85,6 @@ def test_a_request_id_goes_from_the_caller_to_the_log_and_back(servers) -> None:
     server.wait(lambda: '"request_id":"trace-4711"' in server.log(), 5, "a line in the log")
     forged = server.post("/v1/embeddings", body, headers={"x-request-id": 'a","level":"error'})
     assert "level" not in forged.headers["x-request-id"]
-    calls = [json.loads(line) for line in server.log().splitlines() if '"event":"call"' in line]
+    calls = [json.loads(line) for line in server.log().splitlines() if '"event":"request_finished"' in line]
     assert calls[0]["code"] == "OK"
     assert not any("hello" in json.dumps(call) for call in calls)

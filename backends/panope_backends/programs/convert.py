@@ -153,7 +153,7 @@ def main() -> int:
     except Exception as error:  # of any library below; the trace is for the log, not for the report
         traceback.print_exc()
         outcome = _failed(
-            PreconditionError("the conversion needs more memory than it may have here", reason="does_not_fit")
+            PreconditionError("the conversion needs more memory than it may have here", reason="insufficient_memory")
             if is_out_of_memory(error)
             else InternalError("the conversion failed; the log has the cause")
         )

@@ -70,7 +70,7 @@ class Intake:
         except PanopeError as error:
             self._fail(frame, error)
         except BaseException as error:  # nor must a defect, or a panic of the tokenizer's own code, end the worker
-            log.error("request_not_prepared", error, request_id=frame.request_id)
+            log.error("request_prepare_failed", error, request_id=frame.request_id)
             self._fail(frame, InternalError("the request could not be prepared"))
         finally:
             self._preparing.stop()

@@ -130,7 +130,7 @@ def _require_tensors(model: LoadedModel, load: wire.Load) -> TensorModel:
 def _try_tensors(model: TensorModel) -> None:
     """Runs zeros once, where the model leaves no choice of shape but the size of the batch."""
     if any(-1 in spec.shape[1:] for spec in model.inputs):
-        log.info("trial_run_left_out", reason="the model's inputs have no fixed shape")
+        log.info("trial_run_skipped", reason="the model's inputs have no fixed shape")
         return
     model.run({spec.name: _zeros(spec) for spec in model.inputs})
 

@@ -61,7 +61,7 @@ class Worker:
         try:
             loaded = load_model(load)
         except PanopeError as error:
-            log.error("model_not_loaded", model=load.model, reason=error.reason, message=error.message)
+            log.error("model_load_failed", model=load.model, reason=error.reason, message=error.message)
             self._outbox.send(wire.WorkerFrame(failure=failure(error)))
             self._outbox.flush()
             return EXIT_NOT_LOADED

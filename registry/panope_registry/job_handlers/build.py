@@ -184,7 +184,7 @@ def _check_revision(entry: ModelEntry, request: BuildRequest) -> None:
     if request.revision and request.revision not in (entry.ref or "main", entry.commit):
         raise PreconditionError(
             f"`{entry.name}` serves revision `{entry.ref or entry.commit}`; register the other one first",
-            reason="other_revision",
+            reason="revision_mismatch",
             field="revision",
         )
 

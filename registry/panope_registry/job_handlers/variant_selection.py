@@ -60,7 +60,7 @@ def choose_files(entry: ModelEntry, files: Sequence[RepoFileEntry], patterns: Se
     if not matching:
         raise PreconditionError(
             f"no file of `{entry.name}` matches {', '.join(f'`{shown(pattern)}`' for pattern in patterns)}",
-            reason="no_such_file",
+            reason="file_not_found",
             field="include",
         )
     refused = [file.path for file in matching if file.kind not in IMPORTED]
@@ -107,7 +107,7 @@ def _not_offered(entry: ModelEntry, request: DownloadRequest, offered: Sequence[
     wrong_format = request.format and all(variant.format != request.format for variant in offered)
     return PreconditionError(
         f"model `{entry.name}` has no such variant; it has {known or 'none'}",
-        reason="no_such_variant",
+        reason="variant_not_found",
         field="format" if wrong_format or not request.precision else "precision",
     )
 
@@ -119,7 +119,7 @@ def _too_large(entry: ModelEntry, candidates: Sequence[VariantEntry], machine_by
     return PreconditionError(
         f"model `{entry.name}` does not fit this machine, where one model can have {machine_bytes / 1e9:,.1f} GB: "
         f"{needs}; ask for a format or precision to download it all the same",
-        reason="does_not_fit",
+        reason="insufficient_memory",
     )
 
 

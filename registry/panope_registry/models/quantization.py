@@ -85,7 +85,7 @@ def refuse_impossible(preferences: Preferences, offered: Iterable[tuple[str, str
     if preferences.preferred_format and preferences.preferred_format not in formats:
         raise PreconditionError(
             f"the repo holds no {shown(preferences.preferred_format)} weights; it holds {', '.join(formats)}",
-            reason="no_such_format",
+            reason="unknown_format",
             field="preferred_format",
         )
     if preferences.preferred_precision and preferences.preferred_precision not in {
@@ -96,7 +96,7 @@ def refuse_impossible(preferences: Preferences, offered: Iterable[tuple[str, str
         raise PreconditionError(
             f"the repo holds no {shown(preferences.preferred_precision)} weights, and none can be made; "
             f"it holds {_listed(held)}",
-            reason="no_such_precision",
+            reason="unknown_precision",
             field="preferred_precision",
         )
     for target in preferences.quantization_targets:

@@ -151,7 +151,7 @@ def delete_lost_variant(connection: Connection, digest: str) -> None:
             raise PreconditionError(
                 "another machine has made this conversion, and its bytes are others; share its store "
                 "(`shared_store.url`)",
-                reason="made_elsewhere",
+                reason="conversion_conflict",
             )
     connection.execute(delete(variant).where(variant.c.digest == digest))
 
@@ -159,7 +159,7 @@ def delete_lost_variant(connection: Connection, digest: str) -> None:
 def delete_model(connection: Connection, name: str) -> bool:
     """Deletes a model, its repo, and the variants that no other model offers; False when there is none.
 
-    Blobs and views stay: another machine may be loading them at this moment.
+    Blobs and checkouts stay: another machine may be loading them at this moment.
     """
     row = connection.execute(
         select(model.c.id, revision.c.repo_id).join(revision).where(model.c.name == name)

@@ -22,14 +22,14 @@ class DiskUsage:
     blob_bytes: int
     partial_bytes: int
     quarantine_bytes: int
-    view_bytes: int
+    checkout_bytes: int
     trash_bytes: int
     free_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """The sum of all but the free bytes."""
-        return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.view_bytes + self.trash_bytes
+        return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.checkout_bytes + self.trash_bytes
 
 
 def measure(store: Store) -> DiskUsage:
@@ -38,11 +38,11 @@ def measure(store: Store) -> DiskUsage:
     blobs = _size_of(store.blobs, seen)
     quarantine = _size_of(store.quarantine, seen)
     trash = _size_of(store.trash, seen)
-    views = _size_of(store.views, seen)
+    checkouts = _size_of(store.checkouts, seen)
     for note in (store.reservations, store.folder / "id"):
         _size_of(note, seen)  # of who is here, and nobody's file
     everything = _size_of(store.folder, seen)  # what is left: staging folders and partial downloads
-    return DiskUsage(blobs, everything, quarantine, views, trash, shutil.disk_usage(store.folder).free)
+    return DiskUsage(blobs, everything, quarantine, checkouts, trash, shutil.disk_usage(store.folder).free)
 
 
 def blob_files(store: Store) -> Iterator[tuple[str, os.stat_result]]:

@@ -58,7 +58,7 @@ def evict_for(
             if known.digest not in keep:
                 eviction.evict(known)
         transaction.remove_blobs(RemovalKind.EVICTED, eviction.freed)
-        transaction.remove_views(eviction.evicted)
+        transaction.remove_checkouts(eviction.evicted)
     return EvictionResult(eviction.evicted, transaction.removed, max(0, goal_bytes - eviction.freed_bytes))
 
 
@@ -90,7 +90,7 @@ def evict_named(
                 raise PreconditionError(f"the variant is in use: {' and '.join(known.kept_by)}", reason="in_use")
             eviction.evict(known)
         transaction.remove_blobs(RemovalKind.EVICTED, eviction.freed)
-        transaction.remove_views(eviction.evicted)
+        transaction.remove_checkouts(eviction.evicted)
     return EvictionResult(eviction.evicted, transaction.removed, 0)
 
 

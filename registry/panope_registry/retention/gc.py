@@ -59,7 +59,7 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
             if digest in kept:
                 raise _in_use(name, kept[digest])
         _remove_unused(transaction, after)
-        transaction.remove_views(gone)
+        transaction.remove_checkouts(gone)
     return RemovalResult(tuple(gone), transaction.removed)
 
 
@@ -123,13 +123,14 @@ def _remove_orphans(transaction: RemovalTransaction, inventory: Inventory, ages:
 
 
 def _remove_stale_views(transaction: RemovalTransaction, inventory: Inventory, missing: tuple[str, ...]) -> None:
-    """Removes views of variants that are gone, or whose files are: their names would keep the bytes on the disk."""
+    """Removes checkouts of variants that are gone, or whose files are: their names would keep the bytes on the disk."""
     whole = {
         digest
         for digest, known in inventory.variants.items()
         if known.kept_by or (inventory.is_local(known) and known.blobs.isdisjoint(missing))
     }
-    transaction.remove_views(sorted(view.name for view in transaction.store.views.iterdir() if view.name not in whole))
+    digests = (checkout.name for checkout in transaction.store.checkouts.iterdir())
+    transaction.remove_checkouts(sorted(digest for digest in digests if digest not in whole))
 
 
 def _remove_old(transaction: RemovalTransaction, ages: Ages, moment: datetime) -> None:

@@ -63,12 +63,12 @@ class RemovalTransaction:
         for sha256, size_bytes in sizes.items():
             self.remove(kind, sha256, self.store.blob_path(sha256), size_bytes)
 
-    def remove_views(self, digests: Collection[str]) -> None:
-        """Removes the views of variants, where there are any."""
+    def remove_checkouts(self, digests: Collection[str]) -> None:
+        """Removes the checkouts of variants, where there are any."""
         for digest in digests:
-            view = self.store.views / digest
-            if view.is_dir():
-                self.remove(RemovalKind.VIEW, digest, view, size_of(view))
+            checkout = self.store.checkouts / digest
+            if checkout.is_dir():
+                self.remove(RemovalKind.CHECKOUT, digest, checkout, size_of(checkout))
 
     def forget(self, sha256s: Collection[str]) -> None:
         """Forgets that blobs are here."""

@@ -118,7 +118,7 @@ class Usage:
         blob_bytes: of whole files.
         partial_bytes: of downloads and imports that are not finished.
         quarantine_bytes: of damaged files.
-        view_bytes: of files in views that are not second names of blobs.
+        checkout_bytes: of files in checkouts that are not second names of blobs.
         trash_bytes: of what is on its way out.
         free_bytes: on the store's disk, for this user.
         variants: by digest, those with any file here.
@@ -130,7 +130,7 @@ class Usage:
     blob_bytes: int
     partial_bytes: int
     quarantine_bytes: int
-    view_bytes: int
+    checkout_bytes: int
     trash_bytes: int
     free_bytes: int
     variants: tuple[VariantUsage, ...]
@@ -141,7 +141,7 @@ class Usage:
     @property
     def total_bytes(self) -> int:
         """The bytes that count toward the quota."""
-        return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.view_bytes + self.trash_bytes
+        return self.blob_bytes + self.partial_bytes + self.quarantine_bytes + self.checkout_bytes + self.trash_bytes
 
 
 class RemovalKind(StrEnum):
@@ -152,8 +152,8 @@ class RemovalKind(StrEnum):
     UNUSED = "unused"
     """A blob that no variant and no repo has any more."""
     PARTIAL = "partial"
-    VIEW = "view"
-    """The view of a variant that is gone or not here."""
+    CHECKOUT = "checkout"
+    """The checkout of a variant that is gone or not here."""
     QUARANTINED = "quarantined"
     EVICTED = "evicted"
     """A blob that only evicted variants had."""
@@ -164,7 +164,7 @@ class Removal:
     """Something that was removed, or would be in a dry run.
 
     Attributes:
-        name: its sha256, or the digest of a view's variant, or the name of a partial.
+        name: its sha256, or the digest of a checkout's variant, or the name of a partial.
     """
 
     kind: RemovalKind

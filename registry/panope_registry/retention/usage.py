@@ -18,7 +18,7 @@ def usage_of(on_disk: DiskUsage, inventory: Inventory, quota: Quota, reserved_by
         on_disk.blob_bytes,
         on_disk.partial_bytes,
         on_disk.quarantine_bytes,
-        on_disk.view_bytes,
+        on_disk.checkout_bytes,
         on_disk.trash_bytes,
         on_disk.free_bytes,
         tuple(

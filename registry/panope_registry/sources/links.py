@@ -34,12 +34,12 @@ def new_client() -> httpx2.Client:
         return watch(httpx2.Client(timeout=timeout, follow_redirects=False))
     except (OSError, ssl.SSLError):
         raise PreconditionError(
-            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read", reason="bad_certificates"
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read", reason="invalid_certificates"
         ) from None
     except (ValueError, ImportError, httpx2.InvalidURL):
         raise PreconditionError(
             "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that is none of http:// and https://",
-            reason="bad_proxy",
+            reason="invalid_proxy",
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Views: the folders that backends open. A view has a variant's files under their names, and nothing else."""
+"""Checkouts: the folders that backends open. A checkout has a variant's files under their names, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from panope_registry.store.store import Store
 
 
 def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
-    """Lays out the view of a variant whose blobs have just been verified; made if it is not there or not right.
+    """Lays out the checkout of a variant whose blobs have just been verified; made if it is not there or not right.
 
     It is built elsewhere and renamed, so that nobody sees half of one.
     """
-    view = store.views / digest
-    if _is_right(store, view, files):
-        return view
+    checkout_folder = store.checkouts / digest
+    if _is_right(store, checkout_folder, files):
+        return checkout_folder
     with store.staging() as staging:
-        built = staging / "view"
+        built = staging / "checkout"
         _build(store, built, files)
-        _put_in_place(store, built, view, staging / "old", files)
-    sync_folder(store.views)
-    return view
+        _put_in_place(store, built, checkout_folder, staging / "old", files)
+    sync_folder(store.checkouts)
+    return checkout_folder
 
 
 def _build(store: Store, folder: Path, files: Sequence[ManifestFile]) -> None:
@@ -37,19 +37,19 @@ def _build(store: Store, folder: Path, files: Sequence[ManifestFile]) -> None:
         link_or_copy(store.blob_path(file.sha256), target)
 
 
-def _put_in_place(store: Store, built: Path, view: Path, old: Path, files: Sequence[ManifestFile]) -> None:
+def _put_in_place(store: Store, built: Path, checkout_folder: Path, old: Path, files: Sequence[ManifestFile]) -> None:
     """Gives the folder its name; a right one that another put there meanwhile stays, because it may be in use."""
-    if _renamed(built, view) or _is_right(store, view, files):
+    if _renamed(built, checkout_folder) or _is_right(store, checkout_folder, files):
         return
     with contextlib.suppress(FileNotFoundError):  # another moves it out at this moment
-        view.rename(old)
-    _renamed(built, view)
+        checkout_folder.rename(old)
+    _renamed(built, checkout_folder)
 
 
-def _renamed(built: Path, view: Path) -> bool:
+def _renamed(built: Path, checkout_folder: Path) -> bool:
     """Renames the folder if the name is free; returns whether it was."""
     try:
-        built.rename(view)
+        built.rename(checkout_folder)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
@@ -57,16 +57,18 @@ def _renamed(built: Path, view: Path) -> bool:
     return True
 
 
-def _is_right(store: Store, view: Path, files: Sequence[ManifestFile]) -> bool:
-    """Returns whether the view has the files, unchanged, and no other."""
-    if not view.is_dir():
+def _is_right(store: Store, checkout_folder: Path, files: Sequence[ManifestFile]) -> bool:
+    """Returns whether the checkout has the files, unchanged, and no other."""
+    if not checkout_folder.is_dir():
         return False
     present = {
-        str(Path(folder, name).relative_to(view))
-        for folder, folders, names in os.walk(view)
+        str(Path(folder, name).relative_to(checkout_folder))
+        for folder, folders, names in os.walk(checkout_folder)
         for name in [*names, *(name for name in folders if Path(folder, name).is_symlink())]
     }
-    return present == {file.path for file in files} and all(_is_blob(store, view / file.path, file) for file in files)
+    return present == {file.path for file in files} and all(
+        _is_blob(store, checkout_folder / file.path, file) for file in files
+    )
 
 
 def _is_blob(store: Store, path: Path, file: ManifestFile) -> bool:

@@ -3,7 +3,7 @@
     store/
     ├── id                          names this store among the machines that share a database
     ├── blobs/sha256/ab/abcdef…     the files, mode 0444
-    ├── views/<variant digest>/…    folders of variants, made of second names of blobs (`checkout`)
+    ├── checkouts/<variant digest>/… folders of variants, made of second names of blobs (`checkout`)
     ├── quarantine/                 blobs whose bytes no longer fit their name
     ├── trash/                      what nothing needs any more, on its way out (`panope_registry.retention`)
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
@@ -23,7 +23,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +61,10 @@ class Blob:
     fingerprint: str
 
 
+#: What stands in a store under the name of an earlier version -> its name now.
+_RENAMED = {"promises": "reservations", "room.lock": "space.lock", "views": "checkouts"}
+
+
 class Store:
     """A store on this machine's disk. Safe for use by several threads and processes."""
 
@@ -72,10 +76,11 @@ class Store:
         self.blobs = folder / "blobs" / "sha256"
         self.quarantine = folder / "quarantine"
         self.trash = folder / "trash"
-        self.views = folder / "views"
+        self.checkouts = folder / "checkouts"
         self.downloads = folder / "downloads"
         self.reservations = folder / "reservations"
-        places = (self.views, self.quarantine, self.trash, self.downloads, self.reservations, self._work)
+        _rename_old_entries(folder)
+        places = (self.checkouts, self.quarantine, self.trash, self.downloads, self.reservations, self._work)
         for path in (folder, self.blobs.parent, self.blobs, *places):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)
@@ -214,3 +219,11 @@ def _store_id(folder: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text()
+
+
+def _rename_old_entries(folder: Path) -> None:
+    """Gives what an earlier version wrote its name of today, each at once; several processes may try it together."""
+    for old, new in _RENAMED.items():
+        if (folder / old).exists() and not (folder / new).exists():
+            with suppress(FileNotFoundError):  # another process was first
+                (folder / old).rename(folder / new)

@@ -68,7 +68,9 @@ class App:
             except PanopeError as error:
                 raise StartError(error.message) from None
             self._status.phase = ""
-            _log.info("server_started", version=panope_version(), seconds=round(self._status.uptime_seconds, 3))
+            _log.info(
+                "server_started", version=panope_version(), duration_seconds=round(self._status.uptime_seconds, 3)
+            )
             self._on_started()
             await self._stop.wait()
             self._status.phase = "the server is stopping"

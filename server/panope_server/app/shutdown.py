@@ -55,14 +55,14 @@ async def drain(
         draining.append(envoy.drain(seconds, lambda: calls.count > 0 or is_sending_files()))
     await asyncio.gather(*draining)
     if calls.count:
-        _log.warning("calls_cut", count=calls.count)
+        _log.warning("requests_aborted", count=calls.count)
 
 
 def end_in_time(seconds: float = STOP_SECONDS) -> None:
     """Ends this process after so long, whatever it does then: a database or a disk that hangs must not hold it."""
 
     def end() -> None:
-        _log.error("server_not_stopped_in_time", seconds=seconds)
+        _log.error("server_stop_timeout", timeout_seconds=seconds)
         os._exit(1)
 
     timer = threading.Timer(seconds, end)

@@ -48,7 +48,7 @@ def bench(
     with registry_session(settings) as session:
         measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, seconds, json=json))
     if json:
-        print_json({"model": model, "ways": [_document(measured) for measured in measurements], "chosen": chosen})
+        print_json({"model": model, "candidates": [_document(measured) for measured in measurements], "chosen": chosen})
     else:
         console.print(f"chosen at the next load: {chosen}", highlight=False)
     if not any(measured.profiles for measured in measurements):
@@ -104,7 +104,7 @@ def profile_text(profile: Profile) -> str:
 
 def _document(measured: Measured) -> dict[str, Any]:
     return {
-        "way": measured.label,
+        "candidate": measured.label,
         "precision": measured.precision,
         "failure": measured.failure,
         "profiles": [asdict(profile) for profile in measured.profiles],

@@ -176,7 +176,7 @@ def _cause(jobs: Jobs, job: JobEntry) -> JobEntry:
 
 
 def _interrupted(job: JobEntry) -> NoReturn:
-    console.print(f"\nstopped; the same command, or `panope worker`, goes on with job {job.id} where it was")
+    console.print(f"\nstopped; the same command, or `panope job-worker`, goes on with job {job.id} where it was")
     raise SystemExit(INTERRUPTED)
 
 

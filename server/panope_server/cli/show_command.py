@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from panope_registry.session import RegistrySession
     from panope_server.config import Settings
 
-Ways = dict[str, list[dict[str, str]]]
+Candidates = dict[str, list[dict[str, str]]]
 
 
 def show(
     model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
-    ways: Annotated[
-        bool, typer.Option("--ways", help="Also each way to run it on this machine, best first, and why.")
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="Also each candidate to run it on this machine, best first, and why.")
     ] = False,
     home: Home = None,
     json: Json = False,
@@ -38,7 +38,7 @@ def show(
     with registry_session(settings) as session:
         entry = session.registry.model(model)
         measured = session.profiles.of_variants([variant.digest for variant in entry.variants])
-        told = asyncio.run(_ways(entry, session, settings)) if ways else {}
+        told = asyncio.run(_candidates(entry, session, settings)) if candidates else {}
     if json:
         document = model_document(entry)
         for variant in document["variants"]:
@@ -46,7 +46,7 @@ def show(
         print_json(document | told)
         return
     console.print(entry.name, style="bold", markup=False, highlight=False)
-    for line in (*_model_lines(entry), *_variants_lines(entry, measured), *_ways_lines(told)):
+    for line in (*_model_lines(entry), *_variants_lines(entry, measured), *_candidate_lines(told)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -127,23 +127,23 @@ def _extent(variant: VariantEntry) -> str:
     return ", ".join(told)
 
 
-def _ways_lines(told: Ways) -> Iterator[str]:
-    for place, way in enumerate(told.get("ways", ()), 1):
-        yield f"  way {place}: {way['way']}: {way['reason']}"
-    for way in told.get("refused", ()):
-        yield f"  no way: {way['way']}: {way['reason']}"
+def _candidate_lines(told: Candidates) -> Iterator[str]:
+    for place, candidate in enumerate(told.get("candidates", ()), 1):
+        yield f"  candidate {place}: {candidate['candidate']}: {candidate['reason']}"
+    for candidate in told.get("rejected", ()):
+        yield f"  rejected: {candidate['candidate']}: {candidate['reason']}"
 
 
-async def _ways(entry: ModelEntry, session: RegistrySession, settings: Settings) -> Ways:
+async def _candidates(entry: ModelEntry, session: RegistrySession, settings: Settings) -> Candidates:
     """Each way to run a model here, best first, and what is none, with the reasons."""
     from panope_server.cli.load_planner import load_planner
 
     async with load_planner(settings, session) as planner:
         selection = await planner.select(entry)
     return {
-        "ways": [
-            {"way": way.label, "reason": reason}
-            for way, reason in zip(selection.candidates, selection.reasons, strict=True)
+        "candidates": [
+            {"candidate": candidate.label, "reason": reason}
+            for candidate, reason in zip(selection.candidates, selection.reasons, strict=True)
         ],
-        "refused": [{"way": rejection.label, "reason": rejection.reason} for rejection in selection.rejections],
+        "rejected": [{"candidate": rejection.label, "reason": rejection.reason} for rejection in selection.rejections],
     }

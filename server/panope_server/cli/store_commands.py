@@ -86,7 +86,7 @@ def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
         "files": usage.blob_bytes,
         "unfinished": usage.partial_bytes,
         "damaged": usage.quarantine_bytes,
-        "copies in views": usage.view_bytes,
+        "copies in checkouts": usage.checkout_bytes,
         "trash": usage.trash_bytes,
     }
     told = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)

@@ -32,9 +32,9 @@ def _import_folder(settings: Settings, importer: BulkImporter, folder: Path) -> 
         for result in importer.import_models(discover_models(folder, ScanOptions(grants=grants_for(settings)))):
             name = result.model.name
             if result.problem:
-                _log.warning("model_not_imported", model=name, reason=result.problem)
+                _log.warning("model_import_failed", model=name, reason=result.problem)
             elif result.is_new:
                 _log.info("model_imported", model=name)
     except (PanopeError, OSError) as error:
         reason = error.message if isinstance(error, PanopeError) else error.strerror
-        _log.error("model_folders_not_read", folder=str(folder), reason=reason)
+        _log.error("model_folder_unreadable", folder=str(folder), reason=reason)

@@ -1,4 +1,4 @@
-"""Runs jobs: the program that `panope serve` starts, and the heart of `panope worker` and `panope pull`.
+"""Runs jobs: the program that `panope serve` starts, and the heart of `panope job-worker` and `panope pull`.
 
 python -m panope_server.job_worker.worker < SETTINGS.json
 """
@@ -162,7 +162,7 @@ def log_event(name: str, facts: Mapping[str, object]) -> None:
 
 
 def _shared_store_away(error: PanopeError) -> None:
-    _log.warning("shared_store_away", reason=error.reason, message=error.message)
+    _log.warning("shared_store_unreachable", reason=error.reason, message=error.message)
 
 
 def owner_name() -> str:

@@ -22,4 +22,4 @@ async def watch_loop(gauge: Gauge) -> None:
         lag = loop.time() - expected
         gauge.set(lag)
         if lag > WARN_SECONDS:
-            _log.warning("event_loop_late", seconds=round(lag, 3))
+            _log.warning("event_loop_lag", lag_seconds=round(lag, 3))

@@ -116,7 +116,7 @@ class Account:
 def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
     fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
     _log.info(
-        "call",
+        "request_finished",
         request_id=call.request_id,
         principal=current_principal().name,
         interface=call.interface,
@@ -125,7 +125,7 @@ def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
         variant=call.placement.variant,
         backend=call.placement.backend,
         code=end.code,
-        seconds=round(seconds, 6),
+        duration_seconds=round(seconds, 6),
         input_units=units[0],
         output_units=units[1],
         **fault,

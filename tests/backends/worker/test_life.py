@@ -166,7 +166,7 @@ def test_a_tokenizer_that_panics_fails_its_call_and_not_the_worker(
     assert message_of(failed.failure) == "the request could not be prepared"
     worker.embed("w1")
     assert worker.receive().WhichOneof("body") == "embed"
-    assert worker.log_lines("request_not_prepared")
+    assert worker.log_lines("request_prepare_failed")
 
 
 def test_an_aborted_worker_leaves_its_stacks_in_the_log(start: Start) -> None:

@@ -183,7 +183,7 @@ def test_every_format_and_precision_is_a_variant_and_the_preferred_one_comes_fir
     assert [variant.format for variant in preferring.variants] == ["onnx", "onnx", "safetensors"]
     with pytest.raises(PreconditionError) as caught:
         registry.register(NAME, preferred_format="gguf", source=source)
-    assert (caught.value.reason, caught.value.field) == ("no_such_format", "preferred_format")
+    assert (caught.value.reason, caught.value.field) == ("unknown_format", "preferred_format")
 
 
 def test_an_onnx_file_with_weights_inside_is_known_by_its_first_tensors(

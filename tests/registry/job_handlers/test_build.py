@@ -143,7 +143,7 @@ def test_what_came_with_the_repo_is_not_made(bench: Bench) -> None:
         (BuildRequest(MODEL, "onnx"), "no_conversion", "cannot be made onnx; it can be made gguf q8_0"),
         (BuildRequest(MODEL, "gguf", "q9_0"), "no_conversion", "cannot be made gguf q9_0"),
         (BuildRequest(MODEL, "openvino", "int8"), "no_conversion", "cannot be made openvino int8"),
-        (BuildRequest(MODEL, "gguf", "q8_0", "v2"), "other_revision", "register the other one first"),
+        (BuildRequest(MODEL, "gguf", "q8_0", "v2"), "revision_mismatch", "register the other one first"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_what_can(

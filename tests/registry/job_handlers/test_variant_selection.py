@@ -69,7 +69,7 @@ def test_a_quantized_variant_of_other_formats_comes_only_when_it_is_asked_for() 
 def test_what_is_not_offered_is_refused_with_what_is() -> None:
     with pytest.raises(PreconditionError, match="it has gguf f16, gguf q2_k, gguf q4_k_m, gguf q8_0, saf") as caught:
         choose_variant(model(EVERY), DownloadRequest("v/m", precision="int4"))
-    assert (caught.value.reason, caught.value.field) == ("no_such_variant", "precision")
+    assert (caught.value.reason, caught.value.field) == ("variant_not_found", "precision")
     with pytest.raises(PreconditionError) as caught:
         choose_variant(model(EVERY), DownloadRequest("v/m", format="onnx", precision="int4"))
     assert caught.value.field == "format"
@@ -78,7 +78,7 @@ def test_what_is_not_offered_is_refused_with_what_is() -> None:
 def test_when_nothing_fits_the_numbers_are_told() -> None:
     with pytest.raises(PreconditionError, match=r"can have 2\.0 GB: gguf f16 needs 16\.0 GB, .* ask for a") as caught:
         choose_variant(model(EVERY), ASK, 2 * GB)
-    assert caught.value.reason == "does_not_fit"
+    assert caught.value.reason == "insufficient_memory"
 
 
 _variants = st.lists(

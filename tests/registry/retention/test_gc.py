@@ -100,7 +100,7 @@ def test_a_blob_that_is_gone_is_forgotten(
     assert retention.collect(dry_run=True).missing == (weights.name,)
     collected = retention.collect()
     assert collected.missing == (weights.name,)
-    assert _kinds(collected) == [RemovalKind.VIEW]
+    assert _kinds(collected) == [RemovalKind.CHECKOUT]
     assert not view.exists()
     with database.read() as connection:
         here = select(func.count()).select_from(blob_location).where(blob_location.c.sha256 == weights.name)
@@ -141,7 +141,7 @@ def test_a_forgotten_models_files_go_and_shared_ones_stay(
     views = [registry.materialize(variant.digest) for variant in (a, b)]
     registry.remove("v/a")
     collected = retention.collect()
-    assert sorted(_kinds(collected)) == [RemovalKind.UNUSED, RemovalKind.VIEW]
+    assert sorted(_kinds(collected)) == [RemovalKind.UNUSED, RemovalKind.CHECKOUT]
     assert not weights_of(a).exists()
     assert [view.exists() for view in views] == [False, True]
     assert (registry.materialize(b.digest) / "tokenizer.json").exists()

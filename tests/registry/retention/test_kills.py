@@ -145,7 +145,7 @@ def test_a_collection_killed_at_any_step_is_finished_by_the_next(
             _assert_consistent(database, store)
             registry.materialize(kept.digest)
             assert not kill_at(1000), "the second collection was killed"
-            left = [weights_of(variant), orphan, store.views / variant.digest, *store.trash.iterdir()]
+            left = [weights_of(variant), orphan, store.checkouts / variant.digest, *store.trash.iterdir()]
             assert [path for path in left if path.exists()] == []
             steps = step
             if not killed:

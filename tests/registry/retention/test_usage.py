@@ -33,7 +33,7 @@ def test_views_take_nothing_where_files_can_have_second_names(
     view = registry.materialize(variant.digest)
     assert retention.usage().total_bytes == before.total_bytes
     (view / "copy").write_bytes(b"123")
-    assert retention.usage().view_bytes == 3
+    assert retention.usage().checkout_bytes == 3
 
 
 def test_every_part_of_the_store_is_counted(retention: RetentionManager, store: Store) -> None:

@@ -154,9 +154,9 @@ def test_no_proxy_goes_straight(hub: HubStandIn, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("SSL_CERT_FILE", "/nowhere/roots.pem", "bad_certificates"),
-        ("HTTPS_PROXY", "gopher://proxy.example", "bad_proxy"),
-        ("ALL_PROXY", "socks5://proxy.example", "bad_proxy"),
+        ("SSL_CERT_FILE", "/nowhere/roots.pem", "invalid_certificates"),
+        ("HTTPS_PROXY", "gopher://proxy.example", "invalid_proxy"),
+        ("ALL_PROXY", "socks5://proxy.example", "invalid_proxy"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_refused_by_name(

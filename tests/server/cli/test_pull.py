@@ -210,7 +210,7 @@ def test_jobs_are_listed_shown_and_retried(cli, hub, tiny):
 
 
 def test_a_worker_runs_what_others_ask_for(cli, hub):
-    worker = cli.start("worker")
+    worker = cli.start("job-worker")
     try:
         cli("register", MODEL)
         assert "pulled" in cli("pull", MODEL).out

@@ -27,7 +27,7 @@ def test_models_are_imported_once_and_what_goes_wrong_is_logged_and_stops_nothin
             import_model_folders(settings, session.registry)
         names = [entry.name for entry in session.registry.models()]
     told = [[(line["event"], line.get("model")) for line in lines] for lines in (first, second)]
-    left = [("model_folders_not_read", None), ("model_not_imported", "acme/steps")]
+    left = [("model_folder_unreadable", None), ("model_import_failed", "acme/steps")]
     assert told[0] == [*left, ("model_imported", "acme/tiny")]
     assert told[1] == left
     assert names == ["acme/tiny"]

@@ -104,7 +104,7 @@ def load_transformer(
         except Exception as error:  # configurations are checked by errors of no family, models' own code raises any
             if is_out_of_memory(error):
                 raise PreconditionError(
-                    "loading the model needs more memory than it may have here", reason="does_not_fit"
+                    "loading the model needs more memory than it may have here", reason="insufficient_memory"
                 ) from error
             raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
         if code:  # which may import more of itself while it runs

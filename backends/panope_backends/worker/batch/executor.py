@@ -104,7 +104,7 @@ class Device:
         try:
             frame = request.job.answer(request.rows)
         except Exception as error:  # a defect in making one answer must not end the worker
-            log.error("answer_failed", error, request_id=request.request_id)
+            log.error("response_failed", error, request_id=request.request_id)
             self.fail(request, _for_caller(error))
             return
         if self._queue.end(request):

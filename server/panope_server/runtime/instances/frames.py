@@ -54,7 +54,7 @@ def input_frame(frame_id: int, task_input: Input, request_id: str) -> tuple[byte
     except FrameError as error:
         raise InvalidInputError(f"the request is too long: {error}") from None
     except (ValueError, TypeError) as error:  # protobuf's words are not for callers
-        _log.warning("work_not_encoded", request_id=request_id, error=type(error).__name__)
+        _log.warning("request_not_encoded", request_id=request_id, error=type(error).__name__)
         raise InvalidInputError("the request has a value outside the range of its field") from None
 
 

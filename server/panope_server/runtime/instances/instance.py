@@ -49,7 +49,7 @@ ABORTED = ("hang", "silent")
 class NotSpawnedError(AvailabilityError):
     """The machine could not start a process now; the model is not at fault."""
 
-    default_reason = "worker_not_started"
+    default_reason = "worker_start_failed"
 
 
 class Listener(Protocol):
@@ -149,7 +149,7 @@ class Instance:
         try:
             await self._spawn()
         except (OSError, RuntimeError) as error:  # no descriptor, no memory, no thread, no such program
-            _log.error("worker_not_started", instance=self.name, error=str(error))
+            _log.error("worker_start_failed", instance=self.name, error=str(error))
             self.kill("not started")
             raise NotSpawnedError("the worker program could not be started") from None
         self._send(load_frame(self.plan, self._workers))
@@ -159,7 +159,7 @@ class Instance:
         self._tell_ready(round(time.monotonic() - started, 3))
 
     def _tell_ready(self, seconds: float) -> None:
-        _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, seconds=seconds)
+        _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, duration_seconds=seconds)
         batching = self.ready.embed.batching if self.ready is not None else ""
         if batching not in UNRESTRICTED:
             _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
@@ -338,7 +338,7 @@ class Instance:
         """Ends a worker that does not get on; once."""
         if self.end_reason in ABORTED:
             return
-        _log.error("worker_hangs", instance=self.name, model=self.plan.model, reason=reason, **facts)
+        _log.error("worker_hung", instance=self.name, model=self.plan.model, reason=reason, **facts)
         self.end_reason = reason
         if self._process is not None and self._process.returncode is None:
             # SIGABRT makes the worker write every thread's stack to its log before it dies.

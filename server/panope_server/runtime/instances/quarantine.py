@@ -66,7 +66,7 @@ class Quarantine:
             raise PreconditionError(
                 f"this request ended a worker of model `{self._model}` {record.deaths} times, {record.alone} times "
                 f"with no other beside it; it is refused for {seconds:,} seconds",
-                reason="request_ends_workers",
+                reason="request_quarantined",
             )
         entry.alone = record.deaths >= DEATHS_TO_RUN_ALONE
 
@@ -84,7 +84,7 @@ class Quarantine:
             record.until = self._clock() + REMEMBERED_SECONDS
             record.alone += len(prints) == 1
             if record.refused:
-                _log.error("request_set_apart", model=self._model, deaths=record.deaths, request=each.hex()[:16])
+                _log.error("request_quarantined", model=self._model, crash_count=record.deaths, request=each.hex()[:16])
         while len(self._records) > MAX_REMEMBERED:
             self._records.popitem(last=False)
 

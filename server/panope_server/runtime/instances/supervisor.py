@@ -109,7 +109,7 @@ class Supervisor:
         if self._stopping.is_set():
             return False
         _log.error(
-            "instance_not_started",
+            "instance_start_failed",
             instance=self._name,
             model=self._plan.model,
             reason=error.reason,

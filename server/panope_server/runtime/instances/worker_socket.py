@@ -51,7 +51,7 @@ class WorkerSocket(asyncio.Protocol):
             for frame in self._decoder.feed(data):
                 self._frame(frame)
         except (FrameError, DecodeError) as error:
-            _log.error("worker_sent_garbage", error=str(error))
+            _log.error("worker_protocol_error", error=str(error))
             assert self._transport is not None
             self._transport.abort()
 

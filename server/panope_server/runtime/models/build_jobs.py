@@ -33,7 +33,7 @@ class BuildJobs:
     Args:
         jobs: where they are.
         store: the id of the store that variants are made in.
-        has_worker: whether this server runs jobs; one that does not relies on a `panope worker`.
+        has_worker: whether this server runs jobs; one that does not relies on a `panope job-worker`.
     """
 
     def __init__(self, jobs: AsyncJobs, store: str, *, has_worker: bool) -> None:
@@ -78,7 +78,7 @@ class BuildJobs:
         except TimeoutError:
             raise PreconditionError(
                 f"the model must be converted, and no job worker takes job {job.id}: `jobs.concurrency` is 0 on this "
-                "server; start `panope worker`, or set it to 1",
+                "server; start `panope job-worker`, or set it to 1",
                 reason="no_job_worker",
             ) from None
 

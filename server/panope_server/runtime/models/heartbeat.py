@@ -100,7 +100,7 @@ class Heartbeat:
             await call_registry(self._table.report, self._server, records, LEASE_SECONDS)
         except PanopeError as error:
             if not self._is_away:
-                _log.warning("instances_not_told", reason=error.reason)
+                _log.warning("instance_heartbeat_failed", reason=error.reason)
             self._is_away = True
             return
         self._has_reported, self._is_away = bool(records), False

@@ -275,7 +275,7 @@ class ModelRuntime:
                 raise PreconditionError(
                     f"model `{self.name}` is loaded on `{instance.plan.backend}` in `{instance.precision}`; "
                     "unload it first",
-                    reason="model_loaded_otherwise",
+                    reason="load_options_conflict",
                 )
 
     def _ensure_loading(self, constraints: LoadConstraints) -> asyncio.Task[None]:
@@ -335,7 +335,7 @@ class ModelRuntime:
             try:
                 await self._first_ready
             except (PreconditionError, InternalError) as error:
-                _log.warning("way_failed", model=self.name, backend=plan.backend, error=error.message)
+                _log.warning("candidate_failed", model=self.name, backend=plan.backend, error=error.message)
                 failed.append(FailedPlan(plan, error))
             else:
                 return
@@ -391,7 +391,7 @@ class ModelRuntime:
             _tell_placement(entry.placement, instance)
             instance.submit(entry)
         except Exception as error:  # the caller hears of it; whoever pumps goes on with the next
-            _log.error("not_handed_over", model=self.name, instance=instance.name, exc_info=error)
+            _log.error("dispatch_failed", model=self.name, instance=instance.name, exc_info=error)
             entry.fail(InternalError("the call could not be handed to a worker"))
 
     def _place_for(self, entry: Entry) -> Instance | None:

@@ -35,7 +35,7 @@ class StartupLoads:
         try:
             await self._load(name)
         except NotFoundError:
-            _log.error("model_to_load_unknown", model=name)
+            _log.error("startup_model_unknown", model=name)
         except PanopeError:
             return  # the model's own state tells why
         except Exception as error:

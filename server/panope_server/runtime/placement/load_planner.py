@@ -91,7 +91,9 @@ class LoadPlanner:
             except DataLossError:
                 raise
             except PanopeError as error:
-                _log.warning("way_failed", model=resolved.key, backend=candidate.device.backend, error=error.message)
+                _log.warning(
+                    "candidate_failed", model=resolved.key, backend=candidate.device.backend, error=error.message
+                )
                 errors.append((candidate.device.backend, error))
             else:
                 if plan.identity not in tried:

@@ -319,14 +319,14 @@ def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> P
     rejections = [rejection for rejection in search.rejected if rejection.of_memory] or search.rejected
     why = "; ".join(dict.fromkeys(str(rejection) for rejection in rejections))
     if any(rejection.ever for rejection in rejections):
-        return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="does_not_fit")
+        return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="insufficient_memory")
     if any(rejection.of_memory for rejection in rejections):
-        return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="does_not_fit")
+        return PreconditionError(f"model `{entry.name}` does not fit this machine: {why}", reason="insufficient_memory")
     precision = constraints.precision
     if is_quantized(precision) and not any(v.is_local and v.precision == precision for v in entry.variants):
         return PreconditionError(
             f"model `{entry.name}` has no variant in {precision} here; `panope build` makes one where it can",
-            reason="no_such_variant",
+            reason="variant_not_found",
             field="precision",
         )
     no_backend = f"there is no backend `{constraints.backend}` on this machine"

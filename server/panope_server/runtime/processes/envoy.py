@@ -103,7 +103,7 @@ class EnvoyProcess:
         self._process = await self._spawn(binary)
         if not await self._wait_until_ready(self._process):
             await self._end()
-            _log.error("envoy_not_started", last_output=self._last_output())
+            _log.error("envoy_start_failed", last_output=self._last_output())
             raise InternalError("Envoy did not start; its log says why")
         self._serving = True
         _log.info("envoy_ready", pid=self._process.pid, host=self._options.http_host, port=self._options.http_port)
@@ -168,7 +168,7 @@ class EnvoyProcess:
                     _write_private(fresh, f"{told:.2f}")
                     fresh.rename(self._pressure)
             except (OSError, TimeoutError) as error:  # Envoy is away, or the disk is full; the next look may tell
-                _log.debug("envoy_not_asked", cause=type(error).__name__)
+                _log.debug("envoy_admin_unreachable", cause=type(error).__name__)
 
     async def _end_keeper(self) -> None:
         tasks = [task for task in (self._keeper, self._watcher) if task is not None]
@@ -271,7 +271,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (OSError, TimeoutError) as error:
-        _log.warning("envoy_not_drained", cause=type(error).__name__)
+        _log.warning("envoy_drain_failed", cause=type(error).__name__)
 
 
 def _check(options: EdgeOptions) -> None:

@@ -142,7 +142,7 @@ class JobsProcess:
             try:
                 self._on_report(msgspec.json.decode(line, type=DownloadReport))
             except msgspec.MsgspecError:
-                _log.error("job_worker_sent_garbage")
+                _log.error("job_worker_protocol_error")
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(

@@ -27,7 +27,7 @@ async def keep_running(
     """Starts a program again whenever it is gone, until the task is cancelled; a start that fails is tried again.
 
     Args:
-        name: of the program in the log, such as `envoy` for `envoy_lost` and `envoy_not_started`.
+        name: of the program in the log, such as `envoy` for `envoy_lost` and `envoy_start_failed`.
         until_gone: returns when the program has ended, with its exit code.
         start: returns when it runs again; whatever it raises is logged.
         first_backoff_seconds: before the first start; doubles with each further one.
@@ -47,7 +47,7 @@ async def keep_running(
             try:
                 await start()
             except Exception as error:  # no descriptor, no memory, a full disk: what passes, or a person mends
-                _log.error(f"{name}_not_started", cause=type(error).__name__, error=str(error))
+                _log.error(f"{name}_start_failed", cause=type(error).__name__, error=str(error))
                 continue
             break
 

@@ -113,7 +113,7 @@ class CallLog:
             try:
                 await asyncio.shield(call_registry(self._table.add, batch))
             except PanopeError as error:
-                _log.warning("inference_log_not_written", reason=error.reason, waiting=len(self._waiting) + len(batch))
+                _log.warning("inference_log_write_failed", reason=error.reason, waiting=len(self._waiting) + len(batch))
                 self._put_back(batch)
                 return
 
@@ -127,4 +127,4 @@ class CallLog:
         try:
             await call_registry(self._table.prune, now() - self._keep)
         except PanopeError as error:
-            _log.warning("inference_log_not_pruned", reason=error.reason)
+            _log.warning("inference_log_prune_failed", reason=error.reason)

@@ -55,9 +55,9 @@ class ModelLeases:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await call_registry(self._retention.release, lease)
         except TimeoutError:
-            _log.warning("lease_not_released", model=model, reason="database_unavailable")
+            _log.warning("lease_release_failed", model=model, reason="database_unavailable")
         except PanopeError as error:
-            _log.warning("lease_not_released", model=model, reason=error.reason)
+            _log.warning("lease_release_failed", model=model, reason=error.reason)
 
     async def close(self) -> None:
         """Gives every lease back."""
@@ -76,7 +76,7 @@ class ModelLeases:
             renewed = await call_registry(self._retention.renew, lease, LEASE_SECONDS)
         except PanopeError as error:
             # The worker has its files open and goes on; a new lease is tried at the next turn, or the next load.
-            _log.warning("lease_not_renewed", model=model, reason=error.reason)
+            _log.warning("lease_renew_failed", model=model, reason=error.reason)
             if error.reason == "lease_lost":
                 await self._take_again(model, lease)
             return
@@ -87,7 +87,7 @@ class ModelLeases:
         try:
             taken = await call_registry(self._retention.lease, lost.variant_digest, self._owner, LEASE_SECONDS)
         except PanopeError as error:
-            _log.warning("lease_not_taken", model=model, reason=error.reason)
+            _log.warning("lease_acquire_failed", model=model, reason=error.reason)
             return
         if self._held.get(model) is lost:
             self._held[model] = taken

@@ -88,12 +88,12 @@ class AccountingInterceptor(HandlerInterceptor):
             return
         fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
         _log.info(
-            "call",
+            "request_finished",
             request_id=current_request_id(),
             principal=current_principal().name,
             interface=interface,
             code=end.code,
-            seconds=round(seconds, 6),
+            duration_seconds=round(seconds, 6),
             **fault,
         )
 

@@ -67,7 +67,7 @@ async def test_one_that_two_workers_died_of_alone_is_refused_for_a_while() -> No
     quarantine.died(prints("bad"))
     with pytest.raises(PreconditionError, match="4 times, 2 times with no other") as caught:
         quarantine.admit(entry("bad"))
-    assert caught.value.reason == "request_ends_workers"
+    assert caught.value.reason == "request_quarantined"
     quarantine.admit(entry("innocent"))
     now = REMEMBERED_SECONDS
     again = entry("bad")

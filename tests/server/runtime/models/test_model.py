@@ -216,7 +216,7 @@ async def test_a_request_that_ended_two_workers_is_refused_and_the_model_goes_on
             await made.embed("crash")
     with pytest.raises(PreconditionError, match=r"ended a worker of model `acme/echo` 2 times") as caught:
         await made.embed("crash")
-    assert caught.value.reason == "request_ends_workers"
+    assert caught.value.reason == "request_quarantined"
     assert (await made.embed("fine")).count == 1
     assert made.runtime.instance_views()[0].restart_count == 2
 

@@ -175,13 +175,13 @@ def test_what_fits_nowhere_is_refused_with_both_numbers_of_each() -> None:
     here = Here(free={"openvino": GB // 8, "cpu": GB // 8})
     with pytest.raises(CapacityError) as caught:
         here.choose([SAFE, MADE, INT8])
-    assert caught.value.reason == "does_not_fit"
+    assert caught.value.reason == "insufficient_memory"
     for label in ("cpu CPU with safetensors fp32", "openvino CPU with openvino fp32"):
         assert f"{label}: needs 1.00 GB of memory and 125.0 MB are free" in caught.value.message
     large = variant("huge", "safetensors", "fp32", 100 * GB)
     with pytest.raises(PreconditionError, match="does not fit this machine") as never:
         Here(free={"openvino": 50 * GB, "cpu": 50 * GB}).choose([large])
-    assert never.value.reason == "does_not_fit"
+    assert never.value.reason == "insufficient_memory"
 
 
 def test_the_preferred_format_and_precision_come_before_speed() -> None:
@@ -267,7 +267,7 @@ def test_what_another_machine_made_and_keeps_to_itself_is_said_to_be_so() -> Non
 def test_a_precision_that_no_variant_has_is_refused_with_the_way_to_get_it() -> None:
     with pytest.raises(PreconditionError, match="no variant in int4 here; `panope build` makes one") as caught:
         Here().choose([SAFE, MADE], LoadConstraints(precision="int4"))
-    assert (caught.value.reason, caught.value.field) == ("no_such_variant", "precision")
+    assert (caught.value.reason, caught.value.field) == ("variant_not_found", "precision")
 
 
 def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -> None:
