@@ -13,9 +13,8 @@ from panope_registry.ingest.folder import FolderFile
 from panope_registry.ingest.importer import Progress
 from panope_registry.ingest.registration import Registration
 from panope_registry.inspect.grants import NO_GRANTS, Grants
-from panope_registry.models import file_queries, queries, writes
+from panope_registry.models import queries, writes
 from panope_registry.models.quantization import Preferences
-from panope_registry.models.queries import StoreIds
 from panope_registry.models.types import (
     EVERY_MODEL,
     FileEntry,
@@ -23,6 +22,7 @@ from panope_registry.models.types import (
     ModelEntry,
     ModelFilter,
     RepoFileEntry,
+    StoreIds,
     VariantEntry,
 )
 from panope_registry.models.variant_files import VariantFiles, variant_not_found
@@ -174,7 +174,7 @@ class Registry:
         """
         self.model(name)
         with self._database.read() as connection:
-            return file_queries.find_files(connection, name, self._store.id)
+            return queries.find_files(connection, name, self._store.id)
 
     def missing_files(self, variant_digest: str) -> list[MissingFile]:
         """Returns what a download needs to fetch for a variant; empty when nothing is missing, or no source has it.

@@ -9,8 +9,8 @@ from pathlib import Path
 from panope_registry.ingest.folder import list_folder
 from panope_registry.ingest.importer import add_files
 from panope_registry.models import queries, writes
-from panope_registry.models.queries import StoredVariant, StoreIds
-from panope_registry.models.types import VariantEntry
+from panope_registry.models.queries import StoredVariant
+from panope_registry.models.types import StoreIds, VariantEntry
 from panope_registry.models.variant_files import VariantFiles
 from panope_registry.retention.space import StoreSpace
 from panope_registry.store.manifest import ConversionOrigin, Manifest, ManifestFile

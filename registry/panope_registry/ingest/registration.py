@@ -12,7 +12,7 @@ from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
 from panope_registry.inspect.grants import Grants
 from panope_registry.inspect.inspect import Evidence
-from panope_registry.models import file_queries, queries, writes
+from panope_registry.models import queries, writes
 from panope_registry.models.quantization import Preferences, check_targets
 from panope_registry.models.revision import ImportedRevision
 from panope_registry.names import parse_model_name
@@ -86,7 +86,7 @@ class Registration:
         remote = source.resolve(name, revision)
         hints = self._hints(name, task_hints)
         with self._database.read() as connection:
-            known = file_queries.find_here(connection, remote.files, self._store.id)
+            known = queries.find_local(connection, remote.files, self._store.id)
         with self._store.staging() as staging:
             here = {path: blob for path, blob in known.items() if self._is_intact(blob, staging)}
             synced = sync_repo(

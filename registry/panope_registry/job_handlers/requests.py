@@ -15,7 +15,8 @@ from panope_registry.inspect.tasks.resolve import check_hints
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.jobs.kinds import ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, REPO_SYNC, SHARE
 from panope_registry.models.quantization import check_targets
-from panope_registry.models.queries import StoreIds, find_model
+from panope_registry.models.queries import find_model
+from panope_registry.models.types import StoreIds
 from panope_registry.models.variant_digest import check_digits
 from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 

@@ -1,77 +1,22 @@
-"""Names that point to models, moved only by those who know where they point now."""
+"""Aliases: names that point to models, moved only by callers who know where they point now."""
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
+from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent, alias_target
+from panope_registry.models.lineage import with_sources
 from panope_registry.models.variant_digest import check_digits
 from panope_registry.names import MAX_REASON_LENGTH, checked_text, parse_model_name, shown
 from panope_registry.tables.alias_tables import alias, alias_event
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import model, model_variant, variant
-
-
-class AliasAction(StrEnum):
-    """What happened to an alias."""
-
-    SET = "set"
-    ROLLED_BACK = "rolled_back"
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True)
-class AliasEntry:
-    """Where an alias points.
-
-    Attributes:
-        name: `name` or `vendor/name`.
-        target_model: the model's name.
-        variant_digest: of the model's variant that is meant; empty lets the server choose.
-        version: counts the changes of this name from 1, over removals too.
-        updated_at: when it was last pointed somewhere.
-    """
-
-    name: str
-    target_model: str
-    variant_digest: str
-    version: int
-    updated_at: datetime
-
-    @property
-    def target(self) -> str:
-        """`vendor/name`, or `vendor/name@digest`: what `expected` is compared with."""
-        return _target(self.target_model, self.variant_digest)
-
-
-@dataclass(frozen=True)
-class AliasEvent:
-    """One change of an alias.
-
-    Attributes:
-        version: counts the changes of this name from 1.
-        target_model: empty for a removal.
-        variant_digest: empty when the server may choose.
-        principal: made the change.
-        reason: why, in their words.
-    """
-
-    alias: str
-    version: int
-    action: AliasAction
-    target_model: str
-    variant_digest: str
-    principal: str
-    reason: str
-    created_at: datetime
 
 
 class Aliases:
@@ -141,9 +86,9 @@ class Aliases:
             before = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
             _check_expected(name, before, expected)
             digest = _check_target(connection, target_model, variant_digest)
-            told = {"target_model": target_model, "variant_digest": digest, "principal": principal, "reason": reason}
+            target = {"target_model": target_model, "variant_digest": digest, "principal": principal, "reason": reason}
             before_id = before.id if before else None
-            return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **told})
+            return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **target})
 
     def rollback(self, name: str, principal: str, reason: str, *, expected: str | None = None) -> AliasEntry:
         """Points an alias to where it pointed before; again, to where it pointed before that.
@@ -170,14 +115,14 @@ class Aliases:
                 )
             before = connection.execute(select(alias_event).where(alias_event.c.id == current.before_id)).one()
             _check_target(connection, before.target_model, before.variant_digest)
-            told = {"target_model": before.target_model, "variant_digest": before.variant_digest}
+            target = {"target_model": before.target_model, "variant_digest": before.variant_digest}
             action = {
                 "action": AliasAction.ROLLED_BACK,
                 "before_id": before.before_id,
                 "principal": principal,
                 "reason": reason,
             }
-            return _point(connection, name, {**told, **action})
+            return _point(connection, name, {**target, **action})
 
     def remove(self, name: str, principal: str, reason: str, *, expected: str | None = None) -> None:
         """Forgets an alias; its history stays.
@@ -218,8 +163,8 @@ _CURRENT: Select[Any] = select(alias_event).join(alias, alias.c.event_id == alia
 
 def find_model(connection: Connection, alias_name: str) -> str:
     """Returns the model that an alias points to; empty when there is no such alias."""
-    found = connection.execute(_CURRENT.where(alias.c.name == alias_name)).one_or_none()
-    return str(found.target_model) if found is not None else ""
+    row = connection.execute(_CURRENT.where(alias.c.name == alias_name)).one_or_none()
+    return str(row.target_model) if row is not None else ""
 
 
 def _current(connection: Connection, name: str) -> Row[Any]:
@@ -267,10 +212,10 @@ def _check_words(principal: str, reason: str) -> None:
 
 
 def _check_expected(name: str, current: Row[Any] | None, expected: str | None) -> None:
-    found = _target(current.target_model, current.variant_digest) if current is not None else ""
-    if expected is None or expected == found:
+    target = alias_target(current.target_model, current.variant_digest) if current is not None else ""
+    if expected is None or expected == target:
         return
-    points = f"points to `{found}`" if found else "does not exist"
+    points = f"points to `{target}`" if target else "does not exist"
     raise PreconditionError(
         f"alias `{name}` {points}, not as expected; nothing was changed", reason="alias_moved", field="expected"
     )
@@ -282,19 +227,15 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
         parse_model_name(target_model)
     except InvalidInputError:
         raise _no_target(target_model) from None
-    found = connection.execute(
-        select(model.c.id, model.c.revision_id).where(model.c.name == target_model)
-    ).one_or_none()
-    if found is None:
+    row = connection.execute(select(model.c.id, model.c.revision_id).where(model.c.name == target_model)).one_or_none()
+    if row is None:
         raise _no_target(target_model)
     if not variant_digest:
         return ""
     check_digits(variant_digest, "variant")
     like = select(variant.c.digest).where(variant.c.digest.startswith(variant_digest)).order_by(variant.c.digest)
     offered = [
-        digest
-        for digest in connection.execute(like).scalars()
-        if _offers(connection, found.id, found.revision_id, digest)
+        digest for digest in connection.execute(like).scalars() if _offers(connection, row.id, row.revision_id, digest)
     ]
     if not offered:
         raise NotFoundError(f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant")
@@ -305,21 +246,13 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
 
 def _offers(connection: Connection, model_id: int, revision_id: int, variant_digest: str) -> bool:
     """Returns whether the served revision of a model came with this variant, or with what it was converted from."""
-    line = select(variant.c.id, variant.c.derived_from_id).where(variant.c.digest == variant_digest)
-    origins = line.cte("origins", recursive=True)
-    origins = origins.union_all(
-        select(variant.c.id, variant.c.derived_from_id).join(origins, variant.c.id == origins.c.derived_from_id)
-    )
+    line = with_sources(variant.c.digest == variant_digest)
     offered = (
         select(model_variant.c.variant_id)
-        .join(origins, origins.c.id == model_variant.c.variant_id)
+        .join(line, line.c.id == model_variant.c.variant_id)
         .where(model_variant.c.model_id == model_id, model_variant.c.revision_id == revision_id)
     )
     return connection.execute(offered).first() is not None
-
-
-def _target(model_name: str, variant_digest: str) -> str:
-    return f"{model_name}@{variant_digest}" if variant_digest else model_name
 
 
 def _entry(row: Row[Any]) -> AliasEntry:

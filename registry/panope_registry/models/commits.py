@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, select
 
 from panope_registry.inspect.tasks.task_maps import PIPELINE_TAGS
-from panope_registry.models.file_queries import BATCH
+from panope_registry.models.queries.files import BATCH
 from panope_registry.tables.model_tables import model, model_variant, repo, repo_file, revision, variant
 
 COMMIT_LENGTH = 40
@@ -86,7 +86,7 @@ def revisions(name: str = "") -> Select[Any]:
 
 def formats_of(connection: Connection, names: Sequence[str]) -> Mapping[str, Iterable[str]]:
     """Returns the formats in which each model came, sorted."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    formats_of: defaultdict[str, set[str]] = defaultdict(set)
     for start in range(0, len(names), BATCH):
         rows = connection.execute(
             select(model.c.name, variant.c.format)
@@ -97,8 +97,8 @@ def formats_of(connection: Connection, names: Sequence[str]) -> Mapping[str, Ite
             .where(variant.c.derived_from_id.is_(None))
         )
         for row in rows:
-            found[row.name].add(row.format)
-    return defaultdict(tuple, {name: sorted(formats) for name, formats in found.items()})
+            formats_of[row.name].add(row.format)
+    return defaultdict(tuple, {name: sorted(formats) for name, formats in formats_of.items()})
 
 
 def described(row: Row[Any], formats: Iterable[str], files: tuple[PublishedFile, ...]) -> PublishedRevision:

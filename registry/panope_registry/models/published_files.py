@@ -79,8 +79,8 @@ class PublishedFiles:
         newest = self.revision(name, wanted)
         with self._database.read() as connection:
             rows = connection.execute(revisions(name)).all()
-        told = [described(row, (), ()) for row in rows]
-        return tuple(told[next(i for i, each in enumerate(told) if each.commit == newest.commit) :])
+        served = [described(row, (), ()) for row in rows]
+        return tuple(served[next(i for i, other in enumerate(served) if other.commit == newest.commit) :])
 
     def models(self, search: str = "", vendor: str = "") -> tuple[PublishedRevision, ...]:
         """Returns the models with files in this store, by name, at the revision that is served, without their files.

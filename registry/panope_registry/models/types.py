@@ -174,3 +174,11 @@ class ModelEntry:
     preferred_precision: str = ""
     task_candidates: tuple[str, ...] = ()
     quantization_targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoreIds:
+    """The ids of this machine's store and of the shared one; empty for none."""
+
+    here: str
+    shared: str = ""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from panope_backends.errors import DataLossError, NotFoundError, PreconditionError
-from panope_registry.models import file_queries, queries, writes
-from panope_registry.models.queries import StoredVariant, StoreIds
-from panope_registry.models.types import MissingFile
+from panope_registry.models import queries, writes
+from panope_registry.models.queries import StoredVariant
+from panope_registry.models.types import MissingFile, StoreIds
 from panope_registry.names import shown
 from panope_registry.store.checkout import lay_out
 from panope_registry.store.files import disk_errors
@@ -43,10 +43,10 @@ class VariantFiles:
         return found
 
     def missing_files(self, digest: str) -> list[MissingFile]:
-        """Returns what a download needs to fetch; as `Registry.wanted`."""
+        """Returns what a download needs to fetch; as `Registry.missing_files`."""
         self.stored(digest)
         with self._database.read() as connection:
-            return file_queries.find_wanted(connection, digest, self._store.id, self._stores.shared)
+            return queries.find_missing(connection, digest, self._store.id, self._stores.shared)
 
     def lay_out(self, digest: str) -> Path:
         """Returns the folder of a variant's verified files; as `Registry.materialize`."""

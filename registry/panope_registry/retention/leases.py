@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, and_, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, literal, select, update
 
 from panope_backends.errors import NotFoundError, PreconditionError
+from panope_registry.models.presence import lacks_files
 from panope_registry.retention.types import Lease
 from panope_registry.tables.database import Database
-from panope_registry.tables.model_tables import blob_location, change_counter, variant, variant_file
+from panope_registry.tables.model_tables import change_counter, variant, variant_file
 from panope_registry.tables.retention_tables import blob_use, lease, pin
 
 
@@ -38,7 +39,8 @@ def take_lease(connection: Connection, digest: str, owner: str, moment: datetime
         PreconditionError: not all its files are here.
     """
     variant_id = find_variant_id(connection, digest)
-    if connection.execute(_not_here(variant_id, store)).first() is not None:
+    missing = select(variant.c.id).where(variant.c.id == variant_id, lacks_files(store))
+    if connection.execute(missing).first() is not None:
         raise PreconditionError("the model's files are not here: download it first", reason="not_downloaded")
     connection.execute(delete(lease).where(lease.c.lease_until <= moment))
     values = {"variant_id": variant_id, "owner": owner, "lease_until": until, "created_at": moment}
@@ -107,12 +109,3 @@ def find_variant_id(connection: Connection, digest: str) -> int:
     if variant_id is None:
         raise NotFoundError("there is no such variant", reason="variant_not_found")
     return int(variant_id)
-
-
-def _not_here(variant_id: int, store: str) -> Select[tuple[str]]:
-    here = exists().where(
-        blob_location.c.sha256 == variant_file.c.sha256,
-        blob_location.c.store == store,
-        blob_location.c.state == "present",
-    )
-    return select(variant_file.c.sha256).where(variant_file.c.variant_id == variant_id, ~here).limit(1)

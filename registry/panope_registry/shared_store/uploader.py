@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Exists, exists, select
+from sqlalchemy import Connection, select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.download.types import Progress, Stop
 from panope_registry.models import writes
+from panope_registry.models.presence import lacks_files
 from panope_registry.shared_store.remote import RemoteStore
 from panope_registry.store.files import OnBytes
 from panope_registry.store.store import Store
@@ -103,18 +104,9 @@ class Uploader:
 
 def find_unshared(connection: Connection, store: str, remote: str) -> list[str]:
     """Digests of the variants of which one store has every file and the other has not."""
-
-    def lacking(store_id: str) -> Exists:
-        has = exists().where(
-            blob_location.c.sha256 == variant_file.c.sha256,
-            blob_location.c.store == store_id,
-            blob_location.c.state == "present",
-        )
-        return exists().where(variant_file.c.variant_id == variant.c.id, ~has)
-
     return list(
         connection.execute(
-            select(variant.c.digest).where(~lacking(store), lacking(remote)).order_by(variant.c.id)
+            select(variant.c.digest).where(~lacks_files(store), lacks_files(remote)).order_by(variant.c.id)
         ).scalars()
     )
 

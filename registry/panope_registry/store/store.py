@@ -62,7 +62,12 @@ class Blob:
 
 
 #: What stands in a store under the name of an earlier version -> its name now.
-_RENAMED = {"promises": "reservations", "room.lock": "space.lock", "views": "checkouts"}
+_RENAMED = {
+    "promises": "reservations",
+    "room.lock": "space.lock",
+    "upkeep.lock": "maintenance.lock",
+    "views": "checkouts",
+}
 
 
 class Store:

@@ -11,7 +11,7 @@ from panope_server.cli.output import console, print_json, print_table
 from panope_server.cli.registry_session import registry_session, user_name
 
 if TYPE_CHECKING:
-    from panope_registry.models.aliases import AliasEntry
+    from panope_registry.models.alias_types import AliasEntry
 
 alias = typer.Typer(help="Point names to models, and back.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from panope_backends.api import Device
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
-from panope_registry.models.aliases import AliasEntry, AliasEvent
+from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.commits import PublishedFile
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult

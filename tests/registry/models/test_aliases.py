@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import delete, insert
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
-from panope_registry.models.aliases import AliasAction, Aliases
+from panope_registry.models.alias_types import AliasAction
+from panope_registry.models.aliases import Aliases
 from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database, open_engine

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from panope_registry.models.aliases import AliasEntry, Aliases, AliasEvent
+from panope_registry.models.alias_types import AliasEntry, AliasEvent
+from panope_registry.models.aliases import Aliases
 from panope_server.runtime.registry_calls.threads import call_registry
 
 

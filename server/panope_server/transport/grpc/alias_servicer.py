@@ -7,7 +7,7 @@ import grpc
 from panope.v1 import alias_service_pb2 as pb
 from panope.v1 import alias_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
-from panope_registry.models.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent
 from panope_server.transport.grpc.messages import timestamp
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases

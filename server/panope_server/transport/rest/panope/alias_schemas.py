@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
-from panope_registry.models.aliases import AliasEntry, AliasEvent
+from panope_registry.models.alias_types import AliasEntry, AliasEvent
 
 MAX_REASON = 1000
 

@@ -7,7 +7,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import alias_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import AliasPath, AliasPathWithBody, NoPath
-from panope_registry.models.aliases import AliasAction
+from panope_registry.models.alias_types import AliasAction
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
 from panope_server.transport.rest.json.query import query_of, text_of

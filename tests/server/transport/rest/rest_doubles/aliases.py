@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rest_doubles.models import EMBEDDER
 
 from panope_backends.errors import NotFoundError, PreconditionError
-from panope_registry.models.aliases import AliasAction, AliasEntry, AliasEvent
+from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent
 
 
 @dataclass

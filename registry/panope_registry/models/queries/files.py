@@ -1,4 +1,4 @@
-"""Questions to the database about the files of repos: what there is, what is here, what is wanted."""
+"""Queries for the files of repos: those that exist, that are here, and that are missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from panope_registry.tables.model_tables import (
 )
 
 BATCH = 500
-"""Values in one question; databases have limits."""
+"""The values that one statement names; databases have limits."""
 
 
 def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEntry]:
@@ -48,7 +48,7 @@ def find_files(connection: Connection, name: str, store: str) -> list[RepoFileEn
     ]
 
 
-def find_wanted(connection: Connection, digest: str, store: str, shared: str = "") -> list[MissingFile]:
+def find_missing(connection: Connection, digest: str, store: str, shared: str = "") -> list[MissingFile]:
     """Returns the files of a variant that a store has not and a hub, or the shared store, has; by path in their repo.
 
     Every content once, from the repo that was synced last.
@@ -76,18 +76,18 @@ def find_wanted(connection: Connection, digest: str, store: str, shared: str = "
         )
         .order_by(repo.c.synced_at, revision.c.id, repo_file.c.path)
     )
-    wanted = {
+    missing = {
         row.sha256: MissingFile(row.path, row.sha256, row.git_sha1, row.size_bytes, row.name, row.commit)
         for row in rows
     }
     for file in _only_shared(connection, digest, store, shared):
-        wanted.setdefault(file.sha256, file)
-    return sorted(wanted.values(), key=lambda file: (file.repo, file.path))
+        missing.setdefault(file.sha256, file)
+    return sorted(missing.values(), key=lambda file: (file.repo, file.path))
 
 
 def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) -> set[str]:
-    """Returns those that a hub or the shared store has."""
-    found: set[str] = set()
+    """Returns the sha256s that a hub or the shared store has."""
+    sources: set[str] = set()
     for batch in _batches(sha256s):
         listed = (
             select(repo_file.c.sha256)
@@ -98,8 +98,8 @@ def find_sources(connection: Connection, sha256s: Sequence[str], shared: str) ->
         there = select(blob_location.c.sha256).where(
             blob_location.c.sha256.in_(batch), blob_location.c.store == shared, blob_location.c.state == "present"
         )
-        found.update(connection.execute(listed.union(there)).scalars())
-    return found
+        sources.update(connection.execute(listed.union(there)).scalars())
+    return sources
 
 
 def _only_shared(connection: Connection, digest: str, store: str, shared: str) -> Iterator[MissingFile]:
@@ -118,8 +118,8 @@ def _only_shared(connection: Connection, digest: str, store: str, shared: str) -
     return (MissingFile(row.path, row.sha256, None, row.size_bytes, "", "") for row in rows)
 
 
-def find_here(connection: Connection, files: Iterable[RemoteFile], store: str) -> dict[str, Blob]:
-    """Path -> blob of the listed files that a store has: by sha256, or by git's hash of what was fetched before."""
+def find_local(connection: Connection, files: Iterable[RemoteFile], store: str) -> dict[str, Blob]:
+    """Finds path -> blob of the listed files that a store has: by sha256, or by git's hash of what came before."""
     by_sha256: dict[str, list[str]] = {}
     by_git: dict[str, list[str]] = {}
     for file in files:
@@ -127,7 +127,7 @@ def find_here(connection: Connection, files: Iterable[RemoteFile], store: str) -
             by_sha256.setdefault(file.sha256, []).append(file.path)
         elif file.git_sha1 is not None:
             by_git.setdefault(file.git_sha1, []).append(file.path)
-    found = {
+    local = {
         path: _blob for key, _blob in _present(connection, list(by_sha256), store).items() for path in by_sha256[key]
     }
     for hashes in _batches(list(by_git)):
@@ -143,12 +143,12 @@ def find_here(connection: Connection, files: Iterable[RemoteFile], store: str) -
         present = _present(connection, [row.sha256 for row in rows], store)
         for row in rows:
             if row.sha256 in present:
-                found |= dict.fromkeys(by_git[row.git_sha1], present[row.sha256])
-    return found
+                local |= dict.fromkeys(by_git[row.git_sha1], present[row.sha256])
+    return local
 
 
 def _present(connection: Connection, hashes: Sequence[str], store: str) -> dict[str, Blob]:
-    """sha256 -> blob."""
+    """Finds sha256 -> blob of those that a store has."""
     present: dict[str, Blob] = {}
     for batch in _batches(hashes):
         rows = connection.execute(

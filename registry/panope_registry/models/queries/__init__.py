@@ -1,0 +1,26 @@
+"""Queries for models, their variants and their files."""
+
+from panope_registry.models.queries.files import find_files, find_local, find_missing, find_sources
+from panope_registry.models.queries.models import find_hints, find_model, find_models
+from panope_registry.models.queries.variants import (
+    StoredVariant,
+    VariantFacts,
+    find_conversion,
+    find_facts,
+    find_variant,
+)
+
+__all__ = [
+    "StoredVariant",
+    "VariantFacts",
+    "find_conversion",
+    "find_facts",
+    "find_files",
+    "find_hints",
+    "find_local",
+    "find_missing",
+    "find_model",
+    "find_models",
+    "find_sources",
+    "find_variant",
+]
