@@ -137,5 +137,5 @@ def test_others_see_a_change_by_the_token(
     tokens.append(other.change_token())
     registry.remove("v/m")
     tokens.append(registry.change_token())
-    other.close()
+    other_session.close()
     assert tokens[0] == tokens[1] < tokens[2] == tokens[3] < tokens[4]
