@@ -80,12 +80,15 @@ def manifest_of(found: WeightSet, kinds: Mapping[str, FileKind], contents: Mappi
     """
     paths = {path: path for path, kind in kinds.items() if kind in SUPPORTING} | dict(found.files)
     files = {}
-    for path, path_in_view in paths.items():
+    for path, path_in_checkout in paths.items():
         content = contents.get(path)
         if content is None:
             raise PreconditionError(f"the content of `{shown(path)}` is unknown", reason="unknown_content")
-        files[path_in_view] = ManifestFile(
-            _component(kinds[path], path_in_view, found.folder), path_in_view, content.sha256, content.size_bytes
+        files[path_in_checkout] = ManifestFile(
+            _component(kinds[path], path_in_checkout, found.folder),
+            path_in_checkout,
+            content.sha256,
+            content.size_bytes,
         )
     return Manifest(found.format, found.precision, found.parameter_count, tuple(files.values()))
 

@@ -162,14 +162,14 @@ def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
             if last or error.reason != "source_unavailable" or (error.retry_after_seconds or 0) > MAX_WAIT_SECONDS:
                 raise
             continue
-        if _is_right(bytes(data), file):
+        if _is_intact(bytes(data), file):
             return bytes(data)
     raise DataLossError(
         f"`{shown(file.path)}` came twice with other bytes than its hash in the listing says", reason="hash_mismatch"
     )
 
 
-def _is_right(data: bytes, file: RemoteFile) -> bool:
+def _is_intact(data: bytes, file: RemoteFile) -> bool:
     if len(data) != file.size_bytes:
         return False
     if file.sha256 is not None:

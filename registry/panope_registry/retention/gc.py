@@ -101,7 +101,7 @@ def _sweep(
         transaction.forget(missing)
         _remove_unused(transaction, inventory, missing)
         _remove_orphans(transaction, inventory, ages, moment)
-        _remove_stale_views(transaction, inventory, missing)
+        _remove_stale_checkouts(transaction, inventory, missing)
         _remove_old(transaction, ages, moment)
     return transaction.removed, missing
 
@@ -122,7 +122,7 @@ def _remove_orphans(transaction: RemovalTransaction, inventory: Inventory, ages:
             transaction.remove(RemovalKind.ORPHAN, sha256, transaction.store.blob_path(sha256), status.st_size)
 
 
-def _remove_stale_views(transaction: RemovalTransaction, inventory: Inventory, missing: tuple[str, ...]) -> None:
+def _remove_stale_checkouts(transaction: RemovalTransaction, inventory: Inventory, missing: tuple[str, ...]) -> None:
     """Removes checkouts of variants that are gone, or whose files are: their names would keep the bytes on the disk."""
     whole = {
         digest

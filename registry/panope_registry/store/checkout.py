@@ -19,7 +19,7 @@ def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
     It is built elsewhere and renamed, so that nobody sees half of one.
     """
     checkout_folder = store.checkouts / digest
-    if _is_right(store, checkout_folder, files):
+    if _is_intact(store, checkout_folder, files):
         return checkout_folder
     with store.staging() as staging:
         built = staging / "checkout"
@@ -39,7 +39,7 @@ def _build(store: Store, folder: Path, files: Sequence[ManifestFile]) -> None:
 
 def _put_in_place(store: Store, built: Path, checkout_folder: Path, old: Path, files: Sequence[ManifestFile]) -> None:
     """Gives the folder its name; a right one that another put there meanwhile stays, because it may be in use."""
-    if _renamed(built, checkout_folder) or _is_right(store, checkout_folder, files):
+    if _renamed(built, checkout_folder) or _is_intact(store, checkout_folder, files):
         return
     with contextlib.suppress(FileNotFoundError):  # another moves it out at this moment
         checkout_folder.rename(old)
@@ -57,7 +57,7 @@ def _renamed(built: Path, checkout_folder: Path) -> bool:
     return True
 
 
-def _is_right(store: Store, checkout_folder: Path, files: Sequence[ManifestFile]) -> bool:
+def _is_intact(store: Store, checkout_folder: Path, files: Sequence[ManifestFile]) -> bool:
     """Returns whether the checkout has the files, unchanged, and no other."""
     if not checkout_folder.is_dir():
         return False

@@ -234,7 +234,7 @@ def test_another_machine_on_the_same_database_trusts_its_own_disk_alone(
         other.materialize(digest)
     other.import_folder(tmp_path / "model", "v/m")
     assert (other.materialize(digest) / "config.json").is_file()
-    other.close()
+    other_session.close()
 
 
 def test_an_unknown_variant_is_not_found(registry: Registry) -> None:
