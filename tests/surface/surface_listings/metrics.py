@@ -1,0 +1,27 @@
+"""Metrics: name, type and labels."""
+
+from __future__ import annotations
+
+from prometheus_client.registry import Collector
+
+from panope_server.observability.metrics import Metrics
+
+
+def listing() -> str:
+    """Every metric of Panope's own by its name."""
+    metrics = Metrics()
+    lines = [line for collector in metrics.registry._collector_to_names if (line := _line(collector))]
+    lines += [
+        f"{family.name} {family.type}: {', '.join(family._labelnames) or 'no labels'}"
+        for family in metrics.instances.collect()
+    ]
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def _line(collector: Collector) -> str:
+    """Empty for a collector that is no metric of ours, such as that of the process."""
+    labels = getattr(collector, "_labelnames", None)
+    if labels is None:
+        return ""
+    name, kind = str(collector._name), str(collector._type)  # type: ignore[attr-defined]  # the library has no getter
+    return f"{name}{'_total' if kind == 'counter' else ''} {kind}: {', '.join(labels) or 'no labels'}"
