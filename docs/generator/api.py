@@ -26,7 +26,7 @@ from generator.markdown import NOTICE, anchor, paragraphs, table
 from panope_backends.errors import InternalError, PanopeError
 from panope_registry.models.published_files import PublishedFiles
 from panope_server.config.value_words import default_words, words
-from panope_server.transport.errors import TABLE
+from panope_server.transport.errors import STATUSES, TABLE
 from panope_server.transport.http.admin import admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
@@ -48,8 +48,22 @@ ERRORS = """
 ## Errors
 
 A failed call has a gRPC code and `google.rpc` details: `ErrorInfo` with a stable `reason` (domain `panope`),
-`BadRequest` with the field at fault, `RetryInfo` with the time after which the same call can succeed. On REST the body
-is `{"error": {"message", "type", "param", "code"}}`; `param` is the field and `code` the reason.
+`BadRequest` with the field at fault, `RetryInfo` with the time after which the same call can succeed. `ErrorInfo` has
+its `reason` in capitals, as Google's rules ask for: `MODEL_NOT_FOUND`. Everywhere else the same word is in small
+letters, `model_not_found`: in the `code` of its metadata, in `StreamError.reason`, in REST bodies and in the log. On
+REST the body is `{"error": {"message", "type", "param", "code"}}`; `param` is the field, by its name in the body, and
+`code` the reason.
+"""
+
+MORE_STATUSES = """
+HTTP has more words for what a request lacks; these statuses come beside those of the table:
+"""
+
+RETRIES = """
+A message that is too large is INVALID_ARGUMENT with the reason `MESSAGE_TOO_LARGE`, and 413 on REST: it is never told
+as an overload, for the same call can never succeed. gRPC itself ends calls with messages of more than twice the limit,
+with RESOURCE_EXHAUSTED and no details; an overload always has `ErrorInfo` and `RetryInfo`. Try again what has
+`RetryInfo` (`retry-after` on REST), and nothing whose answer says `x-should-retry: false`.
 """
 
 REST = """
@@ -78,19 +92,22 @@ GRPC = """
 Package `panope.v1`.
 """
 
-#: Envoy's transcoder turns gRPC codes into these.
-HTTP_STATUS: Mapping[str, int] = {
-    "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "INTERNAL": 500,
-    "DATA_LOSS": 500,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-}
+#: Statuses that no gRPC code has, or that come from the edge before any method is called.
+OTHER_STATUSES: Sequence[tuple[str, str, str]] = (
+    ("403", "`host_not_allowed`", "The Host header does not name this server."),
+    ("404", "`unknown_path`", "There is nothing at this path."),
+    ("405", "`method_not_allowed`", "The path takes other HTTP methods; the header `allow` names them."),
+    ("408", "`request_timeout`", "The request was not sent in time."),
+    ("413", "`request_too_large`, `message_too_large`", "The body is larger than `limits.max_message_bytes`."),
+    ("415", "`unsupported_content_type`", "The body has another content type than `application/json`, or none."),
+    ("415", "`unsupported_content_encoding`", "The body is compressed."),
+    (
+        "422",
+        "none",
+        "On the routes of Text Embeddings Inference: a request field is wrong.",
+    ),
+    ("431", "`headers_too_large`", "The request has too many or too large headers."),
+)
 
 #: What the routes of plain HTTP are for; Envoy passes them on. Paths as the application writes them.
 PLAIN: Mapping[str, str] = {
@@ -144,8 +161,14 @@ def _errors() -> list[str]:
     for error, code, kind in TABLE:
         told = InternalError if error is PanopeError else error
         when = (told.__doc__ or "").split("\n")[0]
-        rows.setdefault(code.name, (code.name, str(HTTP_STATUS[code.name]), f"`{kind}`", when))
-    return [ERRORS, *table(("gRPC code", "HTTP status", "`type`", "When"), rows.values())]
+        rows.setdefault(code.name, (code.name, str(STATUSES[code]), f"`{kind}`", when))
+    return [
+        ERRORS,
+        *table(("gRPC code", "HTTP status", "`type`", "When"), rows.values()),
+        MORE_STATUSES,
+        *table(("HTTP status", "`code`", "When"), OTHER_STATUSES),
+        RETRIES,
+    ]
 
 
 def _rest(facade: Sequence[Element], public: Sequence[Element]) -> list[str]:

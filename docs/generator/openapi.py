@@ -31,7 +31,7 @@ _ERRORS = (400, 403, 429, 431, 500, 503, 504)
 #: The same, of requests with a body.
 _ERRORS_OF_BODIES = (408, 413, 415)
 #: Of these, those that Envoy alone gives, in the shape that is told for every other route, whatever the path.
-_ERRORS_OF_THE_EDGE = (403, 408, 431, 504)
+_ERRORS_OF_THE_EDGE = (403, 408, 431)
 #: The answers of errors, by the types of their JSON.
 _RESPONSES: Mapping[type, str] = {
     ErrorJson: "Error",
@@ -40,6 +40,7 @@ _RESPONSES: Mapping[type, str] = {
 }
 _MISSING = 404
 _CONFLICT = 409
+_UNPROCESSABLE = 422
 
 
 def page() -> str:
@@ -148,6 +149,7 @@ def _responses(path: str, operation: Operation) -> Json:
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
+    errors += [_UNPROCESSABLE] if operation.error is TextEmbeddingsErrorJson else []
     told: Json = {str(operation.status): good}
     if operation.media == BYTES or path.endswith("/raw/{place}"):
         told["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}

@@ -24,7 +24,7 @@ from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
-from panope_server.transport.task_value import EmbedInput
+from panope_server.transport.task_value import EmbedJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -261,6 +261,6 @@ PLAIN: Mapping[str, Operation] = {
 READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
     (openai.EmbeddingsBody, "input"): inputs.INPUTS,
     (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
-    (infer_schemas.InferBody, "value"): (EmbedInput,),
+    (infer_schemas.InferBody, "value"): (EmbedJson,),
     (tei.DecodeBody, "ids"): inputs.INPUTS[2:],
 }

@@ -1,5 +1,6 @@
 -- Gives every HTTP error one body: {"error": {"message", "type", "param", "code"}}; where the server's error names an
--- "error_type" it is {"error", "error_type"}.
+-- "error_type", and on routes of Text Embeddings Inference, it is {"error", "error_type"}. An error that names an
+-- "http_status" has that one.
 --
 -- The server's errors arrive as JSON from the transcoder: {"code": 3, "message": "…", "details": [{"@type":
 -- "…ErrorInfo", "metadata": {"type": "…", "param": "…", "code": "…"}}, …]}. Their string literals are taken over as they
@@ -31,6 +32,8 @@ local BY_STATUS = {
   [503] = {"server_error", "unavailable", "the server cannot be reached, or takes no large body now; try again later"},
   [504] = {"timeout_error", "deadline_exceeded", "the time for this request was up"},
 }
+-- What Text Embeddings Inference calls the errors that are no fault of the request.
+local TEXT_EMBEDDINGS = {[429] = "Overloaded", [500] = "Backend", [503] = "Unhealthy", [504] = "Backend"}
 local OTHER_CLIENT = {"invalid_request_error", "invalid_request", "the request cannot be served"}
 local OTHER_SERVER = {"server_error", "internal_error", "internal error"}
 
@@ -45,6 +48,16 @@ local function literal_after(json, key)
     if json:sub(at, at) == '"' then return json:sub(opening, at) end
     from = at + 2 -- past the escaped character
   end
+end
+
+-- The transcoder writes these four as escapes, for pages that put JSON into HTML; people read them as they are.
+local PLAIN = {["003c"] = "<", ["003e"] = ">", ["0026"] = "&", ["0027"] = "'"}
+
+local function readable(literal)
+  return (literal:gsub("(\\+)u(00[23][67ce])", function(slashes, code)
+    if #slashes % 2 == 0 or not PLAIN[code] then return nil end -- a backslash of the text itself
+    return slashes:sub(1, -2) .. PLAIN[code]
+  end))
 end
 
 local function quoted(text)
@@ -101,10 +114,15 @@ function envoy_on_response(handle)
   local message, kind, param, code, error_type
   if body:sub(1, 8) == '{"code":' then
     message, kind = literal_after(body, "message"), literal_after(body, "type")
+    message = message and readable(message)
     param, code = literal_after(body, "param"), literal_after(body, "code")
     error_type = literal_after(body, "error_type")
-  elseif status == 503 and not headers:get("retry-after") then
-    headers:replace("retry-after", "1")
+    -- A status that no gRPC code has.
+    local exact = literal_after(body, "http_status")
+    if exact then headers:replace(":status", exact:sub(2, -2)) end
+  else
+    if status == 503 and not headers:get("retry-after") then headers:replace("retry-after", "1") end
+    if handle:metadata():get("text_embeddings") then error_type = quoted(TEXT_EMBEDDINGS[status] or "Validation") end
   end
   if (status == 501 or status == 504) and not headers:get("x-should-retry") then
     headers:replace("x-should-retry", "false") -- SDKs retry these by default and only repeat the cost

@@ -73,8 +73,8 @@ _EXPOSED = (
 _READ_VERBS = ("GET", "HEAD")
 _READS: Json = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(_READ_VERBS)}}}
 
-#: Tells the hook for requests that a HEAD here is the transcoder's, which knows GET alone.
-_HEAD_AS_GET: Json = {"filter_metadata": {LUA: {"head_as_get": True}}}
+#: Whose errors have a shape of their own; its routes tell the hook for answers.
+TEXT_EMBEDDINGS = f"{FACADE}.TextEmbeddingsService"
 
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
@@ -94,8 +94,8 @@ def _known_host(options: EdgeOptions) -> Json:
         _wrong_timeout_route(),
         _refusal({"prefix": "/", "headers": [_TWO_HOSTS]}, 400),
         _refusal({"prefix": "/", "headers": [_COMPRESSED, _NOT_IDENTITY, _NOT_GRPC]}, 415),
-        _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED, _IS_LARGE]}, LARGE_CLUSTER),
-        _grpc_route({"prefix": f"/{FACADE}.", "headers": [_IS_TRANSCODED]}),
+        *_transcoded_routes(TEXT_EMBEDDINGS),
+        *_transcoded_routes(FACADE),
         *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
         _preflight_route(),
         *(_rest_route(route) for route in found),
@@ -129,10 +129,29 @@ def _grpc_route(match: Json, cluster: str = SERVER_CLUSTER) -> Json:
     }
 
 
+def _transcoded_routes(name: str) -> list[Json]:
+    """The routes of a package's or a service's methods, large requests apart."""
+    service = name if name == TEXT_EMBEDDINGS else ""
+    matches = ([_IS_TRANSCODED, _IS_LARGE], LARGE_CLUSTER), ([_IS_TRANSCODED], SERVER_CLUSTER)
+    return [
+        _grpc_route({"prefix": f"/{name}{'/' if service else '.'}", "headers": headers}, cluster) | _told(service)
+        for headers, cluster in matches
+    ]
+
+
 def _rest_route(route: RestRoute) -> Json:
     if route.verb != "GET":
-        return _grpc_route({**_path_match(route), "headers": [_verb_is(route.verb)]})
-    return {**_grpc_route({**_path_match(route), "headers": [_READS]}), "metadata": _HEAD_AS_GET}
+        match = {**_path_match(route), "headers": [_verb_is(route.verb)]}
+        return _grpc_route(match) | _told(route.service)
+    match = {**_path_match(route), "headers": [_READS]}
+    return _grpc_route(match) | _told(route.service, head_as_get=True)
+
+
+def _told(service: str, *, head_as_get: bool = False) -> Json:
+    """What a route tells the hooks: whether a HEAD there is the transcoder's, and in which shape errors are."""
+    said = {"head_as_get": head_as_get, "text_embeddings": service == TEXT_EMBEDDINGS}
+    said = {name: True for name, holds in said.items() if holds}
+    return {"metadata": {"filter_metadata": {LUA: said}}} if said else {}
 
 
 def _wrong_timeout_route() -> Json:
@@ -208,8 +227,10 @@ def _wrong_verb_routes(found: list[RestRoute], options: EdgeOptions) -> list[Jso
     """Known paths asked with another method; they come after all right ones."""
     # The narrowest first: wider ones match the same paths and know fewer of the verbs.
     templates = sorted({route.pattern: route.template for route in found}.items(), key=lambda item: _width(item[1]))
+    services = {route.template: route.service for route in found}
     refusals = [
-        _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) for pattern, template in templates
+        _refusal({"safe_regex": {"regex": pattern}}, 405, _verbs_of(template, found)) | _told(services[template])
+        for pattern, template in templates
     ]
     refusals += [_refusal(_exactly(path), 405, _READ_VERBS) for path in options.admin_paths]
     return refusals + [_refusal(match, 405, _READ_VERBS) for match in _file_matches(options)]

@@ -116,9 +116,12 @@ class App:
             stack.push_async_callback(parts.call_log.stop)
 
     async def _start_grpc(self, stack: AsyncExitStack, parts: Parts, run_folder: Path) -> GrpcServer:
-        log_requests = self._settings.log_requests
         interceptors = interceptors_for(
-            parts.services.calls, self._metrics, self._authenticator, log_requests=log_requests
+            parts.services.calls,
+            self._metrics,
+            self._authenticator,
+            log_requests=self._settings.log_requests,
+            max_message_bytes=self._settings.limits.max_message_bytes,
         )
         server = GrpcServer(parts.services, interceptors)
         await server.start(run_folder / GRPC_SOCKET)

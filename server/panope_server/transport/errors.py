@@ -23,6 +23,9 @@ from panope_server.observability.truncate import cut
 
 DOMAIN = "panope"
 
+#: The detail of an error that has another HTTP status than its gRPC code has at the edge; Envoy's hook goes by it.
+HTTP_STATUS = "http_status"
+
 #: First match by class, most specific first: gRPC code and OpenAI's error type.
 TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
     (tree.InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT, "invalid_request_error"),
@@ -39,7 +42,7 @@ TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
 )
 
 #: What Envoy's transcoder makes of each code, for the answers that we give over HTTP ourselves.
-HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
+STATUSES: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.ALREADY_EXISTS: 409,
@@ -80,7 +83,8 @@ def code_of(error: PanopeError) -> grpc.StatusCode:
 
 def http_status_of(error: PanopeError) -> int:
     """The HTTP status of an error."""
-    return HTTP_STATUS[code_of(error)]
+    status = error.details.get(HTTP_STATUS)
+    return STATUSES[code_of(error)] if status is None else int(status)
 
 
 def openai_type_of(error: PanopeError) -> str:

@@ -95,7 +95,7 @@ class Faulty(grpc.GenericRpcHandler):
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
     calls = RunningCalls()
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls)])
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls, 1 << 20)])
     server.add_generic_rpc_handlers([Faulty()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -24,7 +24,12 @@ from panope_server.transport.interceptors.requests import RequestInterceptor
 
 
 def interceptors_for(
-    calls: RunningCalls, metrics: Metrics, authenticator: Authenticator, *, log_requests: bool
+    calls: RunningCalls,
+    metrics: Metrics,
+    authenticator: Authenticator,
+    *,
+    log_requests: bool,
+    max_message_bytes: int,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """The layers of one server.
 
@@ -33,10 +38,11 @@ def interceptors_for(
         metrics: where calls are counted.
         authenticator: knows callers.
         log_requests: whether each call is a line of the log.
+        max_message_bytes: of one request.
     """
     return (
         ErrorInterceptor(calls),
         AccountingInterceptor(metrics, log_requests=log_requests),
         AuthInterceptor(authenticator),
-        RequestInterceptor(calls),
+        RequestInterceptor(calls, max_message_bytes),
     )

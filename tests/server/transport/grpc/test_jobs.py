@@ -39,7 +39,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     jobs = session.jobs
     async_jobs = AsyncJobs(jobs, watch_seconds=0.01)
     calls = RunningCalls()
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls)])
+    server = grpc.aio.server(interceptors=[ErrorInterceptor(calls), RequestInterceptor(calls, 1 << 20)])
     pb_grpc.add_JobServiceServicer_to_server(JobServicer(async_jobs), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

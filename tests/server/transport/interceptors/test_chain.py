@@ -16,6 +16,9 @@ from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.chain import interceptors_for
+from panope_server.transport.interceptors.requests import HEADROOM_BYTES
+
+MAX_MESSAGE_BYTES = 1000
 
 JOBS = "/panope.v1.JobService/"
 
@@ -86,7 +89,10 @@ class Caller:
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
     metrics = Metrics()
-    server = grpc.aio.server(interceptors=interceptors_for(RunningCalls(), metrics, Doors(), log_requests=True))
+    interceptors = interceptors_for(
+        RunningCalls(), metrics, Doors(), log_requests=True, max_message_bytes=MAX_MESSAGE_BYTES
+    )
+    server = grpc.aio.server(interceptors=interceptors)
     server.add_generic_rpc_handlers([Service()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -141,3 +147,14 @@ async def test_what_the_pipeline_has_counted_is_not_counted_again(caller: Caller
 async def test_health_checks_are_not_counted(caller: Caller) -> None:
     await caller.unary("/grpc.health.v1.Health/Check")
     assert caller.counted() == {}
+
+
+async def test_a_message_that_is_too_large_is_no_overload_that_clients_would_try_again(caller: Caller) -> None:
+    # A field that the message does not have, repeated: it counts by its bytes alone.
+    largest = b"\x78\x00" * ((MAX_MESSAGE_BYTES + HEADROOM_BYTES) // 2)
+    assert await caller.unary(f"{JOBS}Who", request=largest) == "ada"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await caller.unary(f"{JOBS}Who", request=largest + b"\x78\x00")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "the limit is 1,000" in str(caught.value.details())
+    assert {key for key, _ in caught.value.trailing_metadata()} & {"retry-after", "grpc-retry-pushback-ms"} == set()

@@ -88,7 +88,10 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             health=Health(PUBLIC_SERVICES),
             calls=calls,
         )
-        grpc_server = GrpcServer(services, interceptors_for(calls, metrics, AnonymousAccess(), log_requests=False))
+        interceptors = interceptors_for(
+            calls, metrics, AnonymousAccess(), log_requests=False, max_message_bytes=MAX_BODY_BYTES
+        )
+        grpc_server = GrpcServer(services, interceptors)
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:

@@ -11,6 +11,7 @@ from panope.v1 import embed_service_pb2 as embed_pb2
 from panope.v1 import embed_service_pb2_grpc, infer_service_pb2_grpc, registry_service_pb2_grpc
 from panope.v1 import infer_service_pb2 as infer_pb2
 from panope.v1 import registry_service_pb2 as registry_pb2
+from panope_backends.errors import InvalidInputError
 
 EMBEDDER = "acme/embedder"
 MAX_BODY_BYTES = 1 << 20
@@ -123,7 +124,7 @@ def test_a_large_list_of_ids_is_checked_like_a_small_one(edge, sequences):
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/embed", "/v1/infer/acme/embedder", "/models/unload"])
 def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(edge, given, path):
     reply = edge.post(path, embeddings(), {"content-type": given})
-    assert reply.status == 400
+    assert reply.status == 415
     assert reply.error["code"] == "unsupported_content_type"
     assert reply.error["message"] == "send the header `content-type: application/json`"
 
@@ -272,3 +273,37 @@ def test_a_long_name_is_refused_shortly_and_costs_no_other_caller_its_call(edge)
     for field, message in told:
         assert len(field.encode()) <= 256, field
         assert len(message.encode()) <= 900, message
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/embeddings", b'{"model": "acme/embedder", "input": "a", "input": "b"}', "input"),
+        ("/v1/embed", b' {"inputs": "a", "parameters": {"truncate": true, "truncate": false}}', "parameters.truncate"),
+        ("/v1/infer/acme/embedder", b'{"value": {"texts": ["a"], "texts": ["b"]}}', "value.texts"),
+        (
+            "/v1/infer/acme/embedder",
+            b'{"inputs": [{"name": "x", "datatype": "INT8", "shape": [1], "shape": [2], "data": [1, 1]}]}',
+            "inputs[0].shape",
+        ),
+        ("/models/unload", b'{"model": "acme/embedder", "model": "acme/other"}', "model"),
+    ],
+)
+def test_a_field_that_is_given_twice_is_refused_by_name(edge, path, body, field):
+    reply = edge.post(path, body)
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "duplicate_field", field)
+    assert reply.error["message"] == f"`{field}` is given twice"
+    assert edge.instances.calls == []
+
+
+def test_a_text_may_hold_what_fields_are_called(edge):
+    body = b'{"model": "acme/embedder", "input": ["input", "\\"input\\": 1", "model"]}'
+    assert edge.post("/v1/embeddings", body).status == 200
+
+
+def test_messages_are_written_as_people_read_them(edge):
+    reply = edge.post("/v1/embeddings", {"model": "acme/embedder", "input": "a", "<b>&'": 1})
+    assert b"unknown field `<b>&'`" in reply.body
+    edge.instances.failure = InvalidInputError("a \\u003e stays, a > too")
+    reply = edge.post("/v1/embeddings", {"model": "acme/embedder", "input": "a"})
+    assert reply.error["message"] == "a \\u003e stays, a > too"

@@ -12,6 +12,8 @@ import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
+from panope_server.transport.errors import HTTP_STATUS
+from panope_server.transport.rest.json.duplicates import names_in, refuse_duplicates
 from panope_server.transport.rest.json.errors import UNKNOWN_FIELD, malformed, misfit
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
@@ -21,6 +23,8 @@ _REFUSED = UnknownFields(report=False)
 P = ParamSpec("P")
 
 JSON = "application/json"
+
+UNSUPPORTED_MEDIA_TYPE = 415
 
 #: Reading a body of this size takes about a millisecond; larger ones are read in a thread.
 LARGE_BYTES = 256 << 10
@@ -35,6 +39,7 @@ class RequestBody(Generic[T]):
     def __init__(self, schema: type[T]) -> None:
         self._schema = schema
         self._decoder = msgspec.json.Decoder(schema)
+        self._names = names_in(schema)
 
     def read(self, body: HttpBody, unknown: UnknownFields = _REFUSED) -> T:
         """The body's value.
@@ -44,17 +49,23 @@ class RequestBody(Generic[T]):
             unknown: takes the fields that the schema does not have.
 
         Raises:
-            InvalidInputError: another content type, no JSON, or JSON of another shape.
+            InvalidInputError: another content type, no JSON, JSON of another shape, or a field that is given twice.
         """
         _check_content_type(body.content_type)
         if not body.data:
             raise InvalidInputError("the body is empty; send a JSON object", reason="invalid_json")
+        value = self._decoded(body.data, unknown)
+        if self._names is None or any(body.data.count(name) > 1 for name in self._names):
+            refuse_duplicates(body.data.lstrip())
+        return value
+
+    def _decoded(self, data: bytes, unknown: UnknownFields) -> T:
         try:
-            return decoded(self._decoder, body.data, self._schema)
+            return decoded(self._decoder, data, self._schema)
         except InvalidInputError as error:
             if error.reason != UNKNOWN_FIELD:
                 raise
-            known = unknown.without(body.data, self._schema, error)
+            known = unknown.without(data, self._schema, error)
         return decoded(self._decoder, known, self._schema)
 
 
@@ -88,4 +99,8 @@ def refuse_content(body: HttpBody) -> None:
 def _check_content_type(given: str) -> None:
     # Pages of other sites can send text/plain and forms without asking first; a server without keys must refuse them.
     if given.partition(";")[0].strip().lower() != JSON:
-        raise InvalidInputError(f"send the header `content-type: {JSON}`", reason="unsupported_content_type")
+        raise InvalidInputError(
+            f"send the header `content-type: {JSON}`",
+            reason="unsupported_content_type",
+            details={HTTP_STATUS: str(UNSUPPORTED_MEDIA_TYPE)},
+        )

@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from panope_backends.errors import AvailabilityError, CallerError, CapacityError, PanopeError
+from panope_backends.errors import AvailabilityError, CallerError, CapacityError, InvalidInputError, PanopeError
+from panope_server.transport.errors import HTTP_STATUS
+
+#: The detail by which Envoy's hook gives an error TEI's shape.
+ERROR_TYPE = "error_type"
+#: TEI's status of a request that it cannot take.
+UNPROCESSABLE = 422
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -21,14 +27,16 @@ KINDS: tuple[tuple[type[PanopeError], str], ...] = (
 
 
 def in_its_shape(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Has the method's errors told as `{"error", "error_type"}`: Envoy's hook goes by the second word."""
+    """Has the method's errors told as `{"error", "error_type"}`, with TEI's status for what it calls validation."""
 
     @wraps(method)
     async def run(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return await method(*arguments, **named)
         except PanopeError as error:
-            error.details["error_type"] = next(name for kind, name in KINDS if isinstance(error, kind))
+            error.details[ERROR_TYPE] = next(name for kind, name in KINDS if isinstance(error, kind))
+            if isinstance(error, InvalidInputError):
+                error.details.setdefault(HTTP_STATUS, str(UNPROCESSABLE))
             raise
 
     return run

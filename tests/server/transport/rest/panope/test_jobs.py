@@ -72,7 +72,7 @@ def test_a_wrong_parameter_is_refused_by_name(edge, query, field):
 def test_a_page_of_another_site_cannot_cancel_a_job(edge):
     for headers in ({"content-type": "text/plain"}, {"content-type": ""}):
         reply = edge.request("POST", "/v1/jobs/2/cancel", b"{}", headers)
-        assert (reply.status, reply.error["code"]) == (400, "unsupported_content_type")
+        assert (reply.status, reply.error["code"]) == (415, "unsupported_content_type")
     assert edge.jobs.entries[2].status is JobStatus.RUNNING
 
 

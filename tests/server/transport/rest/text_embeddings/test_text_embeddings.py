@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
-from huggingface_hub.errors import BadRequestError, HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError
 from rest_doubles.models import vector_of
 
 from panope_backends.errors import InternalError, InvalidInputError, LoadingError, OverloadedError
@@ -96,16 +96,41 @@ def test_a_sentence_that_is_refused_is_named_as_the_body_has_it(edge, field, tol
         ("/tokenize", {"inputs": "a", "prompt_name": "q"}, "unknown field `prompt_name`"),
         ("/decode", {"ids": "abc"}, "`ids` must be token ids"),
         ("/embed_all", {"inputs": "a", "truncate": True}, "`truncate` must be `false`"),
+        ("/embed", b'{"inputs": "a", "inputs": "b"}', "`inputs` is given twice"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_as_the_server_does_it(edge, path, body, message):
+    reply = edge.post(path, body)
+    assert (reply.status, set(reply.json), reply.json["error_type"]) == (422, {"error", "error_type"}, "Validation")
+    assert message in reply.json["error"]
+    assert reply.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "task"),
+    [
         ("/rerank", {"query": "a", "texts": ["b"]}, "`rerank`"),
         ("/predict", {"inputs": "a"}, "`classify`"),
         ("/embed_sparse", {"inputs": "a"}, "`sparse embeddings`"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_the_servers_shape(edge, path, body, message):
+def test_a_task_that_is_not_served_is_refused_in_the_servers_shape(edge, path, body, task):
     reply = edge.post(path, body)
     assert (reply.status, set(reply.json), reply.json["error_type"]) == (400, {"error", "error_type"}, "Validation")
-    assert message in reply.json["error"]
-    assert reply.headers["content-type"] == "application/json"
+    assert task in reply.json["error"]
+
+
+def test_what_the_edge_refuses_has_the_servers_shape_too(edge):
+    refused = edge.request("GET", "/embed")
+    assert (refused.status, set(refused.json), refused.json["error_type"]) == (
+        405,
+        {"error", "error_type"},
+        "Validation",
+    )
+    large = edge.post("/embed", b'{"inputs": "' + b"a" * (1 << 20) + b'"}')
+    assert (large.status, large.json["error_type"]) == (413, "Validation")
+    plain = edge.post("/embed", {"inputs": "a"}, {"content-type": "text/plain"})
+    assert (plain.status, plain.json["error_type"]) == (415, "Validation")
 
 
 @pytest.mark.parametrize(
@@ -190,8 +215,9 @@ def test_hugging_faces_client_compares_sentences_at_every_address(edge, path):
 
 
 def test_hugging_faces_client_understands_the_errors(edge):
-    with pytest.raises(BadRequestError, match="`inputs` is empty"):
+    with pytest.raises(HfHubHTTPError, match="`inputs` is empty") as caught:
         InferenceClient(model=edge.url).feature_extraction("")
+    assert caught.value.response.status_code == 422
     edge.instances.failure = OverloadedError("the queue is full", retry_after_seconds=1)
     with pytest.raises(HfHubHTTPError, match="the queue is full"):
         InferenceClient(model=edge.url).feature_extraction("a")
