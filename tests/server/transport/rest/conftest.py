@@ -29,6 +29,7 @@ from panope_server.transport.grpc.services import PUBLIC_SERVICES
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.status import JobWorkerJson, PortsJson, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.services import Services
 
@@ -95,7 +96,15 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         await grpc_server.start(folder / "grpc.sock")
 
         async def status() -> object:
-            return {"version": "1", "models": await models.list()}
+            return status_json(
+                version="1",
+                uptime_seconds=1.0,
+                ports=PortsJson(8000, 8001, 8002),
+                envoy=None,
+                job_worker=JobWorkerJson("off", 0, 0, 0),
+                not_ready=not_ready,
+                models=await models.list(),
+            )
 
         app = admin_app(
             exposition=lambda: b"panope_up 1\n",
