@@ -66,13 +66,16 @@ def page() -> str:
 def _generable(value: Any) -> Any:
     """The value as generators of clients need it.
 
-    Choices that differ in case alone are told once, for code has one name for them; lists say what they hold.
+    Choices that differ in case alone are told once, for code has one name for them; `true` alone is a constant;
+    lists say what they hold.
     """
     if isinstance(value, list):
         return [_generable(item) for item in value]
     if not isinstance(value, dict):
         return value
     told = {key: _generable(item) for key, item in value.items()}
+    if told.get("enum") == [True]:
+        told = {key: item for key, item in told.items() if key != "enum"} | {"const": True}
     if isinstance(choices := told.get("enum"), list):
         told["enum"] = [each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices]
     return told | ({"items": {}} if told.get("type") == "array" and "items" not in told else {})
