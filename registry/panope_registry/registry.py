@@ -147,7 +147,7 @@ class Registry:
             revision: a branch, tag or commit.
             task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
                 the evidence.
-            preferred_format: of variants, such as `onnx`; empty leaves what was wished before, as for the next two.
+            preferred_format: of variants, such as `onnx`; empty leaves what was preferred before, as for the next two.
             preferred_precision: of variants, such as `int8`.
             quantization_targets: precisions to quantize to once the weights are here; some of `targets.TARGETS`.
             source: that has the repo.

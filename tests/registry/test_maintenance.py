@@ -62,10 +62,10 @@ def start(session: RegistrySession, jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     def begin(sharing: object = None, quota: Quota | None = None, policy: MaintenancePolicy = FAST) -> Queue[Event]:
         told: Queue[Event] = Queue()
         retention = RetentionManager(session.database, session.store, quota=quota or Quota(free_floor_bytes=0))
-        keeper = Maintenance(
+        maintenance = Maintenance(
             session.database, session.store, retention, jobs, sharing, lambda *event: told.put(event), policy
         )
-        threads.append(threading.Thread(target=keeper.run, args=(stop,)))
+        threads.append(threading.Thread(target=maintenance.run, args=(stop,)))
         threads[-1].start()
         return told
 

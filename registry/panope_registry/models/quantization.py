@@ -1,4 +1,4 @@
-"""What people wish of a model's variants when they register it, and which precisions weights can be quantized to."""
+"""What users prefer of a model's variants when they register it, and which precisions weights can be quantized to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panope_registry.names import shown
 
 @dataclass(frozen=True)
 class Preferences:
-    """What is empty leaves what was wished before.
+    """The preferences of a registration; what is empty leaves what was preferred before.
 
     Attributes:
         preferred_format: of variants, such as `onnx`.
@@ -78,7 +78,7 @@ def refuse_impossible(preferences: Preferences, offered: Iterable[tuple[str, str
         offered: format and precision of each of its variants.
 
     Raises:
-        PreconditionError: it names the wish, and what the repo holds.
+        PreconditionError: it names the preference, and what the repo holds.
     """
     held = sorted(set(offered))
     formats = sorted({format_ for format_, _ in held})

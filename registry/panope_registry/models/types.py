@@ -51,7 +51,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class PinEntry:
-    """The wish to keep a variant's files, whether they are used or not."""
+    """A pin: it keeps a variant's files, whether they are used or not."""
 
     principal: str
     reason: str

@@ -186,7 +186,7 @@ def test_a_wish_that_makes_no_sense_becomes_no_job(bench: Bench, request_: Build
 
 def test_the_kind_of_job_tells_whether_weights_become_coarser(bench: Bench) -> None:
     preferences = (BuildRequest(MODEL, "gguf", precision) for precision in ("q8_0", "bf16", ""))
-    kinds = {wish.precision: enqueue_build(bench.jobs, wish).kind for wish in preferences}
+    kinds = {request.precision: enqueue_build(bench.jobs, request).kind for request in preferences}
     assert kinds == {"q8_0": "quantize", "bf16": "build_engine", "": "build_engine"}
 
 

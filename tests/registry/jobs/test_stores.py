@@ -58,8 +58,8 @@ def test_a_job_that_is_tried_again_is_for_the_store_it_was_for(jobs: Jobs) -> No
 
 
 def test_each_store_has_a_download_of_its_own_and_the_sync_is_shared(jobs: Jobs) -> None:
-    wish = DownloadRequest(MODEL)
-    pulls = [enqueue_pull(jobs, wish, store=store) for store in ("a", "b", "a")]
+    request = DownloadRequest(MODEL)
+    pulls = [enqueue_pull(jobs, request, store=store) for store in ("a", "b", "a")]
     assert [pull.store for pull in pulls] == ["a", "b", "a"]
     assert pulls[0].id == pulls[2].id != pulls[1].id
     sync = enqueue_sync(jobs, SyncRequest(MODEL))
@@ -68,10 +68,10 @@ def test_each_store_has_a_download_of_its_own_and_the_sync_is_shared(jobs: Jobs)
 
 
 def test_a_download_is_found_by_the_same_wish_for_the_same_store_alone(jobs: Jobs) -> None:
-    wish = DownloadRequest(MODEL)
-    ids = {store: enqueue_download(jobs, wish, store=store).id for store in ("a", "b", None)}
+    request = DownloadRequest(MODEL)
+    ids = {store: enqueue_download(jobs, request, store=store).id for store in ("a", "b", None)}
     assert len(set(ids.values())) == len(ids)
-    assert {store: enqueue_download(jobs, wish, store=store).id for store in ids} == ids
+    assert {store: enqueue_download(jobs, request, store=store).id for store in ids} == ids
 
 
 def test_runners_on_two_stores_share_what_is_for_any_and_keep_to_their_own(database: Any) -> None:

@@ -55,7 +55,7 @@ def database(session: RegistrySession) -> Database:
 
 @pytest.fixture
 def make_retention(database: Database, store: Store, clock: Clock) -> Callable[..., RetentionManager]:
-    """Care with a quota of `max_bytes`; without one when it is None."""
+    """A manager with a quota of `max_bytes`; without one when it is None."""
 
     def make(max_bytes: int | None = None, low_water: float = 1.0) -> RetentionManager:
         quota = Quota(max_bytes, free_floor_bytes=0, low_water=low_water)

@@ -22,7 +22,7 @@ from panope_registry.tables.model_tables import blob_location
 from panope_registry.tables.operation_tables import runtime_instance
 
 AddModel = Callable[..., VariantEntry]
-MakeCare = Callable[..., RetentionManager]
+MakeRetention = Callable[..., RetentionManager]
 PassTime = Callable[..., None]
 WeightsOf = Callable[[VariantEntry], Path]
 
@@ -37,13 +37,13 @@ def three(add_model: AddModel, retention: RetentionManager, pass_time: PassTime)
     return list(found.values())
 
 
-def _without(make_retention: MakeCare, variants: int, weights: Path) -> RetentionManager:
-    """Care whose quota is by the weights of so many variants too small."""
+def _without(make_retention: MakeRetention, variants: int, weights: Path) -> RetentionManager:
+    """A manager whose quota is by the weights of so many variants too small."""
     return make_retention(make_retention().usage().total_bytes - variants * weights.stat().st_size)
 
 
 def test_the_least_recently_used_goes_first_and_no_more_than_must(
-    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, store: Store
+    make_retention: MakeRetention, three: list[VariantEntry], weights_of: WeightsOf, store: Store
 ) -> None:
     a, b, c = three
     one = _without(make_retention, 1, weights_of(a))
@@ -60,7 +60,7 @@ def test_the_least_recently_used_goes_first_and_no_more_than_must(
 
 
 def test_room_is_made_down_to_the_low_water_mark(
-    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf
+    make_retention: MakeRetention, three: list[VariantEntry], weights_of: WeightsOf
 ) -> None:
     total = make_retention().usage().total_bytes
     assert make_retention(total, low_water=0.01).evict().variants == ()
@@ -79,7 +79,7 @@ def test_room_on_the_disk_is_kept(
 
 
 def test_an_evicted_variant_stays_registered_with_its_small_files(
-    make_retention: MakeCare, three: list[VariantEntry], weights_of: WeightsOf, registry: Registry, store: Store
+    make_retention: MakeRetention, three: list[VariantEntry], weights_of: WeightsOf, registry: Registry, store: Store
 ) -> None:
     b = three[1]
     view = registry.materialize(b.digest)
@@ -116,7 +116,7 @@ def keep(
 
 
 def test_a_share_that_waits_keeps_nothing(
-    make_retention: MakeCare, three: list[VariantEntry], database: Database, store: Store
+    make_retention: MakeRetention, three: list[VariantEntry], database: Database, store: Store
 ) -> None:
     enqueue_share(Jobs(database), three[1].digest, store=store.id)
     assert len(make_retention(1).evict().variants) == 3
@@ -133,7 +133,7 @@ def _load(database: Database, variant: VariantEntry) -> None:
 @pytest.mark.parametrize("reason", list(RetentionReason))
 def test_what_is_in_use_never_goes(
     reason: RetentionReason,
-    make_retention: MakeCare,
+    make_retention: MakeRetention,
     three: list[VariantEntry],
     weights_of: WeightsOf,
     keep: Mapping[RetentionReason, Callable[[VariantEntry], object]],
@@ -156,7 +156,7 @@ def test_what_is_in_use_never_goes(
 
 
 def test_the_only_copy_of_what_was_imported_here_goes_only_when_it_is_named(
-    make_retention: MakeCare, add_model: AddModel, weights_of: WeightsOf, registry: Registry
+    make_retention: MakeRetention, add_model: AddModel, weights_of: WeightsOf, registry: Registry
 ) -> None:
     variant = add_model("v/mine", 1, from_hub=False)
     evicted = make_retention(1).evict()
@@ -178,7 +178,7 @@ def _convert(registry: Registry, source: VariantEntry, folder: Path) -> VariantE
 
 
 def test_what_was_built_here_goes_after_what_can_be_downloaded_and_only_if_another_store_has_it(
-    make_retention: MakeCare, three: list[VariantEntry], registry: Registry, database: Database, tmp_path: Path
+    make_retention: MakeRetention, three: list[VariantEntry], registry: Registry, database: Database, tmp_path: Path
 ) -> None:
     built = _convert(registry, three[0], tmp_path / "converted")
     recovery = {variant.digest: variant.recovery for variant in make_retention().usage().variants}
@@ -201,7 +201,7 @@ def _copy_elsewhere(database: Database, variant: VariantEntry) -> None:
 
 
 def test_the_last_copy_of_all_stores_of_what_cannot_be_made_again_stays(
-    make_retention: MakeCare, add_model: AddModel, registry: Registry, database: Database, tmp_path: Path
+    make_retention: MakeRetention, add_model: AddModel, registry: Registry, database: Database, tmp_path: Path
 ) -> None:
     source = add_model("v/source", 9, from_hub=False)
     built = _convert(registry, source, tmp_path / "converted")
@@ -213,7 +213,7 @@ def test_the_last_copy_of_all_stores_of_what_cannot_be_made_again_stays(
 
 
 def test_weights_that_two_variants_share_go_when_neither_is_needed(
-    make_retention: MakeCare,
+    make_retention: MakeRetention,
     registry: Registry,
     make_model: Callable[..., Path],
     add_model: AddModel,
@@ -236,7 +236,7 @@ def test_weights_that_two_variants_share_go_when_neither_is_needed(
 
 
 def test_a_blob_that_a_writer_is_about_to_record_stays(
-    make_retention: MakeCare, add_model: AddModel, weights_of: WeightsOf, store: Store
+    make_retention: MakeRetention, add_model: AddModel, weights_of: WeightsOf, store: Store
 ) -> None:
     variant = add_model("v/a", 1)
     with store.staging() as staging:

@@ -22,7 +22,7 @@ from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 
 AddModel = Callable[..., VariantEntry]
-MakeCare = Callable[..., RetentionManager]
+MakeRetention = Callable[..., RetentionManager]
 MakeSpace = Callable[[int], StoreSpace]
 
 RESERVE = """
@@ -43,7 +43,7 @@ def _wanted(size: int, name: str = "a") -> ExpectedBlob:
 
 
 @pytest.fixture
-def space_of(make_retention: MakeCare, store: Store) -> MakeSpace:
+def space_of(make_retention: MakeRetention, store: Store) -> MakeSpace:
     """A store that may take so many bytes more than it takes."""
 
     def make(more: int) -> StoreSpace:
@@ -52,7 +52,7 @@ def space_of(make_retention: MakeCare, store: Store) -> MakeSpace:
     return make
 
 
-def test_what_fits_is_promised_and_given_back(space_of: MakeSpace, make_retention: MakeCare) -> None:
+def test_what_fits_is_reserved_and_given_back(space_of: MakeSpace, make_retention: MakeRetention) -> None:
     space = space_of(1000)
     with space.reserve([_wanted(1000)]):
         assert make_retention().usage().reserved_bytes == 1000
@@ -63,13 +63,13 @@ def test_what_fits_is_promised_and_given_back(space_of: MakeSpace, make_retentio
         pass
 
 
-def test_the_same_file_is_promised_its_room_once(space_of: MakeSpace) -> None:
+def test_the_same_file_reserves_its_space_once(space_of: MakeSpace) -> None:
     space = space_of(1000)
     with space.reserve([_wanted(600)]), space.reserve([_wanted(600)]), space.reserve([_wanted(400, "b")]):
         pass
 
 
-def test_what_has_arrived_needs_no_more_room(space_of: MakeSpace, store: Store, make_retention: MakeCare) -> None:
+def test_what_has_arrived_needs_no_more_space(space_of: MakeSpace, store: Store, make_retention: MakeRetention) -> None:
     space = space_of(1000)
     with space.reserve([_wanted(1000)]), space.reserve_bytes(0, what="nothing") as other:
         (store.downloads / f"{'a' * 64}.part").write_bytes(bytes(900))
@@ -79,7 +79,7 @@ def test_what_has_arrived_needs_no_more_room(space_of: MakeSpace, store: Store, 
         assert make_retention().usage().reserved_bytes == 100
 
 
-def test_the_promise_of_a_process_that_was_killed_counts_no_more(space_of: MakeSpace, store: Store) -> None:
+def test_the_reservation_of_a_process_that_was_killed_counts_no_more(space_of: MakeSpace, store: Store) -> None:
     space = space_of(1000)
     command = [sys.executable, "-c", RESERVE, str(store.folder), "1000"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -94,7 +94,7 @@ def test_the_promise_of_a_process_that_was_killed_counts_no_more(space_of: MakeS
     assert list(store.reservations.iterdir()) == []
 
 
-def test_many_at_once_are_promised_no_more_than_there_is(space_of: MakeSpace, make_retention: MakeCare) -> None:
+def test_many_at_once_reserve_no_more_than_there_is(space_of: MakeSpace, make_retention: MakeRetention) -> None:
     space = space_of(1000)
     everybody = Barrier(8)
 
@@ -165,7 +165,7 @@ def test_an_import_that_does_not_fit_is_refused_before_the_first_byte(
 
 
 def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
-    database_url: str, home: Path, add_model: AddModel, make_model: Callable[..., Path], make_retention: MakeCare
+    database_url: str, home: Path, add_model: AddModel, make_model: Callable[..., Path], make_retention: MakeRetention
 ) -> None:
     old = add_model("v/a", 1)
     quota = Quota(make_retention().usage().total_bytes + 500, free_floor_bytes=0, low_water=1.0)
@@ -179,7 +179,11 @@ def test_an_import_within_the_quota_takes_the_place_of_what_may_go(
 
 
 def test_what_was_made_here_goes_last_and_is_made_again(
-    registry: Registry, add_model: AddModel, make_retention: MakeCare, tmp_path: Path, pass_time: Callable[..., None]
+    registry: Registry,
+    add_model: AddModel,
+    make_retention: MakeRetention,
+    tmp_path: Path,
+    pass_time: Callable[..., None],
 ) -> None:
     imported, listed = add_model("v/a", 1, from_hub=False), add_model("v/b", 2)
     made = tmp_path / "made"
@@ -204,7 +208,7 @@ def test_what_was_made_here_goes_last_and_is_made_again(
 
 
 def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted_for_it(
-    database_url: str, home: Path, add_model: AddModel, make_retention: MakeCare, tmp_path: Path
+    database_url: str, home: Path, add_model: AddModel, make_retention: MakeRetention, tmp_path: Path
 ) -> None:
     source = add_model("v/a", 1)
     made = tmp_path / "made"
