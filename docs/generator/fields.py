@@ -10,6 +10,7 @@ from typing import Any
 from described import Element
 from msgspec import Struct
 
+from panope_server.tasks.embed.json_form import EmbedValue
 from panope_server.transport import job_json
 from panope_server.transport.rest.embedding.options import EmbedOptions
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
@@ -22,7 +23,6 @@ from panope_server.transport.rest.panope import (
     tensor_json,
 )
 from panope_server.transport.rest.text_embeddings import schemas as tei
-from panope_server.transport.task_value import EmbedValue
 
 PACKAGE = "panope.v1"
 

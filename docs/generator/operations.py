@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from panope_server.tasks.embed.json_form import EmbedJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.hub import app as hub
 from panope_server.transport.http.hub import models
@@ -24,7 +25,6 @@ from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
-from panope_server.transport.task_value import EmbedJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"

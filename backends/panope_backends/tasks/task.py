@@ -1,21 +1,28 @@
-"""What the worker asks of a task that runs token sequences: prepare a request, run a batch, make the answer.
+"""What a task is to the worker: how its models are loaded, which requests they answer, and how those run.
 
-The worker owns the queue and the batches; a task knows neither. A batch mixes sequences of different requests, so
-`run` depends on the sequences alone, and what one request asked for is done in its job's `answer`.
+A task is a folder beside this file, with a `TaskModule` that the worker finds by its name (`registry`). The worker owns
+the socket, the queue and the batches; a task knows none of them. It makes a job of each request, and the kind of job
+says how it runs:
 
-Threads: `prepare` is called from the worker's intake thread while `run` and `answer` are called from its device thread.
+    SequenceJob   token sequences, batched with those of other requests and run by the task's `SequenceTask`
+    DeviceJob     steps on the device, one after another; each gives a part of the answer
+    Answered      no device: the answer is there already
+
+Threads: requests become jobs on the worker's intake thread, while jobs run and answer on its device thread.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorModel
 
 Rows = NDArray[np.float32]
 """One row for each sequence."""
@@ -35,31 +42,56 @@ class TokenRow:
 
 
 class SequenceJob(ABC):
-    """One request on its way through the worker."""
+    """A request over token sequences, which answers in one part."""
 
     sequences: Sequence[TokenRow]
     """What must run, in the order of the request's texts; at least one."""
 
     @abstractmethod
-    def answer(self, rows: Rows) -> wire.WorkerFrame:
-        """The frame's body from the rows of all sequences, in their order; id and timing are set by the worker."""
+    def answer(self, rows: Rows) -> bytes:
+        """The task's message to the server, from the rows of all sequences in their order."""
+
+
+class DeviceJob(ABC):
+    """A request that runs by itself, step by step; between its steps other requests run."""
+
+    @abstractmethod
+    def step(self) -> tuple[bytes, bool]:
+        """Runs one step: the next part of the answer as the task's message, and whether it is the last."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """A request that needed no device.
+
+    Attributes:
+        output: the task's message to the server.
+    """
+
+    output: bytes
+
+
+Job = SequenceJob | DeviceJob | Answered
+
+Prepare = Callable[[bytes], Job]
+"""Makes a job of the task's message from the server.
+
+Raises:
+    InvalidInputError: a field of the request is wrong for this model.
+"""
 
 
 class SequenceTask(ABC):
-    """A task over token sequences."""
+    """Runs the token sequences of one loaded model.
+
+    A batch mixes sequences of different requests, so `run` depends on the sequences alone, and what one request asked
+    for is done in its job's `answer`.
+    """
 
     @property
     @abstractmethod
     def row_width(self) -> int:
         """The number of values that `run` gives for each sequence; known after `trial`."""
-
-    @abstractmethod
-    def prepare(self, frame: wire.ServerFrame) -> SequenceJob:
-        """Makes tokens of a request.
-
-        Raises:
-            InvalidInputError: a field of the request is wrong for this model.
-        """
 
     @abstractmethod
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
@@ -78,4 +110,69 @@ class SequenceTask(ABC):
 
         Raises:
             PanopeError: the model's answer is no answer.
+        """
+
+
+class ModelSource(Protocol):
+    """What a task loads a model from."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the variant's files."""
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where what is made of the files may be kept; None for nowhere."""
+
+    @property
+    def max_batch_tokens(self) -> int:
+        """The most tokens that run as one batch."""
+
+    def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
+        """Loads the model on the backend and the device that the server chose.
+
+        Args:
+            config: its config.json.
+            folder: of the weights; None for the variant's folder.
+
+        Raises:
+            PanopeError: why it cannot be loaded.
+        """
+
+
+@dataclass
+class LoadedTask:
+    """A loaded model, and what it answers.
+
+    Attributes:
+        config: its config.json, by which the memory of a run is estimated.
+        requests: makes jobs, by the name of the task that a request is for; `tensors` is added to every model.
+        sequences: runs the sequences of its jobs; None when it makes no `SequenceJob`.
+        facts: the task's message to the server about the model.
+        is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
+    """
+
+    model: TensorModel
+    config: Mapping[str, Any]
+    requests: Mapping[str, Prepare] = field(default_factory=dict)
+    sequences: SequenceTask | None = None
+    facts: bytes = b""
+    is_tried: bool = True
+
+
+class TaskModule(ABC):
+    """One task of models.
+
+    Attributes:
+        name: of the task, as the registry and the server call it.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def load(self, source: ModelSource) -> LoadedTask:
+        """Loads a model for this task and tries it.
+
+        Raises:
+            PanopeError: why it cannot be served.
         """

@@ -1,6 +1,6 @@
 """The life of a worker: load, serve, end.
 
-    main thread   loads the model, then runs batches (`Device`)
+    main thread   loads the model, then runs batches (`Executor`)
     intake        reads frames and makes tokens (`Intake`)
     heartbeat     tells that the process lives
     outbox        sends what the socket did not take at once
@@ -24,7 +24,7 @@ from panope_backends.errors import PanopeError
 from panope_backends.frames import FrameError
 from panope_backends.worker import log
 from panope_backends.worker.batch.batching import Batcher
-from panope_backends.worker.batch.executor import Device
+from panope_backends.worker.batch.executor import Executor
 from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import Intake, UnknownFrameError
@@ -73,7 +73,7 @@ class Worker:
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
         try:
-            Device(loaded.model, loaded.task, queue, self._outbox).run()
+            Executor(loaded.sequences, queue, self._outbox).run()
         except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
             log.error("device_failed", error)
             end(EXIT_DEFECT, "worker_ends")

@@ -7,7 +7,7 @@ import time
 
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.progress import Busy, Stopwatch
-from panope_backends.worker.requests import Item, Request, SequenceRequest, Slot, TensorRequest
+from panope_backends.worker.requests import DeviceRequest, Item, Request, SequenceRequest, Slot
 
 
 class DeviceQueue:
@@ -19,6 +19,7 @@ class DeviceQueue:
         self._requests: dict[int, Request] = {}
         self._draining = False
         self._running = Stopwatch()
+        self._stepping: DeviceRequest | None = None
 
     def put_sequences(self, request: SequenceRequest) -> None:
         """Adds every sequence of a request."""
@@ -29,24 +30,46 @@ class DeviceQueue:
                 self._batcher.add(Slot(request, index), len(sequence.ids), now)
             self._changed.notify()
 
-    def put_tensors(self, request: TensorRequest) -> None:
-        """Adds a request that runs alone."""
+    def put_device(self, request: DeviceRequest) -> None:
+        """Adds a request that runs by itself."""
         with self._changed:
             self._requests[request.frame_id] = request
-            self._batcher.add_alone(request, time.perf_counter())
-            self._changed.notify()
+            self._queue_step(request)
 
-    def take(self) -> list[Slot] | TensorRequest | None:
-        """Waits for what runs next: a batch of sequences or one tensor request; None when the queue is drained."""
+    def put_next_step(self, request: DeviceRequest) -> bool:
+        """Adds the next step of a request whose last has run, behind what waits; False when it is over.
+
+        A request that the server has paused is added when the server lets it go on.
+        """
+        with self._changed:
+            self._stepping = None
+            if request.over:
+                return False
+            if not request.paused:
+                self._queue_step(request)
+            return True
+
+    def pause(self, frame_id: int, *, paused: bool) -> None:
+        """Holds a request's next step back, or lets it go on; requests of one part have none."""
+        with self._changed:
+            request = self._requests.get(frame_id)
+            if not isinstance(request, DeviceRequest) or request.paused == paused:
+                return
+            request.paused = paused
+            # A step that runs now is followed by the next when it ends.
+            if not paused and not request.is_queued and request is not self._stepping:
+                self._queue_step(request)
+
+    def take(self) -> list[Slot] | DeviceRequest | None:
+        """Waits for what runs next: a batch of sequences or one request's step; None when the queue is drained."""
         with self._changed:
             self._running.stop()
+            self._stepping = None
             while True:
                 seconds = self._batcher.seconds_until_due(time.perf_counter())
                 if seconds == 0 or (seconds is not None and self._draining):
-                    batch = self._batcher.take()
-                    self._running.start(list(dict.fromkeys(_request(item).frame_id for item in batch)))
-                    return _unpack(batch)
-                if seconds is None and self._draining:
+                    return self._begin(self._batcher.take())
+                if seconds is None and self._draining and not self._requests:
                     return None
                 self._changed.wait(seconds)
 
@@ -85,17 +108,32 @@ class DeviceQueue:
         """The batch that runs now."""
         return self._running.read()
 
+    def _queue_step(self, request: DeviceRequest) -> None:
+        request.is_queued = True
+        self._batcher.add_alone(request, time.perf_counter())
+        self._changed.notify()
+
+    def _begin(self, batch: list[Item]) -> list[Slot] | DeviceRequest:
+        self._running.start(list(dict.fromkeys(_request(item).frame_id for item in batch)))
+        first = batch[0]
+        if isinstance(first, DeviceRequest):
+            first.is_queued, self._stepping = False, first
+            return first
+        return [item for item in batch if isinstance(item, Slot)]
+
     def _end(self, request: Request) -> None:
         request.over = True
         del self._requests[request.frame_id]
-        if not isinstance(request, SequenceRequest) or request.missing:
+        waits = request.missing if isinstance(request, SequenceRequest) else _is_queued(request)
+        if waits:
             self._batcher.remove(lambda item: _request(item) is request)
+        if self._draining:
+            self._changed.notify()
 
 
 def _request(item: Item) -> Request:
     return item.request if isinstance(item, Slot) else item
 
 
-def _unpack(batch: list[Item]) -> list[Slot] | TensorRequest:
-    first = batch[0]
-    return first if isinstance(first, TensorRequest) else [item for item in batch if isinstance(item, Slot)]
+def _is_queued(request: Request) -> bool:
+    return isinstance(request, DeviceRequest) and request.is_queued

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import BY_REASON, Field, PanopeError
-from panope_backends.tasks.task import Rows, SequenceJob
+from panope_backends.tasks.task import DeviceJob, Rows, SequenceJob
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +38,7 @@ class Request:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class SequenceRequest(Request):
-    """A request of a task over token sequences; its rows come from one or more batches, in any order."""
+    """A request over token sequences; its rows come from one or more batches, in any order."""
 
     job: SequenceJob
     rows: Rows
@@ -54,11 +52,17 @@ class SequenceRequest(Request):
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class TensorRequest(Request):
-    """A request of named tensors; `outputs` empty for all."""
+class DeviceRequest(Request):
+    """A request that runs by itself, step by step.
 
-    arrays: Mapping[str, NDArray[Any]]
-    outputs: Sequence[str] = field(default_factory=tuple)
+    Attributes:
+        paused: whether the server has no room for more parts.
+        is_queued: whether its next step waits for the device; else the step runs, or the server's word is awaited.
+    """
+
+    job: DeviceJob
+    paused: bool = False
+    is_queued: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +73,7 @@ class Slot:
     index: int
 
 
-Item = Slot | TensorRequest
+Item = Slot | DeviceRequest
 """What waits for the device."""
 
 
@@ -86,3 +90,8 @@ def failure(error: PanopeError) -> wire.Failure:
         for piece in error.sentence
     ]
     return wire.Failure(reason=reason, sentence=sentence, field=error.field)
+
+
+def failure_part(frame_id: int, error: PanopeError, timing: wire.Timing | None = None) -> wire.Part:
+    """The end of an answer that fails."""
+    return wire.Part(id=frame_id, failure=failure(error), last=True, timing=timing or wire.Timing())

@@ -36,6 +36,9 @@ class Metrics:
         self.request_duration = self._seconds(
             "request", "From a request's arrival to its answer.", "interface", "model"
         )
+        self.first_part_duration = self._seconds(
+            "first_part", "From a request's arrival to the first part of an answer of several.", "interface", "model"
+        )
         self.queue_duration = self._seconds("queue", "In the server's queue.", "model")
         self.tokenize_duration = self._seconds("tokenize", "Making tokens in the worker.", "model")
         self.batch_wait_duration = self._seconds("batch_wait", "From tokens to the start of the batch.", "model")

@@ -17,9 +17,8 @@ from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.pipeline.usage import units_of
-from panope_server.tasks.embed import EmbedOutput
-from panope_server.tasks.task import Output
+from panope_server.tasks.registry import task_of
+from panope_server.tasks.task import Output, Usage
 
 _log = structlog.get_logger("panope.calls")
 
@@ -45,6 +44,38 @@ CANCELLED = End("CANCELLED", "cancelled", "cancelled")
 DEFECT = End("INTERNAL", "error", "internal_error")
 
 
+class CountedParts:
+    """A sink that counts the parts of a call's answer on their way.
+
+    Attributes:
+        count: of the parts.
+        first: when the first of them came, on `time.monotonic`'s clock.
+        usage: of all of them.
+    """
+
+    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "usage")
+
+    def __init__(self, call: Call, metrics: Metrics) -> None:
+        self._call = call
+        self._metrics = metrics
+        self._sink = call.output
+        self.count = 0
+        self.first = 0.0
+        self.usage = Usage()
+
+    async def put(self, part: Output) -> None:
+        """Counts the part and passes it on."""
+        self.count += 1
+        if self.count == 1:
+            self.first = time.monotonic()
+        task = task_of(self._call.input)
+        usage = task.usage(part)
+        self.usage.input_units += usage.input_units
+        self.usage.output_units += usage.output_units
+        task.observe(part, self._metrics, self._call.model)
+        await self._sink.put(part)
+
+
 class Account:
     """The outermost step.
 
@@ -68,40 +99,38 @@ class Account:
         self._log_calls = log_requests
         self._keep = keep
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
-        """Forwards the call and records its end."""
+    async def __call__(self, call: Call, forward: Next) -> None:
+        """Forwards the call and records its end, with what there was of its answer."""
         mark_counted()
+        call.output = parts = CountedParts(call, self._metrics)
         try:
-            answer = await forward(call)
+            await forward(call)
         except PanopeError as error:
             if isinstance(error, CapacityError):
                 self._metrics.shed.labels(_label(call), error.reason).inc()
-            self._record(call, End(self._code_name(error), "error", error.reason, error.field), None)
+            self._record(call, End(self._code_name(error), "error", error.reason, error.field), parts)
             raise
         except asyncio.CancelledError:
             self._metrics.cancelled.labels(_label(call)).inc()
-            self._record(call, CANCELLED, None)
+            self._record(call, CANCELLED, parts)
             raise
         except Exception:
-            self._record(call, DEFECT, None)
+            self._record(call, DEFECT, parts)
             raise
-        if isinstance(answer, EmbedOutput):
-            self._metrics.tokens.labels(call.model).inc(sum(answer.token_counts))
-            if answer.truncated_indices:
-                self._metrics.truncated.labels(call.model).inc(len(answer.truncated_indices))
-        self._record(call, OK, answer)
-        return answer
+        self._record(call, OK, parts)
 
-    def _record(self, call: Call, end: End, answer: Output | None) -> None:
+    def _record(self, call: Call, end: End, parts: CountedParts) -> None:
         seconds = time.monotonic() - call.started
         self._count(call, end, seconds)
+        if parts.count > 1:
+            self._metrics.first_part_duration.labels(call.interface, _label(call)).observe(parts.first - call.started)
         if not self._log_calls and self._keep is None:
             return
-        units = units_of(call.input, answer)
+        usage = Usage(parts.usage.input_units + task_of(call.input).input_units(call.input), parts.usage.output_units)
         if self._log_calls:
-            _tell(call, end, seconds, units)
+            _tell(call, end, seconds, usage)
         if self._keep is not None and call.resolved:
-            self._keep(_logged(call, end, seconds, units))
+            self._keep(_logged(call, end, seconds, usage))
 
     def _count(self, call: Call, end: End, seconds: float) -> None:
         label, placement, metrics = _label(call), call.placement, self._metrics
@@ -113,7 +142,7 @@ class Account:
         metrics.inference_latency.labels(name, placement.variant, task).observe(seconds * 1000)
 
 
-def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
+def _tell(call: Call, end: End, seconds: float, usage: Usage) -> None:
     fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
     _log.info(
         "request_finished",
@@ -126,13 +155,13 @@ def _tell(call: Call, end: End, seconds: float, units: tuple[int, int]) -> None:
         backend=call.placement.backend,
         code=end.code,
         duration_seconds=round(seconds, 6),
-        input_units=units[0],
-        output_units=units[1],
+        input_units=usage.input_units,
+        output_units=usage.output_units,
         **fault,
     )
 
 
-def _logged(call: Call, end: End, seconds: float, units: tuple[int, int]) -> LoggedCall:
+def _logged(call: Call, end: End, seconds: float, usage: Usage) -> LoggedCall:
     return LoggedCall(
         created_at=now(),
         request_id=call.request_id,
@@ -142,8 +171,8 @@ def _logged(call: Call, end: End, seconds: float, units: tuple[int, int]) -> Log
         task=call.model_task,
         outcome=end.outcome,
         duration_seconds=seconds,
-        input_units=units[0],
-        output_units=units[1],
+        input_units=usage.input_units,
+        output_units=usage.output_units,
     )
 
 

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.task import Input
+from panope_server.tasks.task import Input, Output
+
+
+class Sink(Protocol):
+    """Where the parts of an answer go; the answer's end is the pipeline's own end."""
+
+    async def put(self, part: Output) -> None:
+        """Takes the next part; waits while there is no room for it."""
+
+
+class Collected:
+    """A sink that keeps all parts, for callers that want no stream."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self) -> None:
+        self.parts: list[Output] = []
+
+    async def put(self, part: Output) -> None:
+        """Keeps the part."""
+        self.parts.append(part)
 
 
 @dataclass(slots=True)
@@ -26,6 +47,7 @@ class Call:
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
+        output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
     """
 
     model: str
@@ -39,6 +61,7 @@ class Call:
     wait: bool = False
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
+    output: Sink = field(default_factory=Collected)
 
     @property
     def model_name(self) -> str:

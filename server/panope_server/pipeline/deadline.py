@@ -8,7 +8,6 @@ import time
 from panope_backends.errors import DeadlineError
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.task import Output
 
 
 class Deadline:
@@ -17,7 +16,7 @@ class Deadline:
     def __init__(self, default_seconds: float) -> None:
         self._default_seconds = default_seconds
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and stops waiting at its deadline."""
         if call.deadline is None:
             call.deadline = call.started + self._default_seconds
@@ -26,6 +25,6 @@ class Deadline:
             raise DeadlineError("the call's deadline had passed before it arrived")
         try:
             async with asyncio.timeout(seconds):
-                return await forward(call)
+                await forward(call)
         except TimeoutError:
             raise DeadlineError("the call's deadline passed before there was an answer") from None

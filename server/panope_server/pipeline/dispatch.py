@@ -1,20 +1,40 @@
-"""The end of the way: hands the work to the model's instances."""
+"""The end of the way: hands the call's input to the model's instances and its parts to the caller."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from panope_server.pipeline.call import Call
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.task import Input, Output
+from panope_server.tasks.registry import request_of, task_of
+from panope_server.tasks.task import Request
 
 
 class Runner(Protocol):
-    """Runs work on a model."""
+    """Runs requests on models."""
 
-    async def run(self, model: ResolvedModel, work: Input, request_id: str, placement: Placement) -> Output:
-        """The answer of one of the model's instances; `placement` tells which, also when there is no answer."""
+    def facts_of(self, model: ResolvedModel) -> object:
+        """What is known of a model that has been loaded; None for nothing."""
+
+    async def run(
+        self,
+        model: ResolvedModel,
+        request: Request,
+        request_id: str,
+        placement: Placement,
+        put: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Runs a request on one of the model's instances and puts each part of its answer.
+
+        Args:
+            model: that the call's name means.
+            request: what to run.
+            request_id: of the call.
+            placement: is told which instance has it, also when there is no answer.
+            put: takes the parts.
+        """
 
 
 class Dispatch:
@@ -23,7 +43,14 @@ class Dispatch:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    async def __call__(self, call: Call) -> Output:
-        """Runs the call's work and waits for the answer; admission, the bounded queue, is the model's own."""
+    async def __call__(self, call: Call) -> None:
+        """Runs the call's input to the end of its answer; admission, the bounded queue, is the model's own."""
         assert call.resolved is not None, "the step Resolve comes before"
-        return await self._runner.run(call.resolved, call.input, call.request_id, call.placement)
+        task, output, model = task_of(call.input), call.output, call.resolved
+
+        async def put(data: bytes) -> None:
+            await output.put(task.decode(data))
+
+        task.check(call.input, self._runner.facts_of(model))
+        request = request_of(call.input, call.request_id)
+        await self._runner.run(model, request, call.request_id, call.placement, put)

@@ -7,7 +7,6 @@ from typing import Protocol
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.runtime.models.directory import ResolvedModel
-from panope_server.tasks.task import Output
 
 
 class Fetcher(Protocol):
@@ -23,8 +22,8 @@ class Fetch:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call when its model is here."""
         assert call.resolved is not None, "the step Resolve comes before"
         await self._fetcher.fetch(call.resolved, wait=call.wait)
-        return await forward(call)
+        await forward(call)

@@ -9,7 +9,6 @@ from panope_registry.inspect.tasks import ambiguous_task
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.runtime.models.directory import ResolvedModel
-from panope_server.tasks.task import Output
 
 
 class Directory(Protocol):
@@ -28,7 +27,7 @@ class Resolve:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call with the name of an existing model."""
         if not call.model:
             default = await self._directory.default_for(call.task)
@@ -40,7 +39,7 @@ class Resolve:
         call.resolved, call.model = model, model.key
         if call.task and model.task != call.task:
             raise _mismatch(model, call.task)
-        return await forward(call)
+        await forward(call)
 
 
 def _mismatch(model: ResolvedModel, task: str) -> PanopeError:

@@ -1,4 +1,9 @@
-"""How the steps of a request's way fit together."""
+"""How the steps of a request's way fit together.
+
+A step wraps the rest of the way as one awaited call, from before the first part of an answer to after its last: a
+deadline, a permit or an account around `await forward(call)` holds for streams and single answers alike. The parts
+themselves go to `call.output` as they come.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import reduce
 from typing import Protocol
 
-from panope_server.pipeline.call import Call
+from panope_server.pipeline.call import Call, Collected
+from panope_server.pipeline.stream import AnswerStream
+from panope_server.tasks.registry import task_of
 from panope_server.tasks.task import Output
 
-Next = Callable[[Call], Awaitable[Output]]
-"""The rest of the way."""
+Next = Callable[[Call], Awaitable[None]]
+"""The rest of the way; returns when the answer is complete."""
 
 
 class Step(Protocol):
     """One step; it may change the call, refuse it, or answer without the rest of the way."""
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         """Handles the call, usually by awaiting `forward`."""
 
 
@@ -27,12 +34,23 @@ class Pipeline:
         self._run = reduce(_before, reversed(steps), last)
 
     async def run(self, call: Call) -> Output:
-        """Takes a call all the way."""
-        return await self._run(call)
+        """Takes a call all the way; its whole answer."""
+        call.output = collected = Collected()
+        await self._run(call)
+        parts = collected.parts
+        answer: Output = parts[0] if len(parts) == 1 else task_of(call.input).join(parts)
+        return answer
+
+    def stream(self, call: Call) -> AnswerStream:
+        """The parts of a call's answer as they come: `async with pipeline.stream(call) as parts: async for part …`.
+
+        Leaving the block before the end cancels the call.
+        """
+        return AnswerStream(call, self._run)
 
 
 def _before(forward: Next, step: Step) -> Next:
-    async def run(call: Call) -> Output:
-        return await step(call, forward)
+    async def run(call: Call) -> None:
+        await step(call, forward)
 
     return run

@@ -14,8 +14,7 @@ from panope_server.config import Limits, OpenAiSettings
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.step import Next
-from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.task import Output
+from panope_server.tasks.texts import TextsInput
 
 
 class TokenIds:
@@ -32,10 +31,10 @@ class TokenIds:
         self._limits = limits
         self._check = check
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call with texts, or with ids of the model's own."""
         task_input = call.input
-        if isinstance(task_input, EmbedInput) and task_input.token_sequences and not task_input.own_ids:
+        if isinstance(task_input, TextsInput) and task_input.token_sequences and not task_input.own_ids:
             match self._settings.ids_of(call.asked, call.model_name):
                 case "own":
                     task_input.own_ids = True
@@ -46,7 +45,7 @@ class TokenIds:
                     self._check(call)
                 case _:
                     raise _refusal(call.model_name)
-        return await forward(call)
+        await forward(call)
 
 
 def _refusal(model: str) -> InvalidInputError:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from panope_backends.api import TensorSpec
+from panope_server.tasks.embed import EmbedSpec
 
 
 class ModelState(StrEnum):
@@ -27,18 +28,6 @@ class InstanceState(StrEnum):
     READY = "ready"
     BACKING_OFF = "backing_off"
     DRAINING = "draining"
-
-
-@dataclass(frozen=True)
-class EmbedSpec:
-    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
-
-    dimensions: int
-    max_tokens: int
-    prompt_names: tuple[str, ...]
-    pooling: str
-    normalize: bool
-    batching: str
 
 
 @dataclass(frozen=True)

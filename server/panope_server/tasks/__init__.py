@@ -1,1 +1,1 @@
-"""What each task means to the server: its inputs, outputs, limits and costs."""
+"""What each task means to the server: its input and output, limits, costs, usage and messages to and from workers."""

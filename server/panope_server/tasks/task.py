@@ -1,10 +1,168 @@
-"""What every task has: an input and an output."""
+"""What a task is to the server: everything that the pipeline and the runtime ask of one, and its defaults.
+
+A task is one module beside this one: the types of its input and output, and a `Task` that knows them. Nothing else in
+the server knows what an input holds: the pipeline asks its task, and the runtime moves the bytes of a `Request`.
+"""
 
 from __future__ import annotations
 
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.tensors import TensorInput, TensorOutput
-from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-Input = EmbedInput | TensorInput | TokenizeInput | DetokenizeInput
-Output = EmbedOutput | TensorOutput | TokenizeOutput | DetokenizeOutput
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InternalError
+from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
+
+
+class Input:
+    """What a caller asks of a task; a dataclass with slots."""
+
+    __slots__ = ()
+
+
+class Output:
+    """A part of an answer, of which most tasks give one; a dataclass with slots."""
+
+    __slots__ = ()
+
+
+I = TypeVar("I", bound=Input)  # noqa: E741 - the input
+O = TypeVar("O", bound=Output)  # noqa: E741 - the output
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a call brought and took, in the units of its task: tokens where there are tokens, else bytes."""
+
+    input_units: int = 0
+    output_units: int = 0
+
+
+@dataclass(slots=True)
+class Request:
+    """An input on its way to a worker.
+
+    Attributes:
+        task: the name of the task, by which the worker finds its own module of it.
+        data: the task's message to the worker.
+        items: what it costs in items, such as texts; at least 1.
+        size_bytes: what it costs in bytes, by estimate.
+    """
+
+    task: str
+    data: bytes
+    items: int
+    size_bytes: int
+
+
+class Workload(Protocol):
+    """What models of a task are measured with: the same for each, so that measurements can be compared."""
+
+    @property
+    def name(self) -> str:
+        """As measurements are kept under it."""
+
+    @property
+    def items(self) -> int:
+        """The items of one call."""
+
+    def input(self, number: int) -> Input:
+        """One call; no two are alike."""
+
+
+class JsonForm(ABC, Generic[I, O]):
+    """A task's input and output as plain JSON values, for gRPC's `Infer` and for POST /v1/infer.
+
+    Attributes:
+        schema: a type that msgspec converts a value to.
+    """
+
+    schema: ClassVar[Any]
+
+    @abstractmethod
+    def input_of(self, value: Any) -> I:
+        """The input that a value of the schema's type holds.
+
+        Raises:
+            InvalidInputError: the value holds what the schema cannot rule out; its field starts with `value`.
+        """
+
+    @abstractmethod
+    def value_of(self, output: O) -> Any:
+        """The value of an output."""
+
+    def fields_of(self, value: object) -> Mapping[str, str]:
+        """What the fields of the input are called in a value, where they are called something else."""
+        del value
+        return {}
+
+
+class Task(ABC, Generic[I, O]):
+    """One task. Its methods are called from the event loop and must be quick.
+
+    Attributes:
+        name: unique; the worker's module of the task has the same.
+        input_type: the class of its inputs, by which a call's task is found.
+        json: its form as a JSON value; None for tasks that have none.
+        workloads: what models of the task of this name are measured with; the first decides between candidates.
+    """
+
+    name: ClassVar[str]
+    input_type: ClassVar[type[Input]]
+    json: ClassVar[JsonForm[Any, Any] | None] = None
+    workloads: ClassVar[Sequence[Workload]] = ()
+
+    @abstractmethod
+    def encode(self, task_input: I) -> bytes:
+        """The message to the worker.
+
+        Raises:
+            ValueError, TypeError: a value that no field of the message holds.
+        """
+
+    @abstractmethod
+    def decode(self, data: bytes) -> O:
+        """The part of an answer that the worker's message holds."""
+
+    def cost(self, task_input: I, data: bytes) -> tuple[int, int]:
+        """Items and bytes that a queue counts for an input with its message. Default: one item, the message's bytes."""
+        del task_input
+        return 1, len(data)
+
+    def validate(self, task_input: I, limits: Limits) -> None:
+        """Refuses what no model could run, with InvalidInputError. Default: refuses nothing."""
+
+    def check(self, task_input: I, facts: object) -> None:
+        """Refuses early what the loaded model's worker would refuse, with InvalidInputError. Default: nothing.
+
+        Args:
+            task_input: of the call.
+            facts: what `facts_of` has read of the model's worker, whatever task that is of; None for nothing.
+        """
+
+    def facts_of(self, ready: wire.Ready) -> object:
+        """What a worker tells of a loaded model of the task of this name. Default: None, nothing."""
+        del ready
+        return None
+
+    def input_units(self, task_input: I) -> int:
+        """The units of the input that are known without an answer. Default: 0."""
+        del task_input
+        return 0
+
+    def usage(self, output: O) -> Usage:
+        """The units that a part of an answer adds; those of all parts are summed. Default: one of output."""
+        del output
+        return Usage(0, 1)
+
+    def observe(self, output: O, metrics: Metrics, model: str) -> None:
+        """Counts in metrics that only this task has. Default: nothing."""
+
+    def join(self, parts: Sequence[O]) -> O:
+        """One answer of all parts, for callers that want no stream. Default: the only part there is."""
+        if len(parts) != 1:
+            raise InternalError(f"the model gave {len(parts):,} parts of an answer that has one")
+        return parts[0]

@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+
+from panope.worker.v1 import tensors_pb2 as messages
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.validation import check_length
+
+MAX_AXES = 8
+MAX_AXIS = 1 << 40
+MAX_TENSORS = 64
+
+#: Bytes of one element, by NumPy's name.
+ITEM_BYTES = {
+    "bool": 1,
+    "uint8": 1,
+    "uint16": 2,
+    "uint32": 4,
+    "uint64": 8,
+    "int8": 1,
+    "int16": 2,
+    "int32": 4,
+    "int64": 8,
+    "float16": 2,
+    "float32": 4,
+    "float64": 8,
+}
 
 
 @dataclass(slots=True)
@@ -16,7 +43,7 @@ class NamedTensor:
 
 
 @dataclass(slots=True)
-class TensorInput:
+class TensorInput(Input):
     """Named tensors to run; `output_names` empty for all."""
 
     inputs: list[NamedTensor]
@@ -24,7 +51,88 @@ class TensorInput:
 
 
 @dataclass(slots=True)
-class TensorOutput:
+class TensorOutput(Output):
     """The outputs, in the order asked for."""
 
     outputs: list[NamedTensor]
+
+
+class TensorTask(Task[TensorInput, TensorOutput]):
+    """Named tensors in, named tensors out; a call costs one item."""
+
+    name = "tensors"
+    input_type = TensorInput
+
+    def encode(self, task_input: TensorInput) -> bytes:
+        """The tensors and the names of outputs."""
+        message = messages.TensorInput(
+            inputs=[messages.Tensor(name=t.name, dtype=t.dtype, shape=t.shape, data=t.data) for t in task_input.inputs],
+            output_names=task_input.output_names,
+        )
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> TensorOutput:
+        """The outputs."""
+        message = messages.TensorOutput.FromString(data)
+        return TensorOutput([NamedTensor(t.name, t.dtype, tuple(t.shape), t.data) for t in message.outputs])
+
+    def cost(self, task_input: TensorInput, data: bytes) -> tuple[int, int]:
+        """One item, and the bytes of the tensors."""
+        del data
+        return 1, _size(task_input.inputs)
+
+    def validate(self, task_input: TensorInput, limits: Limits) -> None:
+        """Checks names, and whether each tensor's type, shape and bytes fit each other."""
+        del limits
+        if not task_input.inputs:
+            raise InvalidInputError.at("inputs", "{field} is empty; give at least one tensor")
+        for field_name, names in (
+            ("inputs", [tensor.name for tensor in task_input.inputs]),
+            ("output_names", task_input.output_names),
+        ):
+            if len(names) > MAX_TENSORS:
+                raise InvalidInputError.at(
+                    field_name, "{field} has {count:,} items; the limit is {limit}", count=len(names), limit=MAX_TENSORS
+                )
+            for index, name in enumerate(names):
+                check_length(name, f"{field_name}[{index}]" + (".name" if field_name == "inputs" else ""))
+            if len(set(names)) < len(names):
+                raise InvalidInputError.at(field_name, "{field} names a tensor twice")
+        for index, tensor in enumerate(task_input.inputs):
+            check_tensor(tensor, f"inputs[{index}]")
+
+    def input_units(self, task_input: TensorInput) -> int:
+        """Bytes."""
+        return _size(task_input.inputs)
+
+    def usage(self, output: TensorOutput) -> Usage:
+        """Bytes."""
+        return Usage(0, _size(output.outputs))
+
+
+def check_tensor(tensor: NamedTensor, field: str) -> None:
+    """Refuses a tensor whose type, shape and bytes do not fit each other."""
+    if not tensor.name:
+        raise InvalidInputError.at(f"{field}.name", "{field} is empty")
+    if tensor.dtype not in ITEM_BYTES:
+        raise InvalidInputError.at(f"{field}.data_type", "{field} is missing or unknown")
+    if len(tensor.shape) > MAX_AXES:
+        raise InvalidInputError.at(
+            f"{field}.shape", "{field} has {count} axes; the limit is {limit}", count=len(tensor.shape), limit=MAX_AXES
+        )
+    if any(not 0 <= length <= MAX_AXIS for length in tensor.shape):
+        raise InvalidInputError.at(f"{field}.shape", "{field} has an axis outside 0 to {limit:,}", limit=MAX_AXIS)
+    expected = math.prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
+    if expected != len(tensor.data):
+        raise InvalidInputError.at(
+            f"{field}.data",
+            "{field} has {count:,} bytes; {type} of shape {shape} has {expected:,}",
+            count=len(tensor.data),
+            type=tensor.dtype,
+            shape=list(tensor.shape),
+            expected=expected,
+        )
+
+
+def _size(tensors: list[NamedTensor]) -> int:
+    return sum(len(tensor.data) for tensor in tensors)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from panope.worker.v1 import tokenize_pb2 as messages
+from panope_backends.texts import check_tokenize
+from panope_server.config import Limits
+from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.texts import sequence_messages, text_cost
+from panope_server.tasks.validation import check_texts, check_token_sequences
+
 
 @dataclass(slots=True)
-class TokenizeInput:
+class TokenizeInput(Input):
     """Texts to split into tokens."""
 
     texts: list[str]
@@ -29,14 +36,14 @@ class TokenizedText:
 
 
 @dataclass(slots=True)
-class TokenizeOutput:
+class TokenizeOutput(Output):
     """The tokens of each text, in order."""
 
     texts: list[TokenizedText]
 
 
 @dataclass(slots=True)
-class DetokenizeInput:
+class DetokenizeInput(Input):
     """Token ids to join into texts."""
 
     token_sequences: list[list[int]]
@@ -44,7 +51,83 @@ class DetokenizeInput:
 
 
 @dataclass(slots=True)
-class DetokenizeOutput:
+class DetokenizeOutput(Output):
     """The texts, in order."""
 
     texts: list[str]
+
+
+class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
+    """Texts to tokens."""
+
+    name = "tokenize"
+    input_type = TokenizeInput
+
+    def encode(self, task_input: TokenizeInput) -> bytes:
+        """The texts."""
+        message = messages.TokenizeInput(texts=task_input.texts, add_special_tokens=task_input.add_special_tokens)
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> TokenizeOutput:
+        """The tokens."""
+        message = messages.TokenizeOutput.FromString(data)
+        return TokenizeOutput(
+            [
+                TokenizedText(list(t.ids), list(t.tokens), list(t.starts), list(t.ends), list(t.special))
+                for t in message.texts
+            ]
+        )
+
+    def cost(self, task_input: TokenizeInput, data: bytes) -> tuple[int, int]:
+        """Texts, and their characters."""
+        del data
+        return text_cost(task_input.texts, [])
+
+    def validate(self, task_input: TokenizeInput, limits: Limits) -> None:
+        """Checks the texts."""
+        check_texts(task_input.texts, limits)
+
+    def check(self, task_input: TokenizeInput, facts: object) -> None:
+        """Refuses texts that the worker would refuse unread."""
+        check_tokenize(task_input.texts, getattr(facts, "max_tokens", 0))
+
+    def usage(self, output: TokenizeOutput) -> Usage:
+        """Tokens."""
+        tokens = sum(len(text.ids) for text in output.texts)
+        return Usage(tokens, tokens)
+
+
+class DetokenizeTask(Task[DetokenizeInput, DetokenizeOutput]):
+    """Tokens to texts."""
+
+    name = "detokenize"
+    input_type = DetokenizeInput
+
+    def encode(self, task_input: DetokenizeInput) -> bytes:
+        """The sequences."""
+        message = messages.DetokenizeInput(
+            token_sequences=sequence_messages(task_input.token_sequences),
+            skip_special_tokens=task_input.skip_special_tokens,
+        )
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> DetokenizeOutput:
+        """The texts."""
+        return DetokenizeOutput(list(messages.DetokenizeOutput.FromString(data).texts))
+
+    def cost(self, task_input: DetokenizeInput, data: bytes) -> tuple[int, int]:
+        """Sequences, and the bytes of their ids."""
+        del data
+        return text_cost([], task_input.token_sequences)
+
+    def validate(self, task_input: DetokenizeInput, limits: Limits) -> None:
+        """Checks the ids."""
+        check_token_sequences(task_input.token_sequences, limits)
+
+    def input_units(self, task_input: DetokenizeInput) -> int:
+        """Tokens."""
+        return sum(map(len, task_input.token_sequences))
+
+    def usage(self, output: DetokenizeOutput) -> Usage:
+        """Bytes of the texts."""
+        return Usage(0, sum(len(text.encode()) for text in output.texts))

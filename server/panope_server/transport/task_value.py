@@ -1,73 +1,47 @@
-"""A task's input and answer as plain JSON values, the same for gRPC's `Infer` and for POST /v1/infer."""
+"""A task's input and output as plain JSON values, the same for gRPC's `Infer` and for POST /v1/infer."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-import numpy as np
-from msgspec import Meta, Struct
 
-from panope_backends.errors import InvalidInputError
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.registry import task_named
+from panope_server.tasks.task import Input, JsonForm, Output
 from panope_server.transport.rest.json.errors import misfit
 
-
-class EmbedValue(Struct, forbid_unknown_fields=True):
-    """The value of task `embed` with options; they mean what they mean in EmbedRequest."""
-
-    texts: list[str]
-    truncation: Literal["refuse", "end", "start"] = "refuse"
-    normalize: bool | None = None
-    # Numbers of google.protobuf.Value are doubles.
-    dimensions: Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)] | None = None
-    prompt_name: str | None = None
+VALUE_TASK = "embed"
+"""The task of models that take a value."""
 
 
-EmbedJson = str | list[str] | EmbedValue
-"""What task `embed` takes."""
-
-
-def embed_input_of(value: object) -> EmbedInput:
-    """The input of task `embed`: a text, a list of texts, or an object with `texts` and options.
+def input_of(value: object) -> Input:
+    """The input that a value holds.
 
     Raises:
-        InvalidInputError: another shape; its field starts with `value`.
+        InvalidInputError: a shape that the task does not take; its field starts with `value`.
     """
+    form = _form()
     try:
-        given = msgspec.convert(value, EmbedJson)
+        converted = msgspec.convert(value, form.schema)
     except msgspec.ValidationError as error:
-        raise misfit(error, EmbedJson, "value") from None
-    if isinstance(given, str):
-        return EmbedInput([given])
-    if isinstance(given, list):
-        return EmbedInput(given)
-    return EmbedInput(
-        given.texts,
-        truncation=given.truncation,
-        normalize=given.normalize,
-        dimensions=_whole(given.dimensions),
-        prompt_name=given.prompt_name,
-    )
+        raise misfit(error, form.schema, "value") from None
+    task_input: Input = form.input_of(converted)
+    return task_input
 
 
-def value_names(value: object) -> dict[str, str]:
-    """What the fields of EmbedInput are called in a value."""
-    if not isinstance(value, dict):
-        return {"texts": "value"}
-    return {name: f"value.{name}" for name in ("texts", "truncation", "normalize", "dimensions", "prompt_name")}
+def value_of(output: Output) -> Any:
+    """The value of an output."""
+    return _form().value_of(output)
 
 
-def value_of(answer: EmbedOutput) -> list[list[float]]:
-    """The answer of task `embed`: one vector for each text, in order."""
-    matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
-    vectors: list[list[float]] = matrix.tolist()
-    return vectors
+def value_names(value: object) -> Mapping[str, str]:
+    """What the fields of the input are called in a value."""
+    return _form().fields_of(value)
 
 
-def _whole(number: float | None) -> int | None:
-    if number is None or isinstance(number, int):
-        return number
-    if not number.is_integer():
-        raise InvalidInputError("`value.dimensions` must be a whole number", field="value.dimensions")
-    return int(number)
+def _form() -> JsonForm[Any, Any]:
+    task = task_named(VALUE_TASK)
+    assert task is not None
+    assert task.json is not None
+    return task.json

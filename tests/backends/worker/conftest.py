@@ -15,8 +15,10 @@ from typing import IO
 
 import numpy as np
 import pytest
+from google.protobuf.message import Message
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from panope.worker.v1 import embed_pb2, tensors_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.frames import FrameDecoder, encode_frame
 from panope_backends.testing.models import keep_tokenizer
@@ -25,6 +27,45 @@ HERE = Path(__file__).parent
 FAILING_WORDS = ("boom", "nan", "crowd", "picky", "stop", "crash", "hang")
 WORDS = ("a", "trial", "run", *FAILING_WORDS, *(f"w{number}" for number in range(200)))
 READ_SECONDS = 60.0
+
+
+class Received:
+    """What a worker said: a frame of its own, or one part of an answer.
+
+    Attributes:
+        kind: `ready`, `failure`, or the task that the part is an output of.
+    """
+
+    def __init__(self, frame: wire.WorkerFrame, part: wire.Part | None = None, task: str = "") -> None:
+        self.ready, self.id = frame.ready, part.id if part else 0
+        self.failure = part.failure if part else frame.failure
+        self.timing = part.timing if part else wire.Timing()
+        self.has_timing = part is not None and part.HasField("timing")
+        self.last = part is not None and part.last
+        self.output = part.output if part else b""
+        self.kind = frame.WhichOneof("body")
+        if part is not None:
+            self.kind = task if part.WhichOneof("body") == "output" else part.WhichOneof("body")
+
+    @property
+    def embed(self) -> embed_pb2.EmbedOutput:
+        return embed_pb2.EmbedOutput.FromString(self.output)
+
+    @property
+    def facts(self) -> embed_pb2.EmbedFacts:
+        return embed_pb2.EmbedFacts.FromString(self.ready.facts)
+
+    @property
+    def tensors(self) -> tensors_pb2.TensorOutput:
+        return tensors_pb2.TensorOutput.FromString(self.output)
+
+    @property
+    def tokenize(self) -> tokenize_pb2.TokenizeOutput:
+        return tokenize_pb2.TokenizeOutput.FromString(self.output)
+
+    @property
+    def detokenize(self) -> tokenize_pb2.DetokenizeOutput:
+        return tokenize_pb2.DetokenizeOutput.FromString(self.output)
 
 
 class WorkerDriver:
@@ -36,7 +77,9 @@ class WorkerDriver:
         self.heartbeats: list[wire.Heartbeat] = []
         self._stderr = stderr
         self._decoder = FrameDecoder()
-        self._received: list[bytes] = []
+        self._frames: list[bytes] = []
+        self._received: list[Received] = []
+        self._tasks: dict[int, str] = {}
         self._last_id = 0
         fd = theirs.fileno()
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -57,18 +100,22 @@ class WorkerDriver:
         self.socket.sendall(encode_frame(frame))
         return frame.id
 
-    def receive(self) -> wire.WorkerFrame:
-        """The next frame that is no heartbeat; EOFError at the end."""
-        while True:
-            while not self._received:
+    def receive(self) -> Received:
+        """The next part, or the next frame of the worker's own that is no heartbeat; EOFError at the end."""
+        while not self._received:
+            while not self._frames:
                 data = self.socket.recv(1 << 18)
                 if not data:
                     raise EOFError
-                self._received += self._decoder.feed(data)
-            frame = wire.WorkerFrame.FromString(self._received.pop(0))
-            if frame.WhichOneof("body") != "heartbeat":
-                return frame
-            self.heartbeats.append(frame.heartbeat)
+                self._frames += self._decoder.feed(data)
+            frame = wire.WorkerFrame.FromString(self._frames.pop(0))
+            if frame.WhichOneof("body") == "heartbeat":
+                self.heartbeats.append(frame.heartbeat)
+            elif frame.parts:
+                self._received += [Received(frame, part, self._tasks[part.id]) for part in frame.parts]
+            else:
+                self._received.append(Received(frame))
+        return self._received.pop(0)
 
     def wait_for_heartbeat(self) -> wire.Heartbeat:
         """The next heartbeat; frames with answers are not expected meanwhile."""
@@ -83,12 +130,18 @@ class WorkerDriver:
 
     def embed(self, *texts: str, request_id: str = "", **fields: object) -> int:
         """Asks for vectors without waiting for them."""
-        work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
-        return self.send(wire.ServerFrame(embed=work, request_id=request_id))
+        message = embed_pb2.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any
+        return self.request("embed", message, request_id=request_id)
 
-    def ask(self, frame: wire.ServerFrame) -> wire.WorkerFrame:
-        """Sends a frame and waits for its answer."""
-        frame_id = self.send(frame)
+    def request(self, task: str, message: Message | bytes, *, request_id: str = "") -> int:
+        """Sends a request without waiting for its answer; its id."""
+        data = message if isinstance(message, bytes) else message.SerializeToString()
+        self._tasks[self._last_id + 1] = task
+        return self.send(wire.ServerFrame(request=wire.Request(task=task, input=data), request_id=request_id))
+
+    def ask(self, task: str, message: Message | bytes) -> Received:
+        """Sends a request and waits for its answer, or the first part of it."""
+        frame_id = self.request(task, message)
         answer = self.receive()
         assert answer.id == frame_id
         return answer
@@ -116,14 +169,14 @@ class WorkerDriver:
         self.process.wait()
 
 
-def vectors_of(frame: wire.WorkerFrame) -> np.ndarray:
+def vectors_of(frame: Received) -> np.ndarray:
     """The vectors of an answer, one a row."""
-    assert frame.WhichOneof("body") == "embed", frame
+    assert frame.kind == "embed", frame.failure
     return np.frombuffer(frame.embed.vectors, "<f4").reshape(-1, frame.embed.dimensions)
 
 
 @pytest.fixture
-def vectors() -> Callable[[wire.WorkerFrame], np.ndarray]:
+def vectors() -> Callable[[Received], np.ndarray]:
     return vectors_of
 
 
@@ -156,12 +209,12 @@ def spawn(tmp_path: Path) -> Iterator[Callable[[], WorkerDriver]]:
 @pytest.fixture
 def start(
     spawn: Callable[[], WorkerDriver], word_model: Path, gates: Path
-) -> Callable[..., tuple[WorkerDriver, wire.WorkerFrame]]:
+) -> Callable[..., tuple[WorkerDriver, Received]]:
     """Starts a worker on a model and waits for `ready`, or for why not."""
 
     def started(
         backend: str = "panope_backends.testing:EchoBackend", **fields: object
-    ) -> tuple[WorkerDriver, wire.WorkerFrame]:
+    ) -> tuple[WorkerDriver, Received]:
         worker = spawn()
         settings: dict[str, object] = {
             "model": "test/words",

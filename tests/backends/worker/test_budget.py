@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import tensors_pb2
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError
 from panope_backends.worker.budget import Budget, budget_of
@@ -87,10 +87,10 @@ def test_an_answer_that_is_too_long_to_send_is_refused_before_it_is_computed() -
 def test_a_worker_refuses_the_call_and_answers_the_next(start: Callable[..., tuple]) -> None:
     worker, _ = start(max_batch_tokens=256)
     ids = np.ones((300, 60), "<i8")
-    work = wire.TensorInput()
+    work = tensors_pb2.TensorInput()
     for name in ("input_ids", "attention_mask"):
         work.inputs.add(name=name, dtype="int64", shape=ids.shape, data=ids.tobytes())
-    refused = worker.ask(wire.ServerFrame(tensors=work)).failure
+    refused = worker.ask("tensors", work).failure
     assert (refused.reason, refused.field) == ("invalid_input", "inputs[input_ids]")
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"

@@ -23,7 +23,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def answer(frame_id: int, data: bytes = b"") -> wire.WorkerFrame:
-    return wire.WorkerFrame(id=frame_id, embed=wire.EmbedOutput(vectors=data))
+    return wire.WorkerFrame(parts=[wire.Part(id=frame_id, output=data, last=True)])
 
 
 def read(end: socket.socket, count: int) -> list[wire.WorkerFrame]:
@@ -42,8 +42,8 @@ def test_nobody_waits_for_a_server_that_does_not_read_and_frames_arrive_whole_an
         outbox.send(answer(number, BIG))
     assert not outbox.is_clear
     frames = read(ends[1], 8)
-    assert [frame.id for frame in frames] == list(range(8))
-    assert all(frame.embed.vectors == BIG for frame in frames)
+    assert [frame.parts[0].id for frame in frames] == list(range(8))
+    assert all(frame.parts[0].output == BIG for frame in frames)
     outbox.flush()
     assert outbox.is_clear
 
@@ -60,7 +60,7 @@ def test_callers_that_can_wait_do_so_when_too_much_is_kept(
     sender.join(timeout=0.2)
     assert sender.is_alive()
     outbox.send(answer(4))  # does not ask to wait
-    assert [frame.id for frame in read(ends[1], 5)] == [0, 1, 2, 4, 3]
+    assert [frame.parts[0].id for frame in read(ends[1], 5)] == [0, 1, 2, 4, 3]
     sender.join(timeout=30)
     assert not sender.is_alive()
 
@@ -88,8 +88,8 @@ def test_frames_of_many_threads_do_not_mix(ends: tuple[socket.socket, socket.soc
     for sender in senders:
         sender.start()
     frames = read(ends[1], 32)
-    assert all(frame.embed.vectors == bytes([frame.id]) * 50_000 for frame in frames)
-    assert sorted(frame.id for frame in frames) == list(range(32))
+    assert all(frame.parts[0].output == bytes([frame.parts[0].id]) * 50_000 for frame in frames)
+    assert sorted(frame.parts[0].id for frame in frames) == list(range(32))
 
 
 def test_an_answer_that_is_too_long_is_refused_with_both_numbers(

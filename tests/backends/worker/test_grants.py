@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Qwen2Model
 
+from panope.worker.v1 import tensors_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.engines.torch.traceable import load_traceable
@@ -98,15 +99,16 @@ def own_code(tmp_path: Path, safe: Path, canary: Path) -> Path:
 def _tensors(start: Start, folder: Path, **fields: object) -> tuple[wire.WorkerFrame, np.ndarray | None]:
     """The worker's first word, and what it makes of three tokens if it serves."""
     worker, first = start("cpu", task="", folder=str(folder), **fields)
-    if first.WhichOneof("body") != "ready":
+    if first.kind != "ready":
         return first, None
     ids = np.array(TOKENS)
     arrays = {spec.name: ids if spec.name == "input_ids" else np.ones_like(ids) for spec in first.ready.inputs}
     arrays |= {"token_type_ids": np.zeros_like(ids)} if "token_type_ids" in arrays else {}
     inputs = [
-        wire.Tensor(name=name, dtype="int64", shape=array.shape, data=array.tobytes()) for name, array in arrays.items()
+        tensors_pb2.Tensor(name=name, dtype="int64", shape=array.shape, data=array.tobytes())
+        for name, array in arrays.items()
     ]
-    answer = worker.ask(wire.ServerFrame(tensors=wire.TensorInput(inputs=inputs)))  # type: ignore[attr-defined]
+    answer = worker.ask("tensors", tensors_pb2.TensorInput(inputs=inputs))  # type: ignore[attr-defined]
     return first, np.frombuffer(answer.tensors.outputs[0].data, "<f4")
 
 

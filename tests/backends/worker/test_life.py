@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from panope.worker.v1 import embed_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.frames import MAX_FRAME_BYTES, encode_frame
 from panope_backends.worker.program import EXIT_DEFECT, EXIT_DRAINED, EXIT_GARBAGE, EXIT_NOT_LOADED, EXIT_SERVER_GONE
@@ -48,7 +49,7 @@ def test_drain_does_not_wait_for_a_fuller_batch(start: Start) -> None:
     worker, _ = start(batch_wait_microseconds=600_000_000)
     worker.embed("w1")
     worker.drain()
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
     assert worker.exit_code() == EXIT_DRAINED
 
 
@@ -105,7 +106,7 @@ def test_ctrl_c_is_left_to_the_server(start: Start) -> None:
     worker, _ = start()
     worker.process.send_signal(signal.SIGINT)
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
 
 
 def test_a_fault_in_native_code_ends_the_worker_with_its_signal(start: Start) -> None:
@@ -160,12 +161,15 @@ def test_a_tokenizer_that_panics_fails_its_call_and_not_the_worker(
 ) -> None:
     worker, _ = start(folder=str(thorny_model))
     thorns = ["w1", "a" * 40]
-    work = {"embed": wire.EmbedInput(texts=thorns, truncation="refuse"), "tokenize": wire.TokenizeInput(texts=thorns)}
-    failed = worker.ask(wire.ServerFrame(**{kind: work[kind]}))
+    work = {
+        "embed": embed_pb2.EmbedInput(texts=thorns, truncation="refuse"),
+        "tokenize": tokenize_pb2.TokenizeInput(texts=thorns),
+    }
+    failed = worker.ask(kind, work[kind])
     assert failed.failure.reason == "internal_error"
     assert message_of(failed.failure) == "the request could not be prepared"
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
     assert worker.log_lines("request_prepare_failed")
 
 

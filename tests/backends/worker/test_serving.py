@@ -4,6 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from panope.worker.v1 import tensors_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
 
 Start = Callable[..., tuple]
@@ -18,7 +19,7 @@ GATE = "worker_doubles:GateBackend"
 def test_ready_tells_what_the_model_takes_and_gives(start: Start) -> None:
     _, ready = start()
     assert ready.id == 0
-    embed = ready.ready.embed
+    embed = ready.facts
     assert (embed.dimensions, embed.max_tokens, embed.pooling, embed.normalize) == (8, 64, "mean", False)
     assert list(embed.prompt_names) == ["empty", "query"]
     assert [(spec.name, spec.dtype, list(spec.shape)) for spec in ready.ready.inputs] == [
@@ -91,8 +92,8 @@ def test_a_refused_request_names_the_field_and_does_not_disturb_the_others(start
     refused, served = worker.receive(), worker.receive()
     assert (refused.failure.reason, refused.failure.field) == ("invalid_input", "texts[1]")
     assert message_of(refused.failure) == "`texts[1]` has 65 tokens; the model takes at most 64"
-    assert refused.HasField("timing")
-    assert served.WhichOneof("body") == "embed"
+    assert refused.has_timing
+    assert served.kind == "embed"
 
 
 def test_a_task_that_the_model_does_not_have_is_refused(start: Start) -> None:
@@ -125,9 +126,9 @@ def test_only_the_text_that_fails_by_itself_fails_its_request(start: Start, plac
     texts = ["w1", "w2", "w3", "w4"]
     texts[place] = "boom"
     worker, answers = one_batch_of(start, *texts)
-    assert [answer.WhichOneof("body") == "failure" for answer in answers] == [text == "boom" for text in texts]
+    assert [answer.kind == "failure" for answer in answers] == [text == "boom" for text in texts]
     worker.embed("w1", "w2", "w3", "w4")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
 
 
 def test_of_a_request_that_failed_with_the_first_half_of_a_batch_nothing_else_runs(
@@ -154,7 +155,7 @@ def test_a_text_that_the_memory_does_not_suffice_for_fails_alone_and_names_the_l
         "internal_error", "the model needs more memory to run this than `workers.max_memory_bytes` leaves it"
     )
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
 
 
 def test_an_engine_that_blames_the_input_is_believed(start: Start) -> None:
@@ -191,7 +192,7 @@ def test_a_cancelled_request_gets_no_answer(start: Start, gates, cancelled: str)
     gone = {"waiting": waiting, "running": running}[cancelled]
     worker.send(wire.ServerFrame(id=gone, cancel=wire.Cancel()))
     # A tokenize request is answered by the thread that read the cancel before it.
-    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"])))
+    fence = worker.request("tokenize", tokenize_pb2.TokenizeInput(texts=["w1"]))
     assert worker.receive().id == fence
     (gates / "go").write_text("\n")
     assert {worker.receive().id for _ in range(2)} == {running, waiting, other} - {gone}
@@ -207,19 +208,19 @@ def test_cancelling_what_is_over_or_unknown_changes_nothing(start: Start) -> Non
     for frame_id in (done, 999):
         worker.send(wire.ServerFrame(id=frame_id, cancel=wire.Cancel()))
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"
 
 
 def test_tensors_of_an_embed_model_run_beside_its_texts(start: Start) -> None:
     worker, _ = start()
     ids = np.array([[1, 5, 2]], dtype="<i8")
-    work = wire.TensorInput(
+    work = tensors_pb2.TensorInput(
         inputs=[
-            wire.Tensor(name="input_ids", dtype="int64", shape=ids.shape, data=ids.tobytes()),
-            wire.Tensor(name="attention_mask", dtype="int64", shape=ids.shape, data=np.ones_like(ids).tobytes()),
+            tensors_pb2.Tensor(name="input_ids", dtype="int64", shape=ids.shape, data=ids.tobytes()),
+            tensors_pb2.Tensor(name="attention_mask", dtype="int64", shape=ids.shape, data=np.ones_like(ids).tobytes()),
         ]
     )
-    (output,) = worker.ask(wire.ServerFrame(tensors=work)).tensors.outputs
+    (output,) = worker.ask("tensors", work).tensors.outputs
     hidden = np.frombuffer(output.data, output.dtype).reshape(output.shape)
     np.testing.assert_allclose(hidden[0, 1], np.sin(5.0 * np.arange(1, 9)), atol=1e-6)
 
@@ -229,7 +230,7 @@ def test_a_server_that_does_not_read_for_a_while_loses_nothing(start: Start) -> 
     texts = [f"w{number % 200}" for number in range(2000)]
     asked = [worker.embed(*texts) for _ in range(24)]
     # Answered in full although the answers are several times what the socket holds.
-    fence = worker.send(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"])))
+    fence = worker.request("tokenize", tokenize_pb2.TokenizeInput(texts=["w1"]))
     answers = [worker.receive() for _ in range(25)]
     assert sorted(answer.id for answer in answers) == [*asked, fence]
     assert all(len(answer.embed.vectors) == 2000 * 8 * 4 for answer in answers if answer.id != fence)
@@ -237,8 +238,8 @@ def test_a_server_that_does_not_read_for_a_while_loses_nothing(start: Start) -> 
 
 def test_tokenize_gives_ids_tokens_and_places(start: Start) -> None:
     worker, _ = start()
-    work = wire.TokenizeInput(texts=["w0 w1", ""], add_special_tokens=True)
-    answer = worker.ask(wire.ServerFrame(tokenize=work))
+    work = tokenize_pb2.TokenizeInput(texts=["w0 w1", ""], add_special_tokens=True)
+    answer = worker.ask("tokenize", work)
     text, empty = answer.tokenize.texts
     assert list(text.tokens) == ["[CLS]", "w0", "w1", "[SEP]"]
     assert list(zip(text.starts, text.ends, strict=True)) == [(0, 0), (0, 2), (3, 5), (0, 0)]
@@ -248,11 +249,13 @@ def test_tokenize_gives_ids_tokens_and_places(start: Start) -> None:
 
 def test_detokenize_joins_ids_and_names_an_id_outside_the_vocabulary(start: Start, message_of: Message) -> None:
     worker, _ = start()
-    ids = list(worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w0 w1"]))).tokenize.texts[0].ids)
-    work = wire.DetokenizeInput(token_sequences=[wire.TokenSequence(ids=[1, *ids, 2])], skip_special_tokens=True)
-    assert list(worker.ask(wire.ServerFrame(detokenize=work)).detokenize.texts) == ["w0 w1"]
+    ids = list(worker.ask("tokenize", tokenize_pb2.TokenizeInput(texts=["w0 w1"])).tokenize.texts[0].ids)
+    work = tokenize_pb2.DetokenizeInput(
+        token_sequences=[tokenize_pb2.TokenSequence(ids=[1, *ids, 2])], skip_special_tokens=True
+    )
+    assert list(worker.ask("detokenize", work).detokenize.texts) == ["w0 w1"]
     work.token_sequences.add(ids=[9999])
-    failure = worker.ask(wire.ServerFrame(detokenize=work)).failure
+    failure = worker.ask("detokenize", work).failure
     assert failure.field == "token_sequences[1]"
     assert message_of(failure) == "`token_sequences[1]` has the id 9,999; the model's vocabulary ends at 213"
 

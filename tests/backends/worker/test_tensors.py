@@ -3,10 +3,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from panope.worker.v1 import tensors_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError
-from panope_backends.worker.tensors import read_inputs, read_output_names, tensor_result
+from panope_backends.tasks.tensors.arrays import read_inputs, read_output_names, tensor_output
 
 
 class Model(TensorModel):
@@ -24,14 +25,14 @@ MODEL = Model()
 SPECS = MODEL.inputs
 
 
-def tensor(name: str, array: np.ndarray, **changes: object) -> wire.Tensor:
-    made = wire.Tensor(name=name, dtype=array.dtype.name, shape=array.shape, data=array.tobytes())
-    made.MergeFrom(wire.Tensor(**changes))  # type: ignore[arg-type] # any field
+def tensor(name: str, array: np.ndarray, **changes: object) -> tensors_pb2.Tensor:
+    made = tensors_pb2.Tensor(name=name, dtype=array.dtype.name, shape=array.shape, data=array.tobytes())
+    made.MergeFrom(tensors_pb2.Tensor(**changes))  # type: ignore[arg-type] # any field
     return made
 
 
-def work(*inputs: wire.Tensor, **fields: object) -> wire.TensorInput:
-    return wire.TensorInput(inputs=inputs, **fields)  # type: ignore[arg-type] # any field
+def work(*inputs: tensors_pb2.Tensor, **fields: object) -> tensors_pb2.TensorInput:
+    return tensors_pb2.TensorInput(inputs=inputs, **fields)  # type: ignore[arg-type] # any field
 
 
 MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -71,19 +72,19 @@ def test_tensors_arrive_as_they_were_sent() -> None:
             "`inputs[matrix]` has the shape [2, 0]; the model takes [2, -1]",
         ),
         (
-            [wire.Tensor(name="matrix", dtype="float32", shape=(2, 3), data=b"\0" * 20)],
+            [tensors_pb2.Tensor(name="matrix", dtype="float32", shape=(2, 3), data=b"\0" * 20)],
             "inputs[matrix]",
             "`inputs[matrix]` has 20 bytes; float32 of shape [2, 3] has 24",
         ),
         (
-            [wire.Tensor(name="matrix", dtype="float32", shape=(2, 1 << 40), data=b"")],
+            [tensors_pb2.Tensor(name="matrix", dtype="float32", shape=(2, 1 << 40), data=b"")],
             "inputs[matrix]",
             "`inputs[matrix]` has 0 bytes; float32 of shape [2, 1099511627776] has 8,796,093,022,208",
         ),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused_by_name_with_both_numbers(
-    inputs: list[wire.Tensor], field: str, message: str
+    inputs: list[tensors_pb2.Tensor], field: str, message: str
 ) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         read_inputs(work(*inputs), MODEL)
@@ -109,7 +110,7 @@ def test_outputs_that_are_unknown_or_named_twice_are_refused(names: list[str], f
 
 def test_outputs_leave_row_by_row_and_little_endian() -> None:
     big_endian_columns = np.asfortranarray(MATRIX).astype(">f4", order="F")
-    (output,) = tensor_result({"matrix": big_endian_columns}, ["matrix"]).outputs
+    (output,) = tensor_output({"matrix": big_endian_columns}, ["matrix"]).outputs
     assert output.dtype == "float32"
     np.testing.assert_array_equal(np.frombuffer(output.data, "<f4").reshape(output.shape), MATRIX)
 
@@ -119,15 +120,15 @@ def test_an_output_that_is_missing_or_has_no_type_in_the_protocol_is_an_internal
     outputs: dict[str, np.ndarray],
 ) -> None:
     with pytest.raises(InternalError, match="no usable output `matrix`"):
-        tensor_result(outputs, ["matrix"])
+        tensor_output(outputs, ["matrix"])
 
 
 def test_a_model_without_a_task_serves_its_tensors(start: Callable[..., tuple]) -> None:
     worker, ready = start("worker_doubles:SumBackend", task="")
     assert [spec.name for spec in ready.ready.outputs] == ["sum", "shape"]
-    assert not ready.ready.HasField("embed")
+    assert not ready.ready.facts
     inputs = [tensor("matrix", MATRIX), tensor("scale", np.array([2], np.float32))]
-    answer = worker.ask(wire.ServerFrame(tensors=work(*inputs, output_names=["shape", "sum"])))
+    answer = worker.ask("tensors", work(*inputs, output_names=["shape", "sum"]))
     shape, total = answer.tensors.outputs
     assert np.frombuffer(shape.data, shape.dtype).tolist() == [2, 3]
     assert np.frombuffer(total.data, total.dtype).tolist() == [30.0]
@@ -139,5 +140,5 @@ def test_a_model_without_a_tokenizer_says_so(
     start: Callable[..., tuple], message_of: Callable[[wire.Failure], str]
 ) -> None:
     worker, _ = start("worker_doubles:SumBackend", task="")
-    failure = worker.ask(wire.ServerFrame(tokenize=wire.TokenizeInput(texts=["w1"]))).failure
+    failure = worker.ask("tokenize", tokenize_pb2.TokenizeInput(texts=["w1"])).failure
     assert (failure.reason, message_of(failure)) == ("failed_precondition", "the model has no tokenizer")

@@ -11,10 +11,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from panope.worker.v1 import embed_pb2, tensors_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError
-from panope_backends.worker.values import check_values
+from panope_backends.tasks.tensors.values import check_values
 
 
 class Model(TensorModel):
@@ -109,13 +110,13 @@ def test_an_id_past_the_table_is_refused_as_given_as_tokenised_and_as_a_tensor(
     failure = worker.receive().failure
     assert (failure.reason, failure.field) == ("invalid_input", "texts[1]")
     assert message_of(failure) == f"`texts[1]` has the id 5,000; the model's vocabulary ends at {rows - 1:,}"
-    worker.send(wire.ServerFrame(embed=wire.EmbedInput(truncation="refuse", token_sequences=[{"ids": [1, rows]}])))
+    worker.request("embed", embed_pb2.EmbedInput(truncation="refuse", token_sequences=[{"ids": [1, rows]}]))
     assert worker.receive().failure.field == "token_sequences[0]"
     ids, mask = np.array([[1, rows]], "<i8"), np.ones((1, 2), "<i8")
-    work = wire.TensorInput()
+    work = tensors_pb2.TensorInput()
     for name, array in (("input_ids", ids), ("attention_mask", mask)):
         work.inputs.add(name=name, dtype="int64", shape=array.shape, data=array.tobytes())
-    assert worker.ask(wire.ServerFrame(tensors=work)).failure.field == "inputs[input_ids]"
+    assert worker.ask("tensors", work).failure.field == "inputs[input_ids]"
 
 
 def test_texts_are_padded_with_an_id_that_the_table_has(
@@ -131,4 +132,4 @@ def test_a_model_says_that_it_takes_no_more_tokens_than_its_weights_have_positio
     start: Callable[..., tuple], word_model: Path
 ) -> None:
     _, ready = start(TABLE, folder=str(word_model))
-    assert ready.ready.embed.max_tokens == 60
+    assert ready.facts.max_tokens == 60

@@ -24,12 +24,8 @@ from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.download import Fetch
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
-from panope_server.pipeline.usage import units_of
 from panope_server.runtime.models.directory import ResolvedModel
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.task import Input, Output
-from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
-from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
+from panope_server.tasks.task import Output
 from panope_server.transport.errors import code_name
 
 Resolved = Callable[..., ResolvedModel]
@@ -41,11 +37,10 @@ class Recorder:
     def __init__(self, name: str, events: list[str]) -> None:
         self.name, self.events = name, events
 
-    async def __call__(self, call: Call, forward: Next) -> Output:
+    async def __call__(self, call: Call, forward: Next) -> None:
         self.events.append(f"{self.name} in")
-        answer = await forward(call)
+        await forward(call)
         self.events.append(f"{self.name} out")
-        return answer
 
 
 class Models:
@@ -78,9 +73,9 @@ class Shelf:
 
 
 async def test_an_alias_in_a_call_means_its_model(call, resolved: Resolved, answer: Output) -> None:
-    async def last(call: Call) -> Output:
+    async def last(call: Call) -> None:
         assert call.model == "acme/tiny"
-        return answer
+        await call.output.put(answer)
 
     assert await Pipeline([Resolve(Models(resolved))], last).run(call(model="prod")) is answer
 
@@ -88,8 +83,8 @@ async def test_an_alias_in_a_call_means_its_model(call, resolved: Resolved, answ
 async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(
     call, resolved: Resolved, answer: Output
 ) -> None:
-    async def last(_: Call) -> Output:
-        return answer
+    async def last(made: Call) -> None:
+        await made.output.put(answer)
 
     def looked_up() -> Call:
         made = call()
@@ -109,9 +104,9 @@ async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(
 async def test_steps_wrap_each_other_in_their_order(call, answer: Output) -> None:
     events: list[str] = []
 
-    async def last(_: Call) -> Output:
+    async def last(made: Call) -> None:
         events.append("answered")
-        return answer
+        await made.output.put(answer)
 
     pipeline = Pipeline([Recorder("outer", events), Recorder("inner", events)], last)
     assert await pipeline.run(call()) is answer
@@ -121,7 +116,7 @@ async def test_steps_wrap_each_other_in_their_order(call, answer: Output) -> Non
 async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> None:
     cancelled = asyncio.Event()
 
-    async def hang(_: Call) -> Output:
+    async def hang(_: Call) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -137,7 +132,7 @@ async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> No
 
 
 async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None:
-    async def never(_: Call) -> Output:
+    async def never(_: Call) -> None:
         raise AssertionError("the call was forwarded")
 
     made = call()
@@ -149,21 +144,21 @@ async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None
 async def test_a_call_without_a_deadline_gets_the_default(call, answer: Output) -> None:
     made = call()
 
-    async def last(forwarded: Call) -> Output:
+    async def last(forwarded: Call) -> None:
         assert forwarded.deadline == made.started + 7
-        return answer
+        await forwarded.output.put(answer)
 
-    assert await Deadline(7)(made, last) is answer
+    assert await Pipeline([Deadline(7)], last).run(made) is answer
 
 
 async def test_a_call_that_names_no_model_gets_the_default_of_its_task(
     call, resolved: Resolved, answer: Output
 ) -> None:
-    async def last(forwarded: Call) -> Output:
+    async def last(forwarded: Call) -> None:
         assert (forwarded.model, forwarded.resolved) == ("acme/tiny", resolved())
-        return answer
+        await forwarded.output.put(answer)
 
-    assert await Resolve(Models(resolved))(call(model=""), last) is answer
+    assert await Pipeline([Resolve(Models(resolved))], last).run(call(model="")) is answer
 
 
 @pytest.mark.parametrize(
@@ -177,7 +172,7 @@ async def test_a_call_that_names_no_model_gets_the_default_of_its_task(
 async def test_a_call_that_fits_no_model_is_refused(
     call, resolved: Resolved, model: str, task: str, error, said: str
 ) -> None:
-    async def never(_: Call) -> Output:
+    async def never(_: Call) -> None:
         raise AssertionError("the call was forwarded")
 
     with pytest.raises(error, match=said):
@@ -192,15 +187,15 @@ async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved
     metrics = Metrics()
     account = Account(metrics, code_name, log_requests=True)
 
-    async def ok(made: Call) -> Output:
+    async def ok(made: Call) -> None:
         made.resolved = resolved()
-        return answer
+        await made.output.put(answer)
 
-    async def full(made: Call) -> Output:
+    async def full(made: Call) -> None:
         made.resolved = resolved()
         raise OverloadedError("full")
 
-    async def unknown(_: Call) -> Output:
+    async def unknown(_: Call) -> None:
         raise NotFoundError("no such model")
 
     with capture_logs() as lines:
@@ -223,7 +218,7 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: R
     metrics = Metrics()
     entered = asyncio.Event()
 
-    async def hang(made: Call) -> Output:
+    async def hang(made: Call) -> None:
         made.resolved = resolved()
         entered.set()
         await asyncio.Event().wait()
@@ -240,8 +235,8 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: R
 async def test_a_call_for_a_model_whose_task_is_open_is_told_the_candidates(
     call, resolved: Resolved, answer: Output
 ) -> None:
-    async def last(_: Call) -> Output:
-        return answer
+    async def last(made: Call) -> None:
+        await made.output.put(answer)
 
     pipeline = Pipeline([Resolve(Models(resolved))], last)
     with pytest.raises(PreconditionError, match="embed or rerank") as caught:
@@ -259,12 +254,12 @@ async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Res
     metrics = Metrics()
     account = Account(metrics, code_name, log_requests=False)
 
-    async def ok(made: Call) -> Output:
+    async def ok(made: Call) -> None:
         made.resolved, made.model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
         made.placement.format, made.placement.precision = "openvino", "int8"
-        return answer
+        await made.output.put(answer)
 
-    async def unknown(_: Call) -> Output:
+    async def unknown(_: Call) -> None:
         raise NotFoundError("no such model")
 
     await account(call(), ok)
@@ -280,16 +275,16 @@ async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resol
     kept: list[LoggedCall] = []
     account = Account(Metrics(), code_name, log_requests=False, keep=kept.append)
 
-    async def ok(made: Call) -> Output:
+    async def ok(made: Call) -> None:
         made.resolved = resolved()
         made.placement.instance, made.placement.variant_digest = "acme/tiny#1", "ab" * 32
-        return answer
+        await made.output.put(answer)
 
-    async def full(made: Call) -> Output:
+    async def full(made: Call) -> None:
         made.resolved = resolved()
         raise OverloadedError("full")
 
-    async def unknown(_: Call) -> Output:
+    async def unknown(_: Call) -> None:
         raise NotFoundError("no such model")
 
     await account(call(), ok)
@@ -302,22 +297,3 @@ async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resol
         ("acme/tiny", "", "", "embed", "overloaded", 0),
     ], "a name that the registry does not know is not kept"
     assert "hello" not in str(kept)
-
-
-@pytest.mark.parametrize(
-    ("task_input", "answer", "units"),
-    [
-        (EmbedInput(["a b"]), EmbedOutput(b"\0" * 12, 1, 3, [4], []), (4, 12)),
-        (EmbedInput(["a b"]), None, (0, 0)),
-        (TensorInput([NamedTensor("x", "int8", (3,), b"abc")]), None, (3, 0)),
-        (
-            TensorInput([NamedTensor("x", "int8", (3,), b"abc")]),
-            TensorOutput([NamedTensor("y", "int8", (2,), b"ab")]),
-            (3, 2),
-        ),
-        (TokenizeInput(["a b"]), TokenizeOutput([TokenizedText([1, 2], ["a", "b"], [0, 2], [1, 3])]), (2, 2)),
-        (DetokenizeInput([[1, 2, 3]]), DetokenizeOutput(["é"]), (3, 2)),
-    ],
-)
-def test_units_are_tokens_of_text_and_bytes_of_others(task_input: Input, answer: Output | None, units: object) -> None:
-    assert units_of(task_input, answer) == units

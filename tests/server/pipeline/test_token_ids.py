@@ -7,6 +7,7 @@ import pytest
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, OpenAiSettings, SettingsError, load_settings
 from panope_server.pipeline.cl100k import texts_of
+from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.tasks.embed import EmbedInput
@@ -77,11 +78,11 @@ async def test_texts_behind_ids_have_the_limits_of_texts(call):
 
 
 async def test_ids_that_are_the_models_own_by_the_service_are_never_asked_about(call, answer):
-    async def last(_):
-        return answer
+    async def last(call):
+        await call.output.put(answer)
 
     limits = Limits()
     step = TokenIds(OpenAiSettings(cl100k_token_ids=("*",)), limits, Validate(limits).check)
     asked = call(EmbedInput(token_sequences=[HELLO]))
-    assert await step(asked, last) is answer
+    assert await Pipeline([step], last).run(asked) is answer
     assert asked.input.token_sequences == [HELLO]

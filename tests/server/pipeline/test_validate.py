@@ -8,17 +8,19 @@ from hypothesis import strategies as st
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.pipeline.validate import ITEM_BYTES, Validate, check_tensor
+from panope_server.pipeline.call import Call
+from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.validate import Validate
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.task import Input, Output
-from panope_server.tasks.tensors import NamedTensor, TensorInput
+from panope_server.tasks.tensors import ITEM_BYTES, NamedTensor, TensorInput, check_tensor
 from panope_server.tasks.tokenize import DetokenizeInput, TokenizeInput
 
 LIMITS = Limits(max_items=4, max_text_bytes=16)
 
 
 async def refusal(call, task_input: Input) -> InvalidInputError:
-    async def never(_: object) -> Output:
+    async def never(_: object) -> None:
         raise AssertionError("the call was forwarded")
 
     with pytest.raises(InvalidInputError) as caught:
@@ -77,11 +79,11 @@ async def test_what_is_within_the_limits_is_forwarded_unchanged(call, answer: Ou
     made = call(EmbedInput(texts=["a" * 16, "b"]))
     seen = []
 
-    async def forward(forwarded: object) -> Output:
+    async def forward(forwarded: Call) -> None:
         seen.append(forwarded)
-        return answer
+        await forwarded.output.put(answer)
 
-    assert await Validate(LIMITS)(made, forward) is answer
+    assert await Pipeline([Validate(LIMITS)], forward).run(made) is answer
     assert seen == [made]
 
 

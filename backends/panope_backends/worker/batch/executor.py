@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import TensorModel
 from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.tasks.task import Rows, SequenceTask
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.queue import DeviceQueue
-from panope_backends.worker.requests import Request, SequenceRequest, Slot, TensorRequest, failure
-from panope_backends.worker.tensors import tensor_result
+from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot, failure_part
+
+#: Answers of one batch that go out as one frame have about so many bytes together; larger ones go alone.
+FRAME_BYTES = 1 << 20
 
 
-class Device:
-    """Takes batches until the queue is drained.
+class Executor:
+    """Takes batches and steps until the queue is drained.
 
     Args:
-        model: run directly for tensor requests.
-        task: run for requests over token sequences; None serves tensors alone.
+        task: runs sequences; None for a model whose requests have none.
     """
 
-    def __init__(self, model: TensorModel, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox) -> None:
-        self._model = model
+    def __init__(self, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox) -> None:
         self._task = task
         self._queue = queue
         self._outbox = outbox
 
     def run(self) -> None:
         """Returns when the queue is drained."""
-        while (work := self._queue.take()) is not None:
-            if isinstance(work, TensorRequest):
-                self._run_tensors(work)
+        while (taken := self._queue.take()) is not None:
+            if isinstance(taken, DeviceRequest):
+                self._run_step(taken)
             else:
-                self._run_sequences(work)
+                self._run_sequences(taken)
 
     def fail(self, request: Request, error: PanopeError) -> None:
         """Answers a request with its failure, unless it is over."""
         if self._queue.end(request):
-            self._send(request, wire.WorkerFrame(failure=failure(error)))
+            self._send([failure_part(request.frame_id, error, request.timing)])
 
     def _run_sequences(self, batch: Sequence[Slot]) -> None:
         started = time.perf_counter()
@@ -57,10 +56,12 @@ class Device:
         finite = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
         for slot, row, is_finite in zip(batch, rows, finite, strict=True):
             self._keep(slot, row, is_finite=is_finite)
+        answers = []
         for request in _requests(batch):
             request.ran(started, ended, len(batch))
-            if not request.missing:
-                self._answer(request)
+            if not request.missing and (answer := self._answer(request)) is not None:
+                answers.append(answer)
+        self._send(answers)
 
     def _rows(self, batch: Sequence[Slot]) -> Rows:
         assert self._task is not None  # requests over sequences are prepared by the task
@@ -100,37 +101,60 @@ class Device:
             if wanted := [slot for slot in half if not slot.request.over]:
                 self._run_sequences(wanted)
 
-    def _answer(self, request: SequenceRequest) -> None:
+    def _answer(self, request: SequenceRequest) -> wire.Part | None:
+        """The answer of a request whose rows are complete; None when it is over."""
         try:
-            frame = request.job.answer(request.rows)
+            output = request.job.answer(request.rows)
         except Exception as error:  # a defect in making one answer must not end the worker
             log.error("response_failed", error, request_id=request.request_id)
             self.fail(request, _for_caller(error))
-            return
-        if self._queue.end(request):
-            self._send(request, frame)
+            return None
+        if not self._queue.end(request):
+            return None
+        return wire.Part(id=request.frame_id, output=output, last=True, timing=request.timing)
 
-    def _run_tensors(self, request: TensorRequest) -> None:
+    def _run_step(self, request: DeviceRequest) -> None:
         started = time.perf_counter()
         try:
-            outputs = self._model.run(request.arrays, request.outputs)
-            frame = wire.WorkerFrame(tensors=tensor_result(outputs, request.outputs))
+            output, is_last = request.job.step()
         except Exception as error:  # as above
-            log.failed("tensors_failed", error, request_id=request.request_id)
+            log.failed("step_failed", error, request_id=request.request_id)
             self.fail(request, _for_caller(error))
             return
         request.ran(started, time.perf_counter(), 1)
-        if self._queue.end(request):
-            self._send(request, frame)
+        if not is_last:
+            if not request.over and not self._send([wire.Part(id=request.frame_id, output=output)]):
+                self._queue.end(request)
+            self._queue.put_next_step(request)
+        elif self._queue.end(request):
+            self._send([wire.Part(id=request.frame_id, output=output, last=True, timing=request.timing)])
 
-    def _send(self, request: Request, frame: wire.WorkerFrame) -> None:
-        frame.id = request.frame_id
-        frame.timing.CopyFrom(request.timing)
+    def _send(self, parts: Sequence[wire.Part]) -> bool:
+        """Sends parts in as few frames as are not large; False when one is too long to send, and told so."""
+        return all([self._send_frame(frame) for frame in _frames(parts)])  # noqa: C419 - every frame is sent
+
+    def _send_frame(self, parts: Sequence[wire.Part]) -> bool:
         try:
-            self._outbox.send(frame, wait=True)
-        except PanopeError as error:
-            answer = wire.WorkerFrame(id=request.frame_id, failure=failure(error), timing=request.timing)
-            self._outbox.send(answer, wait=True)
+            self._outbox.send(wire.WorkerFrame(parts=parts), wait=True)
+        except PanopeError as error:  # a part that is so long has a frame of its own
+            failures = [failure_part(part.id, error, part.timing) for part in parts]
+            self._outbox.send(wire.WorkerFrame(parts=failures), wait=True)
+            return False
+        return True
+
+
+def _frames(parts: Iterable[wire.Part]) -> Iterable[Sequence[wire.Part]]:
+    """The parts in their order, those of small size together."""
+    together: list[wire.Part] = []
+    size = 0
+    for part in parts:
+        if together and size + len(part.output) > FRAME_BYTES:
+            yield together
+            together, size = [], 0
+        together.append(part)
+        size += len(part.output)
+    if together:
+        yield together
 
 
 def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:

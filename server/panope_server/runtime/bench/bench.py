@@ -22,10 +22,13 @@ from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
+from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
-from panope_server.runtime.placement.workloads import WORKLOADS, EmbedWorkload
+from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
+from panope_server.tasks.registry import request_of
+from panope_server.tasks.task import Workload
 
 WARM_UP_SECONDS = 1.0
 """At least one call, and calls for so long before the first that counts."""
@@ -60,9 +63,9 @@ class Bench:
         Raises:
             PreconditionError: there is no candidate, or nothing to measure models of this task with.
         """
-        workloads = WORKLOADS.get(entry.task)
-        if workloads is None:
-            known = ", ".join(f"`{task}`" for task in WORKLOADS)
+        workloads = workloads_of(entry.task)
+        if not workloads:
+            known = ", ".join(f"`{task}`" for task in measured_tasks())
             raise PreconditionError(
                 f"model `{entry.name}` cannot be measured: its task is `{entry.task or 'unknown'}`, and there are "
                 f"workloads for {known}",
@@ -77,7 +80,7 @@ class Bench:
             ):
                 yield await self._measure(entry, replace(candidate, precision=precision), workloads)
 
-    async def _measure(self, entry: ModelEntry, candidate: Candidate, workloads: Sequence[EmbedWorkload]) -> Measured:
+    async def _measure(self, entry: ModelEntry, candidate: Candidate, workloads: Sequence[Workload]) -> Measured:
         async def plan(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
             return prepared
 
@@ -100,7 +103,7 @@ class Bench:
         return Measured(candidate.label, candidate.precision, tuple(found))
 
     async def _profile(
-        self, runtime: ModelRuntime, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: EmbedWorkload
+        self, runtime: ModelRuntime, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: Workload
     ) -> Profile:
         await self._calls(runtime, workload, min(WARM_UP_SECONDS, self._seconds))
         (view,) = runtime.instance_views()
@@ -127,16 +130,20 @@ class Bench:
             },
         )
 
-    async def _calls(self, runtime: ModelRuntime, workload: EmbedWorkload, seconds: float) -> list[float]:
+    async def _calls(self, runtime: ModelRuntime, workload: Workload, seconds: float) -> list[float]:
         """The time of each call, one at a time, at least one."""
         latencies: list[float] = []
         end = time.monotonic() + seconds
         while not latencies or time.monotonic() < end:
             task_input = workload.input(len(latencies))
             started = time.monotonic()
-            await runtime.run(task_input, "bench")
+            await runtime.run(request_of(task_input), "bench", Placement(), _ignore)
             latencies.append(time.monotonic() - started)
         return latencies
+
+
+async def _ignore(_: bytes) -> None:
+    """Answers are not looked at."""
 
 
 def _quantile(values: Sequence[float], part: float) -> float:

@@ -1,4 +1,4 @@
-"""Where work stands, and what it takes there: the one place where what is held is counted.
+"""Where calls stand, and what they take there: the one place where what is held is counted.
 
 An entry is in one room at a time: the queue's, then an instance's. A room counts its entries itself, so what an entry
 takes is given back by leaving the room, once, whoever makes it leave and whatever was raised before.
@@ -6,39 +6,39 @@ takes is given back by leaving the room, once, whoever makes it leave and whatev
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope.worker.v1.worker_pb2 import Part
 from panope_backends.errors import PanopeError
+from panope_server.runtime.instances.frames import error_of
+from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.placement.placement import Placement
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One piece of work on its way to an instance.
+    """One request on its way to an instance, and its answer on the way back.
 
     Attributes:
         id: unique among the entries of a model; the worker answers by it.
         frame: the whole frame for the worker, made before the entry is anywhere, so that nothing can fail later.
-        texts: its cost in texts; a set of tensors counts as one.
+        items: its cost in items, such as texts; a set of tensors counts as one.
         size_bytes: its cost in bytes.
-        future: resolved with the worker's frame, or an error.
         placement: is told which instance has it.
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         alone: whether it must not share a worker with others.
         room: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
+        parts: the answer.
     """
 
     id: int
     frame: bytes
-    texts: int
+    items: int
     size_bytes: int
-    future: asyncio.Future[WorkerFrame]
     placement: Placement = field(default_factory=Placement)
     enqueued: float = field(default_factory=time.monotonic)
     dispatched: float = 0.0
@@ -46,22 +46,28 @@ class Entry:
     alone: bool = False
     room: Room | None = None
     withdraw: Callable[[Entry], None] | None = None
+    parts: PartStream = field(default_factory=PartStream)
 
     def leave(self) -> bool:
         """Leaves where it stands; False when it stood nowhere."""
         return self.room is not None and self.room.remove(self)
 
-    def answer(self, frame: WorkerFrame) -> None:
-        """Leaves, with the worker's answer."""
-        self.leave()
-        if not self.future.done():
-            self.future.set_result(frame)
+    def receive(self, part: Part) -> None:
+        """Takes a part of the worker's answer; leaves with the last."""
+        if part.last:
+            self.leave()
+        match part.WhichOneof("body"):
+            case "output":
+                self.parts.put(part.output)
+            case "failure":
+                self.parts.end(error_of(part.failure))
+        if part.last:
+            self.parts.end()
 
     def fail(self, error: PanopeError) -> None:
-        """Leaves, without an answer."""
+        """Leaves; the answer ends with an error."""
         self.leave()
-        if not self.future.done():
-            self.future.set_exception(error)
+        self.parts.end(error)
 
 
 class Room:
@@ -69,7 +75,7 @@ class Room:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[int, Entry] = OrderedDict()
-        self.texts = 0
+        self.items = 0
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -79,7 +85,7 @@ class Room:
         """Takes an entry in; it leaves the room that it was in."""
         entry.leave()
         self._entries[entry.id] = entry
-        self.texts += entry.texts
+        self.items += entry.items
         self.bytes += entry.size_bytes
         entry.room = self
 
@@ -88,7 +94,7 @@ class Room:
         if entry.room is not self:
             return False
         del self._entries[entry.id]
-        self.texts -= entry.texts
+        self.items -= entry.items
         self.bytes -= entry.size_bytes
         entry.room = None
         return True

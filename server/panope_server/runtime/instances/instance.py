@@ -12,9 +12,10 @@ import socket
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -58,8 +59,8 @@ class Listener(Protocol):
     def room(self) -> None:
         """The instance can take more work."""
 
-    def answered(self, entry: Entry, frame: wire.WorkerFrame) -> None:
-        """An entry has its answer; its future is resolved already."""
+    def answered(self, entry: Entry, last: wire.Part) -> None:
+        """An entry has the last part of its answer; its reader has been told already."""
 
     def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
         """The worker's socket has ended; the calls that it held have failed.
@@ -120,9 +121,9 @@ class Instance:
         )
 
     @property
-    def held_texts(self) -> int:
-        """The texts of the work that it has."""
-        return self._held.texts
+    def held_items(self) -> int:
+        """The items of the calls that it has."""
+        return self._held.items
 
     def fits(self, entry: Entry) -> bool:
         """Whether work may be handed over; what exceeds the window, or must be alone, goes to an empty worker."""
@@ -135,7 +136,7 @@ class Instance:
             return False
         workers, held = self._workers, self._held
         return (
-            held.texts + entry.texts <= workers.max_in_flight_items
+            held.items + entry.items <= workers.max_in_flight_items
             and held.bytes + entry.size_bytes <= workers.max_in_flight_bytes
         )
 
@@ -160,7 +161,7 @@ class Instance:
 
     def _tell_ready(self, seconds: float) -> None:
         _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, duration_seconds=seconds)
-        batching = self.ready.embed.batching if self.ready is not None else ""
+        batching = self.ready.batching if self.ready is not None else ""
         if batching not in UNRESTRICTED:
             _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
 
@@ -190,11 +191,17 @@ class Instance:
                 raise
 
     def submit(self, entry: Entry) -> None:
-        """Hands work over; `entry.future` gets the frame with the answer."""
+        """Hands a request over; `entry.parts` gets the answer."""
         entry.dispatched = time.monotonic()
         entry.withdraw = self._withdraw
+        entry.parts.flow = partial(self._flow, entry.id)
         self._held.add(entry)
         self._write(entry.frame)
+
+    def _flow(self, entry_id: int, paused: bool) -> None:
+        """Tells the worker whether the reader of an answer is behind."""
+        if self._held.get(entry_id) is not None:
+            self._send(wire.ServerFrame(id=entry_id, flow=wire.Flow(paused=paused)))
 
     def _withdraw(self, entry: Entry) -> None:
         self._send(wire.ServerFrame(id=entry.id, cancel=wire.Cancel()))
@@ -302,9 +309,8 @@ class Instance:
 
     def _frame(self, data: bytes) -> None:
         frame = wire.WorkerFrame.FromString(data)
-        if frame.id:
-            self._answer(frame)
-            return
+        if frame.parts:
+            self._receive(frame.parts)
         match frame.WhichOneof("body"):
             case "heartbeat":
                 self._beat(frame.heartbeat)
@@ -315,13 +321,19 @@ class Instance:
                 if not self._loaded.done():
                     self._loaded.set_exception(error_of(frame.failure))
 
-    def _answer(self, frame: wire.WorkerFrame) -> None:
-        entry = self._held.get(frame.id)
-        if entry is None:
-            return  # cancelled while its answer was on the way
-        entry.answer(frame)
-        self._listener.answered(entry, frame)
-        self._listener.room()
+    def _receive(self, parts: Iterable[wire.Part]) -> None:
+        """Hands parts to those who wait for them; room is told of once for all."""
+        has_room = False
+        for part in parts:
+            entry = self._held.get(part.id)
+            if entry is None:
+                continue  # cancelled while its answer was on the way
+            entry.receive(part)
+            if part.last:
+                has_room = True
+                self._listener.answered(entry, part)
+        if has_room:
+            self._listener.room()
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes

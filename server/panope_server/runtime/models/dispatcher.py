@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.task import Input, Output
+from panope_server.tasks.task import Request
 
 
 class ModelDispatcher:
-    """Runs work on models, and downloads what a call needs first.
+    """Runs requests on models, and downloads what a call needs first.
 
     Args:
-        runtimes: run work.
+        runtimes: run requests.
         planner: knows which variant is worth a download.
         downloads: see to it that files are here.
         lazy_load: whether calls load models, and so download them.
@@ -35,6 +37,18 @@ class ModelDispatcher:
         digest = await self._planner.variant_to_download(model.entry, constraints)
         await self._downloads.ensure(model.entry, digest, wait=wait)
 
-    async def run(self, model: ResolvedModel, task_input: Input, request_id: str, placement: Placement) -> Output:
-        """Runs the input; `placement` tells where, also when there is no answer."""
-        return await self._runtimes.get_or_make(model.name).run(task_input, request_id, placement)
+    def facts_of(self, model: ResolvedModel) -> object:
+        """What the model's workers have told of it; None for nothing."""
+        runtime = self._runtimes.get(model.key)
+        return None if runtime is None else runtime.facts
+
+    async def run(
+        self,
+        model: ResolvedModel,
+        request: Request,
+        request_id: str,
+        placement: Placement,
+        put: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Runs a request and puts the parts of its answer; see `ModelRuntime.run`."""
+        await self._runtimes.get_or_make(model.name).run(request, request_id, placement, put)

@@ -6,20 +6,20 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 
 import structlog
 
-from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope.worker.v1.worker_pb2 import Part
 from panope_backends.api import TensorSpec
 from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
-from panope_backends.texts import check_characters, check_tokenize
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.frames import answer_of, embed_spec_of, input_frame, specs_of
+from panope_server.runtime.instances.frames import request_frame, specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
-from panope_server.runtime.instances.queue import WorkQueue, cost_of
+from panope_server.runtime.instances.queue import WorkQueue
 from panope_server.runtime.instances.supervisor import Supervisor
 from panope_server.runtime.models.failure import LastFailure, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
@@ -28,10 +28,9 @@ from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConst
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
-from panope_server.runtime.status import EmbedSpec, InstanceView, ModelState
-from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.task import Input, Output
-from panope_server.tasks.tokenize import TokenizeInput
+from panope_server.runtime.status import InstanceView, ModelState
+from panope_server.tasks.registry import task_named
+from panope_server.tasks.task import Request
 
 _log = structlog.get_logger("panope.models")
 
@@ -64,7 +63,7 @@ class ModelRuntime:
         self.name = name = resolved.key
         self.state = ModelState.UNLOADED
         self.state_reason = ""
-        self.embed: EmbedSpec | None = None
+        self.facts: object = None
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self._settings = settings
@@ -86,8 +85,8 @@ class ModelRuntime:
         self._ids = itertools.count(1)
         self._meters = ModelMeters(metrics, name)
         # Asked for when somebody looks, so that they are never out of date.
-        self._meters.queued.set_function(lambda: self._queue.texts)
-        self._meters.running.set_function(lambda: sum(instance.held_texts for instance in self._instances))
+        self._meters.queued.set_function(lambda: self._queue.items)
+        self._meters.running.set_function(lambda: sum(instance.held_items for instance in self._instances))
 
     @property
     def wanted(self) -> bool:
@@ -99,26 +98,29 @@ class ModelRuntime:
         """Whether a load failed and its pause is over; one that has served is loaded again by itself."""
         return self.state is ModelState.FAILED and not self._has_served and not self._failure.seconds_left
 
-    async def run(self, task_input: Input, request_id: str, placement: Placement | None = None) -> Output:
-        """Runs one input on an instance, loading the model first when that is allowed.
+    async def run(
+        self, request: Request, request_id: str, placement: Placement, put: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Runs one request on an instance, loading the model first when that is allowed.
 
         Args:
-            task_input: what to run.
+            request: what to run.
             request_id: of the call.
             placement: is told which instance has it.
+            put: takes the parts of the answer in their order; while it waits, the worker is asked to.
 
         Raises:
-            PanopeError: why there is no answer.
+            PanopeError: why there is no answer, or no more of it.
         """
         self._admit()
-        self._check_texts(task_input)
-        entry = self._entry(task_input, request_id, placement or Placement())
+        entry = self._entry(request, request_id, placement)
         try:
             self._queue.put(entry)
             self._pump()
-            return answer_of(await entry.future)
+            async for data in entry.parts:
+                await put(data)
         finally:
-            if entry.leave():  # without an answer, whatever the reason
+            if entry.leave():  # without an end, whatever the reason
                 self._given_up(entry)
 
     async def load(self, constraints: LoadConstraints = UNCONSTRAINED) -> None:
@@ -180,7 +182,8 @@ class ModelRuntime:
         """An instance serves."""
         assert instance.ready is not None
         self._instances.append(instance)
-        self.embed = embed_spec_of(instance.ready)
+        task = task_named(instance.plan.task)
+        self.facts = None if task is None else task.facts_of(instance.ready)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
         self._failure.clear()
@@ -218,23 +221,21 @@ class ModelRuntime:
         self._pump()
 
     @contained
-    def answered(self, entry: Entry, frame: WorkerFrame) -> None:
+    def answered(self, entry: Entry, last: Part) -> None:
         """Counts where the time of an answer went."""
         now = time.monotonic()
-        self._queue.rate.record(entry.texts, now - max(entry.dispatched, self._last_answer))
+        self._queue.rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
         self._last_answer = now
         self._quarantine.answered(entry)
-        self._meters.observe(entry, frame)
+        self._meters.observe(entry, last)
 
     # Inside.
 
-    def _entry(self, task_input: Input, request_id: str, placement: Placement) -> Entry:
-        """What carries the input; whatever the caller's values can make fail fails here, where nothing is held yet."""
+    def _entry(self, request: Request, request_id: str, placement: Placement) -> Entry:
+        """What carries the request; whatever a caller can make fail fails here, where nothing is held yet."""
         entry_id = next(self._ids)
-        frame, head_bytes = input_frame(entry_id, task_input, request_id)
-        texts, size = cost_of(task_input)
-        future = asyncio.get_running_loop().create_future()
-        entry = Entry(entry_id, frame, texts, size, future, placement, head_bytes=head_bytes)
+        frame, head_bytes = request_frame(entry_id, request, request_id)
+        entry = Entry(entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head_bytes)
         self._quarantine.admit(entry)
         return entry
 
@@ -246,15 +247,6 @@ class ModelRuntime:
                 entry.withdraw(entry)
         finally:
             self._pump()
-
-    def _check_texts(self, task_input: Input) -> None:
-        """Refuses here what the worker would refuse; it has no use for texts that no tokens are made of."""
-        most = self.embed.max_tokens if self.embed is not None else 0
-        match task_input:
-            case EmbedInput() if most and task_input.truncation == "refuse":
-                check_characters(task_input.texts, most)
-            case TokenizeInput():
-                check_tokenize(task_input.texts, most)
 
     def _admit(self) -> None:
         match self.state:
@@ -371,12 +363,11 @@ class ModelRuntime:
             entry.fail(copy_of(error))
 
     async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
-        """Waits until every waiting entry is handed over, or cannot be because no instance serves."""
-        end = time.monotonic() + timeout
-        while self._queue.head() is not None and self._instances and time.monotonic() < end:
-            entry = self._queue.head()
-            assert entry is not None
-            await asyncio.wait([entry.future], timeout=end - time.monotonic())
+        """Waits until every waiting entry is handed over; none can be while no instance serves."""
+        if self._instances:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._queue.until_empty()
 
     def _pump(self) -> None:
         """Hands waiting work to instances while they have room."""
@@ -396,7 +387,7 @@ class ModelRuntime:
 
     def _place_for(self, entry: Entry) -> Instance | None:
         fitting = [instance for instance in self._instances if instance.fits(entry)]
-        return min(fitting, key=lambda instance: instance.held_texts, default=None)
+        return min(fitting, key=lambda instance: instance.held_items, default=None)
 
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panope.worker.v1.worker_pb2 import WorkerFrame
+from panope.worker.v1.worker_pb2 import Part
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.in_flight import Entry
 
@@ -19,12 +19,12 @@ class ModelMeters:
         self._run = metrics.run_duration.labels(model)
         self._batch_size = metrics.batch_size.labels(model)
 
-    def observe(self, entry: Entry, frame: WorkerFrame) -> None:
+    def observe(self, entry: Entry, last: Part) -> None:
         """Records where the time of one answer went."""
         self._queue.observe(entry.dispatched - entry.enqueued)
-        if not frame.HasField("timing"):
+        if not last.HasField("timing"):
             return
-        timing = frame.timing
+        timing = last.timing
         self._tokenize.observe(timing.tokenize_microseconds / 1e6)
         self._batch_wait.observe(timing.batch_wait_microseconds / 1e6)
         self._run.observe(timing.run_microseconds / 1e6)

@@ -11,6 +11,7 @@ from panope_registry.models.types import ModelEntry, ModelFilter, VariantEntry
 from panope_registry.operations.profiles import Profile
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
+from panope_server.tasks.embed import EmbedSpec
 
 
 def pick(
@@ -58,7 +59,8 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
     )
     if runtime is None:
         return view
-    return replace(view, embed=runtime.embed, inputs=runtime.inputs, outputs=runtime.outputs)
+    embed = runtime.facts if isinstance(runtime.facts, EmbedSpec) else None
+    return replace(view, embed=embed, inputs=runtime.inputs, outputs=runtime.outputs)
 
 
 def variant_view(entry: VariantEntry) -> VariantView:

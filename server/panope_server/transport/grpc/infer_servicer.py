@@ -17,7 +17,7 @@ from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.services import Services
-from panope_server.transport.task_value import embed_input_of, value_names, value_of
+from panope_server.transport.task_value import VALUE_TASK, input_of, value_names, value_of
 
 
 class InferServicer(pb_grpc.InferServiceServicer):
@@ -68,8 +68,8 @@ class InferServicer(pb_grpc.InferServiceServicer):
         if request.output_names:
             raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
         value = _plain(request.value)
-        task_input = embed_input_of(value)
-        call = call_for(context, model=request.model, task_input=task_input, task="embed", interface=interface)
+        task_input = input_of(value)
+        call = call_for(context, model=request.model, task_input=task_input, task=VALUE_TASK, interface=interface)
         answer = await embed(self._pipeline, call, value_names(value), single=isinstance(value, str))
         return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
 

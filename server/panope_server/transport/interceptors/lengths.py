@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from panope_backends.errors import InvalidInputError
-from panope_server.pipeline.validate import MAX_NAME_CHARACTERS, check_length
+from panope_server.tasks.validation import MAX_NAME_CHARACTERS, check_length
 
 #: Characters of texts that are longer than names.
 LONGER = {"reason": 1000, "page_token": 1024}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import embed_pb2
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed.config_files import read_embed_files
@@ -63,14 +63,14 @@ def embed_task(folder: Path, backend: str = "cpu") -> EmbedTask:
     return task
 
 
-def answer_of(task: EmbedTask, *texts: str, **fields: Any) -> wire.EmbedOutput:
+def answer_of(task: EmbedTask, *texts: str, **fields: Any) -> embed_pb2.EmbedOutput:
     """One request through the task, run as one batch."""
-    work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})
-    job = task.prepare(wire.ServerFrame(embed=work))
-    return job.answer(task.run(job.sequences)).embed
+    work = embed_pb2.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})
+    job = task.prepare(work.SerializeToString())
+    return embed_pb2.EmbedOutput.FromString(job.answer(task.run(job.sequences)))
 
 
-def vectors_of(result: wire.EmbedOutput) -> np.ndarray:
+def vectors_of(result: embed_pb2.EmbedOutput) -> np.ndarray:
     return np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
 
 
@@ -117,12 +117,12 @@ def task_of() -> Callable[..., EmbedTask]:
 
 
 @pytest.fixture
-def answer() -> Callable[..., wire.EmbedOutput]:
+def answer() -> Callable[..., embed_pb2.EmbedOutput]:
     return answer_of
 
 
 @pytest.fixture
-def vectors() -> Callable[[wire.EmbedOutput], np.ndarray]:
+def vectors() -> Callable[[embed_pb2.EmbedOutput], np.ndarray]:
     return vectors_of
 
 

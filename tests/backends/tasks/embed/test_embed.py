@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import embed_pb2, tokenize_pb2
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.embed import EmbedTask
 
-Answer = Callable[..., wire.EmbedOutput]
+Answer = Callable[..., embed_pb2.EmbedOutput]
 
 PROMPTS = {"config_sentence_transformers.json": {"prompts": {"query": "w1 w2 ", "document": ""}}}
 NORMALIZED = (
@@ -28,8 +28,8 @@ def task(sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask])
 
 def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
     """The tokens that would run."""
-    work = wire.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
-    return [list(sequence.ids) for sequence in task.prepare(wire.ServerFrame(embed=work)).sequences]
+    work = embed_pb2.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
+    return [list(sequence.ids) for sequence in task.prepare(work.SerializeToString()).sequences]
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
             "`texts[1]` has 49 tokens; the model takes at most 48",
         ),
         (
-            {"token_sequences": [wire.TokenSequence(ids=[4] * 49)]},
+            {"token_sequences": [tokenize_pb2.TokenSequence(ids=[4] * 49)]},
             "token_sequences[0]",
             "`token_sequences[0]` has 49 tokens; the model takes at most 48",
         ),
-        ({"token_sequences": [wire.TokenSequence()]}, "token_sequences[0]", "`token_sequences[0]` is empty"),
+        ({"token_sequences": [tokenize_pb2.TokenSequence()]}, "token_sequences[0]", "`token_sequences[0]` is empty"),
         (
-            {"token_sequences": [wire.TokenSequence(ids=[4]), wire.TokenSequence(ids=[4, 97])]},
+            {"token_sequences": [tokenize_pb2.TokenSequence(ids=[4]), tokenize_pb2.TokenSequence(ids=[4, 97])]},
             "token_sequences[1]",
             "`token_sequences[1]` has the id 97; the model's vocabulary ends at 96",
         ),
         (
-            {"texts": ["w1"], "token_sequences": [wire.TokenSequence(ids=[4])]},
+            {"texts": ["w1"], "token_sequences": [tokenize_pb2.TokenSequence(ids=[4])]},
             "token_sequences",
             "`texts` and `token_sequences` exclude each other",
         ),
@@ -65,12 +65,12 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
             "the model has no prompt `passage`; it has `document`, `query`",
         ),
         (
-            {"token_sequences": [wire.TokenSequence(ids=[4])], "prompt_name": "query"},
+            {"token_sequences": [tokenize_pb2.TokenSequence(ids=[4])], "prompt_name": "query"},
             "prompt_name",
             "`prompt_name` needs `texts`; token ids are run as they are given",
         ),
         (
-            {"token_sequences": [wire.TokenSequence(ids=[4])], "purpose": "query"},
+            {"token_sequences": [tokenize_pb2.TokenSequence(ids=[4])], "purpose": "query"},
             "purpose",
             "`purpose` needs `texts`; token ids are run as they are given",
         ),
@@ -80,9 +80,9 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
 def test_what_the_model_cannot_do_is_refused_by_name(
     task: EmbedTask, fields: dict[str, object], field: str, message: str
 ) -> None:
-    work = wire.EmbedInput(**{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
+    work = embed_pb2.EmbedInput(**{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
     with pytest.raises(InvalidInputError) as refusal:
-        task.prepare(wire.ServerFrame(embed=work))
+        task.prepare(work.SerializeToString())
     assert (refusal.value.field, refusal.value.message) == (field, message)
 
 
@@ -118,9 +118,9 @@ def test_cutting_at_the_start_keeps_the_prompt(task: EmbedTask) -> None:
 
 
 def test_token_ids_are_cut_too_and_need_no_special_tokens(task: EmbedTask) -> None:
-    sequences = [wire.TokenSequence(ids=range(4, 64)), wire.TokenSequence(ids=[1, *range(4, 64), 2])]
-    work = wire.EmbedInput(token_sequences=sequences, truncation="end")
-    bare, closed = task.prepare(wire.ServerFrame(embed=work)).sequences
+    sequences = [tokenize_pb2.TokenSequence(ids=range(4, 64)), tokenize_pb2.TokenSequence(ids=[1, *range(4, 64), 2])]
+    work = embed_pb2.EmbedInput(token_sequences=sequences, truncation="end")
+    bare, closed = task.prepare(work.SerializeToString()).sequences
     assert list(bare.ids) == list(range(4, 52))
     assert list(closed.ids) == [1, *range(4, 50), 2]
 
@@ -133,7 +133,7 @@ def test_a_text_at_the_limit_is_not_cut(task: EmbedTask, answer: Answer) -> None
 
 def test_token_ids_give_the_vectors_of_their_text(task: EmbedTask, answer: Answer) -> None:
     (ids,) = ids_of(task, "w1 w2 w3")
-    by_ids = answer(task, token_sequences=[wire.TokenSequence(ids=ids)])
+    by_ids = answer(task, token_sequences=[tokenize_pb2.TokenSequence(ids=ids)])
     assert by_ids == answer(task, "w1 w2 w3")
 
 
@@ -178,7 +178,7 @@ def test_a_default_prompt_is_not_put_before_token_ids(
     folder = sentence_model({"config_sentence_transformers.json": prompts})
     task = task_of(folder, "panope_backends.testing:EchoBackend")
     assert list(answer(task, "w5").token_counts) == [4]
-    assert list(answer(task, token_sequences=[wire.TokenSequence(ids=[1, 9, 2])]).token_counts) == [3]
+    assert list(answer(task, token_sequences=[tokenize_pb2.TokenSequence(ids=[1, 9, 2])]).token_counts) == [3]
 
 
 @pytest.mark.parametrize(("asked", "length_is_one"), [(None, True), (True, True), (False, False)])
@@ -214,7 +214,7 @@ def test_a_vector_does_not_depend_on_its_batch(
 
 
 def test_facts_tell_what_the_files_say(task: EmbedTask) -> None:
-    assert task.facts == wire.EmbedFacts(
+    assert task.facts == embed_pb2.EmbedFacts(
         dimensions=32, max_tokens=48, prompt_names=["document", "query"], pooling="mean", normalize=False
     )
 

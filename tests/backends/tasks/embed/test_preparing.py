@@ -14,9 +14,9 @@ import pytest
 
 from panope_backends.errors import PreconditionError
 from panope_backends.programs.convert import Job, convert
-from panope_backends.programs.prepare_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, keep_prepared, sources_digest
+from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 
@@ -154,7 +154,7 @@ def test_a_worker_without_transformers_makes_it_in_a_process_of_its_own(sentence
     folder = sentence_model()
     code = (
         "import sys; from pathlib import Path; "
-        "from panope_backends.programs.prepare_tokenizer import prepared_tokenizer; "
+        "from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer; "
         "from panope_backends.tasks.embed.config_files import read_embed_files; folder = Path(sys.argv[1]); "
         "made = prepared_tokenizer(folder, read_embed_files(folder), Path(sys.argv[2])); "
         "print(made.max_tokens, 'transformers' in sys.modules)"

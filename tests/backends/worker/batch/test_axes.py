@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import tensors_pb2
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError
+from panope_backends.tasks.tensors.arrays import read_inputs
+from panope_backends.tasks.tensors.axes import check_axes
 from panope_backends.testing.models import tiny_onnx, tiny_transformer
-from panope_backends.worker.batch.axes import check_axes
-from panope_backends.worker.tensors import read_inputs
 
 
 def int64(name: str, *shape: int, axes: tuple[str, ...] = ()) -> TensorSpec:
@@ -84,9 +84,9 @@ def test_axes_of_other_names_and_meanings_are_free(given: list) -> None:
 
 def tensors(
     specs: list[TensorSpec], shapes: list[tuple[int, int]], odd: tuple[str, int] | None = None
-) -> wire.TensorInput:
+) -> tensors_pb2.TensorInput:
     """Tensors of the shapes; with `odd`, one of them has that value at its end."""
-    work = wire.TensorInput()
+    work = tensors_pb2.TensorInput()
     ids = np.random.default_rng(0)
     for spec, shape in zip(specs, shapes, strict=True):
         high = 90 if spec.name == "input_ids" else 2
@@ -97,7 +97,7 @@ def tensors(
     return work
 
 
-def verdict(model: TensorModel, work: wire.TensorInput) -> np.ndarray | str:
+def verdict(model: TensorModel, work: tensors_pb2.TensorInput) -> np.ndarray | str:
     """What a caller gets: the hidden states, or why not."""
     try:
         return model.run(read_inputs(work, model))["last_hidden_state"]
@@ -155,8 +155,8 @@ def test_what_an_onnx_files_own_names_say_is_checked(tmp_path: Path) -> None:
 
 def test_a_call_whose_tensors_disagree_is_refused_and_the_next_is_answered(start: Callable[..., tuple]) -> None:
     worker, _ = start()
-    refused = worker.ask(wire.ServerFrame(tensors=tensors([IDS, MASK], [(3, 4), (1, 4)])))
+    refused = worker.ask("tensors", tensors([IDS, MASK], [(3, 4), (1, 4)]))
     assert refused.failure.reason == "invalid_input"
     assert refused.failure.field == "inputs[attention_mask]"
     worker.embed("w1")
-    assert worker.receive().WhichOneof("body") == "embed"
+    assert worker.receive().kind == "embed"

@@ -44,7 +44,7 @@ class Model(SequenceTask):
         middle = max(0, min(tokens, self._most_tokens) - 2)
         return TokenRow([1, *range(3, 3 + middle), 2][: self._most_tokens])
 
-    def prepare(self, frame: wire.ServerFrame) -> SequenceJob:
+    def prepare(self, data: bytes) -> SequenceJob:
         raise NotImplementedError
 
     def trial(self) -> None:
@@ -135,7 +135,7 @@ def test_answers_in_a_crowd_are_those_of_each_text_alone(
     (folder / "config.json").write_text(json.dumps({**config, "blend": blend}))
     backend = "BlendingBackend" if blend else "EchoBackend"
     worker, ready = start(f"panope_backends.testing:{backend}", folder=str(folder))
-    assert ready.ready.embed.batching == batching
+    assert ready.ready.batching == batching
 
     texts = ["w1 w2 w3", "w4 w5 w6", "w7", "w8", "w9 w10 w11 w12 w13 w14 w15 w16 w17"]
     alone = []

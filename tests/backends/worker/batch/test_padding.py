@@ -3,7 +3,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
 from panope_backends.worker.batch.padding import LEAST_PADDING, MOST_PADDING, measure_padding
 
@@ -30,7 +29,7 @@ class Device(SequenceTask):
     def sample(self, tokens: int) -> TokenRow:
         return TokenRow(range(tokens))
 
-    def prepare(self, frame: wire.ServerFrame) -> SequenceJob:
+    def prepare(self, data: bytes) -> SequenceJob:
         raise NotImplementedError
 
     def trial(self) -> None:
@@ -46,5 +45,5 @@ def test_padding_is_worth_what_a_batch_costs(
     monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float, seconds_a_token: float, padding: int
 ) -> None:
     device = Device(seconds_a_batch, seconds_a_token)
-    monkeypatch.setattr(padding.time, "perf_counter", lambda: device.now)
+    monkeypatch.setattr("panope_backends.worker.batch.padding.time.perf_counter", lambda: device.now)
     assert measure_padding(device) == padding

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from panope.worker.v1 import embed_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.errors import PanopeError
 from panope_backends.programs.convert import Job, convert
 from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.task import SequenceJob
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.loading import ServedModel, load_model
 
@@ -113,16 +115,17 @@ def _load(engine: str, folder: Path, scratch: Path) -> ServedModel:
 
 def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str) -> Vectors:
     """One request, cut into batches as the worker cuts it."""
-    assert loaded.task is not None
-    work = wire.EmbedInput(texts=texts, truncation=truncation)
-    job = loaded.task.prepare(wire.ServerFrame(embed=work))
+    assert loaded.sequences is not None
+    work = embed_pb2.EmbedInput(texts=texts, truncation=truncation)
+    job = loaded.requests["embed"](work.SerializeToString())
+    assert isinstance(job, SequenceJob)
     batcher = Batcher[int](512, 1 if loaded.runs_alone else 16, max_padding=loaded.max_padding)
     for index, sequence in enumerate(job.sequences):
         batcher.add(index, len(sequence.ids), now=0.0)
-    rows = np.full((len(texts), loaded.task.row_width), np.nan, dtype=np.float32)
+    rows = np.full((len(texts), loaded.sequences.row_width), np.nan, dtype=np.float32)
     while batch := batcher.take():
-        rows[batch] = loaded.task.run([job.sequences[index] for index in batch])
-    result = job.answer(rows).embed
+        rows[batch] = loaded.sequences.run([job.sequences[index] for index in batch])
+    result = embed_pb2.EmbedOutput.FromString(job.answer(rows))
     return np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
 
 

@@ -16,7 +16,7 @@ async def test_a_model_whose_texts_cannot_share_a_batch_says_so(
     made = rig("BlendingBackend" if blend else "EchoBackend", config={"blend": blend})
     with capture_logs() as lines:
         await made.runtime.load()
-    assert made.runtime.embed.batching == batching
+    assert made.runtime.facts.batching == batching
     events = [line for line in lines if line["event"] == "batching_restricted"]
     assert [(line["model"], line["batching"]) for line in events] == [("acme/echo", each) for each in told]
     assert all(line["log_level"] == "warning" for line in events)

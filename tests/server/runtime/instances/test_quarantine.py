@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 
 import pytest
 
 from panope_backends.errors import PreconditionError
-from panope_server.runtime.instances.frames import input_frame
+from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.quarantine import (
     DEATHS_ALONE_TO_REFUSE,
@@ -20,6 +19,7 @@ from panope_server.runtime.instances.quarantine import (
 )
 from panope_server.runtime.instances.supervisor import CRASH_LIMIT
 from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.registry import request_of
 from panope_server.tasks.task import Input
 from panope_server.tasks.tensors import NamedTensor, TensorInput
 
@@ -29,8 +29,8 @@ _ids = itertools.count(1)
 def entry(task_input: Input | str) -> Entry:
     entry_id = next(_ids)
     given = EmbedInput(texts=[task_input]) if isinstance(task_input, str) else task_input
-    frame, head_bytes = input_frame(entry_id, given, f"request-{entry_id}")
-    return Entry(entry_id, frame, 1, 1, asyncio.get_running_loop().create_future(), head_bytes=head_bytes)
+    frame, head_bytes = request_frame(entry_id, request_of(given), f"request-{entry_id}")
+    return Entry(entry_id, frame, 1, 1, head_bytes=head_bytes)
 
 
 def prints(*texts: str) -> set[bytes]:

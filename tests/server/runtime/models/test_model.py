@@ -28,7 +28,7 @@ from panope_server.config import Limits
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.processes.signals import told_end
 from panope_server.runtime.status import InstanceState, ModelState
-from panope_server.tasks.embed import EmbedInput
+from panope_server.tasks.embed import EmbedInput, EmbedSpec
 from panope_server.tasks.tokenize import TokenizeInput
 
 #: Before the model's own pre-tokenizer: expressions that backtrack, so that 30 times `a` takes a minute.
@@ -68,15 +68,15 @@ async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
 ) -> None:
     made = rig()
     await made.embed("warm")
-    assert made.runtime.embed is not None
-    text = "x" * (made.runtime.embed.max_tokens * CHARACTERS_PER_TOKEN + 1)
+    assert isinstance(made.runtime.facts, EmbedSpec)
+    text = "x" * (made.runtime.facts.max_tokens * CHARACTERS_PER_TOKEN + 1)
     monkeypatch.setattr(made.runtime, "_entry", None)  # nothing is made ready for a worker
     for task_input in (EmbedInput(texts=["a", text]), TokenizeInput(texts=["a", text])):
         with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has [0-9,]+ characters") as refusal:
-            await made.runtime.run(task_input, "request")
+            await made.run(task_input)
         assert refusal.value.field == "texts[1]"
     with pytest.raises(InvalidInputError, match=r"one call tells the tokens of 1,048,576"):
-        await made.runtime.run(TokenizeInput(texts=["word " * 20] * 11_000), "request")
+        await made.run(TokenizeInput(texts=["word " * 20] * 11_000))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits")
@@ -96,7 +96,7 @@ async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(
     await made.embed("warm")
     gate.unlink()
     call = asyncio.create_task(made.embed("in flight"))
-    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    await until(lambda: made.runtime._instances[0].held_items == 1)
     (pid,) = made.pids()
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(1):
@@ -129,7 +129,7 @@ async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Pa
     await made.embed("warm")
     gate.unlink()
     lost, waiting = (asyncio.create_task(made.embed(text)) for text in ("first", "second"))
-    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    await until(lambda: made.runtime._instances[0].held_items == 1)
     os.kill(made.pids()[0], signal.SIGKILL)
     gate.touch()
     with pytest.raises(InstanceLostError):
@@ -261,7 +261,7 @@ async def test_unloading_ends_the_worker_after_its_work(rig, tmp_path: Path) -> 
     await made.embed("warm")
     (pid,) = made.pids()
     call = asyncio.create_task(made.embed("last"))
-    await until(lambda: made.runtime._instances[0].held_texts == 1)
+    await until(lambda: made.runtime._instances[0].held_items == 1)
     await made.runtime.unload()
     assert (await call).count == 1
     assert made.runtime.state is ModelState.UNLOADED
@@ -324,13 +324,13 @@ async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_
     await made.embed("warm")
     gate.unlink()
     running, queued = (asyncio.create_task(made.embed(text)) for text in ("running", "queued"))
-    await until(lambda: made.runtime._queue.texts == 1)
+    await until(lambda: made.runtime._queue.items == 1)
     with pytest.raises(OverloadedError):
         await made.embed("refused")
     queued.cancel()
     running.cancel()
     await asyncio.wait([queued, running])
-    assert made.runtime._instances[0].held_texts == 0
+    assert made.runtime._instances[0].held_items == 0
     gate.touch()
     assert (await made.embed("next")).count == 1
 
@@ -395,8 +395,8 @@ def test_exit_codes_in_words(code: int, told: str) -> None:
 async def test_what_the_worker_said_of_the_model_is_known(rig) -> None:
     made = rig()
     await made.runtime.load()
-    assert made.runtime.embed is not None
-    assert made.runtime.embed.dimensions == 8
+    assert isinstance(made.runtime.facts, EmbedSpec)
+    assert made.runtime.facts.dimensions == 8
     assert {spec.name for spec in made.runtime.inputs} == {"input_ids", "attention_mask"}
 
 

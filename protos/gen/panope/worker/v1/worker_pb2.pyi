@@ -23,6 +23,8 @@ class ServerFrame(google.protobuf.message.Message):
     """The frames between the server and one worker process. On the socket each is preceded by its length in bytes as an
     unsigned 32-bit little-endian number. Not a public interface: both ends are always of the same version.
 
+    What a task takes and gives is bytes here: the task's own module on each side writes and reads them.
+
     A frame from the server to the worker. `load` comes first and once.
     """
 
@@ -30,15 +32,13 @@ class ServerFrame(google.protobuf.message.Message):
 
     ID_FIELD_NUMBER: builtins.int
     LOAD_FIELD_NUMBER: builtins.int
-    EMBED_FIELD_NUMBER: builtins.int
-    TENSORS_FIELD_NUMBER: builtins.int
-    TOKENIZE_FIELD_NUMBER: builtins.int
-    DETOKENIZE_FIELD_NUMBER: builtins.int
+    REQUEST_FIELD_NUMBER: builtins.int
     CANCEL_FIELD_NUMBER: builtins.int
     DRAIN_FIELD_NUMBER: builtins.int
+    FLOW_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     id: builtins.int
-    """Chosen by the server, echoed by the answer; 0 for frames that have none."""
+    """Chosen by the server, echoed by every part of the answer; 0 for frames that have none."""
     request_id: builtins.str
     """The request id for the worker's log."""
     @property
@@ -46,20 +46,8 @@ class ServerFrame(google.protobuf.message.Message):
         """Load the model."""
 
     @property
-    def embed(self) -> Global___EmbedInput:
-        """Embed texts."""
-
-    @property
-    def tensors(self) -> Global___TensorInput:
-        """Run named tensors."""
-
-    @property
-    def tokenize(self) -> Global___TokenizeInput:
-        """Split texts into tokens."""
-
-    @property
-    def detokenize(self) -> Global___DetokenizeInput:
-        """Join tokens into texts."""
+    def request(self) -> Global___Request:
+        """Run a task."""
 
     @property
     def cancel(self) -> Global___Cancel:
@@ -67,24 +55,26 @@ class ServerFrame(google.protobuf.message.Message):
 
     @property
     def drain(self) -> Global___Drain:
-        """End after the work at hand."""
+        """End after the requests at hand."""
+
+    @property
+    def flow(self) -> Global___Flow:
+        """Stop, or go on, making parts for the request with this frame's id."""
 
     def __init__(
         self,
         *,
         id: builtins.int = ...,
         load: Global___Load | None = ...,
-        embed: Global___EmbedInput | None = ...,
-        tensors: Global___TensorInput | None = ...,
-        tokenize: Global___TokenizeInput | None = ...,
-        detokenize: Global___DetokenizeInput | None = ...,
+        request: Global___Request | None = ...,
         cancel: Global___Cancel | None = ...,
         drain: Global___Drain | None = ...,
+        flow: Global___Flow | None = ...,
         request_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "detokenize", b"detokenize", "drain", b"drain", "embed", b"embed", "load", b"load", "tensors", b"tensors", "tokenize", b"tokenize"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "detokenize", b"detokenize", "drain", b"drain", "embed", b"embed", "id", b"id", "load", b"load", "request_id", b"request_id", "tensors", b"tensors", "tokenize", b"tokenize"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "embed", "tensors", "tokenize", "detokenize", "cancel", "drain"] | None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "load", b"load", "request", b"request"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "id", b"id", "load", b"load", "request", b"request", "request_id", b"request_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "request", "cancel", "drain", "flow"] | None: ...
 
 Global___ServerFrame: typing_extensions.TypeAlias = ServerFrame
 
@@ -157,36 +147,26 @@ class Load(google.protobuf.message.Message):
 Global___Load: typing_extensions.TypeAlias = Load
 
 @typing.final
-class Tensor(google.protobuf.message.Message):
-    """A named, dense, row-major, little-endian array."""
+class Request(google.protobuf.message.Message):
+    """Run a task of the loaded model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    NAME_FIELD_NUMBER: builtins.int
-    DTYPE_FIELD_NUMBER: builtins.int
-    SHAPE_FIELD_NUMBER: builtins.int
-    DATA_FIELD_NUMBER: builtins.int
-    name: builtins.str
-    """The model's name for it."""
-    dtype: builtins.str
-    """NumPy's name of the element type, such as `float32`."""
-    data: builtins.bytes
-    """The elements."""
-    @property
-    def shape(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """The length of each axis."""
-
+    TASK_FIELD_NUMBER: builtins.int
+    INPUT_FIELD_NUMBER: builtins.int
+    task: builtins.str
+    """The task's name, such as `embed`, `tokenize` or `tensors`."""
+    input: builtins.bytes
+    """The task's own message."""
     def __init__(
         self,
         *,
-        name: builtins.str = ...,
-        dtype: builtins.str = ...,
-        shape: collections.abc.Iterable[builtins.int] | None = ...,
-        data: builtins.bytes = ...,
+        task: builtins.str = ...,
+        input: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["data", b"data", "dtype", b"dtype", "name", b"name", "shape", b"shape"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["input", b"input", "task", b"task"]) -> None: ...
 
-Global___Tensor: typing_extensions.TypeAlias = Tensor
+Global___Request: typing_extensions.TypeAlias = Request
 
 @typing.final
 class TensorSpec(google.protobuf.message.Message):
@@ -217,153 +197,6 @@ class TensorSpec(google.protobuf.message.Message):
 Global___TensorSpec: typing_extensions.TypeAlias = TensorSpec
 
 @typing.final
-class TokenSequence(google.protobuf.message.Message):
-    """The token ids of one text."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    IDS_FIELD_NUMBER: builtins.int
-    @property
-    def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Ids of the model's vocabulary."""
-
-    def __init__(
-        self,
-        *,
-        ids: collections.abc.Iterable[builtins.int] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ids", b"ids"]) -> None: ...
-
-Global___TokenSequence: typing_extensions.TypeAlias = TokenSequence
-
-@typing.final
-class EmbedInput(google.protobuf.message.Message):
-    """Texts to embed; either `texts` or `token_sequences`."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    TEXTS_FIELD_NUMBER: builtins.int
-    TOKEN_SEQUENCES_FIELD_NUMBER: builtins.int
-    TRUNCATION_FIELD_NUMBER: builtins.int
-    NORMALIZE_FIELD_NUMBER: builtins.int
-    DIMENSIONS_FIELD_NUMBER: builtins.int
-    PROMPT_NAME_FIELD_NUMBER: builtins.int
-    PURPOSE_FIELD_NUMBER: builtins.int
-    truncation: builtins.str
-    """`refuse`, `end` or `start`."""
-    normalize: builtins.bool
-    """Whether vectors have length 1. Default: as the model's files say."""
-    dimensions: builtins.int
-    """How many leading values to keep. Default: all."""
-    prompt_name: builtins.str
-    """The prompt to put before each text. Default: as the model's files say."""
-    purpose: builtins.str
-    """What the texts are for, `query` or `document`: the model's own prompt for it is put before each, if it has one."""
-    @property
-    def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The texts."""
-
-    @property
-    def token_sequences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TokenSequence]:
-        """The texts as token ids."""
-
-    def __init__(
-        self,
-        *,
-        texts: collections.abc.Iterable[builtins.str] | None = ...,
-        token_sequences: collections.abc.Iterable[Global___TokenSequence] | None = ...,
-        truncation: builtins.str = ...,
-        normalize: builtins.bool | None = ...,
-        dimensions: builtins.int | None = ...,
-        prompt_name: builtins.str | None = ...,
-        purpose: builtins.str = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name", "purpose", b"purpose", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_normalize", b"_normalize"]) -> typing.Literal["normalize"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_prompt_name", b"_prompt_name"]) -> typing.Literal["prompt_name"] | None: ...
-
-Global___EmbedInput: typing_extensions.TypeAlias = EmbedInput
-
-@typing.final
-class TokenizeInput(google.protobuf.message.Message):
-    """Texts to split."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    TEXTS_FIELD_NUMBER: builtins.int
-    ADD_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
-    add_special_tokens: builtins.bool
-    """Whether to add the tokens that the model puts around a text."""
-    @property
-    def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The texts."""
-
-    def __init__(
-        self,
-        *,
-        texts: collections.abc.Iterable[builtins.str] | None = ...,
-        add_special_tokens: builtins.bool = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["add_special_tokens", b"add_special_tokens", "texts", b"texts"]) -> None: ...
-
-Global___TokenizeInput: typing_extensions.TypeAlias = TokenizeInput
-
-@typing.final
-class DetokenizeInput(google.protobuf.message.Message):
-    """Token ids to join."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    TOKEN_SEQUENCES_FIELD_NUMBER: builtins.int
-    SKIP_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
-    skip_special_tokens: builtins.bool
-    """Whether to leave out special tokens."""
-    @property
-    def token_sequences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TokenSequence]:
-        """The sequences."""
-
-    def __init__(
-        self,
-        *,
-        token_sequences: collections.abc.Iterable[Global___TokenSequence] | None = ...,
-        skip_special_tokens: builtins.bool = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["skip_special_tokens", b"skip_special_tokens", "token_sequences", b"token_sequences"]) -> None: ...
-
-Global___DetokenizeInput: typing_extensions.TypeAlias = DetokenizeInput
-
-@typing.final
-class TensorInput(google.protobuf.message.Message):
-    """Named tensors in, named tensors out."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    INPUTS_FIELD_NUMBER: builtins.int
-    OUTPUT_NAMES_FIELD_NUMBER: builtins.int
-    @property
-    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Tensor]:
-        """Each name once."""
-
-    @property
-    def output_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Which outputs to return; empty for all."""
-
-    def __init__(
-        self,
-        *,
-        inputs: collections.abc.Iterable[Global___Tensor] | None = ...,
-        output_names: collections.abc.Iterable[builtins.str] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "output_names", b"output_names"]) -> None: ...
-
-Global___TensorInput: typing_extensions.TypeAlias = TensorInput
-
-@typing.final
 class Cancel(google.protobuf.message.Message):
     """Forget a request."""
 
@@ -388,72 +221,102 @@ class Drain(google.protobuf.message.Message):
 Global___Drain: typing_extensions.TypeAlias = Drain
 
 @typing.final
+class Flow(google.protobuf.message.Message):
+    """Whether the server has room for more parts of an answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: builtins.int
+    paused: builtins.bool
+    """No more parts, until a frame says otherwise; the few that are on the way are taken."""
+    def __init__(
+        self,
+        *,
+        paused: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["paused", b"paused"]) -> None: ...
+
+Global___Flow: typing_extensions.TypeAlias = Flow
+
+@typing.final
 class WorkerFrame(google.protobuf.message.Message):
     """A frame from the worker to the server."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    ID_FIELD_NUMBER: builtins.int
     READY_FIELD_NUMBER: builtins.int
-    EMBED_FIELD_NUMBER: builtins.int
-    TENSORS_FIELD_NUMBER: builtins.int
-    TOKENIZE_FIELD_NUMBER: builtins.int
-    DETOKENIZE_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
     HEARTBEAT_FIELD_NUMBER: builtins.int
-    TIMING_FIELD_NUMBER: builtins.int
-    id: builtins.int
-    """The id of the server's frame; 0 for frames of the worker's own."""
+    PARTS_FIELD_NUMBER: builtins.int
     @property
     def ready(self) -> Global___Ready:
         """The model is loaded and has answered a trial run."""
 
     @property
-    def embed(self) -> Global___EmbedOutput:
-        """The vectors."""
-
-    @property
-    def tensors(self) -> Global___TensorOutput:
-        """The outputs."""
-
-    @property
-    def tokenize(self) -> Global___TokenizeOutput:
-        """The tokens."""
-
-    @property
-    def detokenize(self) -> Global___DetokenizeOutput:
-        """The texts."""
-
-    @property
     def failure(self) -> Global___Failure:
-        """The request failed; with id 0, loading failed and the worker ends."""
+        """Loading failed and the worker ends."""
 
     @property
     def heartbeat(self) -> Global___Heartbeat:
         """The worker lives; once a second, from a thread of its own."""
 
     @property
+    def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """Parts of answers, of one request or of many; those of one request in their order."""
+
+    def __init__(
+        self,
+        *,
+        ready: Global___Ready | None = ...,
+        failure: Global___Failure | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+        parts: collections.abc.Iterable[Global___Part] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "ready", b"ready"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "parts", b"parts", "ready", b"ready"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["ready", "failure", "heartbeat"] | None: ...
+
+Global___WorkerFrame: typing_extensions.TypeAlias = WorkerFrame
+
+@typing.final
+class Part(google.protobuf.message.Message):
+    """A part of an answer. An answer is one or more parts, of which the last says so."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    TIMING_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    """The id of the server's frame."""
+    output: builtins.bytes
+    """The task's own message."""
+    last: builtins.bool
+    """Whether the answer ends here."""
+    @property
+    def failure(self) -> Global___Failure:
+        """The request failed; always last."""
+
+    @property
     def timing(self) -> Global___Timing:
-        """Where the time of this request went; unset for frames of the worker's own."""
+        """Where the time of the request went; in the last part."""
 
     def __init__(
         self,
         *,
         id: builtins.int = ...,
-        ready: Global___Ready | None = ...,
-        embed: Global___EmbedOutput | None = ...,
-        tensors: Global___TensorOutput | None = ...,
-        tokenize: Global___TokenizeOutput | None = ...,
-        detokenize: Global___DetokenizeOutput | None = ...,
+        output: builtins.bytes = ...,
         failure: Global___Failure | None = ...,
-        heartbeat: Global___Heartbeat | None = ...,
+        last: builtins.bool = ...,
         timing: Global___Timing | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["body", b"body", "detokenize", b"detokenize", "embed", b"embed", "failure", b"failure", "heartbeat", b"heartbeat", "ready", b"ready", "tensors", b"tensors", "timing", b"timing", "tokenize", b"tokenize"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "detokenize", b"detokenize", "embed", b"embed", "failure", b"failure", "heartbeat", b"heartbeat", "id", b"id", "ready", b"ready", "tensors", b"tensors", "timing", b"timing", "tokenize", b"tokenize"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["ready", "embed", "tensors", "tokenize", "detokenize", "failure", "heartbeat"] | None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "output", b"output", "timing", b"timing"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "id", b"id", "last", b"last", "output", b"output", "timing", b"timing"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["output", "failure"] | None: ...
 
-Global___WorkerFrame: typing_extensions.TypeAlias = WorkerFrame
+Global___Part: typing_extensions.TypeAlias = Part
 
 @typing.final
 class Ready(google.protobuf.message.Message):
@@ -463,10 +326,15 @@ class Ready(google.protobuf.message.Message):
 
     INPUTS_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
-    EMBED_FIELD_NUMBER: builtins.int
+    FACTS_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
+    BATCHING_FIELD_NUMBER: builtins.int
+    facts: builtins.bytes
+    """The task's own message about the loaded model, such as its limits; empty for tasks that have none."""
     precision: builtins.str
     """The precision it computes in."""
+    batching: builtins.str
+    """Which inputs run as one batch: `any`, `equal_length` or `alone`; empty for tasks that form no batches."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TensorSpec]:
         """The tensors that the model takes."""
@@ -475,200 +343,18 @@ class Ready(google.protobuf.message.Message):
     def outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TensorSpec]:
         """The tensors that the model gives."""
 
-    @property
-    def embed(self) -> Global___EmbedFacts:
-        """What an `embed` model takes and gives; unset for other tasks."""
-
     def __init__(
         self,
         *,
         inputs: collections.abc.Iterable[Global___TensorSpec] | None = ...,
         outputs: collections.abc.Iterable[Global___TensorSpec] | None = ...,
-        embed: Global___EmbedFacts | None = ...,
+        facts: builtins.bytes = ...,
         precision: builtins.str = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["embed", b"embed", "inputs", b"inputs", "outputs", b"outputs", "precision", b"precision"]) -> None: ...
-
-Global___Ready: typing_extensions.TypeAlias = Ready
-
-@typing.final
-class EmbedFacts(google.protobuf.message.Message):
-    """What an `embed` model takes and gives."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    DIMENSIONS_FIELD_NUMBER: builtins.int
-    MAX_TOKENS_FIELD_NUMBER: builtins.int
-    PROMPT_NAMES_FIELD_NUMBER: builtins.int
-    POOLING_FIELD_NUMBER: builtins.int
-    NORMALIZE_FIELD_NUMBER: builtins.int
-    BATCHING_FIELD_NUMBER: builtins.int
-    dimensions: builtins.int
-    """The values in a vector."""
-    max_tokens: builtins.int
-    """The most tokens of one text."""
-    pooling: builtins.str
-    """How token vectors become one vector."""
-    normalize: builtins.bool
-    """Whether vectors have length 1 by default."""
-    batching: builtins.str
-    """Which texts run as one batch: `any`, `equal_length` or `alone`."""
-    @property
-    def prompt_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The prompts that `prompt_name` can name."""
-
-    def __init__(
-        self,
-        *,
-        dimensions: builtins.int = ...,
-        max_tokens: builtins.int = ...,
-        prompt_names: collections.abc.Iterable[builtins.str] | None = ...,
-        pooling: builtins.str = ...,
-        normalize: builtins.bool = ...,
         batching: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "facts", b"facts", "inputs", b"inputs", "outputs", b"outputs", "precision", b"precision"]) -> None: ...
 
-Global___EmbedFacts: typing_extensions.TypeAlias = EmbedFacts
-
-@typing.final
-class EmbedOutput(google.protobuf.message.Message):
-    """The vectors of a batch."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    VECTORS_FIELD_NUMBER: builtins.int
-    DIMENSIONS_FIELD_NUMBER: builtins.int
-    TOKEN_COUNTS_FIELD_NUMBER: builtins.int
-    TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
-    vectors: builtins.bytes
-    """All vectors one after another: little-endian 32-bit floats."""
-    dimensions: builtins.int
-    """The values in each vector."""
-    @property
-    def token_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """The tokens of each text as it was run."""
-
-    @property
-    def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """The positions of texts that were cut, ascending."""
-
-    def __init__(
-        self,
-        *,
-        vectors: builtins.bytes = ...,
-        dimensions: builtins.int = ...,
-        token_counts: collections.abc.Iterable[builtins.int] | None = ...,
-        truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
-
-Global___EmbedOutput: typing_extensions.TypeAlias = EmbedOutput
-
-@typing.final
-class TensorOutput(google.protobuf.message.Message):
-    """The outputs of a run."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    OUTPUTS_FIELD_NUMBER: builtins.int
-    @property
-    def outputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Tensor]:
-        """In the order asked for."""
-
-    def __init__(
-        self,
-        *,
-        outputs: collections.abc.Iterable[Global___Tensor] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["outputs", b"outputs"]) -> None: ...
-
-Global___TensorOutput: typing_extensions.TypeAlias = TensorOutput
-
-@typing.final
-class TokenizeOutput(google.protobuf.message.Message):
-    """The tokens of each text."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    TEXTS_FIELD_NUMBER: builtins.int
-    @property
-    def texts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TokenizedText]:
-        """In the order of the texts."""
-
-    def __init__(
-        self,
-        *,
-        texts: collections.abc.Iterable[Global___TokenizedText] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["texts", b"texts"]) -> None: ...
-
-Global___TokenizeOutput: typing_extensions.TypeAlias = TokenizeOutput
-
-@typing.final
-class TokenizedText(google.protobuf.message.Message):
-    """The tokens of one text."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    IDS_FIELD_NUMBER: builtins.int
-    TOKENS_FIELD_NUMBER: builtins.int
-    STARTS_FIELD_NUMBER: builtins.int
-    ENDS_FIELD_NUMBER: builtins.int
-    SPECIAL_FIELD_NUMBER: builtins.int
-    @property
-    def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Ids of the model's vocabulary."""
-
-    @property
-    def tokens(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The tokens as text."""
-
-    @property
-    def starts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Where each token starts, in Unicode code points."""
-
-    @property
-    def ends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Where each token ends (exclusive), in Unicode code points."""
-
-    @property
-    def special(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bool]:
-        """Whether each token was put around the text, and is no part of it."""
-
-    def __init__(
-        self,
-        *,
-        ids: collections.abc.Iterable[builtins.int] | None = ...,
-        tokens: collections.abc.Iterable[builtins.str] | None = ...,
-        starts: collections.abc.Iterable[builtins.int] | None = ...,
-        ends: collections.abc.Iterable[builtins.int] | None = ...,
-        special: collections.abc.Iterable[builtins.bool] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ends", b"ends", "ids", b"ids", "special", b"special", "starts", b"starts", "tokens", b"tokens"]) -> None: ...
-
-Global___TokenizedText: typing_extensions.TypeAlias = TokenizedText
-
-@typing.final
-class DetokenizeOutput(google.protobuf.message.Message):
-    """The joined texts."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    TEXTS_FIELD_NUMBER: builtins.int
-    @property
-    def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """In the order of the sequences."""
-
-    def __init__(
-        self,
-        *,
-        texts: collections.abc.Iterable[builtins.str] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["texts", b"texts"]) -> None: ...
-
-Global___DetokenizeOutput: typing_extensions.TypeAlias = DetokenizeOutput
+Global___Ready: typing_extensions.TypeAlias = Ready
 
 @typing.final
 class Failure(google.protobuf.message.Message):
@@ -738,7 +424,7 @@ class Heartbeat(google.protobuf.message.Message):
     running_milliseconds: builtins.int
     """How long the batch that runs now has been running; 0 when none runs."""
     waiting: builtins.int
-    """Texts and tensors that wait in the worker."""
+    """Items that wait in the worker."""
     preparing_milliseconds: builtins.int
     """How long tokens are being made for the request that is prepared now; 0 when none is."""
     @property
@@ -775,7 +461,7 @@ class Timing(google.protobuf.message.Message):
     run_microseconds: builtins.int
     """Running its batches."""
     batch_size: builtins.int
-    """The size of the largest batch that it was part of, texts of other requests included."""
+    """The size of the largest batch that it was part of, items of other requests included."""
     def __init__(
         self,
         *,

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 
 from panope_backends.api import Device, TensorSpec
 from panope_server.runtime.status import (
-    EmbedSpec,
     InstanceState,
     InstanceView,
     ModelState,
@@ -19,6 +18,7 @@ from panope_server.runtime.status import (
     ProfileView,
     VariantView,
 )
+from panope_server.tasks.embed import EmbedSpec
 from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]

@@ -24,7 +24,7 @@ from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
 from panope_server.transport.services import Services
-from panope_server.transport.task_value import embed_input_of, value_names
+from panope_server.transport.task_value import VALUE_TASK, input_of, value_names
 
 _INTERFACE = "PanopeService/Infer"
 
@@ -84,9 +84,9 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         return encoded_response(await off_loop(size, _printed, call.model, answer.outputs, raw))
 
     async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
-        task_input = embed_input_of(value)
+        task_input = input_of(value)
         single = isinstance(value, str)
-        call = call_for(context, model=model, task_input=task_input, task="embed", interface=_INTERFACE)
+        call = call_for(context, model=model, task_input=task_input, task=VALUE_TASK, interface=_INTERFACE)
         answer = await embed(self._pipeline, call, value_names(value), single=single)
         vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
         return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")

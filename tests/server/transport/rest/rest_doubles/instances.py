@@ -38,13 +38,16 @@ class FakeInstances:
         for future in self.waiting:
             future.get_loop().call_soon_threadsafe(future.set_result, None)
 
-    async def answer(self, call: Call) -> Output:
+    async def answer(self, call: Call) -> None:
         self.calls.append(call)
         self.log_words.append(structlog.contextvars.get_contextvars())
         if self.failure is not None:
             raise self.failure
         if self.hold:
             await self._held()
+        await call.output.put(self._output_of(call))
+
+    def _output_of(self, call: Call) -> Output:
         match call.input:
             case EmbedInput(texts=texts, token_sequences=sequences):
                 return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.input.dimensions)

@@ -10,7 +10,8 @@ from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.status import EmbedSpec, InstanceState, InstanceView, ModelState, ModelView, VariantView
+from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, VariantView
+from panope_server.tasks.embed import EmbedSpec
 
 EMBEDDER = "acme/embedder"
 TENSORS = "acme/tensors"

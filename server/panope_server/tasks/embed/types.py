@@ -1,19 +1,21 @@
-"""Task `embed`: texts to vectors."""
+"""What task `embed` takes and gives."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from panope_server.tasks.task import Output
+from panope_server.tasks.texts import TextsInput
 
 Purpose = Literal["", "query", "document"]
 
 
 @dataclass(slots=True)
-class EmbedInput:
-    """Texts to embed; exactly one of `texts` and `token_sequences` is filled.
+class EmbedInput(TextsInput):
+    """Texts, or their token ids, to embed.
 
     Attributes:
-        own_ids: whether `token_sequences` are ids of the model's vocabulary; otherwise nobody knows yet whose they are.
         truncation: `refuse`, `end` or `start`.
         normalize: None for what the model's files say.
         dimensions: how many leading values to keep; None for all.
@@ -21,9 +23,6 @@ class EmbedInput:
         purpose: what the texts are for; the model's own prompt for it goes before each, if it has one.
     """
 
-    texts: list[str] = field(default_factory=list)
-    token_sequences: list[list[int]] = field(default_factory=list)
-    own_ids: bool = True
     truncation: str = "refuse"
     normalize: bool | None = None
     dimensions: int | None = None
@@ -32,7 +31,7 @@ class EmbedInput:
 
 
 @dataclass(slots=True)
-class EmbedOutput:
+class EmbedOutput(Output):
     """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
 
     vectors: bytes
@@ -40,3 +39,15 @@ class EmbedOutput:
     dimensions: int
     token_counts: list[int]
     truncated_indices: list[int]
+
+
+@dataclass(frozen=True)
+class EmbedSpec:
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+
+    dimensions: int
+    max_tokens: int
+    prompt_names: tuple[str, ...]
+    pooling: str
+    normalize: bool
+    batching: str

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1 import tensors_pb2 as messages
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import Field, InternalError, InvalidInputError
-from panope_backends.worker.batch.axes import check_axes
-from panope_backends.worker.values import check_values
+from panope_backends.tasks.tensors.axes import check_axes
+from panope_backends.tasks.tensors.values import check_values
 
 DTYPES = frozenset(
     {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
@@ -21,7 +21,7 @@ DTYPES = frozenset(
 )
 
 
-def read_inputs(work: wire.TensorInput, model: TensorModel) -> dict[str, NDArray[Any]]:
+def read_inputs(message: messages.TensorInput, model: TensorModel) -> dict[str, NDArray[Any]]:
     """The arrays of a request, views of its bytes.
 
     Raises:
@@ -30,7 +30,7 @@ def read_inputs(work: wire.TensorInput, model: TensorModel) -> dict[str, NDArray
     """
     known = {spec.name: spec for spec in model.inputs}
     arrays: dict[str, NDArray[Any]] = {}
-    for tensor in work.inputs:
+    for tensor in message.inputs:
         field = f"inputs[{tensor.name}]"
         if tensor.name not in known:
             raise InvalidInputError(f"the model has no input `{tensor.name}`; it has {_names(known)}", field=field)
@@ -48,39 +48,39 @@ def read_inputs(work: wire.TensorInput, model: TensorModel) -> dict[str, NDArray
     return arrays
 
 
-def read_output_names(work: wire.TensorInput, specs: Sequence[TensorSpec]) -> list[str]:
+def read_output_names(message: messages.TensorInput, specs: Sequence[TensorSpec]) -> list[str]:
     """The outputs asked for, each of them if none is named.
 
     Raises:
         InvalidInputError: a name is unknown or given twice.
     """
     known = {spec.name: spec for spec in specs}
-    for index, name in enumerate(work.output_names):
+    for index, name in enumerate(message.output_names):
         field = f"output_names[{index}]"
         if name not in known:
             raise InvalidInputError(f"the model has no output `{name}`; it has {_names(known)}", field=field)
-        if name in work.output_names[:index]:
+        if name in message.output_names[:index]:
             raise InvalidInputError.at(field, "{names} has `{name}` twice", names=Field("output_names"), name=name)
-    return list(work.output_names) or list(known)
+    return list(message.output_names) or list(known)
 
 
-def tensor_result(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> wire.TensorOutput:
+def tensor_output(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> messages.TensorOutput:
     """The outputs in the order of `names`.
 
     Raises:
         InternalError: the backend gave an element type that has no name in the protocol, or left an output out.
     """
-    result = wire.TensorOutput()
+    message = messages.TensorOutput()
     for name in names:
         array = outputs.get(name)
         if array is None or array.dtype.name not in DTYPES:
             raise InternalError(f"the backend gave no usable output `{name}`")
         little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        result.outputs.add(name=name, dtype=array.dtype.name, shape=array.shape, data=little_endian.tobytes())
-    return result
+        message.outputs.add(name=name, dtype=array.dtype.name, shape=array.shape, data=little_endian.tobytes())
+    return message
 
 
-def _array(tensor: wire.Tensor, spec: TensorSpec, field: str) -> NDArray[Any]:
+def _array(tensor: messages.Tensor, spec: TensorSpec, field: str) -> NDArray[Any]:
     if tensor.dtype != spec.dtype or tensor.dtype not in DTYPES:
         raise InvalidInputError.at(
             field, "{field} has the type {type}; the model takes {wanted}", type=tensor.dtype, wanted=spec.dtype

@@ -1,0 +1,29 @@
+"""How `embed` models are loaded, and which requests they answer."""
+
+from __future__ import annotations
+
+from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.tokenize.requests import tokenizer_requests
+
+
+class EmbedModule(TaskModule):
+    """Loads a text encoder with its tokenizer, pooling and head, as its files say."""
+
+    name = "embed"
+
+    def load(self, source: ModelSource) -> LoadedTask:
+        """Loads the model and embeds a short text."""
+        files = read_embed_files(source.folder)
+        model = source.load(files.config, files.transformer_folder)
+        # After the model: an engine that has imported transformers by now saves a process.
+        prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
+        tokenizer = TextTokenizer(prepared)
+        task = EmbedTask(files, tokenizer, model, max_tokens=prepared.max_tokens or source.max_batch_tokens)
+        task.trial()
+        facts = task.facts
+        requests = {"embed": task.prepare, **tokenizer_requests(tokenizer, facts.max_tokens)}
+        return LoadedTask(model, files.config, requests, task, facts.SerializeToString())

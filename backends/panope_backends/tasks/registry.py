@@ -1,0 +1,44 @@
+"""Finds a task's module by its name: Panope's own, and those that packages register by an entry point.
+
+Only the module that is asked for is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.task import TaskModule
+
+#: The group of entry points by which a package brings a task.
+GROUP = "panope.tasks"
+
+_BUILT_IN = {
+    "": "panope_backends.tasks.tensors.module:TensorModule",
+    "embed": "panope_backends.tasks.embed.module:EmbedModule",
+}
+
+
+def find_task(name: str) -> TaskModule:
+    """The module of a task.
+
+    Args:
+        name: of the task of a model; empty for models that tensors alone are run on.
+
+    Raises:
+        PreconditionError: there is none.
+    """
+    path = _BUILT_IN.get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        kind = getattr(importlib.import_module(module), attribute)
+    else:
+        claims = list(entry_points(group=GROUP, name=name))
+        if not claims:
+            raise PreconditionError(f"this worker does not do the task `{name}`")
+        kind = claims[0].load()
+    task = kind()
+    if not isinstance(task, TaskModule):
+        raise PreconditionError(f"what is registered for the task `{name}` is no task")
+    return task

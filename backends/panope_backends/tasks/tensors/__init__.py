@@ -1,0 +1,1 @@
+"""Task `tensors`: named tensors through the model as it is."""

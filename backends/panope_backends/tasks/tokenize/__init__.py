@@ -1,0 +1,1 @@
+"""Tasks `tokenize` and `detokenize`: texts to the model's tokens, and back."""

@@ -1,0 +1,69 @@
+"""Task `embed` as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.embed.types import EmbedInput, EmbedOutput
+from panope_server.tasks.task import JsonForm
+
+
+class EmbedValue(Struct, forbid_unknown_fields=True):
+    """The value of task `embed` with options; they mean what they mean in EmbedRequest."""
+
+    texts: list[str]
+    truncation: Literal["refuse", "end", "start"] = "refuse"
+    normalize: bool | None = None
+    # Numbers of google.protobuf.Value are doubles.
+    dimensions: Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)] | None = None
+    prompt_name: str | None = None
+
+
+EmbedJson = str | list[str] | EmbedValue
+"""A text, a list of texts, or an object with `texts` and options."""
+
+
+class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
+    """Texts to one list of numbers for each."""
+
+    schema: ClassVar[Any] = EmbedJson
+
+    def input_of(self, value: EmbedJson) -> EmbedInput:
+        """The input; numbers that must be whole are."""
+        if isinstance(value, str):
+            return EmbedInput([value])
+        if isinstance(value, list):
+            return EmbedInput(value)
+        return EmbedInput(
+            value.texts,
+            truncation=value.truncation,
+            normalize=value.normalize,
+            dimensions=_whole(value.dimensions),
+            prompt_name=value.prompt_name,
+        )
+
+    def value_of(self, output: EmbedOutput) -> list[list[float]]:
+        """One vector for each text, in order."""
+        matrix = np.frombuffer(output.vectors, "<f4").reshape(output.count, output.dimensions)
+        vectors: list[list[float]] = matrix.tolist()
+        return vectors
+
+    def fields_of(self, value: object) -> Mapping[str, str]:
+        """Texts by themselves are the value."""
+        if not isinstance(value, dict):
+            return {"texts": "value"}
+        return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(EmbedValue)}
+
+
+def _whole(number: float | None) -> int | None:
+    if number is None or isinstance(number, int):
+        return number
+    if not number.is_integer():
+        raise InvalidInputError("`value.dimensions` must be a whole number", field="value.dimensions")
+    return int(number)

@@ -1,0 +1,106 @@
+"""What task `embed` means to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from panope.worker.v1 import embed_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import Field, InvalidInputError
+from panope_backends.texts import check_characters
+from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
+from panope_server.tasks.embed.json_form import EmbedJsonForm
+from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
+from panope_server.tasks.embed.workload import EmbedWorkload
+from panope_server.tasks.task import Task, Usage, Workload
+from panope_server.tasks.texts import sequence_messages, text_cost
+from panope_server.tasks.validation import check_length, check_texts, check_token_sequences
+
+TRUNCATIONS = ("refuse", "end", "start")
+MAX_DIMENSIONS = (1 << 32) - 1
+"""What the message to workers carries; how many a model has is known in its worker."""
+
+
+class EmbedTask(Task[EmbedInput, EmbedOutput]):
+    """Texts to vectors."""
+
+    name = "embed"
+    input_type = EmbedInput
+    json = EmbedJsonForm()
+    workloads: ClassVar[Sequence[Workload]] = (EmbedWorkload(22, 32), EmbedWorkload(22, 1))
+
+    def encode(self, task_input: EmbedInput) -> bytes:
+        """Fields that are None are left to the model's files."""
+        message = messages.EmbedInput(
+            texts=task_input.texts,
+            token_sequences=sequence_messages(task_input.token_sequences),
+            truncation=task_input.truncation,
+            normalize=task_input.normalize,
+            dimensions=task_input.dimensions,
+            prompt_name=task_input.prompt_name,
+            purpose=task_input.purpose,
+        )
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> EmbedOutput:
+        """The vectors."""
+        message = messages.EmbedOutput.FromString(data)
+        return EmbedOutput(
+            vectors=message.vectors,
+            count=len(message.token_counts),
+            dimensions=message.dimensions,
+            token_counts=list(message.token_counts),
+            truncated_indices=list(message.truncated_indices),
+        )
+
+    def cost(self, task_input: EmbedInput, data: bytes) -> tuple[int, int]:
+        """Texts, and their characters."""
+        del data
+        return text_cost(task_input.texts, task_input.token_sequences)
+
+    def validate(self, task_input: EmbedInput, limits: Limits) -> None:
+        """Checks every field."""
+        if task_input.texts and task_input.token_sequences:
+            raise InvalidInputError.at(
+                "token_sequences", "{texts} and {field} exclude each other", texts=Field("texts")
+            )
+        if task_input.token_sequences:
+            check_token_sequences(task_input.token_sequences, limits)
+        else:
+            check_texts(task_input.texts, limits)
+        if task_input.truncation not in TRUNCATIONS:
+            raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
+        if task_input.dimensions is not None and not 1 <= task_input.dimensions <= MAX_DIMENSIONS:
+            raise InvalidInputError.at(
+                "dimensions", "{field} must be at least 1 and at most {limit:,}", limit=MAX_DIMENSIONS
+            )
+        check_length(task_input.prompt_name or "", "prompt_name")
+
+    def check(self, task_input: EmbedInput, facts: object) -> None:
+        """Refuses texts that the worker would refuse unread; it has no use for texts that no tokens are made of."""
+        if isinstance(facts, EmbedSpec) and facts.max_tokens and task_input.truncation == "refuse":
+            check_characters(task_input.texts, facts.max_tokens)
+
+    def facts_of(self, ready: wire.Ready) -> EmbedSpec:
+        """What the model takes and gives."""
+        facts = messages.EmbedFacts.FromString(ready.facts)
+        return EmbedSpec(
+            dimensions=facts.dimensions,
+            max_tokens=facts.max_tokens,
+            prompt_names=tuple(facts.prompt_names),
+            pooling=facts.pooling,
+            normalize=facts.normalize,
+            batching=ready.batching,
+        )
+
+    def usage(self, output: EmbedOutput) -> Usage:
+        """Tokens of the texts, and bytes of the vectors."""
+        return Usage(sum(output.token_counts), len(output.vectors))
+
+    def observe(self, output: EmbedOutput, metrics: Metrics, model: str) -> None:
+        """Counts tokens and texts that were cut."""
+        metrics.tokens.labels(model).inc(sum(output.token_counts))
+        if output.truncated_indices:
+            metrics.truncated.labels(model).inc(len(output.truncated_indices))

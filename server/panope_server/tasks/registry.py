@@ -1,0 +1,65 @@
+"""Which tasks there are, and which of them an input is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.embed.task import EmbedTask
+from panope_server.tasks.task import Input, Request, Task
+from panope_server.tasks.tensors import TensorTask
+from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
+
+_log = structlog.get_logger("panope.tasks")
+
+AnyTask = Task[Any, Any]
+
+_BY_NAME: dict[str, AnyTask] = {}
+_BY_INPUT: dict[type[Input], AnyTask] = {}
+
+
+def register(task: AnyTask) -> None:
+    """Adds a task, in place of one of the same name."""
+    _BY_NAME[task.name] = task
+    _BY_INPUT[task.input_type] = task
+
+
+for _task in (EmbedTask(), TensorTask(), TokenizeTask(), DetokenizeTask()):
+    register(_task)
+
+
+def task_of(task_input: Input) -> AnyTask:
+    """The task that an input is for."""
+    return _BY_INPUT[type(task_input)]
+
+
+def task_named(name: str) -> AnyTask | None:
+    """The task of a name; None when there is none."""
+    return _BY_NAME.get(name)
+
+
+def tasks() -> list[AnyTask]:
+    """Every task, by name."""
+    return [_BY_NAME[name] for name in sorted(_BY_NAME)]
+
+
+def request_of(task_input: Input, request_id: str = "") -> Request:
+    """An input on its way to a worker.
+
+    Args:
+        task_input: validated.
+        request_id: of the call, for the log.
+
+    Raises:
+        InvalidInputError: it has a value that the message to a worker cannot hold.
+    """
+    task = task_of(task_input)
+    try:
+        data = task.encode(task_input)
+    except (ValueError, TypeError) as error:  # protobuf's words are not for callers
+        _log.warning("request_not_encoded", request_id=request_id, task=task.name, error=type(error).__name__)
+        raise InvalidInputError("the request has a value outside the range of its field") from None
+    items, size_bytes = task.cost(task_input, data)
+    return Request(task.name, data, items, size_bytes)

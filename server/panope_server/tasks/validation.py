@@ -1,0 +1,62 @@
+"""Checks that several tasks make of their inputs, by the name of the field and with the limit.
+
+What depends on the model (its longest text, its tensors, its prompts) is checked in the worker, where the model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+
+MAX_NAME_CHARACTERS = 256
+MAX_TOKEN_ID = (1 << 31) - 1
+
+
+def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> None:
+    """Refuses a text, such as a name, that is too long; it would be repeated in answers and in the log."""
+    if len(text) > limit:
+        raise InvalidInputError.at(
+            field, "{field} has {count:,} characters; the limit is {limit:,}", count=len(text), limit=limit
+        )
+
+
+def check_texts(texts: Sequence[str], limits: Limits) -> None:
+    """Refuses no texts, too many, an empty one and one that is too long."""
+    check_count("texts", len(texts), limits)
+    limit = limits.max_text_bytes
+    for index, text in enumerate(texts):
+        if not text:
+            raise InvalidInputError.at(f"texts[{index}]", "{field} is empty")
+        # A character is at most four bytes, so most texts need no second look.
+        if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+            raise InvalidInputError.at(
+                f"texts[{index}]", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=limit
+            )
+
+
+def check_token_sequences(sequences: Sequence[Sequence[int]], limits: Limits) -> None:
+    """Refuses no sequences, too many, an empty one, one that is too long and ids that no vocabulary has."""
+    check_count("token_sequences", len(sequences), limits)
+    limit = limits.max_text_bytes
+    for index, ids in enumerate(sequences):
+        name = f"token_sequences[{index}]"
+        if not ids:
+            raise InvalidInputError.at(name, "{field} is empty")
+        if len(ids) > limit:
+            raise InvalidInputError.at(
+                name, "{field} has {count:,} ids; the limit is {limit:,}", count=len(ids), limit=limit
+            )
+        if min(ids) < 0 or max(ids) > MAX_TOKEN_ID:
+            raise InvalidInputError.at(name, "{field} has ids outside 0 to {limit:,}", limit=MAX_TOKEN_ID)
+
+
+def check_count(name: str, count: int, limits: Limits) -> None:
+    """Refuses an empty list, and one of more items than one call may have."""
+    if count == 0:
+        raise InvalidInputError.at(name, "{field} is empty; give at least one")
+    if count > limits.max_items:
+        raise InvalidInputError.at(
+            name, "{field} has {count:,} items; the limit is {limit:,}", count=count, limit=limits.max_items
+        )

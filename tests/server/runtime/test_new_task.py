@@ -1,0 +1,199 @@
+"""A task that Panope does not bring: one module a side and no other file; its answers are streams of many parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from panope_backends.errors import DeadlineError, InstanceLostError, InternalError
+from panope_registry.models.types import ModelEntry
+from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
+from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.call import Call
+from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.dispatch import Dispatch
+from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.validate import Validate
+from panope_server.runtime.instances.part_stream import PAUSE_PARTS
+from panope_server.runtime.models.directory import ResolvedModel
+from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.placement import Placement
+from panope_server.tasks.registry import register
+from panope_server.tasks.task import Input, Output, Request, Task
+from panope_server.transport.errors import code_name
+
+MODEL = "acme/echo"
+PACKAGE = Path(__file__).parent / "countdown_package"
+
+
+@dataclass(slots=True)
+class CountdownInput(Input):
+    start: int
+    fails_at: int = -1
+
+
+@dataclass(slots=True)
+class CountdownOutput(Output):
+    number: int
+
+
+class CountdownTask(Task[CountdownInput, CountdownOutput]):
+    name, input_type = "countdown", CountdownInput
+
+    def encode(self, task_input: CountdownInput) -> bytes:
+        return struct.pack("<qq", task_input.start, task_input.fails_at)
+
+    def decode(self, data: bytes) -> CountdownOutput:
+        return CountdownOutput(*struct.unpack("<q", data))
+
+
+register(CountdownTask())
+
+
+class OneModel:
+    """Runs every call on one model."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.runtime = runtime
+
+    def facts_of(self, _: ResolvedModel) -> object:
+        return self.runtime.facts
+
+    async def run(
+        self,
+        _: ResolvedModel,
+        request: Request,
+        request_id: str,
+        placement: Placement,
+        put: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        await self.runtime.run(request, request_id, placement, put)
+
+
+class Served:
+    """The whole way of a call, to a worker that counts down."""
+
+    def __init__(self, rig: Any) -> None:
+        self.rig = rig
+        self.metrics = Metrics()
+        account = Account(self.metrics, code_name, log_requests=True)
+        steps = [account, Deadline(60), Validate(Limits())]
+        self.pipeline = Pipeline(steps, Dispatch(OneModel(rig.runtime)))
+
+    def call(self, start: int, fails_at: int = -1) -> Call:
+        entry = ModelEntry(MODEL, "countdown", "", datetime(2026, 1, 2, tzinfo=UTC), {}, (), {})
+        call = Call(MODEL, CountdownInput(start, fails_at), "countdown", "Test/Countdown", "r1")
+        call.resolved = ResolvedModel(ResolvedName(MODEL), entry)
+        return call
+
+    async def numbers(self, call: Call, numbers: list[int] | None = None) -> list[int]:
+        """The numbers of all parts, which are added to `numbers` as they come."""
+        numbers = [] if numbers is None else numbers
+        async with self.pipeline.stream(call) as parts:
+            async for part in parts:
+                assert isinstance(part, CountdownOutput)
+                numbers.append(part.number)
+        return numbers
+
+    def held(self) -> int:
+        return sum(instance.held_items for instance in self.rig.runtime._instances)
+
+
+@pytest.fixture
+async def served(rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")])))
+    made = Served(rig(task="countdown"))
+    await made.rig.runtime.load()
+    return made
+
+
+async def test_parts_come_in_order_and_the_answer_ends_with_the_last(served: Served) -> None:
+    with capture_logs() as lines:
+        assert await served.numbers(served.call(5)) == [4, 3, 2, 1, 0]
+    (line,) = [line for line in lines if line["event"] == "request_finished"]
+    assert (line["code"], line["output_units"], line["model"]) == ("OK", 5, MODEL)
+    labels = {"interface": "Test/Countdown", "model": MODEL}
+    assert served.metrics.registry.get_sample_value("panope_first_part_duration_seconds_count", labels) == 1
+    assert served.held() == 0
+
+
+async def test_an_answer_of_one_part_needs_no_stream_and_one_of_many_must_be_joined(served: Served) -> None:
+    assert await served.pipeline.run(served.call(1)) == CountdownOutput(0)
+    with pytest.raises(InternalError, match="3 parts of an answer that has one"):
+        await served.pipeline.run(served.call(3))
+
+
+async def test_an_error_after_the_first_part_follows_the_parts_before_it(served: Served) -> None:
+    numbers: list[int] = []
+    with capture_logs() as lines, pytest.raises(InternalError, match="was stopped"):
+        await served.numbers(served.call(5, fails_at=2), numbers)
+    assert numbers == [4, 3]
+    (line,) = [line for line in lines if line["event"] == "request_finished"]
+    assert (line["code"], line["output_units"]) == ("INTERNAL", 2)
+    assert await served.numbers(served.call(2)) == [1, 0], "the worker goes on"
+
+
+async def test_calls_take_turns_on_the_device(served: Served) -> None:
+    async with served.pipeline.stream(served.call(1 << 40)) as parts:
+        await anext(parts)
+        assert await asyncio.wait_for(served.numbers(served.call(3)), 10) == [2, 1, 0]
+
+
+async def test_a_caller_that_leaves_in_mid_stream_frees_its_place_within_100_ms(served: Served) -> None:
+    async with served.pipeline.stream(served.call(1 << 40)) as parts:
+        assert await anext(parts) == CountdownOutput((1 << 40) - 1)
+        assert served.held() == 1
+        left = time.monotonic()
+    assert served.held() == 0
+    assert time.monotonic() - left < 0.1
+    cancelled = served.metrics.registry.get_sample_value("panope_requests_cancelled_total", {"model": MODEL})
+    assert cancelled == 1
+    assert await served.numbers(served.call(2)) == [1, 0]
+
+
+async def test_a_deadline_ends_a_stream_that_is_under_way(served: Served) -> None:
+    call = served.call(1 << 40)
+    call.deadline = time.monotonic() + 0.3
+    numbers: list[int] = []
+    with pytest.raises(DeadlineError):
+        await served.numbers(call, numbers)
+    assert numbers
+    assert served.held() == 0
+
+
+async def test_a_killed_worker_ends_its_stream_with_an_error_and_never_well(served: Served) -> None:
+    async with served.pipeline.stream(served.call(1 << 40)) as parts:
+        await anext(parts)
+        (pid,) = served.rig.pids()
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(InstanceLostError):
+            async for _ in parts:
+                pass
+    assert served.held() == 0
+
+
+async def test_a_slow_reader_holds_up_its_worker_s_stream_and_loses_no_part(served: Served) -> None:
+    async with served.pipeline.stream(served.call(5000)) as parts:
+        first = await anext(parts)
+        entry = served.rig.runtime._instances[0]._held.first()
+        assert entry is not None
+        waiting = 0
+        for _ in range(3):  # it would be at its end by now
+            await asyncio.sleep(0.2)
+            waiting = len(entry.parts._parts)
+        assert PAUSE_PARTS <= waiting < 1000
+        assert await asyncio.wait_for(served.numbers(served.call(3)), 10) == [2, 1, 0], "others are served meanwhile"
+        numbers = [first, *[part async for part in parts]]
+    assert numbers == [CountdownOutput(number) for number in range(4999, -1, -1)]
