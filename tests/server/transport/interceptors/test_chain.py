@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.protobuf.wrappers_pb2 import StringValue as Value
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from panope_backends.errors import NotFoundError, PermissionDeniedError
 from panope_server.access.principal import Principal, current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.interceptors import accounting
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.interceptors.requests import HEADROOM_BYTES
 
@@ -61,9 +63,14 @@ class Service(grpc.GenericRpcHandler):
 
 
 class Caller:
-    """Calls the methods with a key."""
+    """Calls the methods with a key.
 
-    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics) -> None:
+    Attributes:
+        lines: of the log, one for each call.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics, lines: Sequence[Any]) -> None:
+        self.lines = lines
         self._channel = channel
         self._metrics = metrics
 
@@ -87,8 +94,11 @@ class Caller:
 
 
 @pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    metrics = Metrics()
+async def caller(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Caller]:
+    metrics, log = Metrics(), LogCapture()
+    # A logger of its own, for what another test has configured stays.
+    logger = structlog.wrap_logger(None, processors=[log], wrapper_class=structlog.BoundLogger)
+    monkeypatch.setattr(accounting, "_log", logger)
     interceptors = interceptors_for(
         RunningCalls(), metrics, Doors(), log_requests=True, max_message_bytes=MAX_MESSAGE_BYTES
     )
@@ -97,7 +107,7 @@ async def caller() -> AsyncIterator[Caller]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Caller(channel, metrics)
+        yield Caller(channel, metrics, log.entries)
     await server.stop(0)
 
 
@@ -114,20 +124,19 @@ async def test_a_caller_that_nobody_knows_is_refused_before_its_message_is_looke
 
 
 async def test_calls_that_reach_no_pipeline_are_counted_and_logged_with_their_caller(caller: Caller) -> None:
-    with capture_logs() as lines:
-        await caller.unary(f"{JOBS}Who")
-        await caller.stream(f"{JOBS}Watch")
-        with pytest.raises(grpc.aio.AioRpcError):
-            await caller.unary(f"{JOBS}Missing")
-        with pytest.raises(grpc.aio.AioRpcError):
-            await caller.unary(f"{JOBS}Who", request=b"\xff no message")
+    await caller.unary(f"{JOBS}Who")
+    await caller.stream(f"{JOBS}Watch")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await caller.unary(f"{JOBS}Missing")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await caller.unary(f"{JOBS}Who", request=b"\xff no message")
     assert caller.counted() == {
         ("JobService/Who", "OK"): 1,
         ("JobService/Watch", "OK"): 1,
         ("JobService/Missing", "NOT_FOUND"): 1,
         ("JobService/Who", "INVALID_ARGUMENT"): 1,
     }
-    calls = [line for line in lines if line["event"] == "call"]
+    calls = caller.lines
     assert [line["interface"] for line in calls] == [
         "JobService/Who",
         "JobService/Watch",
