@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from panope_registry.jobs import Backoff, JobProgress, Jobs, Runner
+from panope_registry.jobs import JOB_RETRIES, JobProgress, Jobs, Runner
 from panope_registry.jobs.claims import Claims
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.migrate import migrate
@@ -105,7 +105,7 @@ def race(url: str, processes: int, ids: set[int]) -> float:
 def work(url: str) -> None:
     """One of the processes: until no job is due."""
     jobs = Jobs(Database(open_engine(url)))
-    claims = Claims(jobs.database, jobs.clock, owner=str(os.getpid()), lease_seconds=30, backoff=Backoff())
+    claims = Claims(jobs.database, jobs.clock, owner=str(os.getpid()), lease_seconds=30, retry_policy=JOB_RETRIES)
     done = []
     claims.is_due(["work"])  # connects
     print("ready", flush=True)

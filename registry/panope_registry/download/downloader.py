@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import AvailabilityError, DataLossError
+from panope_backends.retry import RetryPolicy
 from panope_registry.download.leftovers import discard_leftover
 from panope_registry.download.locks import locked
 from panope_registry.download.parallel import fetch_in_parallel
 from panope_registry.download.partial import Partial, missing_bytes, part_path, remove_partial
 from panope_registry.download.progress import Clock, ProgressReporter
-from panope_registry.download.retry_policy import RETRYABLE, RetryPolicy, RetryState
+from panope_registry.download.retries import DOWNLOAD_RETRIES, RETRYABLE, RetryState
 from panope_registry.download.space import DiskSpace, Space, disk_full
 from panope_registry.download.stream import OpenAt
 from panope_registry.download.types import DownloadStopped, ExpectedBlob, Progress, Request, Stop, StopReason
@@ -48,14 +49,14 @@ class Downloader:
         *,
         free_space_floor_bytes: int = FREE_SPACE_FLOOR_BYTES,
         space: Space | None = None,
-        retry_policy: RetryPolicy | None = None,
+        retry_policy: RetryPolicy = DOWNLOAD_RETRIES,
         clock: Clock | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
         self._store = store
         self._floor = free_space_floor_bytes
         self._space = space or DiskSpace(store, free_space_floor_bytes)
-        self._retry_policy = retry_policy or RetryPolicy()
+        self._retry_policy = retry_policy
         self._clock = clock or Clock()
         self.concurrency = concurrency
 

@@ -19,7 +19,7 @@ from itertools import islice
 
 from panope_backends.errors import AvailabilityError
 from panope_registry.download.daemon_pool import DaemonPool
-from panope_registry.download.retry_policy import RETRYABLE
+from panope_registry.download.retries import RETRYABLE
 from panope_registry.download.stream import OpenAt, Stream
 
 SEGMENT_BYTES = 8 << 20

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from panope_backends.errors import AvailabilityError, DataLossError, InvalidInputError, PreconditionError
 from panope_registry.download.daemon_pool import DaemonPool
+from panope_registry.download.retries import DOWNLOAD_RETRIES
 from panope_registry.ingest.importer import manifest_of
 from panope_registry.inspect.documents import MAX_BYTES
 from panope_registry.inspect.file_bytes import Header
@@ -30,9 +32,8 @@ MAX_SMALL_BYTES = 256 << 20
 """The most that all files together have that are fetched at sync."""
 
 FETCHERS = 4
-ATTEMPTS = 2
-MAX_WAIT_SECONDS = 1.0
-"""Of a source that asks for a longer wait the error is passed on."""
+#: A small file is asked for a second time, at once, unless its source asks for a pause that is longer than this.
+SMALL_FILE_RETRIES = replace(DOWNLOAD_RETRIES, max_attempts=2, cap_seconds=1.0)
 
 
 def sync_repo(
@@ -150,7 +151,7 @@ def _fetch(source: Source, store: Store, staging: Path, remote: RemoteRevision, 
 
 def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
     """Returns the verified bytes of a small file."""
-    for last in (False,) * (ATTEMPTS - 1) + (True,):
+    for attempt in range(1, SMALL_FILE_RETRIES.max_attempts + 1):
         try:
             with source.open(remote, file.path) as stream:
                 data = bytearray()
@@ -159,7 +160,7 @@ def _fetched(source: Source, remote: RemoteRevision, file: RemoteFile) -> bytes:
                     if len(data) > file.size_bytes:
                         break
         except AvailabilityError as error:
-            if last or error.reason != "source_unavailable" or (error.retry_after_seconds or 0) > MAX_WAIT_SECONDS:
+            if not SMALL_FILE_RETRIES.allows(attempt, error):
                 raise
             continue
         if _is_intact(bytes(data), file):

@@ -8,7 +8,7 @@ from typing import Any
 
 from panope_registry.events import ERROR, EventSink, milliseconds_since
 from panope_registry.jobs import Handler, Interrupted, JobContext
-from panope_registry.jobs.backoff import failure_of
+from panope_registry.jobs.failure import failure_of
 
 
 def log_failures(handler: Handler, emit: EventSink) -> Handler:

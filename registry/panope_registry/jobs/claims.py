@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from panope_backends.retry import RetryPolicy
 from panope_registry.jobs import queries
-from panope_registry.jobs.backoff import RUNNER_LOST, Backoff, Failure
 from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.dependencies import resolve_dependents
+from panope_registry.jobs.failure import RUNNER_LOST, Failure
 from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.statements import HELD, NO_LEASE, Statements
 from panope_registry.jobs.types import JobEntry, JobProgress, JobStatus
@@ -58,7 +59,7 @@ class Claims:
         *,
         owner: str,
         lease_seconds: float,
-        backoff: Backoff,
+        retry_policy: RetryPolicy,
         store: str | None = None,
         only: Collection[int] | None = None,
     ) -> None:
@@ -66,7 +67,7 @@ class Claims:
         self._clock = clock
         self._owner = owner
         self._lease = timedelta(seconds=lease_seconds)
-        self._backoff = backoff
+        self._retry_policy = retry_policy
         self._store = store
         # On SQLite looking first leaves the one writer's lock to those who have something to write.
         self._looks_first = database.engine.dialect.name == "sqlite"
@@ -175,7 +176,7 @@ class Claims:
         attempt = claim.job.attempt
         if not failure.retryable or attempt >= claim.job.max_attempts:
             return self._finish(connection, claim, JobStatus.FAILED, error)
-        wait = timedelta(seconds=self._backoff.seconds(attempt, failure.retry_after_seconds))
+        wait = timedelta(seconds=self._retry_policy.delay_seconds(attempt, failure.retry_after_seconds))
         values = {"status": JobStatus.QUEUED, "run_at": self._clock(connection) + wait, **error}
         return _release(connection, claim, values)
 

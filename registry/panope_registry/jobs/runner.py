@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from panope_backends.errors import AvailabilityError
+from panope_backends.retry import RetryPolicy
 from panope_registry.interruption import interruptible
-from panope_registry.jobs.backoff import Backoff, failure_of
 from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.failure import JOB_RETRIES, failure_of
 from panope_registry.jobs.notifications import forward_notifications
 from panope_registry.jobs.pruning import Pruning, Retention
 from panope_registry.jobs.queue import Jobs
@@ -59,7 +60,7 @@ class Runner:
         lease_seconds: float = 30.0,
         tick_seconds: float = 1.0,
         grace_seconds: float = 10.0,
-        backoff: Backoff | None = None,
+        retry_policy: RetryPolicy = JOB_RETRIES,
         store: str | None = None,
         retention: Retention | None = None,
         only: Collection[int] | None = None,
@@ -75,7 +76,7 @@ class Runner:
             tick_seconds: between two renewals of each lease with its progress, and two polls for due jobs when no
                 notification comes.
             grace_seconds: how long handlers may take to end when the runner stops.
-            backoff: how long jobs wait after an attempt that failed.
+            retry_policy: how long jobs wait after an attempt that failed.
             store: the id of the store that its handlers write to; it takes jobs for that one and for any.
             retention: how long jobs are remembered that have ended; by default 30 days, and 10,000 of them.
             only: the jobs to take, by id; None for all that it has handlers for.
@@ -93,7 +94,7 @@ class Runner:
             jobs.clock,
             owner=owner,
             lease_seconds=lease_seconds,
-            backoff=backoff or Backoff(),
+            retry_policy=retry_policy,
             store=store,
             only=only,
         )

@@ -6,13 +6,13 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from panope_registry.download import Downloader, ExpectedBlob, RetryPolicy, Stream
+from panope_registry.download import DOWNLOAD_RETRIES, Downloader, ExpectedBlob, Stream
 from panope_registry.download.progress import Clock
 from panope_registry.sources.hub import HubSource
 from panope_registry.store.store import Store
@@ -125,7 +125,8 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def downloader(store: Store, time: Time) -> Downloader:
     """Its waits take no time."""
-    return Downloader(store, free_space_floor_bytes=0, clock=time.clock, retry_policy=RetryPolicy(random=lambda: 1.0))
+    retry_policy = replace(DOWNLOAD_RETRIES, random=lambda: 1.0)
+    return Downloader(store, free_space_floor_bytes=0, clock=time.clock, retry_policy=retry_policy)
 
 
 @pytest.fixture

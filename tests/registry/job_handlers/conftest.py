@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from panope_registry.download import Downloader, RetryPolicy
+from panope_registry.download import DOWNLOAD_RETRIES, Downloader
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext, Jobs
@@ -98,7 +98,7 @@ def make_bench(hub: HubStandIn, database_url: str, tmp_path: Path) -> Iterator[C
     def make(**options: Any) -> Bench:
         registry.register(MODEL, source=source)
         hub.requests.clear()
-        retry_policy = RetryPolicy(base_seconds=0.01)
+        retry_policy = replace(DOWNLOAD_RETRIES, base_seconds=0.01)
         downloader = Downloader(session.store, free_space_floor_bytes=0, retry_policy=retry_policy, **options)
         return Bench(hub, registry, session.jobs, session.store, downloader, source)
 

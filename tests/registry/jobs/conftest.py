@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, make_url
 
-from panope_registry.jobs import Backoff, Jobs
+from panope_registry.jobs import JOB_RETRIES, Jobs
 from panope_registry.jobs.claims import Claims
 from panope_registry.tables.database import Database, open_engine
 
@@ -60,8 +61,8 @@ def make_claims(database: Database, clock: SetClock) -> Callable[..., Claims]:
     """Makes a runner's side of the table; without jitter, the first wait after a failure is 2 s."""
 
     def make(owner: str = "a", store: str | None = None) -> Claims:
-        backoff = Backoff(random=lambda: 1.0)
-        return Claims(database, clock, owner=owner, lease_seconds=LEASE_SECONDS, backoff=backoff, store=store)
+        retry_policy = replace(JOB_RETRIES, random=lambda: 1.0)
+        return Claims(database, clock, owner=owner, lease_seconds=LEASE_SECONDS, retry_policy=retry_policy, store=store)
 
     return make
 

@@ -14,12 +14,13 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from panope_registry.jobs import Backoff, JobContext, Jobs, Runner
+from panope_registry.jobs import JOB_RETRIES, JobContext, Jobs, Runner
 from panope_registry.tables.database import Database, open_engine
 
 TICK = 0.01
@@ -43,7 +44,7 @@ def run(url: str, log: str, stop: threading.Event, *, concurrency: int = 1, leas
         concurrency=concurrency,
         lease_seconds=lease_seconds,
         tick_seconds=TICK,
-        backoff=Backoff(base_seconds=0.1),
+        retry_policy=replace(JOB_RETRIES, base_seconds=0.1),
     ).run(stop)
     database.close()
 

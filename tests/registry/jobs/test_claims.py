@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,10 @@ from panope_backends.errors import (
     InvalidInputError,
     PanopeError,
 )
-from panope_registry.jobs import Backoff, JobProgress, Jobs, JobStatus
-from panope_registry.jobs.backoff import DEFECT, RUNNER_LOST, Failure, failure_of
+from panope_registry.jobs import JOB_RETRIES, JobProgress, Jobs, JobStatus
 from panope_registry.jobs.claims import Claim, Claims, RenewalResult
 from panope_registry.jobs.clock import database_clock
+from panope_registry.jobs.failure import DEFECT, RUNNER_LOST, Failure, failure_of
 from panope_registry.tables.database import Database
 
 KINDS = ("k",)
@@ -210,10 +211,10 @@ def test_only_what_time_may_mend_is_retryable(error: Exception, retryable: bool)
 
 
 def test_the_wait_doubles_is_spread_and_has_an_end() -> None:
-    least, most = Backoff(random=lambda: 0.0), Backoff(random=lambda: 1.0)
-    assert [most.seconds(n) for n in (1, 2, 3, 8, 9, 1000)] == [2, 4, 8, 256, 300, 300]
-    assert [least.seconds(n) for n in (1, 2, 3, 8, 9, 1000)] == [1, 2, 4, 128, 150, 150]
-    assert most.seconds(1, at_least=60) == 60
+    least, most = (replace(JOB_RETRIES, random=lambda number=number: number) for number in (0.0, 1.0))
+    assert [most.delay_seconds(n) for n in (1, 2, 3, 8, 9, 1000)] == [2, 4, 8, 256, 300, 300]
+    assert [least.delay_seconds(n) for n in (1, 2, 3, 8, 9, 1000)] == [1, 2, 4, 128, 150, 150]
+    assert most.delay_seconds(1, at_least=60) == 60
 
 
 def test_the_time_is_the_databases_own(database: Database) -> None:

@@ -8,12 +8,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from panope_registry.jobs import Backoff, Jobs, JobStatus
+from panope_registry.jobs import JOB_RETRIES, Jobs, JobStatus
 from panope_registry.jobs.claims import Claims
 from panope_registry.jobs.clock import database_clock
 from panope_registry.tables.database import Database
@@ -34,7 +35,9 @@ def _begun(log: Path) -> list[tuple[int, int]]:
 def _finish_elsewhere(database: Database, ids: list[int]) -> list[int]:
     """Does what a killed runner left, an hour later, by hand; the jobs that had to be done, in order."""
     jobs = Jobs(database, clock=lambda connection: database_clock(connection) + timedelta(hours=1))
-    claims = Claims(database, jobs.clock, owner="b", lease_seconds=30, backoff=Backoff(base_seconds=0))
+    claims = Claims(
+        database, jobs.clock, owner="b", lease_seconds=30, retry_policy=replace(JOB_RETRIES, base_seconds=0)
+    )
     claims.reap()
     done = []
     while (claim := claims.claim(["work"])) is not None:

@@ -10,8 +10,8 @@ import pytest
 
 from panope_backends.errors import NotFoundError, PanopeError, PreconditionError
 from panope_registry.jobs import JobProgress, Jobs, JobStatus, Retention, Runner
-from panope_registry.jobs.backoff import DEFECT
 from panope_registry.jobs.claims import Claims
+from panope_registry.jobs.failure import DEFECT
 from panope_registry.jobs.pruning import Pruning
 
 BATCH = 10

@@ -8,8 +8,8 @@ import pytest
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.jobs import JobProgress, Jobs, JobStatus
-from panope_registry.jobs.backoff import DEFECT
 from panope_registry.jobs.claims import Claims, RenewalResult
+from panope_registry.jobs.failure import DEFECT
 
 KINDS = ("k",)
 

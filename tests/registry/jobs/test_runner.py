@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import update
 
 from panope_backends.errors import AvailabilityError, InvalidInputError
 from panope_registry.jobs import (
-    Backoff,
+    JOB_RETRIES,
     Handler,
     Interrupted,
     JobCancelled,
@@ -57,7 +58,7 @@ def ended(jobs: Jobs, job_id: int) -> JobEntry:
 def running(jobs: Jobs, handlers: Mapping[str, Handler], **more: Any) -> Iterator[Callable[[], None]]:
     """A runner in a thread of its own; what it gives stops it."""
     stop = threading.Event()
-    options = {"owner": "test", "tick_seconds": TICK, "backoff": Backoff(base_seconds=0.0)} | more
+    options = {"owner": "test", "tick_seconds": TICK, "retry_policy": replace(JOB_RETRIES, base_seconds=0.0)} | more
     thread = threading.Thread(target=Runner(jobs, handlers, **options).run, args=(stop,))
     thread.start()
 

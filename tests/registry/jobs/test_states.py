@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 from sqlalchemy import delete
 
 from panope_backends.errors import AlreadyExistsError, PreconditionError
-from panope_registry.jobs import Backoff, JobProgress, Jobs
-from panope_registry.jobs.backoff import DEFECT, Failure
+from panope_registry.jobs import JOB_RETRIES, JobProgress, Jobs
 from panope_registry.jobs.claims import Claim, Claims, RenewalResult
+from panope_registry.jobs.failure import DEFECT, Failure
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_dependency
@@ -101,8 +101,8 @@ class Calls(RuleBasedStateMachine):
             return begin + self.passed
 
         self.table = Jobs(self.database, clock=clock)
-        backoff = Backoff(base_seconds=2, random=lambda: 1.0)
-        self.claims = Claims(self.database, clock, owner="a", lease_seconds=30, backoff=backoff)
+        retry_policy = replace(JOB_RETRIES, random=lambda: 1.0)
+        self.claims = Claims(self.database, clock, owner="a", lease_seconds=30, retry_policy=retry_policy)
 
     @initialize()
     def begin(self) -> None:

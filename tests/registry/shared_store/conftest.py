@@ -6,7 +6,7 @@ import socket
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from panope_backends.errors import PanopeError
-from panope_registry.download import Downloader, RetryPolicy
+from panope_registry.download import DOWNLOAD_RETRIES, Downloader
 from panope_registry.job_handlers.artifact_download import ArtifactDownload
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.jobs import JobContext
@@ -109,7 +109,7 @@ def pull() -> Callable[..., Pulled]:
         machine: RegistrySession, model: str, remote: RemoteStore | None, source: Any = None, variant: str = ""
     ) -> Pulled:
         pulled = Pulled()
-        retry_policy = RetryPolicy(max_attempts=3, base_seconds=0.0, resume_seconds=0.0)
+        retry_policy = replace(DOWNLOAD_RETRIES, max_attempts=3, base_seconds=0.0)
         downloader = Downloader(machine.store, free_space_floor_bytes=0, retry_policy=retry_policy)
         shared = remote and SharedStoreSource(remote, machine.registry.record_not_shared, pulled.away.append)
         jobs = machine.jobs

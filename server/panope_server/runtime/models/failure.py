@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
+from panope_backends.retry import RetryPolicy
 
-FIRST_COOL_DOWN_SECONDS = 10.0
-MAX_COOL_DOWN_SECONDS = 300.0
-#: After so many failures in a row the pause is the longest, and grows no more.
-_MAX_DOUBLINGS = 16
+#: The pauses of a model that failed: callers are told how long they are, so nothing in them is random.
+COOL_DOWNS = RetryPolicy(base_seconds=10.0, cap_seconds=300.0, jitter=0.0)
 
 
 class LastFailure:
@@ -29,10 +28,9 @@ class LastFailure:
 
     def record(self, error: PanopeError) -> None:
         """The model has failed; each failure in a row doubles the pause before the next try."""
-        doublings = min(self._count, _MAX_DOUBLINGS)
         self._error = error
         self._count += 1
-        self._until = self._clock() + min(MAX_COOL_DOWN_SECONDS, FIRST_COOL_DOWN_SECONDS * 2**doublings)
+        self._until = self._clock() + COOL_DOWNS.delay_seconds(self._count)
 
     def clear(self) -> None:
         """The model serves, or was unloaded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from panope_backends.errors import (
 )
 from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobContext, Jobs, JobStatus, Runner
-from panope_registry.jobs.backoff import Backoff
+from panope_registry.jobs.failure import JOB_RETRIES
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.migrate import migrate
 from panope_server.runtime.models import build_jobs
@@ -71,7 +71,7 @@ class Rig:
             tick_seconds=0.02,
             lease_seconds=1,
             store="mine",
-            backoff=Backoff(base_seconds=0.01),
+            retry_policy=replace(JOB_RETRIES, base_seconds=0.01),
         )
         thread = threading.Thread(target=runner.run, args=(stop,))
         thread.start()

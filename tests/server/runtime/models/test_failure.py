@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from panope_backends.errors import AvailabilityError, DataLossError, InternalError, PanopeError, PreconditionError
-from panope_server.runtime.models.failure import MAX_COOL_DOWN_SECONDS, LastFailure
+from panope_server.runtime.models.failure import COOL_DOWNS, LastFailure
 
 
 def test_calls_hear_how_long_the_pause_is_and_it_doubles_up_to_five_minutes() -> None:
@@ -18,7 +18,7 @@ def test_calls_hear_how_long_the_pause_is_and_it_doubles_up_to_five_minutes() ->
         assert isinstance(refusal, AvailabilityError)
         assert (refusal.reason, "again and again" in refusal.message) == ("model_failed", True)
         pauses.append(refusal.retry_after_seconds)
-    assert pauses == [10, 20, 40, 80, 160, MAX_COOL_DOWN_SECONDS, MAX_COOL_DOWN_SECONDS]
+    assert pauses == [10, 20, 40, 80, 160, 300, 300]
 
 
 def test_after_the_pause_and_after_success_nothing_is_refused() -> None:
@@ -50,4 +50,4 @@ def test_a_model_that_fails_for_weeks_still_answers(failures: int) -> None:
         failure.record(InternalError("broken"))
     refusal = failure.refusal()
     assert refusal is not None
-    assert refusal.retry_after_seconds == pytest.approx(MAX_COOL_DOWN_SECONDS, abs=1)
+    assert refusal.retry_after_seconds == pytest.approx(COOL_DOWNS.cap_seconds, abs=1)
