@@ -70,7 +70,7 @@ async def test_who_asks_is_told_after_a_while_and_then_at_once_until_it_answers_
 
 
 async def test_a_body_is_read_while_every_question_hangs(hanging: threading.Event) -> None:
-    questions = [asyncio.ensure_future(threads.ask(hanging.wait)) for _ in range(64)]
+    questions = [asyncio.ensure_future(threads.call_registry(hanging.wait)) for _ in range(64)]
     others = [asyncio.ensure_future(asyncio.to_thread(hanging.wait)) for _ in range(64)]
     await asyncio.sleep(0)
     assert await off_loop(LARGE_BYTES + 1, lambda: "read") == "read"
