@@ -16,6 +16,7 @@ CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 API = (ROOT / "docs/api.md").read_text()
 OPENAPI = "server/panope_server/transport/openapi.json"
 DESCRIPTION = (ROOT / OPENAPI).read_text()
+DECISIONS = (ROOT / "docs/decisions/README.md").read_text()
 
 
 def test_the_pages_are_what_the_code_gives() -> None:
@@ -29,6 +30,7 @@ def test_a_page_that_was_edited_or_removed_is_stale(generate: ModuleType, tmp_pa
     for path, text in {
         "docs/api.md": API,
         "docs/configuration.md": CONFIGURATION + "more",
+        "docs/decisions/README.md": DECISIONS,
         OPENAPI: DESCRIPTION,
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
