@@ -44,7 +44,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(description="Origins whose web pages may call, such as `https://app.example.org`; `*` for every page."),
     ] = ()
-    database_url: Annotated[str, Meta(description="The registry's database; empty for SQLite in `home`.")] = ""
+    database_url: Annotated[
+        str,
+        Meta(
+            description="The registry's database; empty for SQLite in `home`. One that begins with `postgresql://` "
+            "needs the package `psycopg[binary]`."
+        ),
+    ] = ""
     load: Annotated[
         tuple[str, ...],
         Meta(description="Models or aliases to load at start, or as soon as they are there; `/ready` waits for them."),
