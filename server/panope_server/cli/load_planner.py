@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.session import RegistrySession
-from panope_server.cli.progress import Bars
-from panope_server.cli.pull_commands import run_to_end
+from panope_server.cli.jobs.foreground import run_to_end
+from panope_server.cli.output.progress import Bars
 from panope_server.config import Settings
 from panope_server.runtime.models.build_jobs import job_error
 from panope_server.runtime.placement.hardware import Hardware

@@ -2,59 +2,65 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from panope_server.cli import (
-    alias_commands,
-    bench_command,
-    build_command,
-    discover_command,
-    inspect_commands,
-    job_commands,
-    model_commands,
-    pin_commands,
-    pull_commands,
-    registry_commands,
-    serve_command,
-    show_command,
-    store_commands,
-)
+from panope_server.cli.jobs import jobs, worker
+from panope_server.cli.machine import commands as machine
+from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
+from panope_server.cli.server import models, serve
+from panope_server.cli.store import pin, store
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        machine.version()
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
 
 app = typer.Typer(
     name="panope",
-    help="A gRPC-native inference server for many models on mixed hardware.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 
-app.command("serve")(serve_command.serve)
-app.command("import")(registry_commands.import_folder)
-app.command("register")(pull_commands.register)
-app.command("pull")(pull_commands.pull)
-app.command("build")(build_command.build)
-app.command("ls")(registry_commands.ls)
-app.command("show")(show_command.show)
-app.command("discover")(discover_command.discover)
-app.command("files")(store_commands.files)
-app.command("pin")(pin_commands.pin)
-app.command("unpin")(pin_commands.unpin)
-app.command("rm")(store_commands.rm)
-app.command("gc")(store_commands.gc)
-app.command("du")(store_commands.du)
-app.command("verify")(store_commands.verify)
-app.add_typer(alias_commands.alias, name="alias")
-app.add_typer(job_commands.jobs, name="jobs")
-app.command("job-worker")(job_commands.worker)
-app.command("ps")(model_commands.ps)
-app.command("load")(model_commands.load)
-app.command("unload")(model_commands.unload)
-app.command("embed")(model_commands.embed)
-app.command("bench")(bench_command.bench)
-app.command("hardware")(inspect_commands.hardware)
-app.command("doctor")(inspect_commands.doctor)
-app.command("version")(inspect_commands.version)
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """A gRPC-native inference server for many models on mixed hardware."""
+
+
+app.command("serve")(serve.serve)
+app.command("import")(import_and_ls.import_folder)
+app.command("register")(pull.register)
+app.command("pull")(pull.pull)
+app.command("build")(build.build)
+app.command("ls")(import_and_ls.ls)
+app.command("show")(show.show)
+app.command("discover")(discover.discover)
+app.command("files")(store.files)
+app.command("pin")(pin.pin)
+app.command("unpin")(pin.unpin)
+app.command("rm")(store.rm)
+app.command("gc")(store.gc)
+app.command("du")(store.du)
+app.command("verify")(store.verify)
+app.add_typer(alias.alias, name="alias")
+app.add_typer(jobs.jobs, name="jobs")
+app.command("job-worker")(worker.worker)
+app.command("ps")(models.ps)
+app.command("load")(models.load)
+app.command("unload")(models.unload)
+app.command("embed")(models.embed)
+app.command("bench")(bench.bench)
+app.command("hardware")(machine.hardware)
+app.command("doctor")(machine.doctor)
+app.command("version")(machine.version)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.output import fail
+from panope_server.cli.output.console import fail
 from panope_server.config import Settings, SettingsError, load_settings
 
 Home = Annotated[str | None, typer.Option("--home", help="The folder of the registry, the store and the logs.")]

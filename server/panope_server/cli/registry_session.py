@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_server.cli.output import fail, note
+from panope_server.cli.output.console import fail, note
 from panope_server.config import Settings
 
 if TYPE_CHECKING:

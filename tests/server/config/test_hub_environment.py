@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import InvalidInputError
-from panope_server.cli.doctor import _hub
+from panope_server.cli.machine.doctor import _hub
 from panope_server.config import Settings, load_settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli import remote_store_commands
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
+from panope_server.cli.store import shared_store
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`shared_store.url`), not this machine's.")]
@@ -49,7 +49,7 @@ def gc(
 ) -> None:
     """Remove what nothing needs any more, and record what is missing."""
     if remote:
-        remote_store_commands.gc(dry_run, home, config, json=json)
+        shared_store.gc(dry_run, home, config, json=json)
         return
     with registry_session(settings_for(home, config=config)) as session:
         collected = session.retention.collect(dry_run=dry_run)
@@ -113,7 +113,7 @@ def verify(
     if remote:
         if oldest is not None:
             fail("--oldest is for this machine's store; of the shared one everything is looked at", 2)
-        remote_store_commands.verify(home, config, json=json)
+        shared_store.verify(home, config, json=json)
         return
     with registry_session(settings_for(home, config=config)) as session:
         verified = session.retention.verify(oldest=oldest)

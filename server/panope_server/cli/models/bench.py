@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, print_json
+from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:

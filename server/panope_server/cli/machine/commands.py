@@ -7,7 +7,7 @@ from typing import Any
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 
 
 def version() -> None:
@@ -45,7 +45,7 @@ def hardware(home: Home = None, json: Json = False, config: ConfigFile = None) -
 
 def doctor(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell what is installed, which devices and ports there are, and what would be chosen for each model and why."""
-    from panope_server.cli.doctor import examine
+    from panope_server.cli.machine.doctor import examine
 
     report = asyncio.run(examine(settings_for(home, config=config)))
     if json:

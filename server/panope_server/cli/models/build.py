@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.jobs.foreground import run_to_success
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, print_json
-from panope_server.cli.pull_commands import finished
+from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.registry_session import registry_session
 
 
@@ -30,7 +30,7 @@ def build(
     with registry_session(settings) as session:
         request = BuildRequest(model, format_, precision, revision)
         job = enqueue_build(session.jobs, request, "cli", store=session.store.id)
-        job = finished(settings, session, job, quiet=json)
+        job = run_to_success(settings, session, job, quiet=json)
     result = job.result
     if json:
         print_json(dict(result))

@@ -10,7 +10,7 @@ import typer
 
 from panope_backends.errors import NotFoundError
 from panope_server.cli.options import ConfigFile, Home, settings_for
-from panope_server.cli.output import console, fail
+from panope_server.cli.output.console import console, fail
 from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from panope_server.cli.output import fail, note
+from panope_server.cli.output.console import fail, note
 
 LONG = "a name that is longer than eighty columns " * 4
 
 IN_A_PIPE = f"""
-from panope_server.cli.output import console, fail, print_table
+from panope_server.cli.output.console import console, fail, print_table
 print_table(("NAME", "SIZE"), [({LONG!r}, "1 B")], empty="")
 console.print({LONG!r} * 2, highlight=False)
 fail({LONG!r} * 2)

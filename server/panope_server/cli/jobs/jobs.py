@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
@@ -24,23 +23,35 @@ Status = Annotated[str, typer.Option("--status", help="Only jobs in this state, 
 Kind = Annotated[str, typer.Option("--kind", help="Only jobs of this kind, such as `repo_sync`.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 
+DEFAULT_LIMIT = 50
 WATCH_SECONDS = 0.5
 STORE_LETTERS = 8
 """So much of a store's id tells it from the others that share a database."""
 
 
 @jobs.callback()
-def list_without_command(context: typer.Context) -> None:
-    """List jobs, newest first, when no command is given."""
-    if context.invoked_subcommand is None:
-        list_jobs()
-
-
-@jobs.command("list")
-def list_jobs(
+def list_without_command(
+    context: typer.Context,
     status: Status = "",
     kind: Kind = "",
-    limit: Limit = 50,
+    limit: Limit = DEFAULT_LIMIT,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """List jobs, newest first, when no command is given."""
+    if context.invoked_subcommand is None:
+        ls(status, kind, limit, home, json, config)
+    elif (status, kind, limit, home, json, config) != ("", "", DEFAULT_LIMIT, None, False, None):
+        fail(f"options of `{context.invoked_subcommand}` stand after it", 2)
+
+
+@jobs.command("list", hidden=True)
+@jobs.command("ls")
+def ls(
+    status: Status = "",
+    kind: Kind = "",
+    limit: Limit = DEFAULT_LIMIT,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -97,7 +108,7 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
     import orjson
 
     from panope_registry.jobs import JobStatus
-    from panope_server.cli.progress import Bars
+    from panope_server.cli.output.progress import Bars
     from panope_server.transport.job_json import job_json
 
     with registry_session(settings_for(home, config=config)) as session:
@@ -113,32 +124,6 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
         if job.error_message and not json:
             fail(job.error_message)
         raise SystemExit(1)
-
-
-def worker(
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=0, max=64, help="Jobs at a time; 0 for what the settings say.")
-    ] = 0,
-    metrics_port: Annotated[
-        int, typer.Option("--metrics-port", min=0, max=65535, help="Where /metrics is served; 0 for nowhere.")
-    ] = 0,
-    home: Home = None,
-    config: ConfigFile = None,
-) -> None:
-    """Run jobs until Ctrl-C; several workers, on several machines, share the jobs of one database."""
-    from panope_server.app.registry_session import open_registry_session
-    from panope_server.job_worker.worker import log_event, run_jobs, stop_on_signals
-    from panope_server.observability.downloads import serve_metrics
-    from panope_server.observability.logging import configure_logging
-
-    settings = settings_for(home, config=config)
-    configure_logging(settings.log_level)
-    try:
-        counts = serve_metrics(settings.host, metrics_port) if metrics_port else None
-        with open_registry_session(settings, log_event) as session:
-            run_jobs(settings, session, stop_on_signals(), concurrency=concurrency, counts=counts)
-    except PanopeError as error:
-        fail(error.message)
 
 
 def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:

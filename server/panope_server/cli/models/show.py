@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.bench_command import profile_text
+from panope_server.cli.models.bench import profile_text
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import bytes_text, console, print_json
+from panope_server.cli.output.console import bytes_text, console, print_json
+from panope_server.cli.output.tasks import task_text
 from panope_server.cli.registry_session import registry_session
-from panope_server.cli.tasks import task_text
 
 if TYPE_CHECKING:
     from panope_registry.models.types import ModelEntry, VariantEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from panope_server.cli.output import fail
+from panope_server.cli.output.console import fail
 
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry

@@ -10,7 +10,7 @@ import typer
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import fail, print_json, print_table
+from panope_server.cli.output.console import fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:

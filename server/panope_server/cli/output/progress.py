@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from panope_registry.jobs import JobEntry, JobStatus
-from panope_server.cli.output import console
+from panope_server.cli.output.console import console
 
 #: So many bars of files that are here stay in view.
 MAX_FINISHED = 8

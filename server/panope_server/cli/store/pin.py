@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import console, print_json
+from panope_server.cli.output.console import console, print_json
 from panope_server.cli.registry_session import registry_session, user_name
 
 Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from panope_backends.errors import InvalidInputError
+from panope_server.cli.models.show import model_document
 from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
-from panope_server.cli.output import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.tasks import require_task, task_text
 from panope_server.cli.registry_session import registry_session
-from panope_server.cli.show_command import model_document
-from panope_server.cli.tasks import require_task, task_text
 
 Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", exists=True, file_okay=False)]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from panope_server.cli import serve_command
 from panope_server.cli.main import app
+from panope_server.cli.server import serve
 from panope_server.config import Settings, settings_of
 
 SETTINGS = {setting.dotted: setting for setting in settings_of()}
 #: Settings with a flag of their own.
-OWN_FLAGS = [name for name in inspect.signature(serve_command.serve).parameters if name in SETTINGS]
+OWN_FLAGS = [name for name in inspect.signature(serve.serve).parameters if name in SETTINGS]
 
 #: A value of each as a flag and after `--set`, and what becomes of it.
 VALUES = {bool: ([], "true", True), int: (["7001"], "7001", 7001), str: (["info"], "info", "info")}
@@ -25,7 +25,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     """The settings of servers that would have been started."""
     found: list[Settings] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(serve_command, "_run", lambda settings, **_: found.append(settings))
+    monkeypatch.setattr(serve, "_run", lambda settings, **_: found.append(settings))
     return found
 
 

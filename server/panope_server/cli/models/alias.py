@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output import console, print_json, print_table
+from panope_server.cli.output.console import console, print_json, print_table
 from panope_server.cli.registry_session import registry_session, user_name
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ Expected = Annotated[
 ]
 
 
-@alias.command("list")
-def list_aliases(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
+@alias.command("list", hidden=True)
+@alias.command("ls")
+def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """List the session.aliases."""
     with registry_session(settings_for(home, config=config)) as session:
         found = session.aliases.list()

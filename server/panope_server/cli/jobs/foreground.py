@@ -1,4 +1,4 @@
-"""Commands that bring models from a hub. They run their own jobs, beside the workers of a server if one runs."""
+"""Runs the jobs of one command in its own process, and draws how far they are."""
 
 from __future__ import annotations
 
@@ -6,106 +6,26 @@ import contextlib
 import signal
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, NoReturn
-
-import typer
+from typing import TYPE_CHECKING, NoReturn
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
-from panope_server.cli.output import bytes_text, console, fail, note, print_json
-from panope_server.cli.registry_session import registry_session
-from panope_server.cli.tasks import require_task
+from panope_server.cli.output.console import console, fail, note
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
     from panope_registry.session import RegistrySession
-    from panope_server.cli.progress import Bars
-
-Model = Annotated[str, typer.Argument(help="VENDOR/NAME, as the hub knows it.")]
-Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
+    from panope_server.cli.output.progress import Bars
 
 LOOK_SECONDS = 0.2
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells give it."""
 
 
-def register(
-    model: Model,
-    revision: Revision = "main",
-    task: Task = None,
-    preferred_format: Annotated[str, typer.Option("--format", help="The format to prefer, such as onnx.")] = "",
-    preferred_precision: Annotated[
-        str, typer.Option("--precision", help="The precision to prefer, such as int8.")
-    ] = "",
-    quantize: Annotated[
-        list[str] | None,
-        typer.Option("--quantize", help="A precision to quantize the weights to once they are here; may be repeated."),
-    ] = None,
-    home: Home = None,
-    json: Json = False,
-    config: ConfigFile = None,
-) -> None:
-    """Register a model of a hub: its files, task and variants; its weights stay where they are."""
-    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
-
-    settings = settings_for(home, config=config)
-    with registry_session(settings) as session:
-        _check(settings, model)
-        request = SyncRequest(
-            model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
-        )
-        job = finished(settings, session, enqueue_sync(session.jobs, request, "cli"), quiet=json)
-    result = job.result
-    if json:
-        print_json(dict(result))
-    else:
-        console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no decided task'})")
-        for variant in result["variants"]:
-            console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
-    require_task(result["model"], result["task_candidates"])
-
-
-def pull(
-    model: Model,
-    revision: Revision = "main",
-    precision: Annotated[str, typer.Option("--precision", help="The variant's precision, such as bf16.")] = "",
-    format_: Annotated[str, typer.Option("--format", help="The variant's format, such as gguf.")] = "",
-    include: Annotated[
-        list[str] | None,
-        typer.Option("--include", help="A pattern of files to download instead of a variant's; may be repeated."),
-    ] = None,
-    home: Home = None,
-    json: Json = False,
-    config: ConfigFile = None,
-) -> None:
-    """Download a model. What was interrupted goes on where it was, and every byte is verified."""
-    from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
-
-    settings = settings_for(home, config=config)
-    with registry_session(settings) as session:
-        _check(settings, model)
-        request = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)
-        job = finished(settings, session, job, quiet=json)
-    if json:
-        print_json(dict(job.result))
-        return
-    count, size = len(job.result["files"]), job.result["size_bytes"]
-    told = f"{count} file{'s' * (count != 1)}, {bytes_text(size)}" if count else "everything was here already"
-    console.print(f"pulled [bold]{model}[/]: {told}", highlight=False)
-
-
-def _check(settings: Settings, model: str) -> None:
-    from panope_server.app.hub import check_vendor
-
-    check_vendor(settings, model)
-
-
-def finished(settings: Settings, session: RegistrySession, job: JobEntry, *, quiet: bool) -> JobEntry:
+def run_to_success(settings: Settings, session: RegistrySession, job: JobEntry, *, quiet: bool) -> JobEntry:
     """The job when it and what it asked for have succeeded; ends the command when they have not."""
     from panope_registry.jobs import JobStatus
-    from panope_server.cli.progress import Bars
+    from panope_server.cli.output.progress import Bars
 
     with _stoppable(), Bars(quiet=quiet) as bars:
         (job,) = run_to_end(settings, session, [job], bars)

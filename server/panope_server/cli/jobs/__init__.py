@@ -1,0 +1,1 @@
+"""Commands on jobs, and how commands run the jobs that they enqueue."""

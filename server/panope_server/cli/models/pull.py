@@ -1,0 +1,89 @@
+"""Commands that bring models from a hub. They run their own jobs, beside the workers of a server if one runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from panope_server.cli.jobs.foreground import run_to_success
+from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.output.console import bytes_text, console, print_json
+from panope_server.cli.output.tasks import require_task
+from panope_server.cli.registry_session import registry_session
+from panope_server.config import Settings
+
+Model = Annotated[str, typer.Argument(help="VENDOR/NAME, as the hub knows it.")]
+Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
+
+
+def register(
+    model: Model,
+    revision: Revision = "main",
+    task: Task = None,
+    preferred_format: Annotated[str, typer.Option("--format", help="The format to prefer, such as onnx.")] = "",
+    preferred_precision: Annotated[
+        str, typer.Option("--precision", help="The precision to prefer, such as int8.")
+    ] = "",
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option("--quantize", help="A precision to quantize the weights to once they are here; may be repeated."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Register a model of a hub: its files, task and variants; its weights stay where they are."""
+    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
+
+    settings = settings_for(home, config=config)
+    with registry_session(settings) as session:
+        _check(settings, model)
+        request = SyncRequest(
+            model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
+        )
+        job = run_to_success(settings, session, enqueue_sync(session.jobs, request, "cli"), quiet=json)
+    result = job.result
+    if json:
+        print_json(dict(result))
+    else:
+        console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no decided task'})")
+        for variant in result["variants"]:
+            console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
+    require_task(result["model"], result["task_candidates"])
+
+
+def pull(
+    model: Model,
+    revision: Revision = "main",
+    precision: Annotated[str, typer.Option("--precision", help="The variant's precision, such as bf16.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="The variant's format, such as gguf.")] = "",
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", help="A pattern of files to download instead of a variant's; may be repeated."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Download a model. What was interrupted goes on where it was, and every byte is verified."""
+    from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
+
+    settings = settings_for(home, config=config)
+    with registry_session(settings) as session:
+        _check(settings, model)
+        request = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
+        job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)
+        job = run_to_success(settings, session, job, quiet=json)
+    if json:
+        print_json(dict(job.result))
+        return
+    count, size = len(job.result["files"]), job.result["size_bytes"]
+    told = f"{count} file{'s' * (count != 1)}, {bytes_text(size)}" if count else "everything was here already"
+    console.print(f"pulled [bold]{model}[/]: {told}", highlight=False)
+
+
+def _check(settings: Settings, model: str) -> None:
+    from panope_server.app.hub import check_vendor
+
+    check_vendor(settings, model)

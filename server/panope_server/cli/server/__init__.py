@@ -1,0 +1,1 @@
+"""`panope serve`, and the commands that ask a running server."""

@@ -1,0 +1,1 @@
+"""Commands on the store of files: what it holds, what must stay, what may go."""
