@@ -21,7 +21,7 @@ from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue import WorkQueue
 from panope_server.runtime.instances.supervisor import Supervisor
-from panope_server.runtime.models.failure import LastFailure, copy_of
+from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
@@ -76,7 +76,7 @@ class ModelRuntime:
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
         self._constraints = self._asked = UNCONSTRAINED  # how it served last, and how it is being loaded
-        self._failure = LastFailure(name)
+        self._breaker = CircuitBreaker(name)
         self._has_served = False
         self._retry: asyncio.TimerHandle | None = None
         self._quarantine = Quarantine(name)
@@ -96,7 +96,7 @@ class ModelRuntime:
     @property
     def may_be_tried_again(self) -> bool:
         """Whether a load failed and its pause is over; one that has served is loaded again by itself."""
-        return self.state is ModelState.FAILED and not self._has_served and not self._failure.seconds_left
+        return self.state is ModelState.FAILED and not self._has_served and not self._breaker.seconds_left
 
     async def run(
         self, request: Request, request_id: str, placement: Placement, put: Callable[[bytes], Awaitable[None]]
@@ -165,7 +165,7 @@ class ModelRuntime:
         await asyncio.gather(*(supervisor.stop(left) for supervisor in self._supervisors))
         self._supervisors.clear()
         self._instances.clear()
-        self._failure.clear()
+        self._breaker.reset()
         self._has_served = False
         self._constraints = UNCONSTRAINED
         self._set(ModelState.UNLOADED, "")
@@ -186,7 +186,7 @@ class ModelRuntime:
         self.facts = None if task is None else task.facts_of(instance.ready)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
-        self._failure.clear()
+        self._breaker.reset()
         self._has_served = True
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
@@ -257,7 +257,7 @@ class ModelRuntime:
             case ModelState.UNLOADED if not self._settings.lazy_load:
                 raise PreconditionError(f"model `{self.name}` is not loaded", reason="model_not_loaded")
             case ModelState.FAILED:
-                if refusal := self._failure.refusal():
+                if refusal := self._breaker.refusal():
                     raise refusal
         self._ensure_loading(self._constraints)
 
@@ -337,16 +337,16 @@ class ModelRuntime:
     def _fail(self, error: PanopeError) -> None:
         if self.state is ModelState.FAILED:
             return
-        self._failure.record(error)
+        self._breaker.record_failure(error)
         _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
         self._set(ModelState.FAILED, error.message)
-        self._fail_waiting(self._failure.refusal() or error)
+        self._fail_waiting(self._breaker.refusal() or error)
         self._retry_later()
 
     def _retry_later(self) -> None:
         if self._has_served:
             # Not at a call alone: a server that is not ready for want of this model may get no calls.
-            self._retry = asyncio.get_running_loop().call_later(self._failure.seconds_left, self._try_again)
+            self._retry = asyncio.get_running_loop().call_later(self._breaker.seconds_left, self._try_again)
 
     def _stop_retry(self) -> None:
         if self._retry is not None:

@@ -11,7 +11,13 @@ from pathlib import Path
 import structlog
 
 from panope_backends.api import ModelFacts
-from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
+from panope_backends.errors import (
+    AvailabilityError,
+    DataLossError,
+    PanopeError,
+    PreconditionError,
+    ShuttingDownError,
+)
 from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
 from panope_registry.job_handlers.conversion_plan import ConversionPlan, request_for
 from panope_registry.job_handlers.requests import BuildRequest
@@ -88,7 +94,7 @@ class LoadPlanner:
             told = "; ".join([reason, *(f"{backend} failed: {error.message}" for backend, error in errors)])
             try:
                 plan = await self.plan_candidate(entry, candidate, resolved.key, told)
-            except DataLossError:
+            except (DataLossError, ShuttingDownError):
                 raise
             except PanopeError as error:
                 _log.warning(

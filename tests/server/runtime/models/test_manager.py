@@ -27,7 +27,7 @@ from panope_registry.session import RegistrySession
 from panope_server.config import Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.models import manager as module
-from panope_server.runtime.models.failure import COOL_DOWNS
+from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
@@ -324,7 +324,7 @@ async def test_a_database_that_hangs_delays_no_call_to_a_model_that_is_loaded(
 async def test_what_is_to_be_loaded_from_the_start_is_tried_again_when_it_failed(
     rig: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panope_server.runtime.models.failure.COOL_DOWNS", replace(COOL_DOWNS, base_seconds=0.01))
+    monkeypatch.setattr("panope_server.runtime.models.circuit_breaker.PAUSES", replace(PAUSES, base_seconds=0.01))
     made = rig(MODEL)
     made.add_model()
     spawn, refused = asyncio.create_subprocess_exec, 0

@@ -26,7 +26,7 @@ from panope_backends.errors import (
 )
 from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
-from panope_server.runtime.models.failure import COOL_DOWNS
+from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.processes.signals import told_end
 from panope_server.runtime.status import InstanceState, ModelState
@@ -158,7 +158,7 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
 async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panope_server.runtime.instances.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr("panope_server.runtime.instances.supervisor.CRASH_LIMIT", 1)
-    monkeypatch.setattr("panope_server.runtime.models.failure.COOL_DOWNS", replace(COOL_DOWNS, base_seconds=0.001))
+    monkeypatch.setattr("panope_server.runtime.models.circuit_breaker.PAUSES", replace(PAUSES, base_seconds=0.001))
     made = rig("CrashBackend")
     asked = LoadConstraints(precision="fp32")
     await made.runtime.load(asked)
