@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from panope_backends.errors import (
     AvailabilityError,
@@ -100,8 +101,10 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 async def test_a_load_waits_for_the_job_that_people_ask_for_too(rig: Rig) -> None:
     asked = enqueue_build(rig.jobs, REQUEST, "cli", store="mine")
-    waiting = [asyncio.create_task(rig.builds().run(REQUEST)) for _ in range(2)]
     rig.work()
+    with capture_logs() as lines:
+        waiting = [asyncio.create_task(rig.builds().run(REQUEST)) for _ in range(2)]
+        await until(lambda: [line["event"] for line in lines].count("conversion_awaited") == 2)
     rig.gate.set()
     jobs = await asyncio.gather(*waiting)
     assert {job.id for job in jobs} == {asked.id}
