@@ -16,9 +16,9 @@ from generator.api import REST_PACKAGE, app_routes, declarations, path_of, route
 from generator.fields import ANSWERS, BODIES, PACKAGE, docstring, plain, told_of
 from generator.operations import BYTES, JSON, METHODS, PATHS, PLAIN, QUERY, READ_LATER, WAIT, Operation
 from panope_server.observability.metrics import panope_version
+from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.hub.errors import HubErrorJson
-from panope_server.transport.http.json import ErrorJson
 from panope_server.transport.rest.text_embeddings.schemas import TextEmbeddingsErrorJson
 
 Json = dict[str, Any]

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from panope_server.tasks.embed.json_form import EmbedJson
+from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.hub import app as hub
 from panope_server.transport.http.hub import models
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.http.hub.trees import EntryJson
-from panope_server.transport.http.json import ErrorJson
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE

@@ -29,9 +29,9 @@ from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
-from panope_server.transport.grpc.health import Health
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
+from panope_server.transport.health import Health
+from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
 
 

@@ -11,9 +11,9 @@ import structlog
 
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
-from panope_server.transport.grpc.health import Health
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.grpc.server import GrpcServer
+from panope_server.transport.health import Health
+from panope_server.transport.running_calls import RunningCalls
 
 _log = structlog.get_logger("panope.server")
 

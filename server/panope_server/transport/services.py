@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from panope_server.config import Settings
-from panope_server.transport.grpc.health import Health
-from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.health import Health
 from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, ModelAdmin, Models, Pipeline
+from panope_server.transport.running_calls import RunningCalls
 
 
 @dataclass(frozen=True)

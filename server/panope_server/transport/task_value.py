@@ -9,7 +9,7 @@ import msgspec
 
 from panope_server.tasks.registry import task_named
 from panope_server.tasks.task import Input, JsonForm, Output
-from panope_server.transport.rest.json.errors import misfit
+from panope_server.transport.json_errors import misfit
 
 VALUE_TASK = "embed"
 """The task of models that take a value."""

@@ -11,9 +11,9 @@ from grpc_status import rpc_status
 
 from panope_backends import errors as tree
 from panope_server.transport.errors import TABLE, code_of, status_of, trailers_of
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
+from panope_server.transport.running_calls import RunningCalls
 
 
 def kinds(root: type[tree.PanopeError] = tree.PanopeError) -> Iterator[type[tree.PanopeError]]:

@@ -22,10 +22,11 @@ from starlette.types import ASGIApp
 
 from panope_backends.errors import PreconditionError
 from panope_server.access.authentication import AnonymousAccess, Authenticator
+from panope_server.transport.error_json import ErrorFieldsJson, error_json
 from panope_server.transport.http.admin_connections import Connections
 from panope_server.transport.http.admin_guard import Guard
 from panope_server.transport.http.exposition import metrics_response
-from panope_server.transport.http.json import ErrorFieldsJson, error_json, json_response
+from panope_server.transport.http.json import json_response
 
 _WORDS = {
     404: ("unknown_path", "there is nothing at this path"),

@@ -11,7 +11,8 @@ from panope_backends.errors import PanopeError
 from panope_server.access.authentication import Authenticator
 from panope_server.access.principal import set_principal
 from panope_server.observability.request_id import request_id_from
-from panope_server.transport.http.json import error_json, error_response, json_response
+from panope_server.transport.error_json import error_json
+from panope_server.transport.http.json import error_response, json_response
 
 
 class Guard:

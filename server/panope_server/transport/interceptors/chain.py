@@ -16,11 +16,11 @@ import grpc
 
 from panope_server.access.authentication import Authenticator
 from panope_server.observability.metrics import Metrics
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
 from panope_server.transport.interceptors.auth import AuthInterceptor
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
+from panope_server.transport.running_calls import RunningCalls
 
 
 def interceptors_for(

@@ -16,9 +16,9 @@ import structlog
 from panope_backends.errors import InternalError, PanopeError, ShuttingDownError
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.transport.errors import code_of, message_of, trailers_of
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.context import REQUEST_ID, Context, metadata_of, request_id_of
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
+from panope_server.transport.running_calls import RunningCalls
 
 _log = structlog.get_logger("panope.transport")
 

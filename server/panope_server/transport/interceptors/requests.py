@@ -14,10 +14,10 @@ from google.protobuf.message import DecodeError
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.errors import HTTP_STATUS
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
 from panope_server.transport.interceptors.lengths import check_lengths
+from panope_server.transport.running_calls import RunningCalls
 
 TOO_LARGE = 413
 

@@ -19,9 +19,9 @@ from panope_registry.jobs import JobContext, JobPart, Jobs, Runner
 from panope_registry.session import RegistrySession
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.transport.grpc.job_servicer import JobServicer
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
+from panope_server.transport.running_calls import RunningCalls
 
 
 @dataclass

@@ -15,10 +15,10 @@ from panope_backends.errors import NotFoundError, PermissionDeniedError
 from panope_server.access.principal import Principal, current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import Metrics
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors import accounting
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.interceptors.requests import HEADROOM_BYTES
+from panope_server.transport.running_calls import RunningCalls
 
 MAX_MESSAGE_BYTES = 1000
 

@@ -22,15 +22,15 @@ from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.processes.envoy import EnvoyProcess
-from panope_server.transport.grpc.health import Health
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
+from panope_server.transport.health import Health
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.status import JobWorkerJson, PortsJson, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
+from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`

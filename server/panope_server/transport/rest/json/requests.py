@@ -13,8 +13,8 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.errors import HTTP_STATUS
+from panope_server.transport.json_errors import UNKNOWN_FIELD, malformed, misfit
 from panope_server.transport.rest.json.duplicates import names_in, refuse_duplicates
-from panope_server.transport.rest.json.errors import UNKNOWN_FIELD, malformed, misfit
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 T = TypeVar("T")

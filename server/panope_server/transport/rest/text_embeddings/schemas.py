@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta, Raw, Struct
 
-from panope_server.transport.http.json import ErrorFieldsJson
+from panope_server.transport.error_json import ErrorFieldsJson
 from panope_server.transport.rest.embedding.options import EmbedOptions
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 

@@ -7,8 +7,8 @@ from grpc_health.v1 import health_pb2
 
 from panope_backends.errors import NotFoundError, ShuttingDownError
 from panope_server.runtime.status import ModelState
-from panope_server.transport.grpc.health import Health
-from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.health import Health
+from panope_server.transport.running_calls import RunningCalls
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

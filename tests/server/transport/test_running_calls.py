@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from panope_server.transport.grpc.running import RunningCalls
+from panope_server.transport.running_calls import RunningCalls
 
 
 async def test_quiet_comes_when_the_last_call_has_ended_and_no_other_began():

@@ -11,8 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope_backends.errors import NotFoundError, ShuttingDownError
 from panope_server.runtime.status import ModelState
-from panope_server.transport.grpc.running import RunningCalls
 from panope_server.transport.interceptors.context import Context
+from panope_server.transport.running_calls import RunningCalls
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
