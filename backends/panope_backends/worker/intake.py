@@ -13,10 +13,10 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError, OverloadedError, PanopeError, PreconditionError
 from panope_backends.tasks.task import Answered, DeviceJob
 from panope_backends.worker import log
+from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.loading import ServedModel
 from panope_backends.worker.progress import Stopwatch
-from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import DeviceRequest, SequenceRequest, failure_part, microseconds
 
 

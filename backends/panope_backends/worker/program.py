@@ -25,12 +25,12 @@ from panope_backends.frames import FrameError
 from panope_backends.worker import log
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor
+from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import Intake, UnknownFrameError
 from panope_backends.worker.loading import ServedModel, load_model
 from panope_backends.worker.progress import Stopwatch
-from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import Item, failure
 
 EXIT_DRAINED = 0

@@ -12,8 +12,8 @@ from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.tasks.task import Rows, SequenceTask
 from panope_backends.worker import log
+from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
-from panope_backends.worker.queue import DeviceQueue
 from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot, failure_part
 
 #: Answers of one batch that go out as one frame have about so many bytes together; larger ones go alone.
