@@ -10,10 +10,10 @@ from panope_registry.session import RegistrySession
 from panope_server.app.hub import check_vendor
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
-from panope_server.pipeline.download import Fetch
+from panope_server.pipeline.download import Download
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.token_ids import TokenIds
@@ -80,12 +80,12 @@ def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, c
     """The steps of a call, in their order."""
     validate = Validate(settings.limits)
     steps: list[Step] = [
-        Account(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
+        Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
         Deadline(settings.limits.default_timeout_seconds),
         validate,
         Resolve(models.directory),
         TokenIds(settings.openai, settings.limits, validate.check),
-        Fetch(models.dispatcher),
+        Download(models.dispatcher),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))
 

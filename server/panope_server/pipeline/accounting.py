@@ -24,24 +24,24 @@ _log = structlog.get_logger("panope.calls")
 
 
 @dataclass(frozen=True)
-class End:
+class Outcome:
     """How a call ended.
 
     Attributes:
         code: the protocol's word, such as `NOT_FOUND`.
         status: `ok`, `error`, or `cancelled` by its caller.
-        outcome: `ok`, `cancelled`, or the reason of the error.
+        reason: `ok`, `cancelled`, or the reason of the error.
     """
 
     code: str
     status: str
-    outcome: str
+    reason: str
     field: str = ""
 
 
-OK = End("OK", "ok", "ok")
-CANCELLED = End("CANCELLED", "cancelled", "cancelled")
-DEFECT = End("INTERNAL", "error", "internal_error")
+OK = Outcome("OK", "ok", "ok")
+CANCELLED = Outcome("CANCELLED", "cancelled", "cancelled")
+DEFECT = Outcome("INTERNAL", "error", "internal_error")
 
 
 class CountedParts:
@@ -76,7 +76,7 @@ class CountedParts:
         await self._sink.put(part)
 
 
-class Account:
+class Accounting:
     """The outermost step.
 
     Args:
@@ -108,7 +108,7 @@ class Account:
         except PanopeError as error:
             if isinstance(error, CapacityError):
                 self._metrics.shed.labels(_label(call), error.reason).inc()
-            self._record(call, End(self._code_name(error), "error", error.reason, error.field), parts)
+            self._record(call, Outcome(self._code_name(error), "error", error.reason, error.field), parts)
             raise
         except asyncio.CancelledError:
             self._metrics.cancelled.labels(_label(call)).inc()
@@ -119,31 +119,31 @@ class Account:
             raise
         self._record(call, OK, parts)
 
-    def _record(self, call: Call, end: End, parts: CountedParts) -> None:
+    def _record(self, call: Call, outcome: Outcome, parts: CountedParts) -> None:
         seconds = time.monotonic() - call.started
-        self._count(call, end, seconds)
+        self._count(call, outcome, seconds)
         if parts.count > 1:
             self._metrics.first_part_duration.labels(call.interface, _label(call)).observe(parts.first - call.started)
         if not self._log_calls and self._keep is None:
             return
         usage = Usage(parts.usage.input_units + task_of(call.input).input_units(call.input), parts.usage.output_units)
         if self._log_calls:
-            _tell(call, end, seconds, usage)
+            _log_request(call, outcome, seconds, usage)
         if self._keep is not None and call.resolved:
-            self._keep(_logged(call, end, seconds, usage))
+            self._keep(_logged(call, outcome, seconds, usage))
 
-    def _count(self, call: Call, end: End, seconds: float) -> None:
+    def _count(self, call: Call, outcome: Outcome, seconds: float) -> None:
         label, placement, metrics = _label(call), call.placement, self._metrics
-        metrics.requests.labels(call.interface, label, end.code).inc()
+        metrics.requests.labels(call.interface, label, outcome.code).inc()
         metrics.request_duration.labels(call.interface, label).observe(seconds)
         name = call.model_name if call.resolved else OTHER
         task = call.model_task or call.task
-        metrics.inference_requests.labels(name, placement.variant, task, end.status).inc()
+        metrics.inference_requests.labels(name, placement.variant, task, outcome.status).inc()
         metrics.inference_latency.labels(name, placement.variant, task).observe(seconds * 1000)
 
 
-def _tell(call: Call, end: End, seconds: float, usage: Usage) -> None:
-    fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
+def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> None:
+    fault = {} if outcome.status != "error" else {"reason": outcome.reason, "field": outcome.field}
     _log.info(
         "request_finished",
         request_id=call.request_id,
@@ -153,7 +153,7 @@ def _tell(call: Call, end: End, seconds: float, usage: Usage) -> None:
         task=call.model_task or call.task,
         variant=call.placement.variant,
         backend=call.placement.backend,
-        code=end.code,
+        code=outcome.code,
         duration_seconds=round(seconds, 6),
         input_units=usage.input_units,
         output_units=usage.output_units,
@@ -161,7 +161,7 @@ def _tell(call: Call, end: End, seconds: float, usage: Usage) -> None:
     )
 
 
-def _logged(call: Call, end: End, seconds: float, usage: Usage) -> LoggedCall:
+def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> LoggedCall:
     return LoggedCall(
         created_at=now(),
         request_id=call.request_id,
@@ -169,7 +169,7 @@ def _logged(call: Call, end: End, seconds: float, usage: Usage) -> LoggedCall:
         variant_digest=call.placement.variant_digest,
         instance=call.placement.instance,
         task=call.model_task,
-        outcome=end.outcome,
+        outcome=outcome.reason,
         duration_seconds=seconds,
         input_units=usage.input_units,
         output_units=usage.output_units,

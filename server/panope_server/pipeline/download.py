@@ -16,7 +16,7 @@ class Fetcher(Protocol):
         """Returns when the model is here; LoadingError when it is on its way and the caller does not wait."""
 
 
-class Fetch:
+class Download:
     """The step that starts the download of a registered model, and waits for it when the caller asked to."""
 
     def __init__(self, fetcher: Fetcher) -> None:

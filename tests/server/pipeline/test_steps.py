@@ -18,10 +18,10 @@ from panope_backends.errors import (
 )
 from panope_registry.operations.inference_log import LoggedCall
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.deadline import Deadline
-from panope_server.pipeline.download import Fetch
+from panope_server.pipeline.download import Download
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
 from panope_server.runtime.models.directory import ResolvedModel
@@ -92,7 +92,7 @@ async def test_a_call_whose_model_is_on_its_way_is_told_so_unless_it_waits(
         return made
 
     shelf = Shelf()
-    pipeline = Pipeline([Fetch(shelf)], last)
+    pipeline = Pipeline([Download(shelf)], last)
     with pytest.raises(LoadingError):
         await pipeline.run(looked_up())
     waiting = looked_up()
@@ -185,7 +185,7 @@ def counted(metrics: Metrics, **labels: str) -> float:
 
 async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
-    account = Account(metrics, code_name, log_requests=True)
+    account = Accounting(metrics, code_name, log_requests=True)
 
     async def ok(made: Call) -> None:
         made.resolved = resolved()
@@ -224,7 +224,7 @@ async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: R
         await asyncio.Event().wait()
         raise AssertionError
 
-    task = asyncio.create_task(Account(metrics, code_name, log_requests=False)(call(), hang))
+    task = asyncio.create_task(Accounting(metrics, code_name, log_requests=False)(call(), hang))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -252,7 +252,7 @@ def inferred(metrics: Metrics, **labels: str) -> float:
 
 async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Resolved, answer: Output) -> None:
     metrics = Metrics()
-    account = Account(metrics, code_name, log_requests=False)
+    account = Accounting(metrics, code_name, log_requests=False)
 
     async def ok(made: Call) -> None:
         made.resolved, made.model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
@@ -273,7 +273,7 @@ async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Res
 
 async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resolved: Resolved, answer: Output) -> None:
     kept: list[LoggedCall] = []
-    account = Account(Metrics(), code_name, log_requests=False, keep=kept.append)
+    account = Accounting(Metrics(), code_name, log_requests=False, keep=kept.append)
 
     async def ok(made: Call) -> None:
         made.resolved = resolved()

@@ -20,7 +20,7 @@ from panope_backends.errors import DeadlineError, InstanceLostError, InternalErr
 from panope_registry.models.types import ModelEntry
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Account
+from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
@@ -88,7 +88,7 @@ class Served:
     def __init__(self, rig: Any) -> None:
         self.rig = rig
         self.metrics = Metrics()
-        account = Account(self.metrics, code_name, log_requests=True)
+        account = Accounting(self.metrics, code_name, log_requests=True)
         steps = [account, Deadline(60), Validate(Limits())]
         self.pipeline = Pipeline(steps, Dispatch(OneModel(rig.runtime)))
 
@@ -108,7 +108,7 @@ class Served:
         return numbers
 
     def held(self) -> int:
-        return sum(instance.held_items for instance in self.rig.runtime._instances)
+        return sum(instance.in_flight_items for instance in self.rig.runtime._instances)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ async def test_a_killed_worker_ends_its_stream_with_an_error_and_never_well(serv
 async def test_a_slow_reader_holds_up_its_worker_s_stream_and_loses_no_part(served: Served) -> None:
     async with served.pipeline.stream(served.call(5000)) as parts:
         first = await anext(parts)
-        entry = served.rig.runtime._instances[0]._held.first()
+        entry = served.rig.runtime._instances[0]._in_flight.first()
         assert entry is not None
         waiting = 0
         for _ in range(3):  # it would be at its end by now

@@ -1,7 +1,7 @@
 """Where calls stand, and what they take there: the one place where what is held is counted.
 
-An entry is in one room at a time: the queue's, then an instance's. A room counts its entries itself, so what an entry
-takes is given back by leaving the room, once, whoever makes it leave and whatever was raised before.
+An entry has one holder at a time: the queue, then an instance. A holder counts its entries itself, so what an entry
+takes is given back by leaving it, once, whoever makes the entry leave and whatever was raised before.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Entry:
         placement: is told which instance has it.
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         alone: whether it must not share a worker with others.
-        room: where it stands; None before and after.
+        holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
         parts: the answer.
     """
@@ -44,13 +44,13 @@ class Entry:
     dispatched: float = 0.0
     head_bytes: int = 0
     alone: bool = False
-    room: Room | None = None
+    holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None
     parts: PartStream = field(default_factory=PartStream)
 
     def leave(self) -> bool:
         """Leaves where it stands; False when it stood nowhere."""
-        return self.room is not None and self.room.remove(self)
+        return self.holder is not None and self.holder.remove(self)
 
     def receive(self, part: Part) -> None:
         """Takes a part of the worker's answer; leaves with the last."""
@@ -70,7 +70,7 @@ class Entry:
         self.parts.end(error)
 
 
-class Room:
+class Entries:
     """Entries in the order they came, with the sum of what they take."""
 
     def __init__(self) -> None:
@@ -82,21 +82,21 @@ class Room:
         return len(self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Takes an entry in; it leaves the room that it was in."""
+        """Takes an entry in; it leaves the holder that it had."""
         entry.leave()
         self._entries[entry.id] = entry
         self.items += entry.items
         self.bytes += entry.size_bytes
-        entry.room = self
+        entry.holder = self
 
     def remove(self, entry: Entry) -> bool:
         """Lets an entry go; False when it is not here."""
-        if entry.room is not self:
+        if entry.holder is not self:
             return False
         del self._entries[entry.id]
         self.items -= entry.items
         self.bytes -= entry.size_bytes
-        entry.room = None
+        entry.holder = None
         return True
 
     def get(self, entry_id: int) -> Entry | None:

@@ -25,7 +25,7 @@ from panope_backends.errors import AvailabilityError, InstanceLostError, Interna
 from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of, load_frame
-from panope_server.runtime.instances.in_flight import Entry, Room
+from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.quarantine import fingerprint_of
 from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
@@ -56,8 +56,8 @@ class NotSpawnedError(AvailabilityError):
 class Listener(Protocol):
     """What an instance tells the model it belongs to."""
 
-    def room(self) -> None:
-        """The instance can take more work."""
+    def capacity_freed(self) -> None:
+        """The instance can take more requests."""
 
     def answered(self, entry: Entry, last: wire.Part) -> None:
         """An entry has the last part of its answer; its reader has been told already."""
@@ -76,7 +76,7 @@ class Instance:
 
     Args:
         name: unique in this server.
-        listener: told about room and answers, from the event loop.
+        listener: told about capacity and answers, from the event loop.
     """
 
     def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener) -> None:
@@ -91,10 +91,10 @@ class Instance:
         self.closed = asyncio.Event()
         self._workers = workers
         self._listener = listener
-        self._held = Room()
+        self._in_flight = Entries()
         self._withdrawn: OrderedDict[int, bytes] = OrderedDict()
         self._busy_ids: Sequence[int] = ()
-        self._socket = WorkerSocket(self._frame, self._lost, listener.room)
+        self._socket = WorkerSocket(self._frame, self._lost, listener.capacity_freed)
         self._reader: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -121,20 +121,20 @@ class Instance:
         )
 
     @property
-    def held_items(self) -> int:
+    def in_flight_items(self) -> int:
         """The items of the calls that it has."""
-        return self._held.items
+        return self._in_flight.items
 
     def fits(self, entry: Entry) -> bool:
         """Whether work may be handed over; what exceeds the window, or must be alone, goes to an empty worker."""
         if self.state is not InstanceState.READY or self._socket.clogged:
             return False
-        first = self._held.first()
+        first = self._in_flight.first()
         if first is None:
             return True
         if first.alone or entry.alone:
             return False
-        workers, held = self._workers, self._held
+        workers, held = self._workers, self._in_flight
         return (
             held.items + entry.items <= workers.max_in_flight_items
             and held.bytes + entry.size_bytes <= workers.max_in_flight_bytes
@@ -195,12 +195,12 @@ class Instance:
         entry.dispatched = time.monotonic()
         entry.withdraw = self._withdraw
         entry.parts.flow = partial(self._flow, entry.id)
-        self._held.add(entry)
+        self._in_flight.add(entry)
         self._write(entry.frame)
 
     def _flow(self, entry_id: int, paused: bool) -> None:
         """Tells the worker whether the reader of an answer is behind."""
-        if self._held.get(entry_id) is not None:
+        if self._in_flight.get(entry_id) is not None:
             self._send(wire.ServerFrame(id=entry_id, flow=wire.Flow(paused=paused)))
 
     def _withdraw(self, entry: Entry) -> None:
@@ -322,18 +322,18 @@ class Instance:
                     self._loaded.set_exception(error_of(frame.failure))
 
     def _receive(self, parts: Iterable[wire.Part]) -> None:
-        """Hands parts to those who wait for them; room is told of once for all."""
-        has_room = False
+        """Hands parts to those who wait for them; capacity is told of once for all."""
+        has_ended = False
         for part in parts:
-            entry = self._held.get(part.id)
+            entry = self._in_flight.get(part.id)
             if entry is None:
                 continue  # cancelled while its answer was on the way
             entry.receive(part)
             if part.last:
-                has_room = True
+                has_ended = True
                 self._listener.answered(entry, part)
-        if has_room:
-            self._listener.room()
+        if has_ended:
+            self._listener.capacity_freed()
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
@@ -378,7 +378,7 @@ class Instance:
         if was_ready:
             # Without its socket the process is of no use; at its own end it has a moment left, and an exit code.
             asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._kill)
-        held = self._held.drain()
+        held = self._in_flight.drain()
         for entry in held:
             entry.fail(
                 InstanceLostError(

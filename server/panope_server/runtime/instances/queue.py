@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from panope_backends.errors import OverloadedError
-from panope_server.runtime.instances.in_flight import Entry, Room
+from panope_server.runtime.instances.in_flight import Entries, Entry
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
@@ -33,7 +33,7 @@ class Rate:
         return self._items / self._seconds if self._seconds > 0 else None
 
 
-class WorkQueue(Room):
+class RequestQueue(Entries):
     """The queue of one model; an entry whose caller gives up leaves it wherever it stands."""
 
     def __init__(self, model: str, max_items: int, max_bytes: int) -> None:
@@ -46,7 +46,7 @@ class WorkQueue(Room):
         self.rate = Rate()
 
     def add(self, entry: Entry) -> None:
-        """Takes an entry in; it leaves the room that it was in."""
+        """Takes an entry in; it leaves the holder that it had."""
         super().add(entry)
         self._empty.clear()
 

@@ -22,19 +22,19 @@ class WorkerSocket(asyncio.Protocol):
     Args:
         frame: takes each whole frame.
         lost: told once, when the worker is gone.
-        room: told when the worker reads again.
+        writable: told when the worker reads again.
 
     Attributes:
         heard: how often the worker has sent anything.
         clogged: whether more waits for the worker than it should.
     """
 
-    def __init__(self, frame: Callable[[bytes], None], lost: Callable[[], None], room: Callable[[], None]) -> None:
+    def __init__(self, frame: Callable[[bytes], None], lost: Callable[[], None], writable: Callable[[], None]) -> None:
         self.heard = 0
         self.clogged = False
         self._frame = frame
         self._on_lost = lost
-        self._room = room
+        self._on_writable = writable
         self._decoder = FrameDecoder()
         self._transport: asyncio.Transport | None = None
 
@@ -62,7 +62,7 @@ class WorkerSocket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The worker has read what waited."""
         self.clogged = False
-        self._room()
+        self._on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker is gone."""

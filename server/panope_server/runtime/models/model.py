@@ -19,7 +19,7 @@ from panope_server.runtime.instances.frames import request_frame, specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
-from panope_server.runtime.instances.queue import WorkQueue
+from panope_server.runtime.instances.queue import RequestQueue
 from panope_server.runtime.instances.supervisor import Supervisor
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
@@ -70,7 +70,7 @@ class ModelRuntime:
         self._metrics = metrics
         self._make_plan = make_plan
         self._on_state = on_state
-        self._queue = WorkQueue(name, settings.limits.max_queue_items, settings.limits.max_queue_bytes)
+        self._queue = RequestQueue(name, settings.limits.max_queue_items, settings.limits.max_queue_bytes)
         self._supervisors: list[Supervisor] = []
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
@@ -86,7 +86,7 @@ class ModelRuntime:
         self._meters = ModelMeters(metrics, name)
         # Asked for when somebody looks, so that they are never out of date.
         self._meters.queued.set_function(lambda: self._queue.items)
-        self._meters.running.set_function(lambda: sum(instance.held_items for instance in self._instances))
+        self._meters.running.set_function(lambda: sum(instance.in_flight_items for instance in self._instances))
 
     @property
     def wanted(self) -> bool:
@@ -216,8 +216,8 @@ class ModelRuntime:
             self._first_ready.set_exception(error)
 
     @contained
-    def room(self) -> None:
-        """An instance can take more work."""
+    def capacity_freed(self) -> None:
+        """An instance can take more requests."""
         self._pump()
 
     @contained
@@ -387,7 +387,7 @@ class ModelRuntime:
 
     def _place_for(self, entry: Entry) -> Instance | None:
         fitting = [instance for instance in self._instances if instance.fits(entry)]
-        return min(fitting, key=lambda instance: instance.held_items, default=None)
+        return min(fitting, key=lambda instance: instance.in_flight_items, default=None)
 
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason

@@ -14,7 +14,7 @@ from panope_backends.errors import PanopeError
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import begin_record
 from panope_server.observability.metrics import OTHER, Metrics
-from panope_server.pipeline.accounting import CANCELLED, DEFECT, OK, End
+from panope_server.pipeline.accounting import CANCELLED, DEFECT, OK, Outcome
 from panope_server.transport.errors import code_name
 from panope_server.transport.interceptors.context import Context, current_request_id
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
@@ -65,34 +65,34 @@ class AccountingInterceptor(HandlerInterceptor):
 
     @contextmanager
     def _recorded(self, interface: str) -> Iterator[None]:
-        record, started, end = begin_record(), time.monotonic(), OK
+        record, started, outcome = begin_record(), time.monotonic(), OK
         try:
             yield
         except PanopeError as error:
-            end = End(code_name(error), "error", error.reason, error.field)
+            outcome = Outcome(code_name(error), "error", error.reason, error.field)
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            end = CANCELLED
+            outcome = CANCELLED
             raise
         except Exception:
-            end = DEFECT
+            outcome = DEFECT
             raise
         finally:
             if not record.is_counted:
-                self._record(interface, end, time.monotonic() - started)
+                self._record(interface, outcome, time.monotonic() - started)
 
-    def _record(self, interface: str, end: End, seconds: float) -> None:
-        self._metrics.requests.labels(interface, OTHER, end.code).inc()
+    def _record(self, interface: str, outcome: Outcome, seconds: float) -> None:
+        self._metrics.requests.labels(interface, OTHER, outcome.code).inc()
         self._metrics.request_duration.labels(interface, OTHER).observe(seconds)
         if not self._log_requests:
             return
-        fault = {} if end.status != "error" else {"reason": end.outcome, "field": end.field}
+        fault = {} if outcome.status != "error" else {"reason": outcome.reason, "field": outcome.field}
         _log.info(
             "request_finished",
             request_id=current_request_id(),
             principal=current_principal().name,
             interface=interface,
-            code=end.code,
+            code=outcome.code,
             duration_seconds=round(seconds, 6),
             **fault,
         )

@@ -201,7 +201,7 @@ class Bench:
         instances = {
             f"{worker.instance.name} {what}": float(value)
             for worker in self.workers
-            for what, value in (("texts", worker.instance.held_items), ("bytes", worker.instance._held.bytes))
+            for what, value in (("texts", worker.instance.in_flight_items), ("bytes", worker.instance._in_flight.bytes))
         }
         return {"texts": queue.items, "bytes": queue.bytes, "entries": len(queue), **gauges, **instances}
 
@@ -427,7 +427,7 @@ async def test_the_frame_of_a_call_goes_with_its_answer_and_waits_for_no_garbage
     made.start_worker()
     made.call(EmbedInput(texts=["a"]))
     await made.settle()
-    entry = made.workers[0].instance._held.first()
+    entry = made.workers[0].instance._in_flight.first()
     assert entry is not None
     gone = weakref.ref(entry.parts)
     del entry

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import OverloadedError
-from panope_server.runtime.instances.in_flight import Entry, Room
-from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Rate, WorkQueue
+from panope_server.runtime.instances.in_flight import Entries, Entry
+from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Rate, RequestQueue
 
 _ids = itertools.count(1)
 
@@ -19,7 +19,7 @@ def entry(items: int = 1, size_bytes: int = 1) -> Entry:
 
 
 async def test_entries_leave_in_the_order_they_came() -> None:
-    queue = WorkQueue("m", 100, 100)
+    queue = RequestQueue("m", 100, 100)
     entries = [entry() for _ in range(3)]
     for each in entries:
         queue.put(each)
@@ -32,7 +32,7 @@ async def test_entries_leave_in_the_order_they_came() -> None:
 
 
 async def test_an_entry_leaves_once_wherever_it_stands() -> None:
-    queue, held = WorkQueue("m", 100, 100), Room()
+    queue, held = RequestQueue("m", 100, 100), Entries()
     first, second, third = (entry(2, 3) for _ in range(3))
     for each in (first, second, third):
         queue.put(each)
@@ -50,7 +50,7 @@ async def test_an_entry_leaves_once_wherever_it_stands() -> None:
 async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_back(
     texts: int, size_bytes: int
 ) -> None:
-    queue = WorkQueue("acme/tiny", max_items=4, max_bytes=10)
+    queue = RequestQueue("acme/tiny", max_items=4, max_bytes=10)
     queue.put(entry(3, 3))
     with pytest.raises(OverloadedError, match=r"the limits are 4 texts and 10 bytes") as caught:
         queue.put(entry(texts, size_bytes))
@@ -60,13 +60,13 @@ async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_b
 
 
 async def test_an_empty_queue_takes_even_one_entry_that_is_larger_than_the_queue() -> None:
-    queue = WorkQueue("m", max_items=4, max_bytes=10)
+    queue = RequestQueue("m", max_items=4, max_bytes=10)
     queue.put(entry(5, 50))
     assert queue.head() is not None
 
 
 async def test_entries_whose_caller_has_gone_are_dropped_and_free_their_room() -> None:
-    queue = WorkQueue("m", 4, 100)
+    queue = RequestQueue("m", 4, 100)
     gone, waiting = entry(2), entry(2)
     queue.put(gone)
     queue.put(waiting)
@@ -79,7 +79,7 @@ async def test_entries_whose_caller_has_gone_are_dropped_and_free_their_room() -
 
 
 async def test_the_hint_to_retry_follows_the_measured_rate() -> None:
-    queue = WorkQueue("m", 1000, 1000)
+    queue = RequestQueue("m", 1000, 1000)
     queue.rate.record(100, 1.0)
     queue.put(entry(500))
     assert 5 * 0.8 <= queue.retry_after() <= 5 * 1.2

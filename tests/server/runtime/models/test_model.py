@@ -98,7 +98,7 @@ async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(
     await made.embed("warm")
     gate.unlink()
     call = asyncio.create_task(made.embed("in flight"))
-    await until(lambda: made.runtime._instances[0].held_items == 1)
+    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
     (pid,) = made.pids()
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(1):
@@ -131,7 +131,7 @@ async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Pa
     await made.embed("warm")
     gate.unlink()
     lost, waiting = (asyncio.create_task(made.embed(text)) for text in ("first", "second"))
-    await until(lambda: made.runtime._instances[0].held_items == 1)
+    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
     os.kill(made.pids()[0], signal.SIGKILL)
     gate.touch()
     with pytest.raises(InstanceLostError):
@@ -263,7 +263,7 @@ async def test_unloading_ends_the_worker_after_its_work(rig, tmp_path: Path) -> 
     await made.embed("warm")
     (pid,) = made.pids()
     call = asyncio.create_task(made.embed("last"))
-    await until(lambda: made.runtime._instances[0].held_items == 1)
+    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
     await made.runtime.unload()
     assert (await call).count == 1
     assert made.runtime.state is ModelState.UNLOADED
@@ -332,7 +332,7 @@ async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_
     queued.cancel()
     running.cancel()
     await asyncio.wait([queued, running])
-    assert made.runtime._instances[0].held_items == 0
+    assert made.runtime._instances[0].in_flight_items == 0
     gate.touch()
     assert (await made.embed("next")).count == 1
 
