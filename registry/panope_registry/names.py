@@ -68,16 +68,18 @@ def checked_text(text: str, field: str, limit: int = MAX_WORD_LENGTH) -> str:
         InvalidInputError: it is longer than `limit` characters, or holds a NUL or half of a character.
     """
     if len(text) > limit:
-        raise InvalidInputError(f"`{field}` has {len(text):,} characters; the limit is {limit:,}", field=field)
+        raise InvalidInputError.at(
+            field, "{field} has {count:,} characters; the limit is {limit:,}", count=len(text), limit=limit
+        )
     if not is_storable(text):
-        raise InvalidInputError(f"`{field}` holds a character that cannot be recorded", field=field)
+        raise InvalidInputError.at(field, "{field} holds a character that cannot be recorded")
     return text
 
 
 def checked_limit(limit: int) -> int:
     """Returns how many are wanted; InvalidInputError when it is less than none, or no database counts so far."""
     if not 0 <= limit <= MAX_INTEGER:
-        raise InvalidInputError(f"`limit` must be a number from 0 to {MAX_INTEGER:,}", field="limit")
+        raise InvalidInputError.at("limit", "{field} must be a number from 0 to {most:,}", most=MAX_INTEGER)
     return limit
 
 

@@ -230,11 +230,11 @@ def _check_download(request: DownloadRequest) -> None:
     _check_precision(request.precision, "precision")
     chosen = request.format or request.precision or request.variant
     if request.include and chosen:
-        raise InvalidInputError("`include` names files, so it cannot go with a format or precision", field="include")
+        raise InvalidInputError.at("include", "{field} names files, so it cannot go with a format or precision")
     if request.variant:
         check_digits(request.variant, "variant")
     if len(request.include) > MAX_PATTERNS:
-        raise InvalidInputError(f"`include` has more than {MAX_PATTERNS} patterns", field="include")
+        raise InvalidInputError.at("include", "{field} has more than {limit} patterns", limit=MAX_PATTERNS)
     for pattern in request.include:
         safe_relative_path(pattern)
 
@@ -242,18 +242,18 @@ def _check_download(request: DownloadRequest) -> None:
 def _check_model(model: str, revision: str) -> None:
     parse_model_name(model, "model")
     if not revision or len(revision) > MAX_REVISION or not revision.isprintable() or ".." in revision:
-        raise InvalidInputError("`revision` is no name of a branch, tag or commit", field="revision")
+        raise InvalidInputError.at("revision", "{field} is no name of a branch, tag or commit")
 
 
 def _check_format(name: str, field: str) -> None:
     if name and name not in FORMATS:
         known = ", ".join(f"`{format_}`" for format_ in FORMATS)
-        raise InvalidInputError(f"`{field}` must be one of {known}", field=field)
+        raise InvalidInputError.at(field, "{field} must be one of {known}", known=known)
 
 
 def _check_precision(name: str, field: str) -> None:
     if name and not _PRECISION.fullmatch(name):
-        raise InvalidInputError(f"`{field}` is no name of a precision, such as `int8` or `q4_k_m`", field=field)
+        raise InvalidInputError.at(field, "{field} is no name of a precision, such as `int8` or `q4_k_m`")
 
 
 def dedupe_key(kind: str, payload: Mapping[str, Any], store: str | None = None) -> str:

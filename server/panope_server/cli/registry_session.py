@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import InvalidInputError, PanopeError
-from panope_server.cli.output.console import fail, note
+from panope_server.cli.output.console import note
+from panope_server.cli.output.errors import fail_with
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ def registry_session(settings: Settings) -> Iterator[RegistrySession]:
     try:
         session = open_registry_session(settings, _note_grant)
     except PanopeError as error:
-        fail(error.message)
+        fail_with(error)
     with session:
         try:
             yield session
         except InvalidInputError as error:
-            fail(error.message, 2)
+            fail_with(error, 2)
         except PanopeError as error:
-            fail(error.message)
+            fail_with(error)
         finally:
             session.database.keep_reserve()  # the command may have made room on a disk that was full
 

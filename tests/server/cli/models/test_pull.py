@@ -153,9 +153,10 @@ def end_leases(cli):
     [
         (("acme/nothing",), "no such repo", 1),
         ((MODEL, "--revision", "nowhere"), "revision", 1),
+        ((MODEL, "--revision", "a..b"), "`--revision` is no name of a branch", 2),
         ((MODEL, "--format", "gguf"), "has no such variant; it has safetensors fp32", 1),
         ((MODEL, "--precision", "int4"), "has no such variant; it has safetensors fp32", 1),
-        ((MODEL, "--format", "pickle"), "`format` must be one of", 2),
+        ((MODEL, "--format", "pickle"), "`--format` must be one of", 2),
         ((MODEL, "--include", "../*"), "is not a path inside a model", 2),
         ((MODEL, "--include", "*.onnx"), "no file of `acme/tiny` matches `*.onnx`", 1),
         (("a/b/c",), "is not a model's name", 2),
