@@ -62,7 +62,7 @@ class Aliases:
         principal: str,
         reason: str,
     ) -> AliasEntry:
-        """Points an alias to a model, now and for all servers.
+        """Points an alias to a model, now and for all servers; one that points there already keeps its version.
 
         Args:
             name: one or two parts by the rule of models' names: `embed`, `prod/embed`.
@@ -86,6 +86,8 @@ class Aliases:
             before = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
             _check_expected(name, before, expected)
             digest = _check_target(connection, target_model, variant_digest)
+            if before is not None and (before.target_model, before.variant_digest) == (target_model, digest):
+                return _entry(before)
             target = {"target_model": target_model, "variant_digest": digest, "principal": principal, "reason": reason}
             before_id = before.id if before else None
             return _point(connection, name, {"action": AliasAction.SET, "before_id": before_id, **target})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from panope_server.config import Settings
 from panope_server.observability.loop import watch_loop
 from panope_server.observability.metrics import Metrics, panope_version
 from panope_server.runtime.home import StartError, locked_home, run_folder_for
+from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
 from panope_server.transport.grpc.server import GrpcServer
@@ -35,18 +36,27 @@ from panope_server.transport.interceptors.chain import interceptors_for
 
 _log = structlog.get_logger("panope.server")
 
+READY_POLL_SECONDS = 0.2
+
 
 class App:
     """One server.
 
     Args:
         settings: of the server.
-        on_started: called when every port answers; models may still be loading.
+        on_started: called when every port answers, with the models that should serve and do not yet, and why.
+        on_ready: called when all of those serve for the first time.
     """
 
-    def __init__(self, settings: Settings, on_started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_started: Callable[[Mapping[str, str]], None] = lambda _: None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._on_started = on_started
+        self._on_ready = on_ready
         self._stop = asyncio.Event()
         self._authenticator = AnonymousAccess()
         self._metrics = Metrics()
@@ -64,14 +74,16 @@ class App:
         refuse_open_bind(self._settings)
         async with AsyncExitStack() as stack:
             try:
-                await self._start(stack)
+                models = await self._start(stack)
             except PanopeError as error:
                 raise StartError(error.message) from None
             self._status.phase = ""
             _log.info(
                 "server_started", version=panope_version(), duration_seconds=round(self._status.uptime_seconds, 3)
             )
-            self._on_started()
+            self._on_started(models.loader.not_ready())
+            announcer = asyncio.create_task(self._announce_ready(models))
+            stack.callback(announcer.cancel)
             await self._stop.wait()
             self._status.phase = "the server is stopping"
             _log.info("server_stopping")
@@ -81,7 +93,12 @@ class App:
         """Asks `run` to end."""
         self._stop.set()
 
-    async def _start(self, stack: AsyncExitStack) -> None:
+    async def _announce_ready(self, models: ModelManager) -> None:
+        while models.loader.not_ready():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(READY_POLL_SECONDS)
+        self._on_ready()
+
+    async def _start(self, stack: AsyncExitStack) -> ModelManager:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
         run_folder, session = await self._open_home(stack)
         parts = build_parts(self._settings, session, self._metrics)
@@ -94,6 +111,7 @@ class App:
         self._drain_first(stack, parts, grpc_server, admin)
         watcher = asyncio.create_task(watch_loop(self._metrics.loop_lag))
         stack.callback(watcher.cancel)
+        return parts.models
 
     async def _open_home(self, stack: AsyncExitStack) -> tuple[Path, RegistrySession]:
         """Locks the home; the folder for the sockets of this server, and the registry."""

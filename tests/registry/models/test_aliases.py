@@ -192,6 +192,13 @@ def test_what_was_never_an_alias_is_said_to_be_missing(aliases: Aliases) -> None
         assert caught.value.reason == "alias_not_found"
 
 
+def test_an_alias_that_points_there_already_keeps_its_version(aliases: Aliases) -> None:
+    first = aliases.set("embed", "v/a", variant_digest=DIGEST, expected="", **ADA)
+    assert aliases.set("embed", "v/a", variant_digest=DIGEST[:8], expected=None, **ADA) == first
+    assert aliases.set("embed", "v/a", expected=None, **ADA).version == 2, "another variant may be chosen now"
+    assert [event.version for event in aliases.history("embed")] == [2, 1]
+
+
 def test_followers_of_the_registry_see_every_change(aliases: Aliases, database: Database) -> None:
     before = database.change_token()
     aliases.set("embed", "v/a", expected="", **ADA)

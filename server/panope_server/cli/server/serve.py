@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -69,34 +70,37 @@ def _run(settings: Settings, *, greet: bool) -> None:
     )
     configure_logging(settings.log_level, settings.log_format, file=file)
 
-    def started() -> None:
-        console.print(greeting(settings, try_it=greet), highlight=False, soft_wrap=True)
+    def started(waiting: Mapping[str, str]) -> None:
+        lines = [*addresses(settings), *(f"not ready yet: {model}: {reason}" for model, reason in waiting.items())]
+        console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+    def ready() -> None:
+        if greet and settings.envoy:
+            console.print("\n".join(["", "Try:", *demo_calls(settings)]), highlight=False, soft_wrap=True)
 
     try:
-        asyncio.run(App(settings, on_started=started).run())
+        asyncio.run(App(settings, on_started=started, on_ready=ready).run())
     except StartError as error:
         fail(str(error))
 
 
-def greeting(settings: Settings, *, try_it: bool) -> str:
-    """The addresses and, for the demo, three lines to try."""
+def addresses(settings: Settings) -> list[str]:
+    """Where the server listens, a line for each port."""
+    lines = [f"gRPC   {settings.host}:{settings.grpc_port}", f"admin  http://{settings.host}:{settings.admin_port}"]
+    return [f"REST   http://{settings.host}:{settings.http_port}", *lines] if settings.envoy else lines
+
+
+def demo_calls(settings: Settings) -> list[str]:
+    """Three calls of the demo model to try."""
     grpc = f"{settings.host}:{settings.grpc_port}"
-    http = f"http://{settings.host}:{settings.http_port}"
-    lines = [f"gRPC   {grpc}", f"admin  http://{settings.host}:{settings.admin_port}"]
-    if settings.envoy:
-        lines.insert(0, f"REST   {http}")
-    if try_it and settings.envoy:
-        body = f'{{"model":"{DEMO_MODEL}","input":["hello"]}}'
-        rest = f"curl {http}/v1/embeddings -H 'content-type: application/json' -d '{body}'"
-        call = f'\'{{"model":"{DEMO_MODEL}","texts":["hello"]}}\''
-        lines += [
-            "",
-            "Try:",
-            f"  {rest}",
-            f"  .venv/bin/panope embed {DEMO_MODEL} 'hello' 'good morning' --address {grpc}",
-            f"  grpcurl -plaintext -d {call} {grpc} panope.v1.EmbedService/Embed",
-        ]
-    return "\n".join(lines)
+    url = f"http://{settings.host}:{settings.http_port}/v1/embeddings"
+    body = f'{{"model":"{DEMO_MODEL}","input":["hello"]}}'
+    message = f'\'{{"model":"{DEMO_MODEL}","texts":["hello"]}}\''
+    return [
+        f"  curl {url} -H 'content-type: application/json' -d '{body}'",
+        f"  .venv/bin/panope embed {DEMO_MODEL} 'hello' 'good morning' --address {grpc}",
+        f"  grpcurl -plaintext -d {message} {grpc} panope.v1.EmbedService/Embed",
+    ]
 
 
 def _import_demo(settings: Settings) -> None:

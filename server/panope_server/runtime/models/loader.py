@@ -60,6 +60,8 @@ class ModelLoader:
         """
         self._runtimes.refuse_while_closing()
         model = await self._directory.resolve_now(name)
+        if backend:
+            await self._planner.refuse_unknown_backend(backend)
         digest = find_variant(model.entry, variant).digest if variant else model.name.variant
         constraints = LoadConstraints(backend, precision, digest)
         wanted = await self._planner.variant_to_download(model.entry, constraints)
@@ -111,13 +113,22 @@ class ModelLoader:
     def not_ready(self) -> dict[str, str]:
         """Returns the models that should serve and do not, each with the reason; empty when the server is ready."""
         to_load = self._to_load()
-        waiting = {name: "not loaded yet" for key, name in to_load.items() if self._runtimes.get(key) is None}
+        waiting = {name: self._why_waiting(name) for key, name in to_load.items() if self._runtimes.get(key) is None}
         for runtime in self._runtimes.all():
             key = runtime.resolved.key
             wanted = runtime.wanted or (key in to_load and not self._runtimes.is_closing)
             if wanted and runtime.state is not ModelState.SERVING:
                 waiting[key] = runtime.state_reason or runtime.state
         return waiting
+
+    def _why_waiting(self, name: str) -> str:
+        """Why nothing that the settings call so has begun to load."""
+        known = self._directory.known_name(name)
+        return (
+            "not loaded yet"
+            if known is not None and self._directory.exists(known)
+            else "no model or alias has this name"
+        )
 
     def _to_load(self) -> Mapping[str, str]:
         """Key -> name of what the settings say is to be loaded, where aliases point now."""

@@ -23,6 +23,7 @@ from panope_registry.job_handlers.conversion_plan import ConversionPlan, request
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
 from panope_registry.models.variant_digest import find_variant
+from panope_registry.names import shown
 from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
@@ -119,6 +120,16 @@ class LoadPlanner:
         return await select_candidates(
             entry, partial(self._facts, entry), machine, constraints, profiles, settings.workers.instances
         )
+
+    async def refuse_unknown_backend(self, name: str) -> None:
+        """Raises PreconditionError (`no_backend`) when no device of this machine belongs to a backend of that name."""
+        known = dict.fromkeys(device.backend for device in (await self._hardware.probe()).devices)
+        if name not in known:
+            raise PreconditionError(
+                f"there is no backend `{shown(name)}` on this machine; it has {', '.join(known) or 'none'}",
+                reason="no_backend",
+                field="backend",
+            )
 
     async def variant_to_download(self, entry: ModelEntry, constraints: LoadConstraints) -> str:
         """The digest of the one variant to download, where nothing is here; empty leaves it to what pulls prefer.

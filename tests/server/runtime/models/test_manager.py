@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from panope_backends.api import Device, Level, ModelFacts, Support
-from panope_backends.errors import AvailabilityError, NotFoundError
+from panope_backends.errors import AvailabilityError, NotFoundError, PreconditionError
 from panope_backends.testing.models import keep_tokenizer
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
@@ -163,10 +163,20 @@ async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig
         await made.manager.load("nobody")
 
 
+async def test_a_backend_that_is_none_is_refused_of_a_loaded_model_too(rig: MakeRig) -> None:
+    made = rig()
+    made.add_model()
+    await made.manager.start()
+    await made.manager.load(MODEL)
+    with pytest.raises(PreconditionError, match="there is no backend `gpu` on this machine") as caught:
+        await made.manager.load(MODEL, backend="gpu")
+    assert (caught.value.reason, caught.value.field) == ("no_backend", "backend")
+
+
 async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_there(rig: MakeRig) -> None:
     made = rig(MODEL)
     await made.manager.start()
-    await made.until(lambda: made.manager.loader.not_ready() == {MODEL: "not loaded yet"})
+    await made.until(lambda: made.manager.loader.not_ready() == {MODEL: "no model or alias has this name"})
     made.add_model()
     await made.until(lambda: made.manager.loader.not_ready() == {})
     assert made.states[-1] == (MODEL, ModelState.SERVING)
