@@ -255,7 +255,7 @@ class Registry:
             PreconditionError: a file is still to be downloaded (`not_downloaded`).
             DataLossError: a file is damaged or missing; a damaged one was put away.
         """
-        return self._files.lay_out(variant_digest)
+        return self._files.check_out(variant_digest)
 
     def find_conversion(
         self,

@@ -10,7 +10,7 @@ from panope_registry.models import queries, writes
 from panope_registry.models.queries import StoredVariant
 from panope_registry.models.types import MissingFile, StoreIds
 from panope_registry.names import shown
-from panope_registry.store.checkout import lay_out
+from panope_registry.store.checkout import check_out
 from panope_registry.store.files import disk_errors
 from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.database import Database
@@ -48,7 +48,7 @@ class VariantFiles:
         with self._database.read() as connection:
             return queries.find_missing(connection, digest, self._store.id, self._stores.shared)
 
-    def lay_out(self, digest: str) -> Path:
+    def check_out(self, digest: str) -> Path:
         """Returns the folder of a variant's verified files; as `Registry.materialize`."""
         variant = self.stored(digest)
         if variant.absent and (wanted := self.missing_files(digest)):
@@ -58,7 +58,7 @@ class VariantFiles:
             with self._database.write() as connection:
                 writes.record_hashed(connection, hashed, self._store.id)
         with disk_errors("the model's folder"):
-            return lay_out(self._store, digest, variant.files)
+            return check_out(self._store, digest, variant.files)
 
     def _verified(self, variant: StoredVariant) -> Mapping[str, str]:
         """sha256 -> fingerprint of the blobs that had to be hashed."""

@@ -13,7 +13,7 @@ from panope_registry.store.manifest import ManifestFile
 from panope_registry.store.store import Store
 
 
-def lay_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
+def check_out(store: Store, digest: str, files: Sequence[ManifestFile]) -> Path:
     """Lays out the checkout of a variant whose blobs have just been verified; made if it is not there or not right.
 
     It is built elsewhere and renamed, so that nobody sees half of one.
