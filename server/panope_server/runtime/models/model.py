@@ -37,7 +37,6 @@ _log = structlog.get_logger("panope.models")
 PlanMaker = Callable[[LoadConstraints, Sequence[FailedPlan]], Awaitable[LoadPlan]]
 """Selects a candidate that meets the constraints and makes it ready; what failed in this load is none."""
 
-
 OnState = Callable[["ModelRuntime", ModelState], None]
 """Told after every change of a runtime's state."""
 
