@@ -65,7 +65,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     lazy_load: Annotated[bool, Meta(description="Whether the first call to a model loads it.")] = True
     default_model: Annotated[
         str,
-        Meta(description="The model of a call that names none; empty for the only one of the task, if there is one."),
+        Meta(
+            description="The model of REST calls that name none where they may: `/v1/embed` and the routes of Text "
+            "Embeddings Inference; empty for the only one of the task, if there is one."
+        ),
     ] = ""
     unknown_fields: Annotated[
         str,

@@ -55,7 +55,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
     async def RegisterModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a look at a model's repo."""
         query_of(context)
-        job = await self._acquisition.register(_wish_of(_REGISTER.read(request)), REST)
+        job = await self._acquisition.register(_sync_request(_REGISTER.read(request)), REST)
         return await accepted_response(AcceptedJson(job=job_json(job)), context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
@@ -115,7 +115,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         return json_response(FilesJson(model=request.model, files=files))
 
 
-def _wish_of(body: RegisterBody) -> SyncRequest:
+def _sync_request(body: RegisterBody) -> SyncRequest:
     return SyncRequest(
         model=_model_of(body),
         revision=body.source.revision if body.source else "main",
