@@ -73,7 +73,7 @@ def told_events() -> dict[str, set[str]]:
 
 def _keeps(called: ast.Call) -> bool:
     """Whether it keeps a program running, of which is told under the program's name."""
-    return bool(called.args) and ast.unparse(called.func) in ("keep_running", "until_gone")
+    return bool(called.args) and ast.unparse(called.func) == "Supervisor"
 
 
 def _names(name: ast.expr, programs: set[str]) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _names(name: ast.expr, programs: set[str]) -> Iterator[str]:
 def _tells(called: ast.Call) -> bool:
     text = ast.unparse(called.func)
     owner, _, level = text.rpartition(".")
-    return bool(called.args) and (text in EMITTERS or (owner == "_log" and level in LEVELS))
+    return bool(called.args) and (text in EMITTERS or (owner in ("_log", "self._log") and level in LEVELS))
 
 
 def test_every_event_is_written_down_and_every_written_event_is_told() -> None:

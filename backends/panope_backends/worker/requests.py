@@ -44,11 +44,10 @@ class SequenceRequest(Request):
     rows: Rows
     missing: int
 
-    def put(self, index: int, row: NDArray[np.float32]) -> bool:
-        """Keeps the row of one sequence; True when it was the last that was missing."""
+    def put(self, index: int, row: NDArray[np.float32]) -> None:
+        """Keeps the row of one sequence."""
         self.rows[index] = row
         self.missing -= 1
-        return self.missing == 0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -7,13 +7,13 @@ in about a millisecond: every call that it holds then fails with InstanceLostErr
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import socket
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -31,8 +31,9 @@ from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
-from panope_server.runtime.processes.signals import kill, send_signal
+from panope_server.runtime.processes.supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")
@@ -95,8 +96,7 @@ class Instance:
         self._withdrawn: OrderedDict[int, bytes] = OrderedDict()
         self._busy_ids: Sequence[int] = ()
         self._socket = WorkerSocket(self._frame, self._lost, listener.capacity_freed)
-        self._reader: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ChildProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
         self._output = WorkerOutput(name, plan.model)
@@ -104,7 +104,7 @@ class Instance:
     @property
     def pid(self) -> int:
         """The process id; 0 before the start and after the end."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+        return 0 if self._process is None else self._process.pid
 
     @property
     def precision(self) -> str:
@@ -169,25 +169,21 @@ class Instance:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process = await asyncio.create_subprocess_exec(
+                self._process = await ChildProcess.start(
                     self._workers.python or sys.executable,
                     "-m",
                     "panope_backends.worker",
                     "--fd",
                     str(theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
+                    environment=child_environment(memory_bytes=self.plan.memory_limit_bytes),
+                    stderr=self._output.read,
                     pass_fds=(theirs.fileno(),),
-                    env=child_environment(memory_bytes=self.plan.memory_limit_bytes),
-                    process_group=0,
                 )
-                assert self._process.stderr is not None
-                self._reader = asyncio.create_task(self._output.read(self._process.stderr))
                 loop = asyncio.get_running_loop()
                 self._transport, _ = await loop.create_unix_connection(lambda: self._socket, sock=ours)
             except BaseException:
                 ours.close()
+                self._kill()
                 raise
 
     def submit(self, entry: Entry) -> None:
@@ -229,31 +225,28 @@ class Instance:
 
     def _kill(self) -> None:
         if self._process is not None:
-            kill(self._process)
+            self._process.kill()
 
-    async def wait(self) -> int:
-        """Waits until the process is gone; its exit code, negative for a signal."""
-        if self._process is None:
-            return 0
-        code = await self._process.wait()
-        if self._reader is not None:
-            await asyncio.wait([self._reader])
-        return code
+    async def wait(self) -> Exit:
+        """Waits until the process is gone and all that it wrote was read."""
+        code = 0 if self._process is None else await self._process.wait()
+        return Exit(code, self.end_reason or describe_exit(code))
 
-    async def watch(self) -> None:
-        """Returns when the worker is gone; a worker that says nothing, though it should each second, is ended.
+    def liveness(self) -> LivenessProbe:
+        """The worker must say something; it should each second."""
+        heard = self._socket.heard
 
-        Time counts in turns of this loop, so that a server that was stopped or late takes no worker for silent.
-        """
-        silent = 0.0
-        while not self.closed.is_set():
-            heard = self._socket.heard
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_SECONDS):
-                    await self.closed.wait()
-            silent = 0.0 if self._socket.heard != heard else silent + WATCH_SECONDS
-            if silent >= self._workers.heartbeat_timeout_seconds:
-                self._abort("silent", silent_seconds=silent)
+        async def has_spoken() -> bool:
+            nonlocal heard
+            before, heard = heard, self._socket.heard
+            return heard != before or self.closed.is_set()
+
+        threshold = max(1, math.ceil(self._workers.heartbeat_timeout_seconds / WATCH_SECONDS))
+        return LivenessProbe(check=has_spoken, period_seconds=WATCH_SECONDS, failure_threshold=threshold)
+
+    def end_silent(self, failed_checks: int) -> None:
+        """Ends the worker because it has said nothing in so many checks."""
+        self._abort("silent", silent_seconds=failed_checks * WATCH_SECONDS)
 
     def output_tail(self, lines: int) -> list[str]:
         """The last lines that the worker wrote."""
@@ -352,9 +345,9 @@ class Instance:
             return
         _log.error("worker_hung", instance=self.name, model=self.plan.model, reason=reason, **facts)
         self.end_reason = reason
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._process.is_running:
             # SIGABRT makes the worker write every thread's stack to its log before it dies.
-            send_signal(self._process, signal.SIGABRT)
+            self._process.send_signal(signal.SIGABRT)
             asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
 
     def _suspects(self, held: Sequence[Entry]) -> Collection[bytes]:

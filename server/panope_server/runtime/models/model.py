@@ -20,7 +20,7 @@ from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue import RequestQueue
-from panope_server.runtime.instances.supervisor import Supervisor
+from panope_server.runtime.instances.supervisor import InstanceSupervisor
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.model_metrics import ModelMeters
 from panope_server.runtime.names import ResolvedName
@@ -70,7 +70,7 @@ class ModelRuntime:
         self._make_plan = make_plan
         self._on_state = on_state
         self._queue = RequestQueue(name, settings.limits.max_queue_items, settings.limits.max_queue_bytes)
-        self._supervisors: list[Supervisor] = []
+        self._supervisors: list[InstanceSupervisor] = []
         self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
@@ -320,7 +320,7 @@ class ModelRuntime:
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
             self._first_ready = asyncio.get_running_loop().create_future()
             self._supervisors = [
-                Supervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
+                InstanceSupervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
                 for _ in range(self._settings.workers.instances)
             ]
             try:

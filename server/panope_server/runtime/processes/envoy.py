@@ -6,25 +6,23 @@ import asyncio
 import ipaddress
 import json
 import os
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import structlog
 
 from panope_backends.errors import InternalError, PreconditionError
+from panope_backends.retry import RetryPolicy
 from panope_envoy.binary import EnvoyMissingError, envoy_path
 from panope_envoy.bootstrap import bootstrap
 from panope_envoy.options import EdgeOptions
-from panope_server.runtime.processes.child import child_command
+from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
 from panope_server.runtime.processes.envoy_admin import EnvoyAdmin
-from panope_server.runtime.processes.restarts import keep_running, until_gone
-from panope_server.runtime.processes.signals import kill, send_signal
+from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 
 _log = structlog.get_logger("panope.envoy")
 
@@ -69,25 +67,27 @@ class EnvoyProcess:
         self._pressure = folder / "connections"
         self._options = replace(options, pressure_file=str(self._pressure))
         self._config = folder / "envoy.json"
-        self._log_path = log_path
-        self._workers = workers
         self._admin = EnvoyAdmin(options.envoy_admin_socket)
-        self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._program = _Envoy(self._config, self._admin, log_path, workers)
+        backoff = RetryPolicy(base_seconds=FIRST_BACKOFF_SECONDS, cap_seconds=MAX_BACKOFF_SECONDS)
+        self._supervisor = Supervisor("envoy", self._program, RestartPolicy(backoff=backoff), _log)
         self._watcher: asyncio.Task[None] | None = None
-        self._serving = False
         self._drained = False
-        self.restart_count = 0
 
     @property
     def alive(self) -> bool:
         """Whether Envoy runs and has said that it serves."""
-        return self._serving and self._process is not None and self._process.returncode is None
+        return self._program.is_serving and self._program.pid != 0
 
     @property
     def pid(self) -> int:
         """Envoy's process id; 0 when it does not run."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+        return self._program.pid
+
+    @property
+    def restart_count(self) -> int:
+        """How often Envoy was started again, or that was tried."""
+        return self._supervisor.restart_count
 
     async def start(self) -> None:
         """Starts Envoy and returns when it serves.
@@ -96,18 +96,12 @@ class EnvoyProcess:
             PreconditionError: there is no Envoy, its port is taken, or its host is no address.
             InternalError: Envoy did not start.
         """
-        binary = envoy_binary()
+        envoy_binary()
         _check(self._options)
         _write_private(self._config, json.dumps(bootstrap(self._options)))
         _write_private(self._pressure, "0")
-        self._process = await self._spawn(binary)
-        if not await self._wait_until_ready(self._process):
-            await self._end()
-            _log.error("envoy_start_failed", last_output=self._last_output())
-            raise InternalError("Envoy did not start; its log says why")
-        self._serving = True
-        _log.info("envoy_ready", pid=self._process.pid, host=self._options.http_host, port=self._options.http_port)
-        self._keeper = asyncio.create_task(self._keep(binary))
+        await self._supervisor.start()
+        _log.info("envoy_ready", pid=self.pid, host=self._options.http_host, port=self._options.http_port)
         self._watcher = asyncio.create_task(self._watch_connections())
 
     async def end_connections(self) -> None:
@@ -124,7 +118,7 @@ class EnvoyProcess:
             is_answering: whether what is behind Envoy still works on requests. When it does not, requests that are
                 left are half-sent, or their answers are on their way: those are waited for as long as bytes go out.
         """
-        await self._end_keeper()
+        await self._end_supervision()
         if self.alive and not self._drained:
             self._drained = True
             with _told():
@@ -136,8 +130,7 @@ class EnvoyProcess:
     async def stop(self, grace_seconds: float = 10.0) -> None:
         """Drains, for at most `grace_seconds`, unless that was done, and ends the process."""
         await self.drain(grace_seconds)
-        self._serving = False
-        await self._end()
+        await self._program.stop()
         for file in (self._config, self._pressure):
             file.unlink(missing_ok=True)
 
@@ -170,43 +163,78 @@ class EnvoyProcess:
             except (OSError, TimeoutError) as error:  # Envoy is away, or the disk is full; the next look may tell
                 _log.debug("envoy_admin_unreachable", cause=type(error).__name__)
 
-    async def _end_keeper(self) -> None:
-        tasks = [task for task in (self._keeper, self._watcher) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+    async def _end_supervision(self) -> None:
+        await self._supervisor.stop()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher])
 
-    async def _keep(self, binary: Path) -> None:
-        """Starts Envoy again whenever it ends, and ends one that is silent."""
-        await keep_running(
-            "envoy",
-            self._until_gone,
-            partial(self._start_again, binary),
-            first_backoff_seconds=FIRST_BACKOFF_SECONDS,
-            max_backoff_seconds=MAX_BACKOFF_SECONDS,
-        )
 
-    async def _until_gone(self) -> int:
+class _Envoy:
+    """The program as its supervisor sees it."""
+
+    def __init__(self, config: Path, admin: EnvoyAdmin, log_path: Path, workers: int) -> None:
+        self._config = config
+        self._admin = admin
+        self._log_path = log_path
+        self._workers = workers
+        self._process: ChildProcess | None = None
+        self.is_serving = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 when it does not run."""
+        return 0 if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Starts it and returns when it serves.
+
+        Raises:
+            InternalError: it ended, or took too long.
+        """
+        self._process = await self._spawn()
+        self.is_serving = await self._wait_until_ready(self._process)
+        if not self.is_serving:
+            await self.stop()
+            raise InternalError("Envoy did not start; its log says why")
+
+    async def wait(self) -> Exit:
+        """Returns when it has ended."""
         assert self._process is not None
-        answers = self._admin.answers
-        code = await until_gone(
-            "envoy", self._process, answers, check_seconds=CHECK_SECONDS, silent_checks=SILENT_CHECKS
-        )
-        self._serving = False
-        return code
+        code = await self._process.wait()
+        self.is_serving = False
+        return Exit(code, describe_exit(code))
 
-    async def _start_again(self, binary: Path) -> None:
-        self.restart_count += 1
-        self._process = await self._spawn(binary)
-        self._serving = await self._wait_until_ready(self._process)
-        if not self._serving:
-            await self._end()
-            raise InternalError(f"it ended or took too long: {self._last_output()}")
+    async def stop(self) -> None:
+        """Ends it."""
+        self.is_serving = False
+        if self._process is not None:
+            await self._process.stop(TERMINATE_SECONDS)
 
-    async def _spawn(self, binary: Path) -> asyncio.subprocess.Process:
-        command = child_command(
-            str(binary),
+    def liveness(self) -> LivenessProbe:
+        """Its administration must answer."""
+        return LivenessProbe(check=self._admin.answers, period_seconds=CHECK_SECONDS, failure_threshold=SILENT_CHECKS)
+
+    def end_silent(self, failed_checks: int) -> None:
+        """Kills it."""
+        assert self._process is not None
+        _log.error("envoy_silent", pid=self._process.pid, checks=failed_checks)
+        self._process.kill()
+
+    def last_output(self) -> Sequence[str]:
+        """The last lines of its log."""
+        if not self._log_path.exists():
+            return ()
+        with self._log_path.open("rb") as log:
+            log.seek(max(0, self._log_path.stat().st_size - 4096))
+            return log.read().decode(errors="replace").splitlines()[-5:]
+
+    def gave_up(self, error: Exception) -> None:
+        """Only a defect gives it up, and that is in the log."""
+
+    async def _spawn(self) -> ChildProcess:
+        command = (
+            str(envoy_binary()),
             "--config-path",
             str(self._config),
             "--disable-hot-restart",
@@ -223,46 +251,21 @@ class EnvoyProcess:
         )
         log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            return await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=child_environment(),
-                # A terminal's Ctrl-C is for the server, which stops Envoy when it has drained.
-                process_group=0,
-            )
+            return await ChildProcess.start(*command, environment=child_environment(), stdout=log, stderr=log)
         finally:
             os.close(log)
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> bool:
+    async def _wait_until_ready(self, process: ChildProcess) -> bool:
         """Whether the process has come to serve; False when it ended or took too long."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                while process.returncode is None:
+                while process.is_running:
                     if await self._admin.ready():
                         return True
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             pass
         return False
-
-    async def _end(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        send_signal(process, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(TERMINATE_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            kill(process)
-            await process.wait()
-
-    def _last_output(self) -> list[str]:
-        with self._log_path.open("rb") as log:
-            log.seek(max(0, self._log_path.stat().st_size - 4096))
-            return log.read().decode(errors="replace").splitlines()[-5:]
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +11,11 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from panope_backends.retry import RetryPolicy
 from panope_server.config import Settings
 from panope_server.observability.downloads import DownloadReport
-from panope_server.runtime.processes.child import child_command
-from panope_server.runtime.processes.restarts import keep_running, until_gone
-from panope_server.runtime.processes.signals import kill, send_signal
+from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
+from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 
 _log = structlog.get_logger("panope.jobs")
 
@@ -62,78 +60,94 @@ class JobsProcess:
         program: Sequence[str] = PROGRAM,
         on_report: Callable[[DownloadReport], None] = lambda _: None,
     ) -> None:
+        backoff = RetryPolicy(base_seconds=FIRST_BACKOFF_SECONDS, cap_seconds=MAX_BACKOFF_SECONDS)
         self._settings = settings
-        self._on_report = on_report
-        self._reader: asyncio.Task[None] | None = None
-        self._program = program
-        self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._restart_count = 0
-        self._reports = 0
+        self._worker = _JobWorker(settings, program, on_report)
+        self._supervisor = Supervisor("job_worker", self._worker, RestartPolicy(backoff=backoff), _log)
+        self._is_started = False
 
     def view(self) -> JobsProcessView:
         """How it is."""
-        process = self._process
-        alive = process is not None and process.returncode is None
+        pid = self._worker.pid
         if self._settings.jobs.concurrency == 0:
             state = "off"
-        elif self._keeper is None:
+        elif not self._is_started:
             state = "stopped"
         else:
-            state = "running" if alive else "backing_off"
-        pid = process.pid if process is not None and alive else 0
-        return JobsProcessView(state, self._settings.jobs.concurrency, pid, self._restart_count)
+            state = "running" if pid else "backing_off"
+        return JobsProcessView(state, self._settings.jobs.concurrency, pid, self._supervisor.restart_count)
 
     async def start(self) -> None:
         """Starts it, unless the settings ask for no worker."""
         if self._settings.jobs.concurrency:
-            self._process = await self._spawn()
-            self._keeper = asyncio.create_task(self._keep())
+            await self._supervisor.start()
+            self._is_started = True
 
     async def stop(self) -> None:
         """Lets running jobs come to a safe point and ends it."""
-        if self._keeper is None:
-            return
-        self._keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._keeper
-        self._keeper = None
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        send_signal(process, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            kill(process)
-            await process.wait()
-        assert self._reader is not None
-        await self._reader  # its last report
+        await self._supervisor.stop()
+        await self._worker.stop()
+        self._is_started = False
 
-    async def _keep(self) -> None:
-        await keep_running(
-            "job_worker",
-            self._until_gone,
-            self._start_again,
-            first_backoff_seconds=FIRST_BACKOFF_SECONDS,
-            max_backoff_seconds=MAX_BACKOFF_SECONDS,
+
+class _JobWorker:
+    """The program as its supervisor sees it."""
+
+    def __init__(self, settings: Settings, program: Sequence[str], on_report: Callable[[DownloadReport], None]) -> None:
+        self._settings = settings
+        self._program = program
+        self._on_report = on_report
+        self._process: ChildProcess | None = None
+        self._reports = 0
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 when it does not run."""
+        return 0 if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Starts it; it is its first report that tells that it works."""
+        self._process = await ChildProcess.start(
+            *self._program,
+            # It is Panope's own code and opens no model, so it keeps the environment: a hub's token, proxies.
+            environment=os.environ,
+            # Settings may hold a database's password: standard input is not seen by other users, a command line is.
+            data=msgspec.json.encode(self._settings),
+            stdout=self._read,
         )
 
-    async def _until_gone(self) -> int:
+    async def wait(self) -> Exit:
+        """Returns when it has ended."""
         assert self._process is not None
-        return await until_gone(
-            "job_worker", self._process, self._has_reported, check_seconds=CHECK_SECONDS, silent_checks=SILENT_CHECKS
-        )
+        code = await self._process.wait()
+        return Exit(code, describe_exit(code))
+
+    async def stop(self) -> None:
+        """Lets it come to a safe point, and takes its last report."""
+        if self._process is not None:
+            await self._process.stop(STOP_SECONDS)
+
+    def liveness(self) -> LivenessProbe:
+        """It must report."""
+        return LivenessProbe(check=self._has_reported, period_seconds=CHECK_SECONDS, failure_threshold=SILENT_CHECKS)
+
+    def end_silent(self, failed_checks: int) -> None:
+        """Kills it."""
+        assert self._process is not None
+        _log.error("job_worker_silent", pid=self._process.pid, checks=failed_checks)
+        self._process.kill()
+
+    def last_output(self) -> Sequence[str]:
+        """Nothing: it writes to the server's own log."""
+        return ()
+
+    def gave_up(self, error: Exception) -> None:
+        """Only a defect gives it up, and that is in the log."""
 
     async def _has_reported(self) -> bool:
         """Whether it has sent a report, as it should each second, since this was asked last."""
         reports, self._reports = self._reports, 0
         return reports > 0
-
-    async def _start_again(self) -> None:
-        self._restart_count += 1
-        self._process = await self._spawn()
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         """Reads reports to the worker's end."""
@@ -143,26 +157,6 @@ class JobsProcess:
                 self._on_report(msgspec.json.decode(line, type=DownloadReport))
             except msgspec.MsgspecError:
                 _log.error("job_worker_protocol_error")
-
-    async def _spawn(self) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            *child_command(*self._program),
-            # Settings may hold a database's password: standard input is not seen by other users, a command line is.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # It is Panope's own code and opens no model, so it keeps the environment: a hub's token, proxies.
-            env=dict(os.environ),
-            # A terminal's Ctrl-C is for the server, which stops the worker.
-            process_group=0,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._reader = asyncio.create_task(self._read(process.stdout))
-        process.stdin.write(msgspec.json.encode(self._settings))
-        with contextlib.suppress(ConnectionError):  # it died already; the keeper sees that
-            await process.stdin.drain()
-        process.stdin.close()
-        return process
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

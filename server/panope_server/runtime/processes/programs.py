@@ -11,15 +11,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 
 from panope_backends.errors import BY_REASON, InternalError
-from panope_server.runtime.processes.child import child_command
+from panope_server.runtime.processes.child_process import ChildProcess
 from panope_server.runtime.processes.environment import child_environment
-from panope_server.runtime.processes.signals import kill
+from panope_server.runtime.processes.launcher import launch_command
 
 _log = structlog.get_logger("panope.programs")
 
@@ -35,24 +36,32 @@ async def run_program(
     Raises:
         PanopeError: what the program reported, or InternalError when it did not report.
     """
-    process = await asyncio.create_subprocess_exec(
-        *child_command(python or sys.executable, "-m", module, *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=child_environment(memory_bytes=memory_bytes),
-        process_group=0,
+    output, errors = bytearray(), bytearray()
+    process = await ChildProcess.start(
+        python or sys.executable,
+        "-m",
+        module,
+        *arguments,
+        environment=child_environment(memory_bytes=memory_bytes),
+        data=orjson.dumps(document),
+        stdout=partial(_collect, output),
+        stderr=partial(_collect, errors),
     )
     try:
         async with asyncio.timeout(timeout_seconds):
-            output, errors = await process.communicate(orjson.dumps(document))
+            code = await process.wait()
     except TimeoutError:
         raise InternalError(f"{module} did not end within {timeout_seconds:g} seconds") from None
     finally:
-        if process.returncode is None:
-            kill(process)
+        if process.is_running:
+            process.kill()
             await process.wait()
-    return _report(module, process.returncode, output, errors)
+    return _report(module, code, bytes(output), bytes(errors))
+
+
+async def _collect(collected: bytearray, stream: asyncio.StreamReader) -> None:
+    while data := await stream.read(1 << 16):
+        collected += data
 
 
 def run_program_in_thread(
@@ -74,7 +83,7 @@ def run_program_in_thread(
     """
     # The kernel ends the program with the thread that started it, which waits here for it.
     process = subprocess.Popen(
-        child_command(python or sys.executable, "-m", module, *arguments),
+        launch_command(python or sys.executable, "-m", module, *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

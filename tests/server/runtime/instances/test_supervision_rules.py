@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from panope_server.runtime.instances.supervisor import MAX_BACKOFF_SECONDS, backoff_seconds
+from panope_server.runtime.instances.supervisor import MAX_BACKOFF_SECONDS, restart_policy
 from panope_server.runtime.processes.environment import child_environment
 
 
@@ -10,7 +10,7 @@ from panope_server.runtime.processes.environment import child_environment
     ("crashes", "seconds"), [(0, 0.5), (1, 0.5), (2, 1), (3, 2), (5, 8), (50, MAX_BACKOFF_SECONDS)]
 )
 def test_the_pause_before_a_restart_doubles_up_to_a_minute(crashes: int, seconds: float) -> None:
-    assert seconds * 0.8 <= backoff_seconds(crashes) <= seconds * 1.2
+    assert seconds * 0.8 <= restart_policy().backoff.delay_seconds(crashes) <= seconds * 1.2
 
 
 def test_workers_see_no_secret_and_no_hub() -> None:

@@ -28,7 +28,6 @@ from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
 from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.processes.signals import told_end
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.embed import EmbedInput, EmbedSpec
 from panope_server.tasks.tokenize import TokenizeInput
@@ -377,21 +376,6 @@ async def test_how_a_worker_ended_is_told_as_it_was(rig, capsys: pytest.CaptureF
     await until(lambda: made.runtime.state is SERVING)
     os.kill(made.pids()[0], signal.SIGSEGV)
     await until(lambda: "killed by signal 11" in capsys.readouterr().out)
-
-
-@pytest.mark.parametrize(
-    ("code", "told"),
-    [
-        (-9, "killed by signal 9, by a person or for lack of memory"),
-        (137, "killed by signal 9, by a person or for lack of memory"),
-        (-11, "killed by signal 11"),
-        (0, "exit code 0"),
-        (1, "exit code 1"),
-        (255, "exit code 255"),
-    ],
-)
-def test_exit_codes_in_words(code: int, told: str) -> None:
-    assert told_end(code) == told
 
 
 async def test_what_the_worker_said_of_the_model_is_known(rig) -> None:

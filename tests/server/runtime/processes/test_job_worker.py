@@ -120,10 +120,10 @@ async def test_settings_without_workers_start_none() -> None:
 
 async def test_its_reports_are_taken_over_a_restart_and_to_its_end(tmp_path: Path) -> None:
     script = (
-        'import os, signal, sys, time; sys.stdin.read(); print(\'{"bytes":{"acme":3}}\', flush=True);'
+        "import os, signal, sys, time; sys.stdin.read();"
         "print('no report', flush=True); print('x' * 100_000, flush=True);"
-        'signal.signal(signal.SIGTERM, lambda *_: (print(\'{"bytes":{"acme":4}}\', flush=True), os._exit(0)));'
-        "time.sleep(600)"
+        'signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b\'{"bytes":{"acme":4}}\\n\'), os._exit(0)));'
+        'print(\'{"bytes":{"acme":3}}\', flush=True); time.sleep(600)'
     )
     received: list[int] = []
     process = JobsProcess(

@@ -12,16 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from panope_server.runtime.processes import child
+from panope_server.runtime.processes import launcher
 
-LAUNCH = [sys.executable, "-m", "panope_server.runtime.processes.child"]
+LAUNCH = [sys.executable, "-m", "panope_server.runtime.processes.launcher"]
 
 
 def parent_of(command: str) -> subprocess.Popen[str]:
     """A program that starts a child by `command`, says the child's pid, and waits."""
     program = f"""
         import subprocess, sys
-        from panope_server.runtime.processes import child
+        from panope_server.runtime.processes import launcher
         process = subprocess.Popen({command}, stdout=subprocess.PIPE, text=True)
         print(process.pid, process.stdout.readline().strip(), flush=True)
         sys.stdin.read()
@@ -34,7 +34,7 @@ def parent_of(command: str) -> subprocess.Popen[str]:
 SLEEPER = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
 
 
-@pytest.mark.parametrize("launch", [f"child.child_command(*{SLEEPER!r})", f"{[*LAUNCH, '--', *SLEEPER]!r}"])
+@pytest.mark.parametrize("launch", [f"launcher.launch_command(*{SLEEPER!r})", f"{[*LAUNCH, '--', *SLEEPER]!r}"])
 def test_a_child_is_the_program_itself_and_dies_with_a_killed_parent(launch):
     with parent_of(launch) as parent:
         assert parent.stdout is not None
@@ -73,7 +73,7 @@ def test_arguments_streams_and_exit_code_pass_through():
 def watcher(program: list[str]) -> list[str]:
     """The way of systems without a death signal, tried on this one."""
     code = (
-        "import os, sys; from panope_server.runtime.processes.child import watch; "
+        "import os, sys; from panope_server.runtime.processes.launcher import watch; "
         "sys.exit(watch(sys.argv[1:], os.getppid()))"
     )
     return [sys.executable, "-c", code, *program]
@@ -100,7 +100,7 @@ def test_elsewhere_a_watcher_passes_signals_and_exit_codes_on():
 
 
 def test_the_command_names_this_process_as_the_parent():
-    command = child.child_command("program", "argument")
+    command = launcher.launch_command("program", "argument")
     assert command[command.index("--parent") + 1] == str(os.getpid())
     assert command[command.index("--") :] == ["--", "program", "argument"]
-    assert Path(command[3]) == Path(child.__file__)
+    assert Path(command[3]) == Path(launcher.__file__)

@@ -1,6 +1,6 @@
 """Runs a program that does not outlive its parent, however the parent ends.
 
-    python -m panope_server.runtime.processes.child [--parent PID] -- PROGRAM ARGUMENTS…
+    python -m panope_server.runtime.processes.launcher [--parent PID] -- PROGRAM ARGUMENTS…
 
 On Linux the kernel kills the program with its parent, and this process becomes the program: same pid, same streams,
 same signals. Elsewhere it stays, passes SIGTERM and SIGINT on, and kills the program when its own parent changes.
@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.2
 
 
-def child_command(*program: str) -> list[str]:
+def launch_command(*program: str) -> list[str]:
     """The command that runs `program` as a child of this very process."""
     # Isolated and without site-packages: the launcher needs neither, and starts in 15 ms.
     return [sys.executable, "-I", "-S", __file__, "--parent", str(os.getpid()), "--", *program]
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         case _:
             program = []
     if not program:
-        sys.stderr.write("usage: child [--parent PID] -- PROGRAM ARGUMENTS…\n")
+        sys.stderr.write("usage: launcher [--parent PID] -- PROGRAM ARGUMENTS…\n")
         return 2
     try:
         if os.uname().sysname == "Linux":
