@@ -21,14 +21,19 @@ def most_characters(max_tokens: int) -> int:
     return max_tokens * CHARACTERS_PER_TOKEN
 
 
-def check_characters(texts: Sequence[str], max_tokens: int) -> None:
+def check_characters(texts: Sequence[str], max_tokens: int, *, first_index: int = 0) -> None:
     """Refuses a text that is too long for a model, whatever its tokens are.
+
+    Args:
+        texts: of the call, or some of them.
+        max_tokens: that the model takes.
+        first_index: the position in the call of the first of the texts.
 
     Raises:
         InvalidInputError: names the text and the limit.
     """
     most = most_characters(max_tokens)
-    for index, text in enumerate(texts):
+    for index, text in enumerate(texts, first_index):
         if len(text) > most:
             raise InvalidInputError.at(
                 f"texts[{index}]",

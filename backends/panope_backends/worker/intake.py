@@ -78,16 +78,19 @@ class Intake:
         started = time.perf_counter()
         job = prepare(frame.request.input)
         accepted = time.perf_counter()
+        flow_id = frame.flow_id or frame.id
         timing = wire.Timing(tokenize_microseconds=microseconds(accepted - started))
         if isinstance(job, Answered):
             self._send(wire.Part(id=frame.id, output=job.output, last=True, timing=timing))
         elif isinstance(job, DeviceJob):
-            self._queue.put_device(DeviceRequest(frame.id, frame.request_id, accepted, wire.Timing(), job=job))
+            self._queue.put_device(DeviceRequest(frame.id, flow_id, frame.request_id, accepted, wire.Timing(), job=job))
         else:
             count = len(job.sequences)
             rows = np.empty((count, self._row_width), dtype=np.float32)
             self._queue.put_sequences(
-                SequenceRequest(frame.id, frame.request_id, accepted, timing, job=job, rows=rows, missing=count)
+                SequenceRequest(
+                    frame.id, flow_id, frame.request_id, accepted, timing, job=job, rows=rows, missing=count
+                )
             )
 
     def _send(self, part: wire.Part) -> None:

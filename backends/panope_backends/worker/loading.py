@@ -17,7 +17,7 @@ from panope_backends.tasks.task import Prepare, SequenceTask
 from panope_backends.tasks.tensors.requests import tensor_requests
 from panope_backends.worker import log
 from panope_backends.worker.batch.batch_effects import Batching, measure_batching
-from panope_backends.worker.batch.padding import measure_padding
+from panope_backends.worker.batch.overhead import measure_overhead
 from panope_backends.worker.budget import Budget, budget_of
 
 
@@ -30,6 +30,8 @@ class ServedModel:
         sequences: runs token sequences; None when no request has any.
         max_padding: tokens of padding that cost as much as one more batch; 0 where padding changes answers; None when
             no sequences are run.
+        overhead_tokens: as many as cost the device the same as a batch does besides its tokens; 0 when no sequences are
+            run.
         runs_alone: whether texts change each other's answers, so that each is a batch of its own.
         ready: the frame that tells the server.
         budget: of one run.
@@ -39,6 +41,7 @@ class ServedModel:
     requests: Mapping[str, Prepare]
     sequences: SequenceTask | None
     max_padding: int | None
+    overhead_tokens: int
     runs_alone: bool
     ready: wire.Ready
     budget: Budget
@@ -73,13 +76,14 @@ def _load(load: wire.Load) -> ServedModel:
     requests = {**tensor_requests(model, budget.check), **loaded.requests}
     ready = _ready(model)
     ready.facts = loaded.facts
-    batching, max_padding = None, None
+    batching, max_padding, overhead_tokens = None, None, 0
     if loaded.sequences is not None:
         batching = measure_batching(loaded.sequences, model.precision)
-        max_padding = measure_padding(loaded.sequences) if batching is Batching.ANY else 0
+        overhead_tokens = measure_overhead(loaded.sequences)
+        max_padding = overhead_tokens if batching is Batching.ANY else 0
         ready.batching = batching.value
     alone = batching is Batching.ALONE
-    return ServedModel(model, requests, loaded.sequences, max_padding, alone, ready, budget)
+    return ServedModel(model, requests, loaded.sequences, max_padding, overhead_tokens, alone, ready, budget)
 
 
 class FrameSource:

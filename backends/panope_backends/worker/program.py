@@ -25,6 +25,7 @@ from panope_backends.frames import FrameError
 from panope_backends.worker import log
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor
+from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.heartbeat import Heartbeat
@@ -66,14 +67,15 @@ class Worker:
             self._outbox.flush()
             return EXIT_NOT_LOADED
         batcher.max_padding = loaded.max_padding
-        batcher.most_of = loaded.budget.texts
+        pace = _pace(load, loaded)
+        batcher.most_of = lambda length: min(loaded.budget.texts(length), pace.texts(length) or batcher.max_size)
         if loaded.runs_alone:
             batcher.max_size = 1
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
         try:
-            Executor(loaded.sequences, queue, self._outbox).run()
+            Executor(loaded.sequences, queue, self._outbox, pace).run()
         except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
             log.error("device_failed", error)
             end(EXIT_DEFECT, "worker_ends")
@@ -116,6 +118,12 @@ def _guarded(frames: Iterator[wire.ServerFrame]) -> Iterator[wire.ServerFrame]:
 def _batcher(load: wire.Load) -> Batcher[Item]:
     wait_seconds = load.batch_wait_microseconds / 1_000_000
     return Batcher(max(1, load.max_batch_tokens), max(1, load.max_batch_size), wait_seconds=wait_seconds)
+
+
+def _pace(load: wire.Load, loaded: ServedModel) -> Pace:
+    pace = Pace(load.target_batch_microseconds / 1_000_000)
+    pace.overhead_tokens = loaded.overhead_tokens
+    return pace
 
 
 def end(code: int, event: str, **fields: str) -> NoReturn:

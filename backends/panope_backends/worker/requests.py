@@ -18,12 +18,14 @@ class Request:
 
     Attributes:
         frame_id: of the server's frame.
+        flow_id: whose turns it waits for: requests of one flow share the device's time with those of each other.
         request_id: for the log.
         accepted: when its tokens were ready, in seconds of `time.perf_counter`.
         over: whether it is answered, failed or cancelled; nothing is sent for it any more.
     """
 
     frame_id: int
+    flow_id: int
     request_id: str
     accepted: float
     timing: wire.Timing
@@ -70,6 +72,11 @@ class Slot:
 
     request: SequenceRequest
     index: int
+
+    @property
+    def tokens(self) -> int:
+        """The length of the sequence."""
+        return len(self.request.job.sequences[self.index].ids)
 
 
 Item = Slot | DeviceRequest

@@ -55,6 +55,15 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     batch_wait_ms: Annotated[
         float, Meta(ge=0, le=1000, description="How long an idle device waits for a fuller batch.")
     ] = 0.0
+    target_batch_ms: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How long one batch should take at most, as measured, so that the next caller's text soon has "
+            "its turn; 0 for any time.",
+        ),
+    ] = 20.0
     max_in_flight_items: Annotated[
         int,
         Meta(ge=1, description="Items that one instance holds at a time; the rest wait in the server's queue."),

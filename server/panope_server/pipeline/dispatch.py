@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from panope_server.pipeline.call import Call
+from panope_server.pipeline.call import Call, Collected
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.registry import request_of, task_of
-from panope_server.tasks.task import Request
+from panope_server.tasks.registry import requests_of, task_of
+from panope_server.tasks.task import Output, Request
 
 
 class Runner(Protocol):
@@ -21,16 +21,16 @@ class Runner(Protocol):
     async def run(
         self,
         model: ResolvedModel,
-        request: Request,
+        requests: Sequence[Request],
         request_id: str,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Runs a request on one of the model's instances and puts each part of its answer.
+        """Runs the requests of a call on the model's instances and puts each part of their answers, in their order.
 
         Args:
             model: that the call's name means.
-            request: what to run.
+            requests: what to run; they wait, and fail, together.
             request_id: of the call.
             placement: is told which instance has it, also when there is no answer.
             put: takes the parts.
@@ -46,11 +46,26 @@ class Dispatch:
     async def __call__(self, call: Call) -> None:
         """Runs the call's input to the end of its answer; admission, the bounded queue, is the model's own."""
         assert call.resolved is not None, "the step Resolve comes before"
-        task, output, model = task_of(call.input), call.output, call.resolved
-
-        async def put(data: bytes) -> None:
-            await output.put(task.decode(data))
-
+        task, model = task_of(call.input), call.resolved
         task.check(call.input, self._runner.facts_of(model))
-        request = request_of(call.input, call.request_id)
-        await self._runner.run(model, request, call.request_id, call.placement, put)
+        requests = requests_of(call.input, call.request_id)
+        if len(requests) == 1:
+            await self._run(call, model, requests, call.output.put)
+            return
+        parts = Collected()  # of what was split
+        await self._run(call, model, requests, parts.put)
+        await call.output.put(task.join(parts.parts))
+
+    async def _run(
+        self,
+        call: Call,
+        model: ResolvedModel,
+        requests: Sequence[Request],
+        put: Callable[[Output], Awaitable[None]],
+    ) -> None:
+        task = task_of(call.input)
+
+        async def put_decoded(data: bytes) -> None:
+            await put(task.decode(data))
+
+        await self._runner.run(model, requests, call.request_id, call.placement, put_decoded)

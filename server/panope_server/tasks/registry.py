@@ -16,6 +16,10 @@ _log = structlog.get_logger("panope.tasks")
 
 AnyTask = Task[Any, Any]
 
+#: Items that go to a worker as one request; tasks that can split larger inputs do. The worker makes tokens of one
+#: request at a time, and a queue can let another call pass between two.
+MAX_REQUEST_ITEMS = 32
+
 _BY_NAME: dict[str, AnyTask] = {}
 _BY_INPUT: dict[type[Input], AnyTask] = {}
 
@@ -45,8 +49,8 @@ def tasks() -> list[AnyTask]:
     return [_BY_NAME[name] for name in sorted(_BY_NAME)]
 
 
-def request_of(task_input: Input, request_id: str = "") -> Request:
-    """An input on its way to a worker.
+def requests_of(task_input: Input, request_id: str = "") -> list[Request]:
+    """An input on its way to a worker; a large one in several parts, so that it can be interrupted between them.
 
     Args:
         task_input: validated.
@@ -57,9 +61,12 @@ def request_of(task_input: Input, request_id: str = "") -> Request:
     """
     task = task_of(task_input)
     try:
-        data = task.encode(task_input)
+        return [_request(task, part) for part in task.split(task_input, MAX_REQUEST_ITEMS)]
     except (ValueError, TypeError) as error:  # protobuf's words are not for callers
         _log.warning("request_not_encoded", request_id=request_id, task=task.name, error=type(error).__name__)
         raise InvalidInputError("the request has a value outside the range of its field") from None
-    items, size_bytes = task.cost(task_input, data)
-    return Request(task.name, data, items, size_bytes)
+
+
+def _request(task: AnyTask, task_input: Input) -> Request:
+    data = task.encode(task_input)
+    return Request(task.name, data, *task.cost(task_input, data))

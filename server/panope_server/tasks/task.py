@@ -43,7 +43,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Request:
-    """An input on its way to a worker.
+    """An input, or a part of a large one, on its way to a worker.
 
     Attributes:
         task: the name of the task, by which the worker finds its own module of it.
@@ -131,6 +131,14 @@ class Task(ABC, Generic[I, O]):
         """Items and bytes that a queue counts for an input with its message. Default: one item, the message's bytes."""
         del task_input
         return 1, len(data)
+
+    def split(self, task_input: I, max_items: int) -> Sequence[I]:
+        """The parts that a large input runs in, each of at most so many items, in order; always the same of one input.
+
+        Each is answered by itself, in one part, and `join` makes the call's answer of all. Default: the input, whole.
+        """
+        del max_items
+        return [task_input]
 
     def validate(self, task_input: I, limits: Limits) -> None:
         """Refuses what no model could run, with InvalidInputError. Default: refuses nothing."""

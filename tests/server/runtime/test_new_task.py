@@ -7,7 +7,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,12 +74,12 @@ class OneModel:
     async def run(
         self,
         _: ResolvedModel,
-        request: Request,
+        requests: Sequence[Request],
         request_id: str,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        await self.runtime.run(request, request_id, placement, put)
+        await self.runtime.run(requests, request_id, placement, put)
 
 
 class Served:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.registry import request_of, task_of, tasks
+from panope_server.tasks.embed.task import EmbedTask
+from panope_server.tasks.registry import MAX_REQUEST_ITEMS, requests_of, task_of, tasks
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
@@ -22,7 +26,7 @@ from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, Toke
     ],
 )
 def test_the_cost_of_a_request_counts_items_and_bytes(task_input: Input, items: int, size_bytes: int) -> None:
-    request = request_of(task_input)
+    (request,) = requests_of(task_input)
     assert (request.items, request.size_bytes) == (items, size_bytes)
 
 
@@ -55,3 +59,27 @@ def test_units_are_tokens_of_text_and_bytes_of_others(
 def test_every_task_is_found_by_its_name_and_by_its_input() -> None:
     assert {task.name for task in tasks()} >= {"embed", "tensors", "tokenize", "detokenize"}
     assert task_of(EmbedInput(["a"])).name == "embed"
+
+
+@pytest.mark.parametrize("field", ["texts", "token_sequences"])
+def test_a_large_input_is_split_the_same_way_each_time_and_nothing_of_it_is_lost(field: str) -> None:
+    whole: list[Any] = [[number] if field == "token_sequences" else f"text {number}" for number in range(70)]
+    task_input = EmbedInput(**{field: whole}, truncation="end", normalize=True, dimensions=3, purpose="query")
+    parts = EmbedTask().split(task_input, 32)
+    assert [part.first_index for part in parts] == [0, 32, 64]
+    assert [item for part in parts for item in getattr(part, field)] == whole
+    for part in parts:
+        assert replace(part, **{field: whole}, first_index=0) == task_input
+    assert requests_of(task_input) == requests_of(task_input)
+    assert sum(request.items for request in requests_of(task_input)) == 70
+
+
+def test_an_input_that_is_not_large_stays_whole() -> None:
+    task_input = EmbedInput(["text"] * MAX_REQUEST_ITEMS)
+    assert EmbedTask().split(task_input, MAX_REQUEST_ITEMS) == [task_input]
+    assert len(requests_of(TensorInput([NamedTensor("x", "int8", (100, 1), bytes(100))]))) == 1
+
+
+def test_answers_of_parts_are_joined_in_their_order() -> None:
+    parts = [EmbedOutput(b"ab", 2, 1, [3, 4], [1]), EmbedOutput(b"c", 1, 1, [5], [2])]
+    assert EmbedTask().join(parts) == EmbedOutput(b"abc", 3, 1, [3, 4, 5], [1, 2])

@@ -119,7 +119,7 @@ class EmbedTask(SequenceTask):
             name, rows = "token_sequences", self._given_ids(message)
         else:
             name, rows = "texts", self._tokenize(message, prompt)
-        sequences, truncated = self._fit(rows, name, message.truncation, prompt)
+        sequences, truncated = self._fit(rows, name, message, prompt)
         if message.HasField("normalize") and not message.normalize and self._vectors.unit_length:
             raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
         normalized = message.normalize if message.HasField("normalize") else self._files.normalize
@@ -209,8 +209,9 @@ class EmbedTask(SequenceTask):
             prompt.text,
             max_tokens=self._max_tokens,
             truncation=message.truncation,
+            first_index=message.first_index,
         )
-        for index, ids in enumerate(rows):
+        for index, ids in enumerate(rows, message.first_index):
             if not ids:
                 raise InvalidInputError.at(f"texts[{index}]", "{field} has no tokens")
             if self._tokenizer.highest_id >= self._vocabulary_size:
@@ -223,17 +224,18 @@ class EmbedTask(SequenceTask):
                 "token_sequences", "{texts} and {field} exclude each other", texts=Field("texts")
             )
         rows = [list(sequence.ids) for sequence in message.token_sequences]
-        for index, ids in enumerate(rows):
+        for index, ids in enumerate(rows, message.first_index):
             check_ids(ids, self._vocabulary_size, f"token_sequences[{index}]")
         return rows
 
     def _fit(
-        self, rows: Sequence[list[int]], name: str, truncation: str, prompt: Prompt
+        self, rows: Sequence[list[int]], name: str, message: messages.EmbedInput, prompt: Prompt
     ) -> tuple[list[TokenRow], list[int]]:
-        """The rows within the model's limit, and the positions of those that were cut."""
+        """The rows within the model's limit, and the positions in the call of those that were cut."""
+        truncation = message.truncation
         sequences: list[TokenRow] = []
         truncated: list[int] = []
-        for index, ids in enumerate(rows):
+        for index, ids in enumerate(rows, message.first_index):
             if len(ids) <= self._max_tokens:
                 sequences.append(TokenRow(ids, prompt.tokens))
                 continue

@@ -13,7 +13,9 @@ _CHARACTERS = 1 << 18
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
-def tokenize(encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: int, truncation: str) -> list[list[int]]:
+def tokenize(
+    encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: int, truncation: str, first_index: int = 0
+) -> list[list[int]]:
     """The ids of each text, after the prompt.
 
     A text of many more characters than the model can take is refused; or, where it may be truncated, tokens are made of
@@ -25,18 +27,20 @@ def tokenize(encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: i
         prompt: goes before each.
         max_tokens: that the model takes, of one text with its prompt.
         truncation: `refuse`, `end` or `start`.
+        first_index: the position in the call of the first of the texts.
 
     Raises:
         InvalidInputError: a text is too long; the message names it and the limit.
     """
     if truncation == "refuse":
-        check_characters(texts, max_tokens)
+        check_characters(texts, max_tokens, first_index=first_index)
     most = most_characters(max_tokens)
     rows: list[list[int]] = []
     for part in _parts([text if len(text) <= most else _kept(text, most, truncation) for text in texts]):
         rows += encode([prompt + text for text in part])
         for index in range(len(rows) - len(part), len(rows)):
-            _check(rows[index], texts[index], index, most=most, max_tokens=max_tokens, truncation=truncation)
+            field_index = first_index + index
+            _check(rows[index], texts[index], field_index, most=most, max_tokens=max_tokens, truncation=truncation)
     return rows
 
 
@@ -50,7 +54,7 @@ def _check(ids: Sequence[int], text: str, index: int, *, most: int, max_tokens: 
         )
     # Where the text was cut, its last token may be another than in the whole.
     if len(text) > most and len(ids) <= max_tokens + 1:
-        check_characters([*[""] * index, text], max_tokens)
+        check_characters([text], max_tokens, first_index=index)
 
 
 def _kept(text: str, most: int, truncation: str) -> str:

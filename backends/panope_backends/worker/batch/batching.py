@@ -1,18 +1,22 @@
 """Which waiting items run together: a pure data structure without threads, clocks or models.
 
-Items of all requests wait side by side. The oldest item decides which batch runs next; its companions are those
-closest to it in length, because every item of a batch is padded to the longest. Sorted by length, the waiting items are
-cut into batches from the longest down, and the batch that holds the oldest item is taken. A batch ends when it is full,
-or when its padding would cost the device more than one more batch does. So an item runs at the latest after as many
-batches as there were items before it, whatever arrives later.
+Items of all requests wait side by side. Flows, such as calls, take turns to lead a batch, and the oldest item of the
+flow whose turn it is decides which batch runs next; its companions, of any flow, are those closest to it in length,
+because every item of a batch is padded to the longest. Sorted by length, the waiting items are cut into batches from
+the longest down, and the batch that holds the leading item is taken. A batch ends when it is full, or when its padding
+would cost the device more than one more batch does.
+
+A flow that has led goes behind all others when the next batch is taken, so that one that arrived while the batch ran
+leads before it. So an item runs at the latest after as many turns of its flow as the flow had items before it, and a
+turn comes after one of each other flow that waits, whatever arrives later.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -25,11 +29,15 @@ class _Waiting(Generic[T]):
     tokens: int
     order: int
     arrived: float
+    flow: Hashable
     alone: bool
+    taken: bool = False
+    # Those that run together with it, itself included; empty until planned.
+    batch: list[_Waiting[T]] = field(default_factory=list)
 
 
 class Batcher(Generic[T]):
-    """Items that wait, oldest first.
+    """Items that wait; flows take turns, and within a flow the oldest comes first.
 
     Args:
         max_tokens: of one batch, padding included: its items times the longest of them. A longer item runs alone.
@@ -49,33 +57,36 @@ class Batcher(Generic[T]):
         self.max_padding = max_padding
         self._wait_seconds = wait_seconds
         self._order = itertools.count()
-        # Batches in the order in which they run, and what has arrived since they were planned.
-        self._planned: deque[list[_Waiting[T]]] = deque()
-        self._unplanned: list[_Waiting[T]] = []
+        # By flow, in the order of their turns, the items in the order of their arrival; those taken are dropped late.
+        self._flows: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()
+        self._led: Hashable = None
+        self._is_planned = True
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, item: T, tokens: int, now: float) -> None:
+    def add(self, item: T, tokens: int, now: float, flow: Hashable = None) -> None:
         """Adds an item that runs with others.
 
         Args:
             item: what waits.
             tokens: its length, at least 1.
             now: the time, in seconds of any steady clock.
+            flow: whose turns it waits for, such as its call's.
         """
-        self._add(_Waiting(item, tokens, next(self._order), now, alone=False))
+        self._add(_Waiting(item, tokens, next(self._order), now, flow, alone=False))
 
-    def add_alone(self, item: T, now: float) -> None:
+    def add_alone(self, item: T, now: float, flow: Hashable = None) -> None:
         """Adds an item that runs as a batch of its own."""
-        self._add(_Waiting(item, 0, next(self._order), now, alone=True))
+        self._add(_Waiting(item, 0, next(self._order), now, flow, alone=True))
 
     def remove(self, gone: Callable[[T], bool]) -> None:
         """Drops the items for which `gone` is true."""
-        self._unplanned = [waiting for waiting in self._all() if not gone(waiting.item)]
-        self._planned.clear()
-        self._count = len(self._unplanned)
+        for flow, items in list(self._flows.items()):
+            self._keep(flow, deque(waiting for waiting in items if not waiting.taken and not gone(waiting.item)))
+        self._count = sum(map(len, self._flows.values()))
+        self._is_planned = False
 
     def seconds_until_due(self, now: float) -> float | None:
         """How long until `take` should be called: 0 for now, None while nothing waits."""
@@ -90,34 +101,58 @@ class Batcher(Generic[T]):
 
     def take(self) -> list[T]:
         """Takes the next batch; empty only when nothing waits."""
-        if self._unplanned:
+        if not self._is_planned:
             self._plan()
-        if not self._planned:
+        if self._led in self._flows:
+            self._flows.move_to_end(self._led)
+        lead = self._lead()
+        if lead is None:
             return []
-        batch = self._planned.popleft()
+        self._led, batch = lead.flow, lead.batch
+        for waiting in batch:
+            waiting.taken, waiting.batch = True, []
         self._count -= len(batch)
         return [waiting.item for waiting in batch]
 
     def _add(self, waiting: _Waiting[T]) -> None:
-        self._unplanned.append(waiting)
+        self._flows.setdefault(waiting.flow, deque()).append(waiting)
+        self._is_planned = False
         self._count += 1
 
     def _all(self) -> Iterator[_Waiting[T]]:
-        return itertools.chain(*self._planned, self._unplanned)
+        return (waiting for waiting in itertools.chain(*self._flows.values()) if not waiting.taken)
+
+    def _lead(self) -> _Waiting[T] | None:
+        """The oldest item of the flow whose turn it is; flows of which nothing waits are dropped on the way."""
+        while self._flows:
+            flow, items = next(iter(self._flows.items()))
+            while items and items[0].taken:
+                items.popleft()
+            if items:
+                return items[0]
+            del self._flows[flow]
+        return None
+
+    def _keep(self, flow: Hashable, items: deque[_Waiting[T]]) -> None:
+        if items:
+            self._flows[flow] = items
+        else:
+            del self._flows[flow]
 
     def _plan(self) -> None:
-        """Cuts everything that waits into batches; the one with the oldest item comes first."""
+        """Cuts everything that waits into batches."""
         everything = sorted(self._all(), key=attrgetter("order"))
-        batches = [[waiting] for waiting in everything if waiting.alone]
+        for waiting in everything:
+            waiting.batch = [waiting]
         # Sorting keeps the order of arrival among items of one length.
         by_length = sorted((w for w in everything if not w.alone), key=attrgetter("tokens"), reverse=True)
         start = 0
         while start < len(by_length):
-            size = self._size_from(by_length, start)
-            batches.append(by_length[start : start + size])
-            start += size
-        self._planned = deque(sorted(batches, key=_oldest))
-        self._unplanned = []
+            batch = by_length[start : start + self._size_from(by_length, start)]
+            for waiting in batch:
+                waiting.batch = batch
+            start += len(batch)
+        self._is_planned = True
 
     def _size_from(self, by_length: list[_Waiting[T]], start: int) -> int:
         """How many items from `start` on run together."""
@@ -138,7 +173,3 @@ class Batcher(Generic[T]):
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]
         return len(together) >= self._size_for(max(together))
-
-
-def _oldest(batch: list[_Waiting[T]]) -> int:
-    return min(waiting.order for waiting in batch)

@@ -12,6 +12,7 @@ from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.tasks.task import Rows, SequenceTask
 from panope_backends.worker import log
+from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot, failure_part
@@ -25,10 +26,12 @@ class Executor:
 
     Args:
         task: runs sequences; None for a model whose requests have none.
+        pace: told how long batches take.
     """
 
-    def __init__(self, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox) -> None:
+    def __init__(self, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox, pace: Pace) -> None:
         self._task = task
+        self._pace = pace
         self._queue = queue
         self._outbox = outbox
 
@@ -53,6 +56,7 @@ class Executor:
             self._halve_or_fail(batch, error)
             return
         ended = time.perf_counter()
+        self._pace.record(len(batch) * max(slot.tokens for slot in batch), ended - started)
         finite = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
         for slot, row, is_finite in zip(batch, rows, finite, strict=True):
             self._keep(slot, row, is_finite=is_finite)

@@ -27,7 +27,7 @@ class DeviceQueue:
             self._requests[request.frame_id] = request
             now = time.perf_counter()
             for index, sequence in enumerate(request.job.sequences):
-                self._batcher.add(Slot(request, index), len(sequence.ids), now)
+                self._batcher.add(Slot(request, index), len(sequence.ids), now, request.flow_id)
             self._changed.notify()
 
     def put_device(self, request: DeviceRequest) -> None:
@@ -110,7 +110,7 @@ class DeviceQueue:
 
     def _queue_step(self, request: DeviceRequest) -> None:
         request.is_queued = True
-        self._batcher.add_alone(request, time.perf_counter())
+        self._batcher.add_alone(request, time.perf_counter(), request.flow_id)
         self._changed.notify()
 
     def _begin(self, batch: list[Item]) -> list[Slot] | DeviceRequest:

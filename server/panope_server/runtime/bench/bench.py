@@ -27,7 +27,7 @@ from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
-from panope_server.tasks.registry import request_of
+from panope_server.tasks.registry import requests_of
 from panope_server.tasks.task import Workload
 
 WARM_UP_SECONDS = 1.0
@@ -137,7 +137,7 @@ class Bench:
         while not latencies or time.monotonic() < end:
             task_input = workload.input(len(latencies))
             started = time.monotonic()
-            await runtime.run(request_of(task_input), "bench", Placement(), _ignore)
+            await runtime.run(requests_of(task_input), "bench", Placement(), _ignore)
             latencies.append(time.monotonic() - started)
         return latencies
 

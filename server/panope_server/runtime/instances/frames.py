@@ -29,17 +29,18 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         batch_wait_microseconds=round(workers.batch_wait_ms * 1000),
         grants=plan.grants,
         max_batch_bytes=workers.batch_bytes,
+        target_batch_microseconds=round(workers.target_batch_ms * 1000),
     )
     return wire.ServerFrame(load=load)
 
 
-def request_frame(frame_id: int, request: Request, request_id: str) -> tuple[bytes, int]:
+def request_frame(frame_id: int, request: Request, request_id: str, flow_id: int) -> tuple[bytes, int]:
     """The frame that asks for a request, ready to be sent, and where in it what is asked begins.
 
     Raises:
         InvalidInputError: the request is too long for a frame.
     """
-    head = wire.ServerFrame(id=frame_id, request_id=request_id).SerializeToString()
+    head = wire.ServerFrame(id=frame_id, request_id=request_id, flow_id=flow_id).SerializeToString()
     body = wire.ServerFrame(request=wire.Request(task=request.task, input=request.data)).SerializeToString()
     try:
         frame = encode_frame_of(head, body)

@@ -17,6 +17,9 @@ from panope_server.runtime.instances.frames import error_of
 from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.placement.placement import Placement
 
+#: How many times what is free of a window one flow may have of it.
+MAX_SHARE_OF_FREE = 2
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -29,6 +32,7 @@ class Entry:
         size_bytes: its cost in bytes.
         placement: is told which instance has it.
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
+        flow_id: whose turns it waits for, in the queue and in the worker; its call's, so that calls share alike.
         alone: whether it must not share a worker with others.
         holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
@@ -43,6 +47,7 @@ class Entry:
     enqueued: float = field(default_factory=time.monotonic)
     dispatched: float = 0.0
     head_bytes: int = 0
+    flow_id: int = 0
     alone: bool = False
     holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None
@@ -70,11 +75,24 @@ class Entry:
         self.parts.end(error)
 
 
+@dataclass(slots=True)
+class Held:
+    """What some entries take."""
+
+    entries: int = 0
+    items: int = 0
+    bytes: int = 0
+
+
+NOTHING = Held()
+
+
 class Entries:
     """Entries in the order they came, with the sum of what they take."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._by_flow: dict[int, Held] = {}
         self.items = 0
         self.bytes = 0
 
@@ -84,9 +102,15 @@ class Entries:
     def add(self, entry: Entry) -> None:
         """Takes an entry in; it leaves the holder that it had."""
         entry.leave()
+        held = self._by_flow.get(entry.flow_id) or Held()
+        # Nothing is called from here on, so that all is counted or nothing.
+        self._by_flow[entry.flow_id] = held
         self._entries[entry.id] = entry
         self.items += entry.items
         self.bytes += entry.size_bytes
+        held.entries += 1
+        held.items += entry.items
+        held.bytes += entry.size_bytes
         entry.holder = self
 
     def remove(self, entry: Entry) -> bool:
@@ -96,12 +120,37 @@ class Entries:
         del self._entries[entry.id]
         self.items -= entry.items
         self.bytes -= entry.size_bytes
+        held = self._by_flow[entry.flow_id]
+        held.entries -= 1
+        held.items -= entry.items
+        held.bytes -= entry.size_bytes
+        if not held.entries:
+            del self._by_flow[entry.flow_id]
         entry.holder = None
         return True
 
     def get(self, entry_id: int) -> Entry | None:
         """The entry of this id, if it is here."""
         return self._entries.get(entry_id)
+
+    def held_by(self, flow_id: int) -> Held:
+        """What a flow takes here."""
+        return self._by_flow.get(flow_id, NOTHING)
+
+    def leaves_room(self, entry: Entry, max_items: int, max_bytes: int) -> bool:
+        """Whether an entry's flow leaves room for others: it has at most so many times what is free then.
+
+        So one flow has two thirds of the whole, two have two fifths each, and a flow that has nothing here gets in.
+        """
+        held = self.held_by(entry.flow_id)
+        if not held.entries:
+            return True
+        free_items = max_items - self.items - entry.items
+        free_bytes = max_bytes - self.bytes - entry.size_bytes
+        return (
+            held.items + entry.items <= MAX_SHARE_OF_FREE * free_items
+            and held.bytes + entry.size_bytes <= MAX_SHARE_OF_FREE * free_bytes
+        )
 
     def first(self) -> Entry | None:
         """The entry that came first."""

@@ -126,7 +126,14 @@ class Instance:
         return self._in_flight.items
 
     def fits(self, entry: Entry) -> bool:
-        """Whether work may be handed over; what exceeds the window, or must be alone, goes to an empty worker."""
+        """Whether work may be handed over: the window has room for it, and its flow has not had its share."""
+        workers = self._workers
+        return self.has_room(entry) and self._in_flight.leaves_room(
+            entry, workers.max_in_flight_items, workers.max_in_flight_bytes
+        )
+
+    def has_room(self, entry: Entry) -> bool:
+        """Whether the window has room; what exceeds the window, or must be alone, goes to an empty worker."""
         if self.state is not InstanceState.READY or self._socket.clogged:
             return False
         first = self._in_flight.first()

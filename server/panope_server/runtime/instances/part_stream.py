@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from panope_backends.errors import InternalError, PanopeError
@@ -22,12 +22,14 @@ class PartStream:
 
     Attributes:
         flow: is told whether the worker must pause; None until an instance has the call.
+        siblings: streams that end with an error when this one does.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_error", "_parts", "_paused", "_waiter", "flow")
+    __slots__ = ("__weakref__", "_ended", "_error", "_parts", "_paused", "_waiter", "flow", "siblings")
 
     def __init__(self) -> None:
         self.flow: Callable[[bool], None] | None = None
+        self.siblings: Sequence[PartStream] = ()
         self._parts: deque[bytes] = deque()
         self._ended = False
         self._error: PanopeError | None = None
@@ -56,6 +58,9 @@ class PartStream:
         if not self._ended:
             self._ended, self._error = True, error
             self._wake()
+            if error is not None:
+                for sibling in self.siblings:
+                    sibling.end(error)
 
     def __aiter__(self) -> Self:
         """The stream is its own iterator."""

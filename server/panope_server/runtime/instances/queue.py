@@ -1,15 +1,25 @@
-"""Input that waits for an instance of one model: bounded in texts and in bytes, first come first served."""
+"""Input that waits for an instance of one model: bounded in texts and in bytes, shared alike between flows.
+
+A flow is a call: its entries leave in the order they came, and flows take turns. A turn is as many items as the largest
+request has, so a call of thousands, which comes in many requests, lets every other call pass between two of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from panope_backends.errors import OverloadedError
 from panope_server.runtime.instances.in_flight import Entries, Entry
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
+
+#: Items that a flow hands over before it goes behind all others.
+TURN_ITEMS = 32
 
 
 class Rate:
@@ -33,6 +43,12 @@ class Rate:
         return self._items / self._seconds if self._seconds > 0 else None
 
 
+@dataclass(slots=True)
+class _Flow:
+    entries: OrderedDict[int, Entry] = field(default_factory=OrderedDict)
+    items_left: int = TURN_ITEMS
+
+
 class RequestQueue(Entries):
     """The queue of one model; an entry whose caller gives up leaves it wherever it stands."""
 
@@ -41,47 +57,91 @@ class RequestQueue(Entries):
         self._model = model
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._flows: OrderedDict[int, _Flow] = OrderedDict()  # in the order of their turns
         self._empty = asyncio.Event()
         self._empty.set()
         self.rate = Rate()
 
     def add(self, entry: Entry) -> None:
-        """Takes an entry in; it leaves the holder that it had."""
+        """Takes an entry in, behind those of its flow; it leaves the holder that it had."""
+        flow = self._flows.get(entry.flow_id) or _Flow()
         super().add(entry)
+        self._flows[entry.flow_id] = flow
+        flow.entries[entry.id] = entry
         self._empty.clear()
 
     def remove(self, entry: Entry) -> bool:
         """Lets an entry go; False when it is not here."""
-        is_removed = super().remove(entry)
+        if not super().remove(entry):
+            return False
+        flow = self._flows[entry.flow_id]
+        del flow.entries[entry.id]
+        if not flow.entries:
+            del self._flows[entry.flow_id]
         if not len(self):
             self._empty.set()
-        return is_removed
+        return True
 
     async def until_empty(self) -> None:
         """Returns when nothing waits."""
         await self._empty.wait()
 
-    def put(self, entry: Entry) -> None:
-        """Adds an entry at the end.
+    def put(self, *entries: Entry) -> None:
+        """Adds the entries of one call at the end, all or none.
 
         Raises:
             OverloadedError: there is no room; it tells when there may be.
         """
-        if len(self) and (
-            self.items + entry.items > self._max_items or self.bytes + entry.size_bytes > self._max_bytes
-        ):
+        items, size_bytes = sum(entry.items for entry in entries), sum(entry.size_bytes for entry in entries)
+        if len(self) and (self.items + items > self._max_items or self.bytes + size_bytes > self._max_bytes):
             raise OverloadedError(
                 f"model `{self._model}` has {self.items:,} texts of {self.bytes:,} bytes waiting; "
                 f"the limits are {self._max_items:,} texts and {self._max_bytes:,} bytes",
                 retry_after_seconds=self.retry_after(),
             )
-        self.add(entry)
+        for entry in entries:
+            self.add(entry)
 
-    def head(self) -> Entry | None:
-        """The entry that is next; those whose caller has gone this very moment are dropped on the way."""
-        while (entry := self.first()) is not None and entry.parts.is_over:
+    def head(self, passed: Collection[int] = ()) -> Entry | None:
+        """The entry that is next; those whose caller has gone this very moment are dropped on the way.
+
+        Args:
+            passed: flows that are passed over this time.
+        """
+        while (entry := self._first_but(passed)) is not None and entry.parts.is_over:
             self.remove(entry)
         return entry
+
+    def _first_but(self, passed: Collection[int]) -> Entry | None:
+        """Of the first flow that has something left of its turn; of the first of all when none has."""
+        first: _Flow | None = None
+        for flow_id, flow in self._flows.items():
+            if flow_id in passed:
+                continue
+            if flow.items_left > 0:
+                return next(iter(flow.entries.values()))
+            first = first or flow
+        return None if first is None else next(iter(first.entries.values()))
+
+    def count_turn(self, entry: Entry) -> None:
+        """Counts an entry that is about to be handed over.
+
+        Flows whose turn is over go behind all others only now, when another has its turn, and so behind those that came
+        in between.
+        """
+        over = [flow_id for flow_id in self._before(entry.flow_id) if self._flows[flow_id].items_left <= 0]
+        for flow_id in over:
+            self._flows[flow_id].items_left = TURN_ITEMS
+            self._flows.move_to_end(flow_id)
+        self._flows[entry.flow_id].items_left -= entry.items
+
+    def _before(self, last: int) -> list[int]:
+        before: list[int] = []
+        for flow_id in self._flows:
+            if flow_id == last:
+                break
+            before.append(flow_id)
+        return before
 
     def retry_after(self) -> float:
         """Seconds until the queue is likely to be empty, spread so that callers do not return together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.models.downloads import Downloads
@@ -45,10 +45,10 @@ class ModelDispatcher:
     async def run(
         self,
         model: ResolvedModel,
-        request: Request,
+        requests: Sequence[Request],
         request_id: str,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Runs a request and puts the parts of its answer; see `ModelRuntime.run`."""
-        await self._runtimes.get_or_make(model.name).run(request, request_id, placement, put)
+        """Runs the requests of a call and puts the parts of its answer; see `ModelRuntime.run`."""
+        await self._runtimes.get_or_make(model.name).run(requests, request_id, placement, put)

@@ -16,6 +16,7 @@ from panope_backends.errors import AvailabilityError, InternalError, PanopeError
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.frames import request_frame, specs_of
+from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.quarantine import Quarantine
@@ -78,6 +79,7 @@ class ModelRuntime:
         self._breaker = CircuitBreaker(name)
         self._has_served = False
         self._retry: asyncio.TimerHandle | None = None
+        self._handover = Handover(name, self._queue, self._instances)
         self._quarantine = Quarantine(name)
         self._last_answer = 0.0
         self._numbers = itertools.count(1)
@@ -98,29 +100,36 @@ class ModelRuntime:
         return self.state is ModelState.FAILED and not self._has_served and not self._breaker.seconds_left
 
     async def run(
-        self, request: Request, request_id: str, placement: Placement, put: Callable[[bytes], Awaitable[None]]
+        self,
+        requests: Sequence[Request],
+        request_id: str,
+        placement: Placement,
+        put: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Runs one request on an instance, loading the model first when that is allowed.
+        """Runs the requests of one call on instances, loading the model first when that is allowed.
 
         Args:
-            request: what to run.
+            requests: what to run; they are accepted together, and the first that fails ends the others.
             request_id: of the call.
             placement: is told which instance has it.
-            put: takes the parts of the answer in their order; while it waits, the worker is asked to.
+            put: takes the parts of the answers in the order of the requests; while it waits, the worker is asked to.
 
         Raises:
             PanopeError: why there is no answer, or no more of it.
         """
         self._admit()
-        entry = self._entry(request, request_id, placement)
+        entries = self._entries(requests, request_id, placement)
         try:
-            self._queue.put(entry)
-            self._pump()
-            async for data in entry.parts:
-                await put(data)
+            self._queue.put(*entries)
+            self._handover.run()
+            for entry in entries:
+                async for data in entry.parts:
+                    await put(data)
         finally:
-            if entry.leave():  # without an end, whatever the reason
-                self._given_up(entry)
+            for entry in entries:
+                entry.parts.siblings = ()
+            if abandoned := [entry for entry in entries if entry.leave()]:  # without an end, whatever the reason
+                self._abandon(abandoned)
 
     async def load(self, constraints: LoadConstraints = UNCONSTRAINED) -> None:
         """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.
@@ -190,7 +199,7 @@ class ModelRuntime:
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
-        self._pump()
+        self._handover.run()
 
     @contained
     def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
@@ -217,7 +226,7 @@ class ModelRuntime:
     @contained
     def capacity_freed(self) -> None:
         """An instance can take more requests."""
-        self._pump()
+        self._handover.run()
 
     @contained
     def answered(self, entry: Entry, last: Part) -> None:
@@ -230,22 +239,32 @@ class ModelRuntime:
 
     # Inside.
 
-    def _entry(self, request: Request, request_id: str, placement: Placement) -> Entry:
-        """What carries the request; whatever a caller can make fail fails here, where nothing is held yet."""
-        entry_id = next(self._ids)
-        frame, head_bytes = request_frame(entry_id, request, request_id)
-        entry = Entry(entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head_bytes)
-        self._quarantine.admit(entry)
-        return entry
+    def _entries(self, requests: Sequence[Request], request_id: str, placement: Placement) -> list[Entry]:
+        """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
+        entries: list[Entry] = []
+        for request in requests:
+            entry_id = next(self._ids)
+            flow_id = entries[0].id if entries else entry_id
+            frame, head = request_frame(entry_id, request, request_id, flow_id)
+            entry = Entry(
+                entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head, flow_id=flow_id
+            )
+            self._quarantine.admit(entry)
+            entries.append(entry)
+        if len(entries) > 1:
+            for entry in entries:
+                entry.parts.siblings = [each.parts for each in entries]
+        return entries
 
     @contained
-    def _given_up(self, entry: Entry) -> None:
-        """The entry's place is free: tells the worker, if one has the entry, and hands the place on."""
+    def _abandon(self, entries: Sequence[Entry]) -> None:
+        """The entries' places are free: tells the workers, if they have them, and hands the places on."""
         try:
-            if entry.withdraw is not None:
-                entry.withdraw(entry)
+            for entry in entries:
+                if entry.withdraw is not None:
+                    entry.withdraw(entry)
         finally:
-            self._pump()
+            self._handover.run()
 
     def _admit(self) -> None:
         match self.state:
@@ -368,33 +387,7 @@ class ModelRuntime:
                 async with asyncio.timeout(timeout):
                     await self._queue.until_empty()
 
-    def _pump(self) -> None:
-        """Hands waiting work to instances while they have room."""
-        while (entry := self._queue.head()) is not None:
-            instance = self._place_for(entry)
-            if instance is None:
-                break
-            self._hand_over(entry, instance)
-
-    def _hand_over(self, entry: Entry, instance: Instance) -> None:
-        try:
-            _tell_placement(entry.placement, instance)
-            instance.submit(entry)
-        except Exception as error:  # the caller hears of it; whoever pumps goes on with the next
-            _log.error("dispatch_failed", model=self.name, instance=instance.name, exc_info=error)
-            entry.fail(InternalError("the call could not be handed to a worker"))
-
-    def _place_for(self, entry: Entry) -> Instance | None:
-        fitting = [instance for instance in self._instances if instance.fits(entry)]
-        return min(fitting, key=lambda instance: instance.in_flight_items, default=None)
-
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason
         _log.info("model_state", model=self.name, state=state, reason=reason)
         contained(self._on_state)(self, state)
-
-
-def _tell_placement(placement: Placement, instance: Instance) -> None:
-    plan = instance.plan
-    placement.instance, placement.variant_digest, placement.backend = instance.name, plan.variant_digest, plan.backend
-    placement.format, placement.precision = plan.format, plan.weights_precision

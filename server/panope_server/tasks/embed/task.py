@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import ClassVar
 
 from panope.worker.v1 import embed_pb2 as messages
@@ -15,7 +16,7 @@ from panope_server.tasks.embed.json_form import EmbedJsonForm
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
 from panope_server.tasks.embed.workload import EmbedWorkload
 from panope_server.tasks.task import Task, Usage, Workload
-from panope_server.tasks.texts import sequence_messages, text_cost
+from panope_server.tasks.texts import sequence_messages, split_texts, text_cost
 from panope_server.tasks.validation import check_length, check_texts, check_token_sequences
 
 TRUNCATIONS = ("refuse", "end", "start")
@@ -41,6 +42,7 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
             dimensions=task_input.dimensions,
             prompt_name=task_input.prompt_name,
             purpose=task_input.purpose,
+            first_index=task_input.first_index,
         )
         return message.SerializeToString()
 
@@ -59,6 +61,20 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
         """Texts, and their characters."""
         del data
         return text_cost(task_input.texts, task_input.token_sequences)
+
+    def split(self, task_input: EmbedInput, max_items: int) -> Sequence[EmbedInput]:
+        """So many texts in each part."""
+        return split_texts(task_input, max_items)
+
+    def join(self, parts: Sequence[EmbedOutput]) -> EmbedOutput:
+        """The vectors of all parts, one after another."""
+        return EmbedOutput(
+            vectors=b"".join(part.vectors for part in parts),
+            count=sum(part.count for part in parts),
+            dimensions=parts[0].dimensions,
+            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
+            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
+        )
 
     def validate(self, task_input: EmbedInput, limits: Limits) -> None:
         """Checks every field."""

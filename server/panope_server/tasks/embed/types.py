@@ -32,7 +32,11 @@ class EmbedInput(TextsInput):
 
 @dataclass(slots=True)
 class EmbedOutput(Output):
-    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
+    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats.
+
+    Attributes:
+        truncated_indices: positions in the call of the texts that were cut.
+    """
 
     vectors: bytes
     count: int

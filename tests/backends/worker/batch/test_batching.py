@@ -142,3 +142,62 @@ def test_a_batch_has_as_many_items_as_its_longest_allows() -> None:
     for item, tokens in enumerate([5, 20, 5, 20, 5, 5, 5]):
         batcher.add(item, tokens, 0.0)
     assert [batcher.take() for _ in range(4)] == [[0, 2, 4, 5], [1], [3], [6]]
+
+
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=200), st.lists(st.integers(1, 300), max_size=5), budgets, sizes
+)
+def test_the_item_of_a_newcomer_is_in_the_first_batch_after_it_came_but_for_one_of_each_newcomer_before_it(
+    large: list[int], newcomers: list[int], budget: int, size: int
+) -> None:
+    batcher = Batcher[str](budget, size, max_padding=16)
+    for number, length in enumerate(large):
+        batcher.add(f"large {number}", length, now=0.0, flow="large")
+    batcher.take()  # runs while the newcomers arrive
+    for number, length in enumerate(newcomers):
+        batcher.add(f"newcomer {number}", length, now=0.0, flow=number)
+    ran: set[str] = set()
+    for number in range(len(newcomers)):
+        ran.update(batcher.take())
+        assert f"newcomer {number}" in ran
+
+
+@given(st.dictionaries(st.integers(0, 5), lengths, min_size=1), budgets, sizes, paddings, st.lists(st.integers(0, 5)))
+def test_the_oldest_item_of_a_flow_waits_for_one_batch_of_each_other_flow_at_most(
+    flows: dict[int, list[int]], budget: int, size: int, padding: int | None, late: list[int]
+) -> None:
+    batcher = Batcher[tuple[int, int]](budget, size, max_padding=padding)
+    waiting: dict[int, list[tuple[int, int]]] = {}
+    for flow, tokens in flows.items():
+        for number, length in enumerate(tokens):
+            batcher.add((flow, number), length, now=0.0, flow=flow)
+            waiting.setdefault(flow, []).append((flow, number))
+    arrivals = iter(late)
+    unled = dict.fromkeys(waiting, 0)  # batches since a flow's oldest item was in one
+    while len(batcher):
+        batch = set(batcher.take())
+        for flow in list(waiting):
+            unled[flow] = 0 if waiting[flow][0] in batch else unled[flow] + 1
+            assert unled[flow] <= len(flows) + 6
+            waiting[flow] = [item for item in waiting[flow] if item not in batch]
+            if not waiting[flow]:
+                del waiting[flow]
+        if (flow := next(arrivals, None)) is not None:
+            item = (flow, 1000 + len(batcher))
+            batcher.add(item, 7, now=0.0, flow=flow)
+            waiting.setdefault(flow, []).append(item)
+            unled.setdefault(flow, 0)
+    assert not waiting
+
+
+@given(st.integers(1, 30))
+def test_endless_newcomers_do_not_starve_a_large_call(count: int) -> None:
+    batcher = Batcher[str](100, 1)
+    for _ in range(count):
+        batcher.add("large", 10, now=0.0, flow="large")
+    for taken in range(2 * count):
+        if taken % 2:
+            batcher.add("newcomer", 10, now=0.0, flow=taken)
+        batcher.take()
+    left = list(itertools.chain.from_iterable(drained(batcher)))
+    assert left.count("large") == 0

@@ -8,9 +8,8 @@ import inspect
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,10 +17,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instance_doubles import Bench, FaultError, bench, run
 from structlog.testing import capture_logs
 
 import panope_server
-from panope.worker.v1 import embed_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends import frames
 from panope_backends.errors import (
@@ -31,35 +30,8 @@ from panope_backends.errors import (
     InvalidInputError,
     OverloadedError,
 )
-from panope_server.config import Limits, Settings, Workers
-from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.instance import Instance
-from panope_server.runtime.instances.worker_socket import WorkerSocket
-from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.placement import Placement
-from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
-from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import request_of, task_of
-from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput
-
-MODEL = "acme/echo"
-PLAN = LoadPlan(
-    model=MODEL,
-    task="embed",
-    variant_digest="sha256:00",
-    format="safetensors",
-    backend="echo",
-    device="CPU",
-    precision="fp32",
-    weights_precision="fp32",
-    folder=Path("model"),
-    cache_folder=Path("cache"),
-    reason="a test",
-)
 
 #: Where faults are thrown: the code of the server and what it sends frames by.
 CODE = (str(Path(panope_server.__file__).parent), frames.__file__)
@@ -67,10 +39,6 @@ CODE = (str(Path(panope_server.__file__).parent), frames.__file__)
 SOUND = {"add", "remove", "leave"}
 #: The last instruction before a coroutine's own code.
 LAST_OF_ENTRY = 8
-
-
-class FaultError(Exception):
-    """Thrown where nothing is known to be able to fail."""
 
 
 def _is_resumed(frame: FrameType) -> bool:
@@ -98,129 +66,6 @@ def fault_at(point: int | None) -> Iterator[Callable[[], int]]:
         yield lambda: count
     finally:
         sys.setprofile(None)
-
-
-class FakeTransport:
-    """The way to a worker: keeps the frames."""
-
-    def __init__(self) -> None:
-        self.sent: list[wire.ServerFrame] = []
-        self._decoder = frames.FrameDecoder()
-
-    def write(self, data: bytes) -> None:
-        self.sent += [wire.ServerFrame.FromString(each) for each in self._decoder.feed(data)]
-
-    def is_closing(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        pass
-
-    abort = close
-
-
-@dataclass
-class Worker:
-    """The far end of an instance's socket, without a process."""
-
-    instance: Instance
-    socket: WorkerSocket
-    transport: FakeTransport
-    gone: bool = False
-
-    def waiting(self) -> list[int]:
-        """The ids of the work that it was sent and that was not taken back."""
-        cancelled = {frame.id for frame in self.transport.sent if frame.WhichOneof("body") == "cancel"}
-        return [frame.id for frame in self.transport.sent if frame.id not in cancelled]
-
-    def tell(self, frame: wire.WorkerFrame) -> None:
-        """As asyncio does: what the reader raises ends the connection."""
-        if self.gone:
-            return
-        try:
-            self.socket.data_received(frames.encode_frame(frame))
-        except FaultError:
-            self.lose()
-
-    def answer(self, frame_id: int) -> None:
-        output = embed_pb2.EmbedOutput(dimensions=1).SerializeToString()
-        self.tell(wire.WorkerFrame(parts=[wire.Part(id=frame_id, output=output, last=True, timing=wire.Timing())]))
-
-    def lose(self) -> None:
-        self.gone = True
-        with suppress(FaultError):
-            self.socket.connection_lost(None)
-
-
-async def run(runtime: ModelRuntime, task_input: Input, request_id: str = "r") -> Output:
-    """The only part of an answer."""
-    parts: list[Output] = []
-
-    async def put(data: bytes) -> None:
-        parts.append(task_of(task_input).decode(data))
-
-    await runtime.run(request_of(task_input, request_id), request_id, Placement(), put)
-    (answer,) = parts
-    return answer
-
-
-@dataclass
-class Bench:
-    """A model whose workers are in the test's hand."""
-
-    runtime: ModelRuntime
-    metrics: Metrics
-    workers: list[Worker] = field(default_factory=list)
-    calls: list[asyncio.Task[Any]] = field(default_factory=list)
-
-    def start_worker(self) -> None:
-        instance = Instance(f"{MODEL}#{len(self.workers)}", PLAN, self.runtime._settings.workers, self.runtime)
-        transport: Any = FakeTransport()
-        socket = instance._socket
-        socket._transport = transport
-        instance._transport = transport
-        instance.ready, instance.state = wire.Ready(), InstanceState.READY
-        self.workers.append(Worker(instance, socket, transport))
-        self.runtime.instance_ready(instance)
-
-    def call(self, task_input: EmbedInput) -> None:
-        self.calls.append(asyncio.create_task(run(self.runtime, task_input, "r")))
-
-    async def settle(self) -> None:
-        """Lets everything happen that can happen without another step."""
-        for _ in range(6):
-            await asyncio.sleep(0)
-
-    def held(self) -> dict[str, float]:
-        """Everything that is counted of what calls hold."""
-        queue = self.runtime._queue
-        gauges = {
-            name: self.metrics.registry.get_sample_value(name, {"model": MODEL}) or 0.0
-            for name in ("panope_queued_items", "panope_in_flight_items")
-        }
-        instances = {
-            f"{worker.instance.name} {what}": float(value)
-            for worker in self.workers
-            for what, value in (("texts", worker.instance.in_flight_items), ("bytes", worker.instance._in_flight.bytes))
-        }
-        return {"texts": queue.items, "bytes": queue.bytes, "entries": len(queue), **gauges, **instances}
-
-    async def close(self) -> None:
-        for task in self.calls:
-            task.cancel()
-        await asyncio.gather(*self.calls, return_exceptions=True)
-        await self.settle()
-
-
-def bench(**limits: Any) -> Bench:
-    async def never(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
-        raise AssertionError("nothing is loaded here")
-
-    metrics = Metrics()
-    given = Settings(limits=Limits(**limits), workers=Workers(max_in_flight_items=4))
-    runtime = ModelRuntime(ResolvedName(MODEL), given, metrics, never, lambda *_: None)
-    runtime.state = ModelState.SERVING
-    return Bench(runtime, metrics)
 
 
 async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None:

@@ -19,7 +19,7 @@ from panope_server.runtime.instances.quarantine import (
 )
 from panope_server.runtime.instances.supervisor import CRASH_LIMIT
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import request_of
+from panope_server.tasks.registry import requests_of
 from panope_server.tasks.task import Input
 from panope_server.tasks.tensors import NamedTensor, TensorInput
 
@@ -29,7 +29,8 @@ _ids = itertools.count(1)
 def entry(task_input: Input | str) -> Entry:
     entry_id = next(_ids)
     given = EmbedInput(texts=[task_input]) if isinstance(task_input, str) else task_input
-    frame, head_bytes = request_frame(entry_id, request_of(given), f"request-{entry_id}")
+    (request,) = requests_of(given)
+    frame, head_bytes = request_frame(entry_id, request, f"request-{entry_id}", entry_id)
     return Entry(entry_id, frame, 1, 1, head_bytes=head_bytes)
 
 

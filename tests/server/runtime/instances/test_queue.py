@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 
 from panope_backends.errors import OverloadedError
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Rate, RequestQueue
+from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, TURN_ITEMS, Rate, RequestQueue
 
 _ids = itertools.count(1)
 
 
 def entry(items: int = 1, size_bytes: int = 1) -> Entry:
-    return Entry(next(_ids), b"", items, size_bytes)
+    entry_id = next(_ids)
+    return Entry(entry_id, b"", items, size_bytes, flow_id=entry_id)
 
 
 async def test_entries_leave_in_the_order_they_came() -> None:
@@ -93,3 +95,66 @@ def test_the_rate_is_between_the_slowest_and_the_fastest_measurement(samples: li
     singles = [texts / seconds for texts, seconds in samples]
     assert rate.items_per_second is not None
     assert min(singles) * 0.999 <= rate.items_per_second <= max(singles) * 1.001
+
+
+Calls = st.lists(st.lists(st.integers(1, TURN_ITEMS), min_size=1, max_size=8), min_size=1, max_size=12)
+"""The items of each entry of each call."""
+
+
+@given(Calls, st.data())
+async def test_no_call_starves_each_keeps_its_order_and_everything_is_given_back(
+    calls: list[list[int]], data: st.DataObject
+) -> None:
+    queue = RequestQueue("m", 10_000, 10_000)
+    handed: dict[int, list[int]] = {}
+    passed_by: dict[int, Counter[int]] = {}  # flow -> flows that had turns since its last one, with their items
+    coming = [[Entry(next(_ids), b"", items, 1) for items in sizes] for sizes in calls]
+    for entries in coming:
+        for each in entries:
+            each.flow_id = entries[0].id
+    expected = {entries[0].id: [each.id for each in entries] for entries in coming}
+    while coming or len(queue):
+        if coming and (not len(queue) or data.draw(st.booleans(), label="a call comes")):
+            entries = coming.pop()
+            queue.put(*entries)
+            passed_by[entries[0].flow_id] = Counter()
+            continue
+        head = queue.head()
+        assert head is not None
+        queue.count_turn(head)
+        assert head.leave()
+        handed.setdefault(head.flow_id, []).append(head.id)
+        passed_by[head.flow_id] = Counter()
+        for flow_id, others in passed_by.items():
+            if flow_id != head.flow_id and queue.held_by(flow_id).entries:
+                others[head.flow_id] += head.items
+                assert others[head.flow_id] < 2 * TURN_ITEMS, "one turn at most, which ends with an entry"
+    assert handed == expected
+    assert (queue.items, queue.bytes, len(queue), queue.head()) == (0, 0, 0, None)
+
+
+@given(st.integers(1, 20), st.integers(0, 5))
+async def test_a_newcomer_is_next_but_for_the_newcomers_before_it(newcomers: int, served: int) -> None:
+    queue = RequestQueue("m", 10_000, 10_000)
+    queue.put(*(Entry(next(_ids), b"", TURN_ITEMS, 1, flow_id=-1) for _ in range(10)))
+    for _ in range(served + 1):
+        head = queue.head()
+        assert head is not None
+        queue.count_turn(head)
+        head.leave()
+    arrived = [entry() for _ in range(newcomers)]
+    for each in arrived:
+        queue.put(each)
+        assert queue.head() is arrived[0], "whoever looks meanwhile changes nothing"
+    for each in arrived:
+        assert queue.head() is each
+        queue.count_turn(each)
+        each.leave()
+
+
+async def test_a_call_of_several_entries_is_refused_as_a_whole() -> None:
+    queue = RequestQueue("m", max_items=10, max_bytes=100)
+    queue.put(entry(4))
+    with pytest.raises(OverloadedError):
+        queue.put(entry(4), entry(4))
+    assert (queue.items, len(queue)) == (4, 1)

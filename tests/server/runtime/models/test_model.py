@@ -71,7 +71,7 @@ async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
     await made.embed("warm")
     assert isinstance(made.runtime.facts, EmbedSpec)
     text = "x" * (made.runtime.facts.max_tokens * CHARACTERS_PER_TOKEN + 1)
-    monkeypatch.setattr(made.runtime, "_entry", None)  # nothing is made ready for a worker
+    monkeypatch.setattr(made.runtime, "_entries", None)  # nothing is made ready for a worker
     for task_input in (EmbedInput(texts=["a", text]), TokenizeInput(texts=["a", text])):
         with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has [0-9,]+ characters") as refusal:
             await made.run(task_input)

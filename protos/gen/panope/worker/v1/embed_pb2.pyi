@@ -35,6 +35,7 @@ class EmbedInput(google.protobuf.message.Message):
     DIMENSIONS_FIELD_NUMBER: builtins.int
     PROMPT_NAME_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
+    FIRST_INDEX_FIELD_NUMBER: builtins.int
     truncation: builtins.str
     """`refuse`, `end` or `start`."""
     normalize: builtins.bool
@@ -45,6 +46,10 @@ class EmbedInput(google.protobuf.message.Message):
     """The prompt to put before each text. Default: as the model's files say."""
     purpose: builtins.str
     """What the texts are for, `query` or `document`: the model's own prompt for it is put before each, if it has one."""
+    first_index: builtins.int
+    """The position in the call of the first text: the worker gets a large call in parts, and positions in errors and in
+    answers are the call's.
+    """
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The texts."""
@@ -63,9 +68,10 @@ class EmbedInput(google.protobuf.message.Message):
         dimensions: builtins.int | None = ...,
         prompt_name: builtins.str | None = ...,
         purpose: builtins.str = ...,
+        first_index: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name", "purpose", b"purpose", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "first_index", b"first_index", "normalize", b"normalize", "prompt_name", b"prompt_name", "purpose", b"purpose", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
     @typing.overload
@@ -131,7 +137,7 @@ class EmbedOutput(google.protobuf.message.Message):
 
     @property
     def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """The positions of texts that were cut, ascending."""
+        """The positions in the call of texts that were cut, ascending."""
 
     def __init__(
         self,

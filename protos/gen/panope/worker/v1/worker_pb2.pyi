@@ -37,10 +37,15 @@ class ServerFrame(google.protobuf.message.Message):
     DRAIN_FIELD_NUMBER: builtins.int
     FLOW_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    FLOW_ID_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Chosen by the server, echoed by every part of the answer; 0 for frames that have none."""
     request_id: builtins.str
     """The request id for the worker's log."""
+    flow_id: builtins.int
+    """Requests of one flow, such as the parts of one call, take turns on the device with those of others. 0 for a flow of
+    its own.
+    """
     @property
     def load(self) -> Global___Load:
         """Load the model."""
@@ -71,9 +76,10 @@ class ServerFrame(google.protobuf.message.Message):
         drain: Global___Drain | None = ...,
         flow: Global___Flow | None = ...,
         request_id: builtins.str = ...,
+        flow_id: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "load", b"load", "request", b"request"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "id", b"id", "load", b"load", "request", b"request", "request_id", b"request_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "flow_id", b"flow_id", "id", b"id", "load", b"load", "request", b"request", "request_id", b"request_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "request", "cancel", "drain", "flow"] | None: ...
 
 Global___ServerFrame: typing_extensions.TypeAlias = ServerFrame
@@ -97,6 +103,7 @@ class Load(google.protobuf.message.Message):
     BATCH_WAIT_MICROSECONDS_FIELD_NUMBER: builtins.int
     GRANTS_FIELD_NUMBER: builtins.int
     MAX_BATCH_BYTES_FIELD_NUMBER: builtins.int
+    TARGET_BATCH_MICROSECONDS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -121,6 +128,8 @@ class Load(google.protobuf.message.Message):
     """How long to wait for a fuller batch when the device is idle. Default: 0, run at once."""
     max_batch_bytes: builtins.int
     """The memory that one batch may take while it runs, by estimate; 0 for any."""
+    target_batch_microseconds: builtins.int
+    """How long one batch should take on the device at most; 0 for any time."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
@@ -141,8 +150,9 @@ class Load(google.protobuf.message.Message):
         batch_wait_microseconds: builtins.int = ...,
         grants: collections.abc.Iterable[builtins.str] | None = ...,
         max_batch_bytes: builtins.int = ...,
+        target_batch_microseconds: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "model", b"model", "precision", b"precision", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 

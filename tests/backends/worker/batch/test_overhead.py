@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
-from panope_backends.worker.batch.padding import LEAST_PADDING, MOST_PADDING, measure_padding
+from panope_backends.worker.batch.overhead import LEAST_TOKENS, MOST_TOKENS, measure_overhead
 
 
 class Device(SequenceTask):
@@ -37,13 +37,13 @@ class Device(SequenceTask):
 
 
 @pytest.mark.parametrize(
-    ("seconds_a_batch", "seconds_a_token", "padding"),
-    [(0.001, 0.00001, 100), (0.0, 0.0002, LEAST_PADDING), (0.01, 0.0, MOST_PADDING), (1.0, 1e-9, MOST_PADDING)],
+    ("seconds_a_batch", "seconds_a_token", "overhead"),
+    [(0.001, 0.00001, 100), (0.0, 0.0002, LEAST_TOKENS), (0.01, 0.0, MOST_TOKENS), (1.0, 1e-9, MOST_TOKENS)],
     ids=["in between", "a processor", "no cost of tokens", "an accelerator"],
 )
-def test_padding_is_worth_what_a_batch_costs(
-    monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float, seconds_a_token: float, padding: int
+def test_the_overhead_is_worth_what_a_batch_costs_besides_its_tokens(
+    monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float, seconds_a_token: float, overhead: int
 ) -> None:
     device = Device(seconds_a_batch, seconds_a_token)
-    monkeypatch.setattr("panope_backends.worker.batch.padding.time.perf_counter", lambda: device.now)
-    assert measure_padding(device) == padding
+    monkeypatch.setattr("panope_backends.worker.batch.overhead.time.perf_counter", lambda: device.now)
+    assert measure_overhead(device) == overhead

@@ -10,12 +10,12 @@ from panope_backends.tasks.task import SequenceTask, TokenRow
 SMALL = (1, 8)
 LARGE = (8, 32)
 
-LEAST_PADDING = 16
-MOST_PADDING = 4096
+LEAST_TOKENS = 16
+MOST_TOKENS = 4096
 
 
-def measure_padding(task: SequenceTask) -> int:
-    """How many tokens of padding cost as much as running one more batch.
+def measure_overhead(task: SequenceTask) -> int:
+    """How many tokens cost as much as running one more batch; so much padding may be worth fewer batches.
 
     A processor has next to no cost for a batch as such, so it runs many small batches of one length each; an
     accelerator has, and runs fewer and larger ones. Two shapes tell: time is a fixed part and a part for each token.
@@ -25,8 +25,8 @@ def measure_padding(task: SequenceTask) -> int:
     per_token = (large_seconds - small_seconds) / max(1, large_tokens - small_tokens)
     fixed = small_seconds - per_token * small_tokens
     if per_token <= 0:
-        return MOST_PADDING
-    return round(min(MOST_PADDING, max(LEAST_PADDING, fixed / per_token)))
+        return MOST_TOKENS
+    return round(min(MOST_TOKENS, max(LEAST_TOKENS, fixed / per_token)))
 
 
 def _time(task: SequenceTask, texts: int, tokens: int) -> tuple[int, float]:

@@ -1,0 +1,66 @@
+"""Hands what waits for a model to its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from panope_backends.errors import InternalError
+from panope_server.runtime.instances.in_flight import Entry
+from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.queue import RequestQueue
+from panope_server.runtime.placement.placement import Placement
+
+_log = structlog.get_logger("panope.models")
+
+
+class Handover:
+    """Moves entries from a queue to instances while they have room.
+
+    Args:
+        model: for the log.
+        instances: that serve; may change between calls.
+    """
+
+    def __init__(self, model: str, queue: RequestQueue, instances: Sequence[Instance]) -> None:
+        self._model = model
+        self._queue = queue
+        self._instances = instances
+
+    def run(self) -> None:
+        """Hands over all that instances have room for."""
+        while (entry := self._next()) is not None:
+            instance = min(self._fitting(entry), key=lambda each: each.in_flight_items)
+            self._queue.count_turn(entry)
+            self._hand_over(entry, instance)
+
+    def _next(self) -> Entry | None:
+        """The next entry for which there is room.
+
+        Only a flow that has its share of every window is passed over. At any other the rest waits, so that large ones
+        get in too.
+        """
+        passed: set[int] = set()
+        while (entry := self._queue.head(passed)) is not None and not self._fitting(entry):
+            if not [instance for instance in self._instances if instance.has_room(entry)]:
+                return None
+            passed.add(entry.flow_id)
+        return entry
+
+    def _fitting(self, entry: Entry) -> list[Instance]:
+        return [instance for instance in self._instances if instance.fits(entry)]
+
+    def _hand_over(self, entry: Entry, instance: Instance) -> None:
+        try:
+            _set_placement(entry.placement, instance)
+            instance.submit(entry)
+        except Exception as error:  # the caller hears of it; the others are handed over all the same
+            _log.error("dispatch_failed", model=self._model, instance=instance.name, exc_info=error)
+            entry.fail(InternalError("the call could not be handed to a worker"))
+
+
+def _set_placement(placement: Placement, instance: Instance) -> None:
+    plan = instance.plan
+    placement.instance, placement.variant_digest, placement.backend = instance.name, plan.variant_digest, plan.backend
+    placement.format, placement.precision = plan.format, plan.weights_precision
