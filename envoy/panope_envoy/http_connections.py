@@ -28,10 +28,7 @@ def connection_manager(options: EdgeOptions) -> Json:
         route_config=route_configuration(options),
         http_filters=_filters(options),
         early_header_mutation_extensions=[_early_headers()],
-        http_protocol_options={
-            "accept_http_10": True,
-            "default_host_for_http_10": (options.hosts or ("localhost",))[0],
-        },
+        http_protocol_options=_http_1_0(options),
         local_reply_config={"mappers": [_own_reply(to_head=True), _own_reply(to_head=False)]},
         **_paths(),
         **_request_ids(),

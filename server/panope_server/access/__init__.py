@@ -1,1 +1,1 @@
-"""Who calls, and what each may do."""
+"""Who calls: the principal of a call, and the authenticator that knows it."""

@@ -109,7 +109,7 @@ class App:
         await self._job_worker.start()
         stack.push_async_callback(self._job_worker.stop)
         self._drain_first(stack, parts, grpc_server, admin)
-        watcher = asyncio.create_task(watch_loop(self._metrics.loop_lag))
+        watcher = asyncio.create_task(watch_loop(self._metrics.event_loop_lag))
         stack.callback(watcher.cancel)
         return parts.models
 

@@ -117,7 +117,7 @@ def _call_log(settings: Settings, inference_log: InferenceLog, metrics: Metrics)
     if not sample:
         return None
     retention_days = settings.inference_log.retention_days
-    return CallLog(inference_log, sample=sample, retention_days=retention_days, dropped=metrics.calls_not_kept)
+    return CallLog(inference_log, sample=sample, retention_days=retention_days, dropped=metrics.inference_log_dropped)
 
 
 def _acquisition(settings: Settings, session: RegistrySession) -> Acquisition:

@@ -50,17 +50,21 @@ class Metrics:
             buckets=SIZES,
             registry=self.registry,
         )
-        self.tokens = self._counter("input_tokens", "Tokens of inputs, as they were run.", "model")
-        self.truncated = self._counter("truncated_items", "Items cut because the caller asked for it.", "model")
-        self.shed = self._counter("requests_rejected", "Requests refused without being run.", "model", "reason")
-        self.cancelled = self._counter("requests_cancelled", "Requests whose caller went away.", "model")
-        self.queued = self._gauge("queued_items", "Items that wait in the server's queue.", "model")
-        self.running = self._gauge("in_flight_items", "Items that an instance holds.", "model")
+        self.input_tokens = self._counter("input_tokens", "Tokens of inputs, as they were run.", "model")
+        self.truncated_items = self._counter("truncated_items", "Items cut because the caller asked for it.", "model")
+        self.requests_rejected = self._counter(
+            "requests_rejected", "Requests refused without being run.", "model", "reason"
+        )
+        self.requests_cancelled = self._counter("requests_cancelled", "Requests whose caller went away.", "model")
+        self.queued_items = self._gauge("queued_items", "Items that wait in the server's queue.", "model")
+        self.in_flight_items = self._gauge("in_flight_items", "Items that an instance holds.", "model")
         self.instances = InstanceMetrics()
         self.registry.register(self.instances)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
-        self.load_duration = self._seconds("model_load", "From being asked for to the first ready instance.", "model")
-        self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
+        self.model_load_duration = self._seconds(
+            "model_load", "From being asked for to the first ready instance.", "model"
+        )
+        self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
         # The words of the design that Panope grew from, beside our own: dashboards made for it find what they look for.
         self.inference_requests = Counter(
             "inference_requests",
@@ -75,7 +79,7 @@ class Metrics:
             buckets=[seconds * 1000 for seconds in SECONDS],
             registry=self.registry,
         )
-        self.calls_not_kept = self._counter(
+        self.inference_log_dropped = self._counter(
             "inference_log_dropped", "Requests that were to be kept in the registry and were not."
         )
         self.downloads = DownloadMetrics(self.registry)

@@ -107,11 +107,11 @@ class Accounting:
             await forward(call)
         except PanopeError as error:
             if isinstance(error, CapacityError):
-                self._metrics.shed.labels(_label(call), error.reason).inc()
+                self._metrics.requests_rejected.labels(_label(call), error.reason).inc()
             self._record(call, Outcome(self._code_name(error), "error", error.reason, error.field), parts)
             raise
         except asyncio.CancelledError:
-            self._metrics.cancelled.labels(_label(call)).inc()
+            self._metrics.requests_cancelled.labels(_label(call)).inc()
             self._record(call, CANCELLED, parts)
             raise
         except Exception:

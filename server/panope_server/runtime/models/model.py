@@ -314,7 +314,7 @@ class ModelRuntime:
             self._fail(InternalError(f"model `{self.name}` could not be loaded"))
             raise
         self._constraints = constraints
-        self._metrics.load_duration.labels(self.name).observe(time.monotonic() - started)
+        self._metrics.model_load_duration.labels(self.name).observe(time.monotonic() - started)
 
     def _go_on_as(self, before: ModelState, reason: str) -> None:
         """What one caller asked for and cannot have changes nothing for the others, whose calls may be waiting."""

@@ -11,8 +11,8 @@ class ModelMeters:
     """The metrics of one model, bound once because looking labels up costs a microsecond each."""
 
     def __init__(self, metrics: Metrics, model: str) -> None:
-        self.queued = metrics.queued.labels(model)
-        self.running = metrics.running.labels(model)
+        self.queued = metrics.queued_items.labels(model)
+        self.running = metrics.in_flight_items.labels(model)
         self._queue = metrics.queue_duration.labels(model)
         self._tokenize = metrics.tokenize_duration.labels(model)
         self._batch_wait = metrics.batch_wait_duration.labels(model)

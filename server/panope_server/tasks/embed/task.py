@@ -117,6 +117,6 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
 
     def observe(self, output: EmbedOutput, metrics: Metrics, model: str) -> None:
         """Counts tokens and texts that were cut."""
-        metrics.tokens.labels(model).inc(sum(output.token_counts))
+        metrics.input_tokens.labels(model).inc(sum(output.token_counts))
         if output.truncated_indices:
-            metrics.truncated.labels(model).inc(len(output.truncated_indices))
+            metrics.truncated_items.labels(model).inc(len(output.truncated_indices))
