@@ -16,14 +16,17 @@ SUBJECTS: tuple[tuple[str, range], ...] = (
     ("Engines and conversions", range(100, 120)),
     ("The backend contract", range(120, 200)),
     ("Storing models", range(200, 210)),
-    ("Understanding models", range(210, 218)),
-    ("The registry's rooms", range(218, 300)),
+    ("Understanding models", range(210, 300)),
     ("The public interface", range(300, 400)),
     ("Downloads and jobs", range(400, 500)),
     ("Running models", range(500, 600)),
-    ("The command line and the words", range(600, 700)),
+    ("Streams and tasks", range(600, 610)),
+    ("Sessions of the registry", range(610, 620)),
+    ("Loading models", range(620, 630)),
+    ("Public names", range(630, 640)),
+    ("Processes and retries", range(640, 650)),
+    ("Turns between calls", range(650, 700)),
     ("Clients", range(700, 800)),
-    ("Processes", range(800, 900)),
 )
 
 _HEADING = re.compile(r"# (?P<number>\d{4}):? (?P<title>.+)")

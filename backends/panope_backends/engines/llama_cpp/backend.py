@@ -72,7 +72,7 @@ class GgufBackend(Backend):
         ]
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes one `.gguf` file; see `gguf_quantize` and `gguf_program`."""
+        """Writes one `.gguf` file; see `llama_cpp.quantize` and `llama_cpp.program`."""
         del model  # the file tells everything
         files = sorted(folder.rglob("*.gguf"))
         if not files:
