@@ -141,7 +141,7 @@ def test_a_forgotten_models_files_go_and_shared_ones_stay(
     views = [registry.materialize(variant.digest) for variant in (a, b)]
     registry.remove("v/a")
     collected = retention.collect()
-    assert sorted(_kinds(collected)) == [RemovalKind.UNUSED, RemovalKind.CHECKOUT]
+    assert sorted(_kinds(collected)) == [RemovalKind.CHECKOUT, RemovalKind.UNUSED]
     assert not weights_of(a).exists()
     assert [view.exists() for view in views] == [False, True]
     assert (registry.materialize(b.digest) / "tokenizer.json").exists()
