@@ -68,7 +68,8 @@ class Worker:
             return EXIT_NOT_LOADED
         batcher.max_padding = loaded.max_padding
         pace = _pace(load, loaded)
-        batcher.most_of = lambda length: min(loaded.budget.texts(length), pace.texts(length) or batcher.max_size)
+        batcher.most_of = loaded.budget.texts
+        batcher.paced_most_of = pace.texts
         if loaded.runs_alone:
             batcher.max_size = 1
         self._loaded = loaded

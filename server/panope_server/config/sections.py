@@ -60,8 +60,8 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=10_000,
-            description="How long one batch should take at most, as measured, so that the next caller's text soon has "
-            "its turn; 0 for any time.",
+            description="How long one batch should take at most, as measured, while one call has more items waiting "
+            "than a batch holds, so that the next caller's item soon has its turn; 0 for any time.",
         ),
     ] = 20.0
     max_in_flight_items: Annotated[

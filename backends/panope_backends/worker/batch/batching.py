@@ -47,12 +47,15 @@ class Batcher(Generic[T]):
 
     Attributes:
         most_of: how many items run together whose longest is of a length; `max_tokens` decides until it is set.
+        paced_most_of: as `most_of`, while a flow has more items waiting than a batch holds: others must not wait long
+            behind it. None for no further bound. Small flows alone are never bounded so, since each gains by the rest.
     """
 
     def __init__(
         self, max_tokens: int, max_size: int, *, max_padding: int | None = None, wait_seconds: float = 0.0
     ) -> None:
         self.most_of: Callable[[int], int] = lambda longest: max_tokens // longest
+        self.paced_most_of: Callable[[int], int | None] = lambda _: None
         self.max_size = max_size
         self.max_padding = max_padding
         self._wait_seconds = wait_seconds
@@ -168,7 +171,12 @@ class Batcher(Generic[T]):
         return size
 
     def _size_for(self, longest: int) -> int:
-        return max(1, min(self.max_size, self.most_of(longest)))
+        most = min(self.max_size, self.most_of(longest))
+        paced = self.paced_most_of(longest) if self._has_large_flow() else None
+        return max(1, most if paced is None else min(most, paced))
+
+    def _has_large_flow(self) -> bool:
+        return any(len(items) > self.max_size for items in self._flows.values())
 
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]

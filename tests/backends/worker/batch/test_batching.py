@@ -144,6 +144,17 @@ def test_a_batch_has_as_many_items_as_its_longest_allows() -> None:
     assert [batcher.take() for _ in range(4)] == [[0, 2, 4, 5], [1], [3], [6]]
 
 
+def test_batches_are_paced_only_while_a_flow_has_more_items_than_a_batch_holds() -> None:
+    batcher = Batcher[int](10_000, 8)
+    batcher.paced_most_of = lambda _: 2
+    for flow in range(8):
+        batcher.add(flow, 5, 0.0, flow)
+    assert len(batcher.take()) == 8
+    for item in range(9):
+        batcher.add(item, 5, 0.0, "large")
+    assert len(batcher.take()) == 2
+
+
 @given(
     st.lists(st.integers(1, 300), min_size=1, max_size=200), st.lists(st.integers(1, 300), max_size=5), budgets, sizes
 )
