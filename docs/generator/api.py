@@ -60,7 +60,7 @@ HTTP has more words for what a request lacks; these statuses come beside those o
 """
 
 RETRIES = """
-A message that is too large is INVALID_ARGUMENT with the reason `MESSAGE_TOO_LARGE`, and 413 on REST: it is never told
+A message that is too large is INVALID_ARGUMENT with the reason `REQUEST_TOO_LARGE`, and 413 on REST: it is never told
 as an overload, for the same call can never succeed. gRPC itself ends calls with messages of more than twice the limit,
 with RESOURCE_EXHAUSTED and no details; an overload always has `ErrorInfo` and `RetryInfo`. Try again what has
 `RetryInfo` (`retry-after` on REST), and nothing whose answer says `x-should-retry: false`.
@@ -98,7 +98,7 @@ OTHER_STATUSES: Sequence[tuple[str, str, str]] = (
     ("404", "`unknown_path`", "There is nothing at this path."),
     ("405", "`method_not_allowed`", "The path takes other HTTP methods; the header `allow` names them."),
     ("408", "`request_timeout`", "The request was not sent in time."),
-    ("413", "`request_too_large`, `message_too_large`", "The body is larger than `limits.max_message_bytes`."),
+    ("413", "`request_too_large`", "The body is larger than `limits.max_message_bytes`."),
     ("415", "`unsupported_content_type`", "The body has another content type than `application/json`, or none."),
     ("415", "`unsupported_content_encoding`", "The body is compressed."),
     (

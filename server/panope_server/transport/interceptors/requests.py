@@ -87,7 +87,7 @@ class RequestInterceptor(HandlerInterceptor):
     def _too_large(self, size: int) -> InvalidInputError:
         return InvalidInputError(
             f"the message has {size:,} bytes; the limit is {self._max_message_bytes:,} (`limits.max_message_bytes`)",
-            reason="message_too_large",
+            reason="request_too_large",
             details={HTTP_STATUS: str(TOO_LARGE)},
         )
 
