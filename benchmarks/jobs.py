@@ -65,7 +65,7 @@ def measure(name: str, url: str, count: int) -> None:
 
 
 def pauses(url: str, jobs: Jobs) -> list[float]:
-    """Seconds from the wish to the handler."""
+    """Seconds from the request to the handler."""
     command = [sys.executable, __file__, "serve", url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runner:
         assert runner.stdout is not None

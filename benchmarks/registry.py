@@ -138,8 +138,8 @@ def _over_grpc(channel: grpc.Channel) -> dict[str, Iterator[Call]]:
     while token := stub.ListModels(pb.ListModelsRequest(page_size=PAGE, page_token=tokens[-1])).next_page_token:
         tokens.append(token)
 
-    def ask(**wish: object) -> Call:
-        request = pb.ListModelsRequest(page_size=PAGE, **wish)  # type: ignore[arg-type]
+    def ask(**filters: object) -> Call:
+        request = pb.ListModelsRequest(page_size=PAGE, **filters)  # type: ignore[arg-type]
         return lambda: stub.ListModels(request)
 
     return {

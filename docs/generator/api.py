@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.routing import Route as StarletteRoute
 
 from generator import markdown
-from generator.fields import BODIES, PACKAGE, docstring, sentence, told_of
+from generator.fields import BODIES, PACKAGE, descriptions_of, docstring, sentence
 from generator.markdown import NOTICE, anchor, paragraphs, table
 from panope_backends.errors import InternalError, PanopeError
 from panope_registry.models.published_files import PublishedFiles
@@ -159,8 +159,8 @@ def _errors() -> list[str]:
     """One row for each code, told by its first class in the table; the root stands for InternalError."""
     rows: dict[str, tuple[str, ...]] = {}
     for error, code, kind in TABLE:
-        told = InternalError if error is PanopeError else error
-        when = (told.__doc__ or "").split("\n")[0]
+        documented = InternalError if error is PanopeError else error
+        when = (documented.__doc__ or "").split("\n")[0]
         rows.setdefault(code.name, (code.name, str(STATUSES[code]), f"`{kind}`", when))
     return [
         ERRORS,
@@ -237,13 +237,13 @@ def _body(body: type[Struct], message: str, public: Sequence[Element]) -> list[s
     text, _ = docstring(body)
     info = inspect.type_info(body)
     assert isinstance(info, inspect.StructType)  # bodies are Structs
-    told = told_of(body, (field.name for field in info.fields), message, public)
+    descriptions = descriptions_of(body, (field.name for field in info.fields), message, public)
     rows = [
         (
             f"`{field.name}`",
             words(field.type),
             "required" if field.required else default_words(field.default),
-            told[field.name],
+            descriptions[field.name],
         )
         for field in sorted(info.fields, key=lambda field: not field.required)
     ]

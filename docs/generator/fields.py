@@ -72,7 +72,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
 )
 
 #: Fields of REST bodies that no message has.
-TOLD: Mapping[str, str] = {
+DESCRIPTIONS: Mapping[str, str] = {
     "encoding_format": "Vectors as numbers, or as base64 of little-endian 32-bit floats. Default: `float`.",
     "model_vendor": "The first part of the model's name; with `model_name`, or without both for that of its repo.",
     "model_name": "The second part of the model's name.",
@@ -90,15 +90,16 @@ def docstring(kind: type) -> tuple[str, dict[str, str]]:
     """A class's docstring: its text, and its attributes' texts."""
     text, _, attributes = python_inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:\n")
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", attributes, re.MULTILINE)
-    return text, {name: sentence(told) for name, told in entries}
+    return text, {name: sentence(description) for name, description in entries}
 
 
-def told_of(kind: type, fields: Iterable[str], message: str, public: Sequence[Element]) -> dict[str, str]:
+def descriptions_of(kind: type, fields: Iterable[str], message: str, public: Sequence[Element]) -> dict[str, str]:
     """What is said of each field, by its name; empty where nothing is."""
-    told = {name: said for base in reversed(kind.__mro__) for name, said in docstring(base)[1].items()}
+    described = {name: said for base in reversed(kind.__mro__) for name, said in docstring(base)[1].items()}
     fallback = dict(comments_of(message, public))
     return {
-        name: told.get(name) or TOLD.get(name) or _ADVICE.sub("", fallback.get(name, "")) for name in map(str, fields)
+        name: described.get(name) or DESCRIPTIONS.get(name) or _ADVICE.sub("", fallback.get(name, ""))
+        for name in map(str, fields)
     }
 
 

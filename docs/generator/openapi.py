@@ -13,7 +13,7 @@ from msgspec import inspect
 
 from generator.api import PLAIN as TEXTS
 from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
-from generator.fields import ANSWERS, BODIES, PACKAGE, docstring, plain, told_of
+from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
 from generator.operations import BYTES, JSON, METHODS, PATHS, PLAIN, QUERY, READ_LATER, WAIT, Operation
 from panope_server.observability.metrics import panope_version
 from panope_server.transport.error_json import ErrorJson
@@ -66,19 +66,21 @@ def page() -> str:
 def _generable(value: Any) -> Any:
     """The value as generators of clients need it.
 
-    Choices that differ in case alone are told once, for code has one name for them; `true` alone is a constant;
+    Choices that differ in case alone stand there once, for code has one name for them; `true` alone is a constant;
     lists say what they hold.
     """
     if isinstance(value, list):
         return [_generable(item) for item in value]
     if not isinstance(value, dict):
         return value
-    told = {key: _generable(item) for key, item in value.items()}
-    if told.get("enum") == [True]:
-        told = {key: item for key, item in told.items() if key != "enum"} | {"const": True}
-    if isinstance(choices := told.get("enum"), list):
-        told["enum"] = [each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices]
-    return told | ({"items": {}} if told.get("type") == "array" and "items" not in told else {})
+    converted = {key: _generable(item) for key, item in value.items()}
+    if converted.get("enum") == [True]:
+        converted = {key: item for key, item in converted.items() if key != "enum"} | {"const": True}
+    if isinstance(choices := converted.get("enum"), list):
+        converted["enum"] = [
+            each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices
+        ]
+    return converted | ({"items": {}} if converted.get("type") == "array" and "items" not in converted else {})
 
 
 def _paths(found: Sequence[Element]) -> Json:
@@ -86,8 +88,8 @@ def _paths(found: Sequence[Element]) -> Json:
     for element in found:
         if element.file.package != REST_PACKAGE:
             continue
-        told = dict.fromkeys(path_of(route) for route in routes_of(element))
-        for number, route in enumerate(told):
+        routes = dict.fromkeys(path_of(route) for route in routes_of(element))
+        for number, route in enumerate(routes):
             verb, path = route.split(" ")
             name = f"{element.parents[0].name}.{element.node.name}"
             operation = _operation(path, METHODS[name], element.comment)
@@ -110,10 +112,10 @@ def _identity(verb: str, path: str) -> str:
 
 def _operation(path: str, operation: Operation, comment: str) -> Json:
     summary, _, more = plain(comment).partition(". ")
-    told: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
+    heading: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
     parameters = [*_of_path(path), *_of_query(operation), *([WAIT] if operation.waits else [])]
     return (
-        {key: text for key, text in told.items() if text}
+        {key: text for key, text in heading.items() if text}
         | ({"parameters": parameters} if parameters else {})
         | _request(operation)
         | {"responses": _responses(path, operation)}
@@ -153,16 +155,16 @@ def _responses(path: str, operation: Operation) -> Json:
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
     errors += [_UNPROCESSABLE] if operation.error is TextEmbeddingsErrorJson else []
-    told: Json = {str(operation.status): good}
+    responses: Json = {str(operation.status): good}
     if operation.media == BYTES or path.endswith("/raw/{place}"):
-        told["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}
-        told["304"] = {"description": "The caller has these bytes."}
-        told["416"] = {"description": "There is no such range.", "content": {"text/plain": {}}}
+        responses["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}
+        responses["304"] = {"description": "The caller has these bytes."}
+        responses["416"] = {"description": "There is no such range.", "content": {"text/plain": {}}}
     for status in sorted(errors):
-        told[str(status)] = {"$ref": f"#/components/responses/{_shape(status, operation)}"}
+        responses[str(status)] = {"$ref": f"#/components/responses/{_shape(status, operation)}"}
     if operation.not_ready is not None:
-        told["503"] = {"description": "Not ready.", "content": {JSON: {"schema": _schema(operation.not_ready)}}}
-    return told
+        responses["503"] = {"description": "Not ready.", "content": {JSON: {"schema": _schema(operation.not_ready)}}}
+    return responses
 
 
 def _shape(status: int, operation: Operation) -> str:
@@ -207,10 +209,10 @@ def _schemas(public: Sequence[Element]) -> Json:
             continue
         kind, message = messages.get(name, (classes[name], ""))
         schema["description"] = plain(docstring(kind)[0])
-        for field, told in told_of(kind, schema.get("properties", {}), message, public).items():
+        for field, description in descriptions_of(kind, schema.get("properties", {}), message, public).items():
             inner = schema["properties"][field]
-            if told and "$ref" not in inner:
-                schema["properties"][field] = {"description": plain(told), **inner}
+            if description and "$ref" not in inner:
+                schema["properties"][field] = {"description": plain(description), **inner}
     # Errors' kinds are few and known.
     schemas["ErrorFieldsJson"]["properties"]["type"] |= {"enum": sorted({kind for _, _, kind in TABLE})}
     return dict(sorted(schemas.items()))

@@ -57,8 +57,8 @@ def minilm_openvino(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "architecture": config["architectures"][0],
         "config": config,
     }
-    wish = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
-    job = wish | {"model": facts, "folder": str(MINILM), "out": str(out)}
+    target = {"backend": "openvino", "format": "openvino", "precision": "fp32"}
+    job = target | {"model": facts, "folder": str(MINILM), "out": str(out)}
     command = [sys.executable, "-m", "panope_backends.programs.convert"]
     ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()

@@ -22,8 +22,8 @@ def test_the_variant_that_was_quantized_answers_like_the_original(
     home = tmp_path / "home"
     shutil.copytree(converted_home, home, symlinks=True)
     command = [sys.executable, "-m", "panope_server", "build", DEMO, "--home", str(home), "--json"]
-    wish = ["--format", "openvino", "--precision", "int8"]
-    built = subprocess.run([*command, *wish], capture_output=True, text=True, check=True, timeout=110)
+    arguments = ["--format", "openvino", "--precision", "int8"]
+    built = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True, timeout=110)
     variant = json.loads(built.stdout)["variant"]
 
     server = servers.start("--precision", "int8", "--load", DEMO, home=home, envoy=False)

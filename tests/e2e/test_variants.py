@@ -24,8 +24,8 @@ def test_an_alias_of_a_variant_runs_that_variant_beside_the_model(
     original = next(variant for variant in variants if variant.format == "safetensors")
     assert instance.variant_digest != original.digest  # what Panope chose is the conversion
     aliases = alias_grpc.AliasServiceStub(made.channel)
-    wish = alias_pb.SetAliasRequest(alias=ALIAS, model=model, variant=original.digest[:8], expected="")
-    assert aliases.SetAlias(wish).alias.variant_digest == original.digest
+    request = alias_pb.SetAliasRequest(alias=ALIAS, model=model, variant=original.digest[:8], expected="")
+    assert aliases.SetAlias(request).alias.variant_digest == original.digest
     told = aliases.GetAlias(alias_pb.GetAliasRequest(alias=ALIAS))
     assert (told.alias.variant_digest, told.events[0].variant_digest) == (original.digest, original.digest)
 

@@ -180,7 +180,7 @@ def test_no_job_has_an_id_that_no_database_counts_to(session: RegistrySession) -
         ("revision", requests.BuildRequest("v/m", "onnx", revision="x" * 201)),
     ],
 )
-def test_wishes_are_refused_by_name_before_they_are_jobs(session: RegistrySession, field: str, request_: Any) -> None:
+def test_requests_are_refused_by_name_before_they_are_jobs(session: RegistrySession, field: str, request_: Any) -> None:
     jobs = session.jobs
     asks: dict[type, Callable[..., object]] = {
         requests.SyncRequest: requests.enqueue_sync,

@@ -21,10 +21,10 @@ _CPUINFO = Path("/proc/cpuinfo")
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
-def threads_to_use(wished: int, cgroup: Path = _CGROUP) -> int:
+def threads_to_use(requested: int, cgroup: Path = _CGROUP) -> int:
     """The number of threads to ask of a library; 0 to leave it its own choice, which is right without a quota."""
-    if wished > 0:
-        return wished
+    if requested > 0:
+        return requested
     quota = _processor_quota(cgroup)
     return quota if quota < _visible_processors() else 0
 

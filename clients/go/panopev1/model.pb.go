@@ -747,7 +747,7 @@ func (x *Profile) GetMeasureTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// The wish to keep a variant's files, whether they are used or not.
+// Keeps a variant's files in the store, whether they are used or not.
 type Pin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who pinned it.

@@ -32,7 +32,7 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True)
 class PinView:
-    """The wish to keep a variant's files."""
+    """Keeps a variant's files in the store."""
 
     principal: str
     reason: str

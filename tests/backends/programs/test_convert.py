@@ -42,8 +42,8 @@ class ChattyBackend(EchoBackend):
 def job(source: Path, out: Path, backend: str = "openvino", target: str = "openvino", **changes: Any) -> dict[str, Any]:
     config = json.loads((source / "config.json").read_text()) if (source / "config.json").exists() else {}
     model = {"name": "a/b", "format": "safetensors", "task": "embed", "architecture": "", "config": config} | changes
-    wish = {"backend": backend, "format": target, "precision": "fp32"}
-    return wish | {"model": model, "folder": str(source), "out": str(out)}
+    target = {"backend": backend, "format": target, "precision": "fp32"}
+    return target | {"model": model, "folder": str(source), "out": str(out)}
 
 
 @pytest.fixture

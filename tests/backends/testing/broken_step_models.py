@@ -366,8 +366,8 @@ class TestTakesAnyCachePrecision(Broken):
 
     @pytest.fixture
     def backend(self) -> Backend:
-        class CarelessBackend(ChecksumBackend):
+        class UncheckedBackend(ChecksumBackend):
             def load(self, model: ModelFacts, folder: Any, device: str, options: LoadOptions) -> StepModel:
                 return super().load(model, folder, device, LoadOptions(precision=options.precision))
 
-        return CarelessBackend()
+        return UncheckedBackend()

@@ -69,7 +69,7 @@ def test_files_that_fit_one_by_one_but_not_together_are_refused(store: Store, of
     assert files[0].ranges == []
 
 
-def test_room_is_promised_once_for_all_files_and_as_long_as_they_come(
+def test_space_is_reserved_once_for_all_files_and_as_long_as_they_come(
     store: Store, hub: HubStandIn, source: HubSource
 ) -> None:
     hub.add("v/m", {f"{fill}.safetensors": bytes([fill]) * MIB for fill in (0, 1)})

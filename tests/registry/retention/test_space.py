@@ -128,7 +128,7 @@ def test_room_is_made_by_evicting_but_not_for_what_cannot_fit_anyway(
         assert not weights.exists()
 
 
-def test_what_is_promised_to_others_is_not_room(
+def test_what_is_reserved_by_others_is_not_free(
     space_of: MakeSpace, add_model: AddModel, weights_of: Callable[[VariantEntry], Path]
 ) -> None:
     weights = weights_of(add_model("v/a", 1))

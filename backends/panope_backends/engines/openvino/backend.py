@@ -65,7 +65,9 @@ class OpenVinoBackend(Backend):
         except PreconditionError as error:
             return (Device(self.name, "CPU", available=False, reason=error.message),)
         why = f"the variable {OV_DEVICE} names it, and OpenVINO has: {', '.join(found)}"
-        absent = (Device(self.name, wish, available=False, reason=why) for wish in _wished() if not _of(wish, found))
+        absent = (
+            Device(self.name, wanted, available=False, reason=why) for wanted in _requested() if not _of(wanted, found)
+        )
         return (*(self._device(name) for name in self._names()), *absent)
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
@@ -136,7 +138,11 @@ class OpenVinoBackend(Backend):
     def _names(self) -> list[str]:
         """The devices that may be used, those that `OV_DEVICE` names first first."""
         found = list(self._core().available_devices)
-        return list(dict.fromkeys(name for wish in _wished() for name in _of(wish, found))) if _wished() else found
+        return (
+            list(dict.fromkeys(name for wanted in _requested() for name in _of(wanted, found)))
+            if _requested()
+            else found
+        )
 
     def _device(self, name: str) -> Device:
         core = self._core()
@@ -152,14 +158,14 @@ class OpenVinoBackend(Backend):
         return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
 
 
-def _wished() -> list[str]:
-    """What `OV_DEVICE` names; empty for no wish."""
-    return [wish.strip().upper() for wish in os.environ.get(OV_DEVICE, "").split(",") if wish.strip()]
+def _requested() -> list[str]:
+    """What `OV_DEVICE` names; empty where it is not set."""
+    return [part.strip().upper() for part in os.environ.get(OV_DEVICE, "").split(",") if part.strip()]
 
 
-def _of(wish: str, found: Sequence[str]) -> list[str]:
-    """The devices that a wish means: `GPU` is every GPU, `GPU.1` the second."""
-    return [name for name in found if wish in (name, name.partition(".")[0])]
+def _of(wanted: str, found: Sequence[str]) -> list[str]:
+    """The devices that a name means: `GPU` is every GPU, `GPU.1` the second."""
+    return [name for name in found if wanted in (name, name.partition(".")[0])]
 
 
 def _configuration(device: str, precision: str, options: LoadOptions) -> dict[str, object]:

@@ -363,7 +363,7 @@ Global___Profile: typing_extensions.TypeAlias = Profile
 
 @typing.final
 class Pin(google.protobuf.message.Message):
-    """The wish to keep a variant's files, whether they are used or not."""
+    """Keeps a variant's files in the store, whether they are used or not."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -94,9 +94,9 @@ def _model_lines(entry: ModelEntry) -> Iterator[str]:
     for what, reason in entry.reasons.items():
         yield f"  why {what}: {reason}"
     preferred = f"{entry.preferred_format} {entry.preferred_precision}".strip()
-    for label, wish in (("preferred", preferred), ("to quantize to", ", ".join(entry.quantization_targets))):
-        if wish:
-            yield f"  {label}: {wish}"
+    for label, targets in (("preferred", preferred), ("to quantize to", ", ".join(entry.quantization_targets))):
+        if targets:
+            yield f"  {label}: {targets}"
 
 
 def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[str]:

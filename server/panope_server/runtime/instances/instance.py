@@ -111,13 +111,13 @@ class Instance:
         """What it computes in; what the plan says, perhaps nothing, until the worker has told."""
         return self.ready.precision if self.ready is not None else self.plan.precision
 
-    def satisfies(self, wish: LoadConstraints) -> bool:
-        """Whether it runs as somebody wishes."""
+    def satisfies(self, constraints: LoadConstraints) -> bool:
+        """Whether it runs within the constraints."""
         plan = self.plan
         return (
-            wish.backend in ("", plan.backend)
-            and wish.precision in ("", self.precision, plan.weights_precision)
-            and plan.variant_digest.startswith(wish.variant)
+            constraints.backend in ("", plan.backend)
+            and constraints.precision in ("", self.precision, plan.weights_precision)
+            and plan.variant_digest.startswith(constraints.variant)
         )
 
     @property

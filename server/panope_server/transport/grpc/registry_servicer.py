@@ -61,7 +61,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
         """Asks for a look at a model's repo."""
-        wish = SyncRequest(
+        sync = SyncRequest(
             model=_named(request.model),
             revision=request.revision or MAIN,
             task_hints=tuple(request.task_hints),
@@ -69,23 +69,23 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             preferred_precision=request.preferred_precision,
             quantization_targets=tuple(request.quantization_targets),
         )
-        return pb.RegisterModelResponse(job=job_message(await self._acquisition.register(wish, GRPC)))
+        return pb.RegisterModelResponse(job=job_message(await self._acquisition.register(sync, GRPC)))
 
     async def PullModel(self, request: pb.PullModelRequest, context: Context) -> pb.PullModelResponse:
         """Asks for a model's files."""
-        wish = DownloadRequest(
+        download = DownloadRequest(
             model=_named(request.model),
             revision=request.revision or MAIN,
             format=request.format,
             precision=request.precision,
             include=tuple(request.include),
         )
-        return pb.PullModelResponse(job=job_message(await self._acquisition.pull(wish, GRPC)))
+        return pb.PullModelResponse(job=job_message(await self._acquisition.pull(download, GRPC)))
 
     async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
         """Asks for another variant of a model."""
-        wish = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
-        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(wish, GRPC)))
+        build = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
+        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(build, GRPC)))
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""

@@ -18,14 +18,14 @@ def gguf(tmp_path):
 
 def test_a_smaller_variant_is_made_shown_and_found_again(cli, gguf):
     cli("import", str(gguf), "--name", MODEL)
-    wish = ("build", MODEL, "--format", "gguf", "--precision", "q8_0")
-    assert f"made {MODEL} gguf q8_0" in cli(*wish).out
-    assert f"there already: {MODEL} gguf q8_0" in cli(*wish).out
+    arguments = ("build", MODEL, "--format", "gguf", "--precision", "q8_0")
+    assert f"made {MODEL} gguf q8_0" in cli(*arguments).out
+    assert f"there already: {MODEL} gguf q8_0" in cli(*arguments).out
     refused = cli("build", MODEL, "--format", "gguf", "--precision", "q9_9", code=1)
     assert refused.err.startswith(f"panope: `{MODEL}` (gguf fp16, gguf q8_0) cannot be made gguf q9_9; it can be made")
 
 
-def test_wishes_come_true_when_the_weights_are_here(cli, hub, gguf):
+def test_quantization_targets_are_made_when_the_weights_are_here(cli, hub, gguf):
     hub.add(MODEL, {file.name: file.read_bytes() for file in gguf.iterdir()})
     impossible = cli("register", MODEL, "--quantize", "int8", code=1)
     assert "`int8` is made of safetensors or pytorch or openvino weights" in " ".join(impossible.err.split())

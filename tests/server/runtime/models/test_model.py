@@ -150,7 +150,7 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
     with pytest.raises(AvailabilityError, match="again and again") as caught:
         await made.embed("fine")
     assert caught.value.reason == "model_failed"
-    await made.runtime.load()  # a person's wish starts anew
+    await made.runtime.load()  # a person's request starts anew
     assert (await made.embed("fine")).count == 1
 
 

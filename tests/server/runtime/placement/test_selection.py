@@ -1,117 +1,31 @@
-"""How a way to run a model is chosen: what fits, what is wished for, what was measured, and why."""
+"""How a placement is chosen: what fits, what is asked for, what was measured, and why."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import pairwise
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from selection_doubles import (
+    CPU,
+    CUDA,
+    GB,
+    INT8,
+    MADE,
+    ONNX,
+    OPENVINO,
+    SAFE,
+    TO_OPENVINO,
+    Here,
+    labels,
+    measured,
+    variant,
+)
 
-from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
-from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PanopeError, PreconditionError
-from panope_registry.inspect.precisions import is_quantized
-from panope_registry.models.types import ModelEntry, VariantEntry
-from panope_registry.operations.profiles import Profile
+from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PreconditionError
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.hardware import Probe
-from panope_server.runtime.placement.selection import Machine, Selection, device_title, select_candidates
-
-MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
-GB = 10**9
-WORKLOAD = "embed-22-words-batch-32"
-
-TO_OPENVINO = Conversion(("safetensors",), "openvino", "fp32", "2026.4+1", automatic=True)
-TO_INT8 = Conversion(("safetensors", "openvino"), "openvino", "int8", "2026.4+1")
-CPU = Device("cpu", "CPU", "A processor", 64 * GB, ("fp32", "bf16"), engine_version="torch 2.13")
-OPENVINO = Device("openvino", "CPU", "A processor", 64 * GB, ("bf16", "fp32"), engine_version="2026.4")
-CUDA = Device("torch-cuda", "cuda:0", "A card", 24 * GB, ("bf16", "fp16", "fp32"), engine_version="torch 2.13")
-
-RUNS = {"cpu": ("safetensors", "onnx"), "openvino": ("openvino",), "torch-cuda": ("safetensors",)}
 
 
-def variant(name: str, form: str, precision: str, memory: int = GB, **more: Any) -> VariantEntry:
-    """A variant; its digest begins with its name, written in hexadecimal digits."""
-    values: dict[str, Any] = {"derived_from": None, "engine_version": "", "memory_bytes": memory} | more
-    digest = (name.encode().hex() + "0" * 64)[:64]
-    return VariantEntry(digest, form, precision, memory, 0, files=(), **values)
-
-
-SAFE = variant("safe", "safetensors", "fp32")
-ONNX = variant("onnx", "onnx", "fp32")
-MADE = variant("made", "openvino", "fp32", derived_from=SAFE.digest, engine_version="2026.4+1")
-INT8 = variant("int8", "openvino", "int8", GB // 4, derived_from=SAFE.digest, engine_version="2026.4+1")
-
-
-@dataclass
-class Here:
-    """A machine; `free` is what is left on each device, by backend, `free_on` by name."""
-
-    devices: Sequence[Device] = (CPU, OPENVINO)
-    free: Mapping[str, int | None] = field(default_factory=dict)
-    partial: Sequence[str] = ()
-    free_on: Mapping[str, int] = field(default_factory=dict)
-
-    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
-        return {(device.backend, device.name): self._support(device, facts) for device in self.devices}
-
-    def _support(self, device: Device, facts: ModelFacts) -> Support:
-        if facts.format not in RUNS[device.backend]:
-            return Support(Level.NONE, f"{device.backend} runs no {facts.format}")
-        level = Level.PARTIAL if device.backend in self.partial else Level.FULL
-        return Support(level, f"{device.backend} runs {facts.format}")
-
-    def choose(
-        self,
-        variants: Sequence[VariantEntry],
-        constraints: LoadConstraints | None = None,
-        profiles: Sequence[Profile] = (),
-        *,
-        instances: int = 1,
-        **entry: Any,
-    ) -> Selection:
-        model = ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, tuple(variants), {}, **entry)
-        conversions = {"openvino": (TO_OPENVINO, TO_INT8)}
-        machine = Machine(
-            Probe(tuple(self.devices), conversions),
-            self.supports,
-            lambda device: self.free_on.get(device.name, self.free.get(device.backend)),
-        )
-
-        def facts(of: VariantEntry) -> ModelFacts:
-            return ModelFacts("v/m", of.format, "embed", "BertModel", {})
-
-        return asyncio.run(
-            select_candidates(model, facts, machine, constraints or LoadConstraints(), profiles, instances)
-        )
-
-
-def labels(selection: Selection) -> list[str]:
-    return [candidate.label for candidate in selection.candidates]
-
-
-def measured(of: VariantEntry, device: Device, speed: float, **more: Any) -> Profile:
-    values: dict[str, Any] = {"precision": "fp32", "engine_version": device.engine_version, "workload": WORKLOAD}
-    values |= {"memory_bytes": 0} | more
-    return Profile(
-        variant_digest=of.digest,
-        backend=device.backend,
-        device=device_title(device),
-        items_per_second=speed,
-        latency_p50_seconds=0.1,
-        latency_p99_seconds=0.2,
-        load_seconds=1.0,
-        measured_at=MOMENT,
-        **values,
-    )
-
-
-def test_without_wishes_or_measurements_the_usually_fastest_backend_is_chosen_and_says_why() -> None:
+def test_without_constraints_or_measurements_the_usually_fastest_backend_is_chosen_and_says_why() -> None:
     selection = Here().choose([SAFE])
     assert labels(selection) == ["openvino CPU with openvino fp32", "cpu CPU with safetensors fp32"]
     assert selection.candidates[0].conversion == TO_OPENVINO
@@ -227,7 +141,7 @@ def test_of_two_cards_the_one_with_more_memory_left_is_taken() -> None:
     assert "because its device has more memory left" in selection.reasons[0]
 
 
-def test_a_way_that_nobody_measured_keeps_its_place() -> None:
+def test_a_candidate_that_nobody_measured_keeps_its_place() -> None:
     here = Here(devices=[CUDA, OPENVINO, CPU])
     profiles = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
     selection = here.choose([SAFE, MADE], profiles=profiles)
@@ -270,7 +184,7 @@ def test_a_precision_that_no_variant_has_is_refused_with_the_way_to_get_it() -> 
     assert (caught.value.reason, caught.value.field) == ("variant_not_found", "precision")
 
 
-def test_a_wish_that_no_device_can_honour_is_refused_with_the_reason_of_each() -> None:
+def test_a_constraint_that_no_device_can_honour_is_refused_with_the_reason_of_each() -> None:
     with pytest.raises(PreconditionError, match="cpu CPU with safetensors fp32: computes in fp32, bf16, not in fp16"):
         Here().choose([SAFE], LoadConstraints(precision="fp16"))
     with pytest.raises(PreconditionError, match="no backend `tpu`"):
@@ -286,117 +200,6 @@ def test_only_what_is_here_is_run_unless_nothing_is() -> None:
     assert {candidate.variant for candidate in Here().choose([away]).candidates} == {away}
 
 
-# Rules that hold for every model and machine.
-
-PRECISIONS = ("fp32", "bf16", "int8", "q4_k_m")
-_made = st.booleans()
-
-
-@st.composite
-def _variants(draw: st.DrawFn) -> list[VariantEntry]:
-    count = draw(st.integers(1, 5))
-    return [
-        variant(
-            f"v{number}",
-            draw(st.sampled_from(("safetensors", "onnx", "openvino"))),
-            draw(st.sampled_from(PRECISIONS)),
-            draw(st.integers(0, 40)) * GB,
-        )
-        for number in range(count)
-    ]
-
-
-@st.composite
-def _machines(draw: st.DrawFn) -> Here:
-    devices = draw(st.lists(st.sampled_from((CPU, OPENVINO, CUDA)), min_size=1, unique=True))
-    free = {device.backend: draw(st.none() | st.integers(0, 64).map(lambda size: size * GB)) for device in devices}
-    return Here(devices, free, draw(st.lists(st.sampled_from(("cpu", "openvino")), unique=True)))
-
-
-@st.composite
-def _profiles(draw: st.DrawFn, variants: Sequence[VariantEntry]) -> list[Profile]:
-    pairs = st.tuples(st.sampled_from(variants), st.sampled_from((CPU, OPENVINO, CUDA)))
-    chosen = draw(st.lists(pairs, max_size=6))
-    return [measured(of, device, float(draw(st.integers(1, 9)))) for of, device in chosen]
-
-
-@given(st.data(), _variants(), _machines())
-def test_what_is_chosen_fits_and_nothing_is_refused_while_something_fits(
-    data: st.DataObject, variants: list[VariantEntry], here: Here
-) -> None:
-    profiles = data.draw(_profiles(variants))
-    unlimited = replace(here, free={})
-    try:
-        every = unlimited.choose(variants, profiles=profiles).candidates
-    except PanopeError:
-        return
-
-    def fits(candidate: Any) -> bool:
-        free = here.free.get(candidate.device.backend)
-        return free is None or candidate.need_bytes <= free
-
-    if any(fits(candidate) for candidate in every):
-        candidates = here.choose(variants, profiles=profiles).candidates
-        assert all(fits(candidate) for candidate in candidates)
-        assert {(candidate.variant, candidate.device) for candidate in candidates} == {
-            (w.variant, w.device) for w in every if fits(w)
-        }
-    else:
-        with pytest.raises(PanopeError, match="does not fit"):
-            here.choose(variants, profiles=profiles)
-
-
-@given(st.data(), _variants(), _machines())
-def test_the_order_of_what_is_given_does_not_matter(
-    data: st.DataObject, variants: list[VariantEntry], here: Here
-) -> None:
-    profiles = data.draw(_profiles(variants))
-    other = replace(here, devices=data.draw(st.permutations(here.devices)))
-    mixed = data.draw(st.permutations(variants))
-
-    def chosen(machine: Here, given: Sequence[VariantEntry]) -> Any:
-        try:
-            return machine.choose(given, profiles=profiles).candidates
-        except PanopeError as error:
-            return type(error)
-
-    assert chosen(here, variants) == chosen(other, mixed)
-
-
-@given(st.data(), _variants(), _machines(), st.sampled_from(PRECISIONS), st.sampled_from(("onnx", "safetensors")))
-def test_preferences_hold_among_ways_that_are_supported_alike(
-    data: st.DataObject, variants: list[VariantEntry], here: Here, precision: str, form: str
-) -> None:
-    profiles = data.draw(_profiles(variants))
-    try:
-        candidates = here.choose(
-            variants, profiles=profiles, preferred_format=form, preferred_precision=precision
-        ).candidates
-    except PanopeError:
-        return
-    first = candidates[0]
-    alike = [candidate for candidate in candidates if candidate.level is first.level]
-    if any(form in dict(candidate.lineage) for candidate in alike):
-        assert form in dict(first.lineage)
-        alike = [candidate for candidate in alike if form in dict(candidate.lineage)]
-    if any(candidate.variant.precision == precision and candidate.conversion is None for candidate in alike):
-        assert precision in {each for _, each in first.lineage}
-
-
-@given(st.data(), _variants(), _machines())
-def test_a_quantized_variant_never_comes_before_a_finer_one_that_is_supported_alike(
-    data: st.DataObject, variants: list[VariantEntry], here: Here
-) -> None:
-    profiles = data.draw(_profiles(variants))
-    try:
-        candidates = here.choose(variants, profiles=profiles).candidates
-    except PanopeError:
-        return
-    for before, after in pairwise(candidates):
-        if before.level is after.level and is_quantized(before.variant.precision):
-            assert is_quantized(after.variant.precision)
-
-
 def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> None:
     plain, other = variant("z", "onnx", "fp32", order=0), variant("a", "onnx", "fp32", order=1)
     for given_order in ([plain, other], [other, plain]):
@@ -405,6 +208,6 @@ def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> N
         assert "because its file has the plainer name" in selection.reasons[0]
 
 
-def test_an_adapter_is_no_way_and_says_whose_it_is() -> None:
+def test_an_adapter_is_no_candidate_and_says_whose_it_is() -> None:
     with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
         Here().choose([variant("lora", "safetensors", "fp32", base_models=("vendor/base",))])

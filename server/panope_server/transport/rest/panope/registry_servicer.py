@@ -62,15 +62,17 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         """Asks for a model's files."""
         query_of(context)
         body = _PULL.read(request)
-        wish = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
-        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.pull(wish, REST))), context)
+        download = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
+        return await accepted_response(
+            AcceptedJson(job=job_json(await self._acquisition.pull(download, REST))), context
+        )
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Asks for another variant of a model."""
         query_of(context)
         body = _BUILD.read(request.body)
-        wish = BuildRequest(request.model, body.format, body.precision, body.revision)
-        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.build(wish, REST))), context)
+        build = BuildRequest(request.model, body.format, body.precision, body.revision)
+        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.build(build, REST))), context)
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""

@@ -245,8 +245,8 @@ def test_hardware_tells_devices(edge):
 def test_models_are_loaded_and_unloaded(edge):
     reply = edge.post("/models/unload", {"model": "acme/embedder"})
     assert (reply.json["name"], reply.json["state"]) == ("acme/embedder", "unloaded")
-    wish = {"model": "acme/embedder", "backend": "openvino", "precision": "bf16", "variant": "abababab"}
-    reply = edge.post("/models/load", wish)
+    constraints = {"model": "acme/embedder", "backend": "openvino", "precision": "bf16", "variant": "abababab"}
+    reply = edge.post("/models/load", constraints)
     assert reply.json["state"] == "serving"
     assert edge.models.loaded == [("acme/embedder", "openvino", "bf16", "abababab")]
 

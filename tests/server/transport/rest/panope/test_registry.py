@@ -24,10 +24,10 @@ def test_the_documented_body_registers_a_model(edge):
     )
     assert (reply.status, reply.json["job"]["kind"]) == (202, "repo_sync"), "accepted; the job tells the end"
     assert "x-panope-accepted" not in reply.headers
-    wish = SyncRequest(
+    request = SyncRequest(
         "Wan-AI/Wan2.1-T2V-1.3B", "main", ("text-to-video",), "gguf", quantization_targets=("q4_k_m", "q5_k_m")
     )
-    assert edge.acquisition.asked == [(wish, "rest")]
+    assert edge.acquisition.asked == [(request, "rest")]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ WITHOUT_VENDOR = ("embedder", "embedder:latest", "files")
 
 @dataclass
 class FakeAcquisition:
-    """Takes every wish and answers with a job."""
+    """Takes every request and answers with a job."""
 
     asked: list[tuple[SyncRequest | DownloadRequest | BuildRequest, str]] = field(default_factory=list)
     known: set[str] = field(default_factory=lambda: {EMBEDDER})
