@@ -53,12 +53,13 @@ class CountedParts:
         usage: of all of them.
     """
 
-    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "usage")
+    __slots__ = ("_call", "_metrics", "_sink", "_task", "count", "first", "usage")
 
     def __init__(self, call: Call, metrics: Metrics) -> None:
         self._call = call
         self._metrics = metrics
         self._sink = call.output
+        self._task = task_of(call.input)
         self.count = 0
         self.first = 0.0
         self.usage = Usage()
@@ -68,11 +69,10 @@ class CountedParts:
         self.count += 1
         if self.count == 1:
             self.first = time.monotonic()
-        task = task_of(self._call.input)
-        usage = task.usage(part)
+        usage = self._task.usage(part)
         self.usage.input_units += usage.input_units
         self.usage.output_units += usage.output_units
-        task.observe(part, self._metrics, self._call.model)
+        self._task.observe(part, usage, self._metrics, self._call.model)
         await self._sink.put(part)
 
 
@@ -96,7 +96,7 @@ class Accounting:
     ) -> None:
         self._metrics = metrics
         self._code_name = code_name
-        self._log_calls = log_requests
+        self._log_requests = log_requests
         self._keep = keep
 
     async def __call__(self, call: Call, forward: Next) -> None:
@@ -124,10 +124,10 @@ class Accounting:
         self._count(call, outcome, seconds)
         if parts.count > 1:
             self._metrics.first_part_duration.labels(call.interface, _label(call)).observe(parts.first - call.started)
-        if not self._log_calls and self._keep is None:
+        if not self._log_requests and self._keep is None:
             return
         usage = Usage(parts.usage.input_units + task_of(call.input).input_units(call.input), parts.usage.output_units)
-        if self._log_calls:
+        if self._log_requests:
             _log_request(call, outcome, seconds, usage)
         if self._keep is not None and call.resolved:
             self._keep(_logged(call, outcome, seconds, usage))

@@ -166,8 +166,8 @@ class Task(ABC, Generic[I, O]):
         del output
         return Usage(0, 1)
 
-    def observe(self, output: O, metrics: Metrics, model: str) -> None:
-        """Counts in metrics that only this task has. Default: nothing."""
+    def observe(self, output: O, usage: Usage, metrics: Metrics, model: str) -> None:
+        """Counts a part of an answer, and its usage, in metrics that only this task has. Default: nothing."""
 
     def join(self, parts: Sequence[O]) -> O:
         """One answer of all parts, for callers that want no stream. Default: the only part there is."""

@@ -115,8 +115,8 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
         """Tokens of the texts, and bytes of the vectors."""
         return Usage(sum(output.token_counts), len(output.vectors))
 
-    def observe(self, output: EmbedOutput, metrics: Metrics, model: str) -> None:
+    def observe(self, output: EmbedOutput, usage: Usage, metrics: Metrics, model: str) -> None:
         """Counts tokens and texts that were cut."""
-        metrics.input_tokens.labels(model).inc(sum(output.token_counts))
+        metrics.input_tokens.labels(model).inc(usage.input_units)
         if output.truncated_indices:
             metrics.truncated_items.labels(model).inc(len(output.truncated_indices))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -20,11 +22,19 @@ REQUEST_ID = "x-request-id"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+_read: ContextVar[tuple[Context, Mapping[str, str]] | None] = ContextVar("metadata", default=None)
 
-def metadata_of(context: Context) -> dict[str, str]:
-    """The text metadata of a call; of a repeated key the last value counts."""
-    metadata = context.invocation_metadata()
-    return {} if metadata is None else {key: value for key, value in metadata if isinstance(value, str)}
+
+def metadata_of(context: Context) -> Mapping[str, str]:
+    """The text metadata of a call; of a repeated key the last value counts.
+
+    Several layers ask for it and gRPC makes it anew each time, so it is kept for the task that answers the call.
+    """
+    read = _read.get()
+    if read is None or read[0] is not context:
+        read = context, {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        _read.set(read)
+    return read[1]
 
 
 def current_request_id() -> str:
