@@ -108,7 +108,7 @@ class Served:
         return numbers
 
     def held(self) -> int:
-        return sum(instance.in_flight_items for instance in self.rig.runtime._instances)
+        return sum(instance.in_flight_items for instance in self.rig.runtime.pool.instances)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ async def test_a_killed_worker_ends_its_stream_with_an_error_and_never_well(serv
 async def test_a_slow_reader_holds_up_its_worker_s_stream_and_loses_no_part(served: Served) -> None:
     async with served.pipeline.stream(served.call(5000)) as parts:
         first = await anext(parts)
-        entry = served.rig.runtime._instances[0]._in_flight.first()
+        entry = served.rig.runtime.pool.instances[0]._in_flight.first()
         assert entry is not None
         waiting = 0
         for _ in range(3):  # it would be at its end by now

@@ -1,4 +1,4 @@
-"""One model at run time: its queue, its instances, its state."""
+"""One model at run time: its state, and how it is loaded, fails, is tried again and unloaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 
 import structlog
 
@@ -15,15 +14,12 @@ from panope_backends.api import TensorSpec
 from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.frames import request_frame, specs_of
-from panope_server.runtime.instances.handover import Handover
+from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
-from panope_server.runtime.instances.quarantine import Quarantine
-from panope_server.runtime.instances.queue import RequestQueue
+from panope_server.runtime.instances.pool import InstancePool
 from panope_server.runtime.instances.supervisor import InstanceSupervisor
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
-from panope_server.runtime.models.model_metrics import ModelMeters
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement
@@ -49,6 +45,9 @@ class ModelRuntime:
         resolved: what it serves.
         make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
         on_state: told after every change of `state`.
+
+    Attributes:
+        pool: the instances that serve, and the requests that wait for them.
     """
 
     def __init__(
@@ -70,24 +69,15 @@ class ModelRuntime:
         self._metrics = metrics
         self._make_plan = make_plan
         self._on_state = on_state
-        self._queue = RequestQueue(name, settings.limits.max_queue_items, settings.limits.max_queue_bytes)
+        self.pool = InstancePool(name, settings.limits, metrics)
         self._supervisors: list[InstanceSupervisor] = []
-        self._instances: list[Instance] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
         self._constraints = self._asked = UNCONSTRAINED  # how it served last, and how it is being loaded
         self._breaker = CircuitBreaker(name)
         self._has_served = False
         self._retry: asyncio.TimerHandle | None = None
-        self._handover = Handover(name, self._queue, self._instances)
-        self._quarantine = Quarantine(name)
-        self._last_answer = 0.0
         self._numbers = itertools.count(1)
-        self._ids = itertools.count(1)
-        self._meters = ModelMeters(metrics, name)
-        # Asked for when somebody looks, so that they are never out of date.
-        self._meters.queued.set_function(lambda: self._queue.items)
-        self._meters.running.set_function(lambda: sum(instance.in_flight_items for instance in self._instances))
 
     @property
     def wanted(self) -> bool:
@@ -118,18 +108,7 @@ class ModelRuntime:
             PanopeError: why there is no answer, or no more of it.
         """
         self._admit()
-        entries = self._entries(requests, request_id, placement)
-        try:
-            self._queue.put(*entries)
-            self._handover.run()
-            for entry in entries:
-                async for data in entry.parts:
-                    await put(data)
-        finally:
-            for entry in entries:
-                entry.parts.siblings = ()
-            if abandoned := [entry for entry in entries if entry.leave()]:  # without an end, whatever the reason
-                self._abandon(abandoned)
+        await self.pool.run(requests, request_id, placement, put)
 
     async def load(self, constraints: LoadConstraints = UNCONSTRAINED) -> None:
         """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.
@@ -167,12 +146,12 @@ class ModelRuntime:
         started = time.monotonic()
         if self._loading is not None and not self._loading.done():
             self._loading.cancel()
-        await self._queue_empty(timeout)
+        await self.pool.until_handed_over(timeout)
         self._fail_waiting(AvailabilityError(f"model `{self.name}` was unloaded", retry_after_seconds=1.0))
         left = max(0.1, timeout - (time.monotonic() - started))
         await asyncio.gather(*(supervisor.stop(left) for supervisor in self._supervisors))
         self._supervisors.clear()
-        self._instances.clear()
+        self.pool.instances.clear()
         self._breaker.reset()
         self._has_served = False
         self._constraints = UNCONSTRAINED
@@ -189,7 +168,7 @@ class ModelRuntime:
     def instance_ready(self, instance: Instance) -> None:
         """An instance serves."""
         assert instance.ready is not None
-        self._instances.append(instance)
+        self.pool.add(instance)
         task = task_named(instance.plan.task)
         self.facts = None if task is None else task.facts_of(instance.ready)
         self.inputs = specs_of(instance.ready.inputs)
@@ -199,24 +178,23 @@ class ModelRuntime:
         self._set(ModelState.SERVING, "")
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
-        self._handover.run()
+        self.pool.capacity_freed()
 
     @contained
     def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
         """A worker is gone; if it served, its supervisor starts another."""
-        if instance not in self._instances:
+        if instance not in self.pool.instances:
             return
-        self._quarantine.died(suspects)
-        self._instances.remove(instance)
+        self.pool.remove(instance, suspects)
         if self.state is ModelState.SERVING:
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
-            if not self._instances:
+            if not self.pool.instances:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
 
     @contained
     def gave_up(self, error: PanopeError) -> None:
         """No further instance will be started in one place."""
-        if self._instances or self.state is ModelState.UNLOADING:
+        if self.pool.instances or self.state is ModelState.UNLOADING:
             return
         if self._first_ready is None:
             self._fail(error)
@@ -226,45 +204,14 @@ class ModelRuntime:
     @contained
     def capacity_freed(self) -> None:
         """An instance can take more requests."""
-        self._handover.run()
+        self.pool.capacity_freed()
 
     @contained
     def answered(self, entry: Entry, last: Part) -> None:
         """Counts where the time of an answer went."""
-        now = time.monotonic()
-        self._queue.rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
-        self._last_answer = now
-        self._quarantine.answered(entry)
-        self._meters.observe(entry, last)
+        self.pool.answered(entry, last)
 
     # Inside.
-
-    def _entries(self, requests: Sequence[Request], request_id: str, placement: Placement) -> list[Entry]:
-        """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
-        entries: list[Entry] = []
-        for request in requests:
-            entry_id = next(self._ids)
-            flow_id = entries[0].id if entries else entry_id
-            frame, head = request_frame(entry_id, request, request_id, flow_id)
-            entry = Entry(
-                entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head, flow_id=flow_id
-            )
-            self._quarantine.admit(entry)
-            entries.append(entry)
-        if len(entries) > 1:
-            for entry in entries:
-                entry.parts.siblings = [each.parts for each in entries]
-        return entries
-
-    @contained
-    def _abandon(self, entries: Sequence[Entry]) -> None:
-        """The entries' places are free: tells the workers, if they have them, and hands the places on."""
-        try:
-            for entry in entries:
-                if entry.withdraw is not None:
-                    entry.withdraw(entry)
-        finally:
-            self._handover.run()
 
     def _admit(self) -> None:
         match self.state:
@@ -280,7 +227,7 @@ class ModelRuntime:
         self._ensure_loading(self._constraints)
 
     def _refuse_other(self, constraints: LoadConstraints) -> None:
-        for instance in self._instances:
+        for instance in self.pool.instances:
             if not instance.satisfies(constraints):
                 raise PreconditionError(
                     f"model `{self.name}` is loaded on `{instance.plan.backend}` in `{instance.precision}`; "
@@ -326,7 +273,7 @@ class ModelRuntime:
     @contained
     def _load_for_others(self) -> None:
         was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
-        if was_restarting or (not self._instances and self._queue.head() is not None):
+        if was_restarting or (not self.pool.instances and self.pool.queue.head() is not None):
             self._ensure_loading(self._constraints)
 
     async def _start(self, constraints: LoadConstraints) -> None:
@@ -377,15 +324,8 @@ class ModelRuntime:
             self._ensure_loading(self._constraints)
 
     def _fail_waiting(self, error: PanopeError) -> None:
-        for entry in self._queue.drain():
+        for entry in self.pool.queue.drain():
             entry.fail(copy_of(error))
-
-    async def _queue_empty(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
-        """Waits until every waiting entry is handed over; none can be while no instance serves."""
-        if self._instances:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._queue.until_empty()
 
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason

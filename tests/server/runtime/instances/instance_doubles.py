@@ -156,7 +156,7 @@ class Bench:
 
     def held(self) -> dict[str, float]:
         """Everything that is counted of what calls hold."""
-        queue = self.runtime._queue
+        queue = self.runtime.pool.queue
         gauges = {
             name: self.metrics.registry.get_sample_value(name, {"model": MODEL}) or 0.0
             for name in ("panope_queued_items", "panope_in_flight_items")

@@ -77,7 +77,7 @@ async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None
         made.calls.append(asyncio.create_task(run(made.runtime, TensorInput(inputs=[large]), "r")))
     await made.settle()
     assert len(worker.waiting()) == 1, "two would be 80 MiB, and the window has 64"
-    assert (len(made.runtime._queue), made.held()["texts"]) == (2, 2)
+    assert (len(made.runtime.pool.queue), made.held()["texts"]) == (2, 2)
     await made.close()
 
 
@@ -179,10 +179,10 @@ async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> N
         await run(made.runtime, EmbedInput(texts=["one too many"]), "r")
     made.calls[2].cancel()  # neither the first in the queue nor the last
     await made.settle()
-    assert (made.runtime._queue.items, len(made.runtime._queue)) == (8, 2)
+    assert (made.runtime.pool.queue.items, len(made.runtime.pool.queue)) == (8, 2)
     made.call(EmbedInput(texts=["fits"] * 4))
     await made.settle()
-    assert made.runtime._queue.items == 12
+    assert made.runtime.pool.queue.items == 12
     await made.close()
     assert not any(made.held().values())
 
@@ -211,7 +211,7 @@ async def test_a_listener_that_fails_ends_neither_a_socket_nor_a_supervisor() ->
 
     made.runtime._on_state = broken
     made.start_worker()
-    made.runtime._meters.observe = broken  # type: ignore[method-assign]  # what counts answers is broken
+    made.runtime.pool._meters.observe = broken  # type: ignore[method-assign]  # what counts answers is broken
     made.call(EmbedInput(texts=["a"]))
     await made.settle()
     made.workers[0].answer(made.workers[0].waiting()[0])

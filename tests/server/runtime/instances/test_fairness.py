@@ -24,7 +24,7 @@ async def test_a_newcomer_goes_to_the_worker_at_once_though_a_large_call_waits_f
     (worker,) = made.workers
     made.call(EmbedInput(LARGE))
     await made.settle()
-    assert made.runtime._queue.items, "the large call has more than its share of the window"
+    assert made.runtime.pool.queue.items, "the large call has more than its share of the window"
     for newcomer in ("one", "another", "a third"):
         made.call(EmbedInput([newcomer]))
         await made.settle()
@@ -112,7 +112,7 @@ async def test_a_large_call_is_refused_as_a_whole() -> None:
     await made.settle()
     with pytest.raises(OverloadedError):
         await run(made.runtime, EmbedInput(FOUR))
-    assert made.runtime._queue.items == 1
+    assert made.runtime.pool.queue.items == 1
     await made.close()
     assert_nothing_is_held(made)
 

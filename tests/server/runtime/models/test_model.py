@@ -71,7 +71,7 @@ async def test_texts_too_long_for_any_tokens_are_refused_without_the_worker(
     await made.embed("warm")
     assert isinstance(made.runtime.facts, EmbedSpec)
     text = "x" * (made.runtime.facts.max_tokens * CHARACTERS_PER_TOKEN + 1)
-    monkeypatch.setattr(made.runtime, "_entries", None)  # nothing is made ready for a worker
+    monkeypatch.setattr(made.runtime.pool, "_entries", None)  # nothing is made ready for a worker
     for task_input in (EmbedInput(texts=["a", text]), TokenizeInput(texts=["a", text])):
         with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has [0-9,]+ characters") as refusal:
             await made.run(task_input)
@@ -97,7 +97,7 @@ async def test_a_killed_worker_fails_its_calls_at_once_and_comes_back_by_itself(
     await made.embed("warm")
     gate.unlink()
     call = asyncio.create_task(made.embed("in flight"))
-    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
+    await until(lambda: made.runtime.pool.instances[0].in_flight_items == 1)
     (pid,) = made.pids()
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(1):
@@ -130,7 +130,7 @@ async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Pa
     await made.embed("warm")
     gate.unlink()
     lost, waiting = (asyncio.create_task(made.embed(text)) for text in ("first", "second"))
-    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
+    await until(lambda: made.runtime.pool.instances[0].in_flight_items == 1)
     os.kill(made.pids()[0], signal.SIGKILL)
     gate.touch()
     with pytest.raises(InstanceLostError):
@@ -227,7 +227,9 @@ async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_han
     await made.embed("fine")
     for restarts in range(1, 3):
         call = asyncio.create_task(made.embed("hang"))
-        await until(lambda: made.runtime._instances and made.runtime._instances[0]._busy_ids)  # a heartbeat told
+        await until(
+            lambda: made.runtime.pool.instances and made.runtime.pool.instances[0]._busy_ids
+        )  # a heartbeat told
         call.cancel()
         await until(lambda restarts=restarts: made.runtime.instance_views()[0].restart_count == restarts)
     with pytest.raises(PreconditionError, match="2 times"):
@@ -262,7 +264,7 @@ async def test_unloading_ends_the_worker_after_its_work(rig, tmp_path: Path) -> 
     await made.embed("warm")
     (pid,) = made.pids()
     call = asyncio.create_task(made.embed("last"))
-    await until(lambda: made.runtime._instances[0].in_flight_items == 1)
+    await until(lambda: made.runtime.pool.instances[0].in_flight_items == 1)
     await made.runtime.unload()
     assert (await call).count == 1
     assert made.runtime.state is ModelState.UNLOADED
@@ -325,13 +327,13 @@ async def test_a_call_that_is_given_up_frees_its_place_in_the_worker_and_in_the_
     await made.embed("warm")
     gate.unlink()
     running, queued = (asyncio.create_task(made.embed(text)) for text in ("running", "queued"))
-    await until(lambda: made.runtime._queue.items == 1)
+    await until(lambda: made.runtime.pool.queue.items == 1)
     with pytest.raises(OverloadedError):
         await made.embed("refused")
     queued.cancel()
     running.cancel()
     await asyncio.wait([queued, running])
-    assert made.runtime._instances[0].in_flight_items == 0
+    assert made.runtime.pool.instances[0].in_flight_items == 0
     gate.touch()
     assert (await made.embed("next")).count == 1
 

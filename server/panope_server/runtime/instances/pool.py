@@ -1,0 +1,124 @@
+"""The instances of one model that serve, and the requests that wait for them or are with them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+
+from panope.worker.v1.worker_pb2 import Part
+from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.instances.frames import request_frame
+from panope_server.runtime.instances.handover import Handover
+from panope_server.runtime.instances.in_flight import Entry
+from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.model_metrics import ModelMeters
+from panope_server.runtime.instances.quarantine import Quarantine
+from panope_server.runtime.instances.queue import RequestQueue
+from panope_server.runtime.placement.placement import Placement
+from panope_server.runtime.safe_callbacks import contained
+from panope_server.tasks.task import Request
+
+
+class InstancePool:
+    """Runs requests on instances; knows nothing of how these come to be.
+
+    Args:
+        model: the key of what is served, for metrics and the log.
+        limits: of the queue.
+
+    Attributes:
+        queue: what waits.
+        instances: that serve.
+    """
+
+    def __init__(self, model: str, limits: Limits, metrics: Metrics) -> None:
+        self.queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes)
+        self.instances: list[Instance] = []
+        self._handover = Handover(model, self.queue, self.instances)
+        self._quarantine = Quarantine(model)
+        self._last_answer = 0.0
+        self._ids = itertools.count(1)
+        self._meters = ModelMeters(metrics, model)
+        # Asked for when somebody looks, so that they are never out of date.
+        self._meters.queued.set_function(lambda: self.queue.items)
+        self._meters.running.set_function(lambda: sum(instance.in_flight_items for instance in self.instances))
+
+    async def run(
+        self,
+        requests: Sequence[Request],
+        request_id: str,
+        placement: Placement,
+        put: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Runs the requests of one call; see `ModelRuntime.run`."""
+        entries = self._entries(requests, request_id, placement)
+        try:
+            self.queue.put(*entries)
+            self._handover.run()
+            for entry in entries:
+                async for data in entry.parts:
+                    await put(data)
+        finally:
+            for entry in entries:
+                entry.parts.siblings = ()
+            if abandoned := [entry for entry in entries if entry.leave()]:  # without an end, whatever the reason
+                self._abandon(abandoned)
+
+    def add(self, instance: Instance) -> None:
+        """Takes in an instance; `capacity_freed` hands requests to it."""
+        self.instances.append(instance)
+
+    def remove(self, instance: Instance, suspects: Collection[bytes]) -> None:
+        """Lets an instance go whose worker has died, perhaps of one of the suspects."""
+        self._quarantine.died(suspects)
+        self.instances.remove(instance)
+
+    def capacity_freed(self) -> None:
+        """An instance can take more requests."""
+        self._handover.run()
+
+    def answered(self, entry: Entry, last: Part) -> None:
+        """Counts where the time of an answer went."""
+        now = time.monotonic()
+        self.queue.rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
+        self._last_answer = now
+        self._quarantine.answered(entry)
+        self._meters.observe(entry, last)
+
+    async def until_handed_over(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
+        """Waits until nothing waits any more; not at all while no instance serves, for nothing can be handed over."""
+        if self.instances:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self.queue.until_empty()
+
+    def _entries(self, requests: Sequence[Request], request_id: str, placement: Placement) -> list[Entry]:
+        """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
+        entries: list[Entry] = []
+        for request in requests:
+            entry_id = next(self._ids)
+            flow_id = entries[0].id if entries else entry_id
+            frame, head = request_frame(entry_id, request, request_id, flow_id)
+            entry = Entry(
+                entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head, flow_id=flow_id
+            )
+            self._quarantine.admit(entry)
+            entries.append(entry)
+        if len(entries) > 1:
+            for entry in entries:
+                entry.parts.siblings = [other.parts for other in entries]
+        return entries
+
+    @contained
+    def _abandon(self, entries: Sequence[Entry]) -> None:
+        """The entries' places are free: tells the workers, if they have them, and hands the places on."""
+        try:
+            for entry in entries:
+                if entry.withdraw is not None:
+                    entry.withdraw(entry)
+        finally:
+            self._handover.run()
