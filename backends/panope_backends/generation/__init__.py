@@ -1,0 +1,1 @@
+"""Text generation over any step model: free of devices, models and PyTorch."""

@@ -1,0 +1,49 @@
+"""Log-probabilities of the logits as the model gave them, before all settings of sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api.generation import Logprob, TokenLogprobs
+from panope_backends.generation.largest import top
+
+Array = np.ndarray[Any, Any]
+
+LOWEST = -9999.0
+"""Stands for the logarithm of nothing, which JSON lacks, as in OpenAI's answers."""
+
+TokenBytes = Callable[[int], bytes]
+"""What a token stands for: UTF-8, and a part of a character where the token is one."""
+
+
+def of_rows(logits: Array, token_ids: Sequence[int], count: int, token_bytes: TokenBytes) -> list[TokenLogprobs]:
+    """The log-probabilities at several positions, such as those of a prompt.
+
+    Args:
+        logits: float32 `[n, vocab]`; each row is of the position before its token.
+        token_ids: the tokens that stand there, one a row.
+        count: how many likeliest tokens are told beside each.
+        token_bytes: gives the texts.
+    """
+    return [of_row(row, token_id, count, token_bytes) for row, token_id in zip(logits, token_ids, strict=True)]
+
+
+def of_row(logits: Array, token_id: int, count: int, token_bytes: TokenBytes) -> TokenLogprobs:
+    """The log-probabilities at one position; the arguments are those of `of_rows`, for one row."""
+    normaliser = log_sum_exp(logits)
+
+    def logprob(token_id: int) -> Logprob:
+        difference = float(logits[token_id]) - normaliser
+        return Logprob(token_id, token_bytes(token_id), min(0.0, difference) if difference > LOWEST else LOWEST)
+
+    likeliest = top(logits, count).tolist() if count else ()
+    return TokenLogprobs(logprob(token_id), tuple(map(logprob, likeliest)))
+
+
+def log_sum_exp(logits: Array) -> float:
+    """The logarithm of the sum of exponentials, as stable as the largest logit is finite."""
+    largest = logits.max()
+    return float(largest) + float(np.log(np.exp(logits - largest).sum(dtype=np.float64)))
