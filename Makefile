@@ -91,8 +91,9 @@ lock: $(UV) ## Renew the locked versions
 	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
 
-bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, and the registry
+bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, and the registry
 	$(BIN)/python benchmarks/embeddings.py
+	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/registry.py
 
 clean: ## Remove what `make` built
