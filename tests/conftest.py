@@ -8,8 +8,10 @@ import http.client
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
+import site
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from typing import Any
 
 import psutil
 import pytest
+from uv import find_uv_bin
 
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -163,6 +166,7 @@ class Servers:
         ready: bool = True,
         envoy: bool = True,
         demo: bool = True,
+        python: Path | str = sys.executable,
         **variables: str,
     ) -> LiveServer:
         """Starts `panope serve` on free ports, by default on a copy of a home that holds the converted demo model."""
@@ -171,7 +175,7 @@ class Servers:
             home = self.folder / f"home-{number}"
             shutil.copytree(self.template, home, symlinks=True)
         http_port, grpc_port, admin_port = free_ports(3)
-        command = [sys.executable, "-m", "panope_server", "serve", "--home", str(home)]
+        command = [str(python), "-m", "panope_server", "serve", "--home", str(home)]
         command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port), "--admin-port", str(admin_port)]
         command += [*(["--demo"] if demo else []), *([] if envoy else ["--no-envoy"]), *flags]
         log_path = self.folder / f"server-{number}.log"
@@ -227,6 +231,74 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of a test's own, above the packages of the one that runs the tests.
+
+    It has `python`, `panope`, and a `uv` that builds and installs packages without asking an index.
+    """
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> Environment:
+        """Makes one in a new folder."""
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        made = cls(folder)
+        above = "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
+        (made.packages / "above.pth").write_text(above)
+        flags = "--offline --no-deps --no-build-isolation"
+        made._script("panope", f'exec "{made.python}" -m panope_server "$@"')
+        made._script("uv", f'exec "{find_uv_bin()}" "$@" {flags}')
+        return made
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin/python"
+
+    @property
+    def packages(self) -> Path:
+        """Where packages are installed."""
+        (found,) = self.folder.glob("lib/python*/site-packages")
+        return found
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """As after its activation."""
+        environment = clean_environment()
+        path = os.pathsep.join([str(self.folder / "bin"), environment["PATH"]])
+        return environment | {"VIRTUAL_ENV": str(self.folder), "PATH": path}
+
+    def install(self, package: Path) -> None:
+        """Builds a package from its folder and installs it."""
+        self.run(f"uv pip install {shlex.quote(str(package))}", package.parent)
+
+    def run(self, command: str, folder: Path, **variables: str) -> str:
+        """Runs a line of a shell in a folder, to its end; what it printed."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=folder,
+            env=self.variables | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
+        return done.stdout
+
+    def _script(self, name: str, line: str) -> None:
+        script = self.folder / "bin" / name
+        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def make_environment() -> Callable[[Path], Environment]:
+    """Makes virtual environments that tests may install packages into."""
+    return Environment.create
+
+
 @contextlib.contextmanager
 def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
     """A folder that all processes of this run of the tests share; one at a time has it."""
@@ -256,6 +328,16 @@ def live_server(converted_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     servers = Servers(converted_home, tmp_path_factory.mktemp("live"))
     yield servers.start()
     servers.stop()
+
+
+@pytest.fixture
+def empty_servers(tmp_path: Path) -> Iterator[Servers]:
+    """Servers of one test's own, whose homes hold nothing at first."""
+    template = tmp_path / "empty"
+    template.mkdir()
+    made = Servers(template, tmp_path)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -1,72 +1,151 @@
-"""The backends on the documentation's page are installed as written and pass the suites."""
+"""The backends on the documentation's page are installed as written, pass the suites and serve as the page says."""
 
-import os
+from __future__ import annotations
+
 import re
+import shlex
 import subprocess
 import sys
-import tomllib
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from panope_client import Client, PanopeClientError
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "writing-a-backend.md"
 SETTINGS = ROOT / "pyproject.toml"
 #: The page's backends, one for each kind of model, and how many tests of the suite each passes at least.
 KINDS = {"static": 15, "fading": 40, "parrot": 40}
-FILE = re.compile(r"^`([\w.]+)`[^\n]*\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^`(\w+\.\w+)`[^\n]*\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PACKAGE = "panope-static"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who does what the page says, in a folder of their own.
+
+    Attributes:
+        files: the page's, by name.
+        lines: of a shell, in the page's order.
+        environment: that Panope is installed in.
+    """
+
+    folder: Path
+    files: dict[str, str]
+    lines: list[str]
+    environment: Any
+
+    def line(self, *words: str) -> str:
+        """The page's only line with these words."""
+        (found,) = {line for line in self.lines if all(word in line for word in words)}
+        return found
+
+    def do(self, *words: str, **variables: str) -> str:
+        """Runs that line; what it printed."""
+        printed: str = self.environment.run(self.line(*words), self.folder, **variables)
+        return printed
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, str]:
-    return dict(FILE.findall(PAGE.read_text()))
+def reader(make_environment: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    folder = tmp_path_factory.mktemp("reader")
+    text = PAGE.read_text()
+    files = dict(FILE.findall(text))
+    (folder / PACKAGE).mkdir()
+    for name, content in files.items():
+        (folder / PACKAGE / name).write_text(content)
+    lines = [line.removeprefix("$ ") for block in CONSOLE.findall(text) for line in block.splitlines()]
+    return Reader(folder, files, lines, make_environment(folder / ".venv"))
 
 
-@pytest.fixture
-def environment(tmp_path: Path, files: dict[str, str]) -> dict[str, str]:
-    """The page's files, with the metadata that an installer makes of its pyproject.toml."""
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    project = tomllib.loads(files["pyproject.toml"])["project"]
-    installed = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    (points,) = project["entry-points"].items()
-    lines = [f"{name} = {value}" for name, value in points[1].items()]
-    (installed / "entry_points.txt").write_text("\n".join([f"[{points[0]}]", *lines, ""]))
-    return dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
+@pytest.fixture(scope="module")
+def installed(reader: Reader) -> Reader:
+    reader.do("uv pip install")
+    return reader
 
 
-def test_the_page_has_a_backend_of_about_60_lines(files: dict[str, str]) -> None:
+def test_the_page_has_a_backend_of_about_60_lines(reader: Reader) -> None:
     backends = {f"{name}_backend.py" for name in KINDS}
-    assert set(files) == {*backends, *(f"test_{file}" for file in backends), "pyproject.toml"}
-    assert len(files["static_backend.py"].splitlines()) <= 60
+    others = {"pyproject.toml", "make_model.py"}
+    assert set(reader.files) == {*backends, *(f"test_{file}" for file in backends), *others}
+    assert len(reader.files["static_backend.py"].splitlines()) <= 60
+
+
+@pytest.fixture(scope="module")
+def passed(installed: Reader) -> Counter[str]:
+    """How many tests of the suites each backend passes; the page's command, for all files at once."""
+    command = installed.line("pytest").replace("test_static_backend.py", "--junitxml=report.xml -q -W error")
+    installed.environment.run(command, installed.folder, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    cases = ET.parse(installed.folder / PACKAGE / "report.xml").iter("testcase")
+    return Counter(str(case.get("classname")).split(".")[0] for case in cases if not len(case))
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_it_passes_the_conformance_suite(environment: dict[str, str], tmp_path: Path, name: str) -> None:
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
-    command = [sys.executable, "-m", "pytest", *options, f"test_{name}_backend.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed
-    assert int(passed[1]) >= KINDS[name]
+def test_it_passes_the_conformance_suite(passed: Counter[str], name: str) -> None:
+    assert passed[f"test_{name}_backend"] >= KINDS[name]
 
 
-def test_it_is_found_by_its_entry_point(environment: dict[str, str], run_program: Any) -> None:
-    facts = {"name": "a/b", "format": "safetensors", "task": "embed", "config": {"model_type": "model2vec"}}
-    ended = run_program("panope_backends.programs.probe", "--supports", document=facts, environment=environment)
-    (device,) = (found for found in ended.report["devices"] if found["backend"] == "static")
-    assert (device["name"], device["level"]) == ("CPU", "full")
-    assert ended.report["backends"]["static"] == {"version": "0.1.0", "api_version": 1}
+def test_the_package_holds_the_backend_and_nothing_else(installed: Reader) -> None:
+    modules = {path.name for path in installed.environment.packages.glob("*.py")}
+    assert modules == {"static_backend.py"}
+
+
+@pytest.fixture(scope="module")
+def home(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the page's model."""
+    home = tmp_path_factory.mktemp("home")
+    reader.do("make_model.py")
+    assert "acme/static (embed" in reader.do("panope import", PANOPE_HOME=str(home))
+    return home
+
+
+@pytest.mark.timeout(240)
+def test_a_server_runs_it_from_its_folder_and_hears_of_its_installation_by_a_restart(
+    reader: Reader, home: Path, empty_servers: Any, tmp_path: Path, make_environment: Callable[[Path], Any]
+) -> None:
+    bare = replace(reader, environment=make_environment(tmp_path / ".venv"))
+    server = serve(bare, empty_servers, home, "PYTHONPATH")
+    with Client(server.grpc_address) as client:
+        answer = client.embed(["good morning"], model="acme/static", timeout=120)
+        assert answer.vectors.shape == (1, 8)
+        (instance,) = client.model("acme/static").instances
+        assert instance.backend == "static_backend:StaticBackend"
+
+        bare.do("uv pip install")
+        client.unload("acme/static")
+        with pytest.raises(PanopeClientError, match="no backend `static`"):
+            client.load("acme/static", backend="static")
+
+
+@pytest.mark.timeout(240)
+def test_once_installed_it_is_listed_ranked_and_serves(installed: Reader, home: Path, empty_servers: Any) -> None:
+    assert "static CPU" in installed.do("panope hardware", PANOPE_HOME=str(home))
+    assert "candidate 1: static CPU" in installed.do("panope show", PANOPE_HOME=str(home))
+    server = serve(installed, empty_servers, home)
+    port = {"PANOPE_GRPC_PORT": str(server.grpc_port)}
+    assert "acme/static serves on static CPU in fp32" in installed.do("panope load", **port)
+    assert "(8 values, 2 tokens)" in installed.do("panope embed", **port)
+
+
+def serve(reader: Reader, servers: Any, home: Path, *words: str) -> Any:
+    """Runs the page's line `panope serve`, with these words or bare, on ports of the test's own."""
+    lines = [line for line in reader.lines if "panope serve" in line and bool(words) == ("--" in line)]
+    (line,) = (line for line in lines if all(word in line for word in words))
+    before, flags = line.split("panope serve")
+    variables = {name: str(reader.folder / value) for name, value in (word.split("=") for word in before.split())}
+    python = reader.environment.python
+    return servers.start(*shlex.split(flags), home=home, envoy=False, demo=False, python=python, **variables)
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check", f"--config={SETTINGS}"], ["mypy", f"--config-file={SETTINGS}"]])
-def test_it_is_as_clean_as_panopes_own(environment: dict[str, str], tmp_path: Path, tool: list[str]) -> None:
+def test_it_is_as_clean_as_panopes_own(reader: Reader, tool: list[str]) -> None:
     command = [sys.executable, "-m", *tool, *(f"{name}_backend.py" for name in KINDS)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=reader.folder / PACKAGE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
