@@ -27,6 +27,7 @@ SUBJECTS: tuple[tuple[str, range], ...] = (
     ("Processes and retries", range(640, 650)),
     ("Turns between calls", range(650, 700)),
     ("Clients", range(700, 800)),
+    ("Generation", range(800, 900)),
 )
 
 _HEADING = re.compile(r"# (?P<number>\d{4}):? (?P<title>.+)")

@@ -49,6 +49,7 @@ from panope_backends.api.generation import (
     TokenDelta,
     TokenLogprobs,
 )
+from panope_backends.api.generation_statistics import GenerationStatistics
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.api.step_batch import StepBatch, StepSequence
 from panope_backends.api.step_model import CacheSpec, StepModel
@@ -66,6 +67,7 @@ __all__ = [
     "Device",
     "FinishReason",
     "GenerationRequest",
+    "GenerationStatistics",
     "GenerationUsage",
     "Grammar",
     "GrammarKind",

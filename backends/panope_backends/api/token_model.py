@@ -6,9 +6,9 @@ A request is submitted, its answer comes as deltas, and it ends by itself or is 
     deltas(seconds)   gives what all requests have more than before
     cancel(id)        ends it early
 
-Threads. `submit`, `cancel` and `unsupported` are called from any thread at any time, also while another waits in
-`deltas`; they never wait for the engine to compute. `deltas` is called from one thread at a time. An engine may compute
-inside `deltas` or in threads of its own; what it computes while nobody calls `deltas` it keeps.
+Threads. `submit`, `cancel`, `unsupported` and `statistics` are called from any thread at any time, also while another
+waits in `deltas`; they never wait for the engine to compute. `deltas` is called from one thread at a time. An engine
+may compute inside `deltas` or in threads of its own; what it computes while nobody calls `deltas` it keeps.
 
 Room. A model has `slots`: sequences that it works on at once. There is no queue behind them, because the server has
 one, with priorities and deadlines. A request holds `n` slots from `submit` until `deltas` has given its last delta.
@@ -29,6 +29,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from panope_backends.api.generation import GenerationRequest, SamplingParams, TokenDelta
+from panope_backends.api.generation_statistics import GenerationStatistics
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.errors import Field, InvalidInputError
 
@@ -90,6 +91,10 @@ class TokenModel(LoadedModel):
 
         It may be called twice.
         """
+
+    def statistics(self) -> GenerationStatistics:
+        """What it does now and has done, for metrics; zeros where the engine does not say. Called from any thread."""
+        return GenerationStatistics()
 
     def unsupported(self, request: GenerationRequest) -> tuple[str, ...]:
         """The names of the fields that the request sets and the model does not honour.

@@ -1,1 +1,12 @@
-"""Text generation over any step model: free of devices, models and PyTorch."""
+"""The generation core: makes a `TokenModel` of any `StepModel`, without knowing devices or models.
+
+    submit → intake → scheduler → step → forward → reading (scores, draws) → answer → deltas
+
+The scheduler chooses which tokens of which sequences a step computes, the block manager where their keys and values
+lie; what the logits say is drawn, and each token becomes a delta of its answer at once.
+"""
+
+from panope_backends.generation.engine import GenerationEngine
+from panope_backends.generation.settings import GenerationSettings
+
+__all__ = ["GenerationEngine", "GenerationSettings"]

@@ -1,0 +1,131 @@
+"""Gives blocks to sequences and takes them back.
+
+Only full blocks that are computed stand in several tables, and a step writes behind what is computed: so no step ever
+writes a block that two tables hold. Where a sequence forks in the middle of a block, that block is copied at once.
+"""
+
+from __future__ import annotations
+
+from panope_backends.api import CacheSpec
+from panope_backends.generation.block_keys import BlockKeys
+from panope_backends.generation.block_pool import BlockPool
+from panope_backends.generation.sequence import ActiveRequest, Sequence
+
+
+class BlockManager:
+    """The block tables of all sequences of one model.
+
+    Args:
+        cache: the geometry of the model's cache.
+        blocks: how many it has.
+        keys: names contents; None where blocks are not used again for other sequences.
+    """
+
+    def __init__(self, cache: CacheSpec, blocks: int, keys: BlockKeys | None) -> None:
+        self.pool = BlockPool(blocks)
+        self.prompt_tokens = 0
+        """Of all requests that were started."""
+        self.cached_tokens = 0
+        """Of those, found computed."""
+        self._block_size = cache.block_size
+        self._keys = keys
+
+    def blocks_for(self, tokens: int) -> int:
+        """How many blocks so many tokens fill, the last one in part."""
+        return -(-tokens // self._block_size)
+
+    def admit(self, sequence: Sequence, reserve: int) -> bool:
+        """Gives an empty sequence the blocks of all its tokens, computed ones where there are.
+
+        Args:
+            sequence: gets `computed` and its table.
+            reserve: blocks that must remain available beyond its own.
+
+        Returns:
+            Whether there were enough; otherwise nothing has changed.
+        """
+        found = self._computed_blocks(sequence)
+        for block in found:
+            self.pool.share(block)
+        missing = self.blocks_for(len(sequence.tokens)) - len(found)
+        if missing + reserve > self.pool.available:
+            self.pool.release(reversed(found))
+            return False
+        for block in found:
+            sequence.table.append(block)
+        for _ in range(missing):
+            sequence.table.append(self.pool.take())
+        sequence.computed = len(found) * self._block_size
+        self._count(sequence.request, sequence.computed)
+        return True
+
+    def grow(self, sequence: Sequence, tokens: int) -> bool:
+        """Gives a sequence the blocks of its first `tokens` positions, as far as there are any; whether it has all."""
+        needed = self.blocks_for(tokens)
+        while len(sequence.table) < needed and self.pool.available:
+            sequence.table.append(self.pool.take())
+        return len(sequence.table) >= needed
+
+    def fork(self, parent: Sequence, child: Sequence) -> tuple[int, int] | None:
+        """Lets a sequence without blocks start with what another has computed.
+
+        Where there is no block left for the copy of a part of a block, the child gets nothing and stays as it is.
+
+        Returns:
+            The block to copy and where to, before the next step; None when nothing is to be copied.
+        """
+        full, rest = divmod(parent.computed, self._block_size)
+        if rest and not self.pool.available:
+            return None
+        for block in parent.table.first(full).tolist():
+            self.pool.share(block)
+            child.table.append(block)
+        child.computed = parent.computed
+        child.chain, child.named_blocks = parent.chain[: parent.named_blocks], parent.named_blocks
+        if not rest:
+            return None
+        child.table.append(self.pool.take())
+        return parent.table[full], child.table[full]
+
+    def name_computed(self, sequence: Sequence) -> None:
+        """Makes the full blocks that a sequence has computed known to later ones."""
+        if self._keys is None:
+            return
+        full = sequence.computed // self._block_size
+        begin = sequence.named_blocks
+        if begin < full:
+            self._keys.extend(sequence.chain, sequence.tokens, full)
+            for index in range(begin, full):
+                self.pool.name(sequence.table[index], sequence.chain[index])
+            sequence.named_blocks = full
+
+    def release(self, sequence: Sequence) -> None:
+        """Takes all blocks back; what they hold remains known until they are needed."""
+        # The end of a sequence is evicted before its beginning, which others are likelier to share.
+        self.pool.release(reversed(sequence.table.clear()))
+        sequence.computed = sequence.named_blocks = 0
+
+    def forget(self, sequence: Sequence) -> None:
+        """Lets no later sequence start with what this one holds."""
+        self.pool.forget(sequence.table.to_list())
+
+    def _count(self, request: ActiveRequest, found: int) -> None:
+        """Counts the prompt of a request that starts; one that goes on was counted before."""
+        if request.cached_tokens is None:
+            request.cached_tokens = found
+            self.prompt_tokens += request.prompt_length
+            self.cached_tokens += found
+
+    def _computed_blocks(self, sequence: Sequence) -> list[int]:
+        """The longest known beginning of a sequence, in blocks."""
+        if self._keys is None:
+            return []
+        full = sequence.reusable_tokens // self._block_size
+        self._keys.extend(sequence.chain, sequence.tokens, full)
+        found: list[int] = []
+        for key in sequence.chain[:full]:
+            block = self.pool.find(key)
+            if block is None:
+                break
+            found.append(block)
+        return found

@@ -1,0 +1,183 @@
+"""Chooses what each step computes.
+
+First one token of every sequence whose prompt is computed, then chunks of the prompts that were begun, then prompts
+that wait, as far as the step's tokens go. A prompt starts when there are blocks for all of it, and those behind it wait
+until then: a long one is not passed by for ever.
+
+A sequence that finds no block for its next token pre-empts the one with the highest rank: of the lowest priority and,
+among those, the latest. That one gives its blocks back and waits; its tokens are computed again later, as far as the
+cache does not hold them still, and its answer goes on where it was. So the sequence of the lowest rank always goes on,
+and all end.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from operator import attrgetter
+
+from panope_backends.generation.block_manager import BlockManager
+from panope_backends.generation.sequence import Sequence
+from panope_backends.generation.settings import GenerationSettings
+from panope_backends.generation.step import StepPart
+
+_RANK = attrgetter("rank")
+
+#: Steps within which the prompts that wait should be computed, as far as `max_step_tokens` allows.
+_BACKLOG_STEPS = 4
+
+
+class Scheduler:
+    """The sequences that run and that wait, lowest rank first.
+
+    Args:
+        manager: gives the blocks.
+        settings: how much a step computes.
+        score_rows: how many rows of a step may tell log-probabilities of prompts.
+    """
+
+    def __init__(self, manager: BlockManager, settings: GenerationSettings, score_rows: int) -> None:
+        self.running: list[Sequence] = []
+        self.waiting: list[Sequence] = []
+        self.preemptions = 0
+        self._manager = manager
+        self._settings = settings
+        self._score_rows = score_rows
+        self._alone: list[Sequence] = []
+
+    def add(self, sequence: Sequence) -> None:
+        """Takes a sequence: it runs if it has blocks and waits otherwise."""
+        insort(self.running if len(sequence.table) else self.waiting, sequence, key=_RANK)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Forgets a sequence and takes its blocks."""
+        for sequences in (self.running, self.waiting, self._alone):
+            if sequence in sequences:
+                sequences.remove(sequence)
+        self._manager.release(sequence)
+
+    def preempt(self, sequence: Sequence) -> None:
+        """Takes the blocks of a sequence that runs, and lets it wait."""
+        self.running.remove(sequence)
+        self._manager.release(sequence)
+        insort(self.waiting, sequence, key=_RANK)
+        self.preemptions += 1
+
+    def isolate(self, sequence: Sequence, until: int) -> None:
+        """Lets a sequence run in steps of its own until so many of its tokens are computed."""
+        sequence.alone_until = until
+        if sequence not in self._alone:
+            insort(self._alone, sequence, key=_RANK)
+
+    def schedule(self) -> list[StepPart]:
+        """The parts of the next step; none when nothing can run."""
+        self._alone = [sequence for sequence in self._alone if sequence.computed < sequence.alone_until]
+        if self._alone:
+            return self._alone_part(self._alone[0])
+        step = _Step(self._budget(), self._score_rows)
+        self._continue_answers(step)
+        self._continue_prompts(step)
+        self._start_prompts(step)
+        return list(step.parts.values())
+
+    def _budget(self) -> int:
+        """The tokens of the next step."""
+        decoding = sum(1 for sequence in self.running if sequence.remaining == 1)
+        longest = self._settings.max_step_tokens
+        if decoding:
+            prompts = sum(sequence.remaining for sequence in self.running) - decoding
+            prompts += sum(len(sequence.tokens) for sequence in self.waiting)
+            longest = min(longest, max(self._settings.step_tokens, prompts // _BACKLOG_STEPS))
+        return max(longest, self._settings.slots)
+
+    def _continue_answers(self, step: _Step) -> None:
+        index = 0
+        while index < len(self.running):  # pre-emption takes from the end
+            sequence = self.running[index]
+            if sequence.remaining == 1 and self._grow(sequence, step):
+                step.add(sequence)
+            index += 1
+
+    def _grow(self, sequence: Sequence, step: _Step) -> bool:
+        """Gets the blocks of all tokens, at the cost of the last in rank; False where that is the sequence itself."""
+        while not self._manager.grow(sequence, len(sequence.tokens)):
+            last = self.running[-1]
+            step.drop(last)
+            self.preempt(last)
+            if last is sequence:
+                return False
+        return True
+
+    def _continue_prompts(self, step: _Step) -> None:
+        for sequence in self.running:
+            if sequence.remaining > 1:
+                step.add(sequence)
+
+    def _start_prompts(self, step: _Step) -> None:
+        while self.waiting and step.has_room:
+            sequence = self.waiting[0]
+            if not self._admit(sequence, step):
+                return
+            self.waiting.pop(0)
+            insort(self.running, sequence, key=_RANK)
+            step.add(sequence)
+
+    def _admit(self, sequence: Sequence, step: _Step) -> bool:
+        """Gets the blocks of a sequence that waits, also at the cost of those with a lower priority."""
+        # A block for each that is not in its power, lest the newcomer is pre-empted soon after.
+        kept = sum(1 for other in self.running if other.rank[0] <= sequence.rank[0])
+        while not self._manager.admit(sequence, reserve=kept):
+            if len(self.running) == kept:
+                return False
+            last = self.running[-1]
+            step.drop(last)
+            self.preempt(last)
+        return True
+
+    def _alone_part(self, sequence: Sequence) -> list[StepPart]:
+        """A step of one sequence, at the cost of all others where it must be."""
+        step = _Step(self._settings.max_step_tokens, self._score_rows)
+        if sequence in self.waiting:
+            while not self._manager.admit(sequence, reserve=0):
+                self.preempt(self.running[-1])
+            self.waiting.remove(sequence)
+            insort(self.running, sequence, key=_RANK)
+        while not self._manager.grow(sequence, len(sequence.tokens)):
+            self.preempt(next(other for other in reversed(self.running) if other is not sequence))
+        step.add(sequence)
+        return list(step.parts.values())
+
+
+class _Step:
+    """A step while it is put together."""
+
+    def __init__(self, tokens: int, score_rows: int) -> None:
+        self.parts: dict[Sequence, StepPart] = {}
+        self._tokens = tokens
+        self._score_rows = score_rows
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes a token more."""
+        return self._tokens > 0
+
+    def add(self, sequence: Sequence) -> None:
+        """Adds as many of a sequence's next tokens as there is room for."""
+        request = sequence.request
+        begin = sequence.computed
+        end = begin + min(sequence.remaining, self._tokens)
+        scored = 0
+        if request.is_scoring:
+            scored = max(0, min(request.prompt_length - 1, end) - request.scored)
+            if scored > self._score_rows:
+                scored = self._score_rows
+                end = request.scored + scored
+        if end > begin:
+            self._tokens -= end - begin
+            self._score_rows -= scored
+            self.parts[sequence] = StepPart(sequence, begin, end, scored, end == len(sequence.tokens))
+
+    def drop(self, sequence: Sequence) -> None:
+        """Takes a sequence's tokens out again."""
+        if part := self.parts.pop(sequence, None):
+            self._tokens += part.length
+            self._score_rows += part.scored

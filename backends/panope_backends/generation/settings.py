@@ -1,0 +1,30 @@
+"""How much the core does at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """The settings of one model's generation.
+
+    Attributes:
+        slots: sequences at once, at least 1.
+        step_tokens: tokens that a step computes while others wait for their next token; prompts are split into chunks
+            that fit. A step has room for one token of every sequence in any case.
+        max_step_tokens: what that may grow to: fully while nobody waits for a next token, and with the length of the
+            prompts that wait. Longer steps compute more tokens a second and let everybody wait longer for each.
+        prefix_cache: whether sequences that begin alike share what is computed.
+        cache_key: of the model's files and its adapter: what a block's content depends on beside the tokens.
+    """
+
+    slots: int = 32
+    step_tokens: int = 512
+    max_step_tokens: int = 2048
+    prefix_cache: bool = True
+    cache_key: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.slots < 1 or self.step_tokens < 1 or self.max_step_tokens < self.step_tokens:
+            raise ValueError("`slots` and `step_tokens` are at least 1, `max_step_tokens` at least `step_tokens`")

@@ -1,0 +1,65 @@
+"""One step: which tokens of which sequences it computes, and which rows of logits it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from panope_backends.api import StepBatch
+from panope_backends.generation.sequence import Sequence
+
+
+@dataclass(slots=True)
+class StepPart:
+    """One sequence's part of a step.
+
+    Attributes:
+        begin: the first token that it computes, by position.
+        end: behind the last.
+        scored: how many rows tell log-probabilities of the prompt, from the position `request.scored` on.
+        samples: whether the last token's row tells what comes next.
+    """
+
+    sequence: Sequence
+    begin: int
+    end: int
+    scored: int = 0
+    samples: bool = False
+
+    @property
+    def length(self) -> int:
+        """Tokens that it computes."""
+        return self.end - self.begin
+
+    @property
+    def rows(self) -> int:
+        """Rows of logits that it gives."""
+        return self.scored + self.samples
+
+
+def batch_of(parts: Items[StepPart], block_size: int) -> StepBatch:
+    """The batch of some parts; rows of logits come in the order of the parts, scored ones first in each."""
+    tokens: list[int] = []
+    sampled: list[int] = []
+    token_begins = [0]
+    for part in parts:
+        tokens += part.sequence.tokens[part.begin : part.end]
+        if part.scored:
+            first = token_begins[-1] + part.sequence.request.scored - part.begin
+            sampled += range(first, first + part.scored)
+        if part.samples:
+            sampled.append(len(tokens) - 1)
+        token_begins.append(len(tokens))
+    counts = [-(-part.end // block_size) for part in parts]
+    tables = [part.sequence.table.first(count) for part, count in zip(parts, counts, strict=True)]
+    return StepBatch(
+        tokens=np.array(tokens, np.int64),
+        token_begins=np.array(token_begins, np.int32),
+        past_lengths=np.array([part.begin for part in parts], np.int32),
+        block_tables=np.concatenate(tables),
+        block_begins=np.array(list(accumulate(counts, initial=0)), np.int32),
+        sampled=np.array(sampled, np.int64),
+    )

@@ -1,0 +1,157 @@
+"""Steps of all sequences of a step model: schedule, compute, draw, continue the answers.
+
+A step that ends with an exception says nothing of whose fault it was. Each of its sequences then runs in steps of its
+own up to where it was: one that fails alone ends with an error, the others go on. Logits that are no numbers end the
+sequence that they belong to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from collections.abc import Sequence as Items
+
+from panope_backends.api import FinishReason, StepModel, TokenDelta
+from panope_backends.errors import InternalError, PanopeError
+from panope_backends.generation.answer import continue_answer, end_answer
+from panope_backends.generation.block_keys import BlockKeys
+from panope_backends.generation.block_manager import BlockManager
+from panope_backends.generation.interfaces import Decoding, SampledToken
+from panope_backends.generation.reading import Reading, read
+from panope_backends.generation.scheduler import Scheduler
+from panope_backends.generation.sequence import ActiveRequest, Sequence
+from panope_backends.generation.settings import GenerationSettings
+from panope_backends.generation.step import StepPart, batch_of
+
+_log = logging.getLogger(__name__)
+
+#: Numbers that the rows for log-probabilities of prompts may have in one step: 64 MB of them.
+_SCORE_NUMBERS = 1 << 24
+
+
+class StepLoop:
+    """One thread calls it.
+
+    Args:
+        model: with its cache allocated.
+        decoding: draws tokens and makes texts.
+        settings: how much it does at once.
+    """
+
+    def __init__(self, model: StepModel, decoding: Decoding, settings: GenerationSettings) -> None:
+        self.manager = BlockManager(model.cache, model.blocks, _keys(model, settings))
+        self.scheduler = Scheduler(self.manager, settings, max(1, _SCORE_NUMBERS // model.vocab_size))
+        self.steps = self.failed_steps = self.completion_tokens = 0
+        self._model = model
+        self._decoding = decoding
+
+    def start(self, request: ActiveRequest) -> None:
+        """Takes a request."""
+        self.scheduler.add(request.sequences[0])
+
+    def cancel(self, request: ActiveRequest) -> list[TokenDelta]:
+        """Ends the answers of a request that have not ended."""
+        open_answers = [sequence for sequence in request.sequences if not sequence.has_ended]
+        return [self._ended(sequence, FinishReason.CANCELLED) for sequence in open_answers]
+
+    def step(self) -> list[TokenDelta]:
+        """Runs one step; what the answers have more."""
+        parts = self.scheduler.schedule()
+        if not parts:
+            return []
+        self.steps += 1
+        try:
+            reading = self._read(parts)
+        except Exception:
+            _log.exception("a step of %d sequences failed", len(parts))
+            return self._isolated(parts)
+        for part in parts:
+            part.sequence.computed = part.end
+            self.manager.name_computed(part.sequence)
+        for part, scores in reading.scores:
+            part.sequence.request.prompt_logprobs += scores
+            part.sequence.request.scored += part.scored
+        deltas = [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
+        self._fork([sequence for sequence, _ in reading.drawn])
+        for sequence, drawn in reading.drawn:
+            deltas += self._poisoned(sequence) if drawn.token_id < 0 else [self._continued(sequence, drawn)]
+        return deltas
+
+    def release(self) -> None:
+        """Forgets all sequences."""
+        for sequence in [*self.scheduler.running, *self.scheduler.waiting]:
+            self.scheduler.remove(sequence)
+
+    def _read(self, parts: Items[StepPart]) -> Reading:
+        logits = self._model.forward(batch_of(parts, self._model.cache.block_size))
+        expected = (sum(part.rows for part in parts), self._model.vocab_size)
+        if logits.shape != expected:
+            raise InternalError(f"the step model gave logits of shape {logits.shape} where {expected} were asked for")
+        return read(self._decoding, parts, logits)
+
+    def _fork(self, sequences: Items[Sequence]) -> None:
+        """Lets the answers of a request that draw their first token share what the first of them computed."""
+        children = [sequence for sequence in sequences if sequence.index and not sequence.request.is_forked]
+        copies: dict[Sequence, tuple[int, int]] = {}
+        for child in children:
+            if copy := self.manager.fork(child.request.sequences[0], child):
+                copies[child] = copy
+        if copies:
+            self._copy(copies)
+        for child in children:
+            self.scheduler.add(child)
+        for sequence in sequences:
+            sequence.request.is_forked = True
+
+    def _copy(self, copies: Mapping[Sequence, tuple[int, int]]) -> None:
+        try:
+            self._model.copy_blocks(list(copies.values()))
+        except Exception:
+            _log.exception("%d blocks could not be copied; their sequences are computed again", len(copies))
+            for child in copies:
+                self.manager.release(child)
+
+    def _continued(self, sequence: Sequence, drawn: SampledToken) -> TokenDelta:
+        self.completion_tokens += 1
+        try:
+            delta = continue_answer(sequence, drawn)
+        except Exception as error:
+            _log.exception("the answer could not go on with its next token")
+            known = error if isinstance(error, PanopeError) else InternalError("the answer could not go on")
+            return self._ended(sequence, FinishReason.ERROR, known)
+        if delta.finish_reason:
+            self.scheduler.remove(sequence)
+        return delta
+
+    def _isolated(self, parts: Items[StepPart]) -> list[TokenDelta]:
+        """After a failed step: its only sequence ends; of several each must show whether it runs alone."""
+        self.failed_steps += 1
+        if len(parts) == 1:
+            error = InternalError("the model could not compute a step", reason="step_failed")
+            return self._failed(parts[0].sequence, error)
+        for part in parts:
+            if not self._model.rewinds:  # the state may be past the failed step, and cannot go back
+                self.scheduler.preempt(part.sequence)
+            self.scheduler.isolate(part.sequence, part.end)
+        return []
+
+    def _poisoned(self, sequence: Sequence) -> list[TokenDelta]:
+        """Ends a sequence with logits that are no numbers; what the cache holds of it may be none either."""
+        self.manager.forget(sequence)
+        error = InternalError("the model computed logits that are no numbers", reason="logits_not_finite")
+        return self._failed(sequence, error)
+
+    def _failed(self, sequence: Sequence, error: InternalError) -> list[TokenDelta]:
+        """Ends what hangs on a sequence: itself, or all answers of its request while they share their prompt."""
+        answers = sequence.request.drawing(sequence)
+        return [self._ended(answer, FinishReason.ERROR, error) for answer in answers]
+
+    def _ended(self, sequence: Sequence, reason: FinishReason, error: PanopeError | None = None) -> TokenDelta:
+        self.scheduler.remove(sequence)
+        return end_answer(sequence, reason, error)
+
+
+def _keys(model: StepModel, settings: GenerationSettings) -> BlockKeys | None:
+    """Names for blocks, for models whose blocks others can start with."""
+    keeps_pages = model.rewinds and model.cache.block_size < model.max_positions
+    return BlockKeys(settings.cache_key, model.cache.block_size) if settings.prefix_cache and keeps_pages else None
