@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _VERSION = "3.1.0"
+EVENTS = "text/event-stream"
 
 #: Statuses of errors that any request can be answered with, by the façade or by Envoy.
 _ERRORS = (400, 403, 429, 431, 500, 503, 504)
@@ -149,7 +150,7 @@ def _responses(path: str, operation: Operation) -> Json:
     content = {} if operation.answer is None else {"schema": _schema(operation.answer)}
     good = {
         "description": "The answer." if operation.status == 200 else "It is under way.",
-        "content": {operation.media: content},
+        "content": {operation.media: content} | ({EVENTS: {}} if operation.events else {}),
     }
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []

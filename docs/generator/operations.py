@@ -22,6 +22,10 @@ from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.openai import schemas as openai
+from panope_server.transport.rest.openai.chat.answers import ChatJson
+from panope_server.transport.rest.openai.chat.schemas import ChatBody
+from panope_server.transport.rest.openai.completions.answers import CompletionJson
+from panope_server.transport.rest.openai.completions.schemas import CompletionBody
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
@@ -118,6 +122,7 @@ class Operation:
         media: of a good answer.
         waits: whether the call honours `x-panope-wait`.
         changes: whether the method may be refused for what is there: 409.
+        events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.
         not_ready: the type of the answer's JSON with status 503, where it is not that of every error.
     """
@@ -130,6 +135,7 @@ class Operation:
     media: str = JSON
     waits: bool = False
     changes: bool = False
+    events: bool = False
     error: type = ErrorJson
     not_ready: Any = None
 
@@ -156,6 +162,12 @@ METHODS: Mapping[str, Operation] = {
         },
     ),
     "OpenAiService.GetModel": Operation(openai.ModelJson, query=_AZURE),
+    "OpenAiGenerationService.CreateCompletion": Operation(
+        CompletionJson, CompletionBody, query=_AZURE, waits=True, events=True
+    ),
+    "OpenAiGenerationService.CreateChatCompletion": Operation(
+        ChatJson, ChatBody, query=_AZURE, waits=True, events=True
+    ),
     "HuggingFaceService.Embed": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
@@ -260,6 +272,7 @@ PLAIN: Mapping[str, Operation] = {
 #: Fields that are read in a second step, and what that step takes.
 READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
     (openai.EmbeddingsBody, "input"): inputs.INPUTS,
+    (CompletionBody, "prompt"): inputs.INPUTS,
     (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
     (infer_schemas.InferBody, "value"): (EmbedJson,),
     (tei.DecodeBody, "ids"): inputs.INPUTS[2:],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from panope_backends.api import Device
@@ -25,6 +26,12 @@ class Pipeline(Protocol):
 
         Raises:
             PanopeError: of any kind.
+        """
+
+    def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[Output]]:
+        """The parts of a call's answer as they come; leaving the block before the end cancels the call.
+
+        Waiting for a part may be cancelled, and begun again: no part is lost. Iterating raises as `run`.
         """
 
 

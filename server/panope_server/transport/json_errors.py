@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from panope_backends.errors import InvalidInputError
 
-_AT = re.compile(r"^(?P<finding>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<finding>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -86,6 +86,8 @@ def misfit(error: msgspec.ValidationError, schema: Any, prefix: str = "") -> Inv
         name = _joined(path, missing["name"])
         return InvalidInputError(f"`{name}` is missing", field=name, reason="missing_field")
     where = f"`{path}`" if path else "the body"
+    if match and match["key"]:
+        return InvalidInputError(f"a key of {where} {_complaint(finding, None)}", field=path)
     return InvalidInputError(f"{where} {_complaint(finding, _type_at(schema, inner))}", field=path)
 
 

@@ -1,4 +1,9 @@
-"""What task `generate` takes and gives."""
+"""What task `generate` takes and gives.
+
+Errors name a field as it is called here, without what it stands in: `temperature`, `max_tokens`, `prompts[0]`,
+`prompt_token_ids[1]`, `grammar`, `messages[2]`, `tools[0]`, `template_kwargs.NAME`; the edge knows what each protocol
+calls it. A prompt that is too long has the reason `context_length_exceeded`.
+"""
 
 from __future__ import annotations
 

@@ -10,17 +10,20 @@ from grpc_health.v1 import health_pb2
 from panope.v1 import (
     alias_service_pb2,
     embed_service_pb2,
+    generate_service_pb2,
     infer_service_pb2,
     job_service_pb2,
     registry_service_pb2,
 )
 from panope_server.transport.grpc.alias_servicer import AliasServicer
 from panope_server.transport.grpc.embed_servicer import EmbedServicer
+from panope_server.transport.grpc.generate_servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
 from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry_servicer import RegistryServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
 from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
 from panope_server.transport.rest.panope.job_servicer import JobRestServicer
@@ -32,6 +35,7 @@ from panope_server.transport.services import Services
 PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
+    generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
@@ -46,11 +50,13 @@ class _Servicer(Protocol):
 
 SERVICERS: tuple[type[_Servicer], ...] = (
     EmbedServicer,
+    GenerateServicer,
     InferServicer,
     RegistryServicer,
     AliasServicer,
     JobServicer,
     OpenAiServicer,
+    OpenAiGenerationServicer,
     HuggingFaceServicer,
     TextEmbeddingsServicer,
     PanopeServicer,

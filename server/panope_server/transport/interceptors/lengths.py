@@ -15,12 +15,18 @@ from panope_backends.errors import InvalidInputError
 from panope_server.tasks.validation import MAX_NAME_CHARACTERS, check_length
 
 #: Characters of texts that are longer than names.
-LONGER = {"reason": 1000, "page_token": 1024}
+LONGER = {
+    "reason": 1000,
+    "page_token": 1024,
+    "description": 1 << 16,
+    **dict.fromkeys(("json_schema", "regex", "lark"), 1 << 18),
+    **dict.fromkeys(("parameters_json", "arguments_json", "template_kwargs_json"), 1 << 18),
+}
 #: Items of a list of words.
 MAX_WORDS = 1024
 
 #: The pipeline checks these, or they are checked as what they hold.
-_ELSEWHERE = ("texts", "output_names")
+_ELSEWHERE = ("texts", "output_names", "prompts", "text", "reasoning")
 _OPAQUE = ("google.protobuf.Value", "google.protobuf.Struct", "google.api.HttpBody")
 
 

@@ -15,6 +15,9 @@ from panope_registry.jobs import JobStatus
 #: A good request for each route: the model in its path and its body.
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/embeddings"): {"model": "acme/embedder", "input": "a"},
+    ("POST", "/v1/completions"): {"prompt": "a"},
+    ("POST", "/v1/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
+    ("POST", "/v1/llm/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
     ("POST", "/v1/embed"): {"inputs": "a"},
     ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/infer/{model=**}"): {"value": "a"},
@@ -104,7 +107,7 @@ def test_another_method_on_a_known_path_is_405_and_names_the_right_one(edge, rou
         assert reply.error["code"] == "method_not_allowed"
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v2/models", "/v1/embeddingz", "/v1/chat/completions", "/healthz"])
+@pytest.mark.parametrize("path", ["/v1", "/v2/models", "/v1/embeddingz", "/v1/chat/completion", "/healthz"])
 def test_an_unknown_path_is_404_in_the_shape_of_errors(edge, path):
     for reply in (edge.get(path), edge.post(path, {})):
         assert reply.status == 404

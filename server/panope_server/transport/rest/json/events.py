@@ -8,12 +8,15 @@ import orjson
 import structlog
 
 from panope_backends.errors import InternalError, PanopeError
+from panope_server.transport.error_json import ErrorFieldsJson
 from panope_server.transport.errors import field_of, message_of, openai_type_of
 
 _log = structlog.get_logger("panope.transport")
 
 EVENTS = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
+#: A comment, which readers pass over; it keeps a connection open on which nothing happens.
+PING = b": ping\n\n"
 
 
 def event(value: object) -> bytes:
@@ -31,15 +34,21 @@ async def until_done(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     except Exception as error:  # the boundary: whatever it is must not look like a good end
         if not begun:
             raise
-        if not isinstance(error, PanopeError):
-            _log.error("unexpected_error", exc_info=error)
-            error = InternalError("internal error; the server's log has it")
-        yield event({"error": _told(error)})
+        yield event({"error": error_fields(known_error(error))})
         return
     yield DONE
 
 
-def _told(error: PanopeError) -> dict[str, object]:
+def known_error(error: Exception) -> PanopeError:
+    """The error as it may be told; an unexpected one is logged and told without its text."""
+    if isinstance(error, PanopeError):
+        return error
+    _log.error("unexpected_error", exc_info=error)
+    return InternalError("internal error; the server's log has it")
+
+
+def error_fields(error: PanopeError) -> ErrorFieldsJson:
+    """An error inside a stream, in the shape of every error."""
     return {
         "message": message_of(error),
         "type": openai_type_of(error),

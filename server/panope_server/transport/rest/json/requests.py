@@ -15,11 +15,14 @@ from panope_backends.errors import InvalidInputError
 from panope_server.transport.errors import HTTP_STATUS
 from panope_server.transport.json_errors import UNKNOWN_FIELD, malformed, misfit
 from panope_server.transport.rest.json.duplicates import names_in, refuse_duplicates
+from panope_server.transport.rest.json.refusals import Refusals
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 T = TypeVar("T")
 
 _REFUSED = UnknownFields(report=False)
+_NONE_REFUSED = Refusals({})
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 P = ParamSpec("P")
 
 JSON = "application/json"
@@ -34,10 +37,16 @@ _THREADS = ThreadPoolExecutor(4, "bodies")
 
 
 class RequestBody(Generic[T]):
-    """Reads bodies of one schema, a msgspec Struct that forbids unknown fields."""
+    """Reads bodies of one schema, a msgspec Struct that forbids unknown fields.
 
-    def __init__(self, schema: type[T]) -> None:
+    Args:
+        schema: of the bodies.
+        refusals: the fields that it does not have and that are refused with a reason.
+    """
+
+    def __init__(self, schema: type[T], refusals: Refusals = _NONE_REFUSED) -> None:
         self._schema = schema
+        self._refusals = refusals
         self._decoder = msgspec.json.Decoder(schema)
         self._names = names_in(schema)
 
@@ -65,8 +74,13 @@ class RequestBody(Generic[T]):
         except InvalidInputError as error:
             if error.reason != UNKNOWN_FIELD:
                 raise
-            known = unknown.without(data, self._schema, error)
-        return decoded(self._decoder, known, self._schema)
+            refusal = error
+        # The reader stopped at the first unknown field; what follows it may be no JSON at all.
+        fields = decoded(_OBJECT, data, dict)
+        known = self._refusals.without(fields)
+        if len(known) < len(fields):
+            return self._decoded(msgspec.json.encode(known), unknown)
+        return decoded(self._decoder, unknown.without(data, self._schema, refusal), self._schema)
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw, schema: Any, prefix: str = "") -> T:

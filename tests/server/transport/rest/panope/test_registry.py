@@ -131,7 +131,7 @@ def test_a_model_that_is_in_use_is_not_deleted_and_the_reason_told(edge, failure
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", ["acme/embedder", "acme/tensors"]),
+        ("", ["acme/embedder", "acme/generator", "acme/tensors"]),
         ("task=embed", ["acme/embedder"]),
         ("format=openvino&prefix=acme/t", ["acme/tensors"]),
         ("format=gguf", []),

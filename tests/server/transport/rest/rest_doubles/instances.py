@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import structlog
+from rest_doubles.generation import Script, parts_of
 from rest_doubles.models import DIMENSIONS, vector_of
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
@@ -28,6 +30,7 @@ class FakeInstances:
     log_words: list[dict[str, Any]] = field(default_factory=list)
     failure: Exception | None = None
     outputs: list[NamedTensor] | None = None
+    script: Script = field(default_factory=Script)
     hold: bool = False
     held: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -45,6 +48,10 @@ class FakeInstances:
             raise self.failure
         if self.hold:
             await self._held()
+        if isinstance(call.input, GenerateInput):
+            async for part in parts_of(self.script, call.input):
+                await call.output.put(part)
+            return
         await call.output.put(self._output_of(call))
 
     def _output_of(self, call: Call) -> Output:

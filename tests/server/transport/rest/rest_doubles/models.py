@@ -1,4 +1,4 @@
-"""Two made-up models."""
+"""Three made-up models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from panope_server.runtime.status import InstanceState, InstanceView, ModelState
 from panope_server.tasks.embed import EmbedSpec
 
 EMBEDDER = "acme/embedder"
+GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 DIMENSIONS = 4
 
@@ -37,7 +38,7 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """Two models: one that embeds, one that returns its tensors."""
+    """Three models: one that embeds, one that generates, one that returns its tensors."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -79,7 +80,7 @@ class FakeModels:
         return ResolvedModel(ResolvedName(model), entry)
 
     async def default_for(self, task: str) -> str | None:
-        return EMBEDDER if task == "embed" else None
+        return {"embed": EMBEDDER, "generate": GENERATOR}.get(task)
 
 
 def model_views() -> dict[str, ModelView]:
@@ -119,4 +120,5 @@ def model_views() -> dict[str, ModelView]:
         outputs=(),
         instances=(),
     )
-    return {EMBEDDER: embedder, TENSORS: tensors}
+    generator = replace(tensors, name=GENERATOR, task="generate", architecture="LlamaForCausalLM", inputs=())
+    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors}

@@ -1,0 +1,1 @@
+"""What gRPC and the REST façade have in common where they generate."""

@@ -1,0 +1,1 @@
+"""What every route that generates has in common."""

@@ -1,0 +1,1 @@
+"""OpenAI's completions, the older of its routes."""

@@ -1,0 +1,158 @@
+"""The answers of POST /v1/completions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Literal, NotRequired, TypedDict
+
+import orjson
+
+from panope_backends.errors import PanopeError
+from panope_server.pipeline.call import Call
+from panope_server.tasks.generate.types import (
+    FinishReason,
+    GenerateDelta,
+    GenerateOutput,
+    GenerateUsage,
+    TokenLogprobs,
+)
+from panope_server.transport.rest.generation.identity import Identity
+from panope_server.transport.rest.generation.logprobs import (
+    CompletionLogprobsJson,
+    PromptLogprobsJson,
+    TextPositions,
+    prompt_logprobs_json,
+)
+from panope_server.transport.rest.generation.usage import GenerationUsageJson, usage_json
+from panope_server.transport.rest.json.events import DONE, error_fields, event
+from panope_server.transport.rest.openai.completions.schemas import CompletionBody
+
+
+class CompletionChoiceJson(TypedDict):
+    """One answer; in a stream what it has more, and a reason when it ends."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobsJson | None
+    finish_reason: FinishReason | None
+    prompt_logprobs: NotRequired[PromptLogprobsJson]
+
+
+class CompletionJson(TypedDict):
+    """The answer of POST /v1/completions; with `stream` it comes in events of the same form.
+
+    Attributes:
+        created: seconds since 1970.
+    """
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoiceJson]
+    usage: GenerationUsageJson
+
+
+class CompletionAnswer:
+    """One answer in this shape.
+
+    Args:
+        call: that is answered.
+        body: that asked for it.
+    """
+
+    def __init__(self, call: Call, body: CompletionBody) -> None:
+        self._identity = Identity(call, "cmpl")
+        self._n = body.n or 1
+        self._logprobs = body.logprobs is not None
+        self._prompt_alone = body.max_tokens == 0
+        self._echoes = bool(body.echo)
+        self._tells_prompt = body.prompt_logprobs is not None
+        self._include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._positions: defaultdict[int, TextPositions] = defaultdict(TextPositions)
+        self._prompts: dict[int, GenerateDelta] = {}
+
+    def whole(self, output: GenerateOutput) -> bytes:
+        """The JSON of the whole answer."""
+        answers = sorted(output.deltas, key=lambda delta: (delta.prompt_index, delta.index))
+        told: CompletionJson = {
+            "id": self._identity.id,
+            "object": "text_completion",
+            "created": self._identity.created,
+            "model": self._identity.model,
+            "choices": [self._choice(delta) for delta in answers],
+            "usage": self._usage(output.usage),
+        }
+        return orjson.dumps(told)
+
+    def events(self, part: GenerateOutput) -> bytes:
+        """One event for each delta, and one for the usage."""
+        head = self._identity.event("text_completion")
+        usage = {"usage": None} if self._include_usage else {}
+        chunks = [event({**head, "choices": [self._choice(delta)], **usage}) for delta in part.deltas]
+        if part.usage is not None and self._include_usage:
+            chunks.append(event({**head, "choices": [], "usage": self._usage(part.usage)}))
+        return b"".join(chunks)
+
+    def end(self) -> bytes:
+        """The end that clients wait for."""
+        return DONE
+
+    def failed(self, error: PanopeError) -> bytes:
+        """An event with the error; no end follows it."""
+        return event({"error": error_fields(error)})
+
+    def _choice(self, delta: GenerateDelta) -> CompletionChoiceJson:
+        index = delta.prompt_index * self._n + delta.index
+        if self._prompt_alone:
+            delta = _without_answer(delta)
+        logprobs = self._told_logprobs(index, delta) if self._logprobs else None
+        choice: CompletionChoiceJson = {
+            "index": index,
+            "text": delta.text,
+            "logprobs": logprobs,
+            "finish_reason": delta.finish_reason,
+        }
+        if self._tells_prompt and delta.prompt_logprobs:
+            choice["prompt_logprobs"] = prompt_logprobs_json(delta.prompt_logprobs)
+        return choice
+
+    def _told_logprobs(self, index: int, delta: GenerateDelta) -> CompletionLogprobsJson:
+        positions = self._positions[index]
+        if not self._echoes or index in self._prompts:
+            return positions.told(None, delta.logprobs)
+        # Those of the prompt come with the first answer to it, and stand before each.
+        self._prompts[index] = delta
+        of_prompt = delta if delta.prompt_logprobs else self._prompts[index - delta.index]
+        first = _first_token(of_prompt)
+        return positions.told(first, [*of_prompt.prompt_logprobs, *delta.logprobs])
+
+    def _usage(self, usage: GenerateUsage | None) -> GenerationUsageJson:
+        if usage is not None and self._prompt_alone:
+            usage = GenerateUsage(usage.prompt_tokens, 0, usage.cached_tokens)
+        return usage_json(usage)
+
+
+def _without_answer(delta: GenerateDelta) -> GenerateDelta:
+    """The prompt of an answer of one token that nobody asked for."""
+    answer = _bytes_of(delta.logprobs)
+    text = delta.text.encode()
+    kept = text.removesuffix(answer) if answer else text
+    return GenerateDelta(
+        delta.prompt_index,
+        delta.index,
+        text=kept.decode(errors="ignore"),
+        prompt_logprobs=delta.prompt_logprobs,
+        finish_reason=delta.finish_reason and "length",
+    )
+
+
+def _first_token(delta: GenerateDelta) -> str:
+    """The text of a prompt's first token: what the tokens behind it leave of the text."""
+    behind = _bytes_of(delta.prompt_logprobs) + _bytes_of(delta.logprobs)
+    text = delta.text.encode()
+    return text.removesuffix(behind).decode(errors="replace") if behind and text.endswith(behind) else ""
+
+
+def _bytes_of(told: list[TokenLogprobs]) -> bytes:
+    return b"".join(each.chosen.text for each in told)
