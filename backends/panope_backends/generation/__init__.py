@@ -6,7 +6,8 @@ The scheduler chooses which tokens of which sequences a step computes, the block
 lie; what the logits say is drawn, and each token becomes a delta of its answer at once.
 """
 
+from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.engine import GenerationEngine
 from panope_backends.generation.settings import GenerationSettings
 
-__all__ = ["GenerationEngine", "GenerationSettings"]
+__all__ = ["Decoding", "GenerationEngine", "GenerationSettings"]

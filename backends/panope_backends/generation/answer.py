@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panope_backends.api import FinishReason, GenerationUsage, TokenDelta, TokenLogprobs
 from panope_backends.errors import PanopeError
-from panope_backends.generation.interfaces import SampledToken
+from panope_backends.generation.sampler import SampledToken
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 
 
@@ -14,11 +14,11 @@ def continue_answer(sequence: Sequence, drawn: SampledToken) -> TokenDelta:
     token_id = drawn.token_id
     sequence.tokens.append(token_id)
     request.completion_tokens += 1
-    sequence.sampling.append(token_id)
-    new = sequence.stream.push((token_id,))
+    sequence.state.sampling.append(token_id)
+    new = sequence.state.stream.push((token_id,))
     text, finish_reason = new.text, new.finish_reason
     if finish_reason is None and sequence.answer_length >= request.limit:
-        text += sequence.stream.finish()
+        text += sequence.state.stream.finish()
         finish_reason = FinishReason.LENGTH
     return TokenDelta(
         request.given.id,

@@ -20,8 +20,8 @@ from panope_backends.api import (
     TokenModel,
 )
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
+from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.intake import activate, require_fitting
-from panope_backends.generation.interfaces import Decoding
 from panope_backends.generation.sequence import ActiveRequest
 from panope_backends.generation.settings import GenerationSettings
 from panope_backends.generation.step_loop import StepLoop
@@ -31,6 +31,7 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "sampling",
     "max_tokens",
     "prompt",
+    "grammar",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panope_backends.api import GenerationRequest
 from panope_backends.errors import InvalidInputError
-from panope_backends.generation.interfaces import Decoding
+from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 
 
@@ -15,10 +15,13 @@ def require_fitting(request: GenerationRequest, *, vocab_size: int, max_position
         InvalidInputError: `field` names what is wrong.
     """
     prompt = request.prompt_token_ids
-    if not 0 <= min(prompt) <= max(prompt) < vocab_size:
-        raise InvalidInputError.at(
-            "prompt_token_ids", "{field} has ids from 0 to {last:,}, as the vocabulary does", last=vocab_size - 1
-        )
+    for field, token_ids in (
+        ("prompt_token_ids", prompt),
+        ("stop_token_ids", request.stop_token_ids),
+        ("logit_bias", request.sampling.logit_bias),
+    ):
+        if token_ids and not 0 <= min(token_ids) <= max(token_ids) < vocab_size:
+            raise InvalidInputError.at(field, "{field} has token ids from 0 to {last:,}", last=vocab_size - 1)
     if len(prompt) >= max_positions:
         raise InvalidInputError.at(
             "prompt_token_ids",
@@ -46,14 +49,7 @@ def activate(request: GenerationRequest, decoding: Decoding, max_positions: int,
     room = max_positions - len(prompt)
     active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n)
     active.sequences = [
-        Sequence(
-            active,
-            index,
-            decoding.sampling_state(request, index),
-            decoding.text_stream(request),
-            (-request.priority, number, index),
-            list(prompt),
-        )
-        for index in range(request.n)
+        Sequence(active, index, state, (-request.priority, number, index), list(prompt))
+        for index, state in enumerate(decoding.start(request))
     ]
     return active

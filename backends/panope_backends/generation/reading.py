@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from panope_backends.api import TokenLogprobs
-from panope_backends.generation.interfaces import Array, Decoding, SampledToken
+from panope_backends.generation.decoding import Array, Decoding
+from panope_backends.generation.sampler import SampledToken
 from panope_backends.generation.sequence import Sequence
 from panope_backends.generation.step import StepPart
 
@@ -46,7 +47,7 @@ def read(decoding: Decoding, parts: Items[StepPart], logits: Array) -> Reading:
             drawing = part.sequence.request.drawing(part.sequence)
             sequences += drawing
             rows += [logits[end - 1]] * len(drawing)
-    tokens = decoding.sample(rows, [sequence.sampling for sequence in sequences])
+    tokens = decoding.sample(rows, [sequence.state for sequence in sequences])
     reading.drawn = list(zip(sequences, tokens, strict=True))
     return reading
 

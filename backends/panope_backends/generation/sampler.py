@@ -49,13 +49,13 @@ class Sampler:
         self._adjusted = np.empty(vocab_size, np.float32)
         self._weights = np.empty(vocab_size, np.float32)
 
-    def sample(self, logits: Array, states: Sequence[SamplingState]) -> list[SampledToken]:
+    def sample(self, logits: Sequence[Array], states: Sequence[SamplingState]) -> list[SampledToken]:
         """Chooses one token a row.
 
         The states do not hear of it: `append` what was chosen before the next step.
 
         Args:
-            logits: float32 `[n, vocab]`; they are left as they are.
+            logits: float32, a row for each state; they are left as they are.
             states: one a row.
         """
         return [self._sample(row, state) for row, state in zip(logits, states, strict=True)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from panope_backends.api import GenerationRequest, TokenLogprobs
 from panope_backends.generation.block_table import BlockTable
-from panope_backends.generation.interfaces import SamplingState, TextStream
+from panope_backends.generation.decoding import AnswerState
 
 
 @dataclass(eq=False, slots=True)
@@ -16,8 +16,7 @@ class Sequence:
     Attributes:
         request: that it answers.
         index: of the answer, from 0.
-        sampling: draws its tokens; it outlives pre-emption.
-        stream: makes text of them; it outlives pre-emption too.
+        state: draws its tokens and makes text of them; it outlives pre-emption.
         rank: of all sequences that could go on, the one with the lowest rank does.
         tokens: prompt and answer so far.
         table: its blocks; empty while it waits.
@@ -30,8 +29,7 @@ class Sequence:
 
     request: ActiveRequest
     index: int
-    sampling: SamplingState
-    stream: TextStream
+    state: AnswerState
     rank: tuple[int, int, int]
     tokens: list[int]
     table: BlockTable = field(default_factory=BlockTable)

@@ -16,8 +16,9 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.block_keys import BlockKeys
 from panope_backends.generation.block_manager import BlockManager
-from panope_backends.generation.interfaces import Decoding, SampledToken
+from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.reading import Reading, read
+from panope_backends.generation.sampler import NO_TOKEN, SampledToken
 from panope_backends.generation.scheduler import Scheduler
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 from panope_backends.generation.settings import GenerationSettings
@@ -74,7 +75,7 @@ class StepLoop:
         deltas = [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
         self._fork([sequence for sequence, _ in reading.drawn])
         for sequence, drawn in reading.drawn:
-            deltas += self._poisoned(sequence) if drawn.token_id < 0 else [self._continued(sequence, drawn)]
+            deltas += self._poisoned(sequence) if drawn.token_id == NO_TOKEN else [self._continued(sequence, drawn)]
         return deltas
 
     def release(self) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generation_kinds.cores import GREEDY, VOCAB, GreedyDecoding, Letters, Text, answer, core, drain, plain_answer
+from generation_kinds.cores import GREEDY, VOCAB, answer, core, drain, plain_answer
 
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
-from panope_backends.generation import GenerationEngine, GenerationSettings
+from panope_backends.generation import GenerationEngine
+from panope_backends.generation.text_stream import TextDelta
 from panope_backends.testing import ChecksumStepModel, RunningChecksumStepModel
 
 Array = np.ndarray[Any, Any]
@@ -192,18 +193,14 @@ def test_logits_of_another_shape_end_what_ran() -> None:
     assert error_of(ran(engine, good(1)), 1).reason == "step_failed"
 
 
-def test_a_text_that_cannot_be_made_ends_its_answer_alone() -> None:
-    class FailingLetters(Letters):
-        def push(self, token_ids: Sequence[int]) -> Text:
-            raise ValueError("/secret/path")
+def test_a_text_that_cannot_be_made_ends_its_answer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(token_ids: Sequence[int]) -> TextDelta:
+        raise ValueError("/secret/path")
 
-    class Decoding(GreedyDecoding):
-        def text_stream(self, asked: GenerationRequest) -> Letters:
-            return FailingLetters(()) if asked.id == 2 else super().text_stream(asked)
-
-    model = Paged()
-    model.allocate(40)
-    engine = GenerationEngine(model, Decoding(), GenerationSettings())
-    deltas = ran(engine, good(1), request(2, 5, 6), good(3))
+    engine = core(Paged(), 40)
+    engine.submit(request(2, 5, 6))
+    (sequence,) = engine._requests[2].sequences
+    monkeypatch.setattr(sequence.state.stream, "push", fail)
+    deltas = ran(engine, good(1), good(3))
     assert "secret" not in error_of(deltas, 2).message
     assert_unharmed(engine, deltas, good(1), good(3))

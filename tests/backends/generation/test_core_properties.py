@@ -12,7 +12,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepModel, TokenDelta
-from panope_backends.generation import GenerationEngine
+from panope_backends.generation import GenerationEngine, logprobs
 from panope_backends.testing import ChecksumStepModel, RunningChecksumStepModel
 
 #: Prompts begin with a part of one of these, so that some share full blocks, some end in the middle of one.
@@ -140,8 +140,8 @@ def assert_scored(request: GenerationRequest, own: Sequence[TokenDelta]) -> None
     told = [entry.chosen for delta in own for entry in delta.prompt_logprobs]
     prompt = request.prompt_token_ids
     assert [entry.token_id for entry in told] == list(prompt[1:])
-    logits = logits_of(prompt)[:-1]
-    np.testing.assert_array_equal([entry.logprob for entry in told], logits[np.arange(len(told)), prompt[1:]])
+    expected = logprobs.of_rows(logits_of(prompt)[:-1], prompt[1:], 0, lambda token_id: b"")
+    assert [entry.logprob for entry in told] == [entry.chosen.logprob for entry in expected]
 
 
 def assert_nothing_is_held(engine: GenerationEngine) -> None:

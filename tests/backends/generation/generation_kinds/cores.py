@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from panope_backends.api import (
-    FinishReason,
     GenerationRequest,
-    Logprob,
     SamplingParams,
     StepBatch,
     StepModel,
     StepSequence,
     TokenDelta,
-    TokenLogprobs,
 )
-from panope_backends.generation import GenerationEngine, GenerationSettings
+from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
+from panope_backends.generation.vocabulary import TokenVocabulary
 from panope_backends.testing import ChecksumStepModel
 
 Array = np.ndarray[Any, Any]
@@ -28,65 +26,18 @@ GREEDY = SamplingParams(temperature=0.0)
 VOCAB = 64
 
 
-@dataclass
-class Drawn:
-    token_id: int
-    logprobs: TokenLogprobs | None = None
+def letters() -> TokenVocabulary:
+    """A character a token, and no special one."""
+    characters = sorted(pre_tokenizers.ByteLevel.alphabet())[:VOCAB]
+    tokenizer = Tokenizer(models.BPE({character: place for place, character in enumerate(characters)}, []))
+    tokenizer.decoder = decoders.ByteLevel()
+    return TokenVocabulary(tokenizer)
 
 
-class Counted:
-    def __init__(self) -> None:
-        self.token_ids: list[int] = []
-
-    def append(self, token_id: int) -> None:
-        self.token_ids.append(token_id)
-
-
-@dataclass
-class Text:
-    text: str
-    finish_reason: FinishReason | None = None
-    stop_reason: str | int | None = None
-
-
-class Letters:
-    """A token is a character; stop tokens end the text."""
-
-    def __init__(self, stop_token_ids: Sequence[int]) -> None:
-        self._stops = stop_token_ids
-
-    def push(self, token_ids: Sequence[int]) -> Text:
-        (token_id,) = token_ids
-        if token_id in self._stops:
-            return Text("", FinishReason.STOP, token_id)
-        return Text(chr(token_id + 64))
-
-    def finish(self) -> str:
-        return ""
-
-
-class GreedyDecoding:
-    """Takes the likeliest tokens."""
-
-    def sampling_state(self, request: GenerationRequest, index: int) -> Counted:
-        return Counted()
-
-    def text_stream(self, request: GenerationRequest) -> Letters:
-        return Letters(request.stop_token_ids)
-
-    def sample(self, logits: Sequence[Array], states: Sequence[Any]) -> list[Drawn]:
-        return [Drawn(int(row.argmax()) if np.isfinite(row.max()) else -1) for row in logits]
-
-    def score(self, logits: Array, token_ids: Sequence[int], top: int) -> list[TokenLogprobs]:
-        return [
-            TokenLogprobs(Logprob(token_id, b"", float(row[token_id])))
-            for row, token_id in zip(logits, token_ids, strict=True)
-        ]
-
-
-def core(model: StepModel, blocks: int, **settings: Any) -> GenerationEngine:
+def core(model: StepModel, blocks: int, eos_token_ids: Sequence[int] = (), **settings: Any) -> GenerationEngine:
     model.allocate(blocks)
-    return GenerationEngine(model, GreedyDecoding(), GenerationSettings(**settings))
+    decoding = Decoding(letters(), model.vocab_size, eos_token_ids)
+    return GenerationEngine(model, decoding, GenerationSettings(**settings))
 
 
 def logits_of(tokens: Sequence[int]) -> Array:

@@ -1,0 +1,68 @@
+"""What turns the logits of one model into tokens, and tokens into texts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import GenerationRequest, TokenLogprobs
+from panope_backends.generation import logprobs
+from panope_backends.generation.sampler import SampledToken, Sampler
+from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.text_stream import TextStream
+from panope_backends.generation.vocabulary import TokenVocabulary
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(slots=True)
+class AnswerState:
+    """What one answer needs beside its tokens; it outlives pre-emption.
+
+    Attributes:
+        sampling: draws its tokens.
+        stream: makes text of them.
+    """
+
+    sampling: SamplingState
+    stream: TextStream
+
+
+class Decoding:
+    """The sampler and the texts of one model.
+
+    Args:
+        vocabulary: of its tokenizer.
+        vocab_size: columns of its logits.
+        eos_token_ids: the tokens that end its answers.
+    """
+
+    def __init__(self, vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Collection[int]) -> None:
+        self._vocabulary = vocabulary
+        self._eos_token_ids = frozenset(token_id for token_id in eos_token_ids if 0 <= token_id < vocab_size)
+        self._sampler = Sampler(vocab_size, vocabulary.token_bytes)
+
+    def start(self, request: GenerationRequest) -> list[AnswerState]:
+        """The states of a request's answers.
+
+        Raises:
+            InvalidInputError: a field of the request cannot be honoured.
+        """
+        return [
+            AnswerState(
+                SamplingState.of(request, self._eos_token_ids, index),
+                TextStream(self._vocabulary, request, self._eos_token_ids, request.prompt_token_ids),
+            )
+            for index in range(request.n)
+        ]
+
+    def sample(self, rows: Sequence[Array], states: Sequence[AnswerState]) -> list[SampledToken]:
+        """Draws a token from each row of logits."""
+        return self._sampler.sample(rows, [state.sampling for state in states])
+
+    def score(self, logits: Array, token_ids: Sequence[int], top: int) -> list[TokenLogprobs]:
+        """The log-probabilities of given tokens, one a row."""
+        return logprobs.of_rows(logits, token_ids, top, self._vocabulary.token_bytes)
