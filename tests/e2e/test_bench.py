@@ -55,7 +55,7 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
 def test_a_model_that_cannot_be_measured_is_said_to_be_so(home: Path) -> None:
     where = ("--home", str(home))
     assert "`acme/none` does not exist" in panope("bench", "acme/none", *where, code=1)
-    assert "computes in" in panope("bench", MODEL, "--precision", "fp64", *where, code=1)
+    assert "`--precision` cannot be `fp64`" in panope("bench", MODEL, "--precision", "fp64", *where, code=1)
 
 
 def _record_on_cpu(home: Path, digest: str, other: str, times: float) -> None:

@@ -54,6 +54,21 @@ def test_a_wrong_setting_ends_the_start_with_its_name(servers, variable: str, va
     assert said in server.log()
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--backend", "nosuch", "there is no backend `nosuch` on this machine; it has cpu, openvino"),
+        ("--precision", "int3", "`precision` cannot be `int3`: weights are quantized to int8, int4"),
+    ],
+)
+def test_a_backend_or_precision_that_no_model_could_run_with_ends_the_start(
+    servers, flag: str, value: str, said: str
+) -> None:
+    server = servers.start(flag, value, ready=False, demo=False)
+    assert server.process.wait(60) == 1
+    assert said in " ".join(server.log().split())
+
+
 def test_a_flipped_byte_in_the_store_is_never_loaded(servers, converted_home: Path, tmp_path: Path) -> None:
     home = tmp_path / "damaged"
     shutil.copytree(converted_home, home)

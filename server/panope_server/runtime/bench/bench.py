@@ -71,6 +71,7 @@ class Bench:
                 f"workloads for {known}",
                 reason="no_workload",
             )
+        await self._planner.refuse_impossible(entry, constraints)
         selection = await self._planner.select(entry, constraints)
         for candidate in selection.candidates:
             for precision in (

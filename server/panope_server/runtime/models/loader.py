@@ -60,8 +60,7 @@ class ModelLoader:
         """
         self._runtimes.refuse_while_closing()
         model = await self._directory.resolve_now(name)
-        if backend:
-            await self._planner.refuse_unknown_backend(backend)
+        await self._planner.refuse_impossible(model.entry, LoadConstraints(backend, precision))
         digest = find_variant(model.entry, variant).digest if variant else model.name.variant
         constraints = LoadConstraints(backend, precision, digest)
         wanted = await self._planner.variant_to_download(model.entry, constraints)

@@ -100,7 +100,7 @@ class ModelManager:
         self.directory = ModelDirectory(dependencies.registry, dependencies.aliases, settings.default_model)
         downloads = Downloads(self.directory.fresh_entry, dependencies.jobs, dependencies.store, self._machine_bytes)
         builds = BuildJobs(dependencies.jobs, dependencies.store, has_worker=settings.jobs.concurrency > 0)
-        planner = LoadPlanner(
+        self._planner = planner = LoadPlanner(
             settings,
             dependencies.registry,
             dependencies.hardware,
@@ -119,7 +119,12 @@ class ModelManager:
         self.loader = ModelLoader(settings, self.directory, self.runtimes, planner, downloads, events.report_instances)
 
     async def start(self) -> None:
-        """Begins to follow the registry and to load the models that the settings name."""
+        """Begins to follow the registry and to load the models that the settings name.
+
+        Raises:
+            PreconditionError: the settings ask for a backend or a precision that this machine lacks.
+        """
+        await self._planner.refuse_impossible_settings()
         await self.refresh()
         self._follower = asyncio.create_task(self._follow())
 

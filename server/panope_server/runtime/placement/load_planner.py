@@ -23,7 +23,6 @@ from panope_registry.job_handlers.conversion_plan import ConversionPlan, request
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
 from panope_registry.models.variant_digest import find_variant
-from panope_registry.names import shown
 from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_server.config import Settings
@@ -33,6 +32,7 @@ from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConst
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import DeviceMemory, worker_limit
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.runtime.registry_calls.leases import ModelLeases
@@ -121,15 +121,17 @@ class LoadPlanner:
             entry, partial(self._facts, entry), machine, constraints, profiles, settings.workers.instances
         )
 
-    async def refuse_unknown_backend(self, name: str) -> None:
-        """Raises PreconditionError (`no_backend`) when no device of this machine belongs to a backend of that name."""
-        known = dict.fromkeys(device.backend for device in (await self._hardware.probe()).devices)
-        if name not in known:
-            raise PreconditionError(
-                f"there is no backend `{shown(name)}` on this machine; it has {', '.join(known) or 'none'}",
-                reason="no_backend",
-                field="backend",
-            )
+    async def refuse_impossible(self, entry: ModelEntry, constraints: LoadConstraints) -> None:
+        """Refuses constraints that cannot be met here; PreconditionError as of `refuse_impossible_load`."""
+        if constraints.backend or constraints.precision:
+            refuse_impossible_load((await self._hardware.probe()).devices, entry, constraints)
+
+    async def refuse_impossible_settings(self) -> None:
+        """Refuses settings that no load could meet; PreconditionError as of `refuse_impossible_default`."""
+        settings = self._settings
+        if settings.backend or settings.precision:
+            devices = (await self._hardware.probe()).devices
+            refuse_impossible_default(devices, settings.backend, settings.precision)
 
     async def variant_to_download(self, entry: ModelEntry, constraints: LoadConstraints) -> str:
         """The digest of the one variant to download, where nothing is here; empty leaves it to what pulls prefer.

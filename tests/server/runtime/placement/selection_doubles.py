@@ -41,6 +41,11 @@ MADE = variant("made", "openvino", "fp32", derived_from=SAFE.digest, engine_vers
 INT8 = variant("int8", "openvino", "int8", GB // 4, derived_from=SAFE.digest, engine_version="2026.4+1")
 
 
+def entry_of(*variants: VariantEntry, **more: Any) -> ModelEntry:
+    """A model with these variants."""
+    return ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, variants, {}, **more)
+
+
 @dataclass
 class Here:
     """A machine; `free` is what is left on each device, by backend, `free_on` by name."""
@@ -68,7 +73,7 @@ class Here:
         instances: int = 1,
         **entry: Any,
     ) -> Selection:
-        model = ModelEntry("v/m", "embed", "BertModel", MOMENT, {}, tuple(variants), {}, **entry)
+        model = entry_of(*variants, **entry)
         conversions = {"openvino": (TO_OPENVINO, TO_INT8)}
         machine = Machine(
             Probe(tuple(self.devices), conversions),
