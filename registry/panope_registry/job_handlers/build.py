@@ -18,7 +18,7 @@ from panope_backends.api import ModelFacts
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_registry.events import EventSink, milliseconds_since, no_events
 from panope_registry.inspect.precisions import bits_of
-from panope_registry.job_handlers.conversion_plan import ConversionPlan, plan_conversion
+from panope_registry.job_handlers.conversion_plan import ConversionPlan, plan_conversion, published_variant
 from panope_registry.job_handlers.conversion_runner import ConversionRunner
 from panope_registry.job_handlers.requests import BuildRequest, build_request
 from panope_registry.job_handlers.scratch import Scratch
@@ -107,7 +107,7 @@ class Build:
         context.progress("plan")
         entry = self._registry.model(request.model)
         _check_revision(entry, request)
-        published = None if request.source else _published(entry, request)
+        published = published_variant(entry, request)
         if published is not None:
             return _result(entry, published, made=False)
         plan = plan_conversion(entry, request, self._conversion_runner.conversions())
@@ -187,13 +187,6 @@ def _check_revision(entry: ModelEntry, request: BuildRequest) -> None:
             reason="revision_mismatch",
             field="revision",
         )
-
-
-def _published(entry: ModelEntry, request: BuildRequest) -> VariantEntry | None:
-    """Returns the requested variant if the repo came with it."""
-    requested = (request.format, request.precision)
-    came = (variant for variant in entry.variants if variant.derived_from is None)
-    return next((variant for variant in came if (variant.format, variant.precision) == requested), None)
 
 
 def _needed_bytes(plan: ConversionPlan) -> int:

@@ -11,6 +11,9 @@ from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.models.types import ModelEntry, VariantEntry
 
+NOT_INSTALLED = "not_installed"
+"""The reason of the error for a conversion that lacks a package here."""
+
 
 @dataclass(frozen=True)
 class ConversionPlan:
@@ -45,7 +48,7 @@ def plan_conversion(
     if able:
         return min(able, key=_rank)
     if fitting:
-        raise PreconditionError(fitting[0].conversion.reason, reason="not_installed")
+        raise PreconditionError(fitting[0].conversion.reason, reason=NOT_INSTALLED)
     requested = f"{request.format} {request.precision}".strip()
     options = dict.fromkeys(f"{plan.conversion.format} {plan.conversion.precision}" for plan in plans)
     present = ", ".join(f"{variant.format} {variant.precision}".strip() for variant in entry.variants)
@@ -54,6 +57,34 @@ def plan_conversion(
         reason="no_conversion",
         field="precision" if any(plan.conversion.format == request.format for plan in plans) else "format",
     )
+
+
+def published_variant(entry: ModelEntry, request: BuildRequest) -> VariantEntry | None:
+    """Returns the requested variant if the repo came with it; None where a source is named, which makes another."""
+    if request.source:
+        return None
+    requested = (request.format, request.precision)
+    came = (variant for variant in entry.variants if variant.derived_from is None)
+    return next((variant for variant in came if (variant.format, variant.precision) == requested), None)
+
+
+def refuse_impossible_build(
+    entry: ModelEntry, request: BuildRequest, offered: Mapping[str, Sequence[Conversion]]
+) -> None:
+    """Refuses what no conversion makes of a model, before there is a job for it.
+
+    A conversion that lacks a package here is none of it: the job may go to a worker that has the package.
+
+    Raises:
+        PreconditionError: there is no such conversion; the message tells what can be made.
+    """
+    if published_variant(entry, request) is not None:
+        return
+    try:
+        plan_conversion(entry, request, offered)
+    except PreconditionError as error:
+        if error.reason != NOT_INSTALLED:
+            raise
 
 
 def request_for(entry: ModelEntry, plan: ConversionPlan, offered: Mapping[str, Sequence[Conversion]]) -> BuildRequest:

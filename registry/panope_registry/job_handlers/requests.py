@@ -163,11 +163,7 @@ def enqueue_build(
     Raises:
         InvalidInputError: a field cannot be honoured.
     """
-    _check_model(request.model, request.revision or "main")
-    if not request.format:
-        raise InvalidInputError("`format` must be given", field="format")
-    _check_format(request.format, "format")
-    _check_precision(request.precision, "precision")
+    check_build(request)
     kind = QUANTIZE if is_quantized(request.precision) else BUILD_ENGINE
     payload = asdict(request)
     return jobs.enqueue(
@@ -178,6 +174,19 @@ def enqueue_build(
         requested_by=requested_by,
         store=store,
     )
+
+
+def check_build(request: BuildRequest) -> None:
+    """Refuses a build whose fields cannot be honoured for any model.
+
+    Raises:
+        InvalidInputError: naming the field.
+    """
+    _check_model(request.model, request.revision or "main")
+    if not request.format:
+        raise InvalidInputError.at("format", "{field} must be given")
+    _check_format(request.format, "format")
+    _check_precision(request.precision, "precision")
 
 
 def enqueue_share(jobs: Jobs, variant_digest: str, *, store: str, requested_by: str = "") -> JobEntry:

@@ -22,7 +22,7 @@ from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.registry_calls.acquire import Acquisition
+from panope_server.runtime.registry_calls.acquire import Acquisition, Conversions
 from panope_server.runtime.registry_calls.aliases import AsyncAliases
 from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
@@ -60,14 +60,15 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) 
     health = Health(PUBLIC_SERVICES, calls)
     heartbeat = Heartbeat(session.instances, session.store.id)
     jobs = AsyncJobs(session.jobs)
-    models = ModelManager(_dependencies(settings, session, metrics, jobs), _events(health, heartbeat))
+    hardware = Hardware.for_settings(settings)
+    models = ModelManager(_dependencies(settings, session, metrics, hardware, jobs), _events(health, heartbeat))
     call_log = _call_log(settings, session.inference_log, metrics)
     services = Services(
         settings=settings,
         pipeline=build_pipeline(settings, models, metrics, call_log),
         models=models,
         model_admin=ModelAdmin(session.retention, session.registry, models),
-        acquisition=_acquisition(settings, session),
+        acquisition=_acquisition(settings, session, hardware),
         jobs=jobs,
         aliases=AsyncAliases(session.aliases),
         health=health,
@@ -90,11 +91,13 @@ def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, c
     return Pipeline(steps, Dispatch(models.dispatcher))
 
 
-def _dependencies(settings: Settings, session: RegistrySession, metrics: Metrics, jobs: AsyncJobs) -> ModelDependencies:
+def _dependencies(
+    settings: Settings, session: RegistrySession, metrics: Metrics, hardware: Hardware, jobs: AsyncJobs
+) -> ModelDependencies:
     return ModelDependencies(
         settings,
         metrics,
-        Hardware.for_settings(settings),
+        hardware,
         session.registry,
         session.aliases,
         jobs,
@@ -120,11 +123,15 @@ def _call_log(settings: Settings, inference_log: InferenceLog, metrics: Metrics)
     return CallLog(inference_log, sample=sample, retention_days=retention_days, dropped=metrics.inference_log_dropped)
 
 
-def _acquisition(settings: Settings, session: RegistrySession) -> Acquisition:
+def _acquisition(settings: Settings, session: RegistrySession, hardware: Hardware) -> Acquisition:
+    async def conversions() -> Conversions:
+        return (await hardware.probe()).conversions
+
     return Acquisition(
         session.jobs,
         session.published_files,
         session.registry.model,
         session.store.id,
         partial(check_vendor, settings),
+        conversions if settings.jobs.concurrency else None,
     )
