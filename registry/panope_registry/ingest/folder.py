@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.inspect.tasks.evidence import MARKERS
 from panope_registry.names import safe_relative_path, shown
 
 MAX_ENTRIES = 20_000
@@ -16,6 +17,9 @@ MAX_DEPTH = 32
 
 #: What tools leave beside a model's files.
 IGNORED_FOLDERS = frozenset({".git", ".cache", "__pycache__", ".ipynb_checkpoints"})
+
+_MODEL_FILES = frozenset({"config.json", *MARKERS})
+_SUFFIXES = (".safetensors", ".onnx", ".gguf", ".xml")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ def list_folder(folder: Path, within: Path | None = None) -> tuple[FolderFile, .
     if not files:
         raise InvalidInputError("the folder holds no files", field="folder", reason="empty_folder")
     return tuple(files)
+
+
+def has_model_file(entries: Iterable[os.DirEntry[str]]) -> bool:
+    """Returns whether a folder with these entries holds a file that a model's folder has, whatever else is in it."""
+    return any((entry.name in _MODEL_FILES or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
 
 
 class _Walker:

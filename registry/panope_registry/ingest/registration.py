@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.events import EventSink
-from panope_registry.ingest.folder import FolderFile, list_folder
+from panope_registry.ingest.folder import FolderFile, has_model_file, list_folder
 from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
 from panope_registry.inspect.grants import Grants
-from panope_registry.inspect.inspect import Evidence
+from panope_registry.inspect.inspect import Evidence, no_weights
 from panope_registry.models import queries, writes
 from panope_registry.models.quantization import Preferences, check_targets
 from panope_registry.models.revision import ImportedRevision
@@ -53,7 +54,7 @@ class Registration:
         parse_model_name(name)
         triton = triton_model(folder)
         if triton is None:
-            self.import_files(list_folder(folder), name, progress, task_hints=task_hints)
+            self.import_files(_model_files(folder), name, progress, task_hints=task_hints)
             return
         if triton.problem:
             raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
@@ -122,4 +123,23 @@ class Registration:
             self._store.verify(blob.sha256, blob.size_bytes, blob.fingerprint, self._verify)
         except BlobError:
             return False
+        return True
+
+
+def _model_files(folder: Path) -> Sequence[FolderFile]:
+    """Returns the files of a model's folder; of another one says that it is none, whatever is wrong with its files."""
+    try:
+        return list_folder(folder)
+    except (InvalidInputError, PreconditionError) as error:
+        if error.reason == "empty_folder" or _may_be_model(folder):
+            raise
+        raise no_weights() from None
+
+
+def _may_be_model(folder: Path) -> bool:
+    """Returns whether a model's file lies in the folder; True where that cannot be seen."""
+    try:
+        with os.scandir(folder) as entries:
+            return has_model_file(entries)
+    except OSError:
         return True

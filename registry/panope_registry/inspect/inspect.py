@@ -225,7 +225,12 @@ def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
             "`pytorch_model.bin` and its shards",
             reason="unsafe_format",
         )
-    return PreconditionError("the folder holds no safetensors, ONNX, OpenVINO or GGUF weights", reason="no_weights")
+    return no_weights()
+
+
+def no_weights() -> PreconditionError:
+    """Returns the error for files among which are no weights."""
+    return PreconditionError("no safetensors, ONNX, OpenVINO or GGUF weights were found", reason="no_weights")
 
 
 def _packing(config: Mapping[str, Any]) -> str:

@@ -8,13 +8,9 @@ from pathlib import Path
 
 from panope_backends.errors import PanopeError
 from panope_registry.ingest.discovery.finder import FoundModel, ScanOptions
-from panope_registry.ingest.folder import list_folder
+from panope_registry.ingest.folder import has_model_file, list_folder
 from panope_registry.inspect.inspect import Evidence, inspect_files
-from panope_registry.inspect.tasks.evidence import MARKERS
 from panope_registry.names import parse_model_name
-
-_SIGNS = frozenset({"config.json", *MARKERS})
-_SUFFIXES = (".safetensors", ".onnx", ".gguf", ".xml")
 
 
 class Folders:
@@ -23,7 +19,7 @@ class Folders:
     def matches(self, folder: Path, entries: Sequence[os.DirEntry[str]]) -> bool:
         """Returns whether there is a file that a model's folder has."""
         del folder
-        return any((entry.name in _SIGNS or entry.name.endswith(_SUFFIXES)) and entry.is_file() for entry in entries)
+        return has_model_file(entries)
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
         """Finds the one model of the folder."""
