@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from panope_backends.errors import InvalidInputError
+
 REPO_SYNC = "repo_sync"
 """Looks at a model's repo and records what it holds."""
 ARTIFACT_DOWNLOAD = "artifact_download"
@@ -12,3 +14,16 @@ QUANTIZE = "quantize"
 """Converts a variant to coarser weights than models come with."""
 SHARE = "share"
 """Uploads a variant's files to the shared store."""
+
+KINDS = (REPO_SYNC, ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, SHARE)
+
+
+def check_kind(kind: str) -> None:
+    """Refuses a kind that no job has.
+
+    Raises:
+        InvalidInputError: it lists the kinds.
+    """
+    if kind not in KINDS:
+        known = ", ".join(f"`{name}`" for name in KINDS)
+        raise InvalidInputError.at("kind", "{field} must be one of {known}", known=known)

@@ -20,10 +20,11 @@ from panope_backends.errors import (
 from panope_registry.jobs import queries
 from panope_registry.jobs.clock import Clock, database_clock
 from panope_registry.jobs.dependencies import lock, lock_family, resolve_dependents
+from panope_registry.jobs.kinds import check_kind
 from panope_registry.jobs.notifications import notify_runners
 from panope_registry.jobs.types import JobEntry, JobStatus
 from panope_registry.jobs.wakeup import Wakeup
-from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
+from panope_registry.names import MAX_INTEGER, checked_limit
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job, job_dependency
 
@@ -149,9 +150,10 @@ class Jobs:
             limit: how many at most.
 
         Raises:
-            InvalidInputError: there is no such status, or the kind is longer than any, or the limit is negative.
+            InvalidInputError: there is no such status or kind, or the limit is negative.
         """
-        checked_text(kind, "kind")
+        if kind:
+            check_kind(kind)
         checked_limit(limit)
         wanted = _status(status) if status else None
         with self.database.read() as connection:
@@ -267,4 +269,4 @@ def _status(text: str) -> JobStatus:
         return JobStatus(text)
     except ValueError:
         known = ", ".join(f"`{status}`" for status in JobStatus)
-        raise InvalidInputError(f"`{shown(text)}` is no status of jobs: {known}", field="status") from None
+        raise InvalidInputError.at("status", "{field} must be one of {known}", known=known) from None

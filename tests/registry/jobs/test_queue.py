@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
-from panope_registry.jobs import JobProgress, Jobs, JobStatus
+from panope_registry.jobs import JobProgress, Jobs, JobStatus, kinds
 from panope_registry.jobs.claims import Claims, RenewalResult
 from panope_registry.jobs.failure import DEFECT
 
@@ -55,16 +55,25 @@ def test_many_who_ask_for_the_same_work_at_once_get_one_job(jobs: Jobs) -> None:
 
 
 def test_the_list_has_the_newest_first_and_pages(jobs: Jobs, claims: Claims) -> None:
-    ids = [jobs.enqueue("k" if n % 2 else "l", {}).id for n in range(7)]
+    ids = [jobs.enqueue(kinds.SHARE if n % 2 else kinds.QUANTIZE, {}).id for n in range(7)]
     ids.reverse()
     assert [entry.id for entry in jobs.list()] == ids
     page = jobs.list(limit=3)
     assert [entry.id for entry in page] == ids[:3]
     assert [entry.id for entry in jobs.list(after=page[-1].id, limit=3)] == ids[3:6]
-    assert [entry.kind for entry in jobs.list(kind="k")] == ["k"] * 3
-    claims.claim(KINDS)
-    assert [entry.kind for entry in jobs.list(status="running")] == ["k"]
+    assert [entry.kind for entry in jobs.list(kind=kinds.SHARE)] == [kinds.SHARE] * 3
+    claims.claim([kinds.SHARE])
+    assert [entry.kind for entry in jobs.list(status="running")] == [kinds.SHARE]
     assert len(jobs.list(status=JobStatus.QUEUED)) == 6
+
+
+@pytest.mark.parametrize("only", [{"kind": "foo"}, {"kind": "a\0b"}, {"status": "foo"}])
+def test_an_unknown_kind_or_status_is_refused_with_those_there_are(jobs: Jobs, only: dict[str, str]) -> None:
+    (field,) = only
+    with pytest.raises(InvalidInputError, match=f"`{field}` must be one of `") as caught:
+        jobs.list(**only)
+    assert caught.value.field == field
+    assert [name for name in (kinds.KINDS if field == "kind" else JobStatus) if name not in caught.value.message] == []
 
 
 def test_what_does_not_exist_is_said_to_be_missing(jobs: Jobs) -> None:
@@ -81,7 +90,7 @@ def test_what_does_not_exist_is_said_to_be_missing(jobs: Jobs) -> None:
 
 
 def test_bad_input_is_refused(jobs: Jobs) -> None:
-    with pytest.raises(InvalidInputError, match="no status of jobs: `waiting`"):
+    with pytest.raises(InvalidInputError, match="`status` must be one of `waiting`"):
         jobs.list(status="asleep")
     with pytest.raises(InvalidInputError, match="at least one attempt"):
         jobs.enqueue("k", {}, max_attempts=0)

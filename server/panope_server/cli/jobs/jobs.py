@@ -57,11 +57,8 @@ def ls(
     config: ConfigFile = None,
 ) -> None:
     """List jobs, newest first."""
-    from panope_registry.jobs import JobStatus
     from panope_server.transport.job_json import job_json
 
-    if status and status not in set(JobStatus):
-        fail(f"--status is one of {', '.join(JobStatus)}", 2)
     with registry_session(settings_for(home, config=config)) as session:
         entries = session.jobs.list(status=status, kind=kind, limit=limit)
     if json:

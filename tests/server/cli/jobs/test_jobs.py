@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from panope_registry.job_handlers.requests import DownloadRequest, enqueue_download
 from panope_registry.session import RegistrySession
 
@@ -13,6 +15,12 @@ def asked_elsewhere(cli):
     """A download that another server, with a store of its own, was asked for."""
     with RegistrySession.open(cli.home / "registry.sqlite3", cli.home) as session:
         return enqueue_download(session.jobs, DownloadRequest(MODEL), store=ELSEWHERE).id
+
+
+@pytest.mark.parametrize("option", ["--kind", "--status"])
+def test_a_filter_that_no_job_meets_is_refused_by_its_option(cli, option):
+    cli("register", MODEL)
+    assert f"`{option}` must be one of `" in cli("jobs", option, "foo", code=2).err
 
 
 def test_a_download_for_another_store_is_told_as_such_left_alone_and_can_be_cancelled(cli, hub):
