@@ -28,7 +28,7 @@ def panope(*arguments: str, code: int = 0) -> str:
 
 def test_a_folder_is_imported_listed_and_shown(tmp_path: Path) -> None:
     home = str(tmp_path / "home")
-    assert panope("ls", "--home", home, "--json").strip() == "[]"
+    assert f"{home} is no home of Panope yet" in panope("ls", "--home", home, "--json", code=1)
     panope("import", str(DEMO), "--name", "acme/minilm", "--home", home)
     (listed,) = json.loads(panope("ls", "--home", home, "--json"))
     shown = json.loads(panope("show", "acme/minilm", "--home", home, "--json"))
@@ -84,12 +84,16 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     with Client(server.grpc_address) as client:
         server.wait(lambda: any(alias.instances for alias in client.models(name_prefix="prod")), 20, "its instance")
     assert [row["pid"] for row in json.loads(panope("ps", *where, "--json"))] == [instance["pid"]]
-    panope("unload", server.model, *where)
+    assert f"unloaded {server.model}" in panope("unload", server.model, *where)
+    assert f"{server.model} was not loaded" in panope("unload", server.model, *where)
     assert json.loads(panope("ps", *where, "--json")) == []
     assert "has no variant `00000000`" in panope("load", server.model, "--variant", "0" * 8, *where, code=1)
     original = json.loads(panope("show", server.model, "--home", str(server.home), "--json"))["variants"][0]["digest"]
     (loaded,) = json.loads(panope("load", server.model, "--variant", original[:8], *where, "--json"))
     assert (loaded["backend"], loaded["precision"], loaded["variant_digest"]) == ("cpu", "fp32", original)
+    assert (loaded["format"], loaded["weights_precision"]) == ("safetensors", "fp32")
+    for words in (("ps", *where), ("ps", "--all", "--home", str(server.home))):
+        assert "safetensors fp32" in panope(*words)
     assert "384 values" in panope("embed", server.model, "hello", *where)
     assert server.stop() == 0
     assert told() == []

@@ -96,7 +96,7 @@ type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique in this registry.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What it does: `repo_sync`, `artifact_download`, `build_engine` or `quantize`.
+	// What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize` or `share`.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is in its life.
 	Status Job_Status `protobuf:"varint,3,opt,name=status,proto3,enum=panope.v1.Job_Status" json:"status,omitempty"`

@@ -835,9 +835,13 @@ type Instance struct {
 	// Why this variant, backend, device and precision were chosen.
 	SelectionReason string `protobuf:"bytes,10,opt,name=selection_reason,json=selectionReason,proto3" json:"selection_reason,omitempty"`
 	// When it last became ready.
-	ReadyTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ready_time,json=readyTime,proto3" json:"ready_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ReadyTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ready_time,json=readyTime,proto3" json:"ready_time,omitempty"`
+	// The format of its variant's files, such as `openvino`.
+	Format string `protobuf:"bytes,12,opt,name=format,proto3" json:"format,omitempty"`
+	// The precision of its variant's weights, such as `int8`; empty when unknown.
+	WeightsPrecision string `protobuf:"bytes,13,opt,name=weights_precision,json=weightsPrecision,proto3" json:"weights_precision,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Instance) Reset() {
@@ -947,6 +951,20 @@ func (x *Instance) GetReadyTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Instance) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *Instance) GetWeightsPrecision() string {
+	if x != nil {
+		return x.WeightsPrecision
+	}
+	return ""
+}
+
 var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
@@ -1029,7 +1047,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xf6\x03\n" +
+	"createTime\"\xbb\x04\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1043,7 +1061,9 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x10selection_reason\x18\n" +
 	" \x01(\tR\x0fselectionReason\x129\n" +
 	"\n" +
-	"ready_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\treadyTime\"n\n" +
+	"ready_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\treadyTime\x12\x16\n" +
+	"\x06format\x18\f \x01(\tR\x06format\x12+\n" +
+	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\"n\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +

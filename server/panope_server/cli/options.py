@@ -11,6 +11,10 @@ import typer
 from panope_server.cli.output.console import fail
 from panope_server.config import Settings, SettingsError, load_settings
 
+NAME_FORM = "VENDOR/NAME or NAME"
+"""How names of models and aliases are written."""
+
+Model = Annotated[str, typer.Argument(help=f"The model, as {NAME_FORM}.")]
 Home = Annotated[str | None, typer.Option("--home", help="The folder of the registry, the store and the logs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Task = Annotated[

@@ -77,10 +77,18 @@ class VariantView:
 
 @dataclass(frozen=True)
 class InstanceView:
-    """A worker process."""
+    """A worker process.
+
+    Attributes:
+        format: of the variant's files.
+        weights_precision: of the variant's weights; empty when unknown.
+        precision: that it computes in.
+    """
 
     id: str
     variant_digest: str
+    format: str
+    weights_precision: str
     backend: str
     device: str
     precision: str

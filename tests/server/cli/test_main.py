@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from panope_registry.session import RegistrySession
 from panope_server.cli.main import app
 
 
@@ -22,6 +23,7 @@ def test_an_option_tells_the_version_as_the_command_does() -> None:
 
 @pytest.mark.parametrize("words", [("ls",), ("alias", "ls"), ("jobs", "ls"), ("jobs",)])
 def test_every_list_is_printed_as_json_too(tmp_path: Path, words: tuple[str, ...]) -> None:
+    RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path).close()
     assert run(*words, "--json", "--home", str(tmp_path)) == (0, "[]\n")
 
 

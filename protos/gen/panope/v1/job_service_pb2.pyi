@@ -85,7 +85,7 @@ class Job(google.protobuf.message.Message):
     id: builtins.int
     """Unique in this registry."""
     kind: builtins.str
-    """What it does: `repo_sync`, `artifact_download`, `build_engine` or `quantize`."""
+    """What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize` or `share`."""
     status: Global___Job.Status.ValueType
     """Where it is in its life."""
     payload_json: builtins.str

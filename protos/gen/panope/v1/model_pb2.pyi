@@ -438,6 +438,8 @@ class Instance(google.protobuf.message.Message):
     RESTART_COUNT_FIELD_NUMBER: builtins.int
     SELECTION_REASON_FIELD_NUMBER: builtins.int
     READY_TIME_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    WEIGHTS_PRECISION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -458,6 +460,10 @@ class Instance(google.protobuf.message.Message):
     """How often it was started again after a crash."""
     selection_reason: builtins.str
     """Why this variant, backend, device and precision were chosen."""
+    format: builtins.str
+    """The format of its variant's files, such as `openvino`."""
+    weights_precision: builtins.str
+    """The precision of its variant's weights, such as `int8`; empty when unknown."""
     @property
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""
@@ -476,8 +482,10 @@ class Instance(google.protobuf.message.Message):
         restart_count: builtins.int = ...,
         selection_reason: builtins.str = ...,
         ready_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        format: builtins.str = ...,
+        weights_precision: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "format", b"format", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance

@@ -22,7 +22,6 @@ def hardware(home: Home = None, json: Json = False, config: ConfigFile = None) -
     from panope_server.runtime.placement.hardware import Hardware
 
     settings = settings_for(home, config=config)
-    settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         devices = asyncio.run(Hardware.for_settings(settings).probe()).devices
     except PanopeError as error:

@@ -14,6 +14,7 @@ from panope_registry.models.types import ModelEntry
 from panope_registry.session import RegistrySession
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.cli.load_planner import load_planner
+from panope_server.cli.registry_session import NO_HOME, is_home
 from panope_server.config import Settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
@@ -42,6 +43,9 @@ class Finding(TypedDict):
 async def examine(settings: Settings) -> dict[str, Any]:
     """Looks at everything; problems are findings, not exceptions."""
     findings = [_python(), *_packages(), *_ports(settings), _envoy(settings)]
+    if not is_home(settings):
+        findings.append(Finding(what="home", ok=True, detail=NO_HOME.format(home=settings.home_path)))
+        return {"findings": [*findings, *_hub(settings), *await _devices(Hardware.for_settings(settings))]}
     try:
         with await asyncio.to_thread(open_registry_session, settings) as session:
             store = f"its id among those that share a database: {session.store.id}"

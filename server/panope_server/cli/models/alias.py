@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import NAME_FORM, ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import console, print_json, print_table
 from panope_server.cli.registry_session import registry_session, user_name
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 alias = typer.Typer(help="Point names to models, and back.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The alias: NAME or VENDOR/NAME.")]
+Name = Annotated[str, typer.Argument(help=f"The alias, as {NAME_FORM}.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for people.")]
 Expected = Annotated[
     str | None,
@@ -26,7 +26,7 @@ Expected = Annotated[
 @alias.command("list", hidden=True)
 @alias.command("ls")
 def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
-    """List the session.aliases."""
+    """List the aliases."""
     with registry_session(settings_for(home, config=config)) as session:
         found = session.aliases.list()
     if json:
@@ -39,7 +39,7 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
 @alias.command("set")
 def set_alias(
     name: Name,
-    model: Annotated[str, typer.Argument(help="The model, as VENDOR/NAME.")],
+    model: Model,
     variant: Annotated[
         str, typer.Option("--variant", help="The variant to run, by its digest; chosen at each load when not given.")
     ] = "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.registry_session import registry_session
 
@@ -25,7 +25,7 @@ BUSY = 0.1
 
 
 def bench(
-    model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    model: Model,
     backend: Annotated[str, typer.Option("--backend", help="Only this backend.")] = "",
     precision: Annotated[str, typer.Option("--precision", help="Only this precision, such as bf16 or int8.")] = "",
     variant: Annotated[

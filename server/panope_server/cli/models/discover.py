@@ -47,7 +47,7 @@ def discover(
     except PanopeError as error:
         fail(error.message, 2)
     if register:
-        with registry_session(settings) as session:
+        with registry_session(settings, create=True) as session:
             states = list(_register(found, session, settings))
     else:
         states = [(_state(model), True) for model in found]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.cli.models.show import model_document
-from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.options import NAME_FORM, ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.output.tasks import require_task, task_text
 from panope_server.cli.registry_session import registry_session
@@ -19,18 +19,22 @@ Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", e
 
 def import_folder(
     folder: Folder,
-    name: Annotated[str, typer.Option("--name", help="What to call it, as VENDOR/NAME.")],
+    name: Annotated[str, typer.Option("--name", help=f"What to call it, as {NAME_FORM}.")],
     task: Task = None,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Import a model from a folder into the store."""
-    with registry_session(settings_for(home, config=config)) as session:
+    with registry_session(settings_for(home, config=config), create=True) as session:
         try:
             entry = session.registry.import_folder(folder, name, task_hints=task or ())
         except InvalidInputError as error:  # of the files; the command itself is well formed
             fail(error.message)
+        except PreconditionError as error:
+            if error.reason != "no_weights":
+                raise
+            fail(f"{error.message} in {folder}; `panope discover {folder}` finds models in folders below it")
     if json:
         print_json(model_document(entry))
     else:

@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from panope_server.cli.jobs.foreground import run_to_success
-from panope_server.cli.options import ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Model, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
 from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
 
-Model = Annotated[str, typer.Argument(help="VENDOR/NAME, as the hub knows it.")]
 Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
 
 
@@ -37,7 +36,7 @@ def register(
     from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
 
     settings = settings_for(home, config=config)
-    with registry_session(settings) as session:
+    with registry_session(settings, create=True) as session:
         _check(settings, model)
         request = SyncRequest(
             model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
@@ -70,7 +69,7 @@ def pull(
     from panope_registry.job_handlers.requests import DownloadRequest, enqueue_pull
 
     settings = settings_for(home, config=config)
-    with registry_session(settings) as session:
+    with registry_session(settings, create=True) as session:
         _check(settings, model)
         request = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
         job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.models.bench import profile_text
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import task_text
 from panope_server.cli.registry_session import registry_session
@@ -25,7 +25,7 @@ Candidates = dict[str, list[dict[str, str]]]
 
 
 def show(
-    model: Annotated[str, typer.Argument(help="VENDOR/NAME.")],
+    model: Model,
     candidates: Annotated[
         bool, typer.Option("--candidates", help="Also each candidate to run it on this machine, best first, and why.")
     ] = False,

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for, settings_for
+from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_client import Client
-
-Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 
 
 def ps(
@@ -40,6 +38,7 @@ def ps(
     rows = (
         (
             instance.id,
+            f"{instance.format} {instance.weights_precision}".strip(),
             f"{instance.backend} {instance.device} {instance.precision}",
             _state(instance),
             str(instance.pid or "-"),
@@ -49,7 +48,8 @@ def ps(
         for model in models
         for instance in model.instances
     )
-    print_table(("INSTANCE", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS"), rows, empty="no instance runs")
+    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS")
+    print_table(columns, rows, empty="no instance runs")
 
 
 def load(
@@ -71,7 +71,8 @@ def load(
         return
     for instance in instances:
         console.print(
-            f"{instance['model']} serves on {instance['backend']} {instance['device']} in {instance['precision']}: "
+            f"{instance['model']} serves {instance['format']} {instance['weights_precision']} on "
+            f"{instance['backend']} {instance['device']}, computed in {instance['precision']}: "
             f"{instance['selection_reason']}",
             highlight=False,
         )
@@ -80,11 +81,13 @@ def load(
 def unload(model: Model, address: Address = None, json: Json = False) -> None:
     """Unload a model and wait until its memory is free."""
     with _client(address) as client:
+        before = client.model(model)
+        was_loaded = bool(before.instances) or before.state != type(before).STATE_UNLOADED
         unloaded = client.unload(model)
     if json:
         print_json({"model": unloaded.name})
     else:
-        console.print(f"unloaded {unloaded.name}", highlight=False)
+        console.print(f"unloaded {unloaded.name}" if was_loaded else f"{model} was not loaded", highlight=False)
 
 
 def embed(
@@ -128,8 +131,16 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
 
 
 def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
+    from panope_registry.models.variant_digest import SHOWN_DIGITS
+
     with registry_session(settings_for(home, config=config)) as session:
         records = session.instances.list()
+        entries = session.registry.models(limit=100_000)
+    variants = {
+        variant.digest: f"{variant.format} {variant.precision}".strip()
+        for entry in entries
+        for variant in entry.variants
+    }
     if json:
         print_json([asdict(record) for record in records])
         return
@@ -137,6 +148,7 @@ def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
         (
             record.id.removeprefix(f"{record.server}/"),
             record.host,
+            variants.get(record.variant_digest, record.variant_digest[:SHOWN_DIGITS]),
             f"{record.backend} {record.device}",
             record.state.replace("_", " "),
             str(record.pid or "-"),
@@ -144,7 +156,7 @@ def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
         )
         for record in records
     )
-    columns = ("INSTANCE", "HOST", "RUNS ON", "STATE", "PID", "LAST SEEN (UTC)")
+    columns = ("INSTANCE", "HOST", "VARIANT", "RUNS ON", "STATE", "PID", "LAST SEEN (UTC)")
     print_table(columns, rows, empty="no server on this database runs an instance")
 
 
@@ -165,6 +177,8 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "model": model,
         "backend": instance.backend,
         "variant_digest": instance.variant_digest,
+        "format": instance.format,
+        "weights_precision": instance.weights_precision,
         "device": instance.device,
         "precision": instance.precision,
         "state": _state(instance),

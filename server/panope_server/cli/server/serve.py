@@ -104,7 +104,7 @@ def demo_calls(settings: Settings) -> list[str]:
 
 
 def _import_demo(settings: Settings) -> None:
-    with registry_session(settings) as session:
+    with registry_session(settings, create=True) as session:
         try:
             session.registry.model(DEMO_MODEL)
         except NotFoundError:

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import console, print_json
 from panope_server.cli.registry_session import registry_session, user_name
 
-Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Variant = Annotated[
     str, typer.Option("--variant", help="Only this variant, by its digest's first digits; all of them when not given.")
 ]
@@ -43,6 +42,8 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
     with registry_session(settings_for(home, config=config)) as session:
         entry = session.registry.model(model)
         variants = [find_variant(entry, variant)] if variant else list(entry.variants)
+        if reason is None:
+            variants = [chosen for chosen in variants if chosen.pin is not None]
         for chosen in variants:
             if reason is None:
                 session.retention.unpin(chosen.digest)
@@ -51,5 +52,8 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
     if json:
         print_json({"model": model, "pinned": reason is not None, "variants": [chosen.digest for chosen in variants]})
         return
-    names = ", ".join(f"{chosen.format} {chosen.precision}".strip() for chosen in variants) or "it has no variants"
+    names = ", ".join(f"{chosen.format} {chosen.precision}".strip() for chosen in variants)
+    if not names:
+        console.print(f"{model}: {'nothing of it was pinned' if reason is None else 'it has no variants'}")
+        return
     console.print(f"{'unpinned' if reason is None else 'pinned'} [bold]{model}[/]: {names}", highlight=False)

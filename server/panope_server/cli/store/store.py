@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.options import ConfigFile, Home, Json, settings_for
+from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.cli.store import shared_store
 
-Model = Annotated[str, typer.Argument(help="VENDOR/NAME.")]
 Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`shared_store.url`), not this machine's.")]
 
 

@@ -264,6 +264,8 @@ class Instance:
         return InstanceView(
             id=self.name,
             variant_digest=self.plan.variant_digest,
+            format=self.plan.format,
+            weights_precision=self.plan.weights_precision,
             backend=self.plan.backend,
             device=self.plan.device,
             precision=self.precision,

@@ -131,6 +131,8 @@ class Hardware:
         return key, kept["answers"] if kept.get("key") == key else {}
 
     def _write(self) -> None:
+        if not self._cache_file.parent.is_dir():
+            return  # whoever only looks at the machine begins no home
         temporary = self._cache_file.with_suffix(f".{os.getpid()}")
         temporary.write_bytes(orjson.dumps({"key": self._key, "answers": self._answers}))
         temporary.replace(self._cache_file)

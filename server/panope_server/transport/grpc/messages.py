@@ -110,6 +110,8 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         restart_count=view.restart_count,
         selection_reason=view.selection_reason,
         ready_time=None if view.ready_at is None else timestamp(view.ready_at),
+        format=view.format,
+        weights_precision=view.weights_precision,
     )
 
 

@@ -23,6 +23,7 @@ def test_a_smaller_variant_is_made_shown_and_found_again(cli, gguf):
     assert f"there already: {MODEL} gguf q8_0" in cli(*arguments).out
     refused = cli("build", MODEL, "--format", "gguf", "--precision", "q9_9", code=1)
     assert refused.err.startswith(f"panope: `{MODEL}` (gguf fp16, gguf q8_0) cannot be made gguf q9_9; it can be made")
+    assert [job["status"] for job in cli("jobs", "--json").json] == ["succeeded"] * 2, "there is no job for it"
 
 
 def test_quantization_targets_are_made_when_the_weights_are_here(cli, hub, gguf):

@@ -70,6 +70,8 @@ def test_a_pinned_model_stays_until_it_is_unpinned(cli, hub, tiny):
     assert "is in use: pinned; unpin it first" in cli("rm", MODEL, code=1).err
     assert "more hexadecimal digits" in cli("unpin", MODEL, "--variant", "abc", code=2).err
     assert "unpinned" in cli("unpin", MODEL, "--variant", digest[:8]).out
+    assert f"{MODEL}: nothing of it was pinned" in cli("unpin", MODEL).out
+    assert cli("unpin", MODEL, "--json").json["variants"] == []
     cli("rm", MODEL)
     assert "does not exist" in cli("pin", MODEL, code=1).err
 

@@ -19,6 +19,8 @@ from panope_server.runtime.status import InstanceState, InstanceView
 VIEW = InstanceView(
     id="v/m#1",
     variant_digest="a" * 64,
+    format="safetensors",
+    weights_precision="fp32",
     backend="cpu",
     device="CPU",
     precision="fp32",

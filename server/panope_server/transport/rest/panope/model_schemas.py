@@ -108,12 +108,17 @@ class InstanceJson(Struct):
     """A worker process.
 
     Attributes:
+        format: of its variant's files.
+        weights_precision: of its variant's weights; empty when unknown.
+        precision: that it computes in.
         ready_at: null until it was ready once.
         started_at: null while it has no process.
     """
 
     id: str
     variant_digest: str
+    format: str
+    weights_precision: str
     backend: str
     device: str
     precision: str
@@ -287,6 +292,8 @@ def _instance(view: InstanceView) -> InstanceJson:
     return InstanceJson(
         id=view.id,
         variant_digest=view.variant_digest,
+        format=view.format,
+        weights_precision=view.weights_precision,
         backend=view.backend,
         device=view.device,
         precision=view.precision,

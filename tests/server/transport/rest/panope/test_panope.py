@@ -231,6 +231,7 @@ def test_info_tells_everything_with_sizes_as_numbers(edge):
         }
     ]
     assert told["instances"][0]["resident_bytes"] == 1 << 33
+    assert (told["instances"][0]["format"], told["instances"][0]["weights_precision"]) == ("openvino", "int8")
     assert told["embed"]["prompt_names"] == ["query"]
     assert told["embed"]["batching"] == "any"
     assert told["state"] == "serving"

@@ -88,6 +88,8 @@ def model_views() -> dict[str, ModelView]:
     instance = InstanceView(
         id="embedder-0",
         variant_digest="sha256:ab",
+        format="openvino",
+        weights_precision="int8",
         backend="openvino",
         device="CPU",
         precision="bf16",

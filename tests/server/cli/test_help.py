@@ -1,0 +1,53 @@
+"""What `--help` says: sentences for people, and one way to write the name of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from typer.main import get_command
+
+from panope_registry.models.quantization import TARGETS
+from panope_server.cli.main import app
+from panope_server.cli.options import NAME_FORM
+from panope_server.config import settings_of
+
+
+def commands(command=None, words: tuple[str, ...] = ("panope",)) -> Iterator[tuple[str, object]]:
+    """Every command by the words that call it."""
+    command = get_command(app) if command is None else command
+    yield " ".join(words), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*words, name))
+
+
+def names_of(command) -> set[str]:
+    return {parameter.name for parameter in command.params}
+
+
+def texts_of(command) -> list[str]:
+    return [command.help or "", *(parameter.help or "" for parameter in command.params if hasattr(parameter, "help"))]
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_help_text_is_a_sentence_without_the_codes_own_names(words: str) -> None:
+    settings = {setting.dotted for setting in settings_of()} | {"panope.toml"}
+    for text in texts_of(COMMANDS[words]):
+        assert not re.search(r"\b(\w+) \1\b", text), text
+        assert set(re.findall(r"\b[a-z_]+\.[a-z_]+\b", text)) <= settings | {"_.py"}, text
+        assert text == "" or text.rstrip("`")[-1] in ".?", text
+
+
+@pytest.mark.parametrize("words", [words for words, command in COMMANDS.items() if names_of(command) & {"model"}])
+def test_a_model_is_named_alike_by_every_command(words: str) -> None:
+    (model,) = [parameter for parameter in COMMANDS[words].params if parameter.name == "model"]
+    assert model.help == f"The model, as {NAME_FORM}."
+
+
+def test_build_lists_the_precisions_that_weights_are_quantized_to() -> None:
+    (precision,) = [parameter for parameter in COMMANDS["panope build"].params if parameter.name == "precision"]
+    assert [name for name in TARGETS if name not in precision.help] == []
