@@ -112,7 +112,9 @@ func (f *fake) Infer(ctx context.Context, request *panopev1.InferRequest) (*pano
 	if err := f.enter(ctx, request); err != nil {
 		return nil, err
 	}
-	return &panopev1.InferResponse{Model: request.GetModel(), Outputs: request.GetInputs()}, nil
+	return &panopev1.InferResponse{
+		Model: request.GetModel(), Outputs: request.GetInputs(), Value: request.GetValue(),
+	}, nil
 }
 
 // ListModels has two pages.

@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A model and its input: either `inputs` or `value`.
+// A model and its input: either `inputs`, which any model takes, or the `value` of a task that has a form as JSON.
 type InferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`. Required.
@@ -31,9 +31,11 @@ type InferRequest struct {
 	Inputs []*Tensor `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	// The outputs to return, in this order. Empty returns all. Only with `inputs`.
 	OutputNames []string `protobuf:"bytes,3,rep,name=output_names,json=outputNames,proto3" json:"output_names,omitempty"`
-	// The input of the model's task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the
-	// options of EmbedRequest. Excludes `inputs`.
-	Value         *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	// The input of a task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the options of
+	// EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests. Excludes `inputs`.
+	Value *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	// The task that `value` is for, such as `tokenize`. Empty for the model's own. Only with `value`.
+	Task          string `protobuf:"bytes,5,opt,name=task,proto3" json:"task,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,6 +98,13 @@ func (x *InferRequest) GetValue() *structpb.Value {
 	return nil
 }
 
+func (x *InferRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
 // The model's output, in the form of the request.
 type InferResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -103,7 +112,8 @@ type InferResponse struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The outputs, when the request had `inputs`.
 	Outputs []*Tensor `protobuf:"bytes,2,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts.
+	// The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts, for
+	// `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts.
 	Value         *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -315,12 +325,13 @@ var File_panope_v1_infer_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_infer_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpanope/v1/infer_service.proto\x12\tpanope.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1cpanope/v1/stream_error.proto\x1a\x16panope/v1/tensor.proto\"\xa0\x01\n" +
+	"\x1dpanope/v1/infer_service.proto\x12\tpanope.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1cpanope/v1/stream_error.proto\x1a\x16panope/v1/tensor.proto\"\xb4\x01\n" +
 	"\fInferRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12)\n" +
 	"\x06inputs\x18\x02 \x03(\v2\x11.panope.v1.TensorR\x06inputs\x12!\n" +
 	"\foutput_names\x18\x03 \x03(\tR\voutputNames\x12,\n" +
-	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value\"\x80\x01\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12\x12\n" +
+	"\x04task\x18\x05 \x01(\tR\x04task\"\x80\x01\n" +
 	"\rInferResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12+\n" +
 	"\aoutputs\x18\x02 \x03(\v2\x11.panope.v1.TensorR\aoutputs\x12,\n" +

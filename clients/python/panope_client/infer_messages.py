@@ -25,13 +25,13 @@ def outputs_of(response: infer_pb.InferResponse) -> dict[str, Array]:
     return arrays_of(response.outputs)
 
 
-def value_request(model: str, value: Json) -> infer_pb.InferRequest:
+def value_request(model: str, value: Json, task: str) -> infer_pb.InferRequest:
     """Makes the request to run a task's value.
 
     Raises:
         InvalidArgumentError: the value holds what JSON cannot.
     """
-    return request_of(infer_pb.InferRequest, model=model, value=message_of(value))
+    return request_of(infer_pb.InferRequest, model=model, value=message_of(value), task=task)
 
 
 def value_of(response: infer_pb.InferResponse) -> Any:

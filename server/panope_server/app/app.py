@@ -27,6 +27,7 @@ from panope_server.runtime.home import StartError, locked_home, run_folder_for
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
+from panope_server.tasks.catalog import register_installed
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
@@ -100,6 +101,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> ModelManager:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
+        register_installed()
         run_folder, session = await self._open_home(stack)
         parts = build_parts(self._settings, session, self._metrics)
         await self._start_models(stack, parts)

@@ -14,6 +14,7 @@ from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
+from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.token_ids import TokenIds
@@ -85,6 +86,7 @@ def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, c
         Deadline(settings.limits.default_timeout_seconds),
         validate,
         Resolve(models.directory),
+        ReadValue(validate.check),
         TokenIds(settings.openai, settings.limits, validate.check),
         Download(models.dispatcher),
     ]

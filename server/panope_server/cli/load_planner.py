@@ -17,11 +17,13 @@ from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory
 from panope_server.runtime.registry_calls.leases import ModelLeases
+from panope_server.tasks.catalog import register_installed
 
 
 @asynccontextmanager
 async def load_planner(settings: Settings, session: RegistrySession) -> AsyncIterator[LoadPlanner]:
     """Plans loads on this machine's hardware; the files that it opens are leased until the block ends."""
+    register_installed()
     leases = ModelLeases(session.retention)
     hardware = Hardware.for_settings(settings)
 

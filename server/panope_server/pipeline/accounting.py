@@ -17,7 +17,7 @@ from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.registry import task_of
+from panope_server.tasks.catalog import task_of
 from panope_server.tasks.task import Output, Usage
 
 _log = structlog.get_logger("panope.calls")
@@ -53,13 +53,12 @@ class CountedParts:
         usage: of all of them.
     """
 
-    __slots__ = ("_call", "_metrics", "_sink", "_task", "count", "first", "usage")
+    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "usage")
 
     def __init__(self, call: Call, metrics: Metrics) -> None:
         self._call = call
         self._metrics = metrics
         self._sink = call.output
-        self._task = task_of(call.input)
         self.count = 0
         self.first = 0.0
         self.usage = Usage()
@@ -69,10 +68,11 @@ class CountedParts:
         self.count += 1
         if self.count == 1:
             self.first = time.monotonic()
-        usage = self._task.usage(part)
+        task = task_of(self._call.input)
+        usage = task.usage(part)
         self.usage.input_units += usage.input_units
         self.usage.output_units += usage.output_units
-        self._task.observe(part, usage, self._metrics, self._call.model)
+        task.observe(part, usage, self._metrics, self._call.model)
         await self._sink.put(part)
 
 

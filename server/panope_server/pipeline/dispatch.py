@@ -8,7 +8,7 @@ from typing import Protocol
 from panope_server.pipeline.call import Call, Collected
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.registry import requests_of, task_of
+from panope_server.tasks.catalog import requests_of, task_of
 from panope_server.tasks.task import Output, Request
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from panope_server.pipeline.call import Call, Collected
 from panope_server.pipeline.stream import AnswerStream
-from panope_server.tasks.registry import task_of
+from panope_server.tasks.catalog import task_of
 from panope_server.tasks.task import Output
 
 Next = Callable[[Call], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from panope_server.config import Limits
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.registry import task_of
+from panope_server.tasks.catalog import task_of
 from panope_server.tasks.validation import check_length
 
 

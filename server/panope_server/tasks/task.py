@@ -77,7 +77,7 @@ class JsonForm(ABC, Generic[I, O]):
     """A task's input and output as plain JSON values, for gRPC's `Infer` and for POST /v1/infer.
 
     Attributes:
-        schema: a type that msgspec converts a value to.
+        schema: a type that msgspec converts a value to. Whole numbers come as integers, whatever protocol they come by.
     """
 
     schema: ClassVar[Any]
@@ -92,7 +92,7 @@ class JsonForm(ABC, Generic[I, O]):
 
     @abstractmethod
     def value_of(self, output: O) -> Any:
-        """The value of an output."""
+        """The value of an output, of JSON's own types; arrays of NumPy stand for lists of numbers."""
 
     def fields_of(self, value: object) -> Mapping[str, str]:
         """What the fields of the input are called in a value, where they are called something else."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Struct
 
 from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.texts import check_tokenize
 from panope_server.config import Limits
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage
 from panope_server.tasks.texts import sequence_messages, text_cost
 from panope_server.tasks.validation import check_texts, check_token_sequences
 
@@ -57,11 +62,72 @@ class DetokenizeOutput(Output):
     texts: list[str]
 
 
+class TokenizeValue(Struct, forbid_unknown_fields=True):
+    """The value of task `tokenize` with options; they mean what they mean in TokenizeRequest."""
+
+    texts: list[str]
+    add_special_tokens: bool = True
+
+
+class TokenizeJsonForm(JsonForm[TokenizeInput, TokenizeOutput]):
+    """Texts to an object of lists for each."""
+
+    schema: ClassVar[Any] = str | list[str] | TokenizeValue
+
+    def input_of(self, value: str | list[str] | TokenizeValue) -> TokenizeInput:
+        """The texts."""
+        if isinstance(value, TokenizeValue):
+            return TokenizeInput(value.texts, value.add_special_tokens)
+        return TokenizeInput([value] if isinstance(value, str) else value)
+
+    def value_of(self, output: TokenizeOutput) -> list[dict[str, Any]]:
+        """The tokens of each text, as in TokenizedText."""
+        return [{"ids": t.ids, "tokens": t.tokens, "starts": t.starts, "ends": t.ends} for t in output.texts]
+
+    def fields_of(self, value: object) -> Mapping[str, str]:
+        """Texts by themselves are the value."""
+        return _fields(value, TokenizeValue, "texts")
+
+
+class DetokenizeValue(Struct, forbid_unknown_fields=True):
+    """The value of task `detokenize` with options; they mean what they mean in DetokenizeRequest."""
+
+    token_sequences: list[list[int]]
+    skip_special_tokens: bool = True
+
+
+class DetokenizeJsonForm(JsonForm[DetokenizeInput, DetokenizeOutput]):
+    """Lists of token ids to texts."""
+
+    schema: ClassVar[Any] = list[list[int]] | DetokenizeValue
+
+    def input_of(self, value: list[list[int]] | DetokenizeValue) -> DetokenizeInput:
+        """The ids."""
+        if isinstance(value, DetokenizeValue):
+            return DetokenizeInput(value.token_sequences, value.skip_special_tokens)
+        return DetokenizeInput(value)
+
+    def value_of(self, output: DetokenizeOutput) -> list[str]:
+        """The texts, in order."""
+        return output.texts
+
+    def fields_of(self, value: object) -> Mapping[str, str]:
+        """Ids by themselves are the value."""
+        return _fields(value, DetokenizeValue, "token_sequences")
+
+
+def _fields(value: object, schema: type[Struct], alone: str) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        return {alone: "value"}
+    return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(schema)}
+
+
 class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
     """Texts to tokens."""
 
     name = "tokenize"
     input_type = TokenizeInput
+    json = TokenizeJsonForm()
 
     def encode(self, task_input: TokenizeInput) -> bytes:
         """The texts."""
@@ -102,6 +168,7 @@ class DetokenizeTask(Task[DetokenizeInput, DetokenizeOutput]):
 
     name = "detokenize"
     input_type = DetokenizeInput
+    json = DetokenizeJsonForm()
 
     def encode(self, task_input: DetokenizeInput) -> bytes:
         """The sequences."""

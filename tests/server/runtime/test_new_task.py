@@ -30,7 +30,7 @@ from panope_server.runtime.instances.part_stream import PAUSE_PARTS
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.registry import register
+from panope_server.tasks.catalog import register
 from panope_server.tasks.task import Input, Output, Request, Task
 from panope_server.transport.errors import code_name
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from panope_server.tasks.catalog import MAX_REQUEST_ITEMS, requests_of, task_of, tasks
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.embed.task import EmbedTask
-from panope_server.tasks.registry import MAX_REQUEST_ITEMS, requests_of, task_of, tasks
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput

@@ -41,14 +41,20 @@ class AsyncInferCalls(AsyncConnection):
         request = infer_request(model, inputs, output_names)
         return outputs_of(await self._call(self._infer.Infer, request, timeout))
 
-    async def infer_value(self, value: Json, model: str, *, timeout: float | None = None) -> Any:
-        """Runs a model on its task's value and returns the task's result, both as JSON's own types.
+    async def infer_value(self, value: Json, model: str, *, task: str = "", timeout: float | None = None) -> Any:
+        """Runs a model on a task's value and returns the task's result, both as JSON's own types.
 
         For `embed` the value is a text, a list of texts, or a mapping with `texts` and options; the result is a list of
         vectors. Numbers come back as floats.
 
+        Args:
+            value: the input of the task.
+            model: `vendor/name`.
+            task: that the value is for; empty for the model's own.
+            timeout: see the class.
+
         Raises:
             InvalidArgumentError: the value holds what JSON cannot.
         """
-        request = value_request(model, value)
+        request = value_request(model, value, task)
         return value_of(await self._call(self._infer.Infer, request, timeout))

@@ -27,7 +27,7 @@ from panope.v1 import stream_error_pb2 as panope_dot_v1_dot_stream__error__pb2
 from panope.v1 import tensor_pb2 as panope_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/infer_service.proto\x12\tpanope.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1cpanope/v1/stream_error.proto\x1a\x16panope/v1/tensor.proto\"}\n\x0cInferRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x06inputs\x18\x02 \x03(\x0b\x32\x11.panope.v1.Tensor\x12\x14\n\x0coutput_names\x18\x03 \x03(\t\x12%\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\"i\n\rInferResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x07outputs\x18\x02 \x03(\x0b\x32\x11.panope.v1.Tensor\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\"J\n\x12StreamInferRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07request\x18\x02 \x01(\x0b\x32\x17.panope.v1.InferRequest\"\x82\x01\n\x13StreamInferResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08response\x18\x02 \x01(\x0b\x32\x18.panope.v1.InferResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result2\x9c\x01\n\x0cInferService\x12:\n\x05Infer\x12\x17.panope.v1.InferRequest\x1a\x18.panope.v1.InferResponse\x12P\n\x0bStreamInfer\x12\x1d.panope.v1.StreamInferRequest\x1a\x1e.panope.v1.StreamInferResponse(\x01\x30\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/infer_service.proto\x12\tpanope.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1cpanope/v1/stream_error.proto\x1a\x16panope/v1/tensor.proto\"\x8b\x01\n\x0cInferRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x06inputs\x18\x02 \x03(\x0b\x32\x11.panope.v1.Tensor\x12\x14\n\x0coutput_names\x18\x03 \x03(\t\x12%\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0c\n\x04task\x18\x05 \x01(\t\"i\n\rInferResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x07outputs\x18\x02 \x03(\x0b\x32\x11.panope.v1.Tensor\x12%\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\"J\n\x12StreamInferRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07request\x18\x02 \x01(\x0b\x32\x17.panope.v1.InferRequest\"\x82\x01\n\x13StreamInferResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08response\x18\x02 \x01(\x0b\x32\x18.panope.v1.InferResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result2\x9c\x01\n\x0cInferService\x12:\n\x05Infer\x12\x17.panope.v1.InferRequest\x1a\x18.panope.v1.InferResponse\x12P\n\x0bStreamInfer\x12\x1d.panope.v1.StreamInferRequest\x1a\x1e.panope.v1.StreamInferResponse(\x01\x30\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.infer_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_INFERREQUEST']._serialized_start=128
-  _globals['_INFERREQUEST']._serialized_end=253
-  _globals['_INFERRESPONSE']._serialized_start=255
-  _globals['_INFERRESPONSE']._serialized_end=360
-  _globals['_STREAMINFERREQUEST']._serialized_start=362
-  _globals['_STREAMINFERREQUEST']._serialized_end=436
-  _globals['_STREAMINFERRESPONSE']._serialized_start=439
-  _globals['_STREAMINFERRESPONSE']._serialized_end=569
-  _globals['_INFERSERVICE']._serialized_start=572
-  _globals['_INFERSERVICE']._serialized_end=728
+  _globals['_INFERREQUEST']._serialized_start=129
+  _globals['_INFERREQUEST']._serialized_end=268
+  _globals['_INFERRESPONSE']._serialized_start=270
+  _globals['_INFERRESPONSE']._serialized_end=375
+  _globals['_STREAMINFERREQUEST']._serialized_start=377
+  _globals['_STREAMINFERREQUEST']._serialized_end=451
+  _globals['_STREAMINFERRESPONSE']._serialized_start=454
+  _globals['_STREAMINFERRESPONSE']._serialized_end=584
+  _globals['_INFERSERVICE']._serialized_start=587
+  _globals['_INFERSERVICE']._serialized_end=743
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class InferRequest(google.protobuf.message.Message):
-    """A model and its input: either `inputs` or `value`."""
+    """A model and its input: either `inputs`, which any model takes, or the `value` of a task that has a form as JSON."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -31,8 +31,11 @@ class InferRequest(google.protobuf.message.Message):
     INPUTS_FIELD_NUMBER: builtins.int
     OUTPUT_NAMES_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
+    TASK_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
+    task: builtins.str
+    """The task that `value` is for, such as `tokenize`. Empty for the model's own. Only with `value`."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.tensor_pb2.Tensor]:
         """The model's inputs, each name once. Excludes `value`."""
@@ -43,8 +46,8 @@ class InferRequest(google.protobuf.message.Message):
 
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
-        """The input of the model's task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the
-        options of EmbedRequest. Excludes `inputs`.
+        """The input of a task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the options of
+        EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests. Excludes `inputs`.
         """
 
     def __init__(
@@ -54,9 +57,10 @@ class InferRequest(google.protobuf.message.Message):
         inputs: collections.abc.Iterable[panope.v1.tensor_pb2.Tensor] | None = ...,
         output_names: collections.abc.Iterable[builtins.str] | None = ...,
         value: google.protobuf.struct_pb2.Value | None = ...,
+        task: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "model", b"model", "output_names", b"output_names", "value", b"value"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "model", b"model", "output_names", b"output_names", "task", b"task", "value", b"value"]) -> None: ...
 
 Global___InferRequest: typing_extensions.TypeAlias = InferRequest
 
@@ -77,7 +81,9 @@ class InferResponse(google.protobuf.message.Message):
 
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
-        """The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts."""
+        """The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts, for
+        `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts.
+        """
 
     def __init__(
         self,

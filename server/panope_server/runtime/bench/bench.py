@@ -27,7 +27,7 @@ from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
-from panope_server.tasks.registry import requests_of
+from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.task import Workload
 
 WARM_UP_SECONDS = 1.0

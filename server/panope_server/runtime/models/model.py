@@ -26,7 +26,7 @@ from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import InstanceView, ModelState
-from panope_server.tasks.registry import task_named
+from panope_server.tasks.catalog import task_named
 from panope_server.tasks.task import Request
 
 _log = structlog.get_logger("panope.models")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from panope_server.tasks.registry import task_named, tasks
+from panope_server.tasks.catalog import task_named, tasks
 from panope_server.tasks.task import Workload
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput
@@ -48,11 +49,9 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
             prompt_name=value.prompt_name,
         )
 
-    def value_of(self, output: EmbedOutput) -> list[list[float]]:
+    def value_of(self, output: EmbedOutput) -> NDArray[np.float32]:
         """One vector for each text, in order."""
-        matrix = np.frombuffer(output.vectors, "<f4").reshape(output.count, output.dimensions)
-        vectors: list[list[float]] = matrix.tolist()
-        return vectors
+        return np.frombuffer(output.vectors, "<f4").reshape(output.count, output.dimensions)
 
     def fields_of(self, value: object) -> Mapping[str, str]:
         """Texts by themselves are the value."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
-from google.protobuf import json_format, struct_pb2
 
 from panope.v1 import infer_service_pb2 as pb
 from panope.v1 import infer_service_pb2_grpc as pb_grpc
@@ -13,11 +12,11 @@ from panope_backends.errors import InvalidInputError
 from panope_server.tasks.tensors import TensorInput, TensorOutput
 from panope_server.transport.grpc.streams import in_order, stream_error
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
+from panope_server.transport.grpc.values import plain_value, value_message
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.services import Services
-from panope_server.transport.task_value import VALUE_TASK, input_of, value_names, value_of
+from panope_server.transport.task_value import run_value, value_input
 
 
 class InferServicer(pb_grpc.InferServiceServicer):
@@ -56,6 +55,8 @@ class InferServicer(pb_grpc.InferServiceServicer):
             raise InvalidInputError("`model` is empty", field="model")
         if request.HasField("value"):
             return await self._infer_value(request, context, interface)
+        if request.task:
+            raise InvalidInputError("`task` goes with `value` alone", field="task")
         task_input = TensorInput(named_tensors(request.inputs), list(request.output_names))
         call = call_for(context, model=request.model, task_input=task_input, task="", interface=interface)
         answer = await self._pipeline.run(call)
@@ -67,24 +68,7 @@ class InferServicer(pb_grpc.InferServiceServicer):
             raise InvalidInputError("`inputs` and `value` exclude each other", field="value")
         if request.output_names:
             raise InvalidInputError("`output_names` goes with `inputs` alone", field="output_names")
-        value = _plain(request.value)
-        task_input = input_of(value)
-        call = call_for(context, model=request.model, task_input=task_input, task=VALUE_TASK, interface=interface)
-        answer = await embed(self._pipeline, call, value_names(value), single=isinstance(value, str))
-        return pb.InferResponse(model=call.model, value=_value(value_of(answer)))
-
-
-def _plain(value: struct_pb2.Value) -> object:
-    try:
-        return json_format.MessageToDict(value)
-    except (json_format.Error, ValueError):
-        raise InvalidInputError(
-            "`value` is no JSON: it holds NaN, Infinity, or a Value of no kind", field="value"
-        ) from None
-
-
-def _value(vectors: list[list[float]]) -> struct_pb2.Value:
-    value = struct_pb2.Value()
-    for vector in vectors:
-        value.list_value.add_list().extend(vector)
-    return value
+        task_input = value_input(plain_value(request.value), request.task)
+        call = call_for(context, model=request.model, task_input=task_input, task="", interface=interface)
+        answer = await run_value(self._pipeline, call)
+        return pb.InferResponse(model=call.model, value=value_message(answer))

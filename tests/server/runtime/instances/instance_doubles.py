@@ -26,8 +26,8 @@ from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.status import InstanceState, ModelState
+from panope_server.tasks.catalog import requests_of, task_of
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import requests_of, task_of
 from panope_server.tasks.task import Input, Output
 
 MODEL = "acme/echo"

@@ -7,8 +7,8 @@ import pytest
 from instance_doubles import Bench, bench, run
 
 from panope_backends.errors import InstanceLostError, InvalidInputError, OverloadedError, PreconditionError
+from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.registry import MAX_REQUEST_ITEMS
 
 LARGE = [f"{'a' * (number % 50)} {number}" for number in range(2048)]
 FOUR = LARGE[: 4 * MAX_REQUEST_ITEMS]

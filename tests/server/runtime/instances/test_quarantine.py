@@ -18,8 +18,8 @@ from panope_server.runtime.instances.quarantine import (
     fingerprint_of,
 )
 from panope_server.runtime.instances.supervisor import CRASH_LIMIT
+from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import requests_of
 from panope_server.tasks.task import Input
 from panope_server.tasks.tensors import NamedTensor, TensorInput
 

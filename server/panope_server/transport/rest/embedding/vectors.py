@@ -50,5 +50,12 @@ async def vectors_json(matrix: Matrix, encoding: Encoding, item: Callable[[int, 
     return b"[" + b",".join(pieces) + b"]"
 
 
+async def value_json(value: object) -> bytes:
+    """A task's value as JSON; a matrix, such as vectors are, in pieces."""
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        return await vectors_json(value, "float", lambda _, vector: vector)
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
 def _encoded(row: Matrix, encoding: Encoding) -> object:
     return row if encoding == "float" else base64.b64encode(row.tobytes()).decode()

@@ -17,12 +17,14 @@ class InferBody(Struct, forbid_unknown_fields=True):
     Attributes:
         inputs: named tensors.
         outputs: the outputs to return, in this order; absent or empty for all. Only with `inputs`.
-        value: the input of the model's task; for `embed` a text, texts, or an object with `texts` and options.
+        value: the input of a task; for `embed` a text, texts, or an object with `texts` and options.
+        task: the task that `value` is for, such as `tokenize`, where it is not the model's own. Only with `value`.
     """
 
     inputs: list[TensorBody] | UnsetType = UNSET
     outputs: list[_Name | OutputBody] = []
     value: Any = UNSET
+    task: _Name | UnsetType = UNSET
 
 
 class TensorJson(TypedDict):
@@ -40,4 +42,4 @@ class InferJson(TypedDict):
 
     model: str
     outputs: NotRequired[list[TensorJson]]
-    value: NotRequired[list[list[float]]]
+    value: NotRequired[Any]

@@ -14,8 +14,7 @@ from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.embedding.run import embed
-from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.embedding.vectors import value_json
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, json_response
@@ -24,7 +23,7 @@ from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
 from panope_server.transport.services import Services
-from panope_server.transport.task_value import VALUE_TASK, input_of, value_names
+from panope_server.transport.task_value import run_value, value_input
 
 _INTERFACE = "PanopeService/Infer"
 
@@ -59,11 +58,13 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         if (body.inputs is UNSET) == (body.value is UNSET):
             raise InvalidInputError("the body needs one of `inputs` and `value`", field="inputs")
         if isinstance(body.inputs, list):
+            if body.task is not UNSET:
+                raise InvalidInputError("`task` goes with `value` alone", field="task")
             answer = await self._infer_tensors(request, body, body.inputs, context)
         elif body.outputs:
             raise InvalidInputError("`outputs` goes with `inputs` alone", field="outputs")
         else:
-            answer = await self._infer_value(request.model, body.value, context)
+            answer = await self._infer_value(request.model, body, context)
         await unknown.tell(context)
         return answer
 
@@ -83,13 +84,11 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         size = sum(len(tensor.data) for tensor in answer.outputs)
         return encoded_response(await off_loop(size, _printed, call.model, answer.outputs, raw))
 
-    async def _infer_value(self, model: str, value: object, context: Context) -> HttpBody:
-        task_input = input_of(value)
-        single = isinstance(value, str)
-        call = call_for(context, model=model, task_input=task_input, task=VALUE_TASK, interface=_INTERFACE)
-        answer = await embed(self._pipeline, call, value_names(value), single=single)
-        vectors = await vectors_json(matrix_of(answer), "float", lambda _, vector: vector)
-        return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + vectors + b"}")
+    async def _infer_value(self, model: str, body: InferBody, context: Context) -> HttpBody:
+        task_input = value_input(body.value, "" if body.task is UNSET else body.task)
+        call = call_for(context, model=model, task_input=task_input, task="", interface=_INTERFACE)
+        value = await value_json(await run_value(self._pipeline, call))
+        return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + value + b"}")
 
     async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells everything about one model."""

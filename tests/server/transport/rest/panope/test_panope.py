@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 
+import grpc
 import numpy as np
 import pytest
 
+from panope.v1 import infer_service_pb2 as infer_pb
+from panope.v1 import infer_service_pb2_grpc as infer_grpc
+from panope_client import Client
 from panope_server.tasks.tensors import NamedTensor
 
 INFER = "/v1/infer/acme/tensors"
@@ -162,6 +166,10 @@ def test_a_tensor_that_does_not_fit_is_refused_by_name(edge, given, param, messa
         ({"inputs": [tensor()], "outputs": ["x", "x"]}, "outputs"),
         ({"inputs": [tensor()], "outputs": [{"raw": True}]}, "outputs[0].name"),
         ({"value": "a", "outputs": ["x"]}, "outputs"),
+        ({"inputs": [tensor()], "task": "embed"}, "task"),
+        ({"value": "a"}, "value"),
+        ({"value": "a", "task": ""}, "task"),
+        ({"value": "a", "task": "sing"}, "task"),
         ({"inputs": [tensor()], "id": "1"}, "id"),
     ],
 )
@@ -180,6 +188,38 @@ def test_a_value_is_embedded(edge, value, texts):
     assert reply.json["model"] == "acme/embedder"
     assert reply.json["value"][0][:2] == [0.3, 0.1]
     assert edge.instances.calls[-1].input.texts == texts
+
+
+def test_a_value_may_be_for_another_task_than_the_model_s_own(edge):
+    reply = edge.post("/v1/infer/acme/embedder", {"value": ["ab c"], "task": "tokenize"})
+    (told,) = reply.json["value"]
+    assert told == {
+        "ids": [101, 2, 1, 102],
+        "tokens": ["[CLS]", "ab", "c", "[SEP]"],
+        "starts": [0, 0, 3, 0],
+        "ends": [0, 2, 4, 0],
+    }
+    reply = edge.post("/v1/infer/acme/embedder", {"value": [[1, 2], [3]], "task": "detokenize"})
+    assert reply.json["value"] == ["w1 w2", "w3"]
+
+
+@pytest.mark.parametrize(("value", "task"), [("abc", ""), ({"texts": ["abc"]}, "embed"), ("abc", "tokenize")])
+def test_a_value_is_run_alike_over_grpc(edge, value, task):
+    body = {"value": value} | ({"task": task} if task else {})
+    over_rest = edge.post("/v1/infer/acme/embedder", body).json["value"]
+    with Client(f"127.0.0.1:{edge.grpc_port}") as client:
+        over_grpc = client.infer_value(value, "acme/embedder", task=task)
+    if task == "tokenize":
+        assert over_grpc == over_rest
+    else:
+        assert np.allclose(over_grpc, over_rest, rtol=1e-6)
+
+
+def test_over_grpc_a_task_without_a_value_is_refused_by_name(edge):
+    request = infer_pb.InferRequest(model="acme/tensors", task="embed")
+    with grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}") as channel, pytest.raises(grpc.RpcError) as raised:
+        infer_grpc.InferServiceStub(channel).Infer(request)
+    assert raised.value.details() == "`task` goes with `value` alone"
 
 
 @pytest.mark.parametrize(

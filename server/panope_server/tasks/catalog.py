@@ -1,18 +1,23 @@
-"""Which tasks there are, and which of them an input is for."""
+"""Which tasks there are: Panope's own, and those that packages bring; and which of them an input is for."""
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import structlog
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
+from panope_server.tasks.value import ValueInput, ValueTask
 
 _log = structlog.get_logger("panope.tasks")
+
+#: The group of entry points by which a package brings the server's side of a task; `panope.tasks` is the worker's.
+GROUP = "panope.server_tasks"
 
 AnyTask = Task[Any, Any]
 
@@ -32,6 +37,33 @@ def register(task: AnyTask) -> None:
 
 for _task in (EmbedTask(), TensorTask(), TokenizeTask(), DetokenizeTask()):
     register(_task)
+_BY_INPUT[ValueInput] = ValueTask()  # until it is read; nobody may ask for it by a name
+
+
+def register_installed() -> None:
+    """Registers the tasks of installed packages; one that cannot be used is logged and left out."""
+    for point in entry_points(group=GROUP):
+        try:
+            _register_installed(point)
+        except Exception as error:  # a package is other people's code; the server runs without it
+            package = point.dist.name if point.dist else ""
+            _log.error("task_registration_failed", task=point.name, package=package, exc_info=error)
+
+
+def _register_installed(point: EntryPoint) -> None:
+    kind = point.load()
+    if not (isinstance(kind, type) and issubclass(kind, Task)):
+        raise PreconditionError(f"`{point.value}` is not a subclass of Task")
+    known = _BY_NAME.get(point.name)
+    if type(known) is kind:
+        return  # by a package that is found twice on the path
+    if known is not None:
+        raise PreconditionError(f"there is a task `{point.name}` already")
+    if kind.name != point.name:
+        raise PreconditionError(f"`{point.value}` is the task `{kind.name}`, registered as `{point.name}`")
+    if kind.input_type in _BY_INPUT:
+        raise PreconditionError(f"`{point.value}` has the input type of another task")
+    register(kind())
 
 
 def task_of(task_input: Input) -> AnyTask:
