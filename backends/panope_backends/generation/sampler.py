@@ -11,7 +11,9 @@ import numpy as np
 
 from panope_backends.api.generation import TokenLogprobs
 from panope_backends.generation import logprobs
+from panope_backends.generation.bitmasks import empty_masks
 from panope_backends.generation.draws import distribution
+from panope_backends.generation.grammar import fill_masks
 from panope_backends.generation.sampling_state import SamplingState
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +48,7 @@ class Sampler:
 
     def __init__(self, vocab_size: int, token_bytes: logprobs.TokenBytes = lambda token_id: b"") -> None:
         self._token_bytes = token_bytes
+        self._masks = empty_masks(0, 0)
         self._adjusted = np.empty(vocab_size, np.float32)
         self._weights = np.empty(vocab_size, np.float32)
 
@@ -58,7 +61,20 @@ class Sampler:
             logits: float32, a row for each state; they are left as they are.
             states: one a row.
         """
+        self._restrict(states)
         return [self._sample(row, state) for row, state in zip(logits, states, strict=True)]
+
+    def _restrict(self, states: Sequence[SamplingState]) -> None:
+        """Gives the states with a grammar their masks."""
+        grammars = [state.grammar for state in states if state.grammar is not None]
+        if not grammars:
+            return
+        if len(self._masks) < len(grammars):
+            self._masks = empty_masks(len(grammars), grammars[0].vocab_size)
+        fill_masks(grammars, self._masks)
+        masks = iter(self._masks)
+        for state in states:
+            state.mask = None if state.grammar is None else next(masks)
 
     def _sample(self, logits: Array, state: SamplingState) -> SampledToken:
         token_id = self._choose(self._adjust(logits, state), state)

@@ -9,6 +9,7 @@ import numpy as np
 
 from panope_backends.api.generation import GenerationRequest, SamplingParams
 from panope_backends.generation.bitmasks import restrict
+from panope_backends.generation.grammar import GrammarState
 from panope_backends.generation.penalties import LARGEST, Penalties
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +32,8 @@ class SamplingState:
         ending_token_ids: tokens that end the answer.
 
     Attributes:
-        mask: bits of the tokens allowed next, which the caller sets before each step; None for all.
+        grammar: what the answer must match; None for anything.
+        mask: bits of the tokens allowed next, set before each step from the grammar; None for all.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class SamplingState:
         top_logprobs: int | None = None,
         min_tokens: int = 0,
         ending_token_ids: Collection[int] = (),
+        grammar: GrammarState | None = None,
     ) -> None:
         self.params = params
         self.top_logprobs = top_logprobs
+        self.grammar = grammar
         self.mask: Array | None = None
         self.is_greedy = params.temperature < _LOWEST_TEMPERATURE
         self._random = np.random.default_rng(None if params.seed is None else [params.seed % (1 << 64), index])
@@ -56,7 +60,13 @@ class SamplingState:
         self._tokens_until_end = min_tokens if len(self._ending) else 0
 
     @classmethod
-    def of(cls, request: GenerationRequest, eos_token_ids: Collection[int], index: int = 0) -> SamplingState:
+    def of(
+        cls,
+        request: GenerationRequest,
+        eos_token_ids: Collection[int],
+        index: int = 0,
+        grammar: GrammarState | None = None,
+    ) -> SamplingState:
         """The state at the start of one answer to a request whose prompt is tokens."""
         eos = () if request.ignore_eos else eos_token_ids
         return cls(
@@ -66,12 +76,15 @@ class SamplingState:
             top_logprobs=request.logprobs,
             min_tokens=request.min_tokens,
             ending_token_ids={*eos, *request.stop_token_ids},
+            grammar=grammar,
         )
 
     def append(self, token_id: int) -> None:
         """Counts one more token of the answer."""
         self._tokens_until_end = max(0, self._tokens_until_end - 1)
         self._penalties.append(token_id)
+        if self.grammar is not None:
+            self.grammar.accept(token_id)
 
     def chance(self) -> float:
         """The next random number, in [0, 1)."""
@@ -87,6 +100,13 @@ class SamplingState:
         if self.mask is not None:
             restrict(logits, self.mask)
         if self._tokens_until_end:
-            logits[self._ending] = -np.inf
+            self._forbid_end(logits)
         logits[self._biased] += self._bias
         self._penalties.apply(logits)
+
+    def _forbid_end(self, logits: Array) -> None:
+        """Unless the grammar allows nothing else: then the answer is complete, however short."""
+        before = logits[self._ending]
+        logits[self._ending] = -np.inf
+        if self.mask is not None and logits.max() == -np.inf:
+            logits[self._ending] = before

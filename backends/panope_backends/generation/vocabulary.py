@@ -62,7 +62,8 @@ class TokenVocabulary:
         return None
 
     @cached_property
-    def _has_bytes_to_fall_back_on(self) -> bool:
+    def falls_back_on_bytes(self) -> bool:
+        """Whether it has a token for each byte, as SentencePiece has."""
         return any(decoder["type"] == "ByteFallback" for decoder in _decoders(self.tokenizer))
 
     def _read_bytes(self, token_id: int) -> bytes:
@@ -71,7 +72,7 @@ class TokenVocabulary:
             return b""
         if self.is_byte_level:
             return _bytes_of_characters(word)
-        if self._has_bytes_to_fall_back_on and (match := _BYTE.fullmatch(word)):
+        if self.falls_back_on_bytes and (match := _BYTE.fullmatch(word)):
             return bytes([int(match[1], 16)])
         return self._text_inside(token_id).encode()
 

@@ -1,0 +1,93 @@
+"""llguidance, set up: its tokenizers, its limits, its threads and its way to write grammars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
+
+from panope_backends.api.generation import Grammar, GrammarKind
+from panope_backends.generation.vocabulary import TokenVocabulary
+
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions  # of its type stubs alone
+
+_MOST_THREADS = 8
+
+#: JSON without blanks but those after `:` and `,`, which models are used to. With free white space a weak model writes
+#: blanks until its limit. What a schema says of these things itself, and of leniency, does not count.
+_JSON: JsonCompileOptions = {
+    "whitespace_flexible": False,
+    "whitespace_pattern": None,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "lenient": False,
+    "coerce_one_of": False,
+}
+
+
+def source_of(grammar: Grammar) -> str:
+    """The grammar in the parser's own language.
+
+    Raises:
+        ValueError: a schema is no JSON object.
+    """
+    match grammar.kind:
+        case GrammarKind.JSON_OBJECT:
+            return LLMatcher.grammar_from_json_schema('{"type": "object"}', overrides=_JSON)
+        case GrammarKind.JSON_SCHEMA:
+            return LLMatcher.grammar_from_json_schema(grammar.source, overrides=_JSON)
+        case GrammarKind.REGEX:
+            return LLMatcher.grammar_from_regex(grammar.source)
+        case GrammarKind.LARK:
+            return LLMatcher.grammar_from_lark(grammar.source)
+
+
+@cache
+def limits() -> LLParserLimits:
+    """What one grammar may cost: some seconds when it is compiled, some tens of milliseconds and megabytes later."""
+    return LLParserLimits(
+        max_items_in_row=2_000,
+        initial_lexer_fuel=1_000_000,
+        step_lexer_fuel=200_000,
+        step_max_items=50_000,
+        max_lexer_states=20_000,
+        max_grammar_size=200_000,
+        verbose_errors=False,
+    )
+
+
+@cache
+def executor() -> LLExecutor:
+    """The threads that fill several masks at once."""
+    return LLExecutor(max(1, min(_MOST_THREADS, os.cpu_count() or 1)))
+
+
+def tokenizer_of(vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Sequence[int]) -> LLTokenizer:
+    """The parser's picture of a vocabulary; it takes about a second for a large one.
+
+    It reads the common kinds of tokenizers itself. For others it is given the bytes of each token.
+    """
+    if vocabulary.is_byte_level or vocabulary.falls_back_on_bytes:
+        source = vocabulary.tokenizer.to_str()
+        return LLTokenizer(source, n_vocab=vocab_size, eos_token=list(eos_token_ids))
+    words = TokenizerWrapper(_Words(vocabulary, vocab_size, eos_token_ids[0]))
+    return LLTokenizer(words, n_vocab=vocab_size, eos_token=list(eos_token_ids))
+
+
+class _Words:
+    """A vocabulary as the parser takes it."""
+
+    bos_token_id = None
+
+    def __init__(self, vocabulary: TokenVocabulary, vocab_size: int, eos_token_id: int) -> None:
+        self.eos_token_id = eos_token_id
+        self.special_token_ids = sorted(vocabulary.special_ids)
+        self.tokens = [vocabulary.token_bytes(token_id) for token_id in range(vocab_size)]
+        self._tokenizer = vocabulary.tokenizer
+
+    def __call__(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
