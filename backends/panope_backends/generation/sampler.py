@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import TokenLogprobs
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.generation import logprobs
 from panope_backends.generation.bitmasks import empty_masks
 from panope_backends.generation.draws import distribution
@@ -27,12 +28,14 @@ class SampledToken:
     """A token for one sequence.
 
     Attributes:
-        token_id: NO_TOKEN where the logits are not numbers or no token is allowed; the sequence then cannot go on.
+        token_id: NO_TOKEN where the sequence cannot go on.
         logprobs: when the sequence wants them.
+        error: why it cannot go on; None where there is a token.
     """
 
     token_id: int
     logprobs: TokenLogprobs | None = None
+    error: PanopeError | None = None
 
 
 class Sampler:
@@ -78,7 +81,9 @@ class Sampler:
 
     def _sample(self, logits: Array, state: SamplingState) -> SampledToken:
         token_id = self._choose(self._adjust(logits, state), state)
-        if state.top_logprobs is None or token_id == NO_TOKEN:
+        if token_id == NO_TOKEN:
+            return SampledToken(NO_TOKEN, error=_reason(logits))
+        if state.top_logprobs is None:
             return SampledToken(token_id)
         return SampledToken(token_id, logprobs.of_row(logits, token_id, state.top_logprobs, self._token_bytes))
 
@@ -97,3 +102,10 @@ class Sampler:
         if state.is_greedy:
             return likeliest
         return distribution(logits, largest, state.params, self._weights).draw(state.chance())
+
+
+def _reason(logits: Array) -> PanopeError:
+    """Why there is nothing to choose from."""
+    if not math.isfinite(logits.max()):
+        return InternalError("the model computed logits that are no numbers", reason="logits_not_finite")
+    return InvalidInputError.at("grammar", "the answer cannot go on: {field} allows no token here")
