@@ -10,6 +10,8 @@ import numpy as np
 
 from panope_backends.api import GenerationRequest, TokenLogprobs
 from panope_backends.generation import logprobs
+from panope_backends.generation.grammar import GrammarCompiler
+from panope_backends.generation.request_limits import require_sensible
 from panope_backends.generation.sampler import SampledToken, Sampler
 from panope_backends.generation.sampling_state import SamplingState
 from panope_backends.generation.text_stream import TextStream
@@ -43,17 +45,35 @@ class Decoding:
     def __init__(self, vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Collection[int]) -> None:
         self._vocabulary = vocabulary
         self._eos_token_ids = frozenset(token_id for token_id in eos_token_ids if 0 <= token_id < vocab_size)
+        self._vocab_size = vocab_size
+        self._grammars = GrammarCompiler(vocabulary, vocab_size, self._eos_token_ids)
         self._sampler = Sampler(vocab_size, vocabulary.token_bytes)
+
+    def check(self, request: GenerationRequest) -> None:
+        """Refuses a request that cannot be honoured, and compiles its grammar, which can take seconds.
+
+        Call it from a thread that may wait, before the request is submitted: `start` then finds the grammar compiled.
+
+        Raises:
+            InvalidInputError: a field of the request cannot be honoured.
+            OverloadedError: too many other grammars are being compiled.
+        """
+        require_sensible(request, self._vocab_size)
+        if request.grammar is not None:
+            self._grammars.compile(request.grammar)
 
     def start(self, request: GenerationRequest) -> list[AnswerState]:
         """The states of a request's answers.
 
         Raises:
             InvalidInputError: a field of the request cannot be honoured.
+            OverloadedError: too many other grammars are being compiled.
         """
+        require_sensible(request, self._vocab_size)
+        grammar = None if request.grammar is None else self._grammars.compile(request.grammar)
         return [
             AnswerState(
-                SamplingState.of(request, self._eos_token_ids, index),
+                SamplingState.of(request, self._eos_token_ids, index, grammar.start() if grammar else None),
                 TextStream(self._vocabulary, request, self._eos_token_ids, request.prompt_token_ids),
             )
             for index in range(request.n)

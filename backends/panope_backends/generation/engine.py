@@ -31,7 +31,6 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "sampling",
     "max_tokens",
     "prompt",
-    "grammar",
 }
 
 

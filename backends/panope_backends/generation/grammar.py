@@ -36,6 +36,7 @@ _MOST_DIGITS = 17
 _COMPILING_AT_ONCE = 2
 _COMPILED_KEPT = 64
 _STEPS_TRIED = 4
+_NO_EXTENSION = "NoExtension"
 
 
 class GrammarState:
@@ -189,7 +190,8 @@ class GrammarCompiler:
             going_on = token_ids[~np.isin(token_ids, self._eos_token_ids)]
             if not len(going_on):
                 break
-            state.accept(int(going_on[0]))
+            if not state.accept(int(going_on[0])):
+                return _NO_EXTENSION  # the only bytes that may come are those of no token
         return state.matcher.get_error() if state.matcher.is_error() else ""
 
     @cached_property

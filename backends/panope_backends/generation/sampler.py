@@ -104,8 +104,13 @@ class Sampler:
         return distribution(logits, largest, state.params, self._weights).draw(state.chance())
 
 
+def logits_not_finite() -> InternalError:
+    """What is told of an answer whose model computes no numbers."""
+    return InternalError("the model computed logits that are no numbers", reason="logits_not_finite")
+
+
 def _reason(logits: Array) -> PanopeError:
     """Why there is nothing to choose from."""
     if not math.isfinite(logits.max()):
-        return InternalError("the model computed logits that are no numbers", reason="logits_not_finite")
+        return logits_not_finite()
     return InvalidInputError.at("grammar", "the answer cannot go on: {field} allows no token here")

@@ -18,7 +18,7 @@ from panope_backends.generation.block_keys import BlockKeys
 from panope_backends.generation.block_manager import BlockManager
 from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.reading import Reading, read
-from panope_backends.generation.sampler import NO_TOKEN, SampledToken
+from panope_backends.generation.sampler import NO_TOKEN, SampledToken, logits_not_finite
 from panope_backends.generation.scheduler import Scheduler
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 from panope_backends.generation.settings import GenerationSettings
@@ -75,7 +75,8 @@ class StepLoop:
         deltas = [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
         self._fork([sequence for sequence, _ in reading.drawn])
         for sequence, drawn in reading.drawn:
-            deltas += self._poisoned(sequence) if drawn.token_id == NO_TOKEN else [self._continued(sequence, drawn)]
+            has_token = drawn.token_id != NO_TOKEN
+            deltas += [self._continued(sequence, drawn)] if has_token else self._poisoned(sequence, drawn.error)
         return deltas
 
     def release(self) -> None:
@@ -136,13 +137,12 @@ class StepLoop:
             self.scheduler.isolate(part.sequence, part.end)
         return []
 
-    def _poisoned(self, sequence: Sequence) -> list[TokenDelta]:
+    def _poisoned(self, sequence: Sequence, error: PanopeError | None = None) -> list[TokenDelta]:
         """Ends a sequence with logits that are no numbers; what the cache holds of it may be none either."""
         self.manager.forget(sequence)
-        error = InternalError("the model computed logits that are no numbers", reason="logits_not_finite")
-        return self._failed(sequence, error)
+        return self._failed(sequence, error or logits_not_finite())
 
-    def _failed(self, sequence: Sequence, error: InternalError) -> list[TokenDelta]:
+    def _failed(self, sequence: Sequence, error: PanopeError) -> list[TokenDelta]:
         """Ends what hangs on a sequence: itself, or all answers of its request while they share their prompt."""
         answers = sequence.request.drawing(sequence)
         return [self._ended(answer, FinishReason.ERROR, error) for answer in answers]

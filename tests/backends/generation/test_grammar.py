@@ -354,6 +354,11 @@ def test_only_so_many_grammars_compile_at_once_and_refusals_are_remembered() -> 
         slow.compile(wide[0])
 
 
+def test_a_grammar_that_the_models_tokens_cannot_write_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no answer matches `grammar`"):
+        compiled("", GrammarKind.JSON_OBJECT, "unigram")
+
+
 def test_a_model_without_an_end_takes_no_grammar() -> None:
     with pytest.raises(InvalidInputError) as refused:
         GrammarCompiler(vocabulary(), vocabulary().size, []).compile(Grammar(GrammarKind.REGEX, "a"))

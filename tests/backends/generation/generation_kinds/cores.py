@@ -27,8 +27,8 @@ VOCAB = 64
 
 
 def letters() -> TokenVocabulary:
-    """A character a token, and no special one."""
-    characters = sorted(pre_tokenizers.ByteLevel.alphabet())[:VOCAB]
+    """A character a token, and no special one; braces are among them for objects of JSON."""
+    characters = [*sorted(pre_tokenizers.ByteLevel.alphabet())[: VOCAB - 2], "{", "}"]
     tokenizer = Tokenizer(models.BPE({character: place for place, character in enumerate(characters)}, []))
     tokenizer.decoder = decoders.ByteLevel()
     return TokenVocabulary(tokenizer)
