@@ -203,8 +203,10 @@ class InternalError(PanopeError):
     """A defect of Panope, a backend or a model; the log has the cause."""
 
 
-#: Every class that may cross the worker's socket, by `reason`; an unknown reason arrives as InternalError.
+#: Every class that may cross the worker's socket, by `reason`; an unknown reason arrives as its class's own.
 BY_REASON: dict[str, type[PanopeError]] = {
     kind.default_reason: kind
     for kind in (InvalidInputError, NotFoundError, PreconditionError, OverloadedError, DataLossError, InternalError)
 }
+BY_REASON |= dict.fromkeys(("context_length_exceeded", "unsupported_field", "invalid_grammar"), InvalidInputError)
+BY_REASON |= dict.fromkeys(("no_chat_template",), PreconditionError)

@@ -17,6 +17,7 @@ GROUP = "panope.tasks"
 _BUILT_IN = {
     "": "panope_backends.tasks.tensors.module:TensorModule",
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
+    "generate": "panope_backends.tasks.generate.module:GenerateModule",
 }
 
 

@@ -6,6 +6,7 @@ says how it runs:
 
     SequenceJob   token sequences, batched with those of other requests and run by the task's `SequenceTask`
     DeviceJob     steps on the device, one after another; each gives a part of the answer
+    TokenJob      prompts for a `TokenModel`, which runs the sequences of all requests together, step by step
     Answered      no device: the answer is there already
 
 Threads: requests become jobs on the worker's intake thread, while jobs run and answer on its device thread.
@@ -22,7 +23,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from panope_backends.api import TensorModel
+from panope_backends.api import GenerationRequest, LoadedModel, TensorModel, TokenDelta
+from panope_backends.errors import InvalidInputError
 
 Rows = NDArray[np.float32]
 """One row for each sequence."""
@@ -60,6 +62,38 @@ class DeviceJob(ABC):
         """Runs one step: the next part of the answer as the task's message, and whether it is the last."""
 
 
+class TokenJob(ABC):
+    """A request to a model that generates; its answer comes in as many parts as there is something to tell.
+
+    Each prompt is a `GenerationRequest`. The worker submits them when the model has slots, under ids of its own, and
+    hands over the deltas as they come. It asks for a part after each step, unless the caller is behind: then deltas
+    pile up in the job, and the next part holds them all.
+    """
+
+    requests: Sequence[GenerationRequest]
+    """What the model is asked, at least one; their ids mean nothing."""
+
+    @abstractmethod
+    def take(self, index: int, delta: TokenDelta) -> None:
+        """Takes what the answers to `requests[index]` have more than before.
+
+        Raises:
+            PanopeError: the request fails with it.
+        """
+
+    @abstractmethod
+    def part(self) -> bytes | None:
+        """The task's message of what was taken since the last part; None when it tells nothing yet.
+
+        When each request has had its last delta, there is one, and it is the last.
+        """
+
+    def located(self, index: int, error: InvalidInputError) -> InvalidInputError:
+        """The model's refusal of `requests[index]`, with the fields of the task's message. Default: as it is."""
+        del index
+        return error
+
+
 @dataclass(slots=True)
 class Answered:
     """A request that needed no device.
@@ -71,7 +105,7 @@ class Answered:
     output: bytes
 
 
-Job = SequenceJob | DeviceJob | Answered
+Job = SequenceJob | DeviceJob | TokenJob | Answered
 
 Prepare = Callable[[bytes], Job]
 """Makes a job of the task's message from the server.
@@ -128,6 +162,14 @@ class ModelSource(Protocol):
     def max_batch_tokens(self) -> int:
         """The most tokens that run as one batch."""
 
+    @property
+    def max_memory_bytes(self) -> int:
+        """The memory that the worker may allocate; 0 for any."""
+
+    @property
+    def settings(self) -> bytes:
+        """The task's message with the server's settings of it; empty for tasks that have none."""
+
     def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
         """Loads the model on the backend and the device that the server chose.
 
@@ -136,8 +178,13 @@ class ModelSource(Protocol):
             folder: of the weights; None for the variant's folder.
 
         Raises:
-            PanopeError: why it cannot be loaded.
+            PanopeError: why it cannot be loaded, or that the backend loads it as another kind.
         """
+
+    def load_any(
+        self, config: Mapping[str, Any], folder: Path | None = None, *, cache_precision: str = ""
+    ) -> LoadedModel:
+        """As `load`, whatever kind of model it becomes; `cache_precision` as of LoadOptions."""
 
 
 @dataclass
@@ -145,14 +192,15 @@ class LoadedTask:
     """A loaded model, and what it answers.
 
     Attributes:
+        model: requests to a `TokenModel` are `TokenJob`s, or answered at once.
         config: its config.json, by which the memory of a run is estimated.
-        requests: makes jobs, by the name of the task that a request is for; `tensors` is added to every model.
+        requests: makes jobs, by the name of the task that a request is for; `tensors` is added to every TensorModel.
         sequences: runs the sequences of its jobs; None when it makes no `SequenceJob`.
         facts: the task's message to the server about the model.
         is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
     """
 
-    model: TensorModel
+    model: LoadedModel
     config: Mapping[str, Any]
     requests: Mapping[str, Prepare] = field(default_factory=dict)
     sequences: SequenceTask | None = None

@@ -58,6 +58,11 @@ class Outbox:
         """Whether the socket has taken everything."""
         return not self._pending
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the server that senders who can wait should."""
+        return self._pending_bytes > MAX_PENDING_BYTES
+
     def send(self, frame: wire.WorkerFrame, *, wait: bool = False) -> None:
         """Sends a frame; after the server has gone, nothing happens.
 

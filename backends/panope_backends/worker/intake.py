@@ -11,13 +11,23 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError, OverloadedError, PanopeError, PreconditionError
-from panope_backends.tasks.task import Answered, DeviceJob
+from panope_backends.tasks.task import Answered, DeviceJob, Job, SequenceJob, TokenJob
 from panope_backends.worker import log
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.loading import ServedModel
 from panope_backends.worker.progress import Stopwatch
-from panope_backends.worker.requests import DeviceRequest, SequenceRequest, failure_part, microseconds
+from panope_backends.worker.requests import (
+    DeviceRequest,
+    Request,
+    SequenceRequest,
+    TokenRequest,
+    failure_part,
+    microseconds,
+)
+from panope_backends.worker.step.queue import TokenQueue
+
+AnyQueue = DeviceQueue | TokenQueue
 
 
 class UnknownFrameError(Exception):
@@ -31,7 +41,7 @@ class Intake:
         preparing: told which request tokens are made for.
     """
 
-    def __init__(self, loaded: ServedModel, queue: DeviceQueue, outbox: Outbox, preparing: Stopwatch) -> None:
+    def __init__(self, loaded: ServedModel, queue: AnyQueue, outbox: Outbox, preparing: Stopwatch) -> None:
         self._requests = loaded.requests
         self._row_width = 0 if loaded.sequences is None else loaded.sequences.row_width
         self._queue = queue
@@ -82,16 +92,20 @@ class Intake:
         timing = wire.Timing(tokenize_microseconds=microseconds(accepted - started))
         if isinstance(job, Answered):
             self._send(wire.Part(id=frame.id, output=job.output, last=True, timing=timing))
-        elif isinstance(job, DeviceJob):
-            self._queue.put_device(DeviceRequest(frame.id, flow_id, frame.request_id, accepted, wire.Timing(), job=job))
         else:
-            count = len(job.sequences)
-            rows = np.empty((count, self._row_width), dtype=np.float32)
-            self._queue.put_sequences(
-                SequenceRequest(
-                    frame.id, flow_id, frame.request_id, accepted, timing, job=job, rows=rows, missing=count
-                )
-            )
+            self._queue.put(self._request(frame.id, flow_id, frame.request_id, accepted, timing, job))
+
+    def _request(
+        self, frame_id: int, flow_id: int, request_id: str, accepted: float, timing: wire.Timing, job: Job
+    ) -> Request:
+        if isinstance(job, DeviceJob):
+            return DeviceRequest(frame_id, flow_id, request_id, accepted, wire.Timing(), job=job)
+        if isinstance(job, TokenJob):
+            return TokenRequest(frame_id, flow_id, request_id, accepted, timing, job=job)
+        assert isinstance(job, SequenceJob)
+        count = len(job.sequences)
+        rows = np.empty((count, self._row_width), dtype=np.float32)
+        return SequenceRequest(frame_id, flow_id, request_id, accepted, timing, job=job, rows=rows, missing=count)
 
     def _send(self, part: wire.Part) -> None:
         self._outbox.send(wire.WorkerFrame(parts=[part]))

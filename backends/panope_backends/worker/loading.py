@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel
+from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
 from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.plugins import load_backend
@@ -26,6 +26,7 @@ class ServedModel:
     """What the worker serves.
 
     Attributes:
+        model: a TokenModel takes jobs of tokens; others are run by batches and steps.
         requests: makes jobs, by the name of the task that a request is for.
         sequences: runs token sequences; None when no request has any.
         max_padding: tokens of padding that cost as much as one more batch; 0 where padding changes answers; None when
@@ -37,7 +38,7 @@ class ServedModel:
         budget: of one run.
     """
 
-    model: TensorModel
+    model: LoadedModel
     requests: Mapping[str, Prepare]
     sequences: SequenceTask | None
     max_padding: int | None
@@ -73,7 +74,8 @@ def _load(load: wire.Load) -> ServedModel:
         log.info("trial_run_skipped", reason="the model's inputs have no fixed shape")
     model = loaded.model
     budget = budget_of(loaded.config, max_tokens=load.max_batch_tokens, max_bytes=load.max_batch_bytes)
-    requests = {**tensor_requests(model, budget.check), **loaded.requests}
+    own = tensor_requests(model, budget.check) if isinstance(model, TensorModel) else {}
+    requests = {**own, **loaded.requests}
     ready = _ready(model)
     ready.facts = loaded.facts
     batching, max_padding, overhead_tokens = None, None, 0
@@ -94,15 +96,22 @@ class FrameSource:
         self.folder = Path(load.folder)
         self.cache_folder = Path(load.cache_folder) if load.cache_folder else None
         self.max_batch_tokens = load.max_batch_tokens
+        self.max_memory_bytes = load.max_memory_bytes
+        self.settings = load.task_settings
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
         """Loads the model on the frame's backend and device; see `ModelSource`."""
+        return _require_tensors(self.load_any(config, folder), self._load)
+
+    def load_any(
+        self, config: Mapping[str, Any], folder: Path | None = None, *, cache_precision: str = ""
+    ) -> LoadedModel:
+        """As `load`, of any kind."""
         load = self._load
         architecture = next(iter(config.get("architectures") or ()), "")
         facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
-        options = LoadOptions(precision=load.precision, cache_folder=self.cache_folder)
-        backend = load_backend(load.backend)
-        return _require_tensors(backend.load(facts, folder or self.folder, load.device, options), load)
+        options = LoadOptions(precision=load.precision, cache_folder=self.cache_folder, cache_precision=cache_precision)
+        return load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
 
 
 def _require_tensors(model: LoadedModel, load: wire.Load) -> TensorModel:
@@ -110,12 +119,15 @@ def _require_tensors(model: LoadedModel, load: wire.Load) -> TensorModel:
         return model
     model.close()
     raise PreconditionError(
-        f"the backend `{load.backend}` loads `{load.model}` to generate tokens, which is not served yet",
+        f"the backend `{load.backend}` loads `{load.model}` to generate tokens, and its task is "
+        f"`{load.task or 'tensors'}`",
         reason="unsupported_model_kind",
     )
 
 
-def _ready(model: TensorModel) -> wire.Ready:
+def _ready(model: LoadedModel) -> wire.Ready:
+    if not isinstance(model, TensorModel):
+        return wire.Ready(precision=model.precision, slots=model.slots if isinstance(model, TokenModel) else 0)
     return wire.Ready(
         inputs=[wire.TensorSpec(name=s.name, dtype=s.dtype, shape=s.shape) for s in model.inputs],
         outputs=[wire.TensorSpec(name=s.name, dtype=s.dtype, shape=s.shape) for s in model.outputs],

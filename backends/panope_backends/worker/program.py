@@ -1,6 +1,7 @@
 """The life of a worker: load, serve, end.
 
-    main thread   loads the model, then runs batches (`Executor`)
+    main thread   loads the model, then runs batches (`Executor`), or steps of models that generate (`StepExecutor`)
+    submit        gives prompts to models that generate, when they have slots
     intake        reads frames and makes tokens (`Intake`)
     heartbeat     tells that the process lives
     outbox        sends what the socket did not take at once
@@ -20,6 +21,7 @@ from typing import NoReturn
 from google.protobuf.message import DecodeError
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TokenModel
 from panope_backends.errors import PanopeError
 from panope_backends.frames import FrameError
 from panope_backends.worker import log
@@ -29,10 +31,12 @@ from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.heartbeat import Heartbeat
-from panope_backends.worker.intake import Intake, UnknownFrameError
+from panope_backends.worker.intake import AnyQueue, Intake, UnknownFrameError
 from panope_backends.worker.loading import ServedModel, load_model
-from panope_backends.worker.progress import Stopwatch
+from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import Item, failure
+from panope_backends.worker.step.executor import StepExecutor
+from panope_backends.worker.step.queue import TokenQueue
 
 EXIT_DRAINED = 0
 EXIT_NOT_LOADED = 1
@@ -48,17 +52,16 @@ class Worker:
         self._frames = _guarded(read_frames(connection))
         self._outbox = Outbox(connection)
         self._preparing = Stopwatch()
+        self._queue: AnyQueue | None = None
         self._loaded: ServedModel | None = None
         self._is_loaded = threading.Event()
 
     def run(self) -> int:
         """Serves until the server ends it; the process's exit code."""
         load = self._read_load()
-        batcher = _batcher(load)
-        queue = DeviceQueue(batcher)
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
-        Heartbeat(self._outbox, queue.waiting, queue.running, self._preparing.read).start()
-        threading.Thread(target=self._intake, args=(queue,), name="intake", daemon=True).start()
+        Heartbeat(self._outbox, self._waiting, self._running, self._preparing.read).start()
+        threading.Thread(target=self._intake, name="intake", daemon=True).start()
         try:
             loaded = load_model(load)
         except PanopeError as error:
@@ -66,23 +69,36 @@ class Worker:
             self._outbox.send(wire.WorkerFrame(failure=failure(error)))
             self._outbox.flush()
             return EXIT_NOT_LOADED
-        batcher.max_padding = loaded.max_padding
-        pace = _pace(load, loaded)
-        batcher.most_of = loaded.budget.texts
-        batcher.paced_most_of = pace.texts
-        if loaded.runs_alone:
-            batcher.max_size = 1
+        self._queue, executor = self._made(load, loaded)
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
         try:
-            Executor(loaded.sequences, queue, self._outbox, pace).run()
+            executor.run()
         except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
             log.error("device_failed", error)
             end(EXIT_DEFECT, "worker_ends")
         self._outbox.flush()
         loaded.model.close()
         return EXIT_DRAINED
+
+    def _made(self, load: wire.Load, loaded: ServedModel) -> tuple[AnyQueue, Executor | StepExecutor]:
+        """The queue and what runs it, by the kind of the model."""
+        if isinstance(loaded.model, TokenModel):
+            tokens = TokenQueue(loaded.model)
+            return tokens, StepExecutor(loaded.model, tokens, self._outbox)
+        batcher = _batcher(load, loaded)
+        pace = Pace(load.target_batch_microseconds / 1_000_000)
+        pace.overhead_tokens = loaded.overhead_tokens
+        batcher.paced_most_of = pace.texts
+        queue = DeviceQueue(batcher)
+        return queue, Executor(loaded.sequences, queue, self._outbox, pace)
+
+    def _waiting(self) -> int:
+        return 0 if self._queue is None else self._queue.waiting()
+
+    def _running(self) -> Busy:
+        return Busy() if self._queue is None else self._queue.running()
 
     def _read_load(self) -> wire.Load:
         for frame in self._frames:
@@ -91,14 +107,15 @@ class Worker:
             return frame.load
         return end(EXIT_SERVER_GONE, "server_gone")
 
-    def _intake(self, queue: DeviceQueue) -> None:
+    def _intake(self) -> None:
         intake: Intake | None = None
         try:
             for frame in self._frames:
                 self._is_loaded.wait()
                 if intake is None:
                     assert self._loaded is not None  # set before the event
-                    intake = Intake(self._loaded, queue, self._outbox, self._preparing)
+                    assert self._queue is not None
+                    intake = Intake(self._loaded, self._queue, self._outbox, self._preparing)
                 intake.handle(frame)
         except UnknownFrameError as error:
             end(EXIT_GARBAGE, "frame_without_meaning", kind=str(error))
@@ -116,15 +133,13 @@ def _guarded(frames: Iterator[wire.ServerFrame]) -> Iterator[wire.ServerFrame]:
         end(EXIT_GARBAGE, "server_sent_garbage", kind=type(error).__name__)
 
 
-def _batcher(load: wire.Load) -> Batcher[Item]:
+def _batcher(load: wire.Load, loaded: ServedModel) -> Batcher[Item]:
+    size = 1 if loaded.runs_alone else max(1, load.max_batch_size)
     wait_seconds = load.batch_wait_microseconds / 1_000_000
-    return Batcher(max(1, load.max_batch_tokens), max(1, load.max_batch_size), wait_seconds=wait_seconds)
-
-
-def _pace(load: wire.Load, loaded: ServedModel) -> Pace:
-    pace = Pace(load.target_batch_microseconds / 1_000_000)
-    pace.overhead_tokens = loaded.overhead_tokens
-    return pace
+    batcher = Batcher[Item](max(1, load.max_batch_tokens), size, wait_seconds=wait_seconds)
+    batcher.max_padding = loaded.max_padding
+    batcher.most_of = loaded.budget.texts
+    return batcher
 
 
 def end(code: int, event: str, **fields: str) -> NoReturn:

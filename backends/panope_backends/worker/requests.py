@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import BY_REASON, Field, PanopeError
-from panope_backends.tasks.task import DeviceJob, Rows, SequenceJob
+from panope_backends.tasks.task import DeviceJob, Rows, SequenceJob, TokenJob
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +64,34 @@ class DeviceRequest(Request):
     job: DeviceJob
     paused: bool = False
     is_queued: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class TokenRequest(Request):
+    """A request to a model that generates.
+
+    Attributes:
+        paused: whether the server has no room for more parts.
+        submitted: how many of the job's prompts the model has got; they are submitted in their order.
+        running: the ids of those that have not ended.
+        started: when the first was submitted, in seconds of `time.perf_counter`; 0 before.
+    """
+
+    job: TokenJob
+    paused: bool = False
+    submitted: int = 0
+    running: set[int] = field(default_factory=set)
+    started: float = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether a prompt of it waits for slots."""
+        return self.submitted < len(self.job.requests)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every prompt has its answers."""
+        return not self.waits and not self.running
 
 
 @dataclass(slots=True, eq=False)

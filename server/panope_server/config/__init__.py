@@ -7,6 +7,7 @@ docs/configuration.md is generated from this package.
 
 from panope_server.config.loading import load_settings
 from panope_server.config.sections import (
+    Generation,
     Grants,
     InferenceLogSettings,
     JobSettings,
@@ -18,6 +19,7 @@ from panope_server.config.settings import Setting, Settings, settings_of
 from panope_server.config.settings_errors import SettingsError
 
 __all__ = [
+    "Generation",
     "Grants",
     "InferenceLogSettings",
     "JobSettings",

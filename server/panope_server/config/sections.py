@@ -18,6 +18,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_items: Annotated[int, Meta(ge=1, description="Items (texts, token sequences) in one request.")] = 2048
     max_text_bytes: Annotated[int, Meta(ge=1, description="UTF-8 bytes of one text.")] = 1 << 20
+    max_prompt_bytes: Annotated[int, Meta(ge=1, description="UTF-8 bytes of one prompt to a model that generates.")] = (
+        8 << 20
+    )
     max_message_bytes: Annotated[
         int, Meta(ge=1 << 16, description="Bytes of one request, gRPC message or HTTP body.")
     ] = 16 << 20
@@ -110,6 +113,57 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     def batch_bytes(self) -> int:
         """`max_batch_bytes` as a number."""
         return parse_size(self.max_batch_bytes, "max_batch_bytes")
+
+
+class Generation(Struct, frozen=True, forbid_unknown_fields=True):
+    """How models generate, each in its worker."""
+
+    slots: Annotated[
+        int,
+        Meta(ge=1, le=1024, description="Sequences that one instance generates at once; the rest wait in the queue."),
+    ] = 32
+    step_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 20,
+            description="Tokens that one step computes while sequences wait for their next token; longer prompts are "
+            "computed in several steps.",
+        ),
+    ] = 512
+    max_step_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 20,
+            description="Tokens that one step computes at most, while none waits for its next token; not less than "
+            "`step_tokens`.",
+        ),
+    ] = 2048
+    cache_bytes: Annotated[
+        ByteSize,
+        Meta(
+            description="Memory of one instance's cache of keys and values, as a number or such as `4GiB`; 0 for what "
+            "all slots can use, as far as the memory of its worker goes."
+        ),
+    ] = 0
+    cache_precision: Annotated[
+        str, Meta(description="The precision of the cache, such as `u8`; empty lets the backend choose.")
+    ] = ""
+    prefix_cache: Annotated[
+        bool, Meta(description="Whether prompts that begin alike share what is computed of them.")
+    ] = True
+    template_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="Processor seconds for which a chat template may render a conversation.")
+    ] = 2.0
+
+    def __post_init__(self) -> None:
+        parse_size(self.cache_bytes, "cache_bytes")
+
+    @property
+    def cache_size(self) -> int:
+        """`cache_bytes` as a number."""
+        return parse_size(self.cache_bytes, "cache_bytes")
 
 
 class Hub(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, inspect
 
 from panope_server.config.sections import (
+    Generation,
     Grants,
     Hub,
     InferenceLogSettings,
@@ -103,6 +104,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     limits: Limits = Limits()
     workers: Workers = Workers()
+    generation: Generation = Generation()
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
     shared_store: SharedStoreSettings = SharedStoreSettings()

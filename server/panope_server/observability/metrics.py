@@ -51,6 +51,10 @@ class Metrics:
             registry=self.registry,
         )
         self.input_tokens = self._counter("input_tokens", "Tokens of inputs, as they were run.", "model")
+        self.output_tokens = self._counter("output_tokens", "Tokens that were generated.", "model")
+        self.cached_tokens = self._counter(
+            "cached_tokens", "Tokens of prompts that were found computed already.", "model"
+        )
         self.truncated_items = self._counter("truncated_items", "Items cut because the caller asked for it.", "model")
         self.requests_rejected = self._counter(
             "requests_rejected", "Requests refused without being run.", "model", "reason"

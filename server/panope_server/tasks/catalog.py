@@ -9,6 +9,7 @@ import structlog
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.tasks.embed.task import EmbedTask
+from panope_server.tasks.generate.task import GenerateTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
@@ -35,7 +36,7 @@ def register(task: AnyTask) -> None:
     _BY_INPUT[task.input_type] = task
 
 
-for _task in (EmbedTask(), TensorTask(), TokenizeTask(), DetokenizeTask()):
+for _task in (EmbedTask(), GenerateTask(), TensorTask(), TokenizeTask(), DetokenizeTask()):
     register(_task)
 _BY_INPUT[ValueInput] = ValueTask()  # until it is read; nobody may ask for it by a name
 
@@ -101,4 +102,5 @@ def requests_of(task_input: Input, request_id: str = "") -> list[Request]:
 
 def _request(task: AnyTask, task_input: Input) -> Request:
     data = task.encode(task_input)
-    return Request(task.name, data, *task.cost(task_input, data))
+    items, size_bytes = task.cost(task_input, data)
+    return Request(task.name, data, items, size_bytes, task.slots(task_input))

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError
-from panope_server.config import Limits
+from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
 
 
@@ -50,12 +50,14 @@ class Request:
         data: the task's message to the worker.
         items: what it costs in items, such as texts; at least 1.
         size_bytes: what it costs in bytes, by estimate.
+        slots: of the model, that it holds while it runs; 0 for requests that hold none.
     """
 
     task: str
     data: bytes
     items: int
     size_bytes: int
+    slots: int = 0
 
 
 class Workload(Protocol):
@@ -132,10 +134,15 @@ class Task(ABC, Generic[I, O]):
         del task_input
         return 1, len(data)
 
+    def slots(self, task_input: I) -> int:
+        """The slots of the model that an input holds while it runs, as sequences do that are generated. Default: 0."""
+        del task_input
+        return 0
+
     def split(self, task_input: I, max_items: int) -> Sequence[I]:
         """The parts that a large input runs in, each of at most so many items, in order; always the same of one input.
 
-        Each is answered by itself, in one part, and `join` makes the call's answer of all. Default: the input, whole.
+        Each is answered by itself, and `join` makes the call's answer of all. Default: the input, whole.
         """
         del max_items
         return [task_input]
@@ -150,6 +157,11 @@ class Task(ABC, Generic[I, O]):
             task_input: of the call.
             facts: what `facts_of` has read of the model's worker, whatever task that is of; None for nothing.
         """
+
+    def settings_of(self, settings: Settings) -> bytes:
+        """The task's message to the worker with the settings by which it loads models. Default: none."""
+        del settings
+        return b""
 
     def facts_of(self, ready: wire.Ready) -> object:
         """What a worker tells of a loaded model of the task of this name. Default: None, nothing."""

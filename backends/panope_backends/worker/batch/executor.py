@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.tasks.task import Rows, SequenceTask
 from panope_backends.worker import log
 from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
+from panope_backends.worker.parts import error_for_caller, send_parts
 from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot, failure_part
-
-#: Answers of one batch that go out as one frame have about so many bytes together; larger ones go alone.
-FRAME_BYTES = 1 << 20
 
 
 class Executor:
@@ -97,7 +94,7 @@ class Executor:
             retried=len(batch) > 1,
         )
         if len(batch) == 1:
-            self.fail(batch[0].request, _for_caller(error))
+            self.fail(batch[0].request, error_for_caller(error))
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
@@ -111,7 +108,7 @@ class Executor:
             output = request.job.answer(request.rows)
         except Exception as error:  # a defect in making one answer must not end the worker
             log.error("response_failed", error, request_id=request.request_id)
-            self.fail(request, _for_caller(error))
+            self.fail(request, error_for_caller(error))
             return None
         if not self._queue.end(request):
             return None
@@ -123,7 +120,7 @@ class Executor:
             output, is_last = request.job.step()
         except Exception as error:  # as above
             log.failed("step_failed", error, request_id=request.request_id)
-            self.fail(request, _for_caller(error))
+            self.fail(request, error_for_caller(error))
             return
         request.ran(started, time.perf_counter(), 1)
         if not is_last:
@@ -134,41 +131,10 @@ class Executor:
             self._send([wire.Part(id=request.frame_id, output=output, last=True, timing=request.timing)])
 
     def _send(self, parts: Sequence[wire.Part]) -> bool:
-        """Sends parts in as few frames as are not large; False when one is too long to send, and told so."""
-        return all([self._send_frame(frame) for frame in _frames(parts)])  # noqa: C419 - every frame is sent
-
-    def _send_frame(self, parts: Sequence[wire.Part]) -> bool:
-        try:
-            self._outbox.send(wire.WorkerFrame(parts=parts), wait=True)
-        except PanopeError as error:  # a part that is so long has a frame of its own
-            failures = [failure_part(part.id, error, part.timing) for part in parts]
-            self._outbox.send(wire.WorkerFrame(parts=failures), wait=True)
-            return False
-        return True
-
-
-def _frames(parts: Iterable[wire.Part]) -> Iterable[Sequence[wire.Part]]:
-    """The parts in their order, those of small size together."""
-    together: list[wire.Part] = []
-    size = 0
-    for part in parts:
-        if together and size + len(part.output) > FRAME_BYTES:
-            yield together
-            together, size = [], 0
-        together.append(part)
-        size += len(part.output)
-    if together:
-        yield together
+        """Sends parts; False when one is too long to send, and told so."""
+        return not send_parts(self._outbox, parts, wait=True)
 
 
 def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:
     """The requests of a batch that still want an answer, each once, in order."""
     return [request for request in dict.fromkeys(slot.request for slot in batch) if not request.over]
-
-
-def _for_caller(error: Exception) -> PanopeError:
-    if isinstance(error, PanopeError):
-        return error
-    if is_out_of_memory(error):
-        return InternalError("the model needs more memory to run this than `workers.max_memory_bytes` leaves it")
-    return InternalError("the model failed to run")

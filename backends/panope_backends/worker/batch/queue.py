@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from panope_backends.errors import InternalError
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import DeviceRequest, Item, Request, SequenceRequest, Slot
@@ -20,6 +21,15 @@ class DeviceQueue:
         self._draining = False
         self._running = Stopwatch()
         self._stepping: DeviceRequest | None = None
+
+    def put(self, request: Request) -> None:
+        """Adds a request of either kind."""
+        if isinstance(request, SequenceRequest):
+            self.put_sequences(request)
+        elif isinstance(request, DeviceRequest):
+            self.put_device(request)
+        else:
+            raise InternalError("the task made a job that its model does not run")
 
     def put_sequences(self, request: SequenceRequest) -> None:
         """Adds every sequence of a request."""

@@ -30,6 +30,8 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         grants=plan.grants,
         max_batch_bytes=workers.batch_bytes,
         target_batch_microseconds=round(workers.target_batch_ms * 1000),
+        task_settings=plan.task_settings,
+        max_memory_bytes=plan.memory_limit_bytes,
     )
     return wire.ServerFrame(load=load)
 

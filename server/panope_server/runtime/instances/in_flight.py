@@ -33,6 +33,7 @@ class Entry:
         placement: is told which instance has it.
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         flow_id: whose turns it waits for, in the queue and in the worker; its call's, so that calls share alike.
+        slots: of the model, that it holds while it runs; 0 for none.
         alone: whether it must not share a worker with others.
         holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
@@ -48,6 +49,7 @@ class Entry:
     dispatched: float = 0.0
     head_bytes: int = 0
     flow_id: int = 0
+    slots: int = 0
     alone: bool = False
     holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None
@@ -95,6 +97,7 @@ class Entries:
         self._by_flow: dict[int, Held] = {}
         self.items = 0
         self.bytes = 0
+        self.slots = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -108,6 +111,7 @@ class Entries:
         self._entries[entry.id] = entry
         self.items += entry.items
         self.bytes += entry.size_bytes
+        self.slots += entry.slots
         held.entries += 1
         held.items += entry.items
         held.bytes += entry.size_bytes
@@ -120,6 +124,7 @@ class Entries:
         del self._entries[entry.id]
         self.items -= entry.items
         self.bytes -= entry.size_bytes
+        self.slots -= entry.slots
         held = self._by_flow[entry.flow_id]
         held.entries -= 1
         held.items -= entry.items

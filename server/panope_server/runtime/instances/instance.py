@@ -143,9 +143,15 @@ class Instance:
             return False
         workers, held = self._workers, self._in_flight
         return (
-            held.items + entry.items <= workers.max_in_flight_items
+            self._has_slots(entry)
+            and held.items + entry.items <= workers.max_in_flight_items
             and held.bytes + entry.size_bytes <= workers.max_in_flight_bytes
         )
+
+    def _has_slots(self, entry: Entry) -> bool:
+        """Whether the model has slots for it; what exceeds them all waits for the first of them in the worker."""
+        slots = self.ready.slots if self.ready is not None else 0
+        return not (slots and entry.slots and self._in_flight.slots) or self._in_flight.slots + entry.slots <= slots
 
     async def start(self) -> None:
         """Starts the process and returns when the model has answered a trial run.

@@ -31,20 +31,22 @@ class InstancePool:
         limits: of the queue.
 
     Attributes:
-        queue: what waits.
+        queue: what waits, and needs no slot of the model.
+        slot_queue: what waits for slots; requests that need none pass it by.
         instances: that serve.
     """
 
     def __init__(self, model: str, limits: Limits, metrics: Metrics) -> None:
         self.queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes)
+        self.slot_queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes, noun="answers")
         self.instances: list[Instance] = []
-        self._handover = Handover(model, self.queue, self.instances)
+        self._handovers = [Handover(model, queue, self.instances) for queue in (self.queue, self.slot_queue)]
         self._quarantine = Quarantine(model)
         self._last_answer = 0.0
         self._ids = itertools.count(1)
         self._meters = ModelMeters(metrics, model)
         # Asked for when somebody looks, so that they are never out of date.
-        self._meters.queued.set_function(lambda: self.queue.items)
+        self._meters.queued.set_function(lambda: self.queue.items + self.slot_queue.items)
         self._meters.running.set_function(lambda: sum(instance.in_flight_items for instance in self.instances))
 
     async def run(
@@ -57,8 +59,8 @@ class InstancePool:
         """Runs the requests of one call; see `ModelRuntime.run`."""
         entries = self._entries(requests, request_id, placement)
         try:
-            self.queue.put(*entries)
-            self._handover.run()
+            self._queue_of(entries[0]).put(*entries)
+            self.capacity_freed()
             for entry in entries:
                 async for data in entry.parts:
                     await put(data)
@@ -79,12 +81,22 @@ class InstancePool:
 
     def capacity_freed(self) -> None:
         """An instance can take more requests."""
-        self._handover.run()
+        for handover in self._handovers:
+            handover.run()
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a request waits whose caller is there."""
+        return any(queue.head() is not None for queue in (self.queue, self.slot_queue))
+
+    def drain_waiting(self) -> list[Entry]:
+        """Lets every request go that waits."""
+        return [*self.queue.drain(), *self.slot_queue.drain()]
 
     def answered(self, entry: Entry, last: Part) -> None:
         """Counts where the time of an answer went."""
         now = time.monotonic()
-        self.queue.rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
+        self._queue_of(entry).rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
         self._last_answer = now
         self._quarantine.answered(entry)
         self._meters.observe(entry, last)
@@ -95,6 +107,10 @@ class InstancePool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self.queue.until_empty()
+                    await self.slot_queue.until_empty()
+
+    def _queue_of(self, entry: Entry) -> RequestQueue:
+        return self.slot_queue if entry.slots else self.queue
 
     def _entries(self, requests: Sequence[Request], request_id: str, placement: Placement) -> list[Entry]:
         """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
@@ -104,7 +120,14 @@ class InstancePool:
             flow_id = entries[0].id if entries else entry_id
             frame, head = request_frame(entry_id, request, request_id, flow_id)
             entry = Entry(
-                entry_id, frame, request.items, request.size_bytes, placement, head_bytes=head, flow_id=flow_id
+                entry_id,
+                frame,
+                request.items,
+                request.size_bytes,
+                placement,
+                head_bytes=head,
+                flow_id=flow_id,
+                slots=request.slots,
             )
             self._quarantine.admit(entry)
             entries.append(entry)
@@ -121,4 +144,4 @@ class InstancePool:
                 if entry.withdraw is not None:
                     entry.withdraw(entry)
         finally:
-            self._handover.run()
+            self.capacity_freed()

@@ -50,10 +50,15 @@ class _Flow:
 
 
 class RequestQueue(Entries):
-    """The queue of one model; an entry whose caller gives up leaves it wherever it stands."""
+    """A queue of one model; an entry whose caller gives up leaves it wherever it stands.
 
-    def __init__(self, model: str, max_items: int, max_bytes: int) -> None:
+    Args:
+        noun: what items are, for people.
+    """
+
+    def __init__(self, model: str, max_items: int, max_bytes: int, *, noun: str = "texts") -> None:
         super().__init__()
+        self._noun = noun
         self._model = model
         self._max_items = max_items
         self._max_bytes = max_bytes
@@ -95,8 +100,8 @@ class RequestQueue(Entries):
         items, size_bytes = sum(entry.items for entry in entries), sum(entry.size_bytes for entry in entries)
         if len(self) and (self.items + items > self._max_items or self.bytes + size_bytes > self._max_bytes):
             raise OverloadedError(
-                f"model `{self._model}` has {self.items:,} texts of {self.bytes:,} bytes waiting; "
-                f"the limits are {self._max_items:,} texts and {self._max_bytes:,} bytes",
+                f"model `{self._model}` has {self.items:,} {self._noun} of {self.bytes:,} bytes waiting; "
+                f"the limits are {self._max_items:,} {self._noun} and {self._max_bytes:,} bytes",
                 retry_after_seconds=self.retry_after(),
             )
         for entry in entries:

@@ -273,7 +273,7 @@ class ModelRuntime:
     @contained
     def _load_for_others(self) -> None:
         was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
-        if was_restarting or (not self.pool.instances and self.pool.queue.head() is not None):
+        if was_restarting or (not self.pool.instances and self.pool.has_waiting):
             self._ensure_loading(self._constraints)
 
     async def _start(self, constraints: LoadConstraints) -> None:
@@ -324,7 +324,7 @@ class ModelRuntime:
             self._ensure_loading(self._constraints)
 
     def _fail_waiting(self, error: PanopeError) -> None:
-        for entry in self.pool.queue.drain():
+        for entry in self.pool.drain_waiting():
             entry.fail(copy_of(error))
 
     def _set(self, state: ModelState, reason: str) -> None:

@@ -37,6 +37,7 @@ from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.registry_calls.threads import call_registry, call_store
+from panope_server.tasks.catalog import task_named
 
 _log = structlog.get_logger("panope.models")
 
@@ -185,12 +186,17 @@ class LoadPlanner:
             cache_folder=cache,
             reason=reason,
             grants=self._grants.of(entry.name),
+            task_settings=self._task_settings(entry.task),
             memory_limit_bytes=worker_limit(
                 candidate.need_bytes // self._settings.workers.instances,
                 self._settings.workers.memory_bytes,
                 on_host=DeviceMemory.is_host(candidate.device),
             ),
         )
+
+    def _task_settings(self, name: str) -> bytes:
+        task = task_named(name)
+        return b"" if task is None else task.settings_of(self._settings)
 
     def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
         grants = self._grants.of(entry.name)

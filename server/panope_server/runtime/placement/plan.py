@@ -20,6 +20,7 @@ class LoadPlan:
         grants: of the settings that the model has.
         reason: why it was chosen, for people.
         memory_limit_bytes: that its process may allocate; 0 for any.
+        task_settings: the task's message to the worker with the server's settings of it.
     """
 
     model: str
@@ -35,6 +36,7 @@ class LoadPlan:
     reason: str
     grants: tuple[str, ...] = ()
     memory_limit_bytes: int = 0
+    task_settings: bytes = b""
 
     @property
     def identity(self) -> tuple[str, str, str, str]:

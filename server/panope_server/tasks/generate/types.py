@@ -94,6 +94,7 @@ class GenerateInput(Input):
     """Prompts as texts, or as token ids, or a conversation: exactly one of the three.
 
     Attributes:
+        first_index: the position in the call of the first prompt; more than 0 for parts of a large call.
         stream: whether pieces of answers are wanted when they exist; otherwise each answer comes whole.
     """
 
@@ -104,6 +105,12 @@ class GenerateInput(Input):
     echo: bool = False
     stream: bool = False
     options: GenerationOptions = field(default_factory=GenerationOptions)
+    first_index: int = 0
+
+    @property
+    def sequences(self) -> int:
+        """Answers to all prompts together."""
+        return max(1, len(self.prompts) + len(self.prompt_token_ids)) * max(1, self.options.n)
 
 
 @dataclass(slots=True)

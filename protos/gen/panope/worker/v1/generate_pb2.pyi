@@ -50,6 +50,7 @@ class GenerateInput(google.protobuf.message.Message):
     ADD_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
     ECHO_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
+    FIRST_INDEX_FIELD_NUMBER: builtins.int
     TEMPERATURE_FIELD_NUMBER: builtins.int
     TOP_K_FIELD_NUMBER: builtins.int
     TOP_P_FIELD_NUMBER: builtins.int
@@ -81,6 +82,10 @@ class GenerateInput(google.protobuf.message.Message):
     """Whether answers start with their prompt."""
     stream: builtins.bool
     """Whether pieces are wanted when they exist; otherwise each answer comes in one part when it is complete."""
+    first_index: builtins.int
+    """The position in the call of the first prompt: the worker gets a call of several prompts in parts, and positions in
+    errors and in answers are the call's.
+    """
     temperature: builtins.float
     """Unset for the model's defaults."""
     top_k: builtins.int
@@ -158,6 +163,7 @@ class GenerateInput(google.protobuf.message.Message):
         add_special_tokens: builtins.bool = ...,
         echo: builtins.bool = ...,
         stream: builtins.bool = ...,
+        first_index: builtins.int = ...,
         temperature: builtins.float | None = ...,
         top_k: builtins.int | None = ...,
         top_p: builtins.float | None = ...,
@@ -185,7 +191,7 @@ class GenerateInput(google.protobuf.message.Message):
         lookup_max_ngram: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "prompt_logprobs", b"prompt_logprobs", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "conversation", b"conversation", "echo", b"echo", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "conversation", b"conversation", "echo", b"echo", "first_index", b"first_index", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_frequency_penalty", b"_frequency_penalty"]) -> typing.Literal["frequency_penalty"] | None: ...
     @typing.overload
@@ -250,6 +256,48 @@ class Conversation(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["continue_final_message", b"continue_final_message", "messages_json", b"messages_json", "parallel_tool_calls", b"parallel_tool_calls", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools_json", b"tools_json"]) -> None: ...
 
 Global___Conversation: typing_extensions.TypeAlias = Conversation
+
+@typing.final
+class GenerateSettings(google.protobuf.message.Message):
+    """How a `generate` model is loaded."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SLOTS_FIELD_NUMBER: builtins.int
+    STEP_TOKENS_FIELD_NUMBER: builtins.int
+    MAX_STEP_TOKENS_FIELD_NUMBER: builtins.int
+    CACHE_BYTES_FIELD_NUMBER: builtins.int
+    CACHE_PRECISION_FIELD_NUMBER: builtins.int
+    PREFIX_CACHE_FIELD_NUMBER: builtins.int
+    TEMPLATE_SECONDS_FIELD_NUMBER: builtins.int
+    slots: builtins.int
+    """Sequences at once, at least 1."""
+    step_tokens: builtins.int
+    """Tokens that a step computes while others wait for their next token, at least 1."""
+    max_step_tokens: builtins.int
+    """Tokens that a step computes at most, at least `step_tokens`."""
+    cache_bytes: builtins.int
+    """Memory of the cache of keys and values; 0 for as much as is of use and fits."""
+    cache_precision: builtins.str
+    """The precision of the cache; empty lets the backend choose."""
+    prefix_cache: builtins.bool
+    """Whether prompts that begin alike share what is computed."""
+    template_seconds: builtins.float
+    """Processor seconds that a chat template may render for."""
+    def __init__(
+        self,
+        *,
+        slots: builtins.int = ...,
+        step_tokens: builtins.int = ...,
+        max_step_tokens: builtins.int = ...,
+        cache_bytes: builtins.int = ...,
+        cache_precision: builtins.str = ...,
+        prefix_cache: builtins.bool = ...,
+        template_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
+
+Global___GenerateSettings: typing_extensions.TypeAlias = GenerateSettings
 
 @typing.final
 class GenerateFacts(google.protobuf.message.Message):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/worker/v1/worker.proto\x12\x10panope.worker.v1\"\x9a\x02\n\x0bServerFrame\x12\n\n\x02id\x18\x01 \x01(\x04\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x16.panope.worker.v1.LoadH\x00\x12,\n\x07request\x18\x03 \x01(\x0b\x32\x19.panope.worker.v1.RequestH\x00\x12*\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x18.panope.worker.v1.CancelH\x00\x12(\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x17.panope.worker.v1.DrainH\x00\x12&\n\x04\x66low\x18\x06 \x01(\x0b\x32\x16.panope.worker.v1.FlowH\x00\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x0f\n\x07\x66low_id\x18\n \x01(\x04\x42\x06\n\x04\x62ody\"\xac\x02\n\x04Load\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x06 \x01(\t\x12\x0e\n\x06\x66older\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61\x63he_folder\x18\x08 \x01(\t\x12\x18\n\x10max_batch_tokens\x18\t \x01(\r\x12\x16\n\x0emax_batch_size\x18\n \x01(\r\x12\x1f\n\x17\x62\x61tch_wait_microseconds\x18\x0b \x01(\r\x12\x0e\n\x06grants\x18\x0c \x03(\t\x12\x17\n\x0fmax_batch_bytes\x18\r \x01(\x04\x12!\n\x19target_batch_microseconds\x18\x0e \x01(\r\"&\n\x07Request\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x01(\x0c\"8\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"\x08\n\x06\x43\x61ncel\"\x07\n\x05\x44rain\"\x16\n\x04\x46low\x12\x0e\n\x06paused\x18\x01 \x01(\x08\"\xc6\x01\n\x0bWorkerFrame\x12(\n\x05ready\x18\x01 \x01(\x0b\x32\x17.panope.worker.v1.ReadyH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.panope.worker.v1.FailureH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.panope.worker.v1.HeartbeatH\x00\x12%\n\x05parts\x18\x04 \x03(\x0b\x32\x16.panope.worker.v1.PartB\x06\n\x04\x62ody\"\x92\x01\n\x04Part\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x10\n\x06output\x18\x02 \x01(\x0cH\x00\x12,\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.panope.worker.v1.FailureH\x00\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12(\n\x06timing\x18\x05 \x01(\x0b\x32\x18.panope.worker.v1.TimingB\x06\n\x04\x62ody\"\x98\x01\n\x05Ready\x12,\n\x06inputs\x18\x01 \x03(\x0b\x32\x1c.panope.worker.v1.TensorSpec\x12-\n\x07outputs\x18\x02 \x03(\x0b\x32\x1c.panope.worker.v1.TensorSpec\x12\r\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0c\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61tching\x18\x05 \x01(\t\"[\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x31\n\x08sentence\x18\x02 \x03(\x0b\x32\x1f.panope.worker.v1.SentencePiece\x12\r\n\x05\x66ield\x18\x03 \x01(\t\"9\n\rSentencePiece\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x66ield\x18\x02 \x01(\tH\x00\x42\x07\n\x05piece\"\x84\x01\n\tHeartbeat\x12\x16\n\x0eresident_bytes\x18\x01 \x01(\x04\x12\x1c\n\x14running_milliseconds\x18\x02 \x01(\r\x12\x0f\n\x07waiting\x18\x03 \x01(\r\x12\x1e\n\x16preparing_milliseconds\x18\x04 \x01(\r\x12\x10\n\x08\x62usy_ids\x18\x05 \x03(\x04\"v\n\x06Timing\x12\x1d\n\x15tokenize_microseconds\x18\x01 \x01(\r\x12\x1f\n\x17\x62\x61tch_wait_microseconds\x18\x02 \x01(\r\x12\x18\n\x10run_microseconds\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/worker/v1/worker.proto\x12\x10panope.worker.v1\"\x9a\x02\n\x0bServerFrame\x12\n\n\x02id\x18\x01 \x01(\x04\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x16.panope.worker.v1.LoadH\x00\x12,\n\x07request\x18\x03 \x01(\x0b\x32\x19.panope.worker.v1.RequestH\x00\x12*\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x18.panope.worker.v1.CancelH\x00\x12(\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x17.panope.worker.v1.DrainH\x00\x12&\n\x04\x66low\x18\x06 \x01(\x0b\x32\x16.panope.worker.v1.FlowH\x00\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x0f\n\x07\x66low_id\x18\n \x01(\x04\x42\x06\n\x04\x62ody\"\xdd\x02\n\x04Load\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x06 \x01(\t\x12\x0e\n\x06\x66older\x18\x07 \x01(\t\x12\x14\n\x0c\x63\x61\x63he_folder\x18\x08 \x01(\t\x12\x18\n\x10max_batch_tokens\x18\t \x01(\r\x12\x16\n\x0emax_batch_size\x18\n \x01(\r\x12\x1f\n\x17\x62\x61tch_wait_microseconds\x18\x0b \x01(\r\x12\x0e\n\x06grants\x18\x0c \x03(\t\x12\x17\n\x0fmax_batch_bytes\x18\r \x01(\x04\x12!\n\x19target_batch_microseconds\x18\x0e \x01(\r\x12\x15\n\rtask_settings\x18\x0f \x01(\x0c\x12\x18\n\x10max_memory_bytes\x18\x10 \x01(\x04\"&\n\x07Request\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\r\n\x05input\x18\x02 \x01(\x0c\"8\n\nTensorSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"\x08\n\x06\x43\x61ncel\"\x07\n\x05\x44rain\"\x16\n\x04\x46low\x12\x0e\n\x06paused\x18\x01 \x01(\x08\"\xc6\x01\n\x0bWorkerFrame\x12(\n\x05ready\x18\x01 \x01(\x0b\x32\x17.panope.worker.v1.ReadyH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.panope.worker.v1.FailureH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.panope.worker.v1.HeartbeatH\x00\x12%\n\x05parts\x18\x04 \x03(\x0b\x32\x16.panope.worker.v1.PartB\x06\n\x04\x62ody\"\x92\x01\n\x04Part\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x10\n\x06output\x18\x02 \x01(\x0cH\x00\x12,\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x19.panope.worker.v1.FailureH\x00\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12(\n\x06timing\x18\x05 \x01(\x0b\x32\x18.panope.worker.v1.TimingB\x06\n\x04\x62ody\"\xa7\x01\n\x05Ready\x12,\n\x06inputs\x18\x01 \x03(\x0b\x32\x1c.panope.worker.v1.TensorSpec\x12-\n\x07outputs\x18\x02 \x03(\x0b\x32\x1c.panope.worker.v1.TensorSpec\x12\r\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0c\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61tching\x18\x05 \x01(\t\x12\r\n\x05slots\x18\x06 \x01(\r\"[\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x31\n\x08sentence\x18\x02 \x03(\x0b\x32\x1f.panope.worker.v1.SentencePiece\x12\r\n\x05\x66ield\x18\x03 \x01(\t\"9\n\rSentencePiece\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05\x66ield\x18\x02 \x01(\tH\x00\x42\x07\n\x05piece\"\x84\x01\n\tHeartbeat\x12\x16\n\x0eresident_bytes\x18\x01 \x01(\x04\x12\x1c\n\x14running_milliseconds\x18\x02 \x01(\r\x12\x0f\n\x07waiting\x18\x03 \x01(\r\x12\x1e\n\x16preparing_milliseconds\x18\x04 \x01(\r\x12\x10\n\x08\x62usy_ids\x18\x05 \x03(\x04\"v\n\x06Timing\x12\x1d\n\x15tokenize_microseconds\x18\x01 \x01(\r\x12\x1f\n\x17\x62\x61tch_wait_microseconds\x18\x02 \x01(\r\x12\x18\n\x10run_microseconds\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,29 +34,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVERFRAME']._serialized_start=52
   _globals['_SERVERFRAME']._serialized_end=334
   _globals['_LOAD']._serialized_start=337
-  _globals['_LOAD']._serialized_end=637
-  _globals['_REQUEST']._serialized_start=639
-  _globals['_REQUEST']._serialized_end=677
-  _globals['_TENSORSPEC']._serialized_start=679
-  _globals['_TENSORSPEC']._serialized_end=735
-  _globals['_CANCEL']._serialized_start=737
-  _globals['_CANCEL']._serialized_end=745
-  _globals['_DRAIN']._serialized_start=747
-  _globals['_DRAIN']._serialized_end=754
-  _globals['_FLOW']._serialized_start=756
-  _globals['_FLOW']._serialized_end=778
-  _globals['_WORKERFRAME']._serialized_start=781
-  _globals['_WORKERFRAME']._serialized_end=979
-  _globals['_PART']._serialized_start=982
-  _globals['_PART']._serialized_end=1128
-  _globals['_READY']._serialized_start=1131
-  _globals['_READY']._serialized_end=1283
-  _globals['_FAILURE']._serialized_start=1285
-  _globals['_FAILURE']._serialized_end=1376
-  _globals['_SENTENCEPIECE']._serialized_start=1378
-  _globals['_SENTENCEPIECE']._serialized_end=1435
-  _globals['_HEARTBEAT']._serialized_start=1438
-  _globals['_HEARTBEAT']._serialized_end=1570
-  _globals['_TIMING']._serialized_start=1572
-  _globals['_TIMING']._serialized_end=1690
+  _globals['_LOAD']._serialized_end=686
+  _globals['_REQUEST']._serialized_start=688
+  _globals['_REQUEST']._serialized_end=726
+  _globals['_TENSORSPEC']._serialized_start=728
+  _globals['_TENSORSPEC']._serialized_end=784
+  _globals['_CANCEL']._serialized_start=786
+  _globals['_CANCEL']._serialized_end=794
+  _globals['_DRAIN']._serialized_start=796
+  _globals['_DRAIN']._serialized_end=803
+  _globals['_FLOW']._serialized_start=805
+  _globals['_FLOW']._serialized_end=827
+  _globals['_WORKERFRAME']._serialized_start=830
+  _globals['_WORKERFRAME']._serialized_end=1028
+  _globals['_PART']._serialized_start=1031
+  _globals['_PART']._serialized_end=1177
+  _globals['_READY']._serialized_start=1180
+  _globals['_READY']._serialized_end=1347
+  _globals['_FAILURE']._serialized_start=1349
+  _globals['_FAILURE']._serialized_end=1440
+  _globals['_SENTENCEPIECE']._serialized_start=1442
+  _globals['_SENTENCEPIECE']._serialized_end=1499
+  _globals['_HEARTBEAT']._serialized_start=1502
+  _globals['_HEARTBEAT']._serialized_end=1634
+  _globals['_TIMING']._serialized_start=1636
+  _globals['_TIMING']._serialized_end=1754
 # @@protoc_insertion_point(module_scope)

@@ -104,6 +104,8 @@ class Load(google.protobuf.message.Message):
     GRANTS_FIELD_NUMBER: builtins.int
     MAX_BATCH_BYTES_FIELD_NUMBER: builtins.int
     TARGET_BATCH_MICROSECONDS_FIELD_NUMBER: builtins.int
+    TASK_SETTINGS_FIELD_NUMBER: builtins.int
+    MAX_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -130,6 +132,10 @@ class Load(google.protobuf.message.Message):
     """The memory that one batch may take while it runs, by estimate; 0 for any."""
     target_batch_microseconds: builtins.int
     """How long one batch should take on the device at most; 0 for any time."""
+    task_settings: builtins.bytes
+    """The task's own message with its settings; empty for tasks that have none."""
+    max_memory_bytes: builtins.int
+    """The memory that the worker may allocate; 0 for any."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
@@ -151,8 +157,10 @@ class Load(google.protobuf.message.Message):
         grants: collections.abc.Iterable[builtins.str] | None = ...,
         max_batch_bytes: builtins.int = ...,
         target_batch_microseconds: builtins.int = ...,
+        task_settings: builtins.bytes = ...,
+        max_memory_bytes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 
@@ -339,12 +347,15 @@ class Ready(google.protobuf.message.Message):
     FACTS_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
     BATCHING_FIELD_NUMBER: builtins.int
+    SLOTS_FIELD_NUMBER: builtins.int
     facts: builtins.bytes
     """The task's own message about the loaded model, such as its limits; empty for tasks that have none."""
     precision: builtins.str
     """The precision it computes in."""
     batching: builtins.str
     """Which inputs run as one batch: `any`, `equal_length` or `alone`; empty for tasks that form no batches."""
+    slots: builtins.int
+    """Sequences that the model generates at once; 0 for models that generate none."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TensorSpec]:
         """The tensors that the model takes."""
@@ -361,8 +372,9 @@ class Ready(google.protobuf.message.Message):
         facts: builtins.bytes = ...,
         precision: builtins.str = ...,
         batching: builtins.str = ...,
+        slots: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["batching", b"batching", "facts", b"facts", "inputs", b"inputs", "outputs", b"outputs", "precision", b"precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "facts", b"facts", "inputs", b"inputs", "outputs", b"outputs", "precision", b"precision", "slots", b"slots"]) -> None: ...
 
 Global___Ready: typing_extensions.TypeAlias = Ready
 

@@ -1,0 +1,1 @@
+"""Task `generate`: prompts and conversations to answers, piece by piece."""

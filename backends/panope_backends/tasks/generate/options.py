@@ -1,0 +1,74 @@
+"""A request's options with the model's defaults, as the model is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from panope.worker.v1.generate_pb2 import GenerateInput
+from panope_backends.api import GenerationRequest, Grammar, GrammarKind, SamplingParams
+from panope_backends.tasks.generate.defaults import GenerationDefaults
+
+_SAMPLING = (
+    *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("logit_bias", "seed"),
+)
+_OPTIONAL = (
+    *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    "seed",
+)
+
+
+def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: Any) -> GenerationRequest:
+    """What the model is asked of one prompt.
+
+    Args:
+        message: the server's.
+        defaults: of the model.
+        prompt: `prompt` or `prompt_token_ids`.
+
+    Raises:
+        InvalidInputError: a field is out of its range; `field` is its name.
+    """
+    return GenerationRequest(
+        id=0,
+        sampling=sampling_of(message, defaults),
+        max_tokens=max_tokens_of(message, defaults),
+        min_tokens=message.min_tokens,
+        n=message.n or 1,
+        stop=tuple(message.stop),
+        stop_token_ids=tuple(message.stop_token_ids),
+        include_stop=message.include_stop,
+        ignore_eos=message.ignore_eos,
+        skip_special_tokens=message.skip_special_tokens,
+        logprobs=_optional(message, "logprobs"),
+        prompt_logprobs=_optional(message, "prompt_logprobs"),
+        grammar=grammar_of(message),
+        priority=message.priority,
+        **prompt,
+    )
+
+
+def sampling_of(message: GenerateInput, defaults: GenerationDefaults) -> SamplingParams:
+    """How tokens are drawn: as the request says, else as the model's files do."""
+    values: dict[str, Any] = {name: value for name, value in defaults.values.items() if name in _SAMPLING}
+    values |= {name: getattr(message, name) for name in _OPTIONAL if message.HasField(name)}  # type: ignore[arg-type]
+    return SamplingParams(logit_bias=dict(message.logit_bias), **values)
+
+
+def max_tokens_of(message: GenerateInput, defaults: GenerationDefaults) -> int | None:
+    """The most tokens of an answer; 1, which is dropped, for those who want the prompt alone."""
+    if not message.HasField("max_tokens"):
+        found = defaults.values.get("max_tokens")
+        return None if found is None else int(found)
+    return message.max_tokens or 1
+
+
+def grammar_of(message: GenerateInput) -> Grammar | None:
+    """What the answer must match."""
+    if not message.grammar_kind:
+        return None
+    return Grammar(GrammarKind(message.grammar_kind), message.grammar_source)
+
+
+def _optional(message: GenerateInput, name: Any) -> int | None:
+    return getattr(message, name) if message.HasField(name) else None

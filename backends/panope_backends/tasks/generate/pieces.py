@@ -1,0 +1,119 @@
+"""What the answers to one prompt have more than before, as messages to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from panope.worker.v1 import generate_pb2 as messages
+from panope_backends.api import FinishReason, Logprob, TokenDelta, TokenLogprobs
+from panope_backends.tasks.generate.answer_text import AnswerText, ToolCallPiece
+
+
+@dataclass(slots=True)
+class AnswerPieces:
+    """What one answer has more than what was told of it.
+
+    Attributes:
+        prompt_index: the position of the prompt in the call.
+        index: of the answer to it.
+        text: parts the answer's text into content, reasoning and tool calls.
+        keeps_tokens: whether the answer itself is told; it is not where the prompt alone was wanted.
+    """
+
+    prompt_index: int
+    index: int
+    text: AnswerText
+    keeps_tokens: bool = True
+    reasoning_tokens: int = 0
+    _content: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _calls: list[ToolCallPiece] = field(default_factory=list)
+    _token_ids: list[int] = field(default_factory=list)
+    _logprobs: list[TokenLogprobs] = field(default_factory=list)
+    _prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+    _end: TokenDelta | None = None
+    _has_more: bool = False
+
+    def begin_with(self, text: str) -> None:
+        """Puts a text, such as the prompt's, before the answer."""
+        self._content.append(text)
+        self._has_more = True
+
+    def take(self, delta: TokenDelta) -> None:
+        """Takes what the model has told."""
+        self._prompt_logprobs += delta.prompt_logprobs
+        if delta.finish_reason is not None:
+            self._end = delta
+        if self.keeps_tokens:
+            self._token_ids += delta.token_ids
+            self._logprobs += delta.logprobs
+            self._take_text(delta)
+        self._has_more = True
+
+    def message(self) -> messages.GenerateDelta | None:
+        """All that was taken since the last message; None for nothing."""
+        if not self._has_more:
+            return None
+        made = messages.GenerateDelta(
+            prompt_index=self.prompt_index,
+            index=self.index,
+            text="".join(self._content),
+            reasoning="".join(self._reasoning),
+            tool_calls=_call_messages(self._calls),
+            token_ids=self._token_ids,
+            logprobs=map(_logprobs_message, self._logprobs),
+            prompt_logprobs=map(_logprobs_message, self._prompt_logprobs),
+        )
+        if self._end is not None:
+            self._tell_end(made, self._end)
+        for taken in (self._content, self._reasoning, self._calls, self._token_ids):
+            taken.clear()
+        self._logprobs.clear()
+        self._prompt_logprobs.clear()
+        self._end, self._has_more = None, False
+        return made
+
+    def _take_text(self, delta: TokenDelta) -> None:
+        thinking = self.text.is_reasoning
+        pieces = self.text.push(delta.text)
+        if delta.finish_reason is not None:
+            pieces += self.text.finish()
+        for piece in pieces:
+            self._content.append(piece.content)
+            self._reasoning.append(piece.reasoning)
+            self._calls += piece.calls
+        if thinking:
+            self.reasoning_tokens += len(delta.token_ids)
+
+    def _tell_end(self, made: messages.GenerateDelta, end: TokenDelta) -> None:
+        made.finish_reason = "length" if end.finish_reason is FinishReason.LENGTH else "stop"
+        if not self.keeps_tokens:
+            made.finish_reason = "length"
+        elif self.text.has_calls and end.finish_reason is FinishReason.STOP:
+            made.finish_reason = "tool_calls"
+        elif isinstance(end.stop_reason, str):
+            made.stop_text = end.stop_reason
+        elif end.stop_reason is not None:
+            made.stop_token_id = end.stop_reason
+
+
+def _call_messages(pieces: Iterable[ToolCallPiece]) -> list[messages.ToolCallDelta]:
+    """The pieces, those of one call together."""
+    made: list[messages.ToolCallDelta] = []
+    for piece in pieces:
+        if made and made[-1].index == piece.index:
+            made[-1].arguments += piece.arguments
+        else:
+            made.append(
+                messages.ToolCallDelta(index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments)
+            )
+    return made
+
+
+def _logprobs_message(logprobs: TokenLogprobs) -> messages.TokenLogprobs:
+    return messages.TokenLogprobs(chosen=_logprob_message(logprobs.chosen), top=map(_logprob_message, logprobs.top))
+
+
+def _logprob_message(logprob: Logprob) -> messages.Logprob:
+    return messages.Logprob(token_id=logprob.token_id, text=logprob.text, logprob=logprob.logprob)

@@ -1,0 +1,116 @@
+"""Tokens of prompts, within the model's positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from panope.worker.v1.generate_pb2 import GenerateInput
+from panope_backends.errors import InvalidInputError
+from panope_backends.texts import most_characters
+
+#: The reason by which OpenAI's clients know a prompt that is too long.
+TOO_LONG = "context_length_exceeded"
+
+
+class Encoder(Protocol):
+    """A model's tokenizer."""
+
+    @property
+    def highest_id(self) -> int:
+        """Of the ids that it gives."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """The ids of a text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without special tokens."""
+
+
+class PromptTokens:
+    """Makes and checks the tokens of prompts.
+
+    Args:
+        encoder: of the model.
+        max_positions: tokens of prompt and answer together; 0 when unknown.
+        vocab_size: of the model; 0 when unknown.
+    """
+
+    def __init__(self, encoder: Encoder, max_positions: int, vocab_size: int) -> None:
+        self._encoder = encoder
+        self._max_positions = max_positions
+        self._vocab_size = vocab_size or encoder.highest_id + 1
+
+    def of_text(
+        self, text: str, path: str, message: GenerateInput, *, add_special_tokens: bool | None = None
+    ) -> tuple[int, ...]:
+        """The tokens of a text.
+
+        Args:
+            text: the prompt.
+            path: of the field that it came in.
+            message: how a long one is cut, and whether special tokens go around it.
+            add_special_tokens: instead of what the message says.
+
+        Raises:
+            InvalidInputError: it is too long, or there is nothing of it.
+        """
+        cut = message.truncate_prompt_tokens if message.HasField("truncate_prompt_tokens") else 0
+        text = self._readable(text, path, cut)
+        add = message.add_special_tokens if add_special_tokens is None else add_special_tokens
+        ids = self._encoder.encode(text, add_special_tokens=add)
+        if not ids:
+            raise InvalidInputError.at(path, "{field} has no tokens")
+        return self._fitting(ids, path, message)
+
+    def of_ids(self, ids: Sequence[int], path: str, message: GenerateInput) -> tuple[int, ...]:
+        """The tokens of a prompt that is tokens already.
+
+        Raises:
+            InvalidInputError: it is too long, or has ids that the vocabulary lacks.
+        """
+        highest = max(ids)
+        if highest >= self._vocab_size:
+            raise InvalidInputError.at(
+                path,
+                "{field} has the id {id:,}; the model's vocabulary ends at {last:,}",
+                id=highest,
+                last=self._vocab_size - 1,
+            )
+        return self._fitting(ids, path, message)
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text of a prompt."""
+        return self._encoder.decode(ids)
+
+    def _readable(self, text: str, path: str, cut: int) -> str:
+        """The text, or the end of it from which tokens are kept; tokens are made of no more than can be of use."""
+        if not self._max_positions:
+            return text
+        most = most_characters(self._max_positions)
+        if len(text) <= most:
+            return text
+        if cut:
+            return text[-most_characters(min(cut, self._max_positions)) :]
+        raise InvalidInputError.at(
+            path,
+            "{field} has {count:,} characters; with its {positions:,} positions the model takes {limit:,}",
+            reason=TOO_LONG,
+            count=len(text),
+            positions=self._max_positions,
+            limit=most,
+        )
+
+    def _fitting(self, ids: Sequence[int], path: str, message: GenerateInput) -> tuple[int, ...]:
+        if message.HasField("truncate_prompt_tokens"):
+            ids = ids[-message.truncate_prompt_tokens :]
+        limit = self._max_positions
+        if limit and len(ids) >= limit:
+            raise InvalidInputError.at(
+                path,
+                "{field} has {count:,} tokens; the model's context is {limit:,} tokens, and an answer needs at least 1",
+                reason=TOO_LONG,
+                count=len(ids),
+                limit=limit,
+            )
+        return tuple(ids)

@@ -1,0 +1,78 @@
+"""Makes jobs of the server's messages, for one loaded model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from panope.worker.v1.generate_pb2 import GenerateInput
+from panope_backends.api import TokenModel
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.tasks.generate.answer_text import PlainText
+from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.job import GenerateJob, Prompt
+from panope_backends.tasks.generate.options import request_of
+from panope_backends.tasks.generate.prompt_tokens import PromptTokens
+from panope_backends.tasks.task import Job
+
+
+@dataclass(frozen=True)
+class GenerateRequests:
+    """What makes jobs for one model.
+
+    Attributes:
+        model: that generates.
+        defaults: of its files.
+        tokens: makes tokens of prompts; None for a model that takes texts as they are.
+    """
+
+    model: TokenModel
+    defaults: GenerationDefaults
+    tokens: PromptTokens | None
+
+    def prepare(self, data: bytes) -> Job:
+        """The job of a message.
+
+        Raises:
+            InvalidInputError: a field of the request is wrong for this model.
+        """
+        message = GenerateInput.FromString(data)
+        if message.HasField("conversation"):
+            raise PreconditionError("the model has no chat template", reason="no_chat_template")
+        prompts = self._prompts(message)
+        tells_answers = not message.HasField("max_tokens") or message.max_tokens > 0
+        return GenerateJob(prompts, stream=message.stream, text=PlainText, tells_answers=tells_answers)
+
+    def _prompts(self, message: GenerateInput) -> list[Prompt]:
+        made: list[Prompt] = []
+        for place, text in enumerate(message.prompts):
+            index = message.first_index + place
+            made.append(self._of_text(message, text, index))
+        for place, sequence in enumerate(message.prompt_token_ids):
+            index = message.first_index + place
+            made.append(self._of_ids(message, tuple(sequence.ids), index))
+        return made
+
+    def _of_text(self, message: GenerateInput, text: str, index: int) -> Prompt:
+        path = f"prompts[{index}]"
+        echo = text if message.echo else ""
+        if self.tokens is None:
+            request = request_of(message, self.defaults, prompt=text)
+        else:
+            ids = self.tokens.of_text(text, path, message)
+            request = request_of(message, self.defaults, prompt_token_ids=ids)
+        return self._checked(Prompt(request, path, index, echo))
+
+    def _of_ids(self, message: GenerateInput, ids: tuple[int, ...], index: int) -> Prompt:
+        path = f"prompt_token_ids[{index}]"
+        echo = ""
+        if self.tokens is not None:
+            ids = self.tokens.of_ids(ids, path, message)
+            echo = self.tokens.text_of(ids) if message.echo else ""
+        elif message.echo:
+            raise InvalidInputError.at("echo", "{field} needs a prompt that is a text: the model has no tokenizer")
+        request = request_of(message, self.defaults, prompt_token_ids=ids)
+        return self._checked(Prompt(request, path, index, echo))
+
+    def _checked(self, prompt: Prompt) -> Prompt:
+        self.model.require_supported(prompt.request)
+        return prompt

@@ -1,0 +1,1 @@
+"""How requests to models that generate run: their sequences together, step by step."""

@@ -1,0 +1,122 @@
+"""Inputs and outputs of task `generate` to and from the worker's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from panope.worker.v1 import generate_pb2 as messages
+from panope_server.tasks.generate.types import (
+    Conversation,
+    FinishReason,
+    GenerateDelta,
+    GenerateInput,
+    GenerateOutput,
+    GenerateSpec,
+    GenerateUsage,
+    Logprob,
+    TokenLogprobs,
+    ToolCallDelta,
+)
+from panope_server.tasks.texts import sequence_messages
+
+#: As the message and the types have them; None there is for unset.
+_SAMPLING = (
+    *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("logit_bias", "seed"),
+)
+_OPTIONS = (
+    *("max_tokens", "min_tokens", "n", "stop", "stop_token_ids", "include_stop", "ignore_eos", "skip_special_tokens"),
+    *("logprobs", "prompt_logprobs", "grammar_kind", "grammar_source", "priority", "truncate_prompt_tokens"),
+    *("lookup_tokens", "lookup_max_ngram"),
+)
+_FINISHES: dict[str, FinishReason | None] = {"": None, "stop": "stop", "length": "length", "tool_calls": "tool_calls"}
+
+
+def input_message(task_input: GenerateInput) -> messages.GenerateInput:
+    """The message to the worker."""
+    options = task_input.options
+    conversation = task_input.conversation
+    return messages.GenerateInput(
+        prompts=task_input.prompts,
+        prompt_token_ids=sequence_messages(task_input.prompt_token_ids),
+        conversation=None if conversation is None else _conversation_message(conversation),
+        add_special_tokens=task_input.add_special_tokens,
+        echo=task_input.echo,
+        stream=task_input.stream,
+        first_index=task_input.first_index,
+        **{name: getattr(options.sampling, name) for name in _SAMPLING},
+        **{name: getattr(options, name) for name in _OPTIONS},
+    )
+
+
+def output_of(message: messages.GenerateOutput) -> GenerateOutput:
+    """A part of the answers."""
+    usage = message.usage
+    return GenerateOutput(
+        [_delta_of(delta) for delta in message.deltas],
+        GenerateUsage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens)
+        if message.HasField("usage")
+        else None,
+    )
+
+
+def spec_of(facts: messages.GenerateFacts) -> GenerateSpec:
+    """What a worker has told of its model."""
+    return GenerateSpec(
+        max_positions=facts.max_positions,
+        vocab_size=facts.vocab_size,
+        slots=facts.slots,
+        has_chat_template=facts.has_chat_template,
+        has_tools=facts.has_tools,
+        has_reasoning=facts.has_reasoning,
+        template_kwargs=tuple(facts.template_kwargs),
+        honoured=frozenset(facts.honoured),
+        defaults=facts.defaults_json,
+        eos_token_ids=tuple(facts.eos_token_ids),
+        cache_precision=facts.cache_precision,
+        cache_tokens=facts.cache_tokens,
+    )
+
+
+def _conversation_message(conversation: Conversation) -> messages.Conversation:
+    return messages.Conversation(
+        messages_json=conversation.messages,
+        tools_json=conversation.tools,
+        tool_choice=conversation.tool_choice,
+        parallel_tool_calls=conversation.parallel_tool_calls,
+        template_kwargs_json=conversation.template_kwargs,
+        continue_final_message=conversation.continue_final_message,
+    )
+
+
+def _delta_of(message: messages.GenerateDelta) -> GenerateDelta:
+    return GenerateDelta(
+        prompt_index=message.prompt_index,
+        index=message.index,
+        text=message.text,
+        reasoning=message.reasoning,
+        tool_calls=[ToolCallDelta(call.index, call.id, call.name, call.arguments) for call in message.tool_calls],
+        token_ids=list(message.token_ids),
+        logprobs=_logprobs_of(message.logprobs),
+        prompt_logprobs=_logprobs_of(message.prompt_logprobs),
+        finish_reason=_FINISHES.get(message.finish_reason),
+        stop=_stop_of(message),
+    )
+
+
+def _stop_of(message: messages.GenerateDelta) -> str | int | None:
+    match message.WhichOneof("stop"):
+        case "stop_text":
+            return message.stop_text
+        case "stop_token_id":
+            return message.stop_token_id
+        case _:
+            return None
+
+
+def _logprobs_of(found: Iterable[messages.TokenLogprobs]) -> list[TokenLogprobs]:
+    return [TokenLogprobs(_logprob_of(each.chosen), [_logprob_of(top) for top in each.top]) for each in found]
+
+
+def _logprob_of(message: messages.Logprob) -> Logprob:
+    return Logprob(message.token_id, message.text, message.logprob)

@@ -1,0 +1,105 @@
+"""What task `generate` means to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from panope.worker.v1 import generate_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits, Settings
+from panope_server.observability.metrics import Metrics
+from panope_server.tasks.generate.joining import join_parts
+from panope_server.tasks.generate.limits import check_input
+from panope_server.tasks.generate.messages import input_message, output_of, spec_of
+from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
+from panope_server.tasks.task import Task, Usage
+
+
+class GenerateTask(Task[GenerateInput, GenerateOutput]):
+    """Prompts and conversations to answers."""
+
+    name = "generate"
+    input_type = GenerateInput
+
+    def encode(self, task_input: GenerateInput) -> bytes:
+        """Fields that are None are left to the model's files."""
+        return input_message(task_input).SerializeToString()
+
+    def decode(self, data: bytes) -> GenerateOutput:
+        """A part of the answers."""
+        return output_of(messages.GenerateOutput.FromString(data))
+
+    def cost(self, task_input: GenerateInput, data: bytes) -> tuple[int, int]:
+        """Answers, and the bytes of what is asked."""
+        return task_input.sequences, len(data)
+
+    def slots(self, task_input: GenerateInput) -> int:
+        """One for each answer."""
+        return task_input.sequences
+
+    def split(self, task_input: GenerateInput, max_items: int) -> Sequence[GenerateInput]:
+        """A prompt in each part, so that other calls get slots in between; a stream is not split."""
+        count = len(task_input.prompts) + len(task_input.prompt_token_ids)
+        if task_input.stream or count <= 1:
+            return [task_input]
+        return [
+            replace(
+                task_input,
+                prompts=task_input.prompts[index : index + 1],
+                prompt_token_ids=task_input.prompt_token_ids[index : index + 1],
+                first_index=index,
+            )
+            for index in range(count)
+        ]
+
+    def join(self, parts: Sequence[GenerateOutput]) -> GenerateOutput:
+        """Whole answers."""
+        return join_parts(parts)
+
+    def validate(self, task_input: GenerateInput, limits: Limits) -> None:
+        """Checks every field."""
+        check_input(task_input, limits)
+
+    def check(self, task_input: GenerateInput, facts: object) -> None:
+        """Refuses more answers to a prompt than the model generates at once."""
+        slots = facts.slots if isinstance(facts, GenerateSpec) else 0
+        if slots and task_input.options.n > slots:
+            raise InvalidInputError.at(
+                "n",
+                "{field} is {n:,}; the model generates at most {slots:,} sequences at once",
+                n=task_input.options.n,
+                slots=slots,
+            )
+
+    def settings_of(self, settings: Settings) -> bytes:
+        """How a model is loaded."""
+        generation = settings.generation
+        return messages.GenerateSettings(
+            slots=generation.slots,
+            step_tokens=generation.step_tokens,
+            max_step_tokens=max(generation.step_tokens, generation.max_step_tokens),
+            cache_bytes=generation.cache_size,
+            cache_precision=generation.cache_precision,
+            prefix_cache=generation.prefix_cache,
+            template_seconds=generation.template_seconds,
+        ).SerializeToString()
+
+    def facts_of(self, ready: wire.Ready) -> GenerateSpec:
+        """What the model takes and gives."""
+        return spec_of(messages.GenerateFacts.FromString(ready.facts))
+
+    def usage(self, output: GenerateOutput) -> Usage:
+        """Tokens, once they are told."""
+        if output.usage is None:
+            return Usage()
+        return Usage(output.usage.prompt_tokens, output.usage.completion_tokens)
+
+    def observe(self, output: GenerateOutput, usage: Usage, metrics: Metrics, model: str) -> None:
+        """Counts tokens."""
+        if output.usage is None:
+            return
+        metrics.input_tokens.labels(model).inc(usage.input_units)
+        metrics.output_tokens.labels(model).inc(usage.output_units)
+        metrics.cached_tokens.labels(model).inc(output.usage.cached_tokens)
