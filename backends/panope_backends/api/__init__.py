@@ -54,6 +54,7 @@ from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.api.step_batch import StepBatch, StepSequence
 from panope_backends.api.step_model import CacheSpec, StepModel
 from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
+from panope_backends.api.text_codec import TextCodec
 from panope_backends.api.token_model import TokenModel
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "Support",
     "TensorModel",
     "TensorSpec",
+    "TextCodec",
     "TokenDelta",
     "TokenLogprobs",
     "TokenModel",

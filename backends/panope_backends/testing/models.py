@@ -79,6 +79,58 @@ def tiny_gguf(folder: Path, precision: str = "f16", split_max_tensors: int = 0) 
     return ModelFacts("test/tiny-gguf", "gguf", "generate", "llama")
 
 
+def tiny_gguf_decoder(folder: Path, positions: int = 256) -> ModelFacts:
+    """Writes a seeded GGUF file of a whole llama of two blocks, which llama.cpp runs. Needs the package `gguf`.
+
+    Its tokens are three special ones, the 256 bytes and 253 words of which its answers are made.
+
+    Args:
+        folder: where to.
+        positions: that it says to be trained for.
+    """
+    import gguf
+
+    hidden, inner, heads, blocks, words = 64, 128, 4, 2, 253
+    random = np.random.default_rng(1)
+    writer = gguf.GGUFWriter(folder / "tiny-decoder.gguf", "llama")
+    writer.add_name("tiny decoder")
+    writer.add_context_length(positions)
+    writer.add_embedding_length(hidden)
+    writer.add_block_count(blocks)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(hidden // heads)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    kinds = gguf.TokenType
+    writer.add_tokenizer_model("llama")
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    writer.add_token_list([*special, *(f"▁w{number}" for number in range(words))])
+    writer.add_token_scores([0.0] * (259 + words))
+    writer.add_token_types([kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * 256, *[kinds.NORMAL] * words])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+    shapes = {"token_embd": (259 + words, hidden), "output": (259 + words, hidden), "output_norm": (hidden,)}
+    for block in range(blocks):
+        attention = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (hidden, hidden))
+        feed = {"ffn_gate": (inner, hidden), "ffn_up": (inner, hidden), "ffn_down": (hidden, inner)}
+        norms = dict.fromkeys(("attn_norm", "ffn_norm"), (hidden,))
+        shapes |= {f"blk.{block}.{name}": shape for name, shape in (attention | feed | norms).items()}
+    for name, shape in shapes.items():
+        values = random.standard_normal(shape, dtype=np.float32)
+        scale = 1.0 if len(shape) == 1 else 2.0 * shape[-1] ** -0.5
+        if name == "output":
+            values[:259] = 0
+        writer.add_tensor(f"{name}.weight", values * np.float32(scale))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ModelFacts("test/tiny-gguf-decoder", "gguf", "generate", "llama")
+
+
 def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelFacts:
     """Writes a seeded model of any transformers type that AutoModel knows, as safetensors. Needs transformers.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from panope_backends.api import Backend, Converter, ModelFacts
-from panope_backends.engines.llama_cpp.backend import GgufBackend
+from panope_backends.engines.llama_cpp.converter import GgufBackend
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.testing import ConverterContract, EchoBackend, SlowBackend, TensorModelContract

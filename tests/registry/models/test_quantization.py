@@ -2,7 +2,7 @@
 
 import pytest
 
-from panope_backends.engines.llama_cpp.backend import MIXED, PLAIN
+from panope_backends.engines.llama_cpp.converter import MIXED, PLAIN
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.quantization import TARGETS, Preferences, check_targets, refuse_impossible

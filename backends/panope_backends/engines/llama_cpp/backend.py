@@ -1,88 +1,90 @@
-"""Makes smaller GGUF files of large ones. It runs none: that is a backend's work of its own.
-
-The plain kinds are made by the `gguf` package, the K-quants by `llama-quantize`, a program of llama.cpp that is looked
-for on PATH; docs/decisions/0106 tells why.
-"""
+"""The backend of llama.cpp: runs GGUF files on processors, and on GPUs where the installed build has them."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from panope_backends.api import (
-    API_VERSION,
-    Backend,
-    Conversion,
-    Device,
-    Level,
-    LoadOptions,
-    ModelFacts,
-    Support,
-    TensorModel,
-)
-from panope_backends.engines.llama_cpp.program import PROGRAM
+from panope_backends.api import API_VERSION, Backend, Device, Level, LoadOptions, ModelFacts, Support, TokenModel
+from panope_backends.engines.host import memory_bytes, processor_name, threads_to_use
+from panope_backends.engines.llama_cpp.gguf_header import GgufHeader, read_header
 from panope_backends.engines.packages import missing_reason, version_of
+from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
 
-#: Kinds that the `gguf` package writes, best first.
-PLAIN = ("q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
+#: Memory for keys and values of all slots together.
+CACHE_BYTES = 1 << 30
 
-#: Kinds that llama.cpp's own program writes, best first.
-MIXED = ("q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k")
+MAX_SLOTS = 8
 
-#: Changes when `convert` would write something else for the same model and the same tools.
-RECIPE = 1
-
-_SOURCE_PRECISIONS = ("fp32", "bf16", "fp16")
+#: llama.cpp rounds the positions of a slot up to a multiple of this.
+_STEP = 256
 
 
-class GgufBackend(Backend):
-    """A `Converter` without devices."""
+class LlamaCppBackend(Backend):
+    """llama.cpp by the `xllamacpp` package."""
 
-    name = "gguf"
+    name = "llama-cpp"
     api_version = API_VERSION
 
     def devices(self) -> Sequence[Device]:
-        """None."""
-        return ()
+        """The processor."""
+        reason = missing_reason("llama-cpp", "xllamacpp")
+        return (
+            Device(
+                self.name,
+                "CPU",
+                processor_name(),
+                memory_bytes(),
+                ("fp32",),
+                available=not reason,
+                reason=reason,
+                engine_version=version_of("xllamacpp"),
+            ),
+        )
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
-        """NONE."""
-        del model, device
-        return Support(Level.NONE, "this backend makes GGUF files and runs none")
+        """FULL for GGUF files of models that generate."""
+        if not device.available:
+            return Support(Level.NONE, device.reason)
+        if model.format != "gguf":
+            return Support(Level.NONE, f"llama.cpp runs GGUF files, and this is `{model.format}`")
+        if model.task != "generate":
+            return Support(Level.NONE, f"llama.cpp generates, and the model's task is `{model.task or 'unknown'}`")
+        return Support(Level.FULL, "llama.cpp runs GGUF files that generate")
 
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
-        """Refuses.
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TokenModel:
+        """Loads the folder's GGUF file, the first where it is in parts.
 
         Raises:
-            PreconditionError: always.
+            PreconditionError: a file or the device is missing, or llama.cpp refuses the model.
         """
-        raise PreconditionError("the backend `gguf` makes GGUF files and runs none", reason="unsupported_model")
-
-    def conversions(self) -> Sequence[Conversion]:
-        """From weights of 16 or 32 bits to quantized ones."""
-        plain, missing = f"gguf{version_of('gguf')}+{RECIPE}", missing_reason("build", "gguf")
-        mixed = f"{PROGRAM}+{RECIPE}"
-        absent = "" if shutil.which(PROGRAM) else f"`{PROGRAM}` of llama.cpp is not on PATH: install llama.cpp"
-        kinds = [(kind, plain, missing) for kind in PLAIN] + [(kind, mixed, absent) for kind in MIXED]
-        return [
-            Conversion(("gguf",), "gguf", kind, engine, source_precisions=_SOURCE_PRECISIONS, reason=reason)
-            for kind, engine, reason in kinds
-        ]
-
-    def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes one `.gguf` file; see `llama_cpp.quantize` and `llama_cpp.program`."""
         del model  # the file tells everything
+        known = [known.name for known in self.devices()]
+        if device not in known:
+            raise PreconditionError(f"llama.cpp has no device `{device}`; it has: {', '.join(known)}")
+        precision = choose_precision(options.precision, ("fp32",), f"{self.name} on {device}")
         files = sorted(folder.rglob("*.gguf"))
         if not files:
             raise PreconditionError("the model has no GGUF file", reason="missing_file")
-        file = out / f"model-{conversion.precision}.gguf"
-        if conversion.precision in PLAIN:
-            from panope_backends.engines.llama_cpp.quantize import quantize  # it brings the package
+        header = read_header(files[0])
+        slots, positions = _geometry(header)
+        from panope_backends.engines.llama_cpp.local_server import LocalServer  # it brings the package
+        from panope_backends.engines.llama_cpp.model import LlamaCppModel, parameters_of
 
-            quantize(files, conversion.precision, file)
-        else:
-            from panope_backends.engines.llama_cpp.program import quantize_by_program
+        parameters = parameters_of(files[0], slots, positions, threads_to_use(options.threads))
+        return LlamaCppModel(
+            LocalServer(parameters),
+            slots=slots,
+            vocab_size=header.vocab_size,
+            max_positions=positions,
+            precision=precision,
+        )
 
-            quantize_by_program(files, conversion.precision, file)
+
+def _geometry(header: GgufHeader) -> tuple[int, int]:
+    """Slots, and positions of each: as many as the model was trained for, where the memory holds them."""
+    trained = header.number("context_length") or 4096
+    held = CACHE_BYTES // header.cache_bytes_per_token if header.cache_bytes_per_token else trained
+    positions = max(_STEP, min(trained, held) // _STEP * _STEP)
+    return max(1, min(MAX_SLOTS, held // positions)), positions

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from panope_backends.api import Conversion, ModelFacts
-from panope_backends.engines.llama_cpp.backend import PLAIN, GgufBackend
+from panope_backends.engines.llama_cpp.converter import PLAIN, GgufBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_gguf
 

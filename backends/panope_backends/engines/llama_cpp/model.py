@@ -1,0 +1,217 @@
+"""Runs GGUF files by llama.cpp, which schedules and samples itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any
+
+from panope_backends.api import FinishReason, GenerationRequest, TokenDelta, TokenModel
+from panope_backends.engines.llama_cpp.completion import HONOURED, Answer, body_of, usage_of
+from panope_backends.engines.llama_cpp.local_server import Exchange, LocalServer, RefusedError
+from panope_backends.errors import InternalError, InvalidInputError, OverloadedError, PanopeError, PreconditionError
+
+
+class _Running:
+    """A request on its way, with an answer and, once it is sent to llama.cpp, an exchange for each of its `n`."""
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self.request = request
+        self.is_cancelled = False
+        self.answers = [Answer(request, index) for index in range(request.n)]
+        self.exchanges: list[Exchange] = []
+        self.ended = 0
+
+
+class LlamaCppModel(TokenModel):
+    """A GGUF model; also a `TextCodec`, by the tokenizer of its file.
+
+    Each answer has a thread of its own that reads its events; the steps are made by llama.cpp's threads, for all
+    requests at once.
+
+    Args:
+        server: that has loaded it.
+        slots: that the server works on at once.
+        vocab_size: of the model.
+        max_positions: of one slot.
+        precision: that it computes in.
+    """
+
+    honoured = HONOURED
+
+    def __init__(
+        self, server: LocalServer, *, slots: int, vocab_size: int, max_positions: int, precision: str = "fp32"
+    ) -> None:
+        self.slots = slots
+        self.vocab_size = vocab_size
+        self.max_positions = max_positions
+        self.precision = precision
+        self._server = server
+        self._threads = ThreadPoolExecutor(slots, "llama")
+        self._running: dict[int, _Running] = {}
+        self._deltas: deque[TokenDelta] = deque()
+        self._is_closed = False
+        self._changed = threading.Condition()
+        properties = server.call("/props")
+        self.chat_template = str(properties.get("chat_template", ""))
+        self.special_texts = {name: str(properties[name]) for name in ("bos_token", "eos_token") if name in properties}
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Takes a request, or refuses it."""
+        self.require_supported(request)
+        self._require_fitting(request)
+        with self._changed:
+            if self._is_closed:
+                raise PreconditionError("the model is closed", reason="model_closed")
+            if request.id in self._running:
+                raise InvalidInputError("a request of this id runs", field="id")
+            if request.n > self.slots - sum(running.request.n for running in self._running.values()):
+                raise OverloadedError("all slots are taken")
+            running = self._running[request.id] = _Running(request)
+        for index in range(request.n):
+            self._threads.submit(self._run, running, index)
+
+    def deltas(self, timeout_seconds: float) -> Sequence[TokenDelta]:
+        """Gives what came since the last call."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._deltas or self._is_closed, timeout_seconds)
+            deltas = list(self._deltas)
+            self._deltas.clear()
+            for delta in deltas:
+                if delta.usage is not None:
+                    self._running.pop(delta.request_id, None)
+            return deltas
+
+    def cancel(self, request_id: int) -> None:
+        """Ends the exchanges, by which llama.cpp ends its work."""
+        with self._changed:
+            running = self._running.get(request_id)
+            if running is None:
+                return
+            running.is_cancelled = True
+            exchanges = list(running.exchanges)
+        for exchange in exchanges:
+            exchange.abort()
+
+    def close(self) -> None:
+        """Drops what runs."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            running = list(self._running)
+            self._deltas.clear()
+            self._changed.notify_all()
+        for request_id in running:
+            self.cancel(request_id)
+        self._threads.shutdown(wait=True)
+        self._server.close()
+        self._deltas.clear()
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """The ids of a text; special tokens that are written in it count as such."""
+        body = {"content": text, "add_special": add_special_tokens, "parse_special": True}
+        return list(map(int, self._server.call("/tokenize", body)["tokens"]))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without special tokens."""
+        return str(self._server.call("/detokenize", {"tokens": list(ids)})["content"])
+
+    def _require_fitting(self, request: GenerationRequest) -> None:
+        if not all(0 <= token < self.vocab_size for token in request.prompt_token_ids):
+            raise InvalidInputError(f"token ids go from 0 to {self.vocab_size - 1:,}", field="prompt_token_ids")
+        if not all(0 <= token < self.vocab_size for token in request.sampling.logit_bias):
+            raise InvalidInputError(f"token ids go from 0 to {self.vocab_size - 1:,}", field="logit_bias")
+        if len(request.prompt_token_ids) >= self.max_positions:
+            raise self._too_long(len(request.prompt_token_ids), "prompt_token_ids")
+        if request.n > self.slots:
+            raise InvalidInputError(f"the model has {self.slots} slots", field="n")
+
+    def _run(self, running: _Running, index: int) -> None:
+        """Reads the events of an answer to its end; the body of a thread."""
+        error: PanopeError = InternalError("the model ended an answer too early")
+        try:
+            self._read(running, index)
+        except PanopeError as refusal:
+            error = refusal
+        except RefusedError as refusal:
+            error = _error_of(refusal)
+        except (HTTPException, OSError, ValueError, KeyError) as failure:
+            error = InternalError("the model failed to run")
+            error.__cause__ = failure
+        answer = running.answers[index]
+        if answer.has_ended:
+            return
+        if running.is_cancelled:
+            self._give(running, answer.end(FinishReason.CANCELLED))
+        else:
+            self._give(running, replace(answer.end(FinishReason.ERROR), error=error))
+
+    def _read(self, running: _Running, index: int) -> None:
+        request = running.request
+        prompt = request.prompt_token_ids or tuple(self.encode(request.prompt))
+        if len(prompt) >= self.max_positions:
+            raise self._too_long(len(prompt), "prompt")
+        exchange = self._server.exchange("/completion", body_of(request, index, prompt, self.max_positions))
+        try:
+            with self._changed:
+                running.exchanges.append(exchange)
+            for event in () if running.is_cancelled else exchange.events():
+                if running.is_cancelled:
+                    return
+                if (delta := running.answers[index].delta_of(event)) is not None:
+                    self._give(running, delta)
+                    if delta.finish_reason is not None:
+                        return
+        finally:
+            exchange.close()
+
+    def _give(self, running: _Running, delta: TokenDelta) -> None:
+        """Passes a delta on; the request's last one has the usage."""
+        with self._changed:
+            if self._is_closed:
+                return
+            if delta.finish_reason is not None:
+                running.ended += 1
+                if running.ended == running.request.n:
+                    delta = replace(delta, usage=usage_of(running.answers))
+            self._deltas.append(delta)
+            self._changed.notify_all()
+
+    def _too_long(self, count: int, field: str) -> InvalidInputError:
+        return InvalidInputError.at(
+            field,
+            "{field} has {count:,} tokens and leaves no room in the model's {limit:,} positions",
+            count=count,
+            limit=self.max_positions,
+        )
+
+
+def _error_of(refusal: RefusedError) -> PanopeError:
+    """llama.cpp's own words are not for callers."""
+    if refusal.status == HTTPStatus.BAD_REQUEST:
+        return InvalidInputError("llama.cpp refuses the request")
+    return InternalError("the model failed to run")
+
+
+def parameters_of(path: Any, slots: int, positions: int, threads: int) -> Any:
+    """llama.cpp's parameters to load a file with."""
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_parallel = slots
+    parameters.n_ctx = slots * positions
+    parameters.kv_unified = False
+    parameters.n_threads_http = slots + 2
+    parameters.cache_ram_mib = 0  # what a slot keeps of its last prompt is cache enough
+    parameters.warmup = False
+    if threads:
+        parameters.cpuparams.n_threads = threads
+        parameters.cpuparams_batch.n_threads = threads
+    return parameters
