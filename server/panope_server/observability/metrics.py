@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Counter as LockedCounter
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.platform_collector import PlatformCollector
@@ -16,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from panope_server.observability.downloads import DownloadMetrics
 from panope_server.observability.instances import InstanceMetrics
+from panope_server.observability.series import Counter, Histogram
 
 OTHER = "_other"
 
@@ -44,11 +46,7 @@ class Metrics:
         self.batch_wait_duration = self._seconds("batch_wait", "From tokens to the start of the batch.", "model")
         self.run_duration = self._seconds("run", "Running on the device.", "model")
         self.batch_size = Histogram(
-            "panope_batch_size",
-            "Items in the largest batch of a request.",
-            ["model"],
-            buckets=SIZES,
-            registry=self.registry,
+            "panope_batch_size", "Items in the largest batch of a request.", ["model"], SIZES, self.registry
         )
         self.input_tokens = self._counter("input_tokens", "Tokens of inputs, as they were run.", "model")
         self.output_tokens = self._counter("output_tokens", "Tokens that were generated.", "model")
@@ -74,17 +72,19 @@ class Metrics:
             "inference_requests",
             "Requests answered, by model and variant.",
             ["model_repo_name", "variant", "task_type", "status"],
-            registry=self.registry,
+            self.registry,
         )
         self.inference_latency = Histogram(
             "inference_latency_ms",
             "Milliseconds from a request's arrival to its answer, by model and variant.",
             ["model_repo_name", "variant", "task_type"],
-            buckets=[seconds * 1000 for seconds in SECONDS],
-            registry=self.registry,
+            [seconds * 1000 for seconds in SECONDS],
+            self.registry,
         )
-        self.inference_log_dropped = self._counter(
-            "inference_log_dropped", "Requests that were to be kept in the registry and were not."
+        self.inference_log_dropped = LockedCounter(
+            "panope_inference_log_dropped",
+            "Requests that were to be kept in the registry and were not.",
+            registry=self.registry,
         )
         self.downloads = DownloadMetrics(self.registry)
         self.log_build()
@@ -103,13 +103,13 @@ class Metrics:
         return text
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"panope_{name}", help_text, labels, registry=self.registry)
+        return Counter(f"panope_{name}", help_text, labels, self.registry)
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
         return Gauge(f"panope_{name}", help_text, labels, registry=self.registry)
 
     def _seconds(self, name: str, help_text: str, *labels: str) -> Histogram:
-        return Histogram(f"panope_{name}_duration_seconds", help_text, labels, buckets=SECONDS, registry=self.registry)
+        return Histogram(f"panope_{name}_duration_seconds", help_text, labels, SECONDS, self.registry)
 
 
 def panope_version() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client.registry import Collector
 
 from panope_server.observability.metrics import Metrics
+from panope_server.observability.series import Series
 
 
 def listing() -> str:
@@ -20,8 +21,10 @@ def listing() -> str:
 
 def _line(collector: Collector) -> str:
     """Empty for a collector that is no metric of ours, such as that of the process."""
-    labels = getattr(collector, "_labelnames", None)
-    if labels is None:
+    if isinstance(collector, Series):
+        name, kind, labels = collector.name, collector.kind, collector.label_names
+    elif (labels := getattr(collector, "_labelnames", None)) is not None:
+        name, kind = str(collector._name), str(collector._type)  # type: ignore[attr-defined]  # the library has no getter
+    else:
         return ""
-    name, kind = str(collector._name), str(collector._type)  # type: ignore[attr-defined]  # the library has no getter
     return f"{name}{'_total' if kind == 'counter' else ''} {kind}: {', '.join(labels) or 'no labels'}"

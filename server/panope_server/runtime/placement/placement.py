@@ -24,4 +24,4 @@ class Placement:
     @property
     def variant(self) -> str:
         """The variant in a word, such as `openvino-int8`; a model has few."""
-        return "-".join(part for part in (self.format, self.precision) if part)
+        return f"{self.format}-{self.precision}" if self.format and self.precision else self.format or self.precision
