@@ -21,8 +21,9 @@ class LogFile:
         self._handler = _Quiet(path, maxBytes=max_bytes, backupCount=max(1, kept - 1), encoding="utf-8", delay=True)
 
     def write(self, data: bytes, /) -> None:
-        """Takes a line with its end."""
-        self._handler.emit(logging.makeLogRecord({"msg": data.removesuffix(b"\n").decode()}))
+        """Takes lines with their ends."""
+        for line in data.splitlines():
+            self._handler.emit(logging.makeLogRecord({"msg": line.decode(errors="replace")}))
 
     def flush(self) -> None:
         """Hands over what was written."""

@@ -11,13 +11,8 @@ import pytest
 import structlog
 
 from panope_server.observability.log_file import log_file
-from panope_server.observability.logging import (
-    MAX_LINE_BYTES,
-    MAX_PENDING_BYTES,
-    MAX_PENDING_LINES,
-    LogWriter,
-    configure_logging,
-)
+from panope_server.observability.log_writer import MAX_LINE_BYTES, MAX_PENDING_BYTES, MAX_PENDING_LINES, LogWriter
+from panope_server.observability.logging import configure_logging
 
 
 @pytest.fixture
@@ -83,6 +78,32 @@ def test_a_reader_that_stands_still_costs_lines_and_never_the_caller() -> None:
     assert dropped["event"] == "log_lines_dropped"
     assert 498 <= dropped["count"] <= 500
     assert lines[0] == "line 0"
+
+
+def test_the_lines_of_a_moment_go_out_in_one_write_and_in_their_order() -> None:
+    writes: list[bytes] = []
+
+    class Counted:
+        def write(self, data: bytes) -> None:
+            writes.append(data)
+
+        def flush(self) -> None:
+            pass
+
+    writer = LogWriter(Counted())
+    for number in range(1000):
+        writer.write(f"{number}")
+    writer.close()
+    assert b"".join(writes) == b"".join(b"%d\n" % number for number in range(1000))
+    assert len(writes) < 100
+
+
+def test_a_line_alone_is_written_at_once() -> None:
+    stream = io.BytesIO()
+    writer = LogWriter(stream)
+    writer.write("alone")
+    until(lambda: stream.getvalue() == b"alone\n")
+    writer.close()
 
 
 def test_lines_go_to_a_file_too_as_json_and_without_secrets(tmp_path: Path) -> None:
