@@ -24,6 +24,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
 from panope_server.observability.metrics import Metrics
+from panope_server.observability.series import Series
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -136,5 +137,7 @@ def test_every_metric_is_written_down_with_its_labels() -> None:
     metrics = Metrics()
     collectors = [found for found in metrics.registry._collector_to_names if hasattr(found, "_labelnames")]
     told = {found._name: set(found._labelnames) for found in collectors}
+    series = [found for found in metrics.registry._collector_to_names if isinstance(found, Series)]
+    told |= {found.name: set(found.label_names) for found in series}
     # Families that are made when they are asked for.
     assert told | {family.name: set(family._labelnames) for family in metrics.instances.collect()} == written
