@@ -73,32 +73,28 @@ class Scheduler:
         self._alone = [sequence for sequence in self._alone if sequence.computed < sequence.alone_until]
         if self._alone:
             return self._alone_part(self._alone[0])
-        step = _Step(self._budget(), self._score_rows)
-        self._continue_answers(step)
+        answers = [sequence for sequence in self.running if sequence.remaining == 1]
+        step = _Step(self._budget(len(answers)), self._score_rows)
+        for sequence in answers:
+            if self._grow(sequence, step):
+                step.add(sequence)
         self._continue_prompts(step)
         self._start_prompts(step)
         return list(step.parts.values())
 
-    def _budget(self) -> int:
-        """The tokens of the next step."""
-        decoding = sum(1 for sequence in self.running if sequence.remaining == 1)
+    def _budget(self, answers: int) -> int:
+        """The tokens of the next step, in which so many sequences wait for their next token."""
         longest = self._settings.max_step_tokens
-        if decoding:
-            prompts = sum(sequence.remaining for sequence in self.running) - decoding
+        if answers:
+            prompts = sum(sequence.remaining for sequence in self.running) - answers
             prompts += sum(len(sequence.tokens) for sequence in self.waiting)
             longest = min(longest, max(self._settings.step_tokens, prompts // _BACKLOG_STEPS))
         return max(longest, self._settings.slots)
 
-    def _continue_answers(self, step: _Step) -> None:
-        index = 0
-        while index < len(self.running):  # pre-emption takes from the end
-            sequence = self.running[index]
-            if sequence.remaining == 1 and self._grow(sequence, step):
-                step.add(sequence)
-            index += 1
-
     def _grow(self, sequence: Sequence, step: _Step) -> bool:
         """Gets the blocks of all tokens, at the cost of the last in rank; False where that is the sequence itself."""
+        if not len(sequence.table):  # pre-empted in this step
+            return False
         while not self._manager.grow(sequence, len(sequence.tokens)):
             last = self.running[-1]
             step.drop(last)
