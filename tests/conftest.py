@@ -8,10 +8,8 @@ import http.client
 import itertools
 import json
 import os
-import shlex
 import shutil
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -23,7 +21,10 @@ from typing import Any
 
 import psutil
 import pytest
-from uv import find_uv_bin
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `page_reader`
+
+from page_reader import Environment, Reader, clean_environment
 
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -210,12 +211,6 @@ def _answers(server: LiveServer) -> bool:
         return False
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's environment without a developer's settings; programs keep their bytecode, as on other machines."""
-    unwanted = ("PANOPE_", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-
-
 #: Below those that systems give to connections, and others for each process that runs tests beside this one.
 _ports = itertools.count(20_000 + 2_000 * int(os.environ.get(RUNNER, "gw0")[2:]) + os.getpid() % 1_000)
 
@@ -231,72 +226,16 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment of a test's own, above the packages of the one that runs the tests.
-
-    It has `python`, `panope`, and a `uv` that builds and installs packages without asking an index.
-    """
-
-    folder: Path
-
-    @classmethod
-    def create(cls, folder: Path) -> Environment:
-        """Makes one in a new folder."""
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-        made = cls(folder)
-        above = "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
-        (made.packages / "above.pth").write_text(above)
-        flags = "--offline --no-deps --no-build-isolation"
-        made._script("panope", f'exec "{made.python}" -m panope_server "$@"')
-        made._script("uv", f'exec "{find_uv_bin()}" "$@" {flags}')
-        return made
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin/python"
-
-    @property
-    def packages(self) -> Path:
-        """Where packages are installed."""
-        (found,) = self.folder.glob("lib/python*/site-packages")
-        return found
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """As after its activation."""
-        environment = clean_environment()
-        path = os.pathsep.join([str(self.folder / "bin"), environment["PATH"]])
-        return environment | {"VIRTUAL_ENV": str(self.folder), "PATH": path}
-
-    def install(self, package: Path) -> None:
-        """Builds a package from its folder and installs it."""
-        self.run(f"uv pip install {shlex.quote(str(package))}", package.parent)
-
-    def run(self, command: str, folder: Path, **variables: str) -> str:
-        """Runs a line of a shell in a folder, to its end; what it printed."""
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=folder,
-            env=self.variables | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
-        return done.stdout
-
-    def _script(self, name: str, line: str) -> None:
-        script = self.folder / "bin" / name
-        script.write_text(f"#!/bin/sh\n{line}\n")
-        script.chmod(0o755)
-
-
 @pytest.fixture(scope="session")
 def make_environment() -> Callable[[Path], Environment]:
     """Makes virtual environments that tests may install packages into."""
     return Environment.create
+
+
+@pytest.fixture(scope="session")
+def read_page() -> Callable[..., Reader]:
+    """Makes somebody who reads a page of the documentation, in a folder."""
+    return Reader.of
 
 
 @contextlib.contextmanager

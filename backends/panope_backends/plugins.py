@@ -1,4 +1,4 @@
-"""Finds backends by name: the installed ones by entry point, any other as `package.module:Class`.
+"""Finds backends by name, the installed ones by entry point, any other as `package.module:Class`; and names of tasks.
 
 Only the backend that is asked for is imported: engines are large, and a broken one must not stop the others.
 """
@@ -13,6 +13,14 @@ from panope_backends.api import API_VERSION, OLDEST_API_VERSION, Backend
 from panope_backends.errors import PreconditionError
 
 GROUP = "panope.backends"
+
+#: The group of entry points by which a package brings the worker's side of a task.
+TASK_GROUP = "panope.tasks"
+
+
+def installed_task_names() -> list[str]:
+    """The names of the tasks that packages bring, sorted; nothing is imported."""
+    return sorted({point.name for point in entry_points(group=TASK_GROUP)})
 
 
 def backend_names() -> list[str]:

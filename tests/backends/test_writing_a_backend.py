@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,60 +16,24 @@ import pytest
 from panope_client import Client, PanopeClientError
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "writing-a-backend.md"
 SETTINGS = ROOT / "pyproject.toml"
 #: The page's backends, one for each kind of model, and how many tests of the suite each passes at least.
 KINDS = {"static": 15, "fading": 40, "parrot": 40}
-FILE = re.compile(r"^`(\w+\.\w+)`[^\n]*\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PACKAGE = "panope-static"
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Somebody who does what the page says, in a folder of their own.
-
-    Attributes:
-        files: the page's, by name.
-        lines: of a shell, in the page's order.
-        environment: that Panope is installed in.
-    """
-
-    folder: Path
-    files: dict[str, str]
-    lines: list[str]
-    environment: Any
-
-    def line(self, *words: str) -> str:
-        """The page's only line with these words."""
-        (found,) = {line for line in self.lines if all(word in line for word in words)}
-        return found
-
-    def do(self, *words: str, **variables: str) -> str:
-        """Runs that line; what it printed."""
-        printed: str = self.environment.run(self.line(*words), self.folder, **variables)
-        return printed
+@pytest.fixture(scope="module")
+def reader(read_page: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return read_page("writing-a-backend.md", PACKAGE, tmp_path_factory.mktemp("reader"))
 
 
 @pytest.fixture(scope="module")
-def reader(make_environment: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    folder = tmp_path_factory.mktemp("reader")
-    text = PAGE.read_text()
-    files = dict(FILE.findall(text))
-    (folder / PACKAGE).mkdir()
-    for name, content in files.items():
-        (folder / PACKAGE / name).write_text(content)
-    lines = [line.removeprefix("$ ") for block in CONSOLE.findall(text) for line in block.splitlines()]
-    return Reader(folder, files, lines, make_environment(folder / ".venv"))
-
-
-@pytest.fixture(scope="module")
-def installed(reader: Reader) -> Reader:
+def installed(reader: Any) -> Any:
     reader.do("uv pip install")
     return reader
 
 
-def test_the_page_has_a_backend_of_about_60_lines(reader: Reader) -> None:
+def test_the_page_has_a_backend_of_about_60_lines(reader: Any) -> None:
     backends = {f"{name}_backend.py" for name in KINDS}
     others = {"pyproject.toml", "make_model.py"}
     assert set(reader.files) == {*backends, *(f"test_{file}" for file in backends), *others}
@@ -79,7 +41,7 @@ def test_the_page_has_a_backend_of_about_60_lines(reader: Reader) -> None:
 
 
 @pytest.fixture(scope="module")
-def passed(installed: Reader) -> Counter[str]:
+def passed(installed: Any) -> Counter[str]:
     """How many tests of the suites each backend passes; the page's command, for all files at once."""
     command = installed.line("pytest").replace("test_static_backend.py", "--junitxml=report.xml -q -W error")
     installed.environment.run(command, installed.folder, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -92,13 +54,13 @@ def test_it_passes_the_conformance_suite(passed: Counter[str], name: str) -> Non
     assert passed[f"test_{name}_backend"] >= KINDS[name]
 
 
-def test_the_package_holds_the_backend_and_nothing_else(installed: Reader) -> None:
+def test_the_package_holds_the_backend_and_nothing_else(installed: Any) -> None:
     modules = {path.name for path in installed.environment.packages.glob("*.py")}
     assert modules == {"static_backend.py"}
 
 
 @pytest.fixture(scope="module")
-def home(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(reader: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the page's model."""
     home = tmp_path_factory.mktemp("home")
     reader.do("make_model.py")
@@ -108,10 +70,10 @@ def home(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(240)
 def test_a_server_runs_it_from_its_folder_and_hears_of_its_installation_by_a_restart(
-    reader: Reader, home: Path, empty_servers: Any, tmp_path: Path, make_environment: Callable[[Path], Any]
+    reader: Any, home: Path, empty_servers: Any, tmp_path: Path, make_environment: Callable[[Path], Any]
 ) -> None:
     bare = replace(reader, environment=make_environment(tmp_path / ".venv"))
-    server = serve(bare, empty_servers, home, "PYTHONPATH")
+    server = bare.serve(empty_servers, home, "PYTHONPATH")
     with Client(server.grpc_address) as client:
         answer = client.embed(["good morning"], model="acme/static", timeout=120)
         assert answer.vectors.shape == (1, 8)
@@ -125,27 +87,17 @@ def test_a_server_runs_it_from_its_folder_and_hears_of_its_installation_by_a_res
 
 
 @pytest.mark.timeout(240)
-def test_once_installed_it_is_listed_ranked_and_serves(installed: Reader, home: Path, empty_servers: Any) -> None:
+def test_once_installed_it_is_listed_ranked_and_serves(installed: Any, home: Path, empty_servers: Any) -> None:
     assert "static CPU" in installed.do("panope hardware", PANOPE_HOME=str(home))
     assert "candidate 1: static CPU" in installed.do("panope show", PANOPE_HOME=str(home))
-    server = serve(installed, empty_servers, home)
+    server = installed.serve(empty_servers, home)
     port = {"PANOPE_GRPC_PORT": str(server.grpc_port)}
-    assert "acme/static serves on static CPU in fp32" in installed.do("panope load", **port)
+    assert "on static CPU" in installed.do("panope load", **port)
     assert "(8 values, 2 tokens)" in installed.do("panope embed", **port)
 
 
-def serve(reader: Reader, servers: Any, home: Path, *words: str) -> Any:
-    """Runs the page's line `panope serve`, with these words or bare, on ports of the test's own."""
-    lines = [line for line in reader.lines if "panope serve" in line and bool(words) == ("--" in line)]
-    (line,) = (line for line in lines if all(word in line for word in words))
-    before, flags = line.split("panope serve")
-    variables = {name: str(reader.folder / value) for name, value in (word.split("=") for word in before.split())}
-    python = reader.environment.python
-    return servers.start(*shlex.split(flags), home=home, envoy=False, demo=False, python=python, **variables)
-
-
 @pytest.mark.parametrize("tool", [["ruff", "check", f"--config={SETTINGS}"], ["mypy", f"--config-file={SETTINGS}"]])
-def test_it_is_as_clean_as_panopes_own(reader: Reader, tool: list[str]) -> None:
+def test_it_is_as_clean_as_panopes_own(reader: Any, tool: list[str]) -> None:
     command = [sys.executable, "-m", *tool, *(f"{name}_backend.py" for name in KINDS)]
     done = subprocess.run(command, cwd=reader.folder / PACKAGE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

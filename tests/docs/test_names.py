@@ -19,6 +19,9 @@ FOLDER = re.compile(r"[\w.-]+(/[\w.-]+)+/?")
 MODULE = re.compile(r"panope_\w+(\.\w+)+")
 PACKAGE = re.compile(r"panope_\w+/")
 
+#: A file that a page brings itself: what its text says of it is followed by what it holds.
+OWN_FILE = re.compile(r"^`([\w/]+\.\w+)`[^\n]*\n\n```", re.MULTILINE)
+
 #: Of a user's machine, no module: the file beside a converted model.
 NO_MODULES = {"panope_tokenizer.json"}
 
@@ -49,7 +52,9 @@ def rooms() -> frozenset[str]:
 def missing(text: str) -> list[str]:
     """The code spans of a document that are written like a path or module of Panope and lead to none."""
     spans = SPAN.findall(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
-    return [span for span in spans if not (is_module(span) if MODULE.fullmatch(span) else is_place(span))]
+    known = [is_module(span) if MODULE.fullmatch(span) else is_place(span) for span in spans]
+    own = OWN_FILE.findall(text)
+    return [span for span, is_known in zip(spans, known, strict=True) if not is_known and span not in own]
 
 
 def is_place(span: str) -> bool:
@@ -83,7 +88,7 @@ def test_a_path_or_module_that_is_gone_is_seen() -> None:
     good = (
         "`server/panope_server/tasks/task.py` `server/tasks/task.py` `tasks/task.py` `server/tasks` `runtime/models/`"
         " `panope_backends.api` `panope_backends.retry.RetryPolicy` `application/json` `acme/model` `logs/server.log`"
-        "\n```\n`runtime/gone.py`\n```\n"
+        "\n```\n`runtime/gone.py`\n```\n\n`my_package/own.py` is:\n\n```python\n```\n`my_package/own.py`\n"
     )
     gone = ["runtime/gone.py", "server/gone", "runtime/gone", "panope_backends.gone", "panope_gone.api"]
 

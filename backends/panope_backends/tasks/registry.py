@@ -9,10 +9,8 @@ import importlib
 from importlib.metadata import entry_points
 
 from panope_backends.errors import PreconditionError
+from panope_backends.plugins import TASK_GROUP
 from panope_backends.tasks.task import TaskModule
-
-#: The group of entry points by which a package brings a task.
-GROUP = "panope.tasks"
 
 _BUILT_IN = {
     "": "panope_backends.tasks.tensors.module:TensorModule",
@@ -35,7 +33,7 @@ def find_task(name: str) -> TaskModule:
         module, _, attribute = path.partition(":")
         kind = getattr(importlib.import_module(module), attribute)
     else:
-        claims = list(entry_points(group=GROUP, name=name))
+        claims = list(entry_points(group=TASK_GROUP, name=name))
         if not claims:
             raise PreconditionError(f"this worker does not do the task `{name}`")
         kind = claims[0].load()

@@ -78,7 +78,10 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
-    """Makes a model that runs on a backend of `panope_backends.testing`, or on the one to take `then`."""
+    """Makes a model that runs on a backend of `panope_backends.testing`, or on the one to take `then`.
+
+    With `onnx` it is the graph in that folder, on ONNX Runtime.
+    """
     made: list[Rig] = []
 
     def make(
@@ -90,6 +93,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         limits: Limits | None = None,
         tokenizer: Sequence[dict[str, Any]] = (),
         memory_limit_bytes: int = 0,
+        onnx: Path | None = None,
         **workers: Any,
     ) -> Rig:
         folder = tmp_path / f"model-{len(made)}"
@@ -116,12 +120,12 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 model="acme/echo",
                 task=task,
                 variant_digest="sha256:00",
-                format="safetensors",
-                backend=f"panope_backends.testing:{chosen}",
+                format="safetensors" if onnx is None else "onnx",
+                backend=f"panope_backends.testing:{chosen}" if onnx is None else "cpu",
                 device="CPU",
                 precision="fp32",
                 weights_precision="fp32",
-                folder=folder,
+                folder=onnx or folder,
                 cache_folder=tmp_path,
                 reason="a test asked for it",
                 memory_limit_bytes=memory_limit_bytes,

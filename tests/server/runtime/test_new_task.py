@@ -1,16 +1,15 @@
-"""A task that Panope does not bring: one module a side and no other file; its answers are streams of many parts."""
+"""The task of the documentation's page, which Panope does not bring: its answers are streams of many parts."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
-import struct
+import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,36 +29,26 @@ from panope_server.runtime.instances.part_stream import PAUSE_PARTS
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.catalog import register
-from panope_server.tasks.task import Input, Output, Request, Task
+from panope_server.tasks.catalog import register_installed, task_named
+from panope_server.tasks.task import Request
 from panope_server.transport.errors import code_name
 
 MODEL = "acme/echo"
-PACKAGE = Path(__file__).parent / "countdown_package"
 
 
-@dataclass(slots=True)
-class CountdownInput(Input):
-    start: int
-    fails_at: int = -1
-
-
-@dataclass(slots=True)
-class CountdownOutput(Output):
-    number: int
-
-
-class CountdownTask(Task[CountdownInput, CountdownOutput]):
-    name, input_type = "countdown", CountdownInput
-
-    def encode(self, task_input: CountdownInput) -> bytes:
-        return struct.pack("<qq", task_input.start, task_input.fails_at)
-
-    def decode(self, data: bytes) -> CountdownOutput:
-        return CountdownOutput(*struct.unpack("<q", data))
-
-
-register(CountdownTask())
+@pytest.fixture(scope="module")
+def package(read_page: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The package of the page about tasks, installed and registered; this process sees it as the server would."""
+    reader = read_page("writing-a-task.md", "panope-countdown", tmp_path_factory.mktemp("reader"))
+    (reader.folder / "panope-countdown/panope_countdown/__init__.py").touch()
+    reader.do("uv pip install")
+    reader.do("make_model.py")
+    packages = str(reader.environment.packages)
+    sys.path.append(packages)
+    importlib.invalidate_caches()
+    register_installed()
+    yield reader
+    sys.path.remove(packages)
 
 
 class OneModel:
@@ -91,10 +80,13 @@ class Served:
         account = Accounting(self.metrics, code_name, log_requests=True)
         steps = [account, Deadline(60), Validate(Limits())]
         self.pipeline = Pipeline(steps, Dispatch(OneModel(rig.runtime)))
+        countdown = task_named("countdown")
+        assert countdown is not None
+        self.input_type: Any = countdown.input_type
 
-    def call(self, start: int, fails_at: int = -1) -> Call:
+    def call(self, start: int, stop_at: int = -1) -> Call:
         entry = ModelEntry(MODEL, "countdown", "", datetime(2026, 1, 2, tzinfo=UTC), {}, (), {})
-        call = Call(MODEL, CountdownInput(start, fails_at), "countdown", "Test/Countdown", "r1")
+        call = Call(MODEL, self.input_type(start, stop_at), "countdown", "Test/Countdown", "r1")
         call.resolved = ResolvedModel(ResolvedName(MODEL), entry)
         return call
 
@@ -103,8 +95,7 @@ class Served:
         numbers = [] if numbers is None else numbers
         async with self.pipeline.stream(call) as parts:
             async for part in parts:
-                assert isinstance(part, CountdownOutput)
-                numbers.append(part.number)
+                numbers += part.numbers
         return numbers
 
     def held(self) -> int:
@@ -112,9 +103,9 @@ class Served:
 
 
 @pytest.fixture
-async def served(rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Served:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")])))
-    made = Served(rig(task="countdown"))
+async def served(rig: Callable[..., Any], package: Any, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setenv("PYTHONPATH", str(package.environment.packages))
+    made = Served(rig(task="countdown", onnx=package.folder / "countdown-model"))
     await made.rig.runtime.load()
     return made
 
@@ -129,16 +120,15 @@ async def test_parts_come_in_order_and_the_answer_ends_with_the_last(served: Ser
     assert served.held() == 0
 
 
-async def test_an_answer_of_one_part_needs_no_stream_and_one_of_many_must_be_joined(served: Served) -> None:
-    assert await served.pipeline.run(served.call(1)) == CountdownOutput(0)
-    with pytest.raises(InternalError, match="3 parts of an answer that has one"):
-        await served.pipeline.run(served.call(3))
+async def test_a_caller_that_wants_no_stream_gets_the_parts_joined(served: Served) -> None:
+    assert (await served.pipeline.run(served.call(1))).numbers == [0]
+    assert (await served.pipeline.run(served.call(3))).numbers == [2, 1, 0]
 
 
 async def test_an_error_after_the_first_part_follows_the_parts_before_it(served: Served) -> None:
     numbers: list[int] = []
     with capture_logs() as lines, pytest.raises(InternalError, match="was stopped"):
-        await served.numbers(served.call(5, fails_at=2), numbers)
+        await served.numbers(served.call(5, stop_at=2), numbers)
     assert numbers == [4, 3]
     (line,) = [line for line in lines if line["event"] == "request_finished"]
     assert (line["code"], line["output_units"]) == ("INTERNAL", 2)
@@ -153,7 +143,7 @@ async def test_calls_take_turns_on_the_device(served: Served) -> None:
 
 async def test_a_caller_that_leaves_in_mid_stream_frees_its_place_within_100_ms(served: Served) -> None:
     async with served.pipeline.stream(served.call(1 << 40)) as parts:
-        assert await anext(parts) == CountdownOutput((1 << 40) - 1)
+        assert (await anext(parts)).numbers == [(1 << 40) - 1]
         assert served.held() == 1
         left = time.monotonic()
     assert served.held() == 0
@@ -195,5 +185,5 @@ async def test_a_slow_reader_holds_up_its_worker_s_stream_and_loses_no_part(serv
             waiting = len(entry.parts._parts)
         assert PAUSE_PARTS <= waiting < 1000
         assert await asyncio.wait_for(served.numbers(served.call(3)), 10) == [2, 1, 0], "others are served meanwhile"
-        numbers = [first, *[part async for part in parts]]
-    assert numbers == [CountdownOutput(number) for number in range(4999, -1, -1)]
+        numbers = [*first.numbers, *[number async for part in parts for number in part.numbers]]
+    assert numbers == list(range(4999, -1, -1))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.plugins import installed_task_names
 from panope_registry.inspect.tasks.evidence import Conclusion
 from panope_registry.inspect.tasks.task_maps import (
     MODALITIES,
@@ -83,10 +84,13 @@ def check_hints(hints: Sequence[str]) -> None:
 
 
 def _task(hint: str) -> str:
-    task = task_word(hint)
-    if not task:
-        raise InvalidInputError(f"`{shown(hint)}` is no task; there are {', '.join(TASKS)}", field="task_hints")
-    return task
+    if task := task_word(hint):
+        return task
+    installed = installed_task_names()
+    if hint in installed:
+        return hint
+    known = ", ".join([*TASKS, *installed])
+    raise InvalidInputError(f"`{shown(hint)}` is no task; there are {known}", field="task_hints")
 
 
 def _open(
