@@ -141,6 +141,7 @@ class ModelManager:
             self._on_aliases(self.directory.alias_keys())
             self.runtimes.remove_unless(self.directory.exists)
             self.loader.load_from_settings()
+        self.runtimes.reload_changed(self.directory.known_entry)
 
     async def list(
         self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100

@@ -12,6 +12,7 @@ import structlog
 from panope.worker.v1.worker_pb2 import Part
 from panope_backends.api import TensorSpec
 from panope_backends.errors import AvailabilityError, InternalError, PanopeError, PreconditionError
+from panope_registry.models.types import ModelEntry
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.frames import specs_of
@@ -76,6 +77,7 @@ class ModelRuntime:
         self._constraints = self._asked = UNCONSTRAINED  # how it served last, and how it is being loaded
         self._breaker = CircuitBreaker(name)
         self._has_served = False
+        self._task: str | None = None  # that it was planned for last
         self._retry: asyncio.TimerHandle | None = None
         self._numbers = itertools.count(1)
 
@@ -155,7 +157,26 @@ class ModelRuntime:
         self._breaker.reset()
         self._has_served = False
         self._constraints = UNCONSTRAINED
+        self._task = None
         self._set(ModelState.UNLOADED, "")
+
+    async def reload(self) -> None:
+        """Ends the instances after the accepted work, and begins to load the model again as it was asked for."""
+        constraints = self._constraints
+        await self.unload()
+        if self.state is ModelState.UNLOADED:
+            self._ensure_loading(constraints)
+
+    def is_outdated(self, entry: ModelEntry) -> bool:
+        """Whether it was loaded, or failed to be, for another task or with other content than the model has by now.
+
+        Content that is still to be downloaded gives no reason to end what serves.
+        """
+        digests = {variant.digest for variant in entry.variants}
+        is_here = any(variant.is_local for variant in entry.variants) and not self.resolved.variant
+        is_replaced = any(instance.plan.variant_digest not in digests for instance in self.pool.instances)
+        is_of_other_task = self._task not in (None, entry.task)
+        return (is_here and is_replaced) or (is_of_other_task and self.state in (ModelState.SERVING, ModelState.FAILED))
 
     def instance_views(self) -> tuple[InstanceView, ...]:
         """What people may see of the instances."""
@@ -281,6 +302,7 @@ class ModelRuntime:
         failed: list[FailedPlan] = []
         while True:
             plan = await self._make_plan(constraints, failed)
+            self._task = plan.task
             if plan.identity in [each.plan.identity for each in failed]:
                 raise failed[-1].error
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 
 from panope_backends.errors import ShuttingDownError
+from panope_registry.models.types import ModelEntry
 from panope_server.runtime.models.model import ModelRuntime, OnState
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.memory import DeviceMemory
@@ -46,6 +48,7 @@ class ModelRuntimes:
         self._runtimes: dict[str, ModelRuntime] = {}
         self._releases: set[asyncio.Future[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
+        self._reloads: dict[str, asyncio.Task[None]] = {}
         self._closing = False
 
     def get(self, key: str) -> ModelRuntime | None:
@@ -106,6 +109,19 @@ class ModelRuntimes:
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
+    def reload_changed(self, entry_of: Callable[[str], ModelEntry | None]) -> None:
+        """Begins to load again what serves other than the registry says by now, such as for another task."""
+        for key, runtime in self._runtimes.items():
+            entry = entry_of(runtime.resolved.model)
+            if self._closing or entry is None or key in self._reloads or not runtime.is_outdated(entry):
+                continue
+            _log.info("model_changed", model=key, task=entry.task, revision=entry.commit)
+            self._reloads[key] = asyncio.create_task(runtime.reload())
+            self._reloads[key].add_done_callback(partial(self._reloaded, key))
+
+    def _reloaded(self, key: str, _: asyncio.Task[None]) -> None:
+        del self._reloads[key]
+
     def stop_making(self) -> None:
         """Takes no more work."""
         self._closing = True
@@ -113,6 +129,8 @@ class ModelRuntimes:
     async def close(self) -> None:
         """Ends everything."""
         self.stop_making()
+        for reload in self._reloads.values():
+            reload.cancel()
         await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()), *self._endings)
         await self._leases.close()
 

@@ -88,6 +88,11 @@ class Rig:
         assert len(parts) == 1
         return model.key
 
+    def tasks(self) -> dict[str, str]:
+        """What serves: the digest of each variant, and the task that it was loaded for."""
+        plans = [instance.plan for run in self.manager.runtimes.all() for instance in run.pool.instances]
+        return {plan.variant_digest: plan.task for plan in plans}
+
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
@@ -277,6 +282,38 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
     made.registry.remove(MODEL)
     await made.manager.refresh()
     assert await listed() == []
+
+
+async def test_a_model_imported_for_another_task_is_loaded_anew_whether_it_serves_or_failed(
+    rig: MakeRig,
+) -> None:
+    made = rig()
+    digest = made.add_model()
+    await made.manager.start()
+    await made.manager.load(MODEL)
+    assert made.tasks() == {digest: "embed"}
+    made.registry.import_folder(made.folder, MODEL, task_hints=["rerank"])
+    await made.until(lambda: made.manager.status.known()[0].state is ModelState.FAILED)
+    assert made.manager.status.known()[0].state_reason == "this worker does not do the task `rerank`"
+    made.registry.import_folder(made.folder, MODEL, task_hints=["embed"])
+    await made.until(lambda: made.tasks() == {digest: "embed"})
+    assert await made.embed(MODEL) == MODEL
+
+
+async def test_a_loaded_model_is_loaded_anew_when_other_content_is_imported_and_not_before(rig: MakeRig) -> None:
+    made = rig()
+    made.add_model()
+    await made.manager.start()
+    await made.manager.load(MODEL)
+    (before,) = (await made.manager.get(MODEL)).instances
+    made.registry.import_folder(made.folder, MODEL)
+    await made.manager.refresh()
+    assert [view.pid for view in (await made.manager.get(MODEL)).instances] == [before.pid], "nothing changed"
+
+    save_file({"weight": np.ones((4, 4), np.float32)}, made.folder / "model.safetensors")
+    digest = made.registry.import_folder(made.folder, MODEL).variants[0].digest
+    await made.until(lambda: made.tasks() == {digest: "embed"})
+    assert await made.embed(MODEL) == MODEL
 
 
 async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
