@@ -9,6 +9,7 @@ import typer
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
+from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.server import models, serve
 from panope_server.cli.store import pin, store
 
@@ -23,6 +24,7 @@ Version = Annotated[bool, typer.Option("--version", help="Print the version.", i
 
 app = typer.Typer(
     name="panope",
+    cls=PanopeGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

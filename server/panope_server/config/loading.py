@@ -70,10 +70,7 @@ def _settings(values: Iterable[SettingValue]) -> Settings:
     for value in values:
         _check(value)
         _put(tree, value.setting.key, value.value)
-    try:
-        return msgspec.convert(tree, Settings, strict=False)
-    except msgspec.ValidationError as error:  # each value is right, but two of them contradict each other
-        raise SettingsError(f"settings contradict each other: {error}") from None
+    return msgspec.convert(tree, Settings, strict=False)  # each value is right by itself, and none depends on another
 
 
 def _check(value: SettingValue) -> None:
@@ -142,7 +139,7 @@ def _from_assignments(assignments: Sequence[str], flags: Mapping[str, Any]) -> l
 
 def _from_flags(flags: Mapping[str, Any]) -> list[SettingValue]:
     known = {setting.dotted: setting for setting in settings_of()}
-    return [SettingValue(known[dotted], value, f"flag of `{dotted}`") for dotted, value in flags.items()]
+    return [SettingValue(known[dotted], value, f"`--{dotted.replace('_', '-')}`") for dotted, value in flags.items()]
 
 
 def _parsed(setting: Setting, text: str) -> Any:

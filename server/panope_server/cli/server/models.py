@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
+from panope_server.cli.server.loading_notes import loading_noted
 
 if TYPE_CHECKING:
-    from panope_client import Client
+    from panope_client import Client, PanopeClientError
 
 
 def ps(
@@ -63,7 +64,7 @@ def load(
     json: Json = False,
 ) -> None:
     """Load a model and wait until it serves."""
-    with _client(address) as client:
+    with _client(address) as client, loading_noted(address_for(address), model):
         loaded = client.load(model, backend=backend, precision=precision, variant=variant)
     instances = [_instance(loaded.name, instance) for instance in loaded.instances]
     if json:
@@ -123,9 +124,9 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
             # An alias has the instances of what it points to, which are told there.
             return [model for model in client.models() if model.instances and not model.alias_of]
     except UnavailableError as error:
-        if address is None and not error.reason:  # nobody answers, rather than a server that says so
+        if address is None and _is_nobody(error):
             return None
-        fail(error.message)
+        _fail_with(error, address_for(address, home, config))
     except PanopeClientError as error:
         fail(error.message)
 
@@ -168,7 +169,18 @@ def _client(address: str | None) -> Iterator[Client]:
         with Client(address_for(address)) as client:
             yield client
     except PanopeClientError as error:
-        fail(error.message)
+        _fail_with(error, address_for(address))
+
+
+def _is_nobody(error: PanopeClientError) -> bool:
+    """Whether nobody answers, rather than a server that says why it cannot."""
+    return error.code.name == "UNAVAILABLE" and not error.reason
+
+
+def _fail_with(error: PanopeClientError, address: str) -> NoReturn:
+    if _is_nobody(error):
+        fail(f"no server answers at {address}; `panope serve` starts one, and `--address` names another")
+    fail(error.message)
 
 
 def _instance(model: str, instance: Any) -> dict[str, Any]:

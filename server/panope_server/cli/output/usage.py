@@ -1,0 +1,90 @@
+"""What is said of a wrong command line: one sentence, with what there is, and the new name of what was renamed.
+
+Typer's own errors quote the library that it reads values with, and draw a box around them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from panope_server.cli.output.console import fail
+
+#: Options that had another name in an earlier version, by command.
+RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "show": {"--ways": "--candidates"},
+    "gc": {"--remote": "--shared"},
+    "verify": {"--remote": "--shared"},
+}
+#: Commands that had another name.
+RENAMED_COMMANDS: Mapping[str, str] = {"worker": "job-worker"}
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""The root of what Typer raises for a wrong command line; it has no public name in every version."""
+
+_KINDS = {"int": "an integer", "float": "a number", "bool": "`true` or `false`"}
+_BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
+
+
+class PanopeGroup(TyperGroup):
+    """A command with commands below it, whose errors are sentences as those of the commands themselves."""
+
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        """Runs the command line, and ends the process unless the caller wants the result."""
+        if not more.pop("standalone_mode", True):
+            return super().main(*arguments, **more | {"standalone_mode": False})
+        try:
+            result = super().main(*arguments, **more | {"standalone_mode": False})
+        except UsageError as error:
+            if not error.format_message().strip() or type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+                sys.exit(error.exit_code)
+            fail(_sentence(error), error.exit_code)
+        except typer.Abort:
+            fail("aborted")
+        sys.exit(result if isinstance(result, int) else 0)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the command that a name means; one of an earlier version is told by its new name."""
+        renamed = RENAMED_COMMANDS.get(args[0]) if args else None
+        if renamed and args[0] not in self.commands:
+            fail(f"the command `{args[0]}` was renamed to `{renamed}`", 2)
+        return super().resolve_command(ctx, args)
+
+
+def _sentence(error: Any) -> str:
+    command = error.ctx.command_path if error.ctx is not None else "panope"
+    problem = _problem(error, command).rstrip(".")
+    return f"{problem}{' ' if problem.endswith('?') else '; '}`{command} --help` tells what there is"
+
+
+def _problem(error: Any, command: str) -> str:
+    option = getattr(error, "option_name", "")
+    renamed = RENAMED_OPTIONS.get(command.rpartition(" ")[2], {}).get(option)
+    if renamed:
+        return f"the option `{option}` was renamed to `{renamed}`"
+    errors = getattr(error.__cause__, "errors", None)  # of the library that read the value
+    parameter = getattr(error, "param", None)
+    if parameter is None or not error.message:
+        return str(error.format_message())
+    if errors is None:
+        return f"{_name(parameter)}: {error.message}"
+    return f"{_name(parameter)} is `{errors()[0]['input']}`; allowed: {_allowed(errors()[0])}"
+
+
+def _name(parameter: Any) -> str:
+    is_option = str(parameter.opts[0]).startswith("-")
+    return f"`{parameter.opts[0]}`" if is_option else str(parameter.name).upper()
+
+
+def _allowed(detail: Mapping[str, Any]) -> str:
+    """What a value may be, of the machine-readable part of the library's error; its own words where that is unknown."""
+    kind = str(detail["type"])
+    if kind in _BOUNDS:
+        key, word = _BOUNDS[kind]
+        return f"{word} {detail['ctx'][key]:g}"
+    return _KINDS.get(kind.partition("_")[0], str(detail["msg"]))

@@ -1,0 +1,38 @@
+"""Says, while a command waits for a load, what the load waits for, such as a conversion that takes minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from panope_server.cli.output.console import note
+
+POLL_SECONDS = 1.0
+
+
+@contextmanager
+def loading_noted(address: str, model: str) -> Iterator[None]:
+    """Notes every new reason why the model does not serve yet, while the block lasts."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(address, model, stop), name="loading-notes", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(POLL_SECONDS)
+
+
+def _follow(address: str, model: str, stop: threading.Event) -> None:
+    """Looks on a connection of its own; what goes wrong with it is told to whoever loads."""
+    from panope_client import Client, PanopeClientError
+
+    told = ""
+    with suppress(PanopeClientError), Client(address) as client:
+        while not stop.wait(POLL_SECONDS):
+            view = client.model(model)
+            is_news = view.state == type(view).STATE_LOADING and view.state_reason not in ("", told)
+            if is_news and not stop.is_set():
+                told = view.state_reason
+                note(f"{model}: {told}")

@@ -1,0 +1,57 @@
+"""A wrong command line is answered by one sentence in Panope's own words, with the way out."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from panope_server.cli.main import app
+from panope_server.cli.output.usage import RENAMED_COMMANDS, RENAMED_OPTIONS
+
+
+def said(*words: str) -> str:
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("serve --http-port x", "`--http-port` is `x`; allowed: an integer; `panope serve --help` tells what there is"),
+        ("serve --http-port 99999", "`--http-port` is `99999`; allowed: integer, 1 to 65535"),
+        ("serve --log-level loud", "`--log-level` is `loud`; allowed: `debug`, `info`, `warning` or `error`"),
+        ("bench a/b --seconds x", "`--seconds` is `x`; allowed: a number; `panope bench --help` tells what there is"),
+        ("jobs ls --limit 0", "`--limit` is `0`; allowed: at least 1; `panope jobs ls --help` tells what there is"),
+        ("jobs ls --limit 1001", "`--limit` is `1001`; allowed: at most 1000; `panope jobs ls --help` tells"),
+        ("jobs show x", "JOB_ID is `x`; allowed: an integer; `panope jobs show --help` tells what there is"),
+        ("import /no/such --name a/b", "FOLDER: dir '/no/such' does not exist; `panope import --help` tells"),
+        ("show", "Missing argument 'model'; `panope show --help` tells what there is"),
+        ("serve --nosuch", "No such option: --nosuch; `panope serve --help` tells what there is"),
+        ("jobs shw", "No such command 'shw'. Did you mean 'show'? `panope jobs --help` tells what there is"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(words: str, sentence: str) -> None:
+    told = said(*words.split())
+    assert told.startswith(f"panope: {sentence}")
+    assert told.count("\n") == 1
+    assert "Input should be" not in told
+
+
+@pytest.mark.parametrize(("command", "option"), [(name, old) for name, olds in RENAMED_OPTIONS.items() for old in olds])
+def test_a_renamed_option_is_told_by_its_new_name_which_is_one(command: str, option: str) -> None:
+    new = RENAMED_OPTIONS[command][option]
+    assert f"the option `{option}` was renamed to `{new}`" in said(command, option)
+    assert new in CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+
+
+@pytest.mark.parametrize("command", RENAMED_COMMANDS)
+def test_a_renamed_command_is_told_by_its_new_name_which_is_one(command: str) -> None:
+    assert f"the command `{command}` was renamed to `{RENAMED_COMMANDS[command]}`" in said(command)
+    assert CliRunner().invoke(app, [RENAMED_COMMANDS[command], "--help"]).exit_code == 0
+
+
+def test_no_words_at_all_are_answered_by_the_help() -> None:
+    done = CliRunner().invoke(app, [])
+    assert "Usage:" in done.output
+    assert "panope:" not in done.output
