@@ -10,6 +10,7 @@ from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.session import RegistrySession
 from panope_server.cli.jobs.foreground import run_to_end
+from panope_server.cli.output.logs import log_to_file
 from panope_server.cli.output.progress import Bars
 from panope_server.config import Settings
 from panope_server.runtime.models.build_jobs import job_error
@@ -24,6 +25,7 @@ from panope_server.tasks.catalog import register_installed
 async def load_planner(settings: Settings, session: RegistrySession) -> AsyncIterator[LoadPlanner]:
     """Plans loads on this machine's hardware; the files that it opens are leased until the block ends."""
     register_installed()
+    log_to_file(settings)
     leases = ModelLeases(session.retention)
     hardware = Hardware.for_settings(settings)
 

@@ -97,7 +97,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_requests: Annotated[bool, Meta(description="Whether each request is logged in a line of its own.")] = True
     log_file_count: Annotated[
         int,
-        Meta(ge=0, le=100, description="How many files of each log are kept in `logs/` of the home; 0 writes none."),
+        Meta(
+            ge=0,
+            le=100,
+            description="How many files of each of the server's logs are kept in `logs/` of its home; 0 writes none.",
+        ),
     ] = 0
     log_file_bytes: Annotated[int, Meta(ge=1 << 16, description="The size at which a log goes on in a new file.")] = (
         64 << 20

@@ -184,7 +184,7 @@ def main() -> int:
     file = log_file(
         settings.home_path / "logs/jobs.log", max_bytes=settings.log_file_bytes, kept=settings.log_file_count
     )
-    configure_logging(settings.log_level, file=file)
+    configure_logging(settings.log_level, settings.log_format, file=file)
     counts = DownloadCounts()
     reporter = Reporter(counts, _reports())
     stop = stop_on_signals()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.output.console import console, fail, note
+from panope_server.cli.output.logs import log_to_file
 from panope_server.config import Settings
 
 if TYPE_CHECKING:
@@ -104,9 +105,8 @@ def _interrupted(job: JobEntry) -> NoReturn:
 def _working(settings: Settings, session: RegistrySession, ids: Collection[int]) -> Iterator[list[PanopeError]]:
     """Runs these jobs in a thread while the block lasts; yields a list that gets the error that ended it."""
     from panope_server.job_worker.worker import run_jobs
-    from panope_server.observability.logging import configure_logging
 
-    configure_logging("error")
+    log_to_file(settings)
     stop = threading.Event()
     failure: list[PanopeError] = []
 

@@ -28,7 +28,7 @@ def worker(
     from panope_server.observability.logging import configure_logging
 
     settings = settings_for(home, config=config)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         counts = serve_metrics(settings.host, metrics_port) if metrics_port else None
         with open_registry_session(settings, log_event) as session:

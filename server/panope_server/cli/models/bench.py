@@ -39,11 +39,9 @@ def bench(
     config: ConfigFile = None,
 ) -> None:
     """Measure each way to run a model, on real workers; at its next load the fastest of equals is chosen."""
-    from panope_server.observability.logging import configure_logging
     from panope_server.runtime.placement.constraints import LoadConstraints
 
     settings = settings_for(home, config=config)
-    configure_logging("error")
     constraints = LoadConstraints(backend, precision, variant)
     with registry_session(settings) as session:
         measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, seconds, json=json))
