@@ -46,6 +46,7 @@ class App:
     Args:
         settings: of the server.
         on_started: called when every port answers, with the models that should serve and do not yet, and why.
+        on_waiting: called with a model that should serve and the reason why it does not yet, whenever that changes.
         on_ready: called when all of those serve for the first time.
     """
 
@@ -53,10 +54,12 @@ class App:
         self,
         settings: Settings,
         on_started: Callable[[Mapping[str, str]], None] = lambda _: None,
+        on_waiting: Callable[[str, str], None] = lambda _model, _reason: None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._on_started = on_started
+        self._on_waiting = on_waiting
         self._on_ready = on_ready
         self._stop = asyncio.Event()
         self._authenticator = AnonymousAccess()
@@ -95,7 +98,11 @@ class App:
         self._stop.set()
 
     async def _announce_ready(self, models: ModelManager) -> None:
-        while models.loader.not_ready():  # noqa: ASYNC110 - what is waited for has no event of its own
+        told: Mapping[str, str] = models.loader.not_ready()
+        while waiting := models.loader.not_ready():  # what is waited for has no event of its own
+            for model in (model for model, reason in waiting.items() if reason != told.get(model)):
+                self._on_waiting(model, waiting[model])
+            told = waiting
             await asyncio.sleep(READY_POLL_SECONDS)
         self._on_ready()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -34,12 +35,21 @@ class BuildJobs:
         jobs: where they are.
         store: the id of the store that variants are made in.
         has_worker: whether this server runs jobs; one that does not relies on a `panope job-worker`.
+        on_wait: told the model whose load begins to wait for a job, and what to say of it.
     """
 
-    def __init__(self, jobs: AsyncJobs, store: str, *, has_worker: bool) -> None:
+    def __init__(
+        self,
+        jobs: AsyncJobs,
+        store: str,
+        *,
+        has_worker: bool,
+        on_wait: Callable[[str, str], None] = lambda _model, _reason: None,
+    ) -> None:
         self._jobs = jobs
         self._store = store
         self._has_worker = has_worker
+        self._on_wait = on_wait
 
     async def run(self, request: BuildRequest) -> JobEntry:
         """Returns the job of a request once it has succeeded.
@@ -57,6 +67,8 @@ class BuildJobs:
             partial(enqueue_build, priority=LOAD_PRIORITY), request, "load", store=self._store
         )
         _log.info("conversion_awaited", model=request.model, job=job.id, format=request.format)
+        made = f"{request.format} {request.precision}".strip()
+        self._on_wait(request.model, f"job {job.id} converts it to {made}, once, which can take minutes")
         if not self._has_worker:
             await self._refuse_unclaimed(job)
         failed_before = job.attempt if job.status is not JobStatus.RUNNING else job.attempt - 1

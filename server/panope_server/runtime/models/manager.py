@@ -99,7 +99,12 @@ class ModelManager:
         memory = DeviceMemory()
         self.directory = ModelDirectory(dependencies.registry, dependencies.aliases, settings.default_model)
         downloads = Downloads(self.directory.fresh_entry, dependencies.jobs, dependencies.store, self._machine_bytes)
-        builds = BuildJobs(dependencies.jobs, dependencies.store, has_worker=settings.jobs.concurrency > 0)
+        builds = BuildJobs(
+            dependencies.jobs,
+            dependencies.store,
+            has_worker=settings.jobs.concurrency > 0,
+            on_wait=lambda model, reason: self.runtimes.explain_loading(model, reason),
+        )
         self._planner = planner = LoadPlanner(
             settings,
             dependencies.registry,

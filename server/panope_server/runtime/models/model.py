@@ -160,6 +160,11 @@ class ModelRuntime:
         self._task = None
         self._set(ModelState.UNLOADED, "")
 
+    def explain_loading(self, reason: str) -> None:
+        """Says what the load that goes on waits for."""
+        if self.state is ModelState.LOADING:
+            self._set(ModelState.LOADING, reason)
+
     async def reload(self) -> None:
         """Ends the instances after the accepted work, and begins to load the model again as it was asked for."""
         constraints = self._constraints
@@ -303,6 +308,8 @@ class ModelRuntime:
         while True:
             plan = await self._make_plan(constraints, failed)
             self._task = plan.task
+            if self.state_reason:
+                self.explain_loading("")  # what it waited for is over
             if plan.identity in [each.plan.identity for each in failed]:
                 raise failed[-1].error
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))

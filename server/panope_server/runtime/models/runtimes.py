@@ -109,6 +109,11 @@ class ModelRuntimes:
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
+    def explain_loading(self, model: str, reason: str) -> None:
+        """Says why a model, or a variant of it, is not loaded yet."""
+        for runtime in self.of_model(model):
+            runtime.explain_loading(reason)
+
     def reload_changed(self, entry_of: Callable[[str], ModelEntry | None]) -> None:
         """Begins to load again what serves other than the registry says by now, such as for another task."""
         for key, runtime in self._runtimes.items():

@@ -49,10 +49,11 @@ class Rig:
     errors: list[Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     attempts: int = 0
+    told: list[tuple[str, str]] = field(default_factory=list)
     stops: list[Callable[[], None]] = field(default_factory=list)
 
     def builds(self, *, has_worker: bool = True) -> BuildJobs:
-        return BuildJobs(self.async_jobs, "mine", has_worker=has_worker)
+        return BuildJobs(self.async_jobs, "mine", has_worker=has_worker, on_wait=lambda *told: self.told.append(told))
 
     def handle(self, context: JobContext) -> Mapping[str, Any]:
         self.attempts += 1
@@ -109,6 +110,8 @@ async def test_a_load_waits_for_the_job_that_people_ask_for_too(rig: Rig) -> Non
     jobs = await asyncio.gather(*waiting)
     assert {job.id for job in jobs} == {asked.id}
     assert (jobs[0].result, rig.attempts) == (DONE, 1)
+    reason = f"job {asked.id} converts it to openvino fp32, once, which can take minutes"
+    assert rig.told == [("acme/tiny", reason)] * 2
 
 
 async def test_a_load_goes_before_builds_that_nobody_waits_for(rig: Rig) -> None:

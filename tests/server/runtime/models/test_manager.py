@@ -316,6 +316,20 @@ async def test_a_loaded_model_is_loaded_anew_when_other_content_is_imported_and_
     assert await made.embed(MODEL) == MODEL
 
 
+async def test_what_a_load_waits_for_is_said_until_it_is_over(rig: MakeRig) -> None:
+    made = rig()
+    made.add_model()
+    await made.manager.start()
+    loading = asyncio.create_task(made.manager.load(MODEL))
+    await made.until(lambda: bool(made.manager.runtimes.all()))
+    made.manager.runtimes.explain_loading(MODEL, "job 1 converts it")
+    assert (await made.manager.get(MODEL)).state_reason == "job 1 converts it"
+    assert made.manager.loader.not_ready() == {MODEL: "job 1 converts it"}
+    assert (await loading).state_reason == ""
+    made.manager.runtimes.explain_loading(MODEL, "job 1 converts it")
+    assert (await made.manager.get(MODEL)).state_reason == "", "it serves"
+
+
 async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
     rig: MakeRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
