@@ -14,20 +14,16 @@ from typer.core import TyperGroup
 
 from panope_server.cli.output.console import fail
 
-#: Options that had another name in an earlier version, by command.
-RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "show": {"--ways": "--candidates"},
-    "gc": {"--remote": "--shared"},
-    "verify": {"--remote": "--shared"},
+#: Options and commands that had another name in an earlier version, each with the command that it belongs to.
+RENAMED: Mapping[tuple[str, str], str] = {
+    ("panope", "worker"): "job-worker",
+    ("show", "--ways"): "--candidates",
+    ("gc", "--remote"): "--shared",
+    ("verify", "--remote"): "--shared",
 }
-#: Commands that had another name.
-RENAMED_COMMANDS: Mapping[str, str] = {"worker": "job-worker"}
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The root of what Typer raises for a wrong command line; it has no public name in every version."""
-
-_KINDS = {"int": "an integer", "float": "a number", "bool": "`true` or `false`"}
-_BOUNDS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
 
 
 class PanopeGroup(TyperGroup):
@@ -36,9 +32,9 @@ class PanopeGroup(TyperGroup):
     def main(self, *arguments: Any, **more: Any) -> Any:
         """Runs the command line, and ends the process unless the caller wants the result."""
         if not more.pop("standalone_mode", True):
-            return super().main(*arguments, **more | {"standalone_mode": False})
+            return super().main(*arguments, **dict(more, standalone_mode=False))
         try:
-            result = super().main(*arguments, **more | {"standalone_mode": False})
+            result = super().main(*arguments, **dict(more, standalone_mode=False))
         except UsageError as error:
             if not error.format_message().strip() or type(error).__name__ == "NoArgsIsHelpError":
                 error.show()
@@ -50,8 +46,8 @@ class PanopeGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the command that a name means; one of an earlier version is told by its new name."""
-        renamed = RENAMED_COMMANDS.get(args[0]) if args else None
-        if renamed and args[0] not in self.commands:
+        renamed = RENAMED.get((self.name or "", args[0])) if args else None
+        if renamed:
             fail(f"the command `{args[0]}` was renamed to `{renamed}`", 2)
         return super().resolve_command(ctx, args)
 
@@ -64,7 +60,7 @@ def _sentence(error: Any) -> str:
 
 def _problem(error: Any, command: str) -> str:
     option = getattr(error, "option_name", "")
-    renamed = RENAMED_OPTIONS.get(command.rpartition(" ")[2], {}).get(option)
+    renamed = RENAMED.get((command.rpartition(" ")[2], option))
     if renamed:
         return f"the option `{option}` was renamed to `{renamed}`"
     errors = getattr(error.__cause__, "errors", None)  # of the library that read the value
@@ -83,8 +79,14 @@ def _name(parameter: Any) -> str:
 
 def _allowed(detail: Mapping[str, Any]) -> str:
     """What a value may be, of the machine-readable part of the library's error; its own words where that is unknown."""
-    kind = str(detail["type"])
-    if kind in _BOUNDS:
-        key, word = _BOUNDS[kind]
-        return f"{word} {detail['ctx'][key]:g}"
-    return _KINDS.get(kind.partition("_")[0], str(detail["msg"]))
+    match str(detail["type"]).partition("_")[0]:
+        case "int":
+            return "an integer"
+        case "float":
+            return "a number"
+        case "greater":
+            return f"at least {detail['ctx']['ge']:g}"
+        case "less":
+            return f"at most {detail['ctx']['le']:g}"
+        case _:
+            return str(detail["msg"])
