@@ -20,6 +20,7 @@ from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.rest.text_embeddings.schemas import TextEmbeddingsErrorJson
+from panope_server.transport.rest.text_generation.schemas import TextGenerationErrorJson
 
 Json = dict[str, Any]
 
@@ -38,6 +39,7 @@ _RESPONSES: Mapping[type, str] = {
     ErrorJson: "Error",
     HubErrorJson: "HubError",
     TextEmbeddingsErrorJson: "TextEmbeddingsError",
+    TextGenerationErrorJson: "TextGenerationError",
 }
 _MISSING = 404
 _CONFLICT = 409
@@ -139,6 +141,8 @@ def _request(operation: Operation) -> Json:
         schema: Json = {"type": "object", "additionalProperties": False}
     elif operation.body is not None:
         schema = _schema(operation.body)
+        if operation.or_body is not None:
+            schema = {"anyOf": [schema, _schema(operation.or_body)]}
     else:
         return {}
     return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
@@ -155,7 +159,7 @@ def _responses(path: str, operation: Operation) -> Json:
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
-    errors += [_UNPROCESSABLE] if operation.error is TextEmbeddingsErrorJson else []
+    errors += [_UNPROCESSABLE] if operation.error in (TextEmbeddingsErrorJson, TextGenerationErrorJson) else []
     responses: Json = {str(operation.status): good}
     if operation.media == BYTES or path.endswith("/raw/{place}"):
         responses["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}
@@ -187,7 +191,12 @@ def _error(kind: type) -> Json:
 
 def _types() -> list[Any]:
     operations = [*METHODS.values(), *PLAIN.values()]
-    given = [each for told in operations for each in (told.answer, told.body, told.not_ready) if each is not None]
+    given = [
+        each
+        for told in operations
+        for each in (told.answer, told.body, told.or_body, told.not_ready)
+        if each is not None
+    ]
     later = [kind for kinds in READ_LATER.values() for kind in kinds]
     return [*_RESPONSES, *given, *later]
 

@@ -29,6 +29,7 @@ from panope_server.transport.rest.openai.completions.schemas import CompletionBo
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
+from panope_server.transport.rest.text_generation import schemas as tgi
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -44,7 +45,10 @@ PATHS: Mapping[str, tuple[Any, str]] = {
         Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
         "A model's name or an alias; `/` is written `%2F`, or as it is.",
     ),
-    "task": (Literal["feature-extraction", "sentence-similarity"], "The task in Hugging Face's words."),
+    "task": (
+        Literal["feature-extraction", "sentence-similarity", "text-generation"],
+        "The task in Hugging Face's words.",
+    ),
     "job": (Annotated[int, Meta(ge=1)], "The job's id."),
     "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
@@ -116,6 +120,7 @@ class Operation:
     Attributes:
         answer: the type of the answer's JSON; None for an answer that is no JSON.
         body: the type of the request's body; None for a method without one.
+        or_body: the type of another body that it takes.
         empty: whether the body may only be an empty object.
         query: the types of the query parameters.
         status: of a good answer.
@@ -129,6 +134,7 @@ class Operation:
 
     answer: Any = None
     body: type[Struct] | None = None
+    or_body: type[Struct] | None = None
     empty: bool = False
     query: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
@@ -143,8 +149,10 @@ class Operation:
 _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "securityStatus": bool}, error=HubErrorJson)
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
-_VECTORS_OR_COSINES = list[Vector | float]
+_ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
 _TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
+_ANY: Mapping[str, Any] = {**_TEI, "events": True}
+_TGI: Mapping[str, Any] = {"waits": True, "events": True, "error": tgi.TextGenerationErrorJson}
 
 #: By `Service.Method` of the façade.
 METHODS: Mapping[str, Operation] = {
@@ -171,9 +179,9 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.Embed": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
-    "TextEmbeddingsService.Run": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
-    "TextEmbeddingsService.RunModel": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
-    "TextEmbeddingsService.RunPipeline": Operation(_VECTORS_OR_COSINES, hugging_face.EmbedBody, **_TEI),
+    "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
+    "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
+    "TextEmbeddingsService.RunPipeline": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
     "TextEmbeddingsService.Similarity": Operation(list[float], tei.SimilarityBody, **_TEI),
     "TextEmbeddingsService.EmbedAll": Operation(list[list[list[float]]], tei.EmbedAllBody, **_TEI),
     "TextEmbeddingsService.Tokenize": Operation(list[list[tei.TokenJson]], tei.TokenizeBody, **_TEI),
@@ -182,6 +190,8 @@ METHODS: Mapping[str, Operation] = {
     "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
     "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
     "TextEmbeddingsService.Info": Operation(TextEmbeddingsInfoJson, error=tei.TextEmbeddingsErrorJson),
+    "TextGenerationService.Generate": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
+    "TextGenerationService.GenerateStream": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
     "PanopeService.Infer": Operation(infer_schemas.InferJson, infer_schemas.InferBody, waits=True),
     "PanopeService.GetModelInfo": Operation(model_schemas.ModelInfoJson),
     "PanopeService.LoadModel": Operation(model_schemas.ModelInfoJson, model_schemas.LoadBody),

@@ -31,6 +31,7 @@ from panope_server.transport.rest.panope.job_servicer import JobRestServicer
 from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
+from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
 from panope_server.transport.services import Services
 
 PUBLIC_SERVICES: list[str] = [
@@ -60,6 +61,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     OpenAiGenerationServicer,
     HuggingFaceServicer,
     TextEmbeddingsServicer,
+    TextGenerationServicer,
     PanopeServicer,
     RegistryRestServicer,
     AliasRestServicer,

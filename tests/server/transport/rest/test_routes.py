@@ -18,6 +18,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/completions"): {"prompt": "a"},
     ("POST", "/v1/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
     ("POST", "/v1/llm/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
+    **{("POST", f"{prefix}/generate"): {"inputs": "a"} for prefix in ("", "/v1")},
+    **{("POST", f"{prefix}/generate_stream"): {"inputs": "a"} for prefix in ("", "/v1")},
     ("POST", "/v1/embed"): {"inputs": "a"},
     ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/infer/{model=**}"): {"value": "a"},
@@ -54,7 +56,7 @@ ONE_SEGMENT = "{model=*}"
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Answers of these are streams of events.
-EVENTS = ("/v1/jobs/{job=*}/events",)
+EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
 #: Values for the variables of paths.
 VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 #: What these ask for is refused until there are models that do it.

@@ -25,7 +25,12 @@ def bodies_and_answers() -> list[Any]:
     from generator.operations import METHODS, PLAIN, READ_LATER
 
     operations = (*METHODS.values(), *PLAIN.values())
-    types = [kind for operation in operations for kind in (operation.body, operation.answer) if kind is not None]
+    types = [
+        kind
+        for operation in operations
+        for kind in (operation.body, operation.or_body, operation.answer)
+        if kind is not None
+    ]
     return [*types, *(kind for kinds in READ_LATER.values() for kind in kinds)]
 
 

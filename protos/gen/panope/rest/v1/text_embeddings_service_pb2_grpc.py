@@ -42,17 +42,17 @@ class TextEmbeddingsServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.Run = channel.unary_unary(
+        self.Run = channel.unary_stream(
                 '/panope.rest.v1.TextEmbeddingsService/Run',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.RunModel = channel.unary_unary(
+        self.RunModel = channel.unary_stream(
                 '/panope.rest.v1.TextEmbeddingsService/RunModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.RunPipeline = channel.unary_unary(
+        self.RunPipeline = channel.unary_stream(
                 '/panope.rest.v1.TextEmbeddingsService/RunPipeline',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelTaskPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
@@ -112,7 +112,7 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Run(self, request, context):
-        """Embeds texts, or compares one with others, as the body's `inputs` ask.
+        """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +126,7 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RunPipeline(self, request, context):
-        """Runs one of the Inference API's tasks, `feature-extraction` or `sentence-similarity`.
+        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,17 +196,17 @@ def add_TextEmbeddingsServiceServicer_to_server(servicer, server):
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'Run': grpc.unary_unary_rpc_method_handler(
+            'Run': grpc.unary_stream_rpc_method_handler(
                     servicer.Run,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'RunModel': grpc.unary_unary_rpc_method_handler(
+            'RunModel': grpc.unary_stream_rpc_method_handler(
                     servicer.RunModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'RunPipeline': grpc.unary_unary_rpc_method_handler(
+            'RunPipeline': grpc.unary_stream_rpc_method_handler(
                     servicer.RunPipeline,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelTaskPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -302,7 +302,7 @@ class TextEmbeddingsService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/panope.rest.v1.TextEmbeddingsService/Run',
@@ -329,7 +329,7 @@ class TextEmbeddingsService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/panope.rest.v1.TextEmbeddingsService/RunModel',
@@ -356,7 +356,7 @@ class TextEmbeddingsService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/panope.rest.v1.TextEmbeddingsService/RunPipeline',

@@ -44,15 +44,15 @@ _TextEmbeddingsServiceEmbedTextsType = typing_extensions.TypeVar(
 
 _TextEmbeddingsServiceRunType = typing_extensions.TypeVar(
     '_TextEmbeddingsServiceRunType',
-    grpc.UnaryUnaryMultiCallable[
+    grpc.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryUnaryMultiCallable[
+    default=grpc.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -60,15 +60,15 @@ _TextEmbeddingsServiceRunType = typing_extensions.TypeVar(
 
 _TextEmbeddingsServiceRunModelType = typing_extensions.TypeVar(
     '_TextEmbeddingsServiceRunModelType',
-    grpc.UnaryUnaryMultiCallable[
+    grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryUnaryMultiCallable[
+    default=grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -76,15 +76,15 @@ _TextEmbeddingsServiceRunModelType = typing_extensions.TypeVar(
 
 _TextEmbeddingsServiceRunPipelineType = typing_extensions.TypeVar(
     '_TextEmbeddingsServiceRunPipelineType',
-    grpc.UnaryUnaryMultiCallable[
+    grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    default=grpc.UnaryUnaryMultiCallable[
+    default=grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -229,15 +229,15 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryUnaryMultiCallable[
+        grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryUnaryMultiCallable[
+        grpc.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.UnaryUnaryMultiCallable[
+        grpc.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelTaskPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -281,15 +281,15 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryUnaryMultiCallable[
+        grpc.aio.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryUnaryMultiCallable[
+        grpc.aio.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
-        grpc.aio.UnaryUnaryMultiCallable[
+        grpc.aio.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelTaskPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -331,13 +331,13 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
     """Embeds texts, as normalised vectors unless the body says otherwise."""
 
     Run: _TextEmbeddingsServiceRunType
-    """Embeds texts, or compares one with others, as the body's `inputs` ask."""
+    """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask."""
 
     RunModel: _TextEmbeddingsServiceRunModelType
     """As Run, with the model in the path."""
 
     RunPipeline: _TextEmbeddingsServiceRunPipelineType
-    """Runs one of the Inference API's tasks, `feature-extraction` or `sentence-similarity`."""
+    """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`."""
 
     Similarity: _TextEmbeddingsServiceSimilarityType
     """Compares one sentence with others: the cosine of each."""
@@ -368,15 +368,15 @@ TextEmbeddingsServiceAsyncStub: typing_extensions.TypeAlias = TextEmbeddingsServ
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
-    grpc.aio.UnaryUnaryMultiCallable[
+    grpc.aio.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
@@ -432,15 +432,15 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
-    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Embeds texts, or compares one with others, as the body's `inputs` ask."""
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask."""
 
     @abc.abstractmethod
     def RunModel(
         self,
         request: panope.rest.v1.path_pb2.ModelPathWithBody,
         context: _ServicerContext,
-    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
         """As Run, with the model in the path."""
 
     @abc.abstractmethod
@@ -448,8 +448,8 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         context: _ServicerContext,
-    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Runs one of the Inference API's tasks, `feature-extraction` or `sentence-similarity`."""
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`."""
 
     @abc.abstractmethod
     def Similarity(

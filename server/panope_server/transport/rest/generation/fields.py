@@ -138,7 +138,12 @@ def options_of(body: GenerationFields, *, logprobs: int | None) -> GenerationOpt
 
 def model_of(body: GenerationFields) -> str:
     """The model that a body names; empty for the default one."""
-    return "" if body.model is None or body.model in _ANY_MODEL else body.model
+    return named_model(body.model)
+
+
+def named_model(name: str | None) -> str:
+    """The model of a name that a client wrote; empty for the default one."""
+    return "" if name is None or name in _ANY_MODEL else name
 
 
 def end_user_of(body: GenerationFields) -> str:

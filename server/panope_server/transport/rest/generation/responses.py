@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -16,10 +16,9 @@ from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.json.events import EVENTS, PING, known_error
 from panope_server.transport.rest.json.requests import JSON, off_loop
+from panope_server.transport.rest.json.responses import messages_of
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
-#: Bytes of one message; Envoy passes each on at once, and holds none of more than a mebibyte.
-PIECE_BYTES = 256 << 10
 #: After so long without a piece, a comment tells that the connection lives. It commits the status 200, so it is longer
 #: than most answers take to begin.
 PING_SECONDS = 10.0
@@ -77,7 +76,7 @@ class Responder:
         assert isinstance(output, GenerateOutput)
         data = await off_loop(_size(output), answer.whole, output)
         await unknown.tell(context)
-        for message in _messages(JSON, data):
+        for message in messages_of(JSON, data):
             yield message
 
     async def streamed(
@@ -93,7 +92,7 @@ class Responder:
                 async for part in with_pauses(parts, self.ping_seconds):
                     assert part is None or isinstance(part, GenerateOutput)
                     data = PING if part is None else answer.events(part)
-                    for message in _messages("" if begun else EVENTS, data):
+                    for message in messages_of("" if begun else EVENTS, data):
                         if not begun:
                             await unknown.tell(context)
                         begun = True
@@ -105,7 +104,7 @@ class Responder:
             if not begun:
                 raise known from None
             last = answer.failed(known_error(known))
-        for message in _messages("", last):
+        for message in messages_of("", last):
             yield message
 
 
@@ -128,12 +127,6 @@ async def with_pauses(parts: AsyncIterator[T], seconds: float) -> AsyncIterator[
             yield None
         else:
             yield part
-
-
-def _messages(content_type: str, data: bytes) -> Iterator[HttpBody]:
-    """The data in messages of a bounded size; none for no data. The kind is told by the first of an answer alone."""
-    for start in range(0, len(data), PIECE_BYTES):
-        yield HttpBody(content_type=content_type if start == 0 else "", data=data[start : start + PIECE_BYTES])
 
 
 def _size(output: GenerateOutput) -> int:

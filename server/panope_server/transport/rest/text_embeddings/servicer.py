@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import NoReturn
 
 import grpc
@@ -22,10 +23,11 @@ from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import answered, embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
-from panope_server.transport.rest.json.responses import encoded_response, json_response
+from panope_server.transport.rest.json.responses import encoded_response, in_pieces, json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.text_embeddings.errors import in_its_shape
 from panope_server.transport.rest.text_embeddings.info import info_json
@@ -33,11 +35,14 @@ from panope_server.transport.rest.text_embeddings.schemas import DecodeBody, Emb
 from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
+from panope_server.transport.rest.text_generation.errors import in_its_shape as in_generations_shape
+from panope_server.transport.rest.text_generation.generator import TextGenerator
+from panope_server.transport.rest.text_generation.recognition import GENERATION, generates
 from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
-#: The Inference API's tasks that are served.
+#: The Inference API's tasks that are served, beside that of generation.
 _TASKS = ("feature-extraction", "sentence-similarity")
 
 _EMBED = RequestBody(EmbedBody)
@@ -61,6 +66,8 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._settings = settings
+        report = settings.unknown_fields == "report"
+        self._generate = in_generations_shape(TextGenerator(Responder(pipeline), report_unknown=report).answer)
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
@@ -73,28 +80,20 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         """Embeds texts."""
         return await self._embed("", request, context, "EmbedTexts")
 
-    @in_its_shape
-    async def Run(self, request: HttpBody, context: Context) -> HttpBody:
-        """Embeds or compares, by the form of `inputs`."""
-        return await self._run("", request, context, "Run")
+    async def Run(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Embeds, compares or generates, by the form of the body and the model's task."""
+        async for message in self._run_any("", request, context, "Run"):
+            yield message
 
-    @in_its_shape
-    async def RunModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+    async def RunModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
         """As Run, with the model of the path."""
-        return await self._run(request.model, request.body, context, "RunModel")
+        async for message in self._run_any(request.model, request.body, context, "RunModel"):
+            yield message
 
-    @in_its_shape
-    async def RunPipeline(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
+    async def RunPipeline(self, request: ModelTaskPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
         """Runs the task of the path."""
-        self._unknown(context)  # a parameter may pose as the task
-        if request.task not in _TASKS:
-            raise InvalidInputError(
-                f"the task of the path must be {' or '.join(f'`{task}`' for task in _TASKS)}",
-                reason="task_not_served",
-                field="task",
-            )
-        run = self._embed if request.task == "feature-extraction" else self._compare
-        return await run(request.model, request.body, context, "RunPipeline")
+        async for message in self._run_task(request, context):
+            yield message
 
     @in_its_shape
     async def Similarity(self, request: HttpBody, context: Context) -> HttpBody:
@@ -174,9 +173,36 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         view = await self._models.get(name)
         return json_response(info_json(view if view.embed else await self._models.load(name), self._settings))
 
-    async def _run(self, model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+    async def _run_any(self, model: str, request: HttpBody, context: Context, method: str) -> AsyncIterator[HttpBody]:
+        if await generates(self._models, model, request.data):
+            async for message in self._generate(request, context, _interface(method), path_model=model):
+                yield message
+            return
         compares = await off_loop(len(request.data), _compares, request.data)
-        return await (self._compare if compares else self._embed)(model, request, context, method)
+        run = in_its_shape(self._compare if compares else self._embed)
+        for message in in_pieces(await run(model, request, context, method)):
+            yield message
+
+    async def _run_task(self, request: ModelTaskPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        if request.task == GENERATION:
+            interface = _interface("RunPipeline")
+            async for message in self._generate(request.body, context, interface, path_model=request.model):
+                yield message
+            return
+        run = in_its_shape(self._run_embedding_task)
+        for message in in_pieces(await run(request, context)):
+            yield message
+
+    async def _run_embedding_task(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
+        self._unknown(context)  # a parameter may pose as the task
+        if request.task not in _TASKS:
+            raise InvalidInputError(
+                f"the task of the path must be one of {', '.join(f'`{task}`' for task in (*_TASKS, GENERATION))}",
+                reason="task_not_served",
+                field="task",
+            )
+        run = self._embed if request.task == "feature-extraction" else self._compare
+        return await run(request.model, request.body, context, "RunPipeline")
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
         unknown = self._unknown(context)

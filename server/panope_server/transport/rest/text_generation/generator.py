@@ -1,0 +1,75 @@
+"""Answers bodies of Text Generation Inference."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from google.api.httpbody_pb2 import HttpBody
+
+from panope_backends.errors import CallerError, InvalidInputError
+from panope_server.tasks.tokenize import TokenizeInput, TokenizeOutput
+from panope_server.transport.generation.names import TASK
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.rest.generation.fields import named_model
+from panope_server.transport.rest.generation.responses import Responder
+from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.text_generation.answers import TextGenerationAnswer
+from panope_server.transport.rest.text_generation.inputs import NAMES, text_generation_input
+from panope_server.transport.rest.text_generation.schemas import TextGenerationBody
+
+_BODY = RequestBody(TextGenerationBody)
+
+
+class TextGenerator:
+    """Answers bodies of Text Generation Inference, on whatever route they come.
+
+    Args:
+        responder: runs calls.
+        report_unknown: whether unknown fields are passed over and told of.
+    """
+
+    def __init__(self, responder: Responder, *, report_unknown: bool) -> None:
+        self._responder = responder
+        self._report_unknown = report_unknown
+
+    async def answer(
+        self, request: HttpBody, context: Context, interface: str, *, stream: bool = False, path_model: str = ""
+    ) -> AsyncIterator[HttpBody]:
+        """Sends the answer.
+
+        Args:
+            request: the body.
+            context: of the call.
+            interface: of the call.
+            stream: whether the route streams where the body does not say.
+            path_model: the model of the path; empty where it names none.
+        """
+        unknown = UnknownFields(report=self._report_unknown)
+        query_of(context, (), unknown)
+        body = await off_loop(len(request.data), _BODY.read, request, unknown)
+        if path_model and body.model not in {None, path_model}:
+            raise InvalidInputError("`model` is not the model of the path", field="model")
+        streams = stream if body.stream is None else body.stream
+        task_input = text_generation_input(body, stream=streams)
+        model = path_model or named_model(body.model)
+        call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
+        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        first_id = -1
+        if body.parameters is not None and body.parameters.decoder_input_details:
+            first_id = await self._first_id(body.inputs, model, context, interface)
+        answer = TextGenerationAnswer(body, first_id)
+        respond = self._responder.streamed if streams else self._responder.whole
+        async for message in respond(call, answer, NAMES, unknown, context):
+            yield message
+
+    async def _first_id(self, text: str, model: str, context: Context, interface: str) -> int:
+        """The id of a text's first token, which has no probability and so is not told with the others."""
+        call = call_for(context, model=model, task_input=TokenizeInput([text]), task=TASK, interface=interface)
+        try:
+            tokens = await self._responder.pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(lambda _: "inputs") from None
+        assert isinstance(tokens, TokenizeOutput)
+        return next(iter(tokens.texts[0].ids), -1)
