@@ -8,11 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from panope_backends.errors import AvailabilityError, CallerError, CapacityError, InvalidInputError, PanopeError
 from panope_server.transport.errors import HTTP_STATUS
-
-#: The detail by which Envoy's hook gives an error TEI's shape.
-ERROR_TYPE = "error_type"
-#: TEI's status of a request that it cannot take.
-UNPROCESSABLE = 422
+from panope_server.transport.rest.hugging_face.errors import ERROR_TYPE, UNPROCESSABLE
 
 T = TypeVar("T")
 P = ParamSpec("P")

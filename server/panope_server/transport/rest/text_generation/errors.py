@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from panope_backends.errors import AvailabilityError, CallerError, CapacityError, InvalidInputError, PanopeError
 from panope_server.transport.errors import HTTP_STATUS
-from panope_server.transport.rest.text_embeddings.errors import ERROR_TYPE, UNPROCESSABLE
+from panope_server.transport.rest.hugging_face.errors import ERROR_TYPE, UNPROCESSABLE
 
 T = TypeVar("T")
 P = ParamSpec("P")
