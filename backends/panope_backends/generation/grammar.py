@@ -191,7 +191,8 @@ class GrammarCompiler:
             if not len(going_on):
                 break
             if not state.accept(int(going_on[0])):
-                return _NO_EXTENSION  # the only bytes that may come are those of no token
+                # Too complex, or the only bytes that may come are those of no token.
+                return f"{state.matcher.get_error()} {_NO_EXTENSION}"
         return state.matcher.get_error() if state.matcher.is_error() else ""
 
     @cached_property

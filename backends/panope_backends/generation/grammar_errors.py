@@ -77,13 +77,16 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], InvalidInputError
         _says("{field} has a pattern with look-around or back-references"),
     ),
     (
-        re.compile(r"Unsatisfiable|NoExtension|no extension|is unsatisfiable", re.IGNORECASE),
-        _says("no answer matches {field}"),
+        re.compile(r"regex parse error|invalid regex"),
+        _says("{field} has a pattern that is no regular expression, or nested too deep"),
     ),
+    (re.compile(r"unknown name: \"(?P<name>[^\"]*)\""), _says("{field} has no rule `{name}`")),
     (
         re.compile(r"too (big|large|complex|many)|\bmax is\b|limit|fuel|recursion", re.IGNORECASE),
         lambda match: too_complex(),
     ),
-    (re.compile(r"regex parse error|invalid regex"), _says("{field} has a pattern that is no regular expression")),
-    (re.compile(r"unknown name: \"(?P<name>[^\"]*)\""), _says("{field} has no rule `{name}`")),
+    (
+        re.compile(r"Unsatisfiable|NoExtension|no extension|is unsatisfiable", re.IGNORECASE),
+        _says("no answer matches {field}"),
+    ),
 )
