@@ -12,10 +12,10 @@ import numpy as np
 
 from panope_backends.api.generation import SamplingParams
 from panope_backends.generation.largest import top_with_ties, weighing_at_least
+from panope_backends.generation.sums import place_in_sum, sums_of_blocks
 
 Array = np.ndarray[Any, Any]
 
-_BLOCK = 512
 _LARGEST_SCALE = 1e30
 
 
@@ -39,7 +39,7 @@ class Distribution:
 
     def draw(self, chance: float) -> int:
         """The token at a place in [0, 1) of the cumulative distribution."""
-        index = _index_at(self.weights, chance)
+        index = place_in_sum(self.weights, chance * float(sums_of_blocks(self.weights).sum()))
         return index if self.token_ids is None else int(self.token_ids[index])
 
 
@@ -56,50 +56,38 @@ def distribution(logits: Array, largest: float, params: SamplingParams, out: Arr
     if params.top_p < 1:
         left = left.only(_nucleus(left.weights, params.top_p))
     if params.min_p > 0:
-        left = left.only(np.flatnonzero(left.weights >= np.float32(params.min_p)))
+        left = left.only((left.weights >= np.float32(params.min_p)).nonzero()[0])
     return left
 
 
 def _weights(logits: Array, largest: float, params: SamplingParams, out: Array) -> tuple[Array, Array | None]:
-    scale = np.float32(np.clip(1 / params.temperature, 1 / _LARGEST_SCALE, _LARGEST_SCALE))
     if 0 < params.top_k < logits.size:
         token_ids = top_with_ties(logits, params.top_k)
         weights = np.subtract(logits[token_ids], largest)
     else:
         token_ids = None
         weights = np.subtract(logits, largest, out=out)
-    np.multiply(weights, scale, out=weights)
+    if params.temperature != 1:
+        scale = np.clip(1 / params.temperature, 1 / _LARGEST_SCALE, _LARGEST_SCALE)
+        np.multiply(weights, np.float32(scale), out=weights)
     return np.exp(weights, out=weights), token_ids
 
 
 def _nucleus(weights: Array, top_p: float) -> Array:
     """Indices, ascending, of the fewest largest weights that have `top_p` of them all, at least one."""
-    mass = top_p * float(weights.sum())
+    mass = top_p * float(sums_of_blocks(weights).sum())
     indices = weighing_at_least(weights, mass)
-    heaviest = indices[np.argsort(-weights[indices], kind="stable")]
-    sums = np.cumsum(weights[heaviest], dtype=np.float64)
+    candidates = weights[indices]
+    lightest_first = candidates.copy()
+    lightest_first.sort()
     # A weight stays where those before it do not reach the mass.
-    kept = 1 + int(np.searchsorted(sums, mass, side="left"))
-    return np.sort(heaviest[:kept])
+    count = 1 + place_in_sum(lightest_first[::-1], mass, side="left")
+    return indices[_heaviest(candidates, count, lightest_first[-count])]
 
 
-def _index_at(weights: Array, chance: float) -> int:
-    """The index where the running sum passes `chance` of the whole."""
-    if weights.size <= 2 * _BLOCK:
-        return _index_in(weights, chance * float(weights.sum(dtype=np.float64)))
-    sums = np.add.reduceat(weights, np.arange(0, weights.size, _BLOCK)).astype(np.float64)
-    ends = np.cumsum(sums)
-    target = chance * float(ends[-1])
-    block = min(int(np.searchsorted(ends, target, side="right")), _last_above_zero(sums))
-    begin = block * _BLOCK
-    return begin + _index_in(weights[begin : begin + _BLOCK], target - float(ends[block] - sums[block]))
-
-
-def _index_in(weights: Array, target: float) -> int:
-    ends = np.cumsum(weights, dtype=np.float64)
-    # Sums rounded otherwise can leave the target past the end, where no weight is.
-    return min(int(np.searchsorted(ends, target, side="right")), _last_above_zero(weights))
-
-
-def _last_above_zero(weights: Array) -> int:
-    return int(np.flatnonzero(weights)[-1])
+def _heaviest(weights: Array, count: int, border: np.float32) -> Array:
+    """Which weights are the `count` heaviest, the first of equal ones; `border` is the lightest of them."""
+    are_kept: Array = weights >= border
+    if excess := int(np.count_nonzero(are_kept)) - count:
+        are_kept[(weights == border).nonzero()[0][-excess:]] = False
+    return are_kept

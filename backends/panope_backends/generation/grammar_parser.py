@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from panope_backends.api.generation import Grammar, GrammarKind
+from panope_backends.generation.threads import usable_threads
 from panope_backends.generation.vocabulary import TokenVocabulary
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def limits() -> LLParserLimits:
 @cache
 def executor() -> LLExecutor:
     """The threads that fill several masks at once."""
-    return LLExecutor(max(1, min(_MOST_THREADS, os.cpu_count() or 1)))
+    return LLExecutor(usable_threads(_MOST_THREADS))
 
 
 def tokenizer_of(vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Sequence[int]) -> LLTokenizer:

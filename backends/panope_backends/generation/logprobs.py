@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from panope_backends.api.generation import Logprob, TokenLogprobs
 from panope_backends.generation.largest import top
+from panope_backends.generation.sums import sums_of_blocks
 
 Array = np.ndarray[Any, Any]
 
@@ -23,17 +25,27 @@ def of_rows(logits: Array, token_ids: Sequence[int], count: int, token_bytes: To
     """The log-probabilities at several positions, such as those of a prompt.
 
     Args:
-        logits: float32 `[n, vocab]`; each row is of the position before its token.
+        logits: float32 `[n, vocab]`; each row is of the position before its token. They are left as they are.
         token_ids: the tokens that stand there, one a row.
         count: how many likeliest tokens are told beside each.
         token_bytes: gives the texts.
     """
-    return [of_row(row, token_id, count, token_bytes) for row, token_id in zip(logits, token_ids, strict=True)]
+    out = np.empty(logits.shape[1], np.float32)
+    rows = zip(logits, token_ids, strict=True)
+    return [of_row(row, token_id, count, token_bytes, out=out) for row, token_id in rows]
 
 
-def of_row(logits: Array, token_id: int, count: int, token_bytes: TokenBytes) -> TokenLogprobs:
-    """The log-probabilities at one position; the arguments are those of `of_rows`, for one row."""
-    normaliser = log_sum_exp(logits)
+def of_row(logits: Array, token_id: int, count: int, token_bytes: TokenBytes, *, out: Array) -> TokenLogprobs:
+    """The log-probabilities at one position; the arguments are those of `of_rows`, for one row.
+
+    Args:
+        logits: float32 `[vocab]`.
+        token_id: the token that stands there.
+        count: how many likeliest tokens are told beside it.
+        token_bytes: gives the texts.
+        out: float32 `[vocab]`, which is overwritten.
+    """
+    normaliser = log_sum_exp(logits, out)
 
     def logprob(token_id: int) -> Logprob:
         difference = float(logits[token_id]) - normaliser
@@ -43,7 +55,9 @@ def of_row(logits: Array, token_id: int, count: int, token_bytes: TokenBytes) ->
     return TokenLogprobs(logprob(token_id), tuple(map(logprob, likeliest)))
 
 
-def log_sum_exp(logits: Array) -> float:
+def log_sum_exp(logits: Array, out: Array) -> float:
     """The logarithm of the sum of exponentials, as stable as the largest logit is finite."""
     largest = logits.max()
-    return float(largest) + float(np.log(np.exp(logits - largest).sum(dtype=np.float64)))
+    np.subtract(logits, largest, out=out)
+    np.exp(out, out=out)
+    return float(largest) + math.log(sums_of_blocks(out).sum())

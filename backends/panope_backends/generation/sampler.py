@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,13 @@ from panope_backends.generation.bitmasks import empty_masks
 from panope_backends.generation.draws import distribution
 from panope_backends.generation.grammar import fill_masks
 from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.threads import usable_threads
 
 Array = np.ndarray[Any, Any]
+
+_MOST_THREADS = 4
+_ROWS_A_THREAD = 4
+"""So few that handing them over costs little beside the work on them."""
 
 NO_TOKEN = -1
 """Where there is nothing to choose from."""
@@ -39,23 +45,30 @@ class SampledToken:
 
 
 class Sampler:
-    """Samples for all sequences of a step; one thread at a time.
+    """Samples for all sequences of a step; one caller at a time.
 
     A row is worked on by itself: 600 kB of it stay in the processor's cache, all rows together would not, and what one
-    sequence draws never depends on the others.
+    sequence draws never depends on the others. Several threads share the rows of a large step, when no engine computes.
 
     Args:
         vocab_size: columns of the logits.
         token_bytes: texts of tokens for log-probabilities.
+        threads: that work on rows; None for as many as help.
     """
 
-    def __init__(self, vocab_size: int, token_bytes: logprobs.TokenBytes = lambda token_id: b"") -> None:
-        self._token_bytes = token_bytes
+    def __init__(
+        self,
+        vocab_size: int,
+        token_bytes: logprobs.TokenBytes = lambda token_id: b"",
+        *,
+        threads: int | None = None,
+    ) -> None:
+        count = threads or usable_threads(_MOST_THREADS)
         self._masks = empty_masks(0, 0)
-        self._adjusted = np.empty(vocab_size, np.float32)
-        self._weights = np.empty(vocab_size, np.float32)
+        self._benches = [_Bench(vocab_size, token_bytes) for _ in range(count)]
+        self._pool = ThreadPoolExecutor(count, "sampler")
 
-    def sample(self, logits: Sequence[Array], states: Sequence[SamplingState]) -> list[SampledToken]:
+    def sample(self, logits: Sequence[Array] | Array, states: Sequence[SamplingState]) -> list[SampledToken]:
         """Chooses one token a row.
 
         The states do not hear of it: `append` what was chosen before the next step.
@@ -65,7 +78,13 @@ class Sampler:
             states: one a row.
         """
         self._restrict(states)
-        return [self._sample(row, state) for row, state in zip(logits, states, strict=True)]
+        rows = list(zip(logits, states, strict=True))
+        parts = min(len(self._benches), sum(not state.is_cheap for state in states) // _ROWS_A_THREAD)
+        if parts < 2:
+            return self._benches[0].sample(rows)
+        shares = [rows[part::parts] for part in range(parts)]
+        shared = list(self._pool.map(_Bench.sample, self._benches, shares))
+        return [shared[place % parts][place // parts] for place in range(len(rows))]
 
     def _restrict(self, states: Sequence[SamplingState]) -> None:
         """Gives the states with a grammar their masks."""
@@ -79,13 +98,25 @@ class Sampler:
         for state in states:
             state.mask = None if state.grammar is None else next(masks)
 
+
+class _Bench:
+    """What one thread samples with."""
+
+    def __init__(self, vocab_size: int, token_bytes: logprobs.TokenBytes) -> None:
+        self._token_bytes = token_bytes
+        self._adjusted = np.empty(vocab_size, np.float32)
+        self._weights = np.empty(vocab_size, np.float32)
+
+    def sample(self, rows: Iterable[tuple[Array, SamplingState]]) -> list[SampledToken]:
+        return [self._sample(logits, state) for logits, state in rows]
+
     def _sample(self, logits: Array, state: SamplingState) -> SampledToken:
         token_id = self._choose(self._adjust(logits, state), state)
         if token_id == NO_TOKEN:
             return SampledToken(NO_TOKEN, error=_reason(logits))
-        if state.top_logprobs is None:
+        if (top := state.top_logprobs) is None:
             return SampledToken(token_id)
-        return SampledToken(token_id, logprobs.of_row(logits, token_id, state.top_logprobs, self._token_bytes))
+        return SampledToken(token_id, logprobs.of_row(logits, token_id, top, self._token_bytes, out=self._weights))
 
     def _adjust(self, logits: Array, state: SamplingState) -> Array:
         if not state.adjusts:

@@ -91,6 +91,11 @@ class SamplingState:
         return self._random.random()
 
     @property
+    def is_cheap(self) -> bool:
+        """Whether the next token is the likeliest and nothing else is told."""
+        return self.is_greedy and self.top_logprobs is None and not self.adjusts
+
+    @property
     def adjusts(self) -> bool:
         """Whether the next token's logits are changed at all."""
         return bool(self.mask is not None or self._tokens_until_end or len(self._biased) or self._penalties)

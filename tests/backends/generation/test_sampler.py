@@ -230,3 +230,18 @@ def test_extreme_settings_still_choose_a_token(params: SamplingParams) -> None:
         (token,) = Sampler(5_000).sample(logits, [state])
         assert 0 <= token.token_id < 5_000
         state.append(token.token_id)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_nothing(threads: int) -> None:
+    vocab, rows = 5_000, 37
+    logits = logits_of(1, vocab, rows=rows)
+
+    def tokens(count: int) -> list[int]:
+        sampler = Sampler(vocab, threads=count)
+        states = [
+            SamplingState(SamplingParams(seed=row, top_p=0.9, temperature=row % 3), index=row) for row in range(rows)
+        ]
+        return [token.token_id for _ in range(3) for token in sampler.sample(logits, states)]
+
+    assert tokens(threads) == tokens(1)
