@@ -1,8 +1,7 @@
 """The largest of many numbers, found without sorting or partitioning them all.
 
 A threshold is estimated from a sample and what is above it is counted, which is exact; where the estimate was too high,
-a lower one is tried. At 150,000 numbers this costs a quarter of `np.partition` and a fiftieth of an
-`argsort`.
+a lower one is tried. At 150,000 numbers this costs a quarter of `np.partition` and a fiftieth of `np.argsort`.
 """
 
 from __future__ import annotations
