@@ -19,6 +19,8 @@ class GenerationStatistics:
         prompt_tokens: of the requests that were started.
         cached_tokens: of those, found computed.
         completion_tokens: of all answers.
+        drafted_tokens: guessed by speculation.
+        accepted_tokens: of those, right; they are in `completion_tokens`.
         preemptions: how often a sequence gave its blocks back before its end.
         failed_steps: steps that ended with an exception.
     """
@@ -32,5 +34,7 @@ class GenerationStatistics:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     preemptions: int = 0
     failed_steps: int = 0

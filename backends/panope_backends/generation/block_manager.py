@@ -34,6 +34,10 @@ class BlockManager:
         """How many blocks so many tokens fill, the last one in part."""
         return -(-tokens // self._block_size)
 
+    def room(self, sequence: Sequence) -> int:
+        """How many tokens the blocks of a sequence hold."""
+        return len(sequence.table) * self._block_size
+
     def admit(self, sequence: Sequence, reserve: int) -> bool:
         """Gives an empty sequence the blocks of all its tokens, computed ones where there are.
 

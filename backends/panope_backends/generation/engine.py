@@ -52,6 +52,7 @@ class GenerationEngine(TokenModel):
         self.vocab_size = model.vocab_size
         self.max_positions = min(model.max_positions, model.blocks * model.cache.block_size)
         self.slots = settings.slots
+        self._draft_tokens = settings.draft_tokens if model.rewinds else 0
         self._model = model
         self._decoding = decoding
         self._loop = StepLoop(model, decoding, settings)
@@ -71,7 +72,13 @@ class GenerationEngine(TokenModel):
         require_fitting(request, vocab_size=self.vocab_size, max_positions=self.max_positions, slots=self.slots)
         with self._changed:
             self._require_room(request)
-        active = activate(request, self._decoding, self.max_positions, next(self._numbers))
+        active = activate(
+            request,
+            self._decoding,
+            max_positions=self.max_positions,
+            number=next(self._numbers),
+            draft_tokens=self._draft_tokens,
+        )
         with self._changed:
             self._require_room(request)
             self._requests[request.id] = active
@@ -121,6 +128,8 @@ class GenerationEngine(TokenModel):
             prompt_tokens=manager.prompt_tokens,
             cached_tokens=manager.cached_tokens,
             completion_tokens=self._loop.completion_tokens,
+            drafted_tokens=self._loop.drafted_tokens,
+            accepted_tokens=self._loop.accepted_tokens,
             preemptions=scheduler.preemptions,
             failed_steps=self._loop.failed_steps,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from panope_backends.api import GenerationRequest
 from panope_backends.errors import InvalidInputError
 from panope_backends.generation.decoding import Decoding
+from panope_backends.generation.drafter import Drafter
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 
 
@@ -15,13 +16,10 @@ def require_fitting(request: GenerationRequest, *, vocab_size: int, max_position
         InvalidInputError: `field` names what is wrong.
     """
     prompt = request.prompt_token_ids
-    for field, token_ids in (
-        ("prompt_token_ids", prompt),
-        ("stop_token_ids", request.stop_token_ids),
-        ("logit_bias", request.sampling.logit_bias),
-    ):
-        if token_ids and not 0 <= min(token_ids) <= max(token_ids) < vocab_size:
-            raise InvalidInputError.at(field, "{field} has token ids from 0 to {last:,}", last=vocab_size - 1)
+    if not 0 <= min(prompt) <= max(prompt) < vocab_size:
+        raise InvalidInputError.at(
+            "prompt_token_ids", "{field} has ids from 0 to {last:,}, as the vocabulary does", last=vocab_size - 1
+        )
     if len(prompt) >= max_positions:
         raise InvalidInputError.at(
             "prompt_token_ids",
@@ -33,7 +31,9 @@ def require_fitting(request: GenerationRequest, *, vocab_size: int, max_position
         raise InvalidInputError.at("n", "{field} is at most {limit}", limit=slots)
 
 
-def activate(request: GenerationRequest, decoding: Decoding, max_positions: int, number: int) -> ActiveRequest:
+def activate(
+    request: GenerationRequest, decoding: Decoding, *, max_positions: int, number: int, draft_tokens: int
+) -> ActiveRequest:
     """The request as the core runs it.
 
     Args:
@@ -41,6 +41,7 @@ def activate(request: GenerationRequest, decoding: Decoding, max_positions: int,
         decoding: gives each answer its sampling and its text.
         max_positions: of prompt and answer together.
         number: of the request, in the order of arrival.
+        draft_tokens: how many next tokens each answer may guess.
 
     Raises:
         InvalidInputError: a field cannot be honoured, such as a grammar that does not compile.
@@ -49,7 +50,14 @@ def activate(request: GenerationRequest, decoding: Decoding, max_positions: int,
     room = max_positions - len(prompt)
     active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n)
     active.sequences = [
-        Sequence(active, index, state, (-request.priority, number, index), list(prompt))
+        Sequence(
+            active,
+            index,
+            state,
+            (-request.priority, number, index),
+            list(prompt),
+            Drafter(draft_tokens) if draft_tokens else None,
+        )
         for index, state in enumerate(decoding.start(request))
     ]
     return active

@@ -21,16 +21,18 @@ class Reading:
     Attributes:
         drawn: the next token of each sequence that the step sampled; of all answers of a request at its first.
         scores: log-probabilities of prompts, with the parts that computed them.
+        drafted: parts with guesses, and the rows of these.
         broken: parts whose rows for log-probabilities are no numbers.
     """
 
     drawn: list[tuple[Sequence, SampledToken]] = field(default_factory=list)
     scores: list[tuple[StepPart, Items[TokenLogprobs]]] = field(default_factory=list)
+    drafted: list[tuple[StepPart, Array]] = field(default_factory=list)
     broken: list[StepPart] = field(default_factory=list)
 
 
 def read(decoding: Decoding, parts: Items[StepPart], logits: Array) -> Reading:
-    """Reads the rows of a step."""
+    """Reads the rows of a step, those of guesses excepted."""
     reading = Reading()
     sequences: list[Sequence] = []
     rows: list[Array] = []
@@ -46,7 +48,10 @@ def read(decoding: Decoding, parts: Items[StepPart], logits: Array) -> Reading:
         if part.samples:
             drawing = part.sequence.request.drawing(part.sequence)
             sequences += drawing
-            rows += [logits[end - 1]] * len(drawing)
+            first_draft = end - len(part.drafts)
+            rows += [logits[first_draft - 1]] * len(drawing)
+            if part.drafts:
+                reading.drafted.append((part, logits[first_draft:end]))
     tokens = decoding.sample(rows, [sequence.state for sequence in sequences])
     reading.drawn = list(zip(sequences, tokens, strict=True))
     return reading

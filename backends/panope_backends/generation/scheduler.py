@@ -80,6 +80,7 @@ class Scheduler:
                 step.add(sequence)
         self._continue_prompts(step)
         self._start_prompts(step)
+        self._draft(step)
         return list(step.parts.values())
 
     def _budget(self, answers: int) -> int:
@@ -109,7 +110,7 @@ class Scheduler:
                 step.add(sequence)
 
     def _start_prompts(self, step: _Step) -> None:
-        while self.waiting and step.has_room:
+        while self.waiting and step.room:
             sequence = self.waiting[0]
             if not self._admit(sequence, step):
                 return
@@ -128,6 +129,19 @@ class Scheduler:
             step.drop(last)
             self.preempt(last)
         return True
+
+    def _draft(self, step: _Step) -> None:
+        """Fills the room that is left with guesses, where there are blocks for them that nobody needs soon."""
+        for part in step.parts.values():
+            sequence = part.sequence
+            if sequence.drafter is None or not part.samples or not sequence.request.is_forked:
+                continue
+            length = len(sequence.tokens)
+            room = min(step.room, sequence.request.limit - sequence.answer_length - 1)
+            drafts = sequence.drafter.propose(sequence.tokens, room)
+            if self._manager.pool.available > len(self.running):
+                self._manager.grow(sequence, length + len(drafts))
+            step.add_drafts(part, drafts[: self._manager.room(sequence) - length])
 
     def _alone_part(self, sequence: Sequence) -> list[StepPart]:
         """A step of one sequence, at the cost of all others where it must be."""
@@ -152,9 +166,9 @@ class _Step:
         self._score_rows = score_rows
 
     @property
-    def has_room(self) -> bool:
-        """Whether it takes a token more."""
-        return self._tokens > 0
+    def room(self) -> int:
+        """How many tokens more it takes."""
+        return self._tokens
 
     def add(self, sequence: Sequence) -> None:
         """Adds as many of a sequence's next tokens as there is room for."""
@@ -171,6 +185,11 @@ class _Step:
             self._tokens -= end - begin
             self._score_rows -= scored
             self.parts[sequence] = StepPart(sequence, begin, end, scored, end == len(sequence.tokens))
+
+    def add_drafts(self, part: StepPart, drafts: list[int]) -> None:
+        """Adds guesses to a part."""
+        part.drafts = drafts
+        self._tokens -= len(drafts)
 
     def drop(self, sequence: Sequence) -> None:
         """Takes a sequence's tokens out again."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from panope_backends.api import GenerationRequest, TokenLogprobs
 from panope_backends.generation.block_table import BlockTable
 from panope_backends.generation.decoding import AnswerState
+from panope_backends.generation.drafter import Drafter
 
 
 @dataclass(eq=False, slots=True)
@@ -19,6 +20,7 @@ class Sequence:
         state: draws its tokens and makes text of them; it outlives pre-emption.
         rank: of all sequences that could go on, the one with the lowest rank does.
         tokens: prompt and answer so far.
+        drafter: guesses its next tokens; None where nothing is guessed.
         table: its blocks; empty while it waits.
         computed: tokens that the cache holds, from the start.
         chain: the keys of its full blocks, as far as they were needed.
@@ -32,6 +34,7 @@ class Sequence:
     state: AnswerState
     rank: tuple[int, int, int]
     tokens: list[int]
+    drafter: Drafter | None = None
     table: BlockTable = field(default_factory=BlockTable)
     computed: int = 0
     chain: list[bytes] = field(default_factory=list)

@@ -21,6 +21,8 @@ class StepPart:
         end: behind the last.
         scored: how many rows tell log-probabilities of the prompt, from the position `request.scored` on.
         samples: whether the last token's row tells what comes next.
+        drafts: guesses of the tokens behind `end`, whose rows tell what comes after each.
+        accepted: how many of them turned out right.
     """
 
     sequence: Sequence
@@ -28,32 +30,35 @@ class StepPart:
     end: int
     scored: int = 0
     samples: bool = False
+    drafts: Items[int] = ()
+    accepted: int = 0
 
     @property
     def length(self) -> int:
         """Tokens that it computes."""
-        return self.end - self.begin
+        return self.end - self.begin + len(self.drafts)
 
     @property
     def rows(self) -> int:
         """Rows of logits that it gives."""
-        return self.scored + self.samples
+        return self.scored + self.samples + len(self.drafts)
 
 
 def batch_of(parts: Items[StepPart], block_size: int) -> StepBatch:
-    """The batch of some parts; rows of logits come in the order of the parts, scored ones first in each."""
+    """The batch of some parts; rows of logits come in their order: of each scored ones first, those of drafts last."""
     tokens: list[int] = []
     sampled: list[int] = []
     token_begins = [0]
     for part in parts:
         tokens += part.sequence.tokens[part.begin : part.end]
+        tokens += part.drafts
         if part.scored:
             first = token_begins[-1] + part.sequence.request.scored - part.begin
             sampled += range(first, first + part.scored)
         if part.samples:
-            sampled.append(len(tokens) - 1)
+            sampled += range(len(tokens) - 1 - len(part.drafts), len(tokens))
         token_begins.append(len(tokens))
-    counts = [-(-part.end // block_size) for part in parts]
+    counts = [-(-(part.begin + part.length) // block_size) for part in parts]
     tables = [part.sequence.table.first(count) for part, count in zip(parts, counts, strict=True)]
     return StepBatch(
         tokens=np.array(tokens, np.int64),

@@ -8,7 +8,6 @@ sequence that they belong to.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from collections.abc import Sequence as Items
 
 from panope_backends.api import FinishReason, StepModel, TokenDelta
@@ -16,7 +15,7 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.block_keys import BlockKeys
 from panope_backends.generation.block_manager import BlockManager
-from panope_backends.generation.decoding import Decoding
+from panope_backends.generation.decoding import Array, Decoding
 from panope_backends.generation.reading import Reading, read
 from panope_backends.generation.sampler import NO_TOKEN, SampledToken, logits_not_finite
 from panope_backends.generation.scheduler import Scheduler
@@ -43,6 +42,8 @@ class StepLoop:
         self.manager = BlockManager(model.cache, model.blocks, _keys(model, settings))
         self.scheduler = Scheduler(self.manager, settings, max(1, _SCORE_NUMBERS // model.vocab_size))
         self.steps = self.failed_steps = self.completion_tokens = 0
+        self.drafted_tokens = self.accepted_tokens = 0
+        self._copies: dict[Sequence, tuple[int, int]] = {}
         self._model = model
         self._decoding = decoding
 
@@ -75,8 +76,10 @@ class StepLoop:
         deltas = [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
         self._fork([sequence for sequence, _ in reading.drawn])
         for sequence, drawn in reading.drawn:
-            has_token = drawn.token_id != NO_TOKEN
-            deltas += [self._continued(sequence, drawn)] if has_token else self._poisoned(sequence, drawn.error)
+            deltas += self._answered(sequence, drawn)
+        if reading.drafted:
+            deltas += self._verified(reading.drafted)
+        self._copy()
         return deltas
 
     def release(self) -> None:
@@ -93,25 +96,61 @@ class StepLoop:
 
     def _fork(self, sequences: Items[Sequence]) -> None:
         """Lets the answers of a request that draw their first token share what the first of them computed."""
-        children = [sequence for sequence in sequences if sequence.index and not sequence.request.is_forked]
-        copies: dict[Sequence, tuple[int, int]] = {}
-        for child in children:
-            if copy := self.manager.fork(child.request.sequences[0], child):
-                copies[child] = copy
-        if copies:
-            self._copy(copies)
-        for child in children:
-            self.scheduler.add(child)
+        for child in sequences:
+            if child.index and not child.request.is_forked:
+                if copy := self.manager.fork(child.request.sequences[0], child):
+                    self._copies[child] = copy
+                self.scheduler.add(child)
         for sequence in sequences:
             sequence.request.is_forked = True
 
-    def _copy(self, copies: Mapping[Sequence, tuple[int, int]]) -> None:
+    def _copy(self) -> None:
+        """Makes the copies of forks: last of all, because the model may then write over its logits."""
+        copies, self._copies = self._copies, {}
+        copies = {child: copy for child, copy in copies.items() if not child.has_ended}
+        if not copies:
+            return
         try:
             self._model.copy_blocks(list(copies.values()))
         except Exception:
             _log.exception("%d blocks could not be copied; their sequences are computed again", len(copies))
             for child in copies:
-                self.manager.release(child)
+                self.scheduler.preempt(child)
+
+    def _answered(self, sequence: Sequence, drawn: SampledToken) -> list[TokenDelta]:
+        """What becomes of an answer with what was drawn for it."""
+        if drawn.token_id == NO_TOKEN:
+            return self._poisoned(sequence, drawn.error)
+        return [self._continued(sequence, drawn)]
+
+    def _verified(self, drafted: list[tuple[StepPart, Array]]) -> list[TokenDelta]:
+        """Continues answers for as long as what is drawn is what was guessed.
+
+        Each token is drawn from the logits, and with the chance, that it would have had without guesses.
+        """
+        deltas: list[TokenDelta] = []
+        right = drafted
+        for place in range(max(len(part.drafts) for part, _ in drafted)):
+            right = [(part, rows) for part, rows in right if _is_right(part, place)]
+            try:
+                tokens = self._decoding.sample([rows[place] for _, rows in right], [p.sequence.state for p, _ in right])
+            except Exception:
+                _log.exception("guesses of %d sequences could not be verified", len(right))
+                break
+            for (part, _), drawn in zip(right, tokens, strict=True):
+                part.accepted += 1
+                part.sequence.computed += 1
+                deltas += self._answered(part.sequence, drawn)
+        for part, _ in drafted:
+            self._learn(part)
+        return deltas
+
+    def _learn(self, part: StepPart) -> None:
+        self.drafted_tokens += len(part.drafts)
+        self.accepted_tokens += part.accepted
+        if part.sequence.drafter is not None:
+            part.sequence.drafter.learn(part.accepted)
+        self.manager.name_computed(part.sequence)
 
     def _continued(self, sequence: Sequence, drawn: SampledToken) -> TokenDelta:
         self.completion_tokens += 1
@@ -150,6 +189,13 @@ class StepLoop:
     def _ended(self, sequence: Sequence, reason: FinishReason, error: PanopeError | None = None) -> TokenDelta:
         self.scheduler.remove(sequence)
         return end_answer(sequence, reason, error)
+
+
+def _is_right(part: StepPart, place: int) -> bool:
+    """Whether an answer goes on with a guess; all guesses before it were right."""
+    if place >= len(part.drafts) or part.sequence.has_ended:
+        return False
+    return part.sequence.tokens[-1] == part.drafts[place]
 
 
 def _keys(model: StepModel, settings: GenerationSettings) -> BlockKeys | None:

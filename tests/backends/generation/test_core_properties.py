@@ -41,7 +41,7 @@ class World:
 def calls(draw: st.DrawFn) -> list[Call]:
     drawn = []
     for number in range(draw(st.integers(1, 7))):
-        shared = draw(st.sampled_from(BEGINNINGS))[: draw(st.integers(0, 24))]
+        shared = draw(st.sampled_from(BEGINNINGS))[: draw(st.sampled_from([0, 8, 13, 24]))]
         own = draw(st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=9))
         request = GenerationRequest(
             number,
@@ -70,6 +70,7 @@ worlds = st.builds(
             "step_tokens": st.sampled_from([1, 7, 64]),
             "max_step_tokens": st.sampled_from([64, 256]),
             "prefix_cache": st.booleans(),
+            "draft_tokens": st.sampled_from([0, 0, 5]),
         }
     ),
 )
