@@ -15,13 +15,13 @@ from panope_registry.inspect.grants import NO_GRANTS, Grants
 from panope_registry.jobs import Jobs
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.published_files import PublishedFiles
-from panope_registry.operations.inference_log import InferenceLog
-from panope_registry.operations.instances import Instances
-from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.space import StoreSpace
 from panope_registry.retention.types import Quota
+from panope_registry.serving_records.inference_log import InferenceLog
+from panope_registry.serving_records.instances import Instances
+from panope_registry.serving_records.profiles import Profiles
 from panope_registry.store.files import make_private
 from panope_registry.store.store import Store, VerifyPolicy
 from panope_registry.tables.database import Database, open_engine, sqlite_file

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import PanopeError, PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
 
 
 @contextlib.contextmanager

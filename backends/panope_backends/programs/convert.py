@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
-from panope_backends.confine import confine, is_out_of_memory
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
@@ -139,7 +139,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def main() -> int:
     """Reads the job, does it and reports; the exit code."""
-    confine()
+    limit_memory()
     report = claim_stdout()
     os.environ.update(OFFLINE)
     try:

@@ -25,8 +25,8 @@ from typing import Any
 import msgspec
 
 from panope_backends.api import Backend, Converter, Device, ModelFacts
-from panope_backends.confine import confine
 from panope_backends.errors import PanopeError
+from panope_backends.memory_limit import limit_memory
 from panope_backends.plugins import backend_names, backend_version, load_backend
 from panope_backends.programs.report import claim_stdout
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--supports", action="store_true", help="read a ModelFacts on stdin")
     parser.add_argument("--backend", action="append", default=[], help="package.module:Class", metavar="NAME")
     options = parser.parse_args(arguments)
-    confine()
+    limit_memory()
     report = claim_stdout()
     facts = None
     if options.supports:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from panope_backends.confine import confine
+from panope_backends.memory_limit import limit_memory
 
 _PR_SET_PDEATHSIG = 1
 
@@ -19,7 +19,7 @@ def install() -> None:
     The kernel kills a worker whose server dies (Linux); elsewhere the end of the socket does the same a moment later.
     Crashes and SIGABRT, which the server sends to a worker that hangs, write every thread's stack to the log.
     """
-    confine()
+    limit_memory()
     parent = os.getppid()
     # Ctrl-C reaches every process of a terminal; the server decides when a worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
     ASKING_FILES,
     CodeRequest,
@@ -19,7 +20,6 @@ from panope_registry.inspect.custom_code import (
     refusal,
     refuse_impossible_code,
 )
-from panope_registry.inspect.disguises import refuse_disguised
 from panope_registry.inspect.documents import broken, read_json, read_object
 from panope_registry.inspect.embed_files import refuse_undescribed, step_folders, transformer_folder
 from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
@@ -90,7 +90,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
     kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
-    refuse_disguised(files, kinds)
+    refuse_mismatched(files, kinds)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
     modules = markers.get("modules.json", [])
     folder = transformer_folder(modules)

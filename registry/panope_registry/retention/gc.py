@@ -19,7 +19,7 @@ from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.alias_tables import alias, alias_event
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob, blob_location
-from panope_registry.tables.operation_tables import runtime_instance
+from panope_registry.tables.serving_tables import runtime_instance
 
 _MAX_LISTED = 5
 """The aliases that an error names at most."""

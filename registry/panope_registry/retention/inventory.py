@@ -26,8 +26,8 @@ from panope_registry.tables.model_tables import (
     variant,
     variant_file,
 )
-from panope_registry.tables.operation_tables import runtime_instance
 from panope_registry.tables.retention_tables import blob_use, lease, pin
+from panope_registry.tables.serving_tables import runtime_instance
 
 LISTED_MAX_BYTES = 16 << 20
 """Files of a repo that are no weights and no larger come with its listing and stay with it."""

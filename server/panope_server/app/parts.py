@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from panope_registry.operations.inference_log import InferenceLog
+from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
 from panope_server.app.hub import check_vendor
 from panope_server.config import Settings
@@ -19,15 +19,15 @@ from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
+from panope_server.runtime.async_registry.acquire import Acquisition, Conversions
+from panope_server.runtime.async_registry.aliases import AsyncAliases
+from panope_server.runtime.async_registry.call_log import CallLog, sample_of
+from panope_server.runtime.async_registry.jobs import AsyncJobs
+from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.registry_calls.acquire import Acquisition, Conversions
-from panope_server.runtime.registry_calls.aliases import AsyncAliases
-from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
-from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
 from panope_server.transport.grpc.services import PUBLIC_SERVICES

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from panope_backends.errors import CapacityError, PanopeError
-from panope_registry.operations.inference_log import LoggedCall
+from panope_registry.serving_records.inference_log import LoggedCall
 from panope_registry.tables.columns import now
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import mark_counted

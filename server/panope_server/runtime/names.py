@@ -8,8 +8,8 @@ from panope_backends.errors import NotFoundError
 from panope_registry.models.alias_types import AliasEntry
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.variant_digest import SHOWN_DIGITS
-from panope_server.runtime.registry_calls.last_known import LastKnown
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.last_known import LastKnown
+from panope_server.runtime.async_registry.threads import call_registry
 
 
 @dataclass(frozen=True, order=True)

@@ -41,7 +41,7 @@ class PinView:
 
 @dataclass(frozen=True)
 class ProfileView:
-    """What a variant was measured to do; see `panope_registry.operations.profiles.Profile`."""
+    """What a variant was measured to do; see `panope_registry.serving_records.profiles.Profile`."""
 
     backend: str
     engine_version: str

@@ -33,8 +33,8 @@ from panope_registry.tables.model_tables import blob_location
 from panope_server.app.registry_session import open_registry_session
 from panope_server.config import JobSettings, Settings
 from panope_server.job_worker.conversion_runner import ProgramConversionRunner
+from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.models.build_jobs import BuildJobs
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
 
 MODEL = "acme/tiny"
 SLOW = BuildRequest(MODEL, "openvino")

@@ -19,7 +19,7 @@ from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob_location
-from panope_registry.tables.operation_tables import runtime_instance
+from panope_registry.tables.serving_tables import runtime_instance
 
 AddModel = Callable[..., VariantEntry]
 MakeRetention = Callable[..., RetentionManager]

@@ -15,7 +15,7 @@ from panope_registry.registry import Registry, VariantEntry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
-from panope_registry.tables.operation_tables import runtime_instance
+from panope_registry.tables.serving_tables import runtime_instance
 
 AddModel = Callable[..., VariantEntry]
 WeightsOf = Callable[[VariantEntry], Path]

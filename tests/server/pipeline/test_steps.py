@@ -16,7 +16,7 @@ from panope_backends.errors import (
     PanopeError,
     PreconditionError,
 )
-from panope_registry.operations.inference_log import LoggedCall
+from panope_registry.serving_records.inference_log import LoggedCall
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.call import Call

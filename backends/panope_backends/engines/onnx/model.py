@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, TensorModel, TensorSpec
-from panope_backends.confine import is_out_of_memory
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
 
 try:
     import onnxruntime

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, TensorModel, TensorSpec
-from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.tables import Tables
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.text_graphs import tensor_name
 
 #: OpenVINO's types to NumPy's; it answers with a stand-in for those that NumPy lacks, such as float16 for bf16.

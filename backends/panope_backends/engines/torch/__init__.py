@@ -1,4 +1,7 @@
-"""The cpu engine: PyTorch for safetensors, ONNX Runtime for ONNX; each is imported when a model needs it."""
+"""The engine PyTorch. An engine is what runs a model, a backend is an engine on a kind of device, and each has a name.
+
+The backend `cpu` is this engine on processors, with ONNX Runtime for ONNX; each is imported when a model needs it.
+"""
 
 from panope_backends.engines.torch.backend import CpuBackend
 

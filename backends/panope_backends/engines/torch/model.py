@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
-from panope_backends.confine import is_out_of_memory
 from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import OUTPUT, load_transformer
 from panope_backends.errors import InvalidInputError
+from panope_backends.memory_limit import is_out_of_memory
 
 
 def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
-from panope_backends.confine import is_out_of_memory
-from panope_backends.engines.plausible import check_layers
+from panope_backends.engines.config_checks import check_layers
 from panope_backends.errors import PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.weights_support import decoder_of, packing_of
 
 OUTPUT = "last_hidden_state"

@@ -65,7 +65,7 @@ class EmbedJob(SequenceJob):
 PROMPTS: Mapping[str, Sequence[str]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
-class EmbedTask(SequenceTask):
+class EmbedSequenceTask(SequenceTask):
     """Embeds with one loaded model.
 
     Args:

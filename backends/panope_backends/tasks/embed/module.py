@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
@@ -22,7 +22,7 @@ class EmbedModule(TaskModule):
         # After the model: an engine that has imported transformers by now saves a process.
         prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
         tokenizer = TextTokenizer(prepared)
-        task = EmbedTask(files, tokenizer, model, max_tokens=prepared.max_tokens or source.max_batch_tokens)
+        task = EmbedSequenceTask(files, tokenizer, model, max_tokens=prepared.max_tokens or source.max_batch_tokens)
         task.trial()
         facts = task.facts
         requests = {"embed": task.prepare, **tokenizer_requests(tokenizer, facts.max_tokens)}

@@ -17,7 +17,7 @@ from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_registry.models.types import ModelEntry, VariantEntry
-    from panope_registry.operations.profiles import Profile
+    from panope_registry.serving_records.profiles import Profile
     from panope_registry.session import RegistrySession
     from panope_server.config import Settings
 

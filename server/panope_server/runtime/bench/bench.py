@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.errors import PanopeError, PreconditionError
-from panope_registry.operations.profiles import Profile
 from panope_registry.registry import ModelEntry
+from panope_registry.serving_records.profiles import Profile
 from panope_registry.tables.columns import now
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics

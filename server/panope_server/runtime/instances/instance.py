@@ -33,7 +33,7 @@ from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
-from panope_server.runtime.processes.supervisor import Exit, LivenessProbe
+from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")

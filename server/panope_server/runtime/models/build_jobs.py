@@ -18,7 +18,7 @@ from panope_backends.errors import (
 from panope_registry.job_handlers.requests import BuildRequest, enqueue_build
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.jobs.failure import RUNNER_LOST
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
+from panope_server.runtime.async_registry.jobs import AsyncJobs
 
 _log = structlog.get_logger("panope.models")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from panope_backends.errors import AvailabilityError
 from panope_registry.models.aliases import Aliases
 from panope_registry.registry import ModelEntry, ModelFilter, Registry
+from panope_server.runtime.async_registry.last_known import LastKnown
+from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.models.model_views import pick
 from panope_server.runtime.names import NameResolver, ResolvedName
-from panope_server.runtime.registry_calls.last_known import LastKnown
-from panope_server.runtime.registry_calls.threads import call_registry
 
 
 @dataclass(frozen=True)

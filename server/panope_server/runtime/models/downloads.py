@@ -11,7 +11,7 @@ from panope_registry.job_handlers.variant_selection import choose_variant
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.tables.columns import now
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
+from panope_server.runtime.async_registry.jobs import AsyncJobs
 
 #: When a caller that is told to come back should.
 RETRY_SECONDS = 5.0

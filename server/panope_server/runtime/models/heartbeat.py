@@ -11,9 +11,9 @@ from typing import Protocol
 import structlog
 
 from panope_backends.errors import PanopeError
-from panope_registry.operations.instances import InstanceRecord
+from panope_registry.serving_records.instances import InstanceRecord
 from panope_registry.tables.columns import now
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.safe_callbacks import contained_turn
 from panope_server.runtime.status import InstanceView
 

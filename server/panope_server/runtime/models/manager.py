@@ -12,10 +12,12 @@ import structlog
 from panope_backends.api import Device
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL
-from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import ModelFilter, Registry
+from panope_registry.serving_records.profiles import Profiles
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.async_registry.jobs import AsyncJobs
+from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models.build_jobs import BuildJobs
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
@@ -28,8 +30,6 @@ from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory, machine_bytes
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
-from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState, ModelView
 
 _log = structlog.get_logger("panope.models")

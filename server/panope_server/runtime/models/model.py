@@ -18,8 +18,8 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
 from panope_server.runtime.instances.pool import InstancePool
-from panope_server.runtime.instances.supervisor import InstanceSupervisor
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints

@@ -8,8 +8,8 @@ from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import RemovalResult
+from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.runtime.models.manager import ModelManager
-from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.runtime.status import ModelView
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from panope_backends.errors import AvailabilityError
 from panope_registry.models.types import EVERY_MODEL
-from panope_registry.operations.profiles import Profiles
 from panope_registry.registry import ModelEntry, ModelFilter
+from panope_registry.serving_records.profiles import Profiles
+from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.model_views import model_view, with_profiles
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.registry_calls.threads import call_registry
 from panope_server.runtime.status import ModelState, ModelView
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice, takewhile
 
 from panope_registry.models.types import ModelEntry, ModelFilter, VariantEntry
-from panope_registry.operations.profiles import Profile
+from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
 from panope_server.tasks.embed import EmbedSpec

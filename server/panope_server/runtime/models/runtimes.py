@@ -10,10 +10,10 @@ import structlog
 
 from panope_backends.errors import ShuttingDownError
 from panope_registry.models.types import ModelEntry
+from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models.model import ModelRuntime, OnState
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.memory import DeviceMemory
-from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import InstanceView, ModelState
 
 _log = structlog.get_logger("panope.models")

@@ -23,10 +23,12 @@ from panope_registry.job_handlers.conversion_plan import ConversionPlan, request
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
 from panope_registry.models.variant_digest import find_variant
-from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
+from panope_registry.serving_records.profiles import Profile, Profiles
 from panope_server.config import Settings
 from panope_server.config.grants import grants_for
+from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
@@ -35,8 +37,6 @@ from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
-from panope_server.runtime.registry_calls.leases import ModelLeases
-from panope_server.runtime.registry_calls.threads import call_registry, call_store
 from panope_server.tasks.catalog import task_named
 
 _log = structlog.get_logger("panope.models")

@@ -20,8 +20,8 @@ from typing import NamedTuple
 from panope_backends.api import Conversion, Device, Level
 from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.job_handlers.requests import FORMATS
-from panope_registry.operations.profiles import Profile
 from panope_registry.registry import VariantEntry
+from panope_registry.serving_records.profiles import Profile
 
 #: Fastest first, until something was measured on this machine.
 PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")

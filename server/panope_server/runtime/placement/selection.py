@@ -14,8 +14,8 @@ from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import CapacityError, PanopeError, PreconditionError
 from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.models.variant_digest import find_variant
-from panope_registry.operations.profiles import Profile
 from panope_registry.registry import ModelEntry, VariantEntry
+from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.memory import DeviceMemory

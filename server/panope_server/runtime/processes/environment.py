@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from panope_backends import confine
+from panope_backends import memory_limit
 
 PASSED = frozenset(
     {
@@ -54,5 +54,5 @@ def child_environment(environment: Mapping[str, str] | None = None, *, memory_by
         memory_bytes: that the program and those that it starts may each allocate; 0 for any.
     """
     source = os.environ if environment is None else environment
-    limit = {confine.LIMIT: str(memory_bytes)} if memory_bytes else {}
+    limit = {memory_limit.LIMIT: str(memory_bytes)} if memory_bytes else {}
     return {name: value for name, value in source.items() if name in PASSED} | SET | limit

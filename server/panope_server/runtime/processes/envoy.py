@@ -22,7 +22,7 @@ from panope_envoy.options import EdgeOptions
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
 from panope_server.runtime.processes.envoy_admin import EnvoyAdmin
-from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
+from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 
 _log = structlog.get_logger("panope.envoy")
 

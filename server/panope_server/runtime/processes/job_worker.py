@@ -15,7 +15,7 @@ from panope_backends.retry import RetryPolicy
 from panope_server.config import Settings
 from panope_server.observability.downloads import DownloadReport
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
-from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
+from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 
 _log = structlog.get_logger("panope.jobs")
 

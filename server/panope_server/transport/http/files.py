@@ -16,7 +16,7 @@ from starlette.routing import Route
 from panope_backends.errors import NotFoundError, PanopeError
 from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_registry.models.published_files import ServedBlob
-from panope_server.runtime.registry_calls.threads import call_registry, call_store
+from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.transport.http import path_convertors
 from panope_server.transport.http.blobs import blob_response
 from panope_server.transport.http.json import error_response

@@ -16,7 +16,7 @@ from panope.worker.v1 import embed_pb2
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
@@ -52,18 +52,18 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def embed_task(folder: Path, backend: str = "cpu") -> EmbedTask:
+def embed_task(folder: Path, backend: str = "cpu") -> EmbedSequenceTask:
     """The task on a model's folder, as the worker builds it."""
     files = read_embed_files(folder)
     prepared = prepare_tokenizer(files)
     facts = ModelFacts("test/tiny", "safetensors", "embed", files.config["architectures"][0], files.config)
     model: TensorModel = load_backend(backend).load(facts, folder, "CPU", LoadOptions(precision="fp32"))
-    task = EmbedTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
+    task = EmbedSequenceTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
     task.trial()
     return task
 
 
-def answer_of(task: EmbedTask, *texts: str, **fields: Any) -> embed_pb2.EmbedOutput:
+def answer_of(task: EmbedSequenceTask, *texts: str, **fields: Any) -> embed_pb2.EmbedOutput:
     """One request through the task, run as one batch."""
     work = embed_pb2.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})
     job = task.prepare(work.SerializeToString())
@@ -112,7 +112,7 @@ def sentence_model(tiny_bert: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def task_of() -> Callable[..., EmbedTask]:
+def task_of() -> Callable[..., EmbedSequenceTask]:
     return embed_task
 
 

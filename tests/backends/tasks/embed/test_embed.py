@@ -8,7 +8,7 @@ import pytest
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.embed import EmbedSequenceTask
 
 Answer = Callable[..., embed_pb2.EmbedOutput]
 
@@ -21,12 +21,12 @@ NORMALIZED = (
 
 
 @pytest.fixture
-def task(sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]) -> EmbedTask:
+def task(sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask]) -> EmbedSequenceTask:
     """At most 48 tokens a text, 32 dimensions, not normalised, two prompts; answers from token ids alone."""
     return task_of(sentence_model(PROMPTS), "panope_backends.testing:EchoBackend")
 
 
-def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
+def ids_of(task: EmbedSequenceTask, *texts: str, **fields: object) -> list[list[int]]:
     """The tokens that would run."""
     work = embed_pb2.EmbedInput(texts=texts, **{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
     return [list(sequence.ids) for sequence in task.prepare(work.SerializeToString()).sequences]
@@ -78,7 +78,7 @@ def ids_of(task: EmbedTask, *texts: str, **fields: object) -> list[list[int]]:
     ],
 )
 def test_what_the_model_cannot_do_is_refused_by_name(
-    task: EmbedTask, fields: dict[str, object], field: str, message: str
+    task: EmbedSequenceTask, fields: dict[str, object], field: str, message: str
 ) -> None:
     work = embed_pb2.EmbedInput(**{"truncation": "refuse", **fields})  # type: ignore[arg-type] # any field
     with pytest.raises(InvalidInputError) as refusal:
@@ -87,7 +87,7 @@ def test_what_the_model_cannot_do_is_refused_by_name(
 
 
 def test_a_text_without_tokens_is_refused(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask], answer: Answer
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask], answer: Answer
 ) -> None:
     folder = sentence_model()
     tokenizer = (folder / "tokenizer.json").read_text()
@@ -98,7 +98,7 @@ def test_a_text_without_tokens_is_refused(
         answer(task_of(folder, "panope_backends.testing:EchoBackend"), "w1", " ")
 
 
-def test_cutting_at_the_end_keeps_the_special_tokens(task: EmbedTask, answer: Answer) -> None:
+def test_cutting_at_the_end_keeps_the_special_tokens(task: EmbedSequenceTask, answer: Answer) -> None:
     text = " ".join(f"w{number}" for number in range(60))
     (cut,) = ids_of(task, text, truncation="end")
     assert cut == [1, *range(4, 50), 2]
@@ -107,17 +107,17 @@ def test_cutting_at_the_end_keeps_the_special_tokens(task: EmbedTask, answer: An
     assert list(result.token_counts) == [3, 48]
 
 
-def test_cutting_at_the_start_keeps_the_special_tokens(task: EmbedTask) -> None:
+def test_cutting_at_the_start_keeps_the_special_tokens(task: EmbedSequenceTask) -> None:
     text = " ".join(f"w{number}" for number in range(60))
     assert ids_of(task, text, truncation="start") == [[1, *range(18, 64), 2]]
 
 
-def test_cutting_at_the_start_keeps_the_prompt(task: EmbedTask) -> None:
+def test_cutting_at_the_start_keeps_the_prompt(task: EmbedSequenceTask) -> None:
     text = " ".join(f"w{number}" for number in range(60))
     assert ids_of(task, text, truncation="start", prompt_name="query") == [[1, 5, 6, *range(20, 64), 2]]
 
 
-def test_token_ids_are_cut_too_and_need_no_special_tokens(task: EmbedTask) -> None:
+def test_token_ids_are_cut_too_and_need_no_special_tokens(task: EmbedSequenceTask) -> None:
     sequences = [tokenize_pb2.TokenSequence(ids=range(4, 64)), tokenize_pb2.TokenSequence(ids=[1, *range(4, 64), 2])]
     work = embed_pb2.EmbedInput(token_sequences=sequences, truncation="end")
     bare, closed = task.prepare(work.SerializeToString()).sequences
@@ -125,13 +125,13 @@ def test_token_ids_are_cut_too_and_need_no_special_tokens(task: EmbedTask) -> No
     assert list(closed.ids) == [1, *range(4, 50), 2]
 
 
-def test_a_text_at_the_limit_is_not_cut(task: EmbedTask, answer: Answer) -> None:
+def test_a_text_at_the_limit_is_not_cut(task: EmbedSequenceTask, answer: Answer) -> None:
     result = answer(task, "w1 " * 46, truncation="end")
     assert list(result.truncated_indices) == []
     assert list(result.token_counts) == [48]
 
 
-def test_token_ids_give_the_vectors_of_their_text(task: EmbedTask, answer: Answer) -> None:
+def test_token_ids_give_the_vectors_of_their_text(task: EmbedSequenceTask, answer: Answer) -> None:
     (ids,) = ids_of(task, "w1 w2 w3")
     by_ids = answer(task, token_sequences=[tokenize_pb2.TokenSequence(ids=ids)])
     assert by_ids == answer(task, "w1 w2 w3")
@@ -151,7 +151,7 @@ def test_token_ids_give_the_vectors_of_their_text(task: EmbedTask, answer: Answe
 )
 def test_a_purpose_brings_the_prompt_that_sentence_transformers_takes_for_it(
     sentence_model: Callable[..., Path],
-    task_of: Callable[..., EmbedTask],
+    task_of: Callable[..., EmbedSequenceTask],
     prompts: dict[str, str],
     purpose: str,
     ids: list[int],
@@ -162,7 +162,7 @@ def test_a_purpose_brings_the_prompt_that_sentence_transformers_takes_for_it(
 
 
 def test_without_a_prompt_for_its_purpose_a_text_gets_the_default_one(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask]
 ) -> None:
     prompts = {"prompts": {"query": "w1 ", "other": "w2 "}, "default_prompt_name": "other"}
     folder = sentence_model({"config_sentence_transformers.json": prompts})
@@ -172,7 +172,7 @@ def test_without_a_prompt_for_its_purpose_a_text_gets_the_default_one(
 
 
 def test_a_default_prompt_is_not_put_before_token_ids(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask], answer: Answer
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask], answer: Answer
 ) -> None:
     prompts = {"prompts": {"query": "w1 "}, "default_prompt_name": "query"}
     folder = sentence_model({"config_sentence_transformers.json": prompts})
@@ -184,7 +184,7 @@ def test_a_default_prompt_is_not_put_before_token_ids(
 @pytest.mark.parametrize(("asked", "length_is_one"), [(None, True), (True, True), (False, False)])
 def test_a_request_can_turn_normalising_off(
     sentence_model: Callable[..., Path],
-    task_of: Callable[..., EmbedTask],
+    task_of: Callable[..., EmbedSequenceTask],
     answer: Answer,
     vectors: Callable[..., np.ndarray],
     asked: bool | None,
@@ -196,14 +196,16 @@ def test_a_request_can_turn_normalising_off(
     assert bool(abs(length - 1) < 1e-6) is length_is_one
 
 
-def test_a_request_can_turn_normalising_on(task: EmbedTask, answer: Answer, vectors: Callable[..., np.ndarray]) -> None:
+def test_a_request_can_turn_normalising_on(
+    task: EmbedSequenceTask, answer: Answer, vectors: Callable[..., np.ndarray]
+) -> None:
     assert np.linalg.norm(vectors(answer(task, "w1 w2", normalize=True))) == pytest.approx(1)
     assert np.linalg.norm(vectors(answer(task, "w1 w2"))) != pytest.approx(1)
 
 
 def test_a_vector_does_not_depend_on_its_batch(
     sentence_model: Callable[..., Path],
-    task_of: Callable[..., EmbedTask],
+    task_of: Callable[..., EmbedSequenceTask],
     answer: Answer,
     vectors: Callable[..., np.ndarray],
 ) -> None:
@@ -213,14 +215,14 @@ def test_a_vector_does_not_depend_on_its_batch(
     np.testing.assert_allclose(alone, beside_longer, atol=1e-6)
 
 
-def test_facts_tell_what_the_files_say(task: EmbedTask) -> None:
+def test_facts_tell_what_the_files_say(task: EmbedSequenceTask) -> None:
     assert task.facts == embed_pb2.EmbedFacts(
         dimensions=32, max_tokens=48, prompt_names=["document", "query"], pooling="mean", normalize=False
     )
 
 
 def test_a_model_without_any_limit_takes_as_much_as_a_batch(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask]
 ) -> None:
     folder = sentence_model()
     for name, key in (("tokenizer_config.json", "model_max_length"), ("config.json", "max_position_embeddings")):
@@ -233,7 +235,7 @@ def test_a_model_without_any_limit_takes_as_much_as_a_batch(
 
 
 def test_a_prompt_that_leaves_no_room_for_text_is_refused_when_the_model_loads(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask]
 ) -> None:
     folder = sentence_model({"config_sentence_transformers.json": {"prompts": {"long": "w1 " * 48}}})
     with pytest.raises(PreconditionError, match="the prompt `long` has 49 tokens; the model takes 48 with the text"):
@@ -241,7 +243,7 @@ def test_a_prompt_that_leaves_no_room_for_text_is_refused_when_the_model_loads(
 
 
 def test_more_default_dimensions_than_the_model_has_are_refused_when_it_loads(
-    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedTask]
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask]
 ) -> None:
     folder = sentence_model({"config_sentence_transformers.json": {"truncate_dim": 64}})
     with pytest.raises(PreconditionError, match="truncate_dim 64; the model has 32 dimensions"):

@@ -16,7 +16,7 @@ from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.embed import EmbedTask
+from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.testing.graphs import WIDTH, text_graph
@@ -31,10 +31,12 @@ Vectors = Callable[[Any], np.ndarray]
 
 
 @pytest.fixture
-def make_task(tmp_path: Path, tiny_bert: Path) -> Callable[..., EmbedTask]:
+def make_task(tmp_path: Path, tiny_bert: Path) -> Callable[..., EmbedSequenceTask]:
     """The task on a graph, with sentence-transformers' files where `described`."""
 
-    def make(outputs: dict[str, str], *, described: bool = True, prompts: bool = False, **shape: Any) -> EmbedTask:
+    def make(
+        outputs: dict[str, str], *, described: bool = True, prompts: bool = False, **shape: Any
+    ) -> EmbedSequenceTask:
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copyfile(tiny_bert / name, tmp_path / name)
         (tmp_path / "config.json").write_text(json.dumps(CONFIG))
@@ -56,7 +58,7 @@ def make_task(tmp_path: Path, tiny_bert: Path) -> Callable[..., EmbedTask]:
         prepared = prepare_tokenizer(files)
         facts = ModelFacts("test/graph", "onnx", "embed", "", files.config)
         model = load_backend("cpu").load(facts, tmp_path, "CPU", LoadOptions())
-        task = EmbedTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
+        task = EmbedSequenceTask(files, TextTokenizer(prepared), model, max_tokens=prepared.max_tokens or 40)
         task.trial()
         return task
 
@@ -67,7 +69,7 @@ def make_task(tmp_path: Path, tiny_bert: Path) -> Callable[..., EmbedTask]:
 def graph_says(tmp_path: Path) -> Callable[..., np.ndarray]:
     """What a graph's output gives for each of the texts by itself."""
 
-    def say(task: EmbedTask, output: str) -> np.ndarray:
+    def say(task: EmbedSequenceTask, output: str) -> np.ndarray:
         model = load_onnx_model(tmp_path, 1)
         rows = [task._tokenizer.encode([text])[0] for text in TEXTS]
         arrays = [{"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), np.int64)} for ids in rows]
@@ -81,7 +83,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def test_finished_vectors_alone_are_taken(
-    make_task: Callable[..., EmbedTask], answer: Answer, vectors: Vectors, graph_says: Callable[..., np.ndarray]
+    make_task: Callable[..., EmbedSequenceTask], answer: Answer, vectors: Vectors, graph_says: Callable[..., np.ndarray]
 ) -> None:
     task = make_task({"sentence_embedding": "first"}, described=False)
     found = vectors(answer(task, *TEXTS))
@@ -90,7 +92,7 @@ def test_finished_vectors_alone_are_taken(
 
 @pytest.mark.parametrize("described", [True, False], ids=["modules.json", "plain"])
 def test_finished_vectors_count_where_pooling_comes_to_others(
-    make_task: Callable[..., EmbedTask],
+    make_task: Callable[..., EmbedSequenceTask],
     answer: Answer,
     vectors: Vectors,
     graph_says: Callable[..., np.ndarray],
@@ -102,7 +104,7 @@ def test_finished_vectors_count_where_pooling_comes_to_others(
 
 
 def test_tokens_are_pooled_where_that_comes_to_the_graphs_own_vectors(
-    make_task: Callable[..., EmbedTask], answer: Answer, vectors: Vectors, graph_says: Callable[..., np.ndarray]
+    make_task: Callable[..., EmbedSequenceTask], answer: Answer, vectors: Vectors, graph_says: Callable[..., np.ndarray]
 ) -> None:
     task = make_task({"token_embeddings": "tokens", "sentence_embedding": "unit mean"})
     np.testing.assert_allclose(vectors(answer(task, *TEXTS)), graph_says(task, "sentence_embedding"), atol=1e-5)
@@ -110,7 +112,7 @@ def test_tokens_are_pooled_where_that_comes_to_the_graphs_own_vectors(
 
 
 def test_what_a_graph_has_normalized_is_not_given_as_if_it_had_not(
-    make_task: Callable[..., EmbedTask], answer: Answer
+    make_task: Callable[..., EmbedSequenceTask], answer: Answer
 ) -> None:
     task = make_task({"sentence_embedding": "unit mean"}, described=False)
     assert task.facts.normalize
@@ -120,7 +122,7 @@ def test_what_a_graph_has_normalized_is_not_given_as_if_it_had_not(
 
 
 def test_a_graph_that_pools_prompts_in_is_refused_where_they_are_to_be_left_out(
-    make_task: Callable[..., EmbedTask],
+    make_task: Callable[..., EmbedSequenceTask],
 ) -> None:
     with pytest.raises(PreconditionError, match="`include_prompt`"):
         make_task({"sentence_embedding": "mean"}, prompts=True)
@@ -132,7 +134,7 @@ def test_a_graph_that_pools_prompts_in_is_refused_where_they_are_to_be_left_out(
     ids=str,
 )
 def test_a_graph_of_a_fixed_shape_answers_as_one_of_a_free_shape(
-    make_task: Callable[..., EmbedTask], answer: Answer, vectors: Vectors, shape: dict[str, int]
+    make_task: Callable[..., EmbedSequenceTask], answer: Answer, vectors: Vectors, shape: dict[str, int]
 ) -> None:
     free = vectors(answer(make_task({"last_hidden_state": "tokens"}), *TEXTS))
     task = make_task({"last_hidden_state": "tokens"}, **shape)
@@ -141,7 +143,7 @@ def test_a_graph_of_a_fixed_shape_answers_as_one_of_a_free_shape(
 
 
 def test_a_text_longer_than_a_fixed_length_is_refused_with_that_length(
-    make_task: Callable[..., EmbedTask], answer: Answer
+    make_task: Callable[..., EmbedSequenceTask], answer: Answer
 ) -> None:
     task = make_task({"last_hidden_state": "tokens"}, length=8)
     with pytest.raises(InvalidInputError, match="at most 8"):

@@ -9,6 +9,7 @@ import pytest
 from panope_backends.errors import PreconditionError
 from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.in_flight import Entry
+from panope_server.runtime.instances.instance_supervisor import CRASH_LIMIT
 from panope_server.runtime.instances.quarantine import (
     DEATHS_ALONE_TO_REFUSE,
     DEATHS_TO_RUN_ALONE,
@@ -17,7 +18,6 @@ from panope_server.runtime.instances.quarantine import (
     Quarantine,
     fingerprint_of,
 )
-from panope_server.runtime.instances.supervisor import CRASH_LIMIT
 from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.task import Input

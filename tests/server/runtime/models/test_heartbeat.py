@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.operations.instances import InstanceRecord
+from panope_registry.serving_records.instances import InstanceRecord
 from panope_server.runtime.models import heartbeat
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.status import InstanceState, InstanceView

@@ -26,14 +26,14 @@ from panope_registry.registry import Registry
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings, Workers
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.async_registry import threads
+from panope_server.runtime.async_registry.jobs import AsyncJobs
+from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
-from panope_server.runtime.registry_calls import threads
-from panope_server.runtime.registry_calls.jobs import AsyncJobs
-from panope_server.runtime.registry_calls.leases import ModelLeases
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput

@@ -16,7 +16,6 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from panope_backends.confine import OOM_SCORE
 from panope_backends.errors import (
     AvailabilityError,
     InstanceLostError,
@@ -24,6 +23,7 @@ from panope_backends.errors import (
     OverloadedError,
     PreconditionError,
 )
+from panope_backends.memory_limit import OOM_SCORE
 from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
 from panope_server.runtime.models.circuit_breaker import PAUSES
@@ -139,7 +139,7 @@ async def test_calls_that_wait_survive_the_death_of_the_worker(rig, tmp_path: Pa
 
 
 async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panope_server.runtime.instances.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.FIRST_BACKOFF_SECONDS", 0.001)
     made = rig("CrashBackend")
     await made.embed("fine")
     for number in range(5):
@@ -155,8 +155,8 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
 
 
 async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panope_server.runtime.instances.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr("panope_server.runtime.instances.supervisor.CRASH_LIMIT", 1)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.CRASH_LIMIT", 1)
     monkeypatch.setattr("panope_server.runtime.models.circuit_breaker.PAUSES", replace(PAUSES, base_seconds=0.001))
     made = rig("CrashBackend")
     asked = LoadConstraints(precision="fp32")
@@ -240,7 +240,7 @@ async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_han
 async def test_a_worker_comes_back_when_the_machine_can_start_processes_again(
     rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panope_server.runtime.instances.supervisor.FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.FIRST_BACKOFF_SECONDS", 0.001)
     made = rig()
     await made.embed("fine")
     refused, spawn = 0, asyncio.create_subprocess_exec

@@ -70,7 +70,7 @@ async def test_a_model_that_had_failed_keeps_its_reason_and_its_time_to_come_bac
 
 
 async def test_a_worker_that_is_being_started_again_comes_back_all_the_same(rig, monkeypatch) -> None:
-    monkeypatch.setattr("panope_server.runtime.instances.supervisor.FIRST_BACKOFF_SECONDS", 0.2)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.FIRST_BACKOFF_SECONDS", 0.2)
     made = rig("CrashBackend")
     made.impossible = IMPOSSIBLE
     made.let_go.set()

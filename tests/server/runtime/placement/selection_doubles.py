@@ -10,7 +10,7 @@ from typing import Any
 
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_registry.models.types import ModelEntry, VariantEntry
-from panope_registry.operations.profiles import Profile
+from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.selection import Machine, Selection, device_title, select_candidates

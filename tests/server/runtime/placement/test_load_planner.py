@@ -17,8 +17,8 @@ from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, InternalError, NotFoundError, PanopeError, PreconditionError
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
-from panope_registry.operations.profiles import Profile, Profiles
 from panope_registry.registry import ModelEntry, Registry
+from panope_registry.serving_records.profiles import Profile, Profiles
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings
 from panope_server.runtime.names import ResolvedName

@@ -23,7 +23,7 @@ from selection_doubles import (
 from panope_backends.errors import PanopeError
 from panope_registry.inspect.precisions import is_quantized
 from panope_registry.models.types import VariantEntry
-from panope_registry.operations.profiles import Profile
+from panope_registry.serving_records.profiles import Profile
 
 PRECISIONS = ("fp32", "bf16", "int8", "q4_k_m")
 _made = st.booleans()

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError
 from panope_registry.models.commits import PublishedFile, PublishedRevision
 from panope_registry.models.published_files import ServedBlob
-from panope_server.runtime.registry_calls.threads import call_registry, call_store
+from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.transport.http import path_convertors
 from panope_server.transport.http.blobs import BYTES, TEXT, blob_response
 from panope_server.transport.http.hub import models

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from panope_server.runtime.instances.supervisor import MAX_BACKOFF_SECONDS, restart_policy
+from panope_server.runtime.instances.instance_supervisor import MAX_BACKOFF_SECONDS, restart_policy
 from panope_server.runtime.processes.environment import child_environment
 
 

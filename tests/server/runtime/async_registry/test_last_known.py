@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panope_server.runtime.registry_calls.last_known import LastKnown
+from panope_server.runtime.async_registry.last_known import LastKnown
 
 
 def test_what_was_added_while_everything_was_read_is_not_taken_away() -> None:

@@ -13,10 +13,10 @@ from typing import Protocol
 import structlog
 
 from panope_backends.errors import PanopeError
-from panope_registry.operations.inference_log import InferenceLog, LoggedCall
+from panope_registry.serving_records.inference_log import InferenceLog, LoggedCall
 from panope_registry.tables.columns import now
 from panope_server.config import Settings
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.safe_callbacks import contained_turn
 
 _log = structlog.get_logger("panope.server")

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from panope_registry.names import checked_limit, checked_text
 from panope_registry.tables.database import Database
-from panope_registry.tables.operation_tables import inference_log
+from panope_registry.tables.serving_tables import inference_log
 
 PRUNED_AT_ONCE = 5_000
 """Rows that one transaction deletes, so that none holds up other writers for long."""

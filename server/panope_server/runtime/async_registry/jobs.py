@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from panope_backends.errors import ShuttingDownError
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 
 #: How soon a watcher sees a change; workers write progress once a second.
 WATCH_SECONDS = 0.5

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from panope_backends.errors import AvailabilityError, InternalError
 from panope_backends.retry import RetryPolicy
-from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
+from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 
 AT_ONCE = RetryPolicy(base_seconds=0.0, cap_seconds=0.0)
 LOG = structlog.get_logger("test")

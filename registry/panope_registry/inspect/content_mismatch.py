@@ -51,7 +51,7 @@ _LONE_SURROGATE = re.compile(
 )
 
 
-def refuse_disguised(files: Mapping[str, Header], kinds: Mapping[str, FileKind]) -> None:
+def refuse_mismatched(files: Mapping[str, Header], kinds: Mapping[str, FileKind]) -> None:
     """Looks at the files that are here; a hub's are known by their hashes.
 
     Raises:

@@ -20,7 +20,7 @@ OOM_SCORE = 500
 _OOM_SCORE_FILE = Path("/proc/self/oom_score_adj")
 
 
-def confine() -> None:
+def limit_memory() -> None:
     """Sets the limit and the score; called first, on Linux alone."""
     if sys.platform != "linux":
         return

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 import pytest
 
 from panope_backends.errors import AvailabilityError, NotFoundError
-from panope_server.runtime.registry_calls import threads
-from panope_server.runtime.registry_calls.leases import ModelLeases
-from panope_server.runtime.registry_calls.threads import RegistryThreads
+from panope_server.runtime.async_registry import threads
+from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.async_registry.threads import RegistryThreads
 from panope_server.transport.rest.json.requests import LARGE_BYTES, off_loop
 
 ENDS_WHILE_IT_HANGS = """
 import asyncio, threading
-from panope_server.runtime.registry_calls.threads import call_registry, call_store
+from panope_server.runtime.async_registry.threads import call_registry, call_store
 async def main():
     for kind in (call_registry, call_store):
         asyncio.ensure_future(kind(threading.Event().wait))
@@ -88,7 +88,7 @@ async def test_giving_a_lease_back_does_not_wait_for_a_database_that_hangs(
         def release(self, _: object) -> None:
             hanging.wait()
 
-    monkeypatch.setattr("panope_server.runtime.registry_calls.leases.RELEASE_SECONDS", 0.05)
+    monkeypatch.setattr("panope_server.runtime.async_registry.leases.RELEASE_SECONDS", 0.05)
     leases = ModelLeases(FakeRetention())  # type: ignore[arg-type]  # only what is asked of it here
     await leases.hold("a/b", "digest")
     await leases.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from panope_registry.operations.profiles import Profile, Profiles
+from panope_registry.serving_records.profiles import Profile, Profiles
 from panope_registry.tables.database import Database, open_engine
 
 MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from panope_registry.operations.instances import InstanceRecord, Instances
+from panope_registry.serving_records.instances import InstanceRecord, Instances
 from panope_registry.tables.database import Database, open_engine
 
 MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from panope_backends.retry import RetryPolicy
 from panope_server.config import Workers
 from panope_server.runtime.instances.instance import Instance, Listener, NotSpawnedError
 from panope_server.runtime.placement.plan import LoadPlan
-from panope_server.runtime.processes.supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
+from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 from panope_server.runtime.status import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")

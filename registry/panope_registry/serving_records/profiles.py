@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select
 
 from panope_registry.tables.database import Database
-from panope_registry.tables.operation_tables import backend_profile
+from panope_registry.tables.serving_tables import backend_profile
 
 
 @dataclass(frozen=True)

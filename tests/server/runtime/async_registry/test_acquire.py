@@ -12,7 +12,7 @@ from panope_backends.errors import InvalidInputError, NotFoundError, Preconditio
 from panope_backends.testing.models import tiny_gguf
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.session import RegistrySession
-from panope_server.runtime.registry_calls.acquire import Acquisition, Conversions
+from panope_server.runtime.async_registry.acquire import Acquisition, Conversions
 
 MODEL = "acme/tiny"
 TO_Q8 = Conversion(("gguf",), "gguf", "q8_0", "1")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from panope_registry.operations import inference_log
-from panope_registry.operations.inference_log import InferenceLog, LoggedCall
+from panope_registry.serving_records import inference_log
+from panope_registry.serving_records.inference_log import InferenceLog, LoggedCall
 from panope_registry.tables.database import Database, open_engine
 
 CALL = LoggedCall(

@@ -8,8 +8,8 @@ import pytest
 
 from panope_backends.errors import AvailabilityError, PanopeError, PreconditionError
 from panope_registry.retention.types import Lease
-from panope_server.runtime.registry_calls import leases
-from panope_server.runtime.registry_calls.leases import ModelLeases
+from panope_server.runtime.async_registry import leases
+from panope_server.runtime.async_registry.leases import ModelLeases
 
 MODEL = "acme/tiny"
 

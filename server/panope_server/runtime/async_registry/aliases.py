@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.aliases import Aliases
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 
 
 class AsyncAliases:

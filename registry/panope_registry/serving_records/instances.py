@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
-from panope_registry.tables.operation_tables import runtime_instance
+from panope_registry.tables.serving_tables import runtime_instance
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import structlog
 from panope_backends.errors import PanopeError
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.types import Lease
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.safe_callbacks import contained_turn
 
 _log = structlog.get_logger("panope.models")

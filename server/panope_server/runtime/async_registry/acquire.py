@@ -19,7 +19,7 @@ from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.models.commits import PublishedFile
 from panope_registry.models.published_files import PublishedFiles
 from panope_registry.models.types import ModelEntry
-from panope_server.runtime.registry_calls.threads import call_registry
+from panope_server.runtime.async_registry.threads import call_registry
 
 Conversions = Mapping[str, Sequence[Conversion]]
 """By backend, what it makes of models."""

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from panope_backends.errors import AvailabilityError
-from panope_registry.operations.inference_log import LoggedCall
+from panope_registry.serving_records.inference_log import LoggedCall
 from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
 from panope_server.config import InferenceLogSettings, Settings
-from panope_server.runtime.registry_calls import call_log
-from panope_server.runtime.registry_calls.call_log import CallLog, sample_of
+from panope_server.runtime.async_registry import call_log
+from panope_server.runtime.async_registry.call_log import CallLog, sample_of
 
 CALL = LoggedCall(datetime(2026, 1, 2, tzinfo=UTC), "0", "a/b", "", "", "embed", "ok", 0.1, 1, 1)
 

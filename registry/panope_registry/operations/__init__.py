@@ -1,1 +1,0 @@
-"""What servers do: their instances, measurements and samples of their calls."""

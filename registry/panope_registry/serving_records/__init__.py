@@ -1,0 +1,1 @@
+"""What servers record of serving: their instances, measurements and samples of their calls."""
