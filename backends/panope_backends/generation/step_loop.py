@@ -7,7 +7,6 @@ sequence that they belong to.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence as Items
 
 from panope_backends.api import FinishReason, StepModel, TokenDelta
@@ -22,8 +21,6 @@ from panope_backends.generation.scheduler import Scheduler
 from panope_backends.generation.sequence import ActiveRequest, Sequence
 from panope_backends.generation.settings import GenerationSettings
 from panope_backends.generation.step import StepPart, batch_of
-
-_log = logging.getLogger(__name__)
 
 #: Numbers that the rows for log-probabilities of prompts may have in one step: 64 MB of them.
 _SCORE_NUMBERS = 1 << 24
@@ -64,9 +61,8 @@ class StepLoop:
         self.steps += 1
         try:
             reading = self._read(parts)
-        except Exception:
-            _log.exception("a step of %d sequences failed", len(parts))
-            return self._isolated(parts)
+        except Exception as error:
+            return self._isolated(parts, error)
         for part in parts:
             part.sequence.computed = part.end
             self.manager.name_computed(part.sequence)
@@ -112,8 +108,8 @@ class StepLoop:
             return
         try:
             self._model.copy_blocks(list(copies.values()))
-        except Exception:
-            _log.exception("%d blocks could not be copied; their sequences are computed again", len(copies))
+        except Exception as error:
+            _log_failure(f"{len(copies)} blocks could not be copied; their sequences are computed again", error)
             for child in copies:
                 self.scheduler.preempt(child)
 
@@ -134,8 +130,8 @@ class StepLoop:
             right = [(part, rows) for part, rows in right if _is_right(part, place)]
             try:
                 tokens = self._decoding.sample([rows[place] for _, rows in right], [p.sequence.state for p, _ in right])
-            except Exception:
-                _log.exception("guesses of %d sequences could not be verified", len(right))
+            except Exception as error:
+                _log_failure(f"guesses of {len(right)} sequences could not be verified", error)
                 break
             for (part, _), drawn in zip(right, tokens, strict=True):
                 part.accepted += 1
@@ -156,20 +152,24 @@ class StepLoop:
         self.completion_tokens += 1
         try:
             delta = continue_answer(sequence, drawn)
+        except PanopeError as error:
+            return self._ended(sequence, FinishReason.ERROR, error)
         except Exception as error:
-            _log.exception("the answer could not go on with its next token")
-            known = error if isinstance(error, PanopeError) else InternalError("the answer could not go on")
-            return self._ended(sequence, FinishReason.ERROR, known)
+            failure = InternalError("the answer could not go on with its next token")
+            failure.__cause__ = error
+            return self._ended(sequence, FinishReason.ERROR, failure)
         if delta.finish_reason:
             self.scheduler.remove(sequence)
         return delta
 
-    def _isolated(self, parts: Items[StepPart]) -> list[TokenDelta]:
+    def _isolated(self, parts: Items[StepPart], cause: Exception) -> list[TokenDelta]:
         """After a failed step: its only sequence ends; of several each must show whether it runs alone."""
         self.failed_steps += 1
         if len(parts) == 1:
             error = InternalError("the model could not compute a step", reason="step_failed")
+            error.__cause__ = cause
             return self._failed(parts[0].sequence, error)
+        _log_failure(f"a step of {len(parts)} sequences failed; each runs alone", cause)
         for part in parts:
             if not self._model.rewinds:  # the state may be past the failed step, and cannot go back
                 self.scheduler.preempt(part.sequence)
@@ -189,6 +189,13 @@ class StepLoop:
     def _ended(self, sequence: Sequence, reason: FinishReason, error: PanopeError | None = None) -> TokenDelta:
         self.scheduler.remove(sequence)
         return end_answer(sequence, reason, error)
+
+
+def _log_failure(message: str, error: Exception) -> None:
+    """Logs what no answer tells of, because all go on."""
+    import logging  # a worker that never fails need not load it
+
+    logging.getLogger(__name__).error(message, exc_info=error)
 
 
 def _is_right(part: StepPart, place: int) -> bool:

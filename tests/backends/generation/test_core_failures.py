@@ -90,6 +90,7 @@ def test_a_request_that_no_step_can_run_ends_alone(kind: type[StepModel]) -> Non
     assert isinstance(error, InternalError)
     assert error.reason == "step_failed"
     assert "secret" not in error.message
+    assert isinstance(error.__cause__, RuntimeError), "for the log"
     assert_unharmed(engine, deltas, good(1), good(3))
 
 
