@@ -29,6 +29,11 @@ def threads_to_use(requested: int, cgroup: Path = _CGROUP) -> int:
     return quota if quota < _visible_processors() else 0
 
 
+def is_one_thread(requested: int, cgroup: Path = _CGROUP) -> bool:
+    """Whether a library that is asked for so many threads, 0 for its own choice, computes with one."""
+    return (threads_to_use(requested, cgroup) or _visible_processors()) == 1 or _visible_processors() == 1
+
+
 def memory_bytes(cgroup: Path = _CGROUP) -> int:
     """The memory that this process and its like may use."""
     limits = [_number(cgroup / "memory.max"), _number(cgroup / "memory" / "memory.limit_in_bytes")]

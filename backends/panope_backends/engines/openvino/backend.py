@@ -17,20 +17,26 @@ from panope_backends.api import (
     Conversion,
     Device,
     Level,
+    LoadedModel,
     LoadOptions,
     ModelFacts,
     Support,
-    TensorModel,
 )
-from panope_backends.engines.host import memory_bytes, threads_to_use
+from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to_use
 from panope_backends.engines.openvino.model import OpenVinoModel
+from panope_backends.engines.openvino.paged.geometry import CACHE_PRECISIONS
+from panope_backends.engines.openvino.paged.load import load_step_model
 from panope_backends.engines.openvino.runtime import import_runtime
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
+from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
+
+GENERATE = "generate"
+"""The task whose models are decoders."""
 
 #: Changes when `convert` would write something else for the same model and the same OpenVINO.
 RECIPE = 3
@@ -76,19 +82,20 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, device.reason)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
+        if model.task == GENERATE:
+            return _generate_support(model, device)
         if device.name.startswith("NPU"):
             return Support(Level.NONE, "OpenVINO's NPU needs fixed shapes, and texts have any length")
         if device.name.startswith("GPU"):
             return Support(Level.PARTIAL, "OpenVINO's GPU compiles each new shape at its first call")
         return Support(Level.FULL, "OpenVINO runs its own format on every processor")
 
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
-        """Loads `openvino_model.xml`, compiled once and then kept in the cache folder.
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
+        """Loads `openvino_model.xml`: a decoder as a step model, everything else as a tensor model.
 
         Raises:
             PreconditionError: a file, the device or the precision is missing, or OpenVINO refuses the model.
         """
-        del model  # the file tells everything
         path = folder / MODEL_FILE
         if not path.is_file():
             raise PreconditionError(f"the model has no file `{MODEL_FILE}`", reason="missing_file")
@@ -96,16 +103,18 @@ class OpenVinoBackend(Backend):
         if device not in self._names():
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
-        precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
-        configuration = _configuration(device, precision, options)
         try:
+            if model.task == GENERATE:
+                return _load_decoder(path, device, self._native(device), options)
+            precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
+            configuration = _configuration(device, precision, options)
             tables = read_tables(import_runtime(), core, core.read_model(path))
             return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision, tables)
         except RuntimeError as error:
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
 
     def conversions(self) -> Sequence[Conversion]:
-        """To OpenVINO's format in float32; to weights of 8 and 4 bits by NNCF."""
+        """To OpenVINO's format in float32; to weights of 16 bits, and of 8 and 4 by NNCF."""
         engine = f"{version_of('openvino')}+{RECIPE}"
         missing = missing_reason("openvino", "openvino") or missing_reason("torch", "torch", "transformers")
         exact = Conversion(("safetensors", "pytorch"), "openvino", "fp32", engine, automatic=True, reason=missing)
@@ -117,11 +126,18 @@ class OpenVinoBackend(Backend):
             automatic=False,
             reason=missing or missing_reason("build", "nncf"),
         )
-        return (exact, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
+        half = replace(
+            smaller, precision="fp16", source_precisions=("fp32", "bf16"), engine_version=engine, reason=missing
+        )
+        return (exact, half, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `openvino_convert` and `openvino_compress`."""
-        if conversion.precision == "fp32":
+        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress` and `paged.convert`."""
+        if model.task == GENERATE:
+            from panope_backends.engines.openvino.paged import convert as decoders  # it brings torch
+
+            decoders.convert(model, conversion.precision, folder, out / MODEL_FILE)
+        elif conversion.precision == "fp32":
             from panope_backends.engines.openvino.convert import convert  # it brings torch
 
             convert(model, folder, out / MODEL_FILE)
@@ -156,6 +172,29 @@ class OpenVinoBackend(Backend):
     def _native(self, device: str) -> tuple[str, ...]:
         listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
+
+
+def _generate_support(model: ModelFacts, device: Device) -> Support:
+    if not device.name.startswith("CPU"):
+        return Support(Level.NONE, "decoders run on processors; OpenVINO's other devices are not tried yet")
+    if refusal := paging_refusal(model.config):
+        return Support(Level.NONE, refusal)
+    return Support(Level.FULL, "OpenVINO runs decoders with paged attention on every processor")
+
+
+def _load_decoder(path: Path, device: str, native: Sequence[str], options: LoadOptions) -> LoadedModel:
+    if device != "CPU":
+        raise PreconditionError("decoders run on processors alone", reason="unknown_device")
+    where = f"openvino on {device}"
+    if is_one_thread(options.threads):
+        # Joined queries, keys and values in bf16 divide the work by threads and end the process with one (2026.4, AMX).
+        native, where = ("fp32",), f"{where} with one thread"
+    precision = choose_precision(options.precision, native, where)
+    cache = choose_precision(
+        options.cache_precision, CACHE_PRECISIONS[precision], f"openvino's cache beside {precision} on {device}"
+    )
+    configuration = _configuration(device, precision, options)
+    return load_step_model(import_runtime(), path, configuration, precision=precision, cache_precision=cache)
 
 
 def _requested() -> list[str]:

@@ -43,19 +43,25 @@ def traced(model: ModelFacts, folder: Path) -> Any:
     return graph
 
 
-def save(graph: Any, file: Path) -> None:
-    """Writes a graph with its weights as they are."""
+def save(graph: Any, file: Path, *, halves: bool = False) -> None:
+    """Writes a graph.
+
+    Args:
+        graph: to write.
+        file: where to; the weights come beside it.
+        halves: whether weights of 32 bits are written in 16; those that 16 cannot hold stay.
+    """
     openvino, _ = import_converter()
-    openvino.save_model(graph, file, compress_to_fp16=False)
+    openvino.save_model(graph, file, compress_to_fp16=halves)
 
 
 @contextlib.contextmanager
-def kept_if_right(file: Path) -> Iterator[None]:
-    """Removes what was written when its proof fails."""
+def kept_if_right(file: Path, *others: Path) -> Iterator[None]:
+    """Removes what was written when its proof fails: a graph, its weights and `others`."""
     try:
         yield
     except BaseException:
-        for written in (file, file.with_suffix(".bin")):
+        for written in (file, file.with_suffix(".bin"), *others):
             written.unlink(missing_ok=True)
         raise
 

@@ -20,7 +20,8 @@ from panope_backends.api import (
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.torch.transformer import TORCH_FORMATS, transformer_support
+from panope_backends.engines.torch.pretrained import TORCH_FORMATS
+from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.errors import PreconditionError
 
 #: The package that each format needs, and the extra of Panope's that brings it.

@@ -1,4 +1,4 @@
-"""Weights in 8 and 4 bits by NNCF: smaller, alike, silent, and refused when they are another model's."""
+"""Weights in 16 bits, and in 8 and 4 by NNCF: smaller, alike, silent, and refused when they are another model's."""
 
 import json
 import os
@@ -54,7 +54,8 @@ def texts() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("precision", "cosine", "smaller"), [("int8", 0.99, 3.9), pytest.param("int4", 0.9, 4.7, marks=pytest.mark.slow)]
+    ("precision", "cosine", "smaller"),
+    [("fp16", 0.9999, 1.9), ("int8", 0.99, 3.9), pytest.param("int4", 0.9, 4.7, marks=pytest.mark.slow)],
 )
 def test_minilm_stays_itself(
     minilm_openvino: Path, texts: list[str], tmp_path: Path, precision: str, cosine: float, smaller: float
@@ -72,7 +73,7 @@ def test_minilm_stays_itself(
 def test_a_model_that_became_another_one_is_refused(
     converted_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = compress._compress
+    real = compress.compress_graph
 
     def spoilt(graph: Any, precision: str) -> Any:
         made = real(graph, precision)
@@ -84,7 +85,7 @@ def test_a_model_that_became_another_one_is_refused(
         made.get_results()[0].input(0).replace_source_output(ops.multiply(last, ops.sin(last)).output(0))
         return openvino.Model(made.get_results(), made.get_parameters())
 
-    monkeypatch.setattr(compress, "_compress", spoilt)
+    monkeypatch.setattr(compress, "compress_graph", spoilt)
     with pytest.raises(PreconditionError, match=r"have a cosine of -?0\.\d+ to the original's; 0\.99 is the least"):
         OpenVinoBackend().convert(BERT, conversion("int8"), converted_bert, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,57 @@
+"""What is known of a decoder without its weights: whether it can be loaded, and how far it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from panope_backends.api import ModelFacts
+from panope_backends.engines.torch.pretrained import files_refusal
+
+AUTO_CLASS = "AutoModelForCausalLM"
+
+#: Kinds of rotary positions that change with the longest text of a batch, past the positions of their training.
+_GROWING_ROTATIONS = frozenset({"dynamic", "longrope", "su"})
+
+
+def decoder_refusal(model: ModelFacts) -> str:
+    """Why a model is not loaded as a decoder at all; empty when it may be."""
+    if refusal := files_refusal(model, AUTO_CLASS):
+        return refusal
+    if model.config.get("is_encoder_decoder"):
+        return "encoder-decoder models are not generated with yet"
+    return ""
+
+
+def max_positions(config: Any) -> int:
+    """The most tokens of one sequence; 0 where the configuration does not tell.
+
+    Rotary positions have no table that would end, so the configuration's word is the limit. Where they change with the
+    longest text that runs, a sequence would depend on what runs beside it: such a model ends where the change begins.
+
+    Args:
+        config: the configuration as transformers has it, with the names that are the same for all.
+    """
+    text = config.get_text_config()
+    begins = [
+        parameters.get("original_max_position_embeddings")
+        for parameters in _rotations(getattr(text, "rope_parameters", None))
+        if parameters.get("rope_type") in _GROWING_ROTATIONS
+    ]
+    limits = map(_whole, [getattr(text, "max_position_embeddings", 0), *begins])
+    return min((limit for limit in limits if limit), default=0)
+
+
+def _rotations(parameters: Any) -> Iterator[Mapping[str, Any]]:
+    """The settings of rotary positions: one for all layers, or one for each kind of them."""
+    if not isinstance(parameters, Mapping):
+        return
+    if "rope_type" in parameters:
+        yield parameters
+        return
+    for each in parameters.values():
+        yield from _rotations(each)
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int and value > 0 else 0

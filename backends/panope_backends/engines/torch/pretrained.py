@@ -1,0 +1,149 @@
+"""Loads what transformers has a class for, from a model's files, with nothing else executed.
+
+Weights are safetensors. With an admin's grants (`ModelFacts.grants`) they may be PyTorch's pickles, which are read as
+data alone, and the model's own Python files may run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from panope_backends.api import ModelFacts
+from panope_backends.engines.config_checks import check_layers
+from panope_backends.errors import PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.weights_support import packing_of
+
+TORCH_FORMATS = ("safetensors", "pytorch")
+
+
+def files_refusal(model: ModelFacts, auto_class: str) -> str:
+    """Why a model's files are not loaded, from facts alone; empty when they are.
+
+    transformers is imported for odd ones alone.
+
+    Args:
+        model: what is known of it.
+        auto_class: the one of transformers' auto classes that would load it.
+    """
+    if "remote_code" not in model.grants and _needs_own_code(model, auto_class):
+        return "config.json asks for code of the model's own (`auto_map`), and `grants.remote_code` does not list it"
+    if model.format == "pytorch" and "pickles" not in model.grants:
+        return "its weights are pickled, and `grants.pickles` does not list it"
+    if packing := packing_of(model.config):
+        return packing
+    if not model.config.get("model_type"):
+        return "config.json names no model_type"
+    return ""
+
+
+def load_pretrained(
+    model: ModelFacts, folder: Path, precision: str, auto_class: str, attention: str | None = None
+) -> Any:
+    """Loads a model, ready to run.
+
+    Args:
+        model: what is known of it; `files_refusal` has nothing against it.
+        folder: its files.
+        precision: `fp32`, `bf16` or `fp16`, which the weights are brought to.
+        auto_class: the one of transformers' auto classes that loads it.
+        attention: transformers' name for a way to compute attention; None for the fastest that the model has.
+
+    Raises:
+        PreconditionError: the architecture is unknown, or weights are missing or of another shape than the
+            configuration says.
+    """
+    check_layers(model.config, folder)
+    if (folder / "adapter_config.json").exists():
+        # With PEFT installed transformers would apply it, and pass it over without.
+        raise PreconditionError("adapters are not applied; merge it into the weights", reason="unsupported_adapter")
+    torch, transformers = _import("torch"), _import("transformers")
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    with _quiet(transformers), _own_code(model, auto_class) as code:
+        try:
+            module, report = getattr(transformers, auto_class).from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation=attention,
+                use_safetensors=model.format != "pytorch",
+                weights_only=True,  # torch reads pickles as data: nothing that they name is called
+                local_files_only=True,
+                trust_remote_code=bool(code),
+                output_loading_info=True,
+            )
+        except Exception as error:  # configurations are checked by errors of no family, models' own code raises any
+            if is_out_of_memory(error):
+                raise PreconditionError(
+                    "loading the model needs more memory than it may have here", reason="insufficient_memory"
+                ) from error
+            raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
+        if code:  # which may import more of itself while it runs
+            weakref.finalize(module, shutil.rmtree, code, ignore_errors=True)
+    # transformers fills missing weights with random numbers; only the pooler may be absent, which is not run.
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
+    if missing:
+        raise PreconditionError(
+            f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"
+        )
+    module.config.return_dict = True  # results are taken by their names, whatever config.json says
+    return module.eval()
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise PreconditionError(
+            f"the package `{error.name}` is not installed: pip install 'panope-serving[torch]'", reason="not_installed"
+        ) from None
+
+
+def _needs_own_code(model: ModelFacts, auto_class: str) -> bool:
+    """Whether the model asks for Python of its folder, in the place of a class of transformers or of one it lacks."""
+    auto_map = model.config.get("auto_map")
+    if not auto_map:
+        return False
+    # A class of the same name may compute something else, so code that is asked for is never passed over.
+    if not isinstance(auto_map, dict) or {"AutoConfig", "AutoModel", auto_class}.intersection(auto_map):
+        return True
+    if importlib.util.find_spec("transformers") is None:
+        return True
+    types = _import("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES
+    name = next(iter(model.config.get("architectures") or ()), model.architecture)
+    # The package lists its names without importing what is behind them.
+    return model.config.get("model_type") not in types or name not in dir(_import("transformers"))
+
+
+@contextlib.contextmanager
+def _own_code(model: ModelFacts, auto_class: str) -> Iterator[str]:
+    """A folder of this process's own for the Python that transformers copies and runs; empty when it may run none."""
+    if not _needs_own_code(model, auto_class):
+        yield ""
+        return
+    cache: Any = importlib.import_module("transformers.dynamic_module_utils")
+    folder = tempfile.mkdtemp(prefix="panope-code-")
+    usual, cache.HF_MODULES_CACHE = cache.HF_MODULES_CACHE, folder
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        cache.HF_MODULES_CACHE = usual
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without progress bars; what transformers says of weights is judged above."""
+    transformers.utils.logging.disable_progress_bar()
+    with contextlib.redirect_stderr(io.StringIO()):
+        yield

@@ -1,0 +1,100 @@
+"""Small seeded decoders of many families for tests, made on the spot, the same each time. Needs transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from panope_backends.api import ModelFacts
+
+POSITIONS = 150
+"""Of each decoder: some blocks of 32 tokens, the last of them not full."""
+
+VOCABULARY = 199
+
+_GROUPED: Mapping[str, Any] = {"num_key_value_heads": 2}
+_EVERY_HEAD: Mapping[str, Any] = {"num_key_value_heads": 4}
+_SIZED: Mapping[str, Any] = {"num_key_value_heads": 2, "head_dim": 32}
+_EXPERTS: Mapping[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 32}
+
+#: Name of the family -> transformers' type and what its configuration has of its own.
+FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "llama": ("llama", _GROUPED),
+    "qwen2": ("qwen2", _GROUPED),
+    "qwen3": ("qwen3", _SIZED),
+    "mistral": ("mistral", {**_GROUPED, "sliding_window": 16}),
+    "gemma3": ("gemma3_text", {**_SIZED, "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}),
+    "phi3": ("phi3", _EVERY_HEAD),
+    "phi": ("phi", _EVERY_HEAD),
+    "gpt2": ("gpt2", {}),
+    "gpt-neox": ("gpt_neox", {}),
+    "opt": ("opt", {"ffn_dim": 128, "word_embed_proj_dim": 64}),
+    "olmo2": ("olmo2", _GROUPED),
+    "granite": ("granite", {**_GROUPED, "attention_multiplier": 0.2, "logits_scaling": 2.0}),
+    "cohere": ("cohere", _GROUPED),
+    "stablelm": ("stablelm", _GROUPED),
+    "starcoder2": ("starcoder2", {**_GROUPED, "sliding_window": None}),
+    "smollm3": ("smollm3", _GROUPED),
+    "mixtral": ("mixtral", {**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}),
+    "qwen3-moe": ("qwen3_moe", {**_SIZED, **_EXPERTS, "num_experts": 4}),
+    "deepseek-v3": (
+        "deepseek_v3",
+        {
+            **_EVERY_HEAD,
+            **_EXPERTS,
+            "n_routed_experts": 8,
+            "n_group": 2,
+            "topk_group": 1,
+            "q_lora_rank": 32,
+            "kv_lora_rank": 32,
+            "qk_rope_head_dim": 16,
+            "qk_nope_head_dim": 16,
+            "v_head_dim": 24,
+            "first_k_dense_replace": 1,
+        },
+    ),
+    "gpt-oss": ("gpt_oss", {**_SIZED, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 16}),
+}
+
+_SIZES: Mapping[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": POSITIONS,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+
+#: Weights are so many times those of a fresh model, which attends to all tokens about alike.
+_SHARPNESS = 3
+
+
+def tiny_decoder(folder: Path, family: str = "llama", **changes: Any) -> ModelFacts:
+    """Writes a seeded decoder as safetensors.
+
+    Args:
+        folder: where to.
+        family: one of `FAMILIES`, or a type of transformers.
+        changes: to its configuration.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
+
+    kind, own = FAMILIES.get(family, (family, {}))
+    config = AutoConfig.for_model(kind, **{**_SIZES, **own, **changes})
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(_SHARPNESS)
+    logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    parsed = json.loads((folder / "config.json").read_text())
+    return ModelFacts(f"test/tiny-{family}", "safetensors", "generate", parsed["architectures"][0], parsed)
