@@ -7,6 +7,7 @@ with Client("localhost:8001") as client:
     print(embeddings.vectors.shape)
 """
 
+from panope.v1.generate_service_pb2 import ChatResponse, GenerateResponse, StreamChatResponse, StreamGenerateResponse
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
@@ -23,17 +24,21 @@ from panope_client.errors import (
     PreconditionError,
     UnavailableError,
 )
+from panope_client.generate_messages import GenerateOptions
 from panope_client.results import Embeddings, Health, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.sync.client import Client
 
 __all__ = [
     "AsyncClient",
+    "ChatResponse",
     "Client",
     "DeadlineError",
     "Device",
     "EmbedOptions",
     "Embeddings",
+    "GenerateOptions",
+    "GenerateResponse",
     "Health",
     "Instance",
     "InvalidArgumentError",
@@ -46,6 +51,8 @@ __all__ = [
     "PanopeClientError",
     "PreconditionError",
     "RetryPolicy",
+    "StreamChatResponse",
+    "StreamGenerateResponse",
     "Tokens",
     "UnavailableError",
     "Variant",

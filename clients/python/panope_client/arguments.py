@@ -27,6 +27,9 @@ _DESCRIPTIONS: Mapping[int, tuple[str, str]] = {
     _BOOL: ("True or False", "True and False"),
     _STRING: ("a str that UTF-8 can encode", "str that UTF-8 can encode"),
     FieldDescriptor.CPPTYPE_INT32: ("an integer from -2**31 to 2**31 - 1", "integers from -2**31 to 2**31 - 1"),
+    FieldDescriptor.CPPTYPE_INT64: ("an integer from -2**63 to 2**63 - 1", "integers from -2**63 to 2**63 - 1"),
+    FieldDescriptor.CPPTYPE_FLOAT: ("a number", "numbers"),
+    FieldDescriptor.CPPTYPE_MESSAGE: ("a mapping of ids to numbers", "messages"),
     FieldDescriptor.CPPTYPE_UINT32: ("an integer from 0 to 2**32 - 1", "integers from 0 to 2**32 - 1"),
     FieldDescriptor.CPPTYPE_UINT64: ("an integer from 0 to 2**64 - 1", "integers from 0 to 2**64 - 1"),
 }
@@ -147,6 +150,10 @@ def _field_of(message: Callable[..., Message], name: str) -> FieldDescriptor:
     return cast("FieldDescriptor", message.DESCRIPTOR.fields_by_name[name])
 
 
+def _is_mapping(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
 def _takes(message: Callable[..., Message], name: str, value: object) -> bool:
     try:
         message(**{name: value})
@@ -159,7 +166,7 @@ def _refusal(message: Callable[..., Message], name: str, value: object) -> Inval
     field = _field_of(message, name)
     argument = ARGUMENTS.get(name, name)
     one, several = _DESCRIPTIONS[field.cpp_type]
-    if not field.is_repeated:
+    if not field.is_repeated or _is_mapping(field):
         return InvalidArgumentError(f"`{argument}` must be {one}; got {_shown(value)}", field=argument)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         for index, item in enumerate(value):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
@@ -59,6 +60,8 @@ app.command("ps")(models.ps)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("embed")(models.embed)
+app.command("run")(chat.run)
+app.command("generate")(chat.generate)
 app.command("bench")(bench.bench)
 app.command("hardware")(machine.hardware)
 app.command("doctor")(machine.doctor)

@@ -14,10 +14,12 @@ from grpc_health.v1.health import aio as aio_health
 
 from client_doubles.calls import Context
 from client_doubles.embed_servicer import EmbedServicer
+from client_doubles.generate_servicer import GenerateServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
 from client_doubles.registry_servicer import RegistryServicer
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
+from panope.v1 import generate_service_pb2_grpc as generate_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
@@ -36,7 +38,7 @@ class HealthServicer(aio_health.HealthServicer):
 
 
 @dataclass
-class FakeServer(EmbedServicer, InferServicer, RegistryServicer, JobServicer):
+class FakeServer(EmbedServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer):
     """A server of one model, for all that clients ask.
 
     Attributes:
@@ -49,6 +51,7 @@ class FakeServer(EmbedServicer, InferServicer, RegistryServicer, JobServicer):
         """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
+        generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)
         job_grpc.add_JobServiceServicer_to_server(self, server)
         registry_grpc.add_RegistryServiceServicer_to_server(self, server)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from panope_client.aio.embed_calls import AsyncEmbedCalls
+from panope_client.aio.generate_calls import AsyncGenerateCalls
 from panope_client.aio.health_calls import AsyncHealthCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
 from panope_client.aio.job_calls import AsyncJobCalls
 from panope_client.aio.model_calls import AsyncModelCalls
 
 
-class AsyncClient(AsyncEmbedCalls, AsyncInferCalls, AsyncModelCalls, AsyncJobCalls, AsyncHealthCalls):
+class AsyncClient(
+    AsyncEmbedCalls, AsyncGenerateCalls, AsyncInferCalls, AsyncModelCalls, AsyncJobCalls, AsyncHealthCalls
+):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.
 
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits

@@ -12,6 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
+from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -43,6 +44,7 @@ class AsyncConnection:
         self._sleep = sleep
         self._channel = open_channel(address, credentials)
         self._embed = EmbedServiceStub(self._channel)
+        self._generate = GenerateServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)

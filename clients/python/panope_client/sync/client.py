@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from panope_client.sync.embed_calls import EmbedCalls
+from panope_client.sync.generate_calls import GenerateCalls
 from panope_client.sync.health_calls import HealthCalls
 from panope_client.sync.infer_calls import InferCalls
 from panope_client.sync.job_calls import JobCalls
 from panope_client.sync.model_calls import ModelCalls
 
 
-class Client(EmbedCalls, InferCalls, ModelCalls, JobCalls, HealthCalls):
+class Client(EmbedCalls, GenerateCalls, InferCalls, ModelCalls, JobCalls, HealthCalls):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.
 
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits

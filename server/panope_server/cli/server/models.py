@@ -64,7 +64,7 @@ def load(
     json: Json = False,
 ) -> None:
     """Load a model and wait until it serves."""
-    with _client(address) as client, loading_noted(address_for(address), model):
+    with client_at(address) as client, loading_noted(address_for(address), model):
         loaded = client.load(model, backend=backend, precision=precision, variant=variant)
     instances = [_instance(loaded.name, instance) for instance in loaded.instances]
     if json:
@@ -81,7 +81,7 @@ def load(
 
 def unload(model: Model, address: Address = None, json: Json = False) -> None:
     """Unload a model and wait until its memory is free."""
-    with _client(address) as client:
+    with client_at(address) as client:
         before = client.model(model)
         was_loaded = bool(before.instances) or before.state != type(before).STATE_UNLOADED
         unloaded = client.unload(model)
@@ -98,7 +98,7 @@ def embed(
     json: Json = False,
 ) -> None:
     """Embed texts."""
-    with _client(address) as client:
+    with client_at(address) as client:
         embeddings = client.embed(texts, model=model)
     if json:
         tokens = embeddings.token_counts
@@ -162,7 +162,8 @@ def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
 
 
 @contextmanager
-def _client(address: str | None) -> Iterator[Client]:
+def client_at(address: str | None) -> Iterator[Client]:
+    """A client for the block; an error of the server ends the command with its sentence."""
     from panope_client import Client, PanopeClientError
 
     try:

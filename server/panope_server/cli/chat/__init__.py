@@ -1,0 +1,1 @@
+"""Commands that generate: a chat in the terminal, and prompts that are continued."""

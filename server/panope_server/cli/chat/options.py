@@ -1,0 +1,48 @@
+"""How answers are generated, as options of commands and as `/set` of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """Of an answer; None for the model's own default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that were set, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def with_text(self, name: str, text: str) -> ChatOptions:
+        """The options with one of them as a person wrote it; `default` unsets it.
+
+        Raises:
+            ValueError: there is no such option, or the text is no number; the message says so.
+        """
+        read = _READERS.get(name)
+        if read is None:
+            raise ValueError(f"there is no option `{name}`; there are: {', '.join(_READERS)}, system")
+        if text == "default":
+            return replace(self, **{name: None})
+        try:
+            return replace(self, **{name: read(text)})
+        except ValueError:
+            raise ValueError(f"`{name}` takes a number, or `default`") from None
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "temperature": float,
+    "top_p": float,
+    "top_k": int,
+    "max_tokens": int,
+    "seed": int,
+}
