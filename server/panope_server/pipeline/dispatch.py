@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from panope_server.pipeline.call import Call, Collected
+from panope_server.pipeline.call import Call
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.catalog import requests_of, task_of
-from panope_server.tasks.task import Output, Request
+from panope_server.tasks.task import Request
 
 
 class Runner(Protocol):
@@ -44,28 +44,16 @@ class Dispatch:
         self._runner = runner
 
     async def __call__(self, call: Call) -> None:
-        """Runs the call's input to the end of its answer; admission, the bounded queue, is the model's own."""
+        """Runs the call's input to the end of its answer; admission, the bounded queue, is the model's own.
+
+        The parts go on as they come, those of an input that was split too; who wants one answer joins them.
+        """
         assert call.resolved is not None, "the step Resolve comes before"
         task, model = task_of(call.input), call.resolved
         task.check(call.input, self._runner.facts_of(model))
         requests = requests_of(call.input, call.request_id)
-        if len(requests) == 1:
-            await self._run(call, model, requests, call.output.put)
-            return
-        parts = Collected()  # of what was split
-        await self._run(call, model, requests, parts.put)
-        await call.output.put(task.join(parts.parts))
 
-    async def _run(
-        self,
-        call: Call,
-        model: ResolvedModel,
-        requests: Sequence[Request],
-        put: Callable[[Output], Awaitable[None]],
-    ) -> None:
-        task = task_of(call.input)
+        async def put(data: bytes) -> None:
+            await call.output.put(task.decode(data))
 
-        async def put_decoded(data: bytes) -> None:
-            await put(task.decode(data))
-
-        await self._runner.run(model, requests, call.request_id, call.placement, put_decoded)
+        await self._runner.run(model, requests, call.request_id, call.placement, put)

@@ -9,10 +9,11 @@ import grpc
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Input
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
-from panope_server.transport.grpc.streams import in_order, stream_error
+from panope_server.transport.grpc.streams import Window, in_order, stream_error
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -30,13 +31,14 @@ _TRUNCATIONS = {
 class EmbedServicer(pb_grpc.EmbedServiceServicer):
     """Serves panope.v1.EmbedService."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
+        self._limits = limits
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        servicer = cls(services.pipeline)
+        servicer = cls(services.pipeline, services.settings.limits)
         pb_grpc.add_EmbedServiceServicer_to_server(servicer, server)
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
@@ -55,7 +57,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
                 return pb.StreamEmbedResponse(id=request.id, error=stream_error(error))
             return pb.StreamEmbedResponse(id=request.id, response=response)
 
-        async for response in in_order(request_iterator, answer):
+        async for response in in_order(request_iterator, answer, Window(self._limits, _size_of)):
             yield response
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
@@ -92,6 +94,10 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
             raise InvalidInputError("`model` is empty", field="model")
         call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
         return await self._pipeline.run(call), call.model
+
+
+def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:
+    return len(request.request.texts) + len(request.request.token_sequences), request.ByteSize()
 
 
 def embed_input(request: pb.EmbedRequest) -> EmbedInput:

@@ -9,8 +9,9 @@ import grpc
 from panope.v1 import infer_service_pb2 as pb
 from panope.v1 import infer_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
 from panope_server.tasks.tensors import TensorInput, TensorOutput
-from panope_server.transport.grpc.streams import in_order, stream_error
+from panope_server.transport.grpc.streams import Window, in_order, stream_error
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.grpc.values import plain_value, value_message
 from panope_server.transport.interceptors.context import Context, call_for
@@ -22,13 +23,14 @@ from panope_server.transport.task_value import run_value, value_input
 class InferServicer(pb_grpc.InferServiceServicer):
     """Serves panope.v1.InferService."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
+        self._limits = limits
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        servicer = cls(services.pipeline)
+        servicer = cls(services.pipeline, services.settings.limits)
         pb_grpc.add_InferServiceServicer_to_server(servicer, server)
 
     async def Infer(self, request: pb.InferRequest, context: Context) -> pb.InferResponse:
@@ -47,7 +49,7 @@ class InferServicer(pb_grpc.InferServiceServicer):
                 return pb.StreamInferResponse(id=request.id, error=stream_error(error))
             return pb.StreamInferResponse(id=request.id, response=response)
 
-        async for response in in_order(request_iterator, answer):
+        async for response in in_order(request_iterator, answer, Window(self._limits, _size_of)):
             yield response
 
     async def _infer(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:
@@ -72,3 +74,9 @@ class InferServicer(pb_grpc.InferServiceServicer):
         call = call_for(context, model=request.model, task_input=task_input, task="", interface=interface)
         answer = await run_value(self._pipeline, call)
         return pb.InferResponse(model=call.model, value=value_message(answer))
+
+
+def _size_of(request: pb.StreamInferRequest) -> tuple[int, int]:
+    value = request.request.value
+    items = len(value.list_value.values) if value.HasField("list_value") else 1
+    return max(1, items), request.ByteSize()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, OverloadedError
+from panope_server.config import Limits
 from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.transport.grpc.streams import Window, in_order
 
 TEXTS = [f"text number {number} of many" for number in range(3 * MAX_REQUEST_ITEMS + 5)]
 TOO_LONG = "word " * 100
@@ -59,3 +62,22 @@ async def test_a_newcomers_text_is_in_the_first_batches_after_it_came(rig) -> No
     assert answered() - before <= 4, "the batch that ran, and what else was answered by then"
     assert not large.done()
     assert (await large).count == 20 * MAX_REQUEST_ITEMS
+
+
+async def test_a_stream_of_large_requests_never_fills_the_queue_of_its_model(rig) -> None:
+    limits = Limits(max_items=32, max_queue_items=64)
+    made = rig("SlowBackend", config={"slow_seconds": 0.01}, limits=limits, max_in_flight_items=32)
+    await made.runtime.load()
+    batches = [[f"text {number} of {batch}" for number in range(32)] for batch in range(20)]
+
+    async def requests() -> AsyncIterator[list[str]]:
+        for batch in batches:
+            yield batch
+
+    async def answer(texts: list[str]) -> int:
+        return (await made.embed(*texts)).count
+
+    window = Window[list[str]](limits, lambda texts: (len(texts), 1))
+    assert [count async for count in in_order(requests(), answer, window)] == [32] * len(batches)
+    with pytest.raises(OverloadedError):
+        await asyncio.gather(*map(answer, batches))

@@ -1,0 +1,65 @@
+"""The end of the way: what a call's input becomes, and how the parts of its answer come back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from panope.worker.v1 import embed_pb2 as messages
+from panope_backends.errors import InternalError
+from panope_server.pipeline.call import Collected
+from panope_server.pipeline.dispatch import Dispatch
+from panope_server.pipeline.step import Pipeline
+from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.task import Request
+
+TEXTS = [f"text {number}" for number in range(2 * MAX_REQUEST_ITEMS + 1)]
+
+
+class Runner:
+    """Answers each request with a vector of one value for each text: how many requests came before."""
+
+    def __init__(self, fails_at: int = -1) -> None:
+        self._fails_at = fails_at
+
+    def facts_of(self, _: object) -> object:
+        return None
+
+    async def run(
+        self, _: object, requests: Sequence[Request], __: str, ___: object, put: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        for number, request in enumerate(requests):
+            if number == self._fails_at:
+                raise InternalError("the worker failed")
+            texts = messages.EmbedInput.FromString(request.data).texts
+            vectors = (b"\0\0" + bytes([number, 0])) * len(texts)
+            answer = messages.EmbedOutput(vectors=vectors, dimensions=1, token_counts=[1] * len(texts))
+            await put(answer.SerializeToString())
+
+
+async def test_the_parts_of_a_large_input_go_on_as_they_come(call: Any, resolved: Any) -> None:
+    made = call(EmbedInput(TEXTS))
+    made.resolved = resolved()
+    async with Pipeline([], Dispatch(Runner())).stream(made) as parts:
+        counts = [part.count async for part in parts if isinstance(part, EmbedOutput)]
+    assert counts == [MAX_REQUEST_ITEMS, MAX_REQUEST_ITEMS, 1]
+
+
+async def test_a_caller_that_wants_one_answer_gets_them_joined(call: Any, resolved: Any) -> None:
+    made = call(EmbedInput(TEXTS))
+    made.resolved = resolved()
+    answer = await Pipeline([], Dispatch(Runner())).run(made)
+    assert isinstance(answer, EmbedOutput)
+    assert (answer.count, len(answer.vectors), len(answer.token_counts)) == (len(TEXTS), 4 * len(TEXTS), len(TEXTS))
+    assert answer.vectors[2::4] == bytes([0] * MAX_REQUEST_ITEMS + [1] * MAX_REQUEST_ITEMS + [2])
+
+
+async def test_an_error_follows_the_parts_before_it(call: Any, resolved: Any) -> None:
+    made = call(EmbedInput(TEXTS))
+    made.resolved, made.output = resolved(), Collected()
+    with pytest.raises(InternalError):
+        await Dispatch(Runner(fails_at=2))(made)
+    assert len(made.output.parts) == 2
