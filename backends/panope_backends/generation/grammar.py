@@ -12,19 +12,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from llguidance import LLMatcher
 
 from panope_backends.api.generation import Grammar, GrammarKind
 from panope_backends.errors import InvalidInputError, OverloadedError
 from panope_backends.generation.bitmasks import empty_masks
 from panope_backends.generation.grammar_errors import number_too_large, refusal, too_complex, too_large
+from panope_backends.generation.grammar_parser import executor, limits, source_of, tokenizer_of
 from panope_backends.generation.vocabulary import TokenVocabulary
-
-if TYPE_CHECKING:
-    from llguidance import LLMatcher, LLTokenizer  # loaded with the first grammar
 
 Array = np.ndarray[Any, Any]
 
@@ -84,6 +82,9 @@ class CompiledGrammar:
 class GrammarCompiler:
     """Compiles grammars for one model; safe to call from several threads.
 
+    Made when the model is loaded: for a vocabulary of 150,000 the parser reads it for a second, in which it holds the
+    interpreter's lock, and keeps 60 MB.
+
     A grammar is compiled in a thread of its own, which holds no lock of the interpreter, so a step that runs meanwhile
     goes on. Results are kept, refusals too.
 
@@ -102,10 +103,12 @@ class GrammarCompiler:
         *,
         compile_seconds: float = COMPILE_SECONDS,
     ) -> None:
-        self._vocabulary = vocabulary
         self._vocab_size = max(vocab_size, vocabulary.size)
         self._eos_token_ids = sorted(eos_token_ids)
         self._seconds = compile_seconds
+        self._tokenizer = (
+            tokenizer_of(vocabulary, self._vocab_size, self._eos_token_ids) if self._eos_token_ids else None
+        )
         self._lock = threading.Lock()
         self._known: OrderedDict[Grammar, Future[CompiledGrammar | InvalidInputError]] = OrderedDict()
         self._places = threading.Semaphore(_COMPILING_AT_ONCE)
@@ -135,7 +138,7 @@ class GrammarCompiler:
             raise too_large(size, MAX_SOURCE_BYTES)
         if grammar.kind is GrammarKind.JSON_SCHEMA:
             _check_numbers(grammar.source)
-        if not self._eos_token_ids:
+        if self._tokenizer is None:
             raise InvalidInputError.at(
                 "grammar", "the model takes no {field}: it has no token that ends an answer", reason="unsupported_field"
             )
@@ -166,15 +169,12 @@ class GrammarCompiler:
             self._places.release()
 
     def _compiled(self, grammar: Grammar) -> CompiledGrammar | InvalidInputError:
-        from llguidance import LLMatcher
-
-        from panope_backends.generation import grammar_parser
-
         try:
-            source = grammar_parser.source_of(grammar)
+            source = source_of(grammar)
         except ValueError as error:  # the source is no JSON object
             return refusal(grammar.kind, str(error))
-        matcher = LLMatcher(self._tokenizer, source, log_level=0, limits=grammar_parser.limits())
+        assert self._tokenizer is not None, "`compile` refuses all grammars of a model without an end"
+        matcher = LLMatcher(self._tokenizer, source, log_level=0, limits=limits())
         if matcher.is_error():
             return refusal(grammar.kind, matcher.get_error())
         if fault := self._fault_at_start(GrammarState(matcher.deep_copy(), self._vocab_size)):
@@ -195,12 +195,6 @@ class GrammarCompiler:
                 return f"{state.matcher.get_error()} {_NO_EXTENSION}"
         return state.matcher.get_error() if state.matcher.is_error() else ""
 
-    @cached_property
-    def _tokenizer(self) -> LLTokenizer:
-        from panope_backends.generation.grammar_parser import tokenizer_of
-
-        return tokenizer_of(self._vocabulary, self._vocab_size, self._eos_token_ids)
-
 
 def _check_numbers(schema: str) -> None:
     """Refuses whole numbers that the parser, which reads them as float64, would take for others."""
@@ -219,8 +213,6 @@ def fill_masks(states: Sequence[GrammarState], masks: Array) -> None:
     if len(states) == 1:
         states[0].fill(masks[0])
         return
-    from panope_backends.generation.grammar_parser import executor
-
     rows = [(state.matcher, row) for row, state in enumerate(states)]
     executor().unsafe_compute_mask_ptr(rows, masks.ctypes.data, masks[0].nbytes, len(masks))
     for row, state in enumerate(states):
