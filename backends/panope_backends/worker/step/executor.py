@@ -45,7 +45,11 @@ class StepExecutor:
 
     def _submit_all(self) -> None:
         while (prompt := self._queue.next_prompt()) is not None:
-            self._submit(*prompt)
+            request, index, _ = prompt
+            if request.job.requests[index].grammar is None:
+                self._submit(*prompt)
+            else:  # it may take seconds to compile, in which others are submitted; slots bound how many do so
+                threading.Thread(target=self._submit, args=prompt, name="submit-grammar", daemon=True).start()
 
     def _submit(self, request: TokenRequest, index: int, model_id: int) -> None:
         try:
