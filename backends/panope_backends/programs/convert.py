@@ -28,7 +28,8 @@ from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, keep_prepared, sources_digest
+from panope_backends.tasks.embed.prepared import FILE, sources_digest
+from panope_backends.tasks.kept_files import keep
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
 #: are whole models wherever they lie.
@@ -90,7 +91,7 @@ def convert(job: Job) -> Converted:
     if tokenizer is not None:
         # The converter may have written files of its own.
         made_of = sources_digest(read_embed_files(out))
-        keep_prepared(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
+        keep(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
     return Converted(conversion.format, conversion.precision, conversion.engine_version)
 
 

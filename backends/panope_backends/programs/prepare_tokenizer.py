@@ -1,7 +1,8 @@
 """Makes a model's tokenizer and keeps it, as a program: `python -m panope_backends.programs.prepare_tokenizer`.
 
-It reads one JSON document on stdin, `{"folder", "file"}`, and writes the prepared tokenizer of the model in `folder` to
-`file`. It prints one JSON line, `{"ok": true}` or `{"ok": false, "reason", "message"}`, and exits with 0 or 1.
+It reads one JSON document on stdin, `{"task", "folder", "file"}`, and writes the prepared tokenizer that the task needs
+of the model in `folder` to `file`. It prints one JSON line, `{"ok": true}` or `{"ok": false, "reason", "message"}`, and
+exits with 0 or 1.
 
 It is a process of its own because it imports transformers, which workers of most engines do without.
 """
@@ -20,8 +21,9 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import PreparedTokenizer, keep_prepared
-from panope_backends.tasks.embed.prepared_tokenizer import Job, Outcome
+from panope_backends.tasks.embed.prepared import PreparedTokenizer
+from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.tokenizer_program import Job, Outcome
 
 
 def tokenizer_to_add(folder: Path) -> PreparedTokenizer | None:
@@ -35,16 +37,26 @@ def tokenizer_to_add(folder: Path) -> PreparedTokenizer | None:
     """
     if find_spec("transformers") is None:
         return None
-    from panope_backends.tasks.embed.preparing import has_vocabulary, prepare_tokenizer
+    from panope_backends.tasks.embed.preparing import prepare_tokenizer
+    from panope_backends.tasks.tokenizer_making import has_vocabulary
 
     return prepare_tokenizer(read_embed_files(folder)) if has_vocabulary(folder, below=True) else None
 
 
-def _prepare(job: Job) -> Outcome:
+def _prepared(job: Job) -> msgspec.Struct:
+    folder = Path(job.folder)
+    if job.task == "generate":
+        from panope_backends.tasks.generate.preparing import prepare_chat_tokenizer
+
+        return prepare_chat_tokenizer(folder)
     from panope_backends.tasks.embed.preparing import prepare_tokenizer
 
+    return prepare_tokenizer(read_embed_files(folder))
+
+
+def _prepare(job: Job) -> Outcome:
     try:
-        keep_prepared(prepare_tokenizer(read_embed_files(Path(job.folder))), Path(job.file))
+        keep(_prepared(job), Path(job.file))
     except PanopeError as error:
         traceback.print_exc()  # the cause, for the log
         return Outcome(False, error.reason, error.message)

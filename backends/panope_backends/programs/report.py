@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import BinaryIO
 
 import msgspec
 
@@ -18,9 +19,7 @@ def claim_stdout() -> Callable[[object], None]:
     Returns:
         A function that writes its argument as one JSON line; call it once, at the end.
     """
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
+    kept = _kept_stdout()
 
     def report(document: object) -> None:
         sys.stdout.flush()
@@ -28,3 +27,15 @@ def claim_stdout() -> Callable[[object], None]:
             stdout.write(msgspec.json.encode(document) + b"\n")
 
     return report
+
+
+def claim_stdout_stream() -> BinaryIO:
+    """As `claim_stdout`, for programs that report more than once: what they write goes out at every flush."""
+    return os.fdopen(_kept_stdout(), "wb")
+
+
+def _kept_stdout() -> int:
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    return kept

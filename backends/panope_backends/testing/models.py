@@ -12,7 +12,11 @@ import numpy as np
 
 from panope_backends.api import ModelFacts
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, keep_prepared, sources_digest
+from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, sources_digest
+from panope_backends.tasks.generate.prepared import FILE as CHAT_FILE
+from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.prepared import sources_digest as chat_sources_digest
+from panope_backends.tasks.kept_files import keep
 
 VOCABULARY = 97
 
@@ -180,4 +184,23 @@ def keep_tokenizer(folder: Path, max_tokens: int) -> None:
         gives_token_types=True,
         max_tokens=max_tokens,
     )
-    keep_prepared(prepared, folder / FILE)
+    keep(prepared, folder / FILE)
+
+
+def keep_chat_tokenizer(folder: Path, special_tokens: Mapping[str, str], chat_template: str = "") -> None:
+    """Keeps tokenizer.json as it is beside a model that generates, with a chat template.
+
+    Args:
+        folder: of the model, complete.
+        special_tokens: by their names in templates.
+        chat_template: empty for none.
+    """
+    prepared = PreparedChatTokenizer(
+        made_of=chat_sources_digest(folder),
+        made_by="",
+        tokenizer=msgspec.Raw((folder / "tokenizer.json").read_bytes()),
+        splits_special_tokens=False,
+        special_tokens=dict(special_tokens),
+        chat_templates={"default": chat_template} if chat_template else {},
+    )
+    keep(prepared, folder / CHAT_FILE)

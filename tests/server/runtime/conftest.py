@@ -91,20 +91,22 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         then: str = "",
         config: dict[str, Any] | None = None,
         limits: Limits | None = None,
-        tokenizer: Sequence[dict[str, Any]] = (),
+        tokenizer: Sequence[dict[str, Any]] | None = (),
         memory_limit_bytes: int = 0,
         onnx: Path | None = None,
         **workers: Any,
     ) -> Rig:
         folder = tmp_path / f"model-{len(made)}"
         folder.mkdir()
-        document = json.loads((DEMO / "tokenizer.json").read_text())
-        steps = [*tokenizer, document["pre_tokenizer"]]
-        document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": steps}
-        (folder / "tokenizer.json").write_text(json.dumps(document))
+        if tokenizer is not None:
+            document = json.loads((DEMO / "tokenizer.json").read_text())
+            steps = [*tokenizer, document["pre_tokenizer"]]
+            document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": steps}
+            (folder / "tokenizer.json").write_text(json.dumps(document))
         document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64, **(config or {})}
         (folder / "config.json").write_text(json.dumps(document))
-        keep_tokenizer(folder, max_tokens=64)
+        if tokenizer is not None:
+            keep_tokenizer(folder, max_tokens=64)
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
         async def plan(constraints: LoadConstraints, failed: Sequence[FailedPlan] = ()) -> LoadPlan:

@@ -101,7 +101,7 @@ async def drained(parts: AnswerStream) -> None:
 
 @pytest.fixture
 async def served(rig: Callable[..., Any]) -> Served:
-    made = Served(rig("EchoTokenBackend", task="generate"))
+    made = Served(rig("EchoTokenBackend", task="generate", tokenizer=None))
     await made.rig.runtime.load()
     return made
 

@@ -7,16 +7,13 @@ once by transformers itself (`preparing`), when the model is converted or first 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from panope_backends.tasks.embed.config_files import EmbedFiles
+from panope_backends.tasks.kept_files import digest_of, read_kept
 
 Side = Literal["left", "right"]
 
@@ -25,21 +22,6 @@ FILE = "panope_tokenizer.json"
 
 #: Changes when `preparing` would make something else of the same files.
 RECIPE = 1
-
-#: What tokenizers are made of; `*.index.json` tells where weights lie, which a conversion changes.
-_SOURCES = (
-    "*.json",
-    "*.jinja",
-    "*.model",
-    "*.vocab",
-    "*.merges",
-    "*.tiktoken",
-    "*.spm",
-    "*.bpe",
-    "vocab.txt",
-    "merges.txt",
-)
-_NOT_SOURCES = ("*.index.json", FILE)
 
 
 class PreparedTokenizer(msgspec.Struct, frozen=True):
@@ -70,40 +52,10 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
 
 def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
-    whole = hashlib.sha256(f"{RECIPE}\n{files.tokenizer}\n".encode())
-    for path in sorted(_sources(files.transformer_folder)):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        whole.update(f"{path.name}\n{content}\n".encode())
-    return whole.hexdigest()
+    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}")
 
 
 def find_prepared(path: Path, made_of: str) -> PreparedTokenizer | None:
     """What was prepared before of the same files; None where nothing was, or what is there is broken."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=PreparedTokenizer)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return found if found.made_of == made_of else None
-
-
-def keep_prepared(prepared: PreparedTokenizer, path: Path) -> None:
-    """Writes the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(prepared))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if (
-            path.is_file()
-            and any(path.match(pattern) for pattern in _SOURCES)
-            and not any(path.match(pattern) for pattern in _NOT_SOURCES)
-        ):
-            yield path
+    found = read_kept(path, PreparedTokenizer)
+    return found if found is not None and found.made_of == made_of else None

@@ -1,41 +1,17 @@
-"""Where a model's prepared tokenizer comes from: the model's folder, a cache, or the program that makes it.
-
-The program is a process of its own because it imports transformers, which workers of most engines do without.
-"""
+"""Where a model's prepared tokenizer comes from: the model's folder, a cache, or the program that makes it."""
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
-
-from panope_backends.errors import InternalError, PreconditionError
+from panope_backends.errors import InternalError
 from panope_backends.tasks.embed.config_files import EmbedFiles
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, keep_prepared, sources_digest
-
-#: The program's module; it stands above this one.
-PROGRAM = "panope_backends.programs.prepare_tokenizer"
-
-TIMEOUT_SECONDS = 300.0
-
-
-class Job(msgspec.Struct, forbid_unknown_fields=True):
-    """What the program prepares; its document on stdin."""
-
-    folder: str
-    file: str
-
-
-class Outcome(msgspec.Struct):
-    """What the program reports."""
-
-    ok: bool
-    reason: str = ""
-    message: str = ""
+from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
+from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
 def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> PreparedTokenizer:
@@ -67,26 +43,6 @@ def _make(folder: Path, files: EmbedFiles, file: Path) -> None:
     if "transformers" in sys.modules:  # the engine has paid for the import
         from panope_backends.tasks.embed.preparing import prepare_tokenizer
 
-        keep_prepared(prepare_tokenizer(files), file)
+        keep(prepare_tokenizer(files), file)
     else:
-        _run(Job(str(folder), str(file)))
-
-
-def _run(job: Job) -> None:
-    """Runs the program."""
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-m", PROGRAM],
-            input=msgspec.json.encode(job),
-            stdout=subprocess.PIPE,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        outcome = msgspec.json.decode(ended.stdout, type=Outcome)
-    except subprocess.TimeoutExpired:
-        raise PreconditionError(f"the model's tokenizer was not made within {TIMEOUT_SECONDS:g} seconds") from None
-    except msgspec.DecodeError:
-        raise PreconditionError("making the model's tokenizer ended without an answer") from None
-    if not outcome.ok:
-        kind = PreconditionError if outcome.reason == PreconditionError.default_reason else InternalError
-        raise kind(outcome.message)
+        run_program(Job("embed", str(folder), str(file)))

@@ -5,11 +5,7 @@ Needs transformers, and torch for nothing.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,12 @@ from panope_backends.tasks.embed.prepared import PreparedTokenizer, sources_dige
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json, shown
 from panope_backends.tasks.probing import PROBING_TEXTS
-
-#: transformers makes an empty tokenizer, and says nothing, where none of these is there.
-_VOCABULARIES = (
-    *("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.vocab", "*.spm", "*.bpe", "*.tiktoken"),
-    "tekken.json",
+from panope_backends.tasks.tokenizer_making import (
+    has_vocabulary,
+    import_transformers,
+    load_tokenizer,
+    quiet,
+    serialised,
 )
 
 #: Lengths that probing texts are cut to.
@@ -41,12 +38,6 @@ _POSITIONS_AFTER_PADDING = frozenset(
 _NO_LIMIT = 1 << 31
 
 
-def has_vocabulary(folder: Path, *, below: bool = False) -> bool:
-    """Whether there is anything to make a tokenizer of, in the folder or, when asked, in a folder below it."""
-    search = folder.rglob if below else folder.glob
-    return any(True for pattern in _VOCABULARIES for _ in search(pattern))
-
-
 def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     """Makes and proves it.
 
@@ -57,8 +48,8 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     if not has_vocabulary(folder):
         raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")
     _refuse_settings(folder)
-    transformers = _import_transformers()
-    made = _load(transformers, folder, files.tokenizer)
+    transformers = import_transformers()
+    made = load_tokenizer(transformers, folder, _arguments(files.tokenizer))
     if files.tokenizer.plain and getattr(made, "chat_template", None) is not None:
         raise PreconditionError(
             "the model has a chat template and no modules.json, so that texts would be rendered as chat messages; "
@@ -67,7 +58,7 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     prepared = PreparedTokenizer(
         made_of=sources_digest(files),
         made_by=transformers.__version__,
-        tokenizer=msgspec.Raw(_serialised(made, lower_case=files.tokenizer.lower_case).encode()),
+        tokenizer=msgspec.Raw(serialised(made, lower_case=files.tokenizer.lower_case).encode()),
         pad_id=_pad_id(made, files),
         padding_side=_side(made),
         special_ids=sorted(set(made.all_special_ids)),
@@ -89,61 +80,11 @@ def _refuse_settings(folder: Path) -> None:
         raise PreconditionError("the model asks for a processor besides its tokenizer; Panope embeds texts alone")
 
 
-def _import_transformers() -> Any:
-    try:
-        return importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        raise PreconditionError(
-            f"the model's tokenizer is made once by transformers, and the package `{error.name}` is not installed: "
-            "pip install transformers"
-        ) from None
-
-
-def _load(transformers: Any, folder: Path, settings: TokenizerSettings) -> Any:
+def _arguments(settings: TokenizerSettings) -> dict[str, Any]:
     arguments = dict(settings.arguments)
     if settings.stated_tokens is not None:
         arguments.setdefault("model_max_length", settings.stated_tokens)
-    try:
-        with _quiet(transformers):
-            made = transformers.AutoTokenizer.from_pretrained(
-                folder, **arguments, local_files_only=True, trust_remote_code=False
-            )
-    except Exception as error:  # of tokenizers, transformers and the class that the files name
-        raise PreconditionError("transformers makes no tokenizer of the model's files; one is broken") from error
-    if not getattr(made, "is_fast", False) or getattr(made, "backend_tokenizer", None) is None:
-        raise PreconditionError(f"the tokenizer {type(made).__name__} has no form that runs without transformers")
-    return made
-
-
-def _serialised(made: Any, *, lower_case: bool) -> str:
-    from tokenizers import Tokenizer, normalizers
-
-    parts: Any = normalizers.Sequence  # a sequence can be walked, which its type does not say
-    try:
-        copy: Any = Tokenizer.from_str(made.backend_tokenizer.to_str())
-        if lower_case and not _lowers(copy.normalizer):
-            own = copy.normalizer
-            rest = list(own) if isinstance(own, parts) else [] if own is None else [own]
-            copy.normalizer = parts([normalizers.Lowercase(), *rest])
-            made.backend_tokenizer.normalizer = copy.normalizer
-        # Padding and truncation are the task's business.
-        copy.no_padding()
-        copy.no_truncation()
-        return str(copy.to_str())
-    except Exception as error:  # a part that is written in Python
-        raise PreconditionError(
-            f"the tokenizer {type(made).__name__} has no form that runs without transformers"
-        ) from error
-
-
-def _lowers(normalizer: Any) -> bool:
-    """As sentence-transformers decides whether texts are put into lower case already."""
-    from tokenizers import normalizers
-
-    parts: Any = normalizers.Sequence
-    if isinstance(normalizer, parts):
-        return any(_lowers(part) for part in normalizer)
-    return isinstance(normalizer, normalizers.Lowercase) or bool(getattr(normalizer, "lowercase", False))
+    return arguments
 
 
 def _pad_id(made: Any, files: EmbedFiles) -> int:
@@ -183,7 +124,7 @@ def _positions(config: Mapping[str, Any]) -> int | None:
 def _config(transformers: Any, files: EmbedFiles) -> dict[str, Any]:
     """The configuration under the names that all models share; as the file has it for a type of the repo's own."""
     try:
-        with _quiet(transformers):
+        with quiet(transformers):
             found = transformers.AutoConfig.from_pretrained(
                 files.transformer_folder, local_files_only=True, trust_remote_code=False
             )
@@ -211,17 +152,3 @@ def _prove(made: Any, ours: TextTokenizer) -> None:
         cut = made(texts, truncation=True, max_length=limit)["input_ids"]
         if [ours.truncate(ids, limit, side) if len(ids) > limit else ids for ids in found] != cut:
             raise PreconditionError(f"the tokenizer {type(made).__name__} cuts long texts in a way of its own")
-
-
-@contextlib.contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Without what transformers says of files; what is wrong with them shows in the proof."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)

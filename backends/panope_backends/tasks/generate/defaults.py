@@ -29,31 +29,31 @@ class GenerationDefaults:
     """The defaults of one model.
 
     Attributes:
-        values: by the names of a request's fields; those that the model's engine honours.
+        values: by the names of a request's fields.
         eos_token_ids: tokens that end an answer.
     """
 
     values: Mapping[str, float | int] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
 
+    def honoured_by(self, names: frozenset[str]) -> GenerationDefaults:
+        """Those that an engine honours; a default that nothing would come of is none."""
+        values = {name: value for name, value in self.values.items() if name in names or name == "max_tokens"}
+        return GenerationDefaults(values, self.eos_token_ids)
 
-def read_defaults(folder: Path, config: Mapping[str, Any], honoured: frozenset[str]) -> GenerationDefaults:
+
+def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults:
     """Reads the file; what it leaves out, config.json may say.
 
     Args:
         folder: of the model.
         config: its config.json.
-        honoured: by the engine; other defaults are left out, as nothing would come of them.
 
     Raises:
         PreconditionError: the file is no JSON object.
     """
     found = read_json(folder / _FILE, missing_ok=True)
-    values = {
-        name: value
-        for key, name in _FIELDS.items()
-        if (name in honoured or name == "max_tokens") and (value := _number(found.get(key), name)) is not None
-    }
+    values = {name: value for key, name in _FIELDS.items() if (value := _number(found.get(key), name)) is not None}
     text_config = config.get("text_config")
     parts = (found, config, text_config if isinstance(text_config, Mapping) else {})
     eos = next((ids for part in parts if (ids := _ids(part.get("eos_token_id")))), ())

@@ -5,17 +5,35 @@ from __future__ import annotations
 import json
 
 from panope.worker.v1 import generate_pb2 as messages
-from panope_backends.api import TokenModel
+from panope_backends.api import LoadedModel, StepModel, TokenModel
+from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 
 
-def facts_of(model: TokenModel, defaults: GenerationDefaults) -> messages.GenerateFacts:
-    """The message about a model."""
+def facts_of(
+    model: TokenModel, loaded: LoadedModel, defaults: GenerationDefaults, chat: ChatTemplate | None
+) -> messages.GenerateFacts:
+    """The message about a model.
+
+    Args:
+        model: that generates.
+        loaded: as the backend loaded it, with a cache of its own perhaps.
+        defaults: of its files.
+        chat: its chat template; None without one.
+    """
+    cache = loaded.cache if isinstance(loaded, StepModel) else None
+    blocks = loaded.blocks if isinstance(loaded, StepModel) else 0
     return messages.GenerateFacts(
         max_positions=model.max_positions,
         vocab_size=model.vocab_size,
         slots=model.slots,
+        has_chat_template=chat is not None,
+        template_kwargs=chat.facts.kwargs if chat is not None else (),
+        has_tools=chat is not None and chat.facts.has_tools,
+        has_reasoning=chat is not None and chat.reasoning is not None,
         honoured=sorted(model.honoured),
         defaults_json=json.dumps(dict(defaults.values)).encode(),
         eos_token_ids=defaults.eos_token_ids,
+        cache_precision=cache.precision if cache is not None else "",
+        cache_tokens=blocks * cache.block_size if cache is not None else 0,
     )

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
-from panope_backends.api import FinishReason, GenerationRequest, TokenModel
-from panope_backends.errors import InternalError, PreconditionError
+from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, TokenModel
+from panope_backends.errors import InternalError
+from panope_backends.tasks.generate.chat.chat_template import ChatTemplate, chat_template
+from panope_backends.tasks.generate.chat.render import Setup
 from panope_backends.tasks.generate.defaults import read_defaults
+from panope_backends.tasks.generate.engine import token_model
 from panope_backends.tasks.generate.facts import facts_of
+from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.generate.requests import GenerateRequests
+from panope_backends.tasks.generate.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
-from panope_backends.tasks.tokenize.requests import without_tokenizer
+from panope_backends.tasks.tokenize.requests import tokenizer_requests, without_tokenizer
+from panope_backends.tasks.tokenizer_making import has_vocabulary
+from panope_backends.texts import most_characters
 
 _TRIAL_WAIT_SECONDS = 1.0
+
+#: Where the server does not say.
+_TEMPLATE_SECONDS = 2.0
+#: Of a conversation, for a model whose positions are unknown.
+_MOST_CHARACTERS = 8 << 20
 
 
 class GenerateModule(TaskModule):
@@ -26,20 +41,50 @@ class GenerateModule(TaskModule):
         """Loads the model and generates a token."""
         settings = messages.GenerateSettings.FromString(source.settings)
         config = read_json(source.folder / "config.json", missing_ok=True)
-        model = source.load_any(config, cache_precision=settings.cache_precision)
-        if not isinstance(model, TokenModel):
-            model.close()
-            raise PreconditionError("the backend does not generate tokens", reason="unsupported_model_kind")
+        loaded = source.load_any(config, cache_precision=settings.cache_precision)
         try:
-            defaults = read_defaults(source.folder, config, model.honoured)
-            requests = GenerateRequests(model, defaults, None)
-            trial(model)
+            return _complete(source, settings, config, loaded)
         except BaseException:  # whatever it was, the memory is free for the next candidate
-            model.close()
+            loaded.close()
             raise
-        prepare = {"generate": requests.prepare, **without_tokenizer()}
-        facts = facts_of(model, defaults).SerializeToString()
-        return LoadedTask(model, config, prepare, facts=facts)
+
+
+def _complete(
+    source: ModelSource, settings: messages.GenerateSettings, config: Mapping[str, Any], loaded: LoadedModel
+) -> LoadedTask:
+    """The task of a model that a backend has loaded."""
+    # After the model: an engine that has imported transformers by now saves a process.
+    prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
+    encoder = None if prepared is None else TextEncoder(prepared)
+    defaults = read_defaults(source.folder, config)
+    model = token_model(loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes)
+    trial(model)
+    defaults = defaults.honoured_by(model.honoured)
+    tokens = None
+    if encoder is not None and "prompt_token_ids" in model.honoured:
+        tokens = PromptTokens(encoder, model.max_positions, model.vocab_size)
+    chat = _chat_template(prepared, encoder, model, settings)
+    requests = GenerateRequests(model, defaults, tokens, chat)
+    others = tokenizer_requests(encoder, model.max_positions) if encoder is not None else without_tokenizer()
+    facts = facts_of(model, loaded, defaults, chat).SerializeToString()
+    return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts)
+
+
+def _chat_template(
+    prepared: PreparedChatTokenizer | None,
+    encoder: TextEncoder | None,
+    model: TokenModel,
+    settings: messages.GenerateSettings,
+) -> ChatTemplate | None:
+    if prepared is None or encoder is None:
+        return None
+    special = encoder.tokenizer.get_added_tokens_decoder()
+    return chat_template(
+        Setup(prepared.chat_templates, prepared.special_tokens),
+        {token.content: token_id for token_id, token in special.items() if token.special},
+        seconds=settings.template_seconds or _TEMPLATE_SECONDS,
+        characters=most_characters(model.max_positions) if model.max_positions else _MOST_CHARACTERS,
+    )
 
 
 def trial(model: TokenModel) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.api import TokenModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.generate.answer_text import PlainText
+from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
+from panope_backends.tasks.generate.chat.chat_text import ChatText
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.job import GenerateJob, Prompt
-from panope_backends.tasks.generate.options import request_of
+from panope_backends.tasks.generate.options import grammar_of, request_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.task import Job
 
@@ -23,11 +26,13 @@ class GenerateRequests:
         model: that generates.
         defaults: of its files.
         tokens: makes tokens of prompts; None for a model that takes texts as they are.
+        chat: makes prompts of conversations; None for a model without a chat template.
     """
 
     model: TokenModel
     defaults: GenerationDefaults
     tokens: PromptTokens | None
+    chat: ChatTemplate | None = None
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message.
@@ -37,10 +42,32 @@ class GenerateRequests:
         """
         message = GenerateInput.FromString(data)
         if message.HasField("conversation"):
-            raise PreconditionError("the model has no chat template", reason="no_chat_template")
-        prompts = self._prompts(message)
+            return self._chat(message)
         tells_answers = not message.HasField("max_tokens") or message.max_tokens > 0
-        return GenerateJob(prompts, stream=message.stream, text=PlainText, tells_answers=tells_answers)
+        return GenerateJob(self._prompts(message), stream=message.stream, text=PlainText, tells_answers=tells_answers)
+
+    def _chat(self, message: GenerateInput) -> GenerateJob:
+        if self.chat is None:
+            raise PreconditionError("the model has no chat template", reason="no_chat_template")
+        asked = self.chat.prompt(message.conversation, grammar_of(message))
+        form, grammar = asked.form, asked.grammar
+        if grammar is not None and not message.grammar_kind and "grammar" not in self.model.honoured:
+            raise InvalidInputError.at(
+                "tool_choice",
+                "{field}: the model's engine honours no grammars, by which tools are called for sure",
+                reason="unsupported_field",
+            )
+        prompt: dict[str, Any] = {"prompt": asked.text}
+        if self.tokens is not None:
+            ids = self.tokens.of_text(asked.text, "messages", message, add_special_tokens=False)
+            prompt = {"prompt_token_ids": ids}
+        request = replace(request_of(message, self.defaults, **prompt), grammar=grammar)
+        if form.mark_ids:  # marks are special tokens, which must have their text to be seen
+            request = replace(request, skip_special_tokens=False)
+        if not message.skip_special_tokens:
+            form = replace(form, hidden=())
+        checked = self._checked(Prompt(request, "messages"))
+        return GenerateJob([checked], stream=message.stream, text=lambda: ChatText(form))
 
     def _prompts(self, message: GenerateInput) -> list[Prompt]:
         made: list[Prompt] = []

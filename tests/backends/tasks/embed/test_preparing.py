@@ -15,10 +15,11 @@ import pytest
 from panope_backends.errors import PreconditionError
 from panope_backends.programs.convert import Job, convert
 from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, keep_prepared, sources_digest
+from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.kept_files import keep
 
 Write = Callable[..., Path]
 
@@ -118,7 +119,7 @@ def test_a_model_without_a_vocabulary_is_refused(sentence_model: Write) -> None:
 def test_a_serialised_form_that_gives_other_ids_is_refused(
     sentence_model: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panope_backends.tasks.embed.preparing._serialised", _without_splitting)
+    monkeypatch.setattr("panope_backends.tasks.embed.preparing.serialised", _without_splitting)
     with pytest.raises(PreconditionError, match="gives other ids in its serialised form"):
         prepared_of(sentence_model())
 
@@ -141,7 +142,7 @@ def test_a_plain_model_with_a_chat_template_is_refused(tiny_bert: Path, tmp_path
 def test_what_was_made_of_other_files_is_made_again(sentence_model: Write, tmp_path: Path) -> None:
     folder = sentence_model()
     first = prepared_of(folder)
-    keep_prepared(first, folder / FILE)
+    keep(first, folder / FILE)
     assert prepared_tokenizer(folder, read_embed_files(folder), None) == first
     set_in(folder / "tokenizer_config.json", padding_side="left")
     files = read_embed_files(folder)

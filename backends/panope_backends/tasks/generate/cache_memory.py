@@ -1,0 +1,34 @@
+"""The memory that a cache can still have: of the machine, and of what this process may allocate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
+
+
+def memory_at_hand(max_memory_bytes: int) -> int:
+    """Bytes that this process can still allocate of the machine's own memory.
+
+    Args:
+        max_memory_bytes: that it may allocate in all; 0 for any.
+    """
+    free = _kibibytes(_MEMINFO, "MemAvailable:")
+    if free is None:
+        import psutil  # slow to import, and only needed where /proc is not
+
+        free = int(psutil.virtual_memory().available)
+    allocated = _kibibytes(_STATUS, "VmData:")
+    if max_memory_bytes and allocated is not None:
+        free = min(free, max(0, max_memory_bytes - allocated))
+    return free
+
+
+def _kibibytes(file: Path, name: str) -> int | None:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return None
+    found = next((line.split() for line in lines if line.startswith(name)), None)
+    return None if found is None else int(found[1]) << 10

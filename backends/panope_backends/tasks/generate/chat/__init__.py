@@ -1,0 +1,1 @@
+"""Conversations: a model's chat template, and what its answers hold beside text."""

@@ -1,0 +1,88 @@
+"""Makes a `TokenModel` of whatever kind a backend loads: of a `StepModel` by the generation core."""
+
+from __future__ import annotations
+
+from panope.worker.v1.generate_pb2 import GenerateSettings
+from panope_backends.api import LoadedModel, StepModel, TokenModel
+from panope_backends.errors import PreconditionError
+from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
+from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.tasks.generate.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.text_encoder import TextEncoder
+
+#: Of the memory at hand, the part that a cache takes which nobody gave a size.
+_PART_FOR_CACHE = 4
+
+#: The smallest cache that is of use, in tokens, where the memory lets no larger one be.
+_FEWEST_TOKENS = 16
+
+
+def token_model(
+    model: LoadedModel,
+    encoder: TextEncoder | None,
+    eos_token_ids: tuple[int, ...],
+    settings: GenerateSettings,
+    max_memory_bytes: int,
+) -> TokenModel:
+    """What generates.
+
+    Args:
+        model: as the backend loaded it.
+        encoder: of the model's files; None where they have no tokenizer.
+        eos_token_ids: tokens that end an answer.
+        settings: of the server.
+        max_memory_bytes: that this process may allocate; 0 for any.
+
+    Raises:
+        PreconditionError: the model is of a kind that does not generate, or lacks a tokenizer or memory.
+    """
+    if isinstance(model, TokenModel):
+        return model
+    if not isinstance(model, StepModel):
+        raise PreconditionError("the backend does not load this model to generate", reason="unsupported_model_kind")
+    if encoder is None:
+        raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")
+    allocate(model, settings, memory_at_hand(max_memory_bytes))
+    decoding = Decoding(TokenVocabulary(encoder.tokenizer), model.vocab_size, eos_token_ids)
+    slots = settings.slots or GenerationSettings.slots
+    core = GenerationSettings(
+        slots=slots if model.rewinds else min(slots, model.blocks),
+        step_tokens=settings.step_tokens or GenerationSettings.step_tokens,
+        max_step_tokens=settings.max_step_tokens or GenerationSettings.max_step_tokens,
+        prefix_cache=settings.prefix_cache,
+    )
+    return GenerationEngine(model, decoding, core)
+
+
+def allocate(model: StepModel, settings: GenerateSettings, at_hand: int) -> None:
+    """Gives the model a cache: what the settings say, else what all slots can use and the memory has room for.
+
+    Args:
+        model: that needs one.
+        settings: of the server.
+        at_hand: bytes that this process can still allocate.
+
+    Raises:
+        PreconditionError: not even a small one fits.
+    """
+    spec = model.cache
+    of_use = (settings.slots or GenerationSettings.slots) * -(-model.max_positions // spec.block_size)
+    fewest = -(-min(_FEWEST_TOKENS, model.max_positions) // spec.block_size)
+    blocks = min(of_use, (settings.cache_bytes or at_hand // _PART_FOR_CACHE) // spec.block_bytes)
+    if not settings.cache_bytes:
+        blocks = max(fewest, blocks)
+    elif blocks < fewest:
+        raise PreconditionError(
+            f"`generation.cache_bytes` is {settings.cache_bytes:,}, and one block of this model's cache, "
+            f"{spec.block_size:,} tokens, has {spec.block_bytes:,} bytes",
+            reason="no_cache",
+        )
+    while True:
+        try:
+            model.allocate(blocks)
+        except PreconditionError:
+            if settings.cache_bytes or blocks <= fewest:
+                raise
+            blocks = max(fewest, blocks // 2)
+        else:
+            return

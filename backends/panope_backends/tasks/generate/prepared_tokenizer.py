@@ -1,0 +1,51 @@
+"""Where a model's prepared tokenizer comes from: the model's folder, a cache, or the program that makes it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+
+from panope_backends.errors import InternalError
+from panope_backends.tasks.generate.prepared import FILE, PreparedChatTokenizer, sources_digest
+from panope_backends.tasks.kept_files import keep, read_kept
+from panope_backends.tasks.tokenizer_program import Job, run_program
+
+
+def prepared_tokenizer(folder: Path, cache: Path | None) -> PreparedChatTokenizer:
+    """The tokenizer that came with a model, or was made of the same files before, or is made now.
+
+    Args:
+        folder: of the model.
+        cache: where to keep what is made; None for nowhere.
+
+    Raises:
+        PreconditionError: transformers is needed and not installed, or the files ask for what Panope cannot do.
+    """
+    made_of = sources_digest(folder)
+    if (found := _kept(folder / FILE, made_of)) is not None:
+        return found
+    with contextlib.ExitStack() as stack:
+        place = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-tokenizer-")))
+        kept = place / "tokenizers" / f"{made_of}.json"
+        if (found := _kept(kept, made_of)) is None:
+            _make(folder, kept)
+            found = _kept(kept, made_of)
+    if found is None:
+        raise InternalError("the model's tokenizer was made and is not there")
+    return found
+
+
+def _kept(path: Path, made_of: str) -> PreparedChatTokenizer | None:
+    found = read_kept(path, PreparedChatTokenizer)
+    return found if found is not None and found.made_of == made_of else None
+
+
+def _make(folder: Path, file: Path) -> None:
+    if "transformers" in sys.modules:  # the engine has paid for the import
+        from panope_backends.tasks.generate.preparing import prepare_chat_tokenizer
+
+        keep(prepare_chat_tokenizer(folder), file)
+    else:
+        run_program(Job("generate", str(folder), str(file)))

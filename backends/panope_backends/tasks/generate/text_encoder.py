@@ -1,0 +1,73 @@
+"""Texts to token ids and back, for models that generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+
+from panope.worker.v1 import tokenize_pb2 as messages
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
+
+
+class TextEncoder:
+    """One model's tokenizer; safe to call from several threads.
+
+    Attributes:
+        tokenizer: the library's.
+        highest_id: of the ids that it gives.
+
+    Raises:
+        PreconditionError: the prepared tokenizer is broken.
+    """
+
+    def __init__(self, prepared: PreparedChatTokenizer) -> None:
+        try:
+            tokenizer = Tokenizer.from_str(bytes(prepared.tokenizer).decode())
+        except Exception:  # the library raises nothing narrower
+            raise PreconditionError("the model's prepared tokenizer is broken") from None
+        # A property of the library's object that its serialised form leaves out.
+        tokenizer.encode_special_tokens = prepared.splits_special_tokens
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self.tokenizer = tokenizer
+        self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """The ids of a text."""
+        # Unlike `encode`, it does not hold the interpreter lock.
+        (encoding,) = self.tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)
+        return encoding.ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without special tokens."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def tokenize(self, message: messages.TokenizeInput) -> messages.TokenizeOutput:
+        """Splits texts into tokens."""
+        encodings = self.tokenizer.encode_batch(list(message.texts), add_special_tokens=message.add_special_tokens)
+        result = messages.TokenizeOutput()
+        for encoding in encodings:
+            starts, ends = zip(*encoding.offsets, strict=True) if encoding.offsets else ((), ())
+            special = map(bool, encoding.special_tokens_mask)
+            result.texts.add(ids=encoding.ids, tokens=encoding.tokens, starts=starts, ends=ends, special=special)
+        return result
+
+    def detokenize(self, message: messages.DetokenizeInput) -> messages.DetokenizeOutput:
+        """Joins token ids into texts.
+
+        Raises:
+            InvalidInputError: an id that the vocabulary does not have.
+        """
+        sequences = [list(sequence.ids) for sequence in message.token_sequences]
+        for index, ids in enumerate(sequences):
+            if (highest := max(ids, default=0)) > self.highest_id:
+                raise InvalidInputError.at(
+                    f"token_sequences[{index}]",
+                    "{field} has the id {id:,}; the model's vocabulary ends at {last:,}",
+                    id=highest,
+                    last=self.highest_id,
+                )
+        texts = self.tokenizer.decode_batch(sequences, skip_special_tokens=message.skip_special_tokens)
+        return messages.DetokenizeOutput(texts=texts)
