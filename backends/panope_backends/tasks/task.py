@@ -198,6 +198,7 @@ class LoadedTask:
         sequences: runs the sequences of its jobs; None when it makes no `SequenceJob`.
         facts: the task's message to the server about the model.
         is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
+        end: ends what the task has beside the model, such as processes.
     """
 
     model: LoadedModel
@@ -206,6 +207,12 @@ class LoadedTask:
     sequences: SequenceTask | None = None
     facts: bytes = b""
     is_tried: bool = True
+    end: Callable[[], None] = lambda: None
+
+    def close(self) -> None:
+        """Ends the model and what the task has beside it."""
+        self.end()
+        self.model.close()
 
 
 class TaskModule(ABC):

@@ -67,7 +67,8 @@ def _complete(
     requests = GenerateRequests(model, defaults, tokens, chat)
     others = tokenizer_requests(encoder, model.max_positions) if encoder is not None else without_tokenizer()
     facts = facts_of(model, loaded, defaults, chat).SerializeToString()
-    return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts)
+    end = chat.close if chat is not None else lambda: None
+    return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts, end=end)
 
 
 def _chat_template(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorMode
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.tasks.task import LoadedTask, TokenJob
+from panope_backends.testing.models import keep_chat_tokenizer
 
 SPECIAL = ("<bos>", "<eos>", "<|im_start|>", "<|im_end|>")
 CHATML = (
@@ -64,8 +66,6 @@ class Generator:
 
     def run(self, **fields: Any) -> list[messages.GenerateOutput]:
         """All parts of the answer to such a message."""
-        from dataclasses import replace
-
         job, model = self.job(**fields), self.task.model
         owners = {}
         for index, request in enumerate(job.requests):
@@ -105,7 +105,7 @@ def byte_model(tmp_path: Path) -> Path:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     files = {
-        "config.json": {"model_type": "llama", "vocab_size": 260, "max_positions": 128, "block_size": 8},
+        "config.json": {"model_type": "llama", "vocab_size": 260, "max_positions": 2048, "block_size": 8},
         "tokenizer_config.json": {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": "<bos>",
@@ -120,15 +120,18 @@ def byte_model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def generator(byte_model: Path, tmp_path: Path) -> Callable[..., Generator]:
+def generator(byte_model: Path, tmp_path: Path) -> Iterator[Callable[..., Generator]]:
     """Loads the model on a backend of `panope_backends.testing`."""
+    made: list[Generator] = []
 
     def load(backend: str = "ChecksumBackend", template: str | None = None, **settings: Any) -> Generator:
-        if template is not None:
-            path = byte_model / "tokenizer_config.json"
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+        if (byte_model / "tokenizer.json").exists():
+            keep_chat_tokenizer(byte_model, {"bos_token": "<bos>", "eos_token": "<eos>"}, template or CHATML)
         defaults = {"slots": 4, "step_tokens": 16, "max_step_tokens": 64, "template_seconds": 2.0, **settings}
         source = Source(byte_model, backend, messages.GenerateSettings(**defaults), tmp_path / "cache")
-        return Generator(GenerateModule().load(source))
+        made.append(Generator(GenerateModule().load(source)))
+        return made[-1]
 
-    return load
+    yield load
+    for each in made:
+        each.task.close()

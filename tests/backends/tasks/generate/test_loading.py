@@ -16,8 +16,8 @@ def test_a_step_model_generates_within_its_files_defaults(generator: Callable[..
     model = generator()
     assert list(model.facts.eos_token_ids) == [257, 259]
     assert json.loads(model.facts.defaults_json) == {"temperature": 0.6, "top_p": 0.9, "max_tokens": 16}
-    assert (model.facts.slots, model.facts.max_positions, model.facts.vocab_size) == (4, 128, 260)
-    assert (model.facts.cache_precision, model.facts.cache_tokens) == ("fp32", 4 * 128)
+    assert (model.facts.slots, model.facts.max_positions, model.facts.vocab_size) == (4, 2048, 260)
+    assert (model.facts.cache_precision, model.facts.cache_tokens) == ("fp32", 4 * 2048)
     answer = model.answer(prompts=["hello"], ignore_eos=True)
     assert len(answer.token_ids) == 16
     assert answer.finish_reason == "length"

@@ -13,11 +13,14 @@ from panope_backends.tasks.generate.chat.chat_text import ChatFormat
 from panope_backends.tasks.generate.chat.conversations import kwargs_of, messages_of, tools_of
 from panope_backends.tasks.generate.chat.render import RenderRequest, Setup
 from panope_backends.tasks.generate.chat.render_process import RenderProcess
-from panope_backends.tasks.generate.chat.template_facts import TemplateFacts, template_facts
+from panope_backends.tasks.generate.chat.template_facts import TemplateFacts
 from panope_backends.tasks.generate.chat.tool_formats import reasoning_marks, tool_format
 from panope_backends.tasks.generate.chat.tool_grammars import after_reasoning, calls_grammar, strict_grammar
 
 _NAMED = "name:"
+
+#: A template is read once, which takes longer than to render with it.
+_FACTOR_TO_READ = 5
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ class ChatTemplate:
         form = self._form(text, callable_tools, parallel=conversation.parallel_tool_calls)
         return ChatPrompt(text, form, self._grammar(conversation, callable_tools, form, grammar))
 
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.close()
+
     def _form(self, text: str, tools: Sequence[Mapping[str, Any]], *, parallel: bool) -> ChatFormat:
         marks = self.reasoning
         ending = text.rstrip()
@@ -133,11 +140,12 @@ def chat_template(
     setup: Setup, special_ids: Mapping[str, int], *, seconds: float, characters: int
 ) -> ChatTemplate | None:
     """The template of a model's files, its process started; None where there is none, or none that can be parsed."""
-    facts = template_facts(setup.templates) if setup.templates else None
-    if facts is None:
+    if not setup.templates:
         return None
     process = RenderProcess(setup)
-    process.start()
+    facts = process.start(_FACTOR_TO_READ * seconds)
+    if facts is None:
+        return None
     return ChatTemplate(facts, process, special_ids, seconds=seconds, characters=characters)
 
 

@@ -102,14 +102,17 @@ class ChatText:
         if tools is not None and not tools.begin and self._may_be_bare_call():
             self._begin_calls("")
             return bool(self._held.strip())
-        marks = [tools.begin] if tools is not None and tools.begin else []
-        if reasoning is not None and not self._has_content:
-            marks.append(reasoning[0])
-        text, mark, self._held = split_at(self._held, marks)
+        if reasoning is not None and not self._has_content and not self._calls:
+            stripped = self._held.lstrip()
+            if stripped.startswith(reasoning[0]):
+                self._held = stripped[len(reasoning[0]) :]
+                self.is_reasoning = self._strips_start = True
+                return True
+            if reasoning[0].startswith(stripped):  # perhaps; more of it tells
+                return False
+        text, mark, self._held = split_at(self._held, [tools.begin] if tools is not None and tools.begin else [])
         self._tell(text)
-        if mark and reasoning is not None and mark == reasoning[0]:
-            self.is_reasoning, self._strips_start = True, True
-        elif mark:
+        if mark:
             self._begin_calls(mark)
         return bool(mark)
 
@@ -130,6 +133,8 @@ class ChatText:
     def _read_between(self, tools: ToolFormat) -> bool:
         """What stands before a call or behind it."""
         rest = self._held.lstrip(tools.between)
+        if self._after_call:
+            self._held = rest
         if not rest:
             return False
         end = tools.end if self._after_call else ""

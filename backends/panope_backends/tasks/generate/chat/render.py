@@ -9,6 +9,7 @@ import msgspec
 from jinja2 import Template, TemplateError
 
 from panope_backends.tasks.generate.chat.environment import RaisedByTemplateError, make_environment
+from panope_backends.tasks.generate.chat.template_facts import TemplateFacts, template_facts
 
 #: Where a message's end is marked that is continued; transformers does it so.
 _MARK = "CONTINUE_FINAL_MESSAGE_TAG "
@@ -26,10 +27,12 @@ class Setup(msgspec.Struct):
     Attributes:
         templates: of the model, by name.
         special_tokens: by their names in templates.
+        seconds: of processor time that reading the templates may take.
     """
 
     templates: dict[str, str]
     special_tokens: dict[str, str]
+    seconds: float = 10.0
 
 
 class RenderRequest(msgspec.Struct):
@@ -67,6 +70,16 @@ class Renderer:
         self._environment = make_environment()
         self._compiled: dict[str, Template] = {}
 
+    def facts(self) -> TemplateFacts | None:
+        """What the templates know; None when one of them is no template."""
+        try:
+            found = template_facts(self._setup.templates)
+            for name in self._setup.templates:
+                self._compile(name)
+        except (TemplateError, RecursionError, ArithmeticError, MemoryError):
+            return None
+        return found
+
     def render(self, request: RenderRequest) -> Rendered:
         """The text of a conversation."""
         try:
@@ -98,8 +111,11 @@ class Renderer:
     def _template(self, tools: Sequence[Mapping[str, Any]] | None) -> Template:
         templates = self._setup.templates
         name = "tool_use" if tools is not None and "tool_use" in templates else "default"
+        return self._compile(name if name in templates else next(iter(templates)))
+
+    def _compile(self, name: str) -> Template:
         if name not in self._compiled:
-            self._compiled[name] = self._environment.from_string(templates.get(name, next(iter(templates.values()))))
+            self._compiled[name] = self._environment.from_string(self._setup.templates[name])
         return self._compiled[name]
 
 

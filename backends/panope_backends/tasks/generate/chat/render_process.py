@@ -12,9 +12,10 @@ import time
 
 import msgspec
 
-from panope_backends.confine import LIMIT
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_backends.memory_limit import LIMIT
 from panope_backends.tasks.generate.chat.render import Rendered, RenderRequest, Setup
+from panope_backends.tasks.generate.chat.template_facts import TemplateFacts
 
 #: The program's module; it stands above this one.
 PROGRAM = "panope_backends.programs.render_chat"
@@ -32,14 +33,22 @@ class RenderProcess:
     """Renders one model's conversations, one at a time. Safe to call from several threads."""
 
     def __init__(self, setup: Setup) -> None:
-        self._setup = msgspec.json.encode(setup) + b"\n"
+        self._setup = setup
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._facts: TemplateFacts | None = None
+        self._seconds = 0.0
 
-    def start(self) -> None:
-        """Starts the process, so that the first conversation need not wait for it."""
+    def start(self, seconds: float) -> TemplateFacts | None:
+        """Starts the process and has the templates read; None when one of them is no template, or too long a one.
+
+        Args:
+            seconds: of processor time that it may take.
+        """
         with self._lock:
+            self._seconds = seconds
             self._started()
+            return self._facts
 
     def close(self) -> None:
         """Ends it."""
@@ -67,19 +76,22 @@ class RenderProcess:
 
     def _asked(self, request: RenderRequest) -> Rendered | None:
         """The process's answer; None when it took too long and is gone."""
-        deadline = time.monotonic() + _WALL_FACTOR * request.seconds + (_START_SECONDS if self._process is None else 0)
         process = self._started()
+        line = self._reply(process, request, _WALL_FACTOR * request.seconds) if process is not None else b""
+        return msgspec.json.decode(line, type=Rendered) if line else None
+
+    def _reply(self, process: subprocess.Popen[bytes], document: object, seconds: float) -> bytes:
+        """The process's line to a document; empty when it is gone, perhaps because the time was up."""
         assert process.stdin is not None
         try:
-            process.stdin.write(msgspec.json.encode(request) + b"\n")
+            process.stdin.write(msgspec.json.encode(document) + b"\n")
             process.stdin.flush()
-            line = self._line(process, deadline)
+            line = self._line(process, time.monotonic() + seconds)
         except OSError:
             line = b""
         if not line:
             self._end()
-            return None
-        return msgspec.json.decode(line, type=Rendered)
+        return line
 
     def _line(self, process: subprocess.Popen[bytes], deadline: float) -> bytes:
         """The next line of its output; empty when it ended, or the time is up."""
@@ -93,7 +105,8 @@ class RenderProcess:
             data += read
         return bytes(data)
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        """The process; None when it cannot read the templates."""
         if self._process is None:
             try:
                 self._process = subprocess.Popen(
@@ -104,10 +117,11 @@ class RenderProcess:
                 )
             except OSError:
                 raise InternalError("the program that renders chat templates could not be started") from None
-            assert self._process.stdin is not None
-            with contextlib.suppress(OSError):  # the answer that does not come tells it
-                self._process.stdin.write(self._setup)
-                self._process.stdin.flush()
+            setup = msgspec.structs.replace(self._setup, seconds=self._seconds)
+            line = self._reply(self._process, setup, _START_SECONDS + _WALL_FACTOR * self._seconds)
+            self._facts = msgspec.json.decode(line, type=TemplateFacts | None) if line else None
+            if self._facts is None:
+                self._end()
         return self._process
 
     def _end(self) -> None:

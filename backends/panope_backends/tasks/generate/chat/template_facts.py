@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from jinja2 import TemplateError, meta, nodes
+import msgspec
+from jinja2 import meta, nodes
 
 from panope_backends.tasks.generate.chat.environment import make_environment
 
@@ -17,8 +17,7 @@ GIVEN = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class TemplateFacts:
+class TemplateFacts(msgspec.Struct, frozen=True):
     """What a model's chat templates know.
 
     Attributes:
@@ -34,21 +33,34 @@ class TemplateFacts:
     text: str
 
 
-def template_facts(templates: Mapping[str, str]) -> TemplateFacts | None:
-    """Reads the templates of a model; None when one of them is no template."""
+def template_facts(templates: Mapping[str, str]) -> TemplateFacts:
+    """Reads the templates of a model. Jinja computes constant expressions meanwhile, however long they take.
+
+    Raises:
+        TemplateError, RecursionError: one of them is no template.
+    """
     environment = make_environment()
     names: set[str] = set()
     literals: set[str] = set()
-    try:
-        for template in templates.values():
-            tree = environment.parse(template)
-            names |= meta.find_undeclared_variables(tree)
-            literals |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
-    except (TemplateError, RecursionError):
-        return None
+    for template in templates.values():
+        tree = environment.parse(template)
+        own = _assigned(tree) - _tested(tree)
+        names |= meta.find_undeclared_variables(tree) - own
+        literals |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
     return TemplateFacts(
         kwargs=tuple(sorted(names - GIVEN - set(environment.globals))),
         has_tools="tools" in names,
         has_developer="developer" in literals,
         text="\n".join(templates.values()),
     )
+
+
+def _assigned(tree: nodes.Template) -> set[str]:
+    """What the template sets itself, on some of its ways at least."""
+    return {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+
+
+def _tested(tree: nodes.Template) -> set[str]:
+    """What the template asks for whether it was given, and sets itself where it was not."""
+    tests = (node for node in tree.find_all(nodes.Test) if node.name in ("defined", "undefined"))
+    return {test.node.name for test in tests if isinstance(test.node, nodes.Name)}
