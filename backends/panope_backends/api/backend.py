@@ -28,10 +28,15 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Support:
-    """Whether a backend runs a model on a device, and why or why not; the reason is shown to people."""
+    """Whether a backend runs a model on a device, and why or why not; the reason is shown to people.
+
+    Attributes:
+        is_final: of NONE, whether no conversion by the backend helps either, as for a class that no library has.
+    """
 
     level: Level
     reason: str
+    is_final: bool = False
 
 
 @dataclass(frozen=True)

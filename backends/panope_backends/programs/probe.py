@@ -6,7 +6,8 @@ It prints one JSON line:
      "conversions": {backend: [the fields of api.Conversion, ...]},
      "backends": {backend: {"version": of its package, "api_version": that it was written for, 0 when it failed}}}
 
-`--supports` reads the JSON of a ModelFacts on stdin and adds "level" and "support_reason" to each device. `--backend
+`--supports` reads the JSON of a ModelFacts on stdin and adds "level", "support_reason" and "support_is_final" to each
+device. `--backend
 NAME` adds a backend that is not installed, as `package.module:Class`; it can be given several times. A backend that
 fails appears as a device that is not available, with the reason.
 
@@ -24,11 +25,12 @@ from typing import Any
 
 import msgspec
 
-from panope_backends.api import Backend, Converter, Device, ModelFacts
+from panope_backends.api import Backend, Converter, Device, Level, ModelFacts, Support
 from panope_backends.errors import PanopeError
 from panope_backends.memory_limit import limit_memory
 from panope_backends.plugins import backend_names, backend_version, load_backend
 from panope_backends.programs.report import claim_stdout
+from panope_backends.tasks.registry import known_tasks
 
 
 def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, Any]:
@@ -54,9 +56,21 @@ def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, An
 def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dict[str, Any]:
     document = asdict(device)
     if facts is not None:
-        support = backend.supports(facts, device)
-        document |= {"level": support.level.value, "support_reason": support.reason}
+        support = _undone(facts) or backend.supports(facts, device)
+        document |= {
+            "level": support.level.value,
+            "support_reason": support.reason,
+            "support_is_final": support.is_final,
+        }
     return document
+
+
+def _undone(facts: ModelFacts) -> Support | None:
+    """What to answer for a model whose task no worker does, whatever runs its tensors; None for another."""
+    known = known_tasks()
+    if not facts.task or facts.task in known:
+        return None
+    return Support(Level.NONE, f"no worker does the task `{facts.task}`; there are {', '.join(known)}", is_final=True)
 
 
 def _reason(error: Exception) -> str:

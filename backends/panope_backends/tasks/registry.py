@@ -19,6 +19,11 @@ _BUILT_IN = {
 }
 
 
+def known_tasks() -> list[str]:
+    """The names of all tasks that a worker does, without importing them."""
+    return sorted({name for name in _BUILT_IN if name} | {claim.name for claim in entry_points(group=TASK_GROUP)})
+
+
 def find_task(name: str) -> TaskModule:
     """The module of a task.
 

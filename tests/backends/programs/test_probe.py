@@ -78,6 +78,17 @@ def test_it_tells_how_well_each_device_runs_a_model(run_program: Any, environmen
     assert (two["level"], two["support_reason"]) == ("none", "large on two")
 
 
+def test_a_model_whose_task_no_worker_does_runs_nowhere_and_no_conversion_helps(
+    run_program: Any, environment: dict[str, str]
+) -> None:
+    facts = {"name": "a/b", "format": "safetensors", "task": "paint", "config": {"size": "large"}}
+    extra = ["--backend", "odd_backends:PickyBackend"]
+    ended = run_program(PROBE, "--supports", *extra, document=facts, environment=environment)
+    names = ("level", "support_reason", "support_is_final")
+    told = {tuple(device[name] for name in names) for device in ended.report["devices"]}
+    assert told == {("none", "no worker does the task `paint`; there are embed, generate", True)}
+
+
 def test_a_backend_that_fails_is_a_device_that_says_why(run_program: Any, environment: dict[str, str]) -> None:
     names = [f"odd_backends:{name}Backend" for name in ("Broken", "Future")] + [
         "needy_backend:Backend",
@@ -105,8 +116,10 @@ def test_facts_that_are_not_understood_are_refused(run_program: Any) -> None:
 
 def test_probing_imports_no_heavy_library(run_program: Any, tmp_path: Path) -> None:
     """Each of these takes longer to import than the whole probe may take."""
+    (tmp_path / "transformers/models/bert").mkdir(parents=True)  # which is how a type is known without importing
     for name in ("torch", "transformers", "onnxruntime", "openvino_telemetry"):
-        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('{name} was imported')")
     facts = {"name": "a/b", "format": "safetensors", "task": "embed", "config": {"model_type": "bert"}}
     ended = run_program(
         PROBE, "--supports", document=facts, environment=dict(os.environ) | {"PYTHONPATH": str(tmp_path)}

@@ -31,6 +31,7 @@ from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
@@ -80,6 +81,8 @@ class OpenVinoBackend(Backend):
         """FULL for OpenVINO's format on processors."""
         if not device.available:
             return Support(Level.NONE, device.reason)
+        if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
+            return Support(Level.NONE, unknown, is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE:

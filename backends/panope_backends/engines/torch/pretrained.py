@@ -41,9 +41,30 @@ def files_refusal(model: ModelFacts, auto_class: str) -> str:
         return "its weights are pickled, and `grants.pickles` does not list it"
     if packing := packing_of(model.config):
         return packing
-    if not model.config.get("model_type"):
+    return unknown_type(model)
+
+
+MAX_NAME = 64
+"""Longer than any type's name."""
+
+
+def unknown_type(model: ModelFacts) -> str:
+    """Why transformers has no class for the model's type; empty when it has one, or the model brings it."""
+    model_type = model.config.get("model_type")
+    if not model_type or not isinstance(model_type, str):
         return "config.json names no model_type"
-    return ""
+    if "remote_code" in model.grants and model.config.get("auto_map"):
+        return ""
+    package = importlib.util.find_spec("transformers")
+    if package is None or package.origin is None:
+        return ""  # which backends say by themselves
+    folder = model_type.replace("-", "_")
+    if folder.isidentifier() and len(folder) <= MAX_NAME and (Path(package.origin).parent / "models" / folder).is_dir():
+        return ""
+    # Some types live in a folder of another name: importing the list of all takes a second.
+    if model_type in _import("transformers.models.auto.configuration_auto").CONFIG_MAPPING_NAMES:
+        return ""
+    return f"transformers has no models of the type {model_type[:MAX_NAME]!r}"
 
 
 def load_pretrained(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
-from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained
+from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.errors import PreconditionError
 from panope_backends.weights_support import decoder_of
 
@@ -30,7 +30,7 @@ def transformer_support(model: ModelFacts) -> Support:
     if model.task not in _HEADLESS_TASKS:
         return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
     if refusal := files_refusal(model, _AUTO_CLASS):
-        return Support(Level.NONE, refusal)
+        return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
     if model.config.get("is_encoder_decoder") and model.task != "embed":
         return Support(Level.NONE, "encoder-decoder models need a decoder's inputs")
     if decoder := decoder_of(model.config):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from panope_backends.errors import PanopeError
 from panope_server.cli.models.bench import profile_text
 from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
@@ -139,7 +140,10 @@ async def _candidates(entry: ModelEntry, session: RegistrySession, settings: Set
     from panope_server.cli.load_planner import load_planner
 
     async with load_planner(settings, session) as planner:
-        selection = await planner.select(entry)
+        try:
+            selection = await planner.select(entry)
+        except PanopeError as error:  # what is known of the model is shown all the same
+            return {"candidates": [], "rejected": [{"candidate": "all", "reason": error.message}]}
     return {
         "candidates": [
             {"candidate": candidate.label, "reason": reason}

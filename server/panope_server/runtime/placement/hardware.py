@@ -29,7 +29,7 @@ PROBE = "panope_backends.programs.probe"
 PROBE_TIMEOUT_SECONDS = 120.0
 
 #: Raised when the probe answers in another form.
-ANSWERS = 4
+ANSWERS = 5
 
 #: Programs of others that converters look for.
 PROGRAMS = ("llama-quantize",)
@@ -101,7 +101,9 @@ class Hardware:
         question = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
         answer = await self._ask(question, ["--supports"], document)
         return {
-            (entry["backend"], entry["name"]): Support(Level(entry["level"]), entry["support_reason"])
+            (entry["backend"], entry["name"]): Support(
+                Level(entry["level"]), entry["support_reason"], entry["support_is_final"]
+            )
             for entry in answer["devices"]
             if "level" in entry
         }

@@ -206,7 +206,7 @@ class _Search:
         support = direct.get(place, Support(Level.NONE, "no answer"))
         if support.level is not Level.NONE:
             return self._candidate(variant, device, support, None)
-        conversion = self._conversion(variant, device)
+        conversion = None if support.is_final else self._conversion(variant, device)
         if conversion is None:
             return support.reason
         if self._made(variant, conversion):
@@ -317,7 +317,8 @@ def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], pr
 def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> PanopeError:
     """Returns the error that says why there is no candidate."""
     rejections = [rejection for rejection in search.rejected if rejection.of_memory] or search.rejected
-    why = "; ".join(dict.fromkeys(str(rejection) for rejection in rejections))
+    shared = {rejection.reason for rejection in rejections}
+    why = shared.pop() if len(shared) == 1 else "; ".join(dict.fromkeys(str(rejection) for rejection in rejections))
     if any(rejection.ever for rejection in rejections):
         return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="insufficient_memory")
     if any(rejection.of_memory for rejection in rejections):

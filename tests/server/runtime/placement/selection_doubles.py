@@ -54,11 +54,14 @@ class Here:
     free: Mapping[str, int | None] = field(default_factory=dict)
     partial: Sequence[str] = ()
     free_on: Mapping[str, int] = field(default_factory=dict)
+    unknown: str = ""
 
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
         return {(device.backend, device.name): self._support(device, facts) for device in self.devices}
 
     def _support(self, device: Device, facts: ModelFacts) -> Support:
+        if self.unknown:
+            return Support(Level.NONE, self.unknown, is_final=True)
         if facts.format not in RUNS[device.backend]:
             return Support(Level.NONE, f"{device.backend} runs no {facts.format}")
         level = Level.PARTIAL if device.backend in self.partial else Level.FULL

@@ -211,3 +211,9 @@ def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> N
 def test_an_adapter_is_no_candidate_and_says_whose_it_is() -> None:
     with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
         Here().choose([variant("lora", "safetensors", "fp32", base_models=("vendor/base",))])
+
+
+def test_what_no_conversion_helps_is_no_candidate_and_its_reason_is_told_once() -> None:
+    with pytest.raises(PreconditionError, match=r"^no device can run this model: no class for it$") as caught:
+        Here(unknown="no class for it").choose([SAFE])
+    assert caught.value.reason == "no_backend"
