@@ -30,7 +30,7 @@ def home(converted_home: Path, tmp_path: Path) -> Path:
 
 def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
     where = ("--home", str(home), "--json")
-    chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05")
+    chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05", "--max-background-load", "1")
     (candidate,) = json.loads(panope("bench", MODEL, *chosen, *where))["candidates"]
     workloads = [profile["workload"] for profile in candidate["profiles"]]
     assert workloads == ["embed-22-words-batch-32", "embed-22-words-batch-1"]
@@ -50,6 +50,22 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
     first = json.loads(panope("show", MODEL, "--candidates", *where))["candidates"][0]
     assert first["candidate"].startswith("cpu")
     assert "because it was measured at" in first["reason"]
+
+
+def test_what_other_programs_disturb_is_said_and_not_kept(home: Path) -> None:
+    where = ("--home", str(home))
+    chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05", "--max-background-load", "0")
+    program = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as busy:
+        try:
+            assert busy.stdout is not None
+            busy.stdout.readline()
+            told = panope("bench", MODEL, *chosen, *where, code=1)
+        finally:
+            busy.kill()
+    assert "not kept, and it decides nothing: other programs took too much of the processors" in told
+    shown = json.loads(panope("show", MODEL, *where, "--json"))
+    assert [variant["profiles"] for variant in shown["variants"]] == [[], []]
 
 
 def test_a_model_that_cannot_be_measured_is_said_to_be_so(home: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +18,9 @@ if TYPE_CHECKING:
     from panope_registry.serving_records.profiles import Profile
     from panope_registry.session import RegistrySession
     from panope_server.config import Settings
-    from panope_server.runtime.bench.bench import Measured
+    from panope_server.runtime.bench.bench import Bench, Measured
     from panope_server.runtime.placement.constraints import LoadConstraints
-
-
-BUSY = 0.1
-"""The part of all processors past which what others take is told."""
+    from panope_server.runtime.placement.load_planner import LoadPlanner
 
 
 def bench(
@@ -34,6 +33,15 @@ def bench(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.01, max=3600, help="How long each workload is run for.")
     ] = 3.0,
+    max_background_load: Annotated[
+        float,
+        typer.Option(
+            "--max-background-load",
+            min=0,
+            max=1,
+            help="The part of the processors that others may take; what is measured beside more decides nothing.",
+        ),
+    ] = 0.1,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -44,12 +52,13 @@ def bench(
     settings = settings_for(home, config=config)
     constraints = LoadConstraints(backend, precision, variant)
     with registry_session(settings) as session:
-        measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, seconds, json=json))
+        bench_of = partial(_bench, seconds, max_background_load)
+        measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, bench_of, json=json))
     if json:
         print_json({"model": model, "candidates": [_document(measured) for measured in measurements], "chosen": chosen})
     else:
         console.print(f"chosen at the next load: {chosen}", highlight=False)
-    if not any(measured.profiles for measured in measurements):
+    if not any(measured.profiles and not measured.is_disturbed for measured in measurements):
         raise SystemExit(1)
 
 
@@ -58,24 +67,30 @@ async def _measured(
     session: RegistrySession,
     model: str,
     constraints: LoadConstraints,
-    seconds: float,
+    bench_of: Callable[[Settings, LoadPlanner], Bench],
     *,
     json: bool,
 ) -> tuple[list[Measured], str]:
-    """What was measured, each way kept as soon as it is; and what is chosen afterwards, with the reason."""
+    """What was measured, each way kept as soon as it is, unless it was disturbed; and what is chosen then, and why."""
     from panope_server.cli.load_planner import load_planner
-    from panope_server.runtime.bench.bench import Bench
 
     measurements: list[Measured] = []
     async with load_planner(settings, session) as planner:
         entry = await asyncio.to_thread(session.registry.model, model)
-        async for measured in Bench(settings, planner, seconds).run(entry, constraints):
+        async for measured in bench_of(settings, planner).run(entry, constraints):
             measurements.append(measured)
-            await asyncio.to_thread(session.profiles.record, measured.profiles)
+            if not measured.is_disturbed:
+                await asyncio.to_thread(session.profiles.record, measured.profiles)
             if not json:
                 _print(measured)
         selection = await planner.select(await asyncio.to_thread(session.registry.model, model))
         return measurements, f"{selection.candidates[0].label}: {selection.reasons[0]}"
+
+
+def _bench(seconds: float, max_background_load: float, settings: Settings, planner: LoadPlanner) -> Bench:
+    from panope_server.runtime.bench.bench import Bench
+
+    return Bench(settings, planner, seconds, max_background_load)
 
 
 def _print(measured: Measured) -> None:
@@ -88,12 +103,20 @@ def _print(measured: Measured) -> None:
     console.print(f"{computed}: loaded in {first.load_seconds:.1f} s, {memory} of memory", highlight=False)
     for profile in measured.profiles:
         console.print(f"  {profile_text(profile)}", highlight=False)
+    if measured.is_disturbed:
+        console.print(
+            "  not kept, and it decides nothing: other programs took too much of the processors in each attempt; "
+            "measure again when they are quiet, or with a higher --max-background-load",
+            highlight=False,
+        )
 
 
 def profile_text(profile: Profile) -> str:
     """A measurement in a line, with a warning when the machine was busy with something else."""
-    taken = profile.details.get("processors_taken_by_others", 0.0)
-    warning = f" (other programs took {taken:.0%} of the processors)" if taken > BUSY else ""
+    from panope_server.runtime.bench.background_load import MAX_BACKGROUND_LOAD, background_load_of
+
+    taken = background_load_of(profile)
+    warning = f" (other programs took {taken:.0%} of the processors)" if taken > MAX_BACKGROUND_LOAD else ""
     return (
         f"{profile.workload}: {profile.items_per_second:,.1f}/s, p50 {profile.latency_p50_seconds * 1000:,.1f} ms, "
         f"p99 {profile.latency_p99_seconds * 1000:,.1f} ms{warning}"
@@ -105,5 +128,6 @@ def _document(measured: Measured) -> dict[str, Any]:
         "candidate": measured.label,
         "precision": measured.precision,
         "failure": measured.failure,
+        "is_disturbed": measured.is_disturbed,
         "profiles": [asdict(profile) for profile in measured.profiles],
     }

@@ -6,6 +6,19 @@ import time
 
 import psutil
 
+from panope_registry.serving_records.profiles import Profile
+
+MAX_BACKGROUND_LOAD = 0.1
+"""The part of all processors' time past which what others take disturbs a measurement, unless somebody says another."""
+
+BACKGROUND_LOAD = "processors_taken_by_others"
+"""Under which a measurement's details keep it."""
+
+
+def background_load_of(profile: Profile) -> float:
+    """The part of all processors' time that others took during a measurement, 0 to 1."""
+    return float(profile.details.get(BACKGROUND_LOAD, 0.0))
+
 
 class BackgroundLoad:
     """Watches from its creation on.

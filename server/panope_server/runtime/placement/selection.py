@@ -317,8 +317,9 @@ def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], pr
 def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> PanopeError:
     """Returns the error that says why there is no candidate."""
     rejections = [rejection for rejection in search.rejected if rejection.of_memory] or search.rejected
-    shared = {rejection.reason for rejection in rejections}
-    why = shared.pop() if len(shared) == 1 else "; ".join(dict.fromkeys(str(rejection) for rejection in rejections))
+    told = list(dict.fromkeys(str(rejection) for rejection in rejections))
+    reasons = {rejection.reason for rejection in rejections}
+    why = reasons.pop() if len(told) > 1 and len(reasons) == 1 else "; ".join(told)
     if any(rejection.ever for rejection in rejections):
         return CapacityError(f"model `{entry.name}` does not fit now: {why}", reason="insufficient_memory")
     if any(rejection.of_memory for rejection in rejections):
