@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -63,7 +63,7 @@ class CountedParts:
         self.first = 0.0
         self.usage = Usage()
 
-    async def put(self, part: Output) -> None:
+    def put(self, part: Output) -> Awaitable[None]:
         """Counts the part and passes it on."""
         self.count += 1
         if self.count == 1:
@@ -73,7 +73,7 @@ class CountedParts:
         self.usage.input_units += usage.input_units
         self.usage.output_units += usage.output_units
         task.observe(part, usage, self._metrics, self._call.model)
-        await self._sink.put(part)
+        return self._sink.put(part)
 
 
 class Accounting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,8 +15,8 @@ from panope_server.tasks.task import Input, Output
 class Sink(Protocol):
     """Where the parts of an answer go; the answer's end is the pipeline's own end."""
 
-    async def put(self, part: Output) -> None:
-        """Takes the next part; waits while there is no room for it."""
+    def put(self, part: Output) -> Awaitable[None]:
+        """Takes the next part; what it returns waits while there is no room for it."""
 
 
 class Collected:

@@ -53,7 +53,7 @@ class Dispatch:
         task.check(call.input, self._runner.facts_of(model))
         requests = requests_of(call.input, call.request_id)
 
-        async def put(data: bytes) -> None:
-            await call.output.put(task.decode(data))
+        def put(data: bytes) -> Awaitable[None]:
+            return call.output.put(task.decode(data))
 
         await self._runner.run(model, requests, call.request_id, call.placement, put)

@@ -23,7 +23,7 @@ Next = Callable[[Call], Awaitable[None]]
 class Step(Protocol):
     """One step; it may change the call, refuse it, or answer without the rest of the way."""
 
-    async def __call__(self, call: Call, forward: Next) -> None:
+    def __call__(self, call: Call, forward: Next) -> Awaitable[None]:
         """Handles the call, usually by awaiting `forward`."""
 
 
@@ -50,7 +50,7 @@ class Pipeline:
 
 
 def _before(forward: Next, step: Step) -> Next:
-    async def run(call: Call) -> None:
-        await step(call, forward)
+    def run(call: Call) -> Awaitable[None]:
+        return step(call, forward)
 
     return run

@@ -31,9 +31,16 @@ class Handover:
     def run(self) -> None:
         """Hands over all that instances have room for."""
         while (entry := self._next()) is not None:
-            instance = min(self._fitting(entry), key=lambda each: each.in_flight_items)
+            instance = min(self._fitting(entry), key=_in_flight_items)
             self._queue.count_turn(entry)
             self._hand_over(entry, instance)
+
+    def pass_by(self, entry: Entry) -> bool:
+        """Hands an entry over that would be the only one in the queue; False when it must wait there."""
+        if len(self._queue) or not (fitting := self._fitting(entry)):
+            return False
+        self._hand_over(entry, min(fitting, key=_in_flight_items))
+        return True
 
     def _next(self) -> Entry | None:
         """The next entry for which there is room.
@@ -58,6 +65,10 @@ class Handover:
         except Exception as error:  # the caller hears of it; the others are handed over all the same
             _log.error("dispatch_failed", model=self._model, instance=instance.name, exc_info=error)
             entry.fail(InternalError("the call could not be handed to a worker"))
+
+
+def _in_flight_items(instance: Instance) -> int:
+    return instance.in_flight_items
 
 
 def _set_placement(placement: Placement, instance: Instance) -> None:

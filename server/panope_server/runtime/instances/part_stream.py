@@ -37,6 +37,11 @@ class PartStream:
         self._waiter: asyncio.Future[None] | None = None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether no more parts come after those that are here."""
+        return self._ended
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more is wanted: it has ended, or its reader has gone."""
         return self._ended or (self._waiter is not None and self._waiter.cancelled())
@@ -72,17 +77,31 @@ class PartStream:
         Raises:
             PanopeError: why there are no more.
         """
-        while not self._parts:
+        while (data := self.take()) is None:
             if self._ended:
-                if self._error is not None:
-                    raise self._error
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            await self.changed()
+        return data
+
+    def take(self) -> bytes | None:
+        """The next part if it is here, else None; for readers who would rather not pay for an iterator.
+
+        Raises:
+            PanopeError: why there are no more.
+        """
+        if not self._parts:
+            if self._error is not None:
+                raise self._error
+            return None
         data = self._parts.popleft()
         if self._paused and len(self._parts) <= RESUME_PARTS:
             self._pause(False)
         return data
+
+    def changed(self) -> asyncio.Future[None]:
+        """Is done when there is another part, or the end."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
 
     def _pause(self, paused: bool) -> None:
         self._paused = paused

@@ -16,6 +16,7 @@ from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.model_metrics import ModelMeters
+from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue import RequestQueue
 from panope_server.runtime.placement.placement import Placement
@@ -40,7 +41,8 @@ class InstancePool:
         self.queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes)
         self.slot_queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes, noun="answers")
         self.instances: list[Instance] = []
-        self._handovers = [Handover(model, queue, self.instances) for queue in (self.queue, self.slot_queue)]
+        queues = self.queue, self.slot_queue
+        self._handovers = {queue: Handover(model, queue, self.instances) for queue in queues}
         self._quarantine = Quarantine(model)
         self._last_answer = 0.0
         self._ids = itertools.count(1)
@@ -59,11 +61,9 @@ class InstancePool:
         """Runs the requests of one call; see `ModelRuntime.run`."""
         entries = self._entries(requests, request_id, placement)
         try:
-            self._queue_of(entries[0]).put(*entries)
-            self.capacity_freed()
+            self._take_in(entries)
             for entry in entries:
-                async for data in entry.parts:
-                    await put(data)
+                await _read(entry.parts, put)
         finally:
             for entry in entries:
                 entry.parts.siblings = ()
@@ -81,7 +81,7 @@ class InstancePool:
 
     def capacity_freed(self) -> None:
         """An instance can take more requests."""
-        for handover in self._handovers:
+        for handover in self._handovers.values():
             handover.run()
 
     @property
@@ -108,6 +108,14 @@ class InstancePool:
                 async with asyncio.timeout(timeout):
                     await self.queue.until_empty()
                     await self.slot_queue.until_empty()
+
+    def _take_in(self, entries: Sequence[Entry]) -> None:
+        """Hands the entries of one call over, or queues them."""
+        queue = self._queue_of(entries[0])
+        if len(entries) == 1 and self._handovers[queue].pass_by(entries[0]):
+            return
+        queue.put(*entries)
+        self.capacity_freed()
 
     def _queue_of(self, entry: Entry) -> RequestQueue:
         return self.slot_queue if entry.slots else self.queue
@@ -145,3 +153,13 @@ class InstancePool:
                     entry.withdraw(entry)
         finally:
             self.capacity_freed()
+
+
+async def _read(parts: PartStream, put: Callable[[bytes], Awaitable[None]]) -> None:
+    """Puts each part as it comes; most answers are one, which comes with the end."""
+    while True:
+        while (data := parts.take()) is not None:
+            await put(data)
+        if parts.has_ended:
+            return
+        await parts.changed()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -45,7 +45,7 @@ class AccountingInterceptor(HandlerInterceptor):
         interface = interface_of(method)
 
         async def run(request: Any, context: Context) -> Any:
-            with self._recorded(interface):
+            with _Recorded(self._record, interface):
                 return await handle(request, context)
 
         return run
@@ -57,29 +57,11 @@ class AccountingInterceptor(HandlerInterceptor):
         interface = interface_of(method)
 
         async def run(request: Any, context: Context) -> AsyncIterator[Any]:
-            with self._recorded(interface):
+            with _Recorded(self._record, interface):
                 async for answer in handle(request, context):
                     yield answer
 
         return run
-
-    @contextmanager
-    def _recorded(self, interface: str) -> Iterator[None]:
-        record, started, outcome = begin_record(), time.monotonic(), OK
-        try:
-            yield
-        except PanopeError as error:
-            outcome = Outcome(code_name(error), "error", error.reason, error.field)
-            raise
-        except (asyncio.CancelledError, GeneratorExit):
-            outcome = CANCELLED
-            raise
-        except Exception:
-            outcome = DEFECT
-            raise
-        finally:
-            if not record.is_counted:
-                self._record(interface, outcome, time.monotonic() - started)
 
     def _record(self, interface: str, outcome: Outcome, seconds: float) -> None:
         self._metrics.requests.labels(interface, OTHER, outcome.code).inc()
@@ -96,6 +78,41 @@ class AccountingInterceptor(HandlerInterceptor):
             duration_seconds=round(seconds, 6),
             **fault,
         )
+
+
+class _Recorded:
+    """Records the end of the block, unless the pipeline has recorded what the call brought."""
+
+    __slots__ = ("_interface", "_keep", "_record", "_started")
+
+    def __init__(self, keep: Callable[[str, Outcome, float], None], interface: str) -> None:
+        self._keep = keep
+        self._interface = interface
+        self._record = begin_record()
+        self._started = time.monotonic()
+
+    def __enter__(self) -> None:
+        """The call begins."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """The call ends."""
+        if not self._record.is_counted:
+            self._keep(self._interface, _outcome_of(error), time.monotonic() - self._started)
+
+
+def _outcome_of(error: BaseException | None) -> Outcome:
+    match error:
+        case None:
+            return OK
+        case PanopeError():
+            return Outcome(code_name(error), "error", error.reason, error.field)
+        case Exception():
+            return DEFECT
+        case asyncio.CancelledError() | GeneratorExit():
+            return CANCELLED
+    return OK
 
 
 def interface_of(method: str) -> str:

@@ -64,11 +64,15 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         interface=interface,
         request_id=request_id_of(context),
         deadline=deadline_of(context),
-        wait=any(_waits(name, metadata.get(name, "")) for name in WAIT),
+        wait=_waits(metadata),
     )
 
 
-def _waits(name: str, given: str) -> bool:
-    if given not in ("", "true", "false"):
-        raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
-    return given == "true"
+def _waits(metadata: Mapping[str, str]) -> bool:
+    for name in WAIT:
+        given = metadata.get(name)
+        if given not in (None, "", "true", "false"):
+            raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
+        if given == "true":
+            return True
+    return False

@@ -6,7 +6,7 @@ same call can succeed later; here the caller gets INVALID_ARGUMENT.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,8 @@ class RequestInterceptor(HandlerInterceptor):
     def around_unary(self, handle: Unary, method: str) -> Unary:
         """Checks the request, then runs the method."""
 
-        async def run(request: Any, context: Context) -> Any:
-            return await handle(self._checked(request), context)
+        def run(request: Any, context: Context) -> Awaitable[Any]:
+            return handle(self._checked(request), context)
 
         return run
 
