@@ -16,6 +16,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.shared_store.driver import check_driver
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.app.edge import GRPC_SOCKET, edge_options, refuse_open_bind
+from panope_server.app.garbage import tune_garbage_collection
 from panope_server.app.parts import Parts, build_parts
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.app.shutdown import DRAIN_SECONDS, drain, end_in_time
@@ -81,6 +82,7 @@ class App:
                 models = await self._start(stack)
             except PanopeError as error:
                 raise StartError(error.message) from None
+            tune_garbage_collection()
             self._status.phase = ""
             _log.info(
                 "server_started", version=panope_version(), duration_seconds=round(self._status.uptime_seconds, 3)
