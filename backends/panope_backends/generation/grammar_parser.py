@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
@@ -67,15 +68,20 @@ def executor() -> LLExecutor:
 
 
 def tokenizer_of(vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Sequence[int]) -> LLTokenizer:
-    """The parser's picture of a vocabulary; it takes about a second for a large one.
+    """A vocabulary as the parser has it; it takes about a second for a large one.
 
-    It reads the common kinds of tokenizers itself. For others it is given the bytes of each token.
+    It reads the common kinds of tokenizers itself, and for others is given the bytes of each token.
     """
+    settings: _TokenizerSettings = {"n_vocab": vocab_size, "eos_token": list(eos_token_ids)}
     if vocabulary.is_byte_level or vocabulary.falls_back_on_bytes:
-        source = vocabulary.tokenizer.to_str()
-        return LLTokenizer(source, n_vocab=vocab_size, eos_token=list(eos_token_ids))
-    words = TokenizerWrapper(_Words(vocabulary, vocab_size, eos_token_ids[0]))
-    return LLTokenizer(words, n_vocab=vocab_size, eos_token=list(eos_token_ids))
+        with contextlib.suppress(ValueError):  # of a kind that it does not read after all
+            return LLTokenizer(vocabulary.tokenizer.to_str(), **settings)
+    return LLTokenizer(TokenizerWrapper(_Words(vocabulary, vocab_size, eos_token_ids[0])), **settings)
+
+
+class _TokenizerSettings(TypedDict):
+    n_vocab: int
+    eos_token: list[int]
 
 
 class _Words:

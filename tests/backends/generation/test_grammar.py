@@ -116,6 +116,21 @@ def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+def tagged(branches: list[Any]) -> dict[str, Any]:
+    """A `oneOf` whose branches differ in a constant."""
+    return {
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {"kind": {"const": f"kind {number}"}, "value": branch},
+                "required": ["kind", "value"],
+                "additionalProperties": False,
+            }
+            for number, branch in enumerate(branches)
+        ]
+    }
+
+
 SCHEMAS = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -126,6 +141,12 @@ SCHEMAS = st.recursive(
             st.integers(0, 2),
         ),
         st.builds(lambda branches: {"anyOf": branches}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(
+            lambda items: {"type": "array", "prefixItems": items, "items": False},
+            st.lists(inner, min_size=1, max_size=3),
+        ),
+        st.builds(lambda values: {"type": "object", "additionalProperties": values}, inner),
+        st.builds(tagged, st.lists(inner, min_size=1, max_size=3)),
         st.builds(lambda inner: {"$ref": "#/$defs/a", "$defs": {"a": inner}}, SCALARS),
     ),
     max_leaves=8,
@@ -181,6 +202,15 @@ def test_the_parser_reads_the_bytes_of_tokens_as_texts_have_them(tokens: str) ->
     for token_id in range(words.size):
         # 0xFF, which no text has, is the parser's own mark.
         assert parser.decode_bytes([token_id]) == words.token_bytes(token_id).replace(b"\xff", b"")
+
+
+def test_a_tokenizer_that_the_parser_does_not_read_gives_it_the_bytes_of_its_tokens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = TokenVocabulary(KINDS["byte_level"]())
+    monkeypatch.setattr(words, "tokenizer", KINDS["unigram"]())
+    parser = tokenizer_of(words, words.size, [EOS])
+    assert parser.vocab_size == words.size
 
 
 def test_a_lark_grammar_is_matched() -> None:
