@@ -26,6 +26,8 @@ from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
 from panope_server.transport.rest.openai.completions.answers import CompletionJson
 from panope_server.transport.rest.openai.completions.schemas import CompletionBody
+from panope_server.transport.rest.openai.responses.answers import ResponseJson
+from panope_server.transport.rest.openai.responses.schemas import ResponseBody
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
@@ -175,6 +177,9 @@ METHODS: Mapping[str, Operation] = {
     ),
     "OpenAiGenerationService.CreateChatCompletion": Operation(
         ChatJson, ChatBody, query=_AZURE, waits=True, events=True
+    ),
+    "OpenAiGenerationService.CreateResponse": Operation(
+        ResponseJson, ResponseBody, query=_AZURE, waits=True, events=True
     ),
     "HuggingFaceService.Embed": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[Vector], hugging_face.EmbedBody, waits=True),

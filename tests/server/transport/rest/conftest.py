@@ -23,7 +23,6 @@ from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.processes.envoy import EnvoyProcess
-from panope_server.tasks.catalog import register, task_named
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 from panope_server.transport.health import Health
@@ -39,7 +38,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
 
 from rest_doubles.aliases import FakeAliases
 from rest_doubles.edge import Edge
-from rest_doubles.generation import ScriptedTask
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
 from rest_doubles.models import OPENAIS_IDS, OWN_IDS, FakeModels, model_views
@@ -48,9 +46,6 @@ from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
 MAX_BODY_BYTES = 1 << 20
 MAX_ITEMS = 64
 REQUEST_SECONDS = 5
-
-if task_named("generate") is None:
-    register(ScriptedTask())
 
 
 def free_port() -> int:

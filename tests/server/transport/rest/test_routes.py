@@ -16,6 +16,7 @@ from panope_registry.jobs import JobStatus
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/embeddings"): {"model": "acme/embedder", "input": "a"},
     ("POST", "/v1/completions"): {"prompt": "a"},
+    ("POST", "/v1/responses"): {"input": "a"},
     ("POST", "/v1/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
     ("POST", "/v1/llm/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
     **{("POST", f"{prefix}/generate"): {"inputs": "a"} for prefix in ("", "/v1")},

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.panope/rest/v1/openai_generation_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2\xfe\x01\n\x17OpenAiGenerationService\x12\\\n\x10\x43reateCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/completions:\x01*0\x01\x12\x84\x01\n\x14\x43reateChatCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\">\x82\xd3\xe4\x93\x02\x38\"\x14/v1/chat/completions:\x01*Z\x1d\"\x18/v1/llm/chat/completions:\x01*0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.panope/rest/v1/openai_generation_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2\xd8\x02\n\x17OpenAiGenerationService\x12\\\n\x10\x43reateCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/completions:\x01*0\x01\x12\x84\x01\n\x14\x43reateChatCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\">\x82\xd3\xe4\x93\x02\x38\"\x14/v1/chat/completions:\x01*Z\x1d\"\x18/v1/llm/chat/completions:\x01*0\x01\x12X\n\x0e\x43reateResponse\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/responses:\x01*0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENAIGENERATIONSERVICE'].methods_by_name['CreateCompletion']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/completions:\001*'
   _globals['_OPENAIGENERATIONSERVICE'].methods_by_name['CreateChatCompletion']._loaded_options = None
   _globals['_OPENAIGENERATIONSERVICE'].methods_by_name['CreateChatCompletion']._serialized_options = b'\202\323\344\223\0028\"\024/v1/chat/completions:\001*Z\035\"\030/v1/llm/chat/completions:\001*'
+  _globals['_OPENAIGENERATIONSERVICE'].methods_by_name['CreateResponse']._loaded_options = None
+  _globals['_OPENAIGENERATIONSERVICE'].methods_by_name['CreateResponse']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/responses:\001*'
   _globals['_OPENAIGENERATIONSERVICE']._serialized_start=124
-  _globals['_OPENAIGENERATIONSERVICE']._serialized_end=378
+  _globals['_OPENAIGENERATIONSERVICE']._serialized_end=468
 # @@protoc_insertion_point(module_scope)

@@ -57,13 +57,33 @@ _OpenAiGenerationServiceCreateChatCompletionType = typing_extensions.TypeVar(
     ],
 )
 
-class OpenAiGenerationServiceStub(typing.Generic[_OpenAiGenerationServiceCreateCompletionType, _OpenAiGenerationServiceCreateChatCompletionType]):
+_OpenAiGenerationServiceCreateResponseType = typing_extensions.TypeVar(
+    '_OpenAiGenerationServiceCreateResponseType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+class OpenAiGenerationServiceStub(typing.Generic[_OpenAiGenerationServiceCreateCompletionType, _OpenAiGenerationServiceCreateChatCompletionType, _OpenAiGenerationServiceCreateResponseType]):
     """OpenAI's REST bodies of models that generate. An answer is one JSON body, or server-sent events where the request has
     `stream`: true.
     """
 
     @typing.overload
     def __init__(self: OpenAiGenerationServiceStub[
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -84,6 +104,10 @@ class OpenAiGenerationServiceStub(typing.Generic[_OpenAiGenerationServiceCreateC
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateCompletion: _OpenAiGenerationServiceCreateCompletionType
@@ -92,7 +116,14 @@ class OpenAiGenerationServiceStub(typing.Generic[_OpenAiGenerationServiceCreateC
     CreateChatCompletion: _OpenAiGenerationServiceCreateChatCompletionType
     """Answers a conversation."""
 
+    CreateResponse: _OpenAiGenerationServiceCreateResponseType
+    """Answers a conversation in the newer form, without anything stored: what needs an earlier answer is refused."""
+
 OpenAiGenerationServiceAsyncStub: typing_extensions.TypeAlias = OpenAiGenerationServiceStub[
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -123,5 +154,13 @@ class OpenAiGenerationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
         """Answers a conversation."""
+
+    @abc.abstractmethod
+    def CreateResponse(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Answers a conversation in the newer form, without anything stored: what needs an earlier answer is refused."""
 
 def add_OpenAiGenerationServiceServicer_to_server(servicer: OpenAiGenerationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -136,19 +136,9 @@ def options_of(body: GenerationFields, *, logprobs: int | None) -> GenerationOpt
     )
 
 
-def model_of(body: GenerationFields) -> str:
-    """The model that a body names; empty for the default one."""
-    return named_model(body.model)
-
-
 def named_model(name: str | None) -> str:
     """The model of a name that a client wrote; empty for the default one."""
     return "" if name is None or name in _ANY_MODEL else name
-
-
-def end_user_of(body: GenerationFields) -> str:
-    """Whom the caller asks for; empty where it does not say."""
-    return body.user or body.safety_identifier or ""
 
 
 def names_of(body: GenerationFields) -> dict[str, str]:

@@ -14,7 +14,7 @@ from panope_server.tasks.generate.types import GenerateInput
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.embedding.inputs import read_input
-from panope_server.transport.rest.generation.fields import GenerationFields, end_user_of, model_of
+from panope_server.transport.rest.generation.fields import GenerationFields, named_model
 from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
@@ -27,6 +27,11 @@ from panope_server.transport.rest.openai.completions.answers import CompletionAn
 from panope_server.transport.rest.openai.completions.inputs import completion_input, completion_names
 from panope_server.transport.rest.openai.completions.schemas import REFUSALS as COMPLETION_REFUSALS
 from panope_server.transport.rest.openai.completions.schemas import CompletionBody
+from panope_server.transport.rest.openai.responses.answers import ResponseAnswer
+from panope_server.transport.rest.openai.responses.inputs import NAMES as RESPONSE_NAMES
+from panope_server.transport.rest.openai.responses.inputs import response_input
+from panope_server.transport.rest.openai.responses.schemas import REFUSALS as RESPONSE_REFUSALS
+from panope_server.transport.rest.openai.responses.schemas import ResponseBody
 from panope_server.transport.services import Services
 
 #: Azure's clients say the version that they speak.
@@ -34,6 +39,7 @@ _NEUTRAL = ("api-version",)
 
 _CHAT = RequestBody(ChatBody, CHAT_REFUSALS)
 _COMPLETION = RequestBody(CompletionBody, COMPLETION_REFUSALS)
+_RESPONSE = RequestBody(ResponseBody, RESPONSE_REFUSALS)
 
 
 class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
@@ -75,6 +81,16 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
         async for message in respond(call, answer, names, unknown, context):
             yield message
 
+    async def CreateResponse(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Answers a conversation in the newer form."""
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _RESPONSE.read, request, unknown)
+        call = _call(context, body, response_input(body), "CreateResponse")
+        answer = ResponseAnswer(call, body)
+        respond = self._responder.streamed if body.stream else self._responder.whole
+        async for message in respond(call, answer, RESPONSE_NAMES, unknown, context):
+            yield message
+
     def _unknown(self, context: Context) -> UnknownFields:
         """Takes unknown fields, and the unknown parameters of the query already."""
         unknown = UnknownFields(report=self._report_unknown)
@@ -82,8 +98,8 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
         return unknown
 
 
-def _call(context: Context, body: GenerationFields, task_input: GenerateInput, method: str) -> Call:
-    if user := end_user_of(body):
+def _call(context: Context, body: GenerationFields | ResponseBody, task_input: GenerateInput, method: str) -> Call:
+    if user := body.user or body.safety_identifier:
         structlog.contextvars.bind_contextvars(end_user=user)
     interface = f"OpenAiGenerationService/{method}"
-    return call_for(context, model=model_of(body), task_input=task_input, task=TASK, interface=interface)
+    return call_for(context, model=named_model(body.model), task_input=task_input, task=TASK, interface=interface)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from panope_server.config import Limits
 from panope_server.tasks.generate.types import (
     GenerateDelta,
     GenerateInput,
@@ -14,7 +13,6 @@ from panope_server.tasks.generate.types import (
     Logprob,
     TokenLogprobs,
 )
-from panope_server.tasks.task import Task, Usage
 
 WORDS = ("Hel", "lo", " wörld")
 
@@ -32,28 +30,6 @@ class Script:
     deltas: list[GenerateDelta] = field(default_factory=list)
     failure: Exception | None = None
     usage: GenerateUsage = field(default_factory=lambda: GenerateUsage(7, 3, 2, 0))
-
-
-class ScriptedTask(Task[GenerateInput, GenerateOutput]):
-    """Stands in for the task where the server has none."""
-
-    name = "generate"
-    input_type = GenerateInput
-
-    def encode(self, task_input: GenerateInput) -> bytes:
-        return b""
-
-    def decode(self, data: bytes) -> GenerateOutput:
-        return GenerateOutput([])
-
-    def validate(self, task_input: GenerateInput, limits: Limits) -> None:
-        pass
-
-    def usage(self, output: GenerateOutput) -> Usage:
-        return Usage()
-
-    def join(self, parts: list[GenerateOutput]) -> GenerateOutput:  # type: ignore[override]  # a list will do
-        return parts[0]
 
 
 async def parts_of(script: Script, task_input: GenerateInput) -> AsyncIterator[GenerateOutput]:
