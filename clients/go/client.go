@@ -19,6 +19,7 @@ import (
 type Client struct {
 	conn     *grpc.ClientConn
 	embed    panopev1.EmbedServiceClient
+	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
 	jobs     panopev1.JobServiceClient
 	registry panopev1.RegistryServiceClient
@@ -78,6 +79,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 	return &Client{
 		conn:     conn,
 		embed:    panopev1.NewEmbedServiceClient(conn),
+		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),
 		jobs:     panopev1.NewJobServiceClient(conn),
 		registry: panopev1.NewRegistryServiceClient(conn),

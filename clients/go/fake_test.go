@@ -25,14 +25,17 @@ type failure struct {
 // fake is a server of one model in this process. Calls fail with its failures in order, then they succeed.
 type fake struct {
 	panopev1.UnimplementedEmbedServiceServer
+	panopev1.UnimplementedGenerateServiceServer
 	panopev1.UnimplementedInferServiceServer
 	panopev1.UnimplementedJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
 
-	mu       sync.Mutex
-	failures []failure
-	requests []any
-	answer   *panopev1.EmbedResponse // instead of the right one
+	mu         sync.Mutex
+	failures   []failure
+	requests   []any
+	answer     *panopev1.EmbedResponse // instead of the right one
+	incomplete bool                    // streams of answers end without their usage
+	left       chan struct{}           // closed when the caller leaves an endless answer
 }
 
 // start serves the fake and connects a client to it; both end with the test.
@@ -41,6 +44,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
 	panopev1.RegisterEmbedServiceServer(server, f)
+	panopev1.RegisterGenerateServiceServer(server, f)
 	panopev1.RegisterInferServiceServer(server, f)
 	panopev1.RegisterJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)

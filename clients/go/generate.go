@@ -1,0 +1,98 @@
+package panope
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"google.golang.org/grpc"
+
+	"github.com/panope/panope/clients/go/panopev1"
+)
+
+// Generate continues prompts. The answers to the first prompt come first.
+func (c *Client) Generate(
+	ctx context.Context, request *panopev1.GenerateRequest,
+) (*panopev1.GenerateResponse, error) {
+	return c.generate.Generate(ctx, request)
+}
+
+// StreamGenerate continues prompts, and gives what the answers have more when it exists; the last response has the usage.
+// Leaving the loop ends the generation. Nothing is retried; an error is the last that comes.
+func (c *Client) StreamGenerate(
+	ctx context.Context, request *panopev1.GenerateRequest,
+) iter.Seq2[*panopev1.StreamGenerateResponse, error] {
+	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamGenerateResponse], error) {
+		return c.generate.StreamGenerate(ctx, &panopev1.StreamGenerateRequest{Request: request})
+	})
+}
+
+// Chat answers a conversation.
+func (c *Client) Chat(ctx context.Context, request *panopev1.ChatRequest) (*panopev1.ChatResponse, error) {
+	return c.generate.Chat(ctx, request)
+}
+
+// StreamChat answers a conversation, and gives what the answers have more when it exists; the last response has the
+// usage. Leaving the loop ends the generation. Nothing is retried; an error is the last that comes.
+func (c *Client) StreamChat(
+	ctx context.Context, request *panopev1.ChatRequest,
+) iter.Seq2[*panopev1.StreamChatResponse, error] {
+	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamChatResponse], error) {
+		return c.generate.StreamChat(ctx, &panopev1.StreamChatRequest{Request: request})
+	})
+}
+
+// UserMessage is a message of the user's.
+func UserMessage(text string) *panopev1.ChatMessage {
+	return textMessage(panopev1.ChatRole_CHAT_ROLE_USER, text)
+}
+
+// SystemMessage is a message of the operator's.
+func SystemMessage(text string) *panopev1.ChatMessage {
+	return textMessage(panopev1.ChatRole_CHAT_ROLE_SYSTEM, text)
+}
+
+func textMessage(role panopev1.ChatRole, text string) *panopev1.ChatMessage {
+	part := &panopev1.ContentPart{Part: &panopev1.ContentPart_Text{Text: text}}
+	return &panopev1.ChatMessage{Role: role, Content: []*panopev1.ContentPart{part}}
+}
+
+// part is a response of a stream whose last one has the usage.
+type part[T any] interface {
+	*T
+	GetUsage() *panopev1.GenerationUsage
+}
+
+// responses gives the responses of one stream, which ends with the loop over them.
+func responses[T any, P part[T]](
+	ctx context.Context, open func(context.Context) (grpc.ServerStreamingClient[T], error),
+) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stream, err := open(ctx)
+		if err != nil {
+			yield(nil, errorOf(err, nil))
+			return
+		}
+		complete := false
+		for {
+			response, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				if !complete {
+					yield(nil, invalidResponse("the stream ended before the answers were complete"))
+				}
+				return
+			}
+			if err != nil {
+				yield(nil, errorOf(err, stream.Trailer()))
+				return
+			}
+			complete = P(response).GetUsage() != nil
+			if !yield(response, nil) {
+				return
+			}
+		}
+	}
+}
