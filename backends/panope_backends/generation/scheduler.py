@@ -16,6 +16,7 @@ from bisect import insort
 from operator import attrgetter
 
 from panope_backends.generation.block_manager import BlockManager
+from panope_backends.generation.pace import Pace
 from panope_backends.generation.sequence import Sequence
 from panope_backends.generation.settings import GenerationSettings
 from panope_backends.generation.step import StepPart
@@ -39,6 +40,7 @@ class Scheduler:
         self.running: list[Sequence] = []
         self.waiting: list[Sequence] = []
         self.preemptions = 0
+        self.pace = Pace(settings.max_step_seconds, settings.step_tokens)
         self._manager = manager
         self._settings = settings
         self._score_rows = score_rows
@@ -76,7 +78,7 @@ class Scheduler:
         answers = [sequence for sequence in self.running if sequence.remaining == 1]
         step = _Step(self._budget(len(answers)), self._score_rows)
         for sequence in answers:
-            if self._grow(sequence, step):
+            if self._grow(sequence):
                 step.add(sequence)
         self._continue_prompts(step)
         self._start_prompts(step)
@@ -90,16 +92,15 @@ class Scheduler:
             prompts = sum(sequence.remaining for sequence in self.running) - answers
             prompts += sum(len(sequence.tokens) for sequence in self.waiting)
             longest = min(longest, max(self._settings.step_tokens, prompts // _BACKLOG_STEPS))
-        return max(longest, self._settings.slots)
+        return max(min(longest, self.pace.most_tokens), self._settings.slots)
 
-    def _grow(self, sequence: Sequence, step: _Step) -> bool:
+    def _grow(self, sequence: Sequence) -> bool:
         """Gets the blocks of all tokens, at the cost of the last in rank; False where that is the sequence itself."""
         if not len(sequence.table):  # pre-empted in this step
             return False
         while not self._manager.grow(sequence, len(sequence.tokens)):
             last = self.running[-1]
-            step.drop(last)
-            self.preempt(last)
+            self.preempt(last)  # not in the step yet: it is filled in the order of the ranks
             if last is sequence:
                 return False
         return True
@@ -145,7 +146,7 @@ class Scheduler:
 
     def _alone_part(self, sequence: Sequence) -> list[StepPart]:
         """A step of one sequence, at the cost of all others where it must be."""
-        step = _Step(self._settings.max_step_tokens, self._score_rows)
+        step = _Step(self._budget(answers=0), self._score_rows)
         if sequence in self.waiting:
             while not self._manager.admit(sequence, reserve=0):
                 self.preempt(self.running[-1])

@@ -15,6 +15,8 @@ class GenerationSettings:
             that fit. A step has room for one token of every sequence in any case.
         max_step_tokens: what that may grow to: fully while nobody waits for a next token, and with the length of the
             prompts that wait. Longer steps compute more tokens a second and let everybody wait longer for each.
+        max_step_seconds: what a step should take at most: on a device that is slow for the numbers above it has fewer
+            tokens, though at least 64.
         draft_tokens: how many next tokens of a sequence are guessed by prompt look-up and computed with the last one; 0
             for none. Answers are the same; steps cost more, and fewer are needed where answers repeat what was before.
         prefix_cache: whether sequences that begin alike share what is computed.
@@ -24,6 +26,7 @@ class GenerationSettings:
     slots: int = 32
     step_tokens: int = 512
     max_step_tokens: int = 2048
+    max_step_seconds: float = 1.0
     draft_tokens: int = 0
     prefix_cache: bool = True
     cache_key: bytes = b""
@@ -31,5 +34,5 @@ class GenerationSettings:
     def __post_init__(self) -> None:
         if self.slots < 1 or self.step_tokens < 1 or self.max_step_tokens < self.step_tokens:
             raise ValueError("`slots` and `step_tokens` are at least 1, `max_step_tokens` at least `step_tokens`")
-        if self.draft_tokens < 0:
-            raise ValueError("`draft_tokens` is at least 0")
+        if self.max_step_seconds <= 0 or self.draft_tokens < 0:
+            raise ValueError("`max_step_seconds` is above 0, `draft_tokens` at least 0")

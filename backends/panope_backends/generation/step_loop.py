@@ -8,6 +8,7 @@ sequence that they belong to.
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
+from time import perf_counter
 
 from panope_backends.api import FinishReason, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
@@ -84,7 +85,10 @@ class StepLoop:
             self.scheduler.remove(sequence)
 
     def _read(self, parts: Items[StepPart]) -> Reading:
-        logits = self._model.forward(batch_of(parts, self._model.cache.block_size))
+        batch = batch_of(parts, self._model.cache.block_size)
+        started = perf_counter()
+        logits = self._model.forward(batch)
+        self.scheduler.pace.learn(len(batch.tokens), perf_counter() - started)
         expected = (sum(part.rows for part in parts), self._model.vocab_size)
         if logits.shape != expected:
             raise InternalError(f"the step model gave logits of shape {logits.shape} where {expected} were asked for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,37 @@ def test_answers_go_on_each_step_while_a_long_prompt_is_computed_in_chunks() -> 
 
 
 def test_a_prompt_that_nobody_waits_behind_is_computed_in_longer_steps() -> None:
-    engine, model = made(max_step_tokens=64)
-    engine.submit(request(1, 100))
+    engine, model = made(max_step_tokens=128, step_tokens=64)
+    engine.submit(request(1, 200))
     drain(engine)
-    assert model.steps[:3] == [{1: 64}, {1: 36}, {1: 1}]
+    assert model.steps[:3] == [{1: 64}, {1: 128}, {1: 8}], (
+        "first as many as while somebody waits, to measure the device"
+    )
 
 
 def test_steps_grow_with_the_prompts_that_wait() -> None:
-    engine, model = made(max_step_tokens=64, step_tokens=8)
-    engine.submit(request(1, 3, max_tokens=30))
+    engine, model = made(max_step_tokens=128, step_tokens=64)
+    engine.submit(request(1, 64, max_tokens=30))
     engine.deltas(0)
-    engine.submit(request(2, 200))
+    engine.submit(request(2, 380))
     drain(engine)
-    assert model.steps[1:3] == [{1: 1, 2: 49}, {1: 1, 2: 36}]
+    assert model.steps[1:3] == [{1: 1, 2: 94}, {1: 1, 2: 70}]
+
+
+def test_steps_have_fewer_tokens_on_a_device_that_takes_long_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = count(step=0.5)
+    monkeypatch.setattr(step_loop, "perf_counter", lambda: next(now))
+    engine, model = made(max_step_tokens=256, step_tokens=200)
+    engine.submit(request(1, 390))
+    drain(engine)
+    assert model.steps[0] == {1: 200}
+    assert model.steps[1] == {1: 190}, "200 tokens in 0.5 s allow 400 in one"
+    slow = count(step=4.0)
+    monkeypatch.setattr(step_loop, "perf_counter", lambda: next(slow))
+    engine, model = made(max_step_tokens=256, step_tokens=200)
+    engine.submit(request(1, 390))
+    drain(engine)
+    assert [sum(step.values()) for step in model.steps[:4]] == [200, 64, 64, 62]
 
 
 def test_several_prompts_share_a_step_in_the_order_in_which_they_came() -> None:
