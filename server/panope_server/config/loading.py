@@ -70,7 +70,10 @@ def _settings(values: Iterable[SettingValue]) -> Settings:
     for value in values:
         _check(value)
         _put(tree, value.setting.key, value.value)
-    return msgspec.convert(tree, Settings, strict=False)  # each value is right by itself, and none depends on another
+    try:
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:  # each value is right by itself, but two of them contradict each other
+        raise SettingsError(f"settings contradict each other: {error}") from None
 
 
 def _check(value: SettingValue) -> None:

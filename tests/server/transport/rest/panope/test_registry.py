@@ -137,7 +137,7 @@ def test_a_model_that_is_in_use_is_not_deleted_and_the_reason_told(edge, failure
         ("format=gguf", []),
         ("loaded=false", []),
         ("loaded=true&limit=1", ["acme/embedder"]),
-        ("limit=1&after=acme/embedder", ["acme/tensors"]),
+        ("limit=1&after=acme/generator", ["acme/tensors"]),
     ],
 )
 def test_models_are_listed_by_what_the_query_asks_for(edge, query, names):
