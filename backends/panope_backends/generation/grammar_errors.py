@@ -21,7 +21,7 @@ def too_large(size: int, limit: int) -> InvalidInputError:
     return InvalidInputError.at(
         "grammar",
         "{field} has {size:,} bytes; the limit is {limit:,}",
-        reason="grammar_too_large",
+        reason="invalid_grammar",
         size=size,
         limit=limit,
     )
@@ -29,7 +29,7 @@ def too_large(size: int, limit: int) -> InvalidInputError:
 
 def too_complex() -> InvalidInputError:
     """The grammar needs more of the parser than allowed."""
-    return InvalidInputError.at("grammar", "{field} is too complex", reason="grammar_too_large")
+    return InvalidInputError.at("grammar", "{field} is too complex", reason="invalid_grammar")
 
 
 def number_too_large() -> InvalidInputError:

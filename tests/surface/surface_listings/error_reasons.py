@@ -28,10 +28,16 @@ def _reasons(module: ast.Module) -> Iterator[tuple[str, str]]:
                     yield from ((text, node.name) for text in _texts(statement.value))
                 if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "default_reason":
                     yield from ((text, node.name) for text in _texts(statement.value))
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error"):
+        elif isinstance(node, ast.Call) and (name := _error(node.func)):
             for keyword in node.keywords:
                 if keyword.arg == "reason":
-                    yield from ((text, ast.unparse(node.func).rpartition(".")[2]) for text in _texts(keyword.value))
+                    yield from ((text, name) for text in _texts(keyword.value))
+
+
+def _error(called: ast.expr) -> str:
+    """The class whose constructor, or whose `at`, is called; empty for other calls."""
+    name = ast.unparse(called).removesuffix(".at").rpartition(".")[2]
+    return name if name.endswith("Error") else ""
 
 
 def _texts(expression: ast.expr | None) -> Iterator[str]:
