@@ -104,6 +104,7 @@ bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairn
 	$(BIN)/python benchmarks/registry.py
 	$(BIN)/python benchmarks/generation_core.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/generation.py
 
 clean: ## Remove what `make` built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -3,9 +3,10 @@
     python benchmarks/generation.py [--rounds 3] [--tokens 64] [--prompt 150] [--out benchmarks/results]
 
 The first case is what a careful person would write in an afternoon: a loop that fills the step model's batches and
-takes the likeliest tokens. Every round runs every case once and ratios are taken within a round, so that a machine whose
-speed drifts does not decide. No prompt is used twice, so no case finds another's computed already, but for the last one,
-whose prompts share their beginning. CPU seconds stand beside tokens a second, those of the load generator included.
+takes the likeliest tokens. Every round runs every case once and ratios are taken within a round, so that a machine
+whose speed drifts does not decide. No prompt is used twice, so no case finds another's computed already, but for the
+last one, whose prompts share their beginning. CPU seconds stand beside tokens a second, those of the load generator
+included.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
-from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, TokenModel
+from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, TextCodec, TokenModel
 from panope_backends.errors import InternalError
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate, chat_template
 from panope_backends.tasks.generate.chat.render import Setup
@@ -30,6 +30,8 @@ _TRIAL_WAIT_SECONDS = 1.0
 _TEMPLATE_SECONDS = 2.0
 #: Of a conversation, for a model whose positions are unknown.
 _MOST_CHARACTERS = 8 << 20
+#: Of a vocabulary whose size nobody tells.
+_MOST_TOKENS = 1 << 31
 
 
 class GenerateModule(TaskModule):
@@ -60,10 +62,13 @@ def _complete(
     model = token_model(loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes)
     trial(model)
     defaults = defaults.honoured_by(model.honoured)
+    codec = loaded if encoder is None and isinstance(loaded, TextCodec) else None
+    reader = encoder or codec
     tokens = None
-    if encoder is not None and "prompt_token_ids" in model.honoured:
-        tokens = PromptTokens(encoder, model.max_positions, model.vocab_size)
-    chat = _chat_template(prepared, encoder, model, settings)
+    if reader is not None and "prompt_token_ids" in model.honoured:
+        known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
+        tokens = PromptTokens(reader, model.max_positions, model.vocab_size or known)
+    chat = _chat_template(*_template_of(prepared, encoder, codec), model, settings)
     requests = GenerateRequests(model, defaults, tokens, chat)
     others = tokenizer_requests(encoder, model.max_positions) if encoder is not None else without_tokenizer()
     facts = facts_of(model, loaded, defaults, chat).SerializeToString()
@@ -71,18 +76,25 @@ def _complete(
     return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts, end=end)
 
 
+def _template_of(
+    prepared: PreparedChatTokenizer | None, encoder: TextEncoder | None, codec: TextCodec | None
+) -> tuple[Setup, dict[str, int]]:
+    """The chat templates, of the model's files or of its engine, and the ids of special tokens where they are known."""
+    if prepared is not None and encoder is not None:
+        special = encoder.tokenizer.get_added_tokens_decoder()
+        ids = {token.content: token_id for token_id, token in special.items() if token.special}
+        return Setup(prepared.chat_templates, prepared.special_tokens), ids
+    if codec is not None and codec.chat_template:
+        return Setup({"default": codec.chat_template}, codec.special_texts), {}
+    return Setup({}, {}), {}
+
+
 def _chat_template(
-    prepared: PreparedChatTokenizer | None,
-    encoder: TextEncoder | None,
-    model: TokenModel,
-    settings: messages.GenerateSettings,
+    setup: Setup, special_ids: Mapping[str, int], model: TokenModel, settings: messages.GenerateSettings
 ) -> ChatTemplate | None:
-    if prepared is None or encoder is None:
-        return None
-    special = encoder.tokenizer.get_added_tokens_decoder()
     return chat_template(
-        Setup(prepared.chat_templates, prepared.special_tokens),
-        {token.content: token_id for token_id, token in special.items() if token.special},
+        setup,
+        special_ids,
         seconds=settings.template_seconds or _TEMPLATE_SECONDS,
         characters=most_characters(model.max_positions) if model.max_positions else _MOST_CHARACTERS,
     )

@@ -16,10 +16,6 @@ TOO_LONG = "context_length_exceeded"
 class Encoder(Protocol):
     """A model's tokenizer."""
 
-    @property
-    def highest_id(self) -> int:
-        """Of the ids that it gives."""
-
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """The ids of a text."""
 
@@ -33,13 +29,13 @@ class PromptTokens:
     Args:
         encoder: of the model.
         max_positions: tokens of prompt and answer together; 0 when unknown.
-        vocab_size: of the model; 0 when unknown.
+        vocab_size: of the model.
     """
 
     def __init__(self, encoder: Encoder, max_positions: int, vocab_size: int) -> None:
         self._encoder = encoder
         self._max_positions = max_positions
-        self._vocab_size = vocab_size or encoder.highest_id + 1
+        self._vocab_size = vocab_size
 
     def of_text(
         self, text: str, path: str, message: GenerateInput, *, add_special_tokens: bool | None = None

@@ -72,12 +72,19 @@ def generate(
             answer = client.generate(prompt, model, stop=stop or (), **options)
             completion = answer.completions[0]
             usage = {name: getattr(answer.usage, name) for name in ("prompt_tokens", "completion_tokens")}
-            print_json({"text": completion.text, "finish_reason": completion.finish_reason, "usage": usage})
+            print_json({"text": completion.text, "finish_reason": _reason(completion.finish_reason), "usage": usage})
             return
         with suppress(KeyboardInterrupt):
             for piece in client.stream_generate(prompt, model, stop=stop or (), **options):
                 _show("".join(delta.text for delta in piece.deltas))
         _show("\n")
+
+
+def _reason(number: int) -> str:
+    """Such as `stop`."""
+    from panope.v1.generation_pb2 import FinishReason
+
+    return FinishReason.Name(FinishReason.ValueType(number)).removeprefix("FINISH_REASON_").lower()
 
 
 def _answer(client: Client, model: str, messages: list[Message], options: ChatOptions) -> Iterator[str]:

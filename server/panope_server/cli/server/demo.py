@@ -70,7 +70,7 @@ def demo_calls(settings: Settings, models: Sequence[DemoModel]) -> list[str]:
     ]
     if CHAT not in models:
         return calls
-    question = '[{"role":"user","content":"What is the capital of France?"}]'
+    question = '[{"role":"user","content":"What is the capital of France? Answer in one word."}],"max_tokens":20'
     return [
         *calls,
         f'  curl {rest}/v1/chat/completions {post} \'{{"model":"{CHAT.name}","messages":{question}}}\'',
