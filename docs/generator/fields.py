@@ -58,6 +58,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
     (model_schemas.VariantJson, "Variant"),
     (model_schemas.InstanceJson, "Instance"),
     (model_schemas.EmbedSpecJson, "EmbedSpec"),
+    (model_schemas.GenerateSpecJson, "GenerateSpec"),
     (model_schemas.PinJson, "Pin"),
     (model_schemas.ProfileJson, "Profile"),
     (model_schemas.TensorSpecJson, "TensorSpec"),

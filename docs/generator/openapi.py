@@ -152,6 +152,8 @@ def _responses(path: str, operation: Operation) -> Json:
     has_body = operation.empty or operation.body is not None
     # An answer that is no JSON has no schema: of a stream, tools would check each event by it.
     content = {} if operation.answer is None else {"schema": _schema(operation.answer)}
+    if operation.or_answers:
+        content = {"schema": {"anyOf": [_schema(kind) for kind in operation.or_answers]}}
     good = {
         "description": "The answer." if operation.status == 200 else "It is under way.",
         "content": {operation.media: content} | ({EVENTS: {}} if operation.events else {}),
@@ -194,7 +196,7 @@ def _types() -> list[Any]:
     given = [
         each
         for told in operations
-        for each in (told.answer, told.body, told.or_body, told.not_ready)
+        for each in (told.answer, told.body, told.or_body, told.not_ready, *told.or_answers)
         if each is not None
     ]
     later = [kind for kinds in READ_LATER.values() for kind in kinds]

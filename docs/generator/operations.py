@@ -28,10 +28,17 @@ from panope_server.transport.rest.openai.completions.answers import CompletionJs
 from panope_server.transport.rest.openai.completions.schemas import CompletionBody
 from panope_server.transport.rest.openai.responses.answers import ResponseJson
 from panope_server.transport.rest.openai.responses.schemas import ResponseBody
-from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
+from panope_server.transport.rest.panope import (
+    alias_schemas,
+    infer_schemas,
+    model_schemas,
+    registry_schemas,
+    token_schemas,
+)
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
+from panope_server.transport.rest.text_generation.info import TextGenerationInfoJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -125,6 +132,7 @@ class Operation:
         or_body: the type of another body that it takes.
         empty: whether the body may only be an empty object.
         query: the types of the query parameters.
+        or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
         status: of a good answer.
         media: of a good answer.
         waits: whether the call honours `x-panope-wait`.
@@ -139,6 +147,7 @@ class Operation:
     or_body: type[Struct] | None = None
     empty: bool = False
     query: Mapping[str, Any] = field(default_factory=dict)
+    or_answers: Sequence[Any] = ()
     status: int = 200
     media: str = JSON
     waits: bool = False
@@ -194,9 +203,13 @@ METHODS: Mapping[str, Operation] = {
     "TextEmbeddingsService.Rerank": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
     "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
     "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
-    "TextEmbeddingsService.Info": Operation(TextEmbeddingsInfoJson, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Info": Operation(
+        dict[str, Any], error=tei.TextEmbeddingsErrorJson, or_answers=(TextEmbeddingsInfoJson, TextGenerationInfoJson)
+    ),
     "TextGenerationService.Generate": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
     "TextGenerationService.GenerateStream": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
+    "PanopeService.Tokenize": Operation(token_schemas.TokensJson, token_schemas.TokenizeTextBody, waits=True),
+    "PanopeService.Detokenize": Operation(token_schemas.TextJson, token_schemas.DetokenizeTextBody, waits=True),
     "PanopeService.Infer": Operation(infer_schemas.InferJson, infer_schemas.InferBody, waits=True),
     "PanopeService.GetModelInfo": Operation(model_schemas.ModelInfoJson),
     "PanopeService.LoadModel": Operation(model_schemas.ModelInfoJson, model_schemas.LoadBody),

@@ -145,7 +145,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // A model that users can name.
@@ -190,7 +190,9 @@ type Model struct {
 	// The tasks among which somebody must decide, by registering it with a hint; empty when none must.
 	TaskCandidates []string `protobuf:"bytes,19,rep,name=task_candidates,json=taskCandidates,proto3" json:"task_candidates,omitempty"`
 	// What the alias that `name` is points to: a model's name, or `model@digits` of one of its variants. Empty for a model.
-	AliasOf       string `protobuf:"bytes,20,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	AliasOf string `protobuf:"bytes,20,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	// What a `generate` model takes and gives; unset for other tasks, and until the model was loaded.
+	Generate      *GenerateSpec `protobuf:"bytes,21,opt,name=generate,proto3" json:"generate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -365,6 +367,13 @@ func (x *Model) GetAliasOf() string {
 	return ""
 }
 
+func (x *Model) GetGenerate() *GenerateSpec {
+	if x != nil {
+		return x.Generate
+	}
+	return nil
+}
+
 // What an `embed` model takes and gives.
 type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -457,6 +466,151 @@ func (x *EmbedSpec) GetBatching() string {
 	return ""
 }
 
+// What a `generate` model takes and gives.
+type GenerateSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tokens of prompt and answer together; 0 when unknown.
+	MaxPositions uint32 `protobuf:"varint,1,opt,name=max_positions,json=maxPositions,proto3" json:"max_positions,omitempty"`
+	// The tokens of its vocabulary; 0 when unknown.
+	VocabSize uint32 `protobuf:"varint,2,opt,name=vocab_size,json=vocabSize,proto3" json:"vocab_size,omitempty"`
+	// The answers that it generates at once.
+	Slots uint32 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`
+	// Whether it answers conversations.
+	HasChatTemplate bool `protobuf:"varint,4,opt,name=has_chat_template,json=hasChatTemplate,proto3" json:"has_chat_template,omitempty"`
+	// Whether its chat template has tools.
+	HasTools bool `protobuf:"varint,5,opt,name=has_tools,json=hasTools,proto3" json:"has_tools,omitempty"`
+	// Whether its chat template marks reasoning.
+	HasReasoning bool `protobuf:"varint,6,opt,name=has_reasoning,json=hasReasoning,proto3" json:"has_reasoning,omitempty"`
+	// The values that its chat template reads, beside messages and tools.
+	TemplateKwargs []string `protobuf:"bytes,7,rep,name=template_kwargs,json=templateKwargs,proto3" json:"template_kwargs,omitempty"`
+	// The fields of requests that its engine honours, such as `logit_bias`; others are refused where they ask for anything.
+	HonouredFields []string `protobuf:"bytes,8,rep,name=honoured_fields,json=honouredFields,proto3" json:"honoured_fields,omitempty"`
+	// What its generation_config.json says, by the names of a request's fields, as a JSON object.
+	DefaultsJson string `protobuf:"bytes,9,opt,name=defaults_json,json=defaultsJson,proto3" json:"defaults_json,omitempty"`
+	// The tokens that end an answer by themselves.
+	EosTokenIds []uint32 `protobuf:"varint,10,rep,packed,name=eos_token_ids,json=eosTokenIds,proto3" json:"eos_token_ids,omitempty"`
+	// The precision of the keys and values that are kept of tokens, such as `u8`; empty when unknown.
+	CachePrecision string `protobuf:"bytes,11,opt,name=cache_precision,json=cachePrecision,proto3" json:"cache_precision,omitempty"`
+	// The tokens whose keys and values are kept at most; 0 when unknown.
+	CacheTokens   uint64 `protobuf:"varint,12,opt,name=cache_tokens,json=cacheTokens,proto3" json:"cache_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateSpec) Reset() {
+	*x = GenerateSpec{}
+	mi := &file_panope_v1_model_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateSpec) ProtoMessage() {}
+
+func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateSpec.ProtoReflect.Descriptor instead.
+func (*GenerateSpec) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GenerateSpec) GetMaxPositions() uint32 {
+	if x != nil {
+		return x.MaxPositions
+	}
+	return 0
+}
+
+func (x *GenerateSpec) GetVocabSize() uint32 {
+	if x != nil {
+		return x.VocabSize
+	}
+	return 0
+}
+
+func (x *GenerateSpec) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+func (x *GenerateSpec) GetHasChatTemplate() bool {
+	if x != nil {
+		return x.HasChatTemplate
+	}
+	return false
+}
+
+func (x *GenerateSpec) GetHasTools() bool {
+	if x != nil {
+		return x.HasTools
+	}
+	return false
+}
+
+func (x *GenerateSpec) GetHasReasoning() bool {
+	if x != nil {
+		return x.HasReasoning
+	}
+	return false
+}
+
+func (x *GenerateSpec) GetTemplateKwargs() []string {
+	if x != nil {
+		return x.TemplateKwargs
+	}
+	return nil
+}
+
+func (x *GenerateSpec) GetHonouredFields() []string {
+	if x != nil {
+		return x.HonouredFields
+	}
+	return nil
+}
+
+func (x *GenerateSpec) GetDefaultsJson() string {
+	if x != nil {
+		return x.DefaultsJson
+	}
+	return ""
+}
+
+func (x *GenerateSpec) GetEosTokenIds() []uint32 {
+	if x != nil {
+		return x.EosTokenIds
+	}
+	return nil
+}
+
+func (x *GenerateSpec) GetCachePrecision() string {
+	if x != nil {
+		return x.CachePrecision
+	}
+	return ""
+}
+
+func (x *GenerateSpec) GetCacheTokens() uint64 {
+	if x != nil {
+		return x.CacheTokens
+	}
+	return 0
+}
+
 // A runnable form of a model: a format and a precision.
 type Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -492,7 +646,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +658,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +671,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Variant) GetDigest() string {
@@ -642,7 +796,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +808,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +821,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Profile) GetBackend() string {
@@ -762,7 +916,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +928,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +941,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Pin) GetPrincipal() string {
@@ -846,7 +1000,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1012,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1025,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Instance) GetId() string {
@@ -969,7 +1123,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xe5\a\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x9a\b\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -992,7 +1146,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x14quantization_targets\x18\x11 \x03(\tR\x13quantizationTargets\x127\n" +
 	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x12'\n" +
 	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x12\x19\n" +
-	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x1a:\n" +
+	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x123\n" +
+	"\bgenerate\x18\x15 \x01(\v2\x17.panope.v1.GenerateSpecR\bgenerate\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1012,7 +1167,22 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
 	"\tnormalize\x18\x05 \x01(\bR\tnormalize\x12\x1a\n" +
-	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xbf\x03\n" +
+	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xbd\x03\n" +
+	"\fGenerateSpec\x12#\n" +
+	"\rmax_positions\x18\x01 \x01(\rR\fmaxPositions\x12\x1d\n" +
+	"\n" +
+	"vocab_size\x18\x02 \x01(\rR\tvocabSize\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\x12*\n" +
+	"\x11has_chat_template\x18\x04 \x01(\bR\x0fhasChatTemplate\x12\x1b\n" +
+	"\thas_tools\x18\x05 \x01(\bR\bhasTools\x12#\n" +
+	"\rhas_reasoning\x18\x06 \x01(\bR\fhasReasoning\x12'\n" +
+	"\x0ftemplate_kwargs\x18\a \x03(\tR\x0etemplateKwargs\x12'\n" +
+	"\x0fhonoured_fields\x18\b \x03(\tR\x0ehonouredFields\x12#\n" +
+	"\rdefaults_json\x18\t \x01(\tR\fdefaultsJson\x12\"\n" +
+	"\reos_token_ids\x18\n" +
+	" \x03(\rR\veosTokenIds\x12'\n" +
+	"\x0fcache_precision\x18\v \x01(\tR\x0ecachePrecision\x12!\n" +
+	"\fcache_tokens\x18\f \x01(\x04R\vcacheTokens\"\xbf\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +
@@ -1084,40 +1254,42 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
 	(*Model)(nil),                 // 2: panope.v1.Model
 	(*EmbedSpec)(nil),             // 3: panope.v1.EmbedSpec
-	(*Variant)(nil),               // 4: panope.v1.Variant
-	(*Profile)(nil),               // 5: panope.v1.Profile
-	(*Pin)(nil),                   // 6: panope.v1.Pin
-	(*Instance)(nil),              // 7: panope.v1.Instance
-	nil,                           // 8: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 10: panope.v1.TensorSpec
+	(*GenerateSpec)(nil),          // 4: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 5: panope.v1.Variant
+	(*Profile)(nil),               // 6: panope.v1.Profile
+	(*Pin)(nil),                   // 7: panope.v1.Pin
+	(*Instance)(nil),              // 8: panope.v1.Instance
+	nil,                           // 9: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 11: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	4,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	7,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	9,  // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	8,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	10, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	10, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	10, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	8,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	6,  // 8: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	5,  // 9: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	9,  // 10: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	9,  // 11: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 12: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	9,  // 13: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	11, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	11, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	9,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	4,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	7,  // 9: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	6,  // 10: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	10, // 11: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	10, // 12: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 13: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	10, // 14: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1132,7 +1304,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

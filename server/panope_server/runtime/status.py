@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from panope_backends.api import TensorSpec
 from panope_server.tasks.embed import EmbedSpec
+from panope_server.tasks.generate.types import GenerateSpec
 
 
 class ModelState(StrEnum):
@@ -118,6 +119,7 @@ class ModelView:
     variants: tuple[VariantView, ...] = ()
     instances: tuple[InstanceView, ...] = ()
     embed: EmbedSpec | None = None
+    generate: GenerateSpec | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     source: str = ""

@@ -98,6 +98,7 @@ class Model(google.protobuf.message.Message):
     REASONS_FIELD_NUMBER: builtins.int
     TASK_CANDIDATES_FIELD_NUMBER: builtins.int
     ALIAS_OF_FIELD_NUMBER: builtins.int
+    GENERATE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -156,6 +157,10 @@ class Model(google.protobuf.message.Message):
     def task_candidates(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The tasks among which somebody must decide, by registering it with a hint; empty when none must."""
 
+    @property
+    def generate(self) -> Global___GenerateSpec:
+        """What a `generate` model takes and gives; unset for other tasks, and until the model was loaded."""
+
     def __init__(
         self,
         *,
@@ -179,9 +184,10 @@ class Model(google.protobuf.message.Message):
         reasons: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         task_candidates: collections.abc.Iterable[builtins.str] | None = ...,
         alias_of: builtins.str = ...,
+        generate: Global___GenerateSpec | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 
@@ -226,6 +232,74 @@ class EmbedSpec(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
 Global___EmbedSpec: typing_extensions.TypeAlias = EmbedSpec
+
+@typing.final
+class GenerateSpec(google.protobuf.message.Message):
+    """What a `generate` model takes and gives."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MAX_POSITIONS_FIELD_NUMBER: builtins.int
+    VOCAB_SIZE_FIELD_NUMBER: builtins.int
+    SLOTS_FIELD_NUMBER: builtins.int
+    HAS_CHAT_TEMPLATE_FIELD_NUMBER: builtins.int
+    HAS_TOOLS_FIELD_NUMBER: builtins.int
+    HAS_REASONING_FIELD_NUMBER: builtins.int
+    TEMPLATE_KWARGS_FIELD_NUMBER: builtins.int
+    HONOURED_FIELDS_FIELD_NUMBER: builtins.int
+    DEFAULTS_JSON_FIELD_NUMBER: builtins.int
+    EOS_TOKEN_IDS_FIELD_NUMBER: builtins.int
+    CACHE_PRECISION_FIELD_NUMBER: builtins.int
+    CACHE_TOKENS_FIELD_NUMBER: builtins.int
+    max_positions: builtins.int
+    """The tokens of prompt and answer together; 0 when unknown."""
+    vocab_size: builtins.int
+    """The tokens of its vocabulary; 0 when unknown."""
+    slots: builtins.int
+    """The answers that it generates at once."""
+    has_chat_template: builtins.bool
+    """Whether it answers conversations."""
+    has_tools: builtins.bool
+    """Whether its chat template has tools."""
+    has_reasoning: builtins.bool
+    """Whether its chat template marks reasoning."""
+    defaults_json: builtins.str
+    """What its generation_config.json says, by the names of a request's fields, as a JSON object."""
+    cache_precision: builtins.str
+    """The precision of the keys and values that are kept of tokens, such as `u8`; empty when unknown."""
+    cache_tokens: builtins.int
+    """The tokens whose keys and values are kept at most; 0 when unknown."""
+    @property
+    def template_kwargs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The values that its chat template reads, beside messages and tools."""
+
+    @property
+    def honoured_fields(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The fields of requests that its engine honours, such as `logit_bias`; others are refused where they ask for anything."""
+
+    @property
+    def eos_token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The tokens that end an answer by themselves."""
+
+    def __init__(
+        self,
+        *,
+        max_positions: builtins.int = ...,
+        vocab_size: builtins.int = ...,
+        slots: builtins.int = ...,
+        has_chat_template: builtins.bool = ...,
+        has_tools: builtins.bool = ...,
+        has_reasoning: builtins.bool = ...,
+        template_kwargs: collections.abc.Iterable[builtins.str] | None = ...,
+        honoured_fields: collections.abc.Iterable[builtins.str] | None = ...,
+        defaults_json: builtins.str = ...,
+        eos_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
+        cache_precision: builtins.str = ...,
+        cache_tokens: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_precision", b"cache_precision", "cache_tokens", b"cache_tokens", "defaults_json", b"defaults_json", "eos_token_ids", b"eos_token_ids", "has_chat_template", b"has_chat_template", "has_reasoning", b"has_reasoning", "has_tools", b"has_tools", "honoured_fields", b"honoured_fields", "max_positions", b"max_positions", "slots", b"slots", "template_kwargs", b"template_kwargs", "vocab_size", b"vocab_size"]) -> None: ...
+
+Global___GenerateSpec: typing_extensions.TypeAlias = GenerateSpec
 
 @typing.final
 class Variant(google.protobuf.message.Message):

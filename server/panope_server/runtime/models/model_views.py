@@ -12,6 +12,7 @@ from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
 from panope_server.tasks.embed import EmbedSpec
+from panope_server.tasks.generate.types import GenerateSpec
 
 
 def pick(
@@ -60,7 +61,8 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
     if runtime is None:
         return view
     embed = runtime.facts if isinstance(runtime.facts, EmbedSpec) else None
-    return replace(view, embed=embed, inputs=runtime.inputs, outputs=runtime.outputs)
+    generate = runtime.facts if isinstance(runtime.facts, GenerateSpec) else None
+    return replace(view, embed=embed, generate=generate, inputs=runtime.inputs, outputs=runtime.outputs)
 
 
 def variant_view(entry: VariantEntry) -> VariantView:

@@ -10,6 +10,7 @@ from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device
 from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, ProfileView, VariantView
+from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.grpc.tensors import spec_messages
 
 _MODEL_STATES = {
@@ -57,7 +58,26 @@ def model_message(view: ModelView) -> pb.Model:
         message.embed.pooling = view.embed.pooling
         message.embed.normalize = view.embed.normalize
         message.embed.batching = view.embed.batching
+    if view.generate is not None:
+        message.generate.CopyFrom(_generate_message(view.generate))
     return message
+
+
+def _generate_message(spec: GenerateSpec) -> pb.GenerateSpec:
+    return pb.GenerateSpec(
+        max_positions=spec.max_positions,
+        vocab_size=spec.vocab_size,
+        slots=spec.slots,
+        has_chat_template=spec.has_chat_template,
+        has_tools=spec.has_tools,
+        has_reasoning=spec.has_reasoning,
+        template_kwargs=spec.template_kwargs,
+        honoured_fields=sorted(spec.honoured),
+        defaults_json=spec.defaults.decode(),
+        eos_token_ids=spec.eos_token_ids,
+        cache_precision=spec.cache_precision,
+        cache_tokens=spec.cache_tokens,
+    )
 
 
 def _variant_message(view: VariantView) -> pb.Variant:

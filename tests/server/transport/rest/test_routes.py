@@ -24,6 +24,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/embed"): {"inputs": "a"},
     ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/infer/{model=**}"): {"value": "a"},
+    ("POST", "/v1/tokenize"): {"prompt": "a", "model": "acme/embedder"},
+    ("POST", "/v1/detokenize"): {"tokens": [1], "model": "acme/embedder"},
     ("POST", "/models/load"): {"model": "acme/embedder"},
     ("POST", "/models/unload"): {"model": "acme/embedder"},
     ("POST", "/v1/models/register"): {"source": {"repo_id": "acme/embedder"}},

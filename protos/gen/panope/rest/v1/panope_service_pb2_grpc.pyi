@@ -58,6 +58,38 @@ _PanopeServiceGetModelInfoType = typing_extensions.TypeVar(
     ],
 )
 
+_PanopeServiceTokenizeType = typing_extensions.TypeVar(
+    '_PanopeServiceTokenizeType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_PanopeServiceDetokenizeType = typing_extensions.TypeVar(
+    '_PanopeServiceDetokenizeType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _PanopeServiceLoadModelType = typing_extensions.TypeVar(
     '_PanopeServiceLoadModelType',
     grpc.UnaryUnaryMultiCallable[
@@ -106,7 +138,7 @@ _PanopeServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType]):
+class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceTokenizeType, _PanopeServiceDetokenizeType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType]):
     """Panope's own REST bodies: the typed services as JSON."""
 
     @typing.overload
@@ -117,6 +149,14 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -152,6 +192,14 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -162,6 +210,12 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
 
     GetModelInfo: _PanopeServiceGetModelInfoType
     """RegistryService.GetModel."""
+
+    Tokenize: _PanopeServiceTokenizeType
+    """EmbedService.Tokenize, of one text; the body and the answer are vLLM's."""
+
+    Detokenize: _PanopeServiceDetokenizeType
+    """EmbedService.Detokenize, of one text; the body and the answer are vLLM's."""
 
     LoadModel: _PanopeServiceLoadModelType
     """RegistryService.LoadModel."""
@@ -179,6 +233,14 @@ PanopeServiceAsyncStub: typing_extensions.TypeAlias = PanopeServiceStub[
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -213,6 +275,22 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.GetModel."""
+
+    @abc.abstractmethod
+    def Tokenize(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """EmbedService.Tokenize, of one text; the body and the answer are vLLM's."""
+
+    @abc.abstractmethod
+    def Detokenize(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """EmbedService.Detokenize, of one text; the body and the answer are vLLM's."""
 
     @abc.abstractmethod
     def LoadModel(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from panope_backends.api import Device, TensorSpec
@@ -19,6 +20,7 @@ from panope_server.runtime.status import (
     VariantView,
 )
 from panope_server.tasks.embed import EmbedSpec
+from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -142,6 +144,27 @@ class EmbedSpecJson(Struct):
     batching: str
 
 
+class GenerateSpecJson(Struct):
+    """What a `generate` model takes and gives.
+
+    Attributes:
+        defaults: what its generation_config.json says, by the names of a request's fields.
+    """
+
+    max_positions: int
+    vocab_size: int
+    slots: int
+    has_chat_template: bool
+    has_tools: bool
+    has_reasoning: bool
+    template_kwargs: list[str]
+    honoured_fields: list[str]
+    defaults: dict[str, Any]
+    eos_token_ids: list[int]
+    cache_precision: str
+    cache_tokens: int
+
+
 class TensorSpecJson(Struct):
     """What a model takes or gives under one name.
 
@@ -162,6 +185,7 @@ class ModelInfoJson(Struct):
 
     Attributes:
         embed: null for models of other tasks, and until the model was loaded.
+        generate: null for models of other tasks, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
     """
 
@@ -174,6 +198,7 @@ class ModelInfoJson(Struct):
     variants: list[VariantJson]
     instances: list[InstanceJson]
     embed: EmbedSpecJson | None
+    generate: GenerateSpecJson | None
     inputs: list[TensorSpecJson]
     outputs: list[TensorSpecJson]
     source: str
@@ -222,6 +247,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         variants=[_variant(variant) for variant in view.variants],
         instances=[_instance(instance) for instance in view.instances],
         embed=None if view.embed is None else _embed_spec(view.embed),
+        generate=None if view.generate is None else _generate_spec(view.generate),
         inputs=_specs(view.inputs),
         outputs=_specs(view.outputs),
         source=view.source,
@@ -315,6 +341,23 @@ def _embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
         pooling=spec.pooling,
         normalize=spec.normalize,
         batching=spec.batching,
+    )
+
+
+def _generate_spec(spec: GenerateSpec) -> GenerateSpecJson:
+    return GenerateSpecJson(
+        max_positions=spec.max_positions,
+        vocab_size=spec.vocab_size,
+        slots=spec.slots,
+        has_chat_template=spec.has_chat_template,
+        has_tools=spec.has_tools,
+        has_reasoning=spec.has_reasoning,
+        template_kwargs=list(spec.template_kwargs),
+        honoured_fields=sorted(spec.honoured),
+        defaults=msgspec.json.decode(spec.defaults or b"{}", type=dict[str, Any]),
+        eos_token_ids=list(spec.eos_token_ids),
+        cache_precision=spec.cache_precision,
+        cache_tokens=spec.cache_tokens,
     )
 
 

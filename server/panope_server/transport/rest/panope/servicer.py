@@ -22,6 +22,7 @@ from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
+from panope_server.transport.rest.panope.tokens import TokenRoutes
 from panope_server.transport.services import Services
 from panope_server.transport.task_value import run_value, value_input
 
@@ -42,6 +43,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._report_unknown = report_unknown
+        self._tokens = TokenRoutes(pipeline, models, report_unknown=report_unknown)
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
@@ -89,6 +91,14 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         call = call_for(context, model=model, task_input=task_input, task="", interface=_INTERFACE)
         value = await value_json(await run_value(self._pipeline, call))
         return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + value + b"}")
+
+    async def Tokenize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Splits a text into tokens."""
+        return await self._tokens.tokenize(request, context)
+
+    async def Detokenize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Joins tokens into a text."""
+        return await self._tokens.detokenize(request, context)
 
     async def GetModelInfo(self, request: ModelPath, context: Context) -> HttpBody:
         """Tells everything about one model."""

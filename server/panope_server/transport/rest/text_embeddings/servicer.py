@@ -17,6 +17,7 @@ from panope_server.config import Settings
 from panope_server.pipeline.call import Call
 from panope_server.tasks.task import Input
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
+from panope_server.transport.generation.names import TASK as GENERATE
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding.inputs import read_input
@@ -37,6 +38,7 @@ from panope_server.transport.rest.text_embeddings.token_vectors import token_vec
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
 from panope_server.transport.rest.text_generation.errors import in_its_shape as in_generations_shape
 from panope_server.transport.rest.text_generation.generator import TextGenerator
+from panope_server.transport.rest.text_generation.info import generation_info
 from panope_server.transport.rest.text_generation.recognition import GENERATION, generates
 from panope_server.transport.services import Services
 
@@ -167,11 +169,14 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
     async def Info(self, request: NoPath, context: Context) -> HttpBody:
         """Tells about the default model."""
         query_of(context)
-        name = await self._models.default_for(_TASK)
+        name = await self._models.default_for(_TASK) or await self._models.default_for(GENERATE)
         if name is None:
             raise InvalidInputError("there is no default model; the setting `default_model` names one", field="model")
         view = await self._models.get(name)
-        return json_response(info_json(view if view.embed else await self._models.load(name), self._settings))
+        view = view if view.embed or view.generate else await self._models.load(name)
+        if view.generate is not None:
+            return json_response(generation_info(view, view.generate, self._settings))
+        return json_response(info_json(view, self._settings))
 
     async def _run_any(self, model: str, request: HttpBody, context: Context, method: str) -> AsyncIterator[HttpBody]:
         if await generates(self._models, model, request.data):

@@ -12,6 +12,7 @@ from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, VariantView
 from panope_server.tasks.embed import EmbedSpec
+from panope_server.tasks.generate.types import GenerateSpec
 
 EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
@@ -42,6 +43,7 @@ class FakeModels:
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
+    defaults: dict[str, str] = field(default_factory=lambda: {"embed": EMBEDDER, "generate": GENERATOR})
 
     async def list(
         self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
@@ -80,7 +82,7 @@ class FakeModels:
         return ResolvedModel(ResolvedName(model), entry)
 
     async def default_for(self, task: str) -> str | None:
-        return {"embed": EMBEDDER, "generate": GENERATOR}.get(task)
+        return self.defaults.get(task)
 
 
 def model_views() -> dict[str, ModelView]:
@@ -122,5 +124,25 @@ def model_views() -> dict[str, ModelView]:
         outputs=(),
         instances=(),
     )
-    generator = replace(tensors, name=GENERATOR, task="generate", architecture="LlamaForCausalLM", inputs=())
+    generator = replace(
+        tensors,
+        name=GENERATOR,
+        task="generate",
+        architecture="LlamaForCausalLM",
+        inputs=(),
+        generate=GenerateSpec(
+            max_positions=2048,
+            vocab_size=1000,
+            slots=32,
+            has_chat_template=True,
+            has_tools=True,
+            has_reasoning=False,
+            template_kwargs=("enable_thinking",),
+            honoured=frozenset({"temperature", "logit_bias"}),
+            defaults=b'{"temperature": 0.6}',
+            eos_token_ids=(2,),
+            cache_precision="u8",
+            cache_tokens=4096,
+        ),
+    )
     return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors}

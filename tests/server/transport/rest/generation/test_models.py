@@ -1,0 +1,82 @@
+"""What is told of models that generate, and the tokens of their texts."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from rest_doubles.models import EMBEDDER, GENERATOR
+
+from panope.v1 import registry_service_pb2, registry_service_pb2_grpc
+
+
+def test_a_models_information_tells_what_it_honours(edge):
+    told = edge.get(f"/v1/models/{GENERATOR}/info").json
+    assert told["embed"] is None
+    assert told["generate"] == {
+        "max_positions": 2048,
+        "vocab_size": 1000,
+        "slots": 32,
+        "has_chat_template": True,
+        "has_tools": True,
+        "has_reasoning": False,
+        "template_kwargs": ["enable_thinking"],
+        "honoured_fields": ["logit_bias", "temperature"],
+        "defaults": {"temperature": 0.6},
+        "eos_token_ids": [2],
+        "cache_precision": "u8",
+        "cache_tokens": 4096,
+    }
+    assert edge.get(f"/v1/models/{EMBEDDER}/info").json["generate"] is None
+
+
+def test_grpc_tells_the_same(edge):
+    with grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}") as channel:
+        stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
+        told = stub.GetModel(registry_service_pb2.GetModelRequest(model=GENERATOR)).model.generate
+        other = stub.GetModel(registry_service_pb2.GetModelRequest(model=EMBEDDER)).model
+    assert {field.name for field, _ in told.ListFields()} == set(told.DESCRIPTOR.fields_by_name) - {"has_reasoning"}
+    assert (told.max_positions, list(told.honoured_fields)) == (2048, ["logit_bias", "temperature"])
+    assert told.defaults_json == '{"temperature": 0.6}'
+    assert not other.HasField("generate")
+
+
+def test_info_tells_of_the_default_model(edge):
+    assert "embedding" in edge.get("/info").json["model_type"]
+    del edge.models.defaults["embed"]
+    told = edge.get("/info").json
+    assert (told["model_id"], told["model_pipeline_tag"], told["max_total_tokens"]) == (
+        GENERATOR,
+        "text-generation",
+        2048,
+    )
+    assert (told["max_best_of"], told["honoured_fields"]) == (1, ["logit_bias", "temperature"])
+
+
+@pytest.mark.parametrize(("more", "tokens"), [({}, [101, 3, 5, 102]), ({"add_special_tokens": False}, [3, 5])])
+def test_a_text_is_split_into_tokens(edge, more, tokens):
+    told = edge.post("/v1/tokenize", {"prompt": "one three", **more}).json
+    assert told == {"count": len(tokens), "max_model_len": 2048, "tokens": tokens}
+    assert edge.instances.calls[-1].model == GENERATOR
+    told = edge.post("/v1/tokenize", {"prompt": "one", "model": EMBEDDER, "return_token_strs": True}).json
+    assert (told["token_strs"], told["max_model_len"]) == (["[CLS]", "one", "[SEP]"], 256)
+
+
+def test_tokens_are_joined(edge):
+    assert edge.post("/v1/detokenize", {"tokens": [4, 5]}).json == {"prompt": "w4 w5"}
+    assert edge.instances.calls[-1].input.skip_special_tokens is False
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/tokenize", {"prompt": ""}, "prompt"),
+        ("/v1/tokenize", {"prompt": "a", "messages": [{"role": "user"}]}, "messages"),
+        ("/v1/tokenize", {"prompt": "a" * (1 << 20)}, "prompt"),
+        ("/v1/detokenize", {"tokens": []}, "tokens"),
+        ("/v1/detokenize", {"tokens": [1], "zzz": 1}, "zzz"),
+    ],
+)
+def test_what_cannot_be_split_or_joined_is_refused_by_its_name(edge, path, body, field):
+    reply = edge.post(path, body)
+    assert reply.status in {400, 413}
+    assert reply.error["param"] in {field, None}
