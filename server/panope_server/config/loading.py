@@ -72,8 +72,8 @@ def _settings(values: Iterable[SettingValue]) -> Settings:
         _put(tree, value.setting.key, value.value)
     try:
         return msgspec.convert(tree, Settings, strict=False)
-    except msgspec.ValidationError as error:  # each value is right by itself, but two of them contradict each other
-        raise SettingsError(f"settings contradict each other: {error}") from None
+    except msgspec.ValidationError as error:  # each value is right, but two of a section contradict each other
+        raise SettingsError(f"settings contradict each other: {error.__cause__ or error}") from None
 
 
 def _check(value: SettingValue) -> None:

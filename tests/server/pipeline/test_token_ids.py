@@ -36,7 +36,8 @@ def test_the_name_that_was_written_counts_first_then_the_model_then_its_vendor_t
 
 
 def test_one_name_cannot_have_ids_of_both(tmp_path):
-    with pytest.raises(SettingsError, match="both name `acme/tiny`"):
+    told = "settings contradict each other: `native_token_ids` and `cl100k_token_ids` both name `acme/tiny`$"
+    with pytest.raises(SettingsError, match=told):
         load_settings(
             environment={"PANOPE_OPENAI_NATIVE_TOKEN_IDS": "acme/tiny", "PANOPE_OPENAI_CL100K_TOKEN_IDS": "acme/tiny"}
         )
