@@ -21,10 +21,6 @@ class Principal:
         """Whether nobody knows who it is."""
         return not self.name
 
-    def name_or(self, interface: str) -> str:
-        """The name for records; of an anonymous caller, the interface that it used, such as `rest`."""
-        return self.name or interface
-
 
 ANONYMOUS = Principal()
 
@@ -34,6 +30,11 @@ _current: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 def current_principal() -> Principal:
     """Who makes the call that this task answers; anonymous outside of calls."""
     return _current.get()
+
+
+def recorded_name(interface: str) -> str:
+    """The caller's name for records; of an anonymous one the interface that it used, such as `rest`."""
+    return current_principal().name or interface
 
 
 def set_principal(principal: Principal) -> None:

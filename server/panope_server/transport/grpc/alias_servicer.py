@@ -8,13 +8,14 @@ from panope.v1 import alias_service_pb2 as pb
 from panope.v1 import alias_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent
+from panope_server.access.principal import recorded_name
 from panope_server.transport.grpc.messages import timestamp
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
 from panope_server.transport.services import Services
 
-PRINCIPAL = "grpc"
-"""Who changes an alias, as far as is known."""
+INTERFACE = "grpc"
+"""Recorded as who changes an alias when the caller is anonymous."""
 
 _ACTIONS = {
     AliasAction.SET: pb.AliasEvent.ACTION_SET,
@@ -54,7 +55,7 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
             request.model,
             variant=request.variant,
             expected=expected,
-            principal=PRINCIPAL,
+            principal=recorded_name(INTERFACE),
             reason=request.reason,
         )
         return pb.SetAliasResponse(alias=_alias(entry))
@@ -63,14 +64,22 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
         """Points an alias to where it pointed before."""
         expected = request.expected if request.HasField("expected") else None
         entry = await self._aliases.rollback(
-            _named(request.alias), expected=expected, principal=PRINCIPAL, reason=request.reason
+            _named(request.alias),
+            expected=expected,
+            principal=recorded_name(INTERFACE),
+            reason=request.reason,
         )
         return pb.RollbackAliasResponse(alias=_alias(entry))
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> pb.DeleteAliasResponse:
         """Forgets an alias."""
         expected = request.expected if request.HasField("expected") else None
-        await self._aliases.remove(_named(request.alias), expected=expected, principal=PRINCIPAL, reason=request.reason)
+        await self._aliases.remove(
+            _named(request.alias),
+            expected=expected,
+            principal=recorded_name(INTERFACE),
+            reason=request.reason,
+        )
         return pb.DeleteAliasResponse()
 
 

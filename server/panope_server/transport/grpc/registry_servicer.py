@@ -9,6 +9,7 @@ from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.models.types import ModelFilter
+from panope_server.access.principal import recorded_name
 from panope_server.transport.grpc.job_messages import job_message
 from panope_server.transport.grpc.messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
@@ -16,8 +17,8 @@ from panope_server.transport.interfaces import Acquisition, ModelAdmin, Models
 from panope_server.transport.paging import after_of, page_of, page_size_of
 from panope_server.transport.services import Services
 
-GRPC = "grpc"
-"""Who asked for a job, as far as is known."""
+INTERFACE = "grpc"
+"""Recorded as who asked when the caller is anonymous."""
 
 MAIN = "main"
 
@@ -69,7 +70,9 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             preferred_precision=request.preferred_precision,
             quantization_targets=tuple(request.quantization_targets),
         )
-        return pb.RegisterModelResponse(job=job_message(await self._acquisition.register(sync, GRPC)))
+        return pb.RegisterModelResponse(
+            job=job_message(await self._acquisition.register(sync, recorded_name(INTERFACE)))
+        )
 
     async def PullModel(self, request: pb.PullModelRequest, context: Context) -> pb.PullModelResponse:
         """Asks for a model's files."""
@@ -80,17 +83,17 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             precision=request.precision,
             include=tuple(request.include),
         )
-        return pb.PullModelResponse(job=job_message(await self._acquisition.pull(download, GRPC)))
+        return pb.PullModelResponse(job=job_message(await self._acquisition.pull(download, recorded_name(INTERFACE))))
 
     async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
         """Asks for another variant of a model."""
         build = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
-        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(build, GRPC)))
+        return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(build, recorded_name(INTERFACE))))
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""
         view = await self._model_admin.pin(
-            _named(request.model), request.variant, principal=GRPC, reason=request.reason
+            _named(request.model), request.variant, principal=recorded_name(INTERFACE), reason=request.reason
         )
         return pb.PinModelResponse(model=model_message(view))
 

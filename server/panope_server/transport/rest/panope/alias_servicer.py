@@ -8,6 +8,7 @@ from google.api.httpbody_pb2 import HttpBody
 from panope.rest.v1 import alias_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import AliasPath, AliasPathWithBody, NoPath
 from panope_registry.models.alias_types import AliasAction
+from panope_server.access.principal import recorded_name
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
 from panope_server.transport.rest.json.query import query_of, text_of
@@ -25,8 +26,8 @@ from panope_server.transport.rest.panope.alias_schemas import (
 )
 from panope_server.transport.services import Services
 
-PRINCIPAL = "rest"
-"""Who changes an alias, as far as is known."""
+INTERFACE = "rest"
+"""Recorded as who changes an alias when the caller is anonymous."""
 
 
 _SET = RequestBody(SetBody)
@@ -74,7 +75,7 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
             body.model,
             variant=body.variant,
             expected=body.expected,
-            principal=PRINCIPAL,
+            principal=recorded_name(INTERFACE),
             reason=body.reason,
         )
         return json_response(alias_json(entry))
@@ -84,7 +85,7 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         query_of(context)
         body = _ROLLBACK.read(request)
         entry = await self._aliases.rollback(
-            body.alias, expected=body.expected, principal=PRINCIPAL, reason=body.reason
+            body.alias, expected=body.expected, principal=recorded_name(INTERFACE), reason=body.reason
         )
         return json_response(alias_json(entry))
 
@@ -94,7 +95,7 @@ class AliasRestServicer(pb_grpc.AliasServiceServicer):
         await self._aliases.remove(
             request.alias,
             expected=query.get("expected"),
-            principal=PRINCIPAL,
+            principal=recorded_name(INTERFACE),
             reason=text_of(query, "reason", most=MAX_REASON),
         )
         return json_response(ForgottenAliasJson(id=request.alias, object="alias", deleted=True))

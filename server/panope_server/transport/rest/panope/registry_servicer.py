@@ -10,6 +10,7 @@ from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
 from panope_backends.errors import InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.names import parse_model_name
+from panope_server.access.principal import recorded_name
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, ModelAdmin
 from panope_server.transport.job_json import job_json
@@ -29,8 +30,8 @@ from panope_server.transport.rest.panope.registry_schemas import (
 )
 from panope_server.transport.services import Services
 
-REST = "rest"
-"""Who asked for a job, as far as is known."""
+INTERFACE = "rest"
+"""Recorded as who asked when the caller is anonymous."""
 
 
 _BUILD = RequestBody(BuildBody)
@@ -55,7 +56,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
     async def RegisterModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a look at a model's repo."""
         query_of(context)
-        job = await self._acquisition.register(_sync_request(_REGISTER.read(request)), REST)
+        job = await self._acquisition.register(_sync_request(_REGISTER.read(request)), recorded_name(INTERFACE))
         return await accepted_response(AcceptedJson(job=job_json(job)), context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
@@ -64,7 +65,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         body = _PULL.read(request)
         download = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
         return await accepted_response(
-            AcceptedJson(job=job_json(await self._acquisition.pull(download, REST))), context
+            AcceptedJson(job=job_json(await self._acquisition.pull(download, recorded_name(INTERFACE)))), context
         )
 
     async def BuildVariant(self, request: ModelPathWithBody, context: Context) -> HttpBody:
@@ -72,14 +73,20 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         body = _BUILD.read(request.body)
         build = BuildRequest(request.model, body.format, body.precision, body.revision)
-        return await accepted_response(AcceptedJson(job=job_json(await self._acquisition.build(build, REST))), context)
+        return await accepted_response(
+            AcceptedJson(job=job_json(await self._acquisition.build(build, recorded_name(INTERFACE)))), context
+        )
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""
         query_of(context)
         body = _PIN.read(request.body)
         return json_response(
-            model_info(await self._model_admin.pin(request.model, body.variant, principal=REST, reason=body.reason))
+            model_info(
+                await self._model_admin.pin(
+                    request.model, body.variant, principal=recorded_name(INTERFACE), reason=body.reason
+                )
+            )
         )
 
     async def UnpinModel(self, request: ModelPath, context: Context) -> HttpBody:
