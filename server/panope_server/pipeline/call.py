@@ -37,44 +37,46 @@ class Call:
     """One request on its way.
 
     Attributes:
-        model: the name as the caller wrote it; empty asks for the default model of `task`.
+        requested_model: the name as the caller wrote it; that of the default model of `task` once a call that names
+            none was resolved.
         input: what to run.
         task: the task that the model must have; empty when any will do.
         interface: the method called, for metrics and logs, such as `EmbedService/Embed`.
         request_id: from Envoy or the caller, else made by transport; printable ASCII.
         deadline: when the caller stops waiting, on `time.monotonic`'s clock; None when the caller set none.
         started: when transport saw the call, on the same clock.
-        asked: the name that the caller wrote, or the default's, once `model` is what it means.
+        resolved_model: the name under which runs what `requested_model` means: a model's, or that of one variant of
+            it; empty until it was looked up.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
     """
 
-    model: str
+    requested_model: str
     input: Input
     task: str
     interface: str
     request_id: str
     deadline: float | None = None
     started: float = field(default_factory=time.monotonic)
-    asked: str = ""
+    resolved_model: str = ""
     wait: bool = False
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
     output: Sink = field(default_factory=Collected)
 
     @property
+    def model(self) -> str:
+        """What answers and logs call the model: as it was resolved, until then as it was requested."""
+        return self.resolved_model or self.requested_model
+
+    @property
     def model_name(self) -> str:
-        """`vendor/name` of a resolved call's model, of which `model` may name one variant."""
-        return self.model if self.resolved is None else self.resolved.name.model
+        """`vendor/name` of a resolved call's model, of which `resolved_model` may name one variant."""
+        return self.requested_model if self.resolved is None else self.resolved.name.model
 
     @property
     def model_task(self) -> str:
         """The model's task; empty until the model was looked up."""
         return "" if self.resolved is None else self.resolved.task
-
-    @property
-    def remaining_seconds(self) -> float | None:
-        """The time left; negative when it is up, None without a deadline."""
-        return None if self.deadline is None else self.deadline - time.monotonic()

@@ -29,14 +29,13 @@ class Resolve:
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call with the name of an existing model."""
-        if not call.model:
+        if not call.requested_model:
             default = await self._directory.default_for(call.task)
             if default is None:
                 raise InvalidInputError.at("model", "{field} is missing and there is no default model")
-            call.model = default
-        call.asked = call.model
-        model = await self._directory.resolve(call.model)
-        call.resolved, call.model = model, model.key
+            call.requested_model = default
+        model = await self._directory.resolve(call.requested_model)
+        call.resolved, call.resolved_model = model, model.key
         if call.task and model.task != call.task:
             raise _mismatch(model, call.task)
         await forward(call)

@@ -35,7 +35,7 @@ class TokenIds:
         """Forwards the call with texts, or with ids of the model's own."""
         task_input = call.input
         if isinstance(task_input, TextsInput) and task_input.token_sequences and not task_input.own_ids:
-            match self._settings.ids_of(call.asked, call.model_name):
+            match self._settings.ids_of(call.requested_model, call.model_name):
                 case "own":
                     task_input.own_ids = True
                 case "cl100k":

@@ -22,5 +22,5 @@ class Validate:
 
     def check(self, call: Call) -> None:
         """Refuses a call that is past them, with InvalidInputError."""
-        check_length(call.model, "model")
+        check_length(call.requested_model, "model")
         task_of(call.input).validate(call.input, self._limits)

@@ -34,7 +34,7 @@ def resolved() -> Resolved:
 def call() -> MakeCall:
     def make(task_input: Input | None = None, model: str = "acme/tiny", task: str = "embed") -> Call:
         return Call(
-            model=model,
+            requested_model=model,
             input=EmbedInput(texts=["hello"]) if task_input is None else task_input,
             task=task,
             interface="EmbedService/Embed",

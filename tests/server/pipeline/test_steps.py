@@ -255,7 +255,7 @@ async def test_calls_count_under_the_words_of_the_design_too(call, resolved: Res
     account = Accounting(metrics, code_name, log_requests=False)
 
     async def ok(made: Call) -> None:
-        made.resolved, made.model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
+        made.resolved, made.resolved_model = resolved(variant="0123456789ab"), "acme/tiny@0123456789ab"
         made.placement.format, made.placement.precision = "openvino", "int8"
         await made.output.put(answer)
 

@@ -70,7 +70,7 @@ async def test_what_no_model_could_run_is_refused_by_field_and_limit(
 
 async def test_a_very_long_model_name_is_refused(call) -> None:
     made = call()
-    made.model = "a" * 257
+    made.requested_model = "a" * 257
     with pytest.raises(InvalidInputError, match="257 characters; the limit is 256"):
         await Validate(LIMITS)(made, None)  # type: ignore[arg-type]
 

@@ -58,7 +58,7 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
     """The pipeline's form of a gRPC call."""
     metadata = metadata_of(context)
     return Call(
-        model=model,
+        requested_model=model,
         input=task_input,
         task=task,
         interface=interface,

@@ -52,7 +52,7 @@ class Served:
     async def answer(self, call: Call) -> None:
         assert isinstance(call.input, GenerateInput)
         self.inputs.append(call.input)
-        call.model = "acme/chat@1"
+        call.resolved_model = "acme/chat@1"
         try:
             for part in self.parts:
                 if isinstance(part, Exception):

@@ -48,14 +48,16 @@ async def token_vectors(
     call = call_for(context, model="", task_input=TokenizeInput(texts), task=_TASK, interface=interface)
     answer = await run(call)
     assert isinstance(answer, TokenizeOutput)
-    view = await models.get(call.asked)
+    view = await models.get(call.requested_model)
     sequences = [text.ids for text in answer.texts]
     _check_lengths(sequences, view, single=single)
     output = _output_of(view)
 
     async def one(ids: Sequence[int]) -> bytes:
         task_input = TensorInput([_input(spec, ids) for spec in view.inputs], [output])
-        given = await run(call_for(context, model=call.asked, task_input=task_input, task=_TASK, interface=interface))
+        given = await run(
+            call_for(context, model=call.requested_model, task_input=task_input, task=_TASK, interface=interface)
+        )
         assert isinstance(given, TensorOutput)
         return await asyncio.to_thread(_printed, given.outputs[0])
 
