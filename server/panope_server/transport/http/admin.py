@@ -48,10 +48,14 @@ class WaitingJson(TypedDict):
 
 
 class ReadyJson(TypedDict):
-    """Whether every model that should serve does; with an error when one does not."""
+    """Whether every model that should serve does; with an error when one does not.
+
+    Attributes:
+        not_ready: the models that should serve and do not; empty when the server is ready.
+    """
 
     ready: bool
-    models: list[WaitingJson]
+    not_ready: list[WaitingJson]
     error: NotRequired[ErrorFieldsJson]
 
 
@@ -88,10 +92,10 @@ def admin_app(
     async def ready(_: Request) -> Response:
         why, waiting = closed(), not_ready()
         if not why and not waiting:
-            return json_response(ReadyJson(ready=True, models=[]))
+            return json_response(ReadyJson(ready=True, not_ready=[]))
         models = [WaitingJson(name=name, reason=reason) for name, reason in waiting.items()]
         error = error_json(f"not ready: {why or ', '.join(waiting)}", "server_error", "not_ready")["error"]
-        return json_response(ReadyJson(error=error, ready=False, models=models), 503)
+        return json_response(ReadyJson(error=error, ready=False, not_ready=models), 503)
 
     async def tell_status(_: Request) -> Response:
         return json_response(await status())

@@ -90,7 +90,7 @@ async def test_a_server_that_cannot_be_called_is_not_ready(closed, waiting, mess
     code, told, _ = await asyncio.to_thread(get, server.port, "/ready")
     await server.stop()
     assert (code, told["error"]["message"], told["ready"]) == (503, message, False)
-    assert [model["name"] for model in told["models"]] == list(waiting)
+    assert [model["name"] for model in told["not_ready"]] == list(waiting)
 
 
 async def test_a_taken_port_is_a_clear_error(app):

@@ -167,7 +167,7 @@ def test_a_query_cannot_change_the_body_or_the_model(edge):
 
 def test_the_admin_app_is_reached_through_the_same_port(edge):
     assert edge.get("/health").json == {"status": "ok"}
-    assert edge.get("/ready").json == {"ready": True, "models": []}
+    assert edge.get("/ready").json == {"ready": True, "not_ready": []}
     assert edge.get("/status").json["version"] == "1"
     assert edge.get("/metrics").body == edge.get("/v1/metrics").body == b"panope_up 1\n"
 
@@ -177,7 +177,7 @@ def test_ready_tells_through_envoy_which_models_are_not(edge):
     reply = edge.get("/ready")
     assert reply.status == 503
     assert reply.json["error"]["code"] == "not_ready"
-    assert reply.json["models"] == [{"name": "acme/embedder", "reason": "loading"}]
+    assert reply.json["not_ready"] == [{"name": "acme/embedder", "reason": "loading"}]
 
 
 def test_the_admin_app_takes_no_other_method_through_envoy(edge):
