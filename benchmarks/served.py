@@ -32,10 +32,10 @@ def free_ports(count: int) -> list[int]:
 class Served:
     """`panope serve` as a context, with the demo model or without; `ready_seconds`: from exec to a 200 of /ready."""
 
-    def __init__(self, home: Path, *flags: str, demo: bool = True) -> None:
+    def __init__(self, home: Path, *flags: str, demo: bool = True, python: str = sys.executable) -> None:
         self.http_port, self.grpc_port, self.admin_port = free_ports(3)
         self._log = (home.parent / "server.log").open("wb")
-        command = [sys.executable, "-m", "panope_server", "serve", *["--demo"] * demo, "--home", str(home)]
+        command = [python, "-m", "panope_server", "serve", *["--demo"] * demo, "--home", str(home)]
         for name in ("http", "grpc", "admin"):
             command += [f"--{name}-port", str(getattr(self, f"{name}_port"))]
         # The first start writes bytecode, as on a user's machine, and the measured one reads it.
