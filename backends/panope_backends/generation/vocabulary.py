@@ -77,9 +77,15 @@ class TokenVocabulary:
         return self._text_inside(token_id).encode()
 
     def _text_inside(self, token_id: int) -> str:
+        before, begin = self._before
+        text: str = self.tokenizer.decode([*before, token_id], skip_special_tokens=False)
+        return text[begin:]
+
+    @cached_property
+    def _before(self) -> tuple[list[int], int]:
+        """What stands before a token whose text is asked for, and the characters of that."""
         before = [] if self.anchor is None else [self.anchor]
-        text = self.tokenizer.decode([*before, token_id], skip_special_tokens=False)
-        return text[len(self.tokenizer.decode(before, skip_special_tokens=False)) :]
+        return before, len(self.tokenizer.decode(before, skip_special_tokens=False))
 
 
 def _decoders(tokenizer: Tokenizer) -> list[dict[str, Any]]:

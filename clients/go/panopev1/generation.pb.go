@@ -370,7 +370,8 @@ func (x *SamplingParams) GetSeed() int64 {
 	return 0
 }
 
-// What an answer must match, in one of several languages.
+// What an answer must match, in one of several languages. A source has at most 65,536 bytes; one that is too complex,
+// that no answer can match or that needs what is not supported is refused.
 type Grammar struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The language and the grammar in it.
@@ -469,7 +470,8 @@ type Grammar_JsonObject struct {
 }
 
 type Grammar_JsonSchema struct {
-	// A JSON Schema, as JSON.
+	// A JSON Schema, as JSON. `$ref` points into the schema itself; keywords that are not supported are refused, as are
+	// whole numbers past 2^53. Answers have no blanks but one after each `:` and `,`.
 	JsonSchema string `protobuf:"bytes,2,opt,name=json_schema,json=jsonSchema,proto3,oneof"`
 }
 
@@ -479,7 +481,7 @@ type Grammar_Regex struct {
 }
 
 type Grammar_Lark struct {
-	// A context-free grammar in the syntax of Lark.
+	// A context-free grammar in the syntax of Lark, as llguidance reads it.
 	Lark string `protobuf:"bytes,4,opt,name=lark,proto3,oneof"`
 }
 

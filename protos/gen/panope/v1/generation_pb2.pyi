@@ -237,7 +237,9 @@ Global___SamplingParams: typing_extensions.TypeAlias = SamplingParams
 
 @typing.final
 class Grammar(google.protobuf.message.Message):
-    """What an answer must match, in one of several languages."""
+    """What an answer must match, in one of several languages. A source has at most 65,536 bytes; one that is too complex,
+    that no answer can match or that needs what is not supported is refused.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -248,11 +250,13 @@ class Grammar(google.protobuf.message.Message):
     json_object: builtins.bool
     """Any JSON object."""
     json_schema: builtins.str
-    """A JSON Schema, as JSON."""
+    """A JSON Schema, as JSON. `$ref` points into the schema itself; keywords that are not supported are refused, as are
+    whole numbers past 2^53. Answers have no blanks but one after each `:` and `,`.
+    """
     regex: builtins.str
     """A regular expression, which the whole answer matches."""
     lark: builtins.str
-    """A context-free grammar in the syntax of Lark."""
+    """A context-free grammar in the syntax of Lark, as llguidance reads it."""
     def __init__(
         self,
         *,
