@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from panope_backends.api import ModelFacts
 
@@ -58,6 +60,36 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gpt-oss": ("gpt_oss", {**_SIZED, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 16}),
 }
 
+_STATES: Mapping[str, Any] = {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 16}
+
+#: As `FAMILIES`, of those whose attention cannot be paged, or that have none in some layers.
+UNPAGED_FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "mamba": ("mamba", {}),
+    "mamba2": ("mamba2", {"num_heads": 8, "head_dim": 16, "n_groups": 1, "state_size": 16}),
+    "falcon-mamba": ("falcon_mamba", {}),
+    "bloom": ("bloom", {"n_layer": 2, "n_head": 4}),
+    "falcon": ("falcon", {"num_kv_heads": 4}),
+    "mpt": ("mpt", {"d_model": 64, "n_heads": 4, "n_layers": 2, "max_seq_len": POSITIONS}),
+    "gemma2": ("gemma2", {**_SIZED, "sliding_window": 16}),
+    "falcon-h1": ("falcon_h1", {**_SIZED, **_STATES, "mamba_d_ssm": 128}),
+    "jamba": ("jamba", {**_GROUPED, "attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}),
+    "lfm2": ("lfm2", {**_GROUPED, "layer_types": ["conv", "full_attention"]}),
+    "qwen3-next": (
+        "qwen3_next",
+        {
+            **_SIZED,
+            **_EXPERTS,
+            "num_experts": 4,
+            "shared_expert_intermediate_size": 32,
+            "linear_num_value_heads": 4,
+            "linear_num_key_heads": 2,
+            "linear_key_head_dim": 16,
+            "linear_value_head_dim": 16,
+            "layer_types": ["linear_attention", "full_attention"],
+        },
+    ),
+}
+
 _SIZES: Mapping[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 64,
@@ -79,14 +111,14 @@ def tiny_decoder(folder: Path, family: str = "llama", **changes: Any) -> ModelFa
 
     Args:
         folder: where to.
-        family: one of `FAMILIES`, or a type of transformers.
+        family: one of `FAMILIES` or `UNPAGED_FAMILIES`, or a type of transformers.
         changes: to its configuration.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
-    kind, own = FAMILIES.get(family, (family, {}))
+    kind, own = {**FAMILIES, **UNPAGED_FAMILIES}.get(family, (family, {}))
     config = AutoConfig.for_model(kind, **{**_SIZES, **own, **changes})
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
@@ -98,3 +130,14 @@ def tiny_decoder(folder: Path, family: str = "llama", **changes: Any) -> ModelFa
     model.save_pretrained(folder)
     parsed = json.loads((folder / "config.json").read_text())
     return ModelFacts(f"test/tiny-{family}", "safetensors", "generate", parsed["architectures"][0], parsed)
+
+
+def reference_logits(folder: Path, tokens: Sequence[int]) -> np.ndarray[Any, Any]:
+    """What transformers says of a text, with attention in its plainest form: float32 `[tokens, vocabulary]`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    with torch.inference_mode():
+        logits: np.ndarray[Any, Any] = model(input_ids=torch.tensor([list(tokens)])).logits[0].float().numpy()
+    return logits

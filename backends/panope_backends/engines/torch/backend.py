@@ -12,14 +12,15 @@ from panope_backends.api import (
     Conversion,
     Device,
     Level,
+    LoadedModel,
     LoadOptions,
     ModelFacts,
     Support,
-    TensorModel,
 )
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.errors import PreconditionError
@@ -31,6 +32,9 @@ _PACKAGES = {
     "onnx": ("onnxruntime", "onnx"),
 }
 
+
+GENERATE = "generate"
+"""The task whose models are decoders."""
 
 #: Changes when `convert` would write something else for the same model and the same PyTorch.
 RECIPE = 2
@@ -68,11 +72,13 @@ class CpuBackend(Backend):
         if find_spec(package) is None:
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
         if model.format in TORCH_FORMATS:
-            return transformer_support(model)
+            return decoder_support(model) if model.task == GENERATE else transformer_support(model)
+        if model.task == GENERATE:
+            return Support(Level.NONE, f"decoders are run from safetensors, not from `{model.format}`")
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
 
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TensorModel:
-        """Loads safetensors by transformers or `model.onnx` by ONNX Runtime.
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
+        """Loads safetensors by transformers, decoders as step models, or `model.onnx` by ONNX Runtime.
 
         Raises:
             PreconditionError: the format, the device, the precision, a package or a file is not there.
@@ -80,6 +86,12 @@ class CpuBackend(Backend):
         if device != "CPU":
             raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
         threads = threads_to_use(options.threads)
+        if model.format in TORCH_FORMATS and model.task == GENERATE:
+            from panope_backends.engines.torch.decoder.step_models import load_step_model  # it brings torch
+
+            precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
+            choose_precision(options.cache_precision, (precision,), f"cpu's cache beside {precision} with PyTorch")
+            return load_step_model(model, folder, precision, threads)
         if model.format in TORCH_FORMATS:
             from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 

@@ -1,1 +1,10 @@
-"""Decoders of transformers: how they are loaded, and how each layer's attention is computed elsewhere."""
+"""Decoders of transformers in PyTorch, as step models.
+
+facts              what is known of one without its weights
+loading            the model, with its head
+attention          the function that hands a layer's attention to whoever computes it
+pages              keys and values in pages, and attention over them
+paged_model        the step model of decoders whose every layer attends by it
+state_model        the step model of all others: transformers' own cache for each sequence
+step_models        which of the two a model gets
+"""

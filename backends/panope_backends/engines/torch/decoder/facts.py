@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from panope_backends.api import ModelFacts
+from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.pretrained import files_refusal
 
 AUTO_CLASS = "AutoModelForCausalLM"
+
+#: Types whose sequences cannot go on by themselves.
+_STATE_ELSEWHERE = frozenset({"recurrent_gemma", "rwkv", "xlstm"})
 
 #: Kinds of rotary positions that change with the longest text of a batch, past the positions of their training.
 _GROWING_ROTATIONS = frozenset({"dynamic", "longrope", "su"})
@@ -20,6 +24,9 @@ def decoder_refusal(model: ModelFacts) -> str:
         return refusal
     if model.config.get("is_encoder_decoder"):
         return "encoder-decoder models are not generated with yet"
+    kind = model.config.get("model_type")
+    if kind in _STATE_ELSEWHERE:
+        return f"models of the type `{kind}` keep their state outside of the cache that transformers gives sequences"
     return ""
 
 
@@ -55,3 +62,12 @@ def _rotations(parameters: Any) -> Iterator[Mapping[str, Any]]:
 
 def _whole(value: Any) -> int:
     return value if type(value) is int and value > 0 else 0
+
+
+def decoder_support(model: ModelFacts) -> Support:
+    """Says from facts alone whether PyTorch runs a decoder, and how."""
+    if refusal := decoder_refusal(model):
+        return Support(Level.NONE, refusal)
+    if paging := paging_refusal(model.config):
+        return Support(Level.PARTIAL, f"PyTorch runs its sequences one after another: {paging}")
+    return Support(Level.FULL, "PyTorch runs the decoder with paged attention")

@@ -11,14 +11,14 @@ from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
 
-def load_decoder(model: ModelFacts, folder: Path, precision: str, attention: str) -> Any:
+def load_decoder(model: ModelFacts, folder: Path, precision: str, attention: str | None) -> Any:
     """Loads a decoder, ready to run.
 
     Args:
         model: what is known of it.
         folder: its files.
         precision: that its weights are brought to.
-        attention: transformers' name for a way to compute attention.
+        attention: transformers' name for a way to compute attention; None for the fastest that the model has.
 
     Raises:
         PreconditionError: as `load_pretrained`, or it is no decoder.

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import AutoModelForCausalLM
 
 from panope_backends.api import Conversion, ModelFacts
 from panope_backends.engines.openvino.backend import OpenVinoBackend
-from panope_backends.testing.decoders import tiny_decoder
+from panope_backends.testing.decoders import reference_logits, tiny_decoder
 
 
 @dataclass
@@ -24,11 +22,7 @@ class Converted:
     folder: Path
 
     def reference(self, tokens: list[int]) -> np.ndarray[Any, Any]:
-        """What transformers says, with attention in its plainest form."""
-        model = AutoModelForCausalLM.from_pretrained(self.source, attn_implementation="eager").eval()
-        with torch.inference_mode():
-            logits: np.ndarray[Any, Any] = model(input_ids=torch.tensor([tokens])).logits[0].numpy()
-        return logits
+        return reference_logits(self.source, tokens)
 
 
 Convert = Callable[..., Converted]
