@@ -187,6 +187,7 @@ class LlamaCppModel(TokenModel):
         return InvalidInputError.at(
             field,
             "{field} has {count:,} tokens and leaves no room in the model's {limit:,} positions",
+            reason="context_length_exceeded",
             count=count,
             limit=self.max_positions,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -72,7 +73,7 @@ class TextGenerationAnswer:
 
     def _token_events(self, delta: GenerateDelta) -> bytes:
         self._text += delta.text
-        self._tokens += len(delta.logprobs)
+        self._tokens += len(_tokens_told(delta))
         if delta.finish_reason is not None:
             self._waiting = delta
             return b""
@@ -85,8 +86,8 @@ class TextGenerationAnswer:
 
     def _tokens_of(self, delta: GenerateDelta, count: int) -> list[dict[str, Any]]:
         """The events of a delta's tokens, of which the last is the answer's token number `count`."""
-        texts = _texts(delta)
-        first = count - len(delta.logprobs) + 1
+        tokens, texts = _tokens_told(delta), _texts(delta)
+        first = count - len(tokens) + 1
         return [
             {
                 "index": first + place,
@@ -95,7 +96,7 @@ class TextGenerationAnswer:
                 "generated_text": None,
                 "details": None,
             }
-            for place, (told, text) in enumerate(zip(delta.logprobs, texts, strict=True))
+            for place, (told, text) in enumerate(zip(tokens, texts, strict=True))
         ]
 
     def _details(self, delta: GenerateDelta) -> DetailsJson:
@@ -130,15 +131,23 @@ def _finish_reason(delta: GenerateDelta) -> FinishReasonJson:
     return "eos_token" if delta.stop is None else "stop_sequence"
 
 
+def _tokens_told(delta: GenerateDelta) -> list[TokenLogprobs]:
+    """The tokens of a delta; those of an engine that tells no probabilities have none, and the last has the text."""
+    if delta.logprobs:
+        return delta.logprobs
+    ids = delta.token_ids or ([-1] if delta.text else [])
+    return [TokenLogprobs(Logprob(token, b"", math.nan)) for token in ids]
+
+
 def _is_end(delta: GenerateDelta, place: int) -> bool:
     """Whether a token of a delta is the model's own that ended the answer."""
     ended = delta.finish_reason is not None and _finish_reason(delta) == "eos_token"
-    return ended and place == len(delta.logprobs) - 1
+    return ended and place == len(_tokens_told(delta)) - 1
 
 
 def _texts(delta: GenerateDelta) -> list[str]:
     """What each token adds to the text; all with the last where a character or a stop lies across several."""
-    each = [told.chosen.text.decode(errors="replace") for told in delta.logprobs]
+    each = [told.chosen.text.decode(errors="replace") for told in _tokens_told(delta)]
     if delta.finish_reason is not None and _finish_reason(delta) == "eos_token" and "".join(each[:-1]) == delta.text:
         return each
     if not each or "".join(each) == delta.text:
@@ -147,6 +156,7 @@ def _texts(delta: GenerateDelta) -> list[str]:
 
 
 def _token(told: Logprob, text: str, *, special: bool) -> GeneratedTokenJson:
+    # NaN is written as null.
     return {"id": told.token_id, "text": text, "logprob": told.logprob, "special": special}
 
 

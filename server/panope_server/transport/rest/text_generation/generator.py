@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import CallerError, InvalidInputError
+from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.tokenize import TokenizeInput, TokenizeOutput
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.generation.fields import named_model
 from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.text_generation.answers import TextGenerationAnswer
-from panope_server.transport.rest.text_generation.inputs import NAMES, text_generation_input
-from panope_server.transport.rest.text_generation.schemas import TextGenerationBody
+from panope_server.transport.rest.text_generation.inputs import DETAILS, names_of, text_generation_input
+from panope_server.transport.rest.text_generation.schemas import GenerateParameters, TextGenerationBody
 
 _BODY = RequestBody(TextGenerationBody)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What one request asks for.
+
+    Attributes:
+        model: that it names; empty for the default one.
+    """
+
+    body: TextGenerationBody
+    context: Context
+    interface: str
+    model: str
 
 
 class TextGenerator:
@@ -51,17 +68,30 @@ class TextGenerator:
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         if path_model and body.model not in {None, path_model}:
             raise InvalidInputError("`model` is not the model of the path", field="model")
+        asked = _Asked(body, context, interface, path_model or named_model(body.model))
         streams = stream if body.stream is None else body.stream
         task_input = text_generation_input(body, stream=streams)
-        model = path_model or named_model(body.model)
-        call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
+        try:
+            async for message in self._sent(asked, task_input, unknown):
+                yield message
+        except InvalidInputError as error:
+            if not _is_without_logprobs(error, body):
+                raise
+            # Nobody asked for probabilities: the events have them where the model's engine tells any.
+            task_input.options.logprobs = None
+            async for message in self._sent(asked, task_input, unknown):
+                yield message
+
+    async def _sent(self, asked: _Asked, task_input: GenerateInput, unknown: UnknownFields) -> AsyncIterator[HttpBody]:
+        body, context = asked.body, asked.context
+        call = call_for(context, model=asked.model, task_input=task_input, task=TASK, interface=asked.interface)
         call.wait = call.wait or bool(body.options and body.options.wait_for_model)
         first_id = -1
         if body.parameters is not None and body.parameters.decoder_input_details:
-            first_id = await self._first_id(body.inputs, model, context, interface)
+            first_id = await self._first_id(body.inputs, asked.model, context, asked.interface)
         answer = TextGenerationAnswer(body, first_id)
-        respond = self._responder.streamed if streams else self._responder.whole
-        async for message in respond(call, answer, NAMES, unknown, context):
+        respond = self._responder.streamed if task_input.stream else self._responder.whole
+        async for message in respond(call, answer, names_of(body), unknown, context):
             yield message
 
     async def _first_id(self, text: str, model: str, context: Context, interface: str) -> int:
@@ -73,3 +103,9 @@ class TextGenerator:
             raise error.renamed(lambda _: "inputs") from None
         assert isinstance(tokens, TokenizeOutput)
         return next(iter(tokens.texts[0].ids), -1)
+
+
+def _is_without_logprobs(error: InvalidInputError, body: TextGenerationBody) -> bool:
+    """Whether a model refuses to tell the probabilities that events have, which the body did not ask for."""
+    given = body.parameters or GenerateParameters()
+    return error.field == DETAILS and error.reason == UNSUPPORTED_FIELD and not given.details

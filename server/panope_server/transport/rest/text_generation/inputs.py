@@ -27,7 +27,14 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("grammar", "grammar_kind", "grammar_source"), "parameters.grammar"),
 }
 
-NAMES = GenerationNames(_NAMES, single=True)
+#: What has the log-probabilities of tokens told.
+DETAILS = "parameters.details"
+
+
+def names_of(body: TextGenerationBody) -> GenerationNames:
+    """What a body calls the fields of its input."""
+    more = {} if body.parameters and body.parameters.top_n_tokens else {"logprobs": DETAILS}
+    return GenerationNames({**_NAMES, **more}, single=True)
 
 
 def text_generation_input(body: TextGenerationBody, *, stream: bool) -> GenerateInput:

@@ -106,12 +106,14 @@ class GeneratedTokenJson(TypedDict):
     """A token of the answer.
 
     Attributes:
+        id: -1 where the model's engine tells texts alone.
+        logprob: null where the model's engine tells none.
         special: whether it is the model's own token that ended the answer.
     """
 
     id: int
     text: str
-    logprob: float
+    logprob: float | None
     special: bool
 
 

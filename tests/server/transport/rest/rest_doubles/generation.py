@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import (
     GenerateDelta,
     GenerateInput,
@@ -25,15 +26,19 @@ class Script:
         deltas: in place of the words, of each answer.
         failure: raised in the middle of the answer.
         usage: of the call.
+        unsupported: a field that the model's engine does not honour; empty for none.
     """
 
     deltas: list[GenerateDelta] = field(default_factory=list)
     failure: Exception | None = None
+    unsupported: str = ""
     usage: GenerateUsage = field(default_factory=lambda: GenerateUsage(7, 3, 2, 0))
 
 
 async def parts_of(script: Script, task_input: GenerateInput) -> AsyncIterator[GenerateOutput]:
     """The parts of an answer: all at once, or a word at a time for each answer."""
+    if script.unsupported and getattr(task_input.options, script.unsupported) is not None:
+        raise InvalidInputError.at(script.unsupported, "the model has no {field}", reason="unsupported_field")
     answers = [each for prompt in _prompts(task_input) for each in _answers(script, task_input, *prompt)]
     if not task_input.stream:
         if script.failure is not None:

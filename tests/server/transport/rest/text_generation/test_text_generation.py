@@ -155,6 +155,29 @@ def test_the_models_own_end_is_a_special_token(edge):
     assert (told["token"]["special"], told["generated_text"]) == (True, "")
 
 
+def test_a_stream_of_an_engine_without_probabilities_has_none(edge):
+    edge.instances.script.unsupported = "logprobs"
+    told = events(edge.post("/generate_stream", {"inputs": "Say"}))
+    assert [(each["token"]["id"], each["token"]["text"], each["token"]["logprob"]) for each in told] == [
+        (10, "Hel", None),
+        (11, "lo", None),
+        (12, " wörld", None),
+    ]
+    assert told[-1]["generated_text"] == "Hello wörld"
+
+
+@pytest.mark.parametrize("path", ["/generate", "/generate_stream"])
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"details": True}, "parameters.details"), ({"details": True, "top_n_tokens": 2}, "parameters.top_n_tokens")],
+)
+def test_probabilities_that_were_asked_for_are_refused_by_an_engine_without(edge, path, given, field):
+    edge.instances.script.unsupported = "logprobs"
+    reply = edge.post(path, {"inputs": "Say", "parameters": given})
+    assert (reply.status, reply.json["error_type"]) == (422, "validation")
+    assert f"`{field}`" in reply.json["error"]
+
+
 @pytest.fixture(params=["", "/generate", "/v1/generate", MODEL])
 def client(edge, request):
     return InferenceClient(base_url=f"{edge.url}{request.param}" if request.param else edge.url)
