@@ -88,16 +88,16 @@ def _refuse_aliased(connection: Connection, name: str) -> None:
 
 #: What ends each reason, as a person does it.
 _WAYS_OUT = {
-    RetentionReason.LEASED: "let who opened it end",
-    RetentionReason.PINNED: "unpin it",
-    RetentionReason.LOADED: "unload it where it is loaded (`panope ps --all` tells)",
-    RetentionReason.JOB: "let its jobs end or cancel them (`panope jobs` lists them)",
+    RetentionReason.LEASED: "wait until who opened it is done",
+    RetentionReason.PINNED: "unpin it first",
+    RetentionReason.LOADED: "unload it first (`panope ps --all` tells where)",
+    RetentionReason.JOB: "let its jobs end, or cancel them (`panope jobs` lists them)",
 }
 
 
 def _in_use(name: str, why: tuple[RetentionReason, ...]) -> PreconditionError:
     ways_out = " and ".join(_WAYS_OUT[reason] for reason in why)
-    message = f"model `{shown(name)}` is in use: {' and '.join(why)}; {ways_out} first"
+    message = f"model `{shown(name)}` is in use: {' and '.join(why)}; {ways_out}"
     return PreconditionError(message, reason="in_use", field="model")
 
 

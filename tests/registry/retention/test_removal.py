@@ -12,7 +12,9 @@ from sqlalchemy import insert
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.aliases import Aliases
 from panope_registry.registry import Registry, VariantEntry
+from panope_registry.retention import gc
 from panope_registry.retention.retention import RetentionManager
+from panope_registry.retention.types import RetentionReason
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.serving_tables import runtime_instance
@@ -133,3 +135,10 @@ def test_a_model_that_does_not_exist_cannot_be_removed(
         retention.remove_model(name)
     assert caught.value.reason == "model_not_found"
     assert len(retention.usage().variants) == 1
+
+
+def test_every_reason_to_keep_a_model_is_told_with_its_way_out() -> None:
+    for reason in RetentionReason:
+        told = gc._in_use("v/a", (reason,)).message
+        assert told.startswith(f"model `v/a` is in use: {reason}; ")
+        assert len(told.split("; ")[1]) > len("unpin it")

@@ -142,7 +142,7 @@ def subject_of(job: JobEntry) -> str:
 
 
 def progress_text(job: JobEntry) -> str:
-    """How far a job is, or why it failed."""
+    """How far a job is, or was at its end; or why it failed."""
     if job.error_reason and job.finished_at is not None:
         return job.error_reason
     done, total = job.progress.done, job.progress.total
@@ -152,7 +152,8 @@ def progress_text(job: JobEntry) -> str:
         told = f"{done:,} of {total:,} {job.progress.unit}"
     else:
         told = ""
-    return " ".join(part for part in (job.progress.phase, told) if part) or "-"
+    phase = "" if job.status.is_final else job.progress.phase
+    return " ".join(part for part in (phase, told) if part) or "-"
 
 
 def _state_text(job: JobEntry, store: str) -> str:

@@ -33,3 +33,10 @@ def test_a_download_for_another_store_is_told_as_such_left_alone_and_can_be_canc
     assert (mine["status"], mine["store"]) == ("succeeded", (cli.home / "store" / "id").read_text())
     assert (theirs["id"], theirs["status"], theirs["store"]) == (job_id, "queued", ELSEWHERE)
     assert cli("jobs", "cancel", str(job_id), "--json").json["status"] == "cancelled"
+
+
+def test_a_job_that_has_ended_is_in_no_phase(cli):
+    cli("register", MODEL)
+    (job,) = cli("jobs", "--json").json
+    assert (job["status"], job["progress"]["phase"] != "") == ("succeeded", True)
+    assert f" {job['progress']['phase']} " not in cli("jobs").out
