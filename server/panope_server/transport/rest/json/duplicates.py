@@ -1,11 +1,12 @@
 """Objects that have a field twice: readers of JSON take one of the two in silence, and not all the same one.
 
-The reader of bodies keeps the last and tells nothing, so the text itself is asked: in an object, the name of a field
-stands once more than in the values of its fields. Counting bytes costs next to nothing beside reading them.
+The reader of bodies keeps the last and tells nothing, so the body is read again by one that tells all fields of each
+object. Where a field stands twice the text says: in an object, its name stands once more than in the values.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -42,21 +43,44 @@ def names_in(schema: Any) -> tuple[bytes, ...] | None:
     return tuple(names)
 
 
-def refuse_duplicates(data: bytes, path: str = "") -> None:
-    """Refuses a field that is given twice; a name that is written in two ways, once with escapes, is not seen.
+class _TwiceError(Exception):
+    """An object has a field twice."""
+
+
+def refuse_duplicates(data: bytes) -> None:
+    """Refuses a field that is given twice.
 
     Args:
         data: valid JSON, without blanks before it.
-        path: where in the body it stands; empty for the whole.
 
     Raises:
-        InvalidInputError: names the field.
+        InvalidInputError: names the field, or the body is nested so deeply that nobody can tell.
     """
+    try:
+        json.loads(data, object_pairs_hook=_check_pairs)
+    except RecursionError:
+        raise InvalidInputError("the body is nested too deeply", reason="invalid_json") from None
+    except _TwiceError as twice:
+        _refuse(data, "")
+        # One of the two is written with escapes.
+        name = str(twice)[:MAX_NAME]
+        raise InvalidInputError(f"`{name}` is given twice", field=name, reason="duplicate_field") from None
+
+
+def _check_pairs(pairs: list[tuple[str, object]]) -> None:
+    """Looks at one object; the reader of JSON calls it for each, from the innermost out."""
+    if len(pairs) > 1 and len({name for name, _ in pairs}) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+
+
+def _refuse(data: bytes, path: str) -> None:
+    """Names the field that stands twice in the data, which stands at a path of the body."""
     if data.startswith(b"{"):
         _check_object(data, path)
     elif data.startswith(b"[") and data[1:64].lstrip().startswith(b"{"):
         for index, item in enumerate(_LIST.decode(data)):
-            refuse_duplicates(bytes(item), f"{path}[{index}]")
+            _refuse(bytes(item), f"{path}[{index}]")
 
 
 def _check_object(data: bytes, path: str) -> None:
@@ -70,7 +94,7 @@ def _check_object(data: bytes, path: str) -> None:
     for name, value in fields.items():
         inner = bytes(value)
         if inner.startswith((b"{", b"[")):
-            refuse_duplicates(inner, _joined(path, name))
+            _refuse(inner, _joined(path, name))
 
 
 def _joined(path: str, name: str) -> str:

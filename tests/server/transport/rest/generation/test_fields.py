@@ -241,3 +241,24 @@ def test_every_field_that_the_client_knows_is_known_here(schema, refusals, param
 def test_no_field_is_honoured_and_refused():
     assert not {*ChatBody.__struct_fields__} & {*CHAT_REFUSALS.names}
     assert not {*CompletionBody.__struct_fields__} & {*COMPLETION_REFUSALS.names}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"messages": [{"role": "user", "content": "a", "role": "system"}]}', "messages[0].role"),
+        (
+            b'{"messages": [{"role": "user"}], "tools": [{"function": {"name": "f", "name": "g"}}]}',
+            "tools[0].function.name",
+        ),
+    ],
+)
+def test_a_field_that_is_given_twice_is_refused_by_its_place(edge, body, field):
+    reply = edge.post(CHAT, body)
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (400, "duplicate_field", field), reply.body
+
+
+def test_a_schema_that_is_nested_too_deeply_is_refused(edge):
+    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
+    reply = edge.post(CHAT, b'{"messages": [{"role": "user", "content": "a"}], "guided_json": ' + deep + b"}")
+    assert (reply.status, reply.error["code"]) == (400, "invalid_json")
