@@ -3,8 +3,8 @@
     python benchmarks/generation_core.py [--steps 300] [--rounds 5]
 
 Each round decodes with 1, 8 and 32 sequences in turn, so that a busy moment of the machine falls on all of them. Told
-is the CPU time a step of the thread that steps: the median over all steps, and that of the slowest hundredth. With a
-small vocabulary it is the core's own; with a large one most of it is reading the logits.
+is the CPU time a step, that of the sampler's threads included: the median over all steps, and that of the slowest
+hundredth. With a small vocabulary it is the core's own; with a large one most of it is reading the logits.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def step_times(model: StepModel, params: SamplingParams, sequences: int, steps: 
         pass
     times = []
     for _ in range(steps):
-        started = time.thread_time()
+        started = time.process_time()
         engine.deltas(0)
-        times.append(time.thread_time() - started)
+        times.append(time.process_time() - started)
     engine.close()
     return times
 
