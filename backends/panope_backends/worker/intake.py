@@ -6,6 +6,8 @@ Making tokens here keeps the device busy with the batch before; `tokenizers` rel
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +18,8 @@ from panope_backends.worker import log
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.loading import ServedModel
-from panope_backends.worker.progress import Stopwatch
+from panope_backends.worker.preparers import Preparers
+from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import (
     DeviceRequest,
     Request,
@@ -47,6 +50,9 @@ class Intake:
         self._queue = queue
         self._outbox = outbox
         self._preparing = preparing
+        # Of models that generate; a text to embed is prepared in less time than a thread takes to wake.
+        self._preparers = Preparers(self._prepared, queue.drain) if isinstance(queue, TokenQueue) else None
+        self._is_draining = False
 
     def handle(self, frame: wire.ServerFrame) -> None:
         """Queues or answers a frame.
@@ -56,31 +62,47 @@ class Intake:
         """
         match frame.WhichOneof("body"):
             case "request":
-                self._prepare(frame)
+                self._take(frame)
             case "cancel":
-                self._queue.cancel(frame.id)
+                if self._preparers is None or not self._preparers.cancel(frame.id):
+                    self._queue.cancel(frame.id)
             case "flow":
                 self._queue.pause(frame.id, paused=frame.flow.paused)
             case "drain":
-                self._queue.drain()
+                self._is_draining = True
+                if self._preparers is None:
+                    self._queue.drain()
+                else:
+                    self._preparers.drain()
             case kind:
                 raise UnknownFrameError(kind or "nothing")
 
-    def _prepare(self, frame: wire.ServerFrame) -> None:
-        self._preparing.start([frame.id])
-        try:
-            if self._queue.is_draining:
-                raise OverloadedError("the worker is ending")
-            self._accept(frame)
-        except PanopeError as error:
-            self._send(failure_part(frame.id, error))
-        except BaseException as error:  # nor must a defect, or a panic of the tokenizer's own code, end the worker
-            log.error("request_prepare_failed", error, request_id=frame.request_id)
-            self._send(failure_part(frame.id, InternalError("the request could not be prepared")))
-        finally:
+    def preparing(self) -> Busy:
+        """What is prepared now."""
+        return self._preparing.read() if self._preparers is None else self._preparers.read()
+
+    def _take(self, frame: wire.ServerFrame) -> None:
+        if self._is_draining:
+            self._send(failure_part(frame.id, OverloadedError("the worker is ending")))
+        elif self._preparers is not None:
+            self._preparers.put(frame)
+        else:
+            self._preparing.start([frame.id])
+            self._prepared(frame)()
             self._preparing.stop()
 
-    def _accept(self, frame: wire.ServerFrame) -> None:
+    def _prepared(self, frame: wire.ServerFrame) -> Callable[[], None]:
+        """What is left to do for a request: to queue it, or to send what became of it."""
+        try:
+            return self._accepted(frame)
+        except PanopeError as error:
+            part = failure_part(frame.id, error)
+        except BaseException as error:  # nor must a defect, or a panic of the tokenizer's own code, end the worker
+            log.error("request_prepare_failed", error, request_id=frame.request_id)
+            part = failure_part(frame.id, InternalError("the request could not be prepared"))
+        return partial(self._send, part)
+
+    def _accepted(self, frame: wire.ServerFrame) -> Callable[[], None]:
         task = frame.request.task
         prepare = self._requests.get(task)
         if prepare is None:
@@ -91,9 +113,10 @@ class Intake:
         flow_id = frame.flow_id or frame.id
         timing = wire.Timing(tokenize_microseconds=microseconds(accepted - started))
         if isinstance(job, Answered):
-            self._send(wire.Part(id=frame.id, output=job.output, last=True, timing=timing))
-        else:
-            self._queue.put(self._request(frame.id, flow_id, frame.request_id, accepted, timing, job))
+            return partial(self._answer, wire.Part(id=frame.id, output=job.output, last=True, timing=timing))
+        request = self._request(frame.id, flow_id, frame.request_id, accepted, timing, job)
+        self._queue.refuse_other(request)
+        return partial(self._queue.put, request)
 
     def _request(
         self, frame_id: int, flow_id: int, request_id: str, accepted: float, timing: wire.Timing, job: Job
@@ -106,6 +129,12 @@ class Intake:
         count = len(job.sequences)
         rows = np.empty((count, self._row_width), dtype=np.float32)
         return SequenceRequest(frame_id, flow_id, request_id, accepted, timing, job=job, rows=rows, missing=count)
+
+    def _answer(self, part: wire.Part) -> None:
+        try:
+            self._send(part)
+        except PanopeError as error:  # it is too long to send
+            self._send(failure_part(part.id, error))
 
     def _send(self, part: wire.Part) -> None:
         self._outbox.send(wire.WorkerFrame(parts=[part]))

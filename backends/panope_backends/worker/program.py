@@ -3,6 +3,7 @@
     main thread   loads the model, then runs batches (`Executor`), or steps of models that generate (`StepExecutor`)
     submit        gives prompts to models that generate, when they have slots
     intake        reads frames and makes tokens (`Intake`)
+    prepare       makes the prompts of models that generate (`Preparers`)
     heartbeat     tells that the process lives
     outbox        sends what the socket did not take at once
 
@@ -53,6 +54,7 @@ class Worker:
         self._outbox = Outbox(connection)
         self._preparing = Stopwatch()
         self._queue: AnyQueue | None = None
+        self._reader: Intake | None = None
         self._loaded: ServedModel | None = None
         self._is_loaded = threading.Event()
 
@@ -60,7 +62,7 @@ class Worker:
         """Serves until the server ends it; the process's exit code."""
         load = self._read_load()
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
-        Heartbeat(self._outbox, self._waiting, self._running, self._preparing.read).start()
+        Heartbeat(self._outbox, self._waiting, self._running, self._busy_preparing).start()
         threading.Thread(target=self._intake, name="intake", daemon=True).start()
         try:
             loaded = load_model(load)
@@ -97,6 +99,9 @@ class Worker:
     def _waiting(self) -> int:
         return 0 if self._queue is None else self._queue.waiting()
 
+    def _busy_preparing(self) -> Busy:
+        return Busy() if self._reader is None else self._reader.preparing()
+
     def _running(self) -> Busy:
         return Busy() if self._queue is None else self._queue.running()
 
@@ -108,15 +113,14 @@ class Worker:
         return end(EXIT_SERVER_GONE, "server_gone")
 
     def _intake(self) -> None:
-        intake: Intake | None = None
         try:
             for frame in self._frames:
                 self._is_loaded.wait()
-                if intake is None:
+                if self._reader is None:
                     assert self._loaded is not None  # set before the event
                     assert self._queue is not None
-                    intake = Intake(self._loaded, self._queue, self._outbox, self._preparing)
-                intake.handle(frame)
+                    self._reader = Intake(self._loaded, self._queue, self._outbox, self._preparing)
+                self._reader.handle(frame)
         except UnknownFrameError as error:
             end(EXIT_GARBAGE, "frame_without_meaning", kind=str(error))
         except BaseException as error:  # without this thread the worker is deaf; the server starts another

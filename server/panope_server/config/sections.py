@@ -153,6 +153,15 @@ class Generation(Struct, frozen=True, forbid_unknown_fields=True):
     prefix_cache: Annotated[
         bool, Meta(description="Whether prompts that begin alike share what is computed of them.")
     ] = True
+    draft_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16,
+            description="Tokens that are guessed from the prompt and the answer so far, and computed with each next "
+            "one; the answers are the same. It pays where answers repeat what was before.",
+        ),
+    ] = 0
     template_seconds: Annotated[
         float, Meta(gt=0, le=60, description="Processor seconds for which a chat template may render a conversation.")
     ] = 2.0

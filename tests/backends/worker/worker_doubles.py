@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from panope_backends.api import Arrays, LoadOptions, ModelFacts, TensorModel, TensorSpec
-from panope_backends.errors import InvalidInputError
-from panope_backends.testing import EchoBackend
+from panope_backends.api import (
+    Arrays,
+    FinishReason,
+    GenerationRequest,
+    LoadOptions,
+    ModelFacts,
+    TensorModel,
+    TensorSpec,
+    TokenDelta,
+)
+from panope_backends.errors import InternalError, InvalidInputError
+from panope_backends.testing import EchoBackend, EchoTokenBackend, EchoTokenModel
 from panope_backends.testing.doubles import EchoModel
 
 WORDS = ("boom", "nan", "crowd", "picky", "stop")
@@ -196,3 +207,57 @@ class WitnessBackend(EchoBackend):
 
         loaded.close = close_and_tell  # type: ignore[method-assign] # the point of a double
         return loaded
+
+
+class StuckTokenModel(EchoTokenModel):
+    """Never ends a step once it has the prompt `stuck`."""
+
+    is_stuck = False
+
+    def submit(self, request: GenerationRequest) -> None:
+        super().submit(request)
+        self.is_stuck = request.prompt == "stuck"
+
+    def deltas(self, timeout_seconds: float) -> Sequence[TokenDelta]:
+        while self.is_stuck:
+            time.sleep(0.01)
+        return super().deltas(timeout_seconds)
+
+
+class StuckTokenBackend(EchoTokenBackend):
+    """Loads the model that gets stuck."""
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> StuckTokenModel:
+        return StuckTokenModel(model.config)
+
+
+class FailingTokenModel(EchoTokenModel):
+    """Fails the prompt `fail` in its first step."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self.failing: set[int] = set()
+
+    def submit(self, request: GenerationRequest) -> None:
+        if request.prompt == "fail":
+            self.failing.add(request.id)
+        super().submit(request)
+
+    def deltas(self, timeout_seconds: float) -> Sequence[TokenDelta]:
+        found = super().deltas(timeout_seconds)
+        for request_id in [delta.request_id for delta in found if delta.request_id in self.failing]:
+            self.cancel(request_id)
+        return [self._failed(delta) for delta in found]
+
+    def _failed(self, delta: TokenDelta) -> TokenDelta:
+        if delta.request_id not in self.failing:
+            return delta
+        error = InternalError("the sequence could not go on")
+        return replace(delta, finish_reason=FinishReason.ERROR, error=error)
+
+
+class FailingTokenBackend(EchoTokenBackend):
+    """Loads the model that fails one prompt."""
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> FailingTokenModel:
+        return FailingTokenModel(model.config)

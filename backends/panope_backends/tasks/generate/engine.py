@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from panope.worker.v1.generate_pb2 import GenerateSettings
-from panope_backends.api import LoadedModel, StepModel, TokenModel
+from panope_backends.api import GenerationRequest, LoadedModel, StepModel, TokenModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.cache_memory import memory_at_hand
 from panope_backends.tasks.generate.text_encoder import TextEncoder
+
+Check = Callable[[GenerationRequest], None]
+"""Refuses a request that the model cannot honour, and does for it what takes long, such as compiling a grammar."""
 
 #: Of the memory at hand, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
@@ -23,8 +28,8 @@ def token_model(
     eos_token_ids: tuple[int, ...],
     settings: GenerateSettings,
     max_memory_bytes: int,
-) -> TokenModel:
-    """What generates.
+) -> tuple[TokenModel, Check]:
+    """What generates, and what checks a request before it is submitted.
 
     Args:
         model: as the backend loaded it.
@@ -37,7 +42,7 @@ def token_model(
         PreconditionError: the model is of a kind that does not generate, or lacks a tokenizer or memory.
     """
     if isinstance(model, TokenModel):
-        return model
+        return model, model.require_supported
     if not isinstance(model, StepModel):
         raise PreconditionError("the backend does not load this model to generate", reason="unsupported_model_kind")
     if encoder is None:
@@ -49,9 +54,16 @@ def token_model(
         slots=slots if model.rewinds else min(slots, model.blocks),
         step_tokens=settings.step_tokens or GenerationSettings.step_tokens,
         max_step_tokens=settings.max_step_tokens or GenerationSettings.max_step_tokens,
+        draft_tokens=settings.draft_tokens,
         prefix_cache=settings.prefix_cache,
     )
-    return GenerationEngine(model, decoding, core)
+    engine = GenerationEngine(model, decoding, core)
+
+    def check(request: GenerationRequest) -> None:
+        engine.require_supported(request)
+        decoding.check(request)
+
+    return engine, check
 
 
 def allocate(model: StepModel, settings: GenerateSettings, at_hand: int) -> None:

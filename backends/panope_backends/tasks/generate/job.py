@@ -31,6 +31,11 @@ class Prompt:
     echo: str = ""
 
 
+def located(error: InvalidInputError, prompt: Prompt) -> InvalidInputError:
+    """A model's refusal, with the prompt by its place in the call."""
+    return error.renamed(lambda name: prompt.path if name in ("prompt", "prompt_token_ids") else name)
+
+
 class GenerateJob(TokenJob):
     """A call of task `generate`.
 
@@ -79,8 +84,7 @@ class GenerateJob(TokenJob):
 
     def located(self, index: int, error: InvalidInputError) -> InvalidInputError:
         """The prompt by its place in the call."""
-        path = self._prompts[index].path
-        return error.renamed(lambda name: path if name in ("prompt", "prompt_token_ids") else name)
+        return located(error, self._prompts[index])
 
     def _usage(self) -> messages.GenerateUsage:
         told = self._usages if self._tells_answers else []

@@ -59,7 +59,7 @@ def _complete(
     prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
     encoder = None if prepared is None else TextEncoder(prepared)
     defaults = read_defaults(source.folder, config)
-    model = token_model(loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes)
+    model, check = token_model(loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes)
     trial(model)
     defaults = defaults.honoured_by(model.honoured)
     codec = loaded if encoder is None and isinstance(loaded, TextCodec) else None
@@ -69,7 +69,7 @@ def _complete(
         known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
         tokens = PromptTokens(reader, model.max_positions, model.vocab_size or known)
     chat = _chat_template(*_template_of(prepared, encoder, codec), model, settings)
-    requests = GenerateRequests(model, defaults, tokens, chat)
+    requests = GenerateRequests(model, defaults, check, tokens, chat)
     others = tokenizer_requests(encoder, model.max_positions) if encoder is not None else without_tokenizer()
     facts = facts_of(model, loaded, defaults, chat).SerializeToString()
     end = chat.close if chat is not None else lambda: None

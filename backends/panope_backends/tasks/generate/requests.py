@@ -12,7 +12,8 @@ from panope_backends.tasks.generate.answer_text import PlainText
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.chat.chat_text import ChatText
 from panope_backends.tasks.generate.defaults import GenerationDefaults
-from panope_backends.tasks.generate.job import GenerateJob, Prompt
+from panope_backends.tasks.generate.engine import Check
+from panope_backends.tasks.generate.job import GenerateJob, Prompt, located
 from panope_backends.tasks.generate.options import grammar_of, request_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.task import Job
@@ -25,12 +26,14 @@ class GenerateRequests:
     Attributes:
         model: that generates.
         defaults: of its files.
+        check: refuses what the model cannot honour.
         tokens: makes tokens of prompts; None for a model that takes texts as they are.
         chat: makes prompts of conversations; None for a model without a chat template.
     """
 
     model: TokenModel
     defaults: GenerationDefaults
+    check: Check
     tokens: PromptTokens | None
     chat: ChatTemplate | None = None
 
@@ -41,6 +44,12 @@ class GenerateRequests:
             InvalidInputError: a field of the request is wrong for this model.
         """
         message = GenerateInput.FromString(data)
+        if message.lookup_tokens:
+            raise InvalidInputError.at(
+                "lookup_tokens",
+                "{field} is not chosen by request: the setting `generation.draft_tokens` holds for a model",
+                reason="unsupported_field",
+            )
         if message.HasField("conversation"):
             return self._chat(message)
         tells_answers = not message.HasField("max_tokens") or message.max_tokens > 0
@@ -101,5 +110,8 @@ class GenerateRequests:
         return self._checked(Prompt(request, path, index, echo))
 
     def _checked(self, prompt: Prompt) -> Prompt:
-        self.model.require_supported(prompt.request)
+        try:
+            self.check(prompt.request)
+        except InvalidInputError as error:
+            raise located(error, prompt) from None
         return prompt

@@ -22,14 +22,17 @@ class DeviceQueue:
         self._running = Stopwatch()
         self._stepping: DeviceRequest | None = None
 
+    def refuse_other(self, request: Request) -> None:
+        """InternalError for a request of another kind."""
+        if not isinstance(request, SequenceRequest | DeviceRequest):
+            raise InternalError("the task made a job that its model does not run")
+
     def put(self, request: Request) -> None:
         """Adds a request of either kind."""
         if isinstance(request, SequenceRequest):
             self.put_sequences(request)
         elif isinstance(request, DeviceRequest):
             self.put_device(request)
-        else:
-            raise InternalError("the task made a job that its model does not run")
 
     def put_sequences(self, request: SequenceRequest) -> None:
         """Adds every sequence of a request."""

@@ -33,10 +33,14 @@ class TokenQueue:
         self._draining = False
         self._running = Stopwatch()
 
-    def put(self, request: Request) -> None:
-        """Adds a request; `next_prompt` gives its prompts out."""
+    def refuse_other(self, request: Request) -> None:
+        """InternalError for a request of another kind."""
         if not isinstance(request, TokenRequest):
             raise InternalError("the task made a job that its model does not run")
+
+    def put(self, request: Request) -> None:
+        """Adds a request; `next_prompt` gives its prompts out."""
+        assert isinstance(request, TokenRequest)  # others were refused
         with self._changed:
             self._requests[request.frame_id] = request
             self._waiting.append(request)

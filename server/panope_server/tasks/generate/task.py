@@ -84,6 +84,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             cache_precision=generation.cache_precision,
             prefix_cache=generation.prefix_cache,
             template_seconds=generation.template_seconds,
+            draft_tokens=generation.draft_tokens,
         ).SerializeToString()
 
     def facts_of(self, ready: wire.Ready) -> GenerateSpec:

@@ -270,6 +270,7 @@ class GenerateSettings(google.protobuf.message.Message):
     CACHE_PRECISION_FIELD_NUMBER: builtins.int
     PREFIX_CACHE_FIELD_NUMBER: builtins.int
     TEMPLATE_SECONDS_FIELD_NUMBER: builtins.int
+    DRAFT_TOKENS_FIELD_NUMBER: builtins.int
     slots: builtins.int
     """Sequences at once, at least 1."""
     step_tokens: builtins.int
@@ -284,6 +285,8 @@ class GenerateSettings(google.protobuf.message.Message):
     """Whether prompts that begin alike share what is computed."""
     template_seconds: builtins.float
     """Processor seconds that a chat template may render for."""
+    draft_tokens: builtins.int
+    """Tokens that are guessed from the prompt and the answer so far, and computed with each next one; 0 for none."""
     def __init__(
         self,
         *,
@@ -294,8 +297,9 @@ class GenerateSettings(google.protobuf.message.Message):
         cache_precision: builtins.str = ...,
         prefix_cache: builtins.bool = ...,
         template_seconds: builtins.float = ...,
+        draft_tokens: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "draft_tokens", b"draft_tokens", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
 
 Global___GenerateSettings: typing_extensions.TypeAlias = GenerateSettings
 
