@@ -158,9 +158,25 @@ class Task(ABC, Generic[I, O]):
             facts: what `facts_of` has read of the model's worker, whatever task that is of; None for nothing.
         """
 
-    def settings_of(self, settings: Settings) -> bytes:
-        """The task's message to the worker with the settings by which it loads models. Default: none."""
-        del settings
+    def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
+        """The memory that one instance takes beside its model, such as a cache. Default: 0.
+
+        Args:
+            config: the model's config.json.
+            settings: of the server.
+            free_bytes: that the device has left beside the model; None when nobody knows.
+        """
+        del config, settings, free_bytes
+        return 0
+
+    def settings_of(self, settings: Settings, extra_bytes: int) -> bytes:
+        """The task's message to the worker with the settings by which it loads models. Default: none.
+
+        Args:
+            settings: of the server.
+            extra_bytes: of memory that the instance has beside its model, as `extra_bytes` says.
+        """
+        del settings, extra_bytes
         return b""
 
     def facts_of(self, ready: wire.Ready) -> object:

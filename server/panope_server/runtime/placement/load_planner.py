@@ -119,7 +119,13 @@ class LoadPlanner:
         machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
         profiles = await self._measured(entry)
         return await select_candidates(
-            entry, partial(self._facts, entry), machine, constraints, profiles, settings.workers.instances
+            entry,
+            partial(self._facts, entry),
+            machine,
+            constraints,
+            profiles,
+            settings.workers.instances,
+            partial(self._extra_bytes, entry),
         )
 
     async def refuse_impossible(self, entry: ModelEntry, constraints: LoadConstraints) -> None:
@@ -186,7 +192,7 @@ class LoadPlanner:
             cache_folder=cache,
             reason=reason,
             grants=self._grants.of(entry.name),
-            task_settings=self._task_settings(entry.task),
+            task_settings=self._task_settings(entry.task, candidate.extra_bytes),
             memory_limit_bytes=worker_limit(
                 candidate.need_bytes // self._settings.workers.instances,
                 self._settings.workers.memory_bytes,
@@ -194,9 +200,13 @@ class LoadPlanner:
             ),
         )
 
-    def _task_settings(self, name: str) -> bytes:
+    def _task_settings(self, name: str, extra_bytes: int) -> bytes:
         task = task_named(name)
-        return b"" if task is None else task.settings_of(self._settings)
+        return b"" if task is None else task.settings_of(self._settings, extra_bytes)
+
+    def _extra_bytes(self, entry: ModelEntry, free_bytes: int | None) -> int:
+        task = task_named(entry.task)
+        return 0 if task is None else task.extra_bytes(entry.config, self._settings, free_bytes)
 
     def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
         grants = self._grants.of(entry.name)

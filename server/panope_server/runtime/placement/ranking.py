@@ -39,6 +39,7 @@ class Candidate:
         need_bytes: of memory, for all instances; 0 when unknown.
         free_bytes: of memory on the device; 0 when unknown.
         profile: what was measured of it; None when nothing was.
+        extra_bytes: of `need_bytes`, what one instance takes beside its model, such as a cache.
         lineage: format and precision of each variant that it comes from, the one that is run first.
     """
 
@@ -52,6 +53,7 @@ class Candidate:
     free_bytes: int = 0
     profile: Profile | None = None
     lineage: tuple[tuple[str, str], ...] = ()
+    extra_bytes: int = 0
 
     @property
     def label(self) -> str:

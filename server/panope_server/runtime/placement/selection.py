@@ -25,6 +25,8 @@ from panope_server.runtime.placement.workloads import deciding_workload
 SupportsOf = Callable[[ModelFacts], Awaitable[Mapping[tuple[str, str], Support]]]
 FactsOf = Callable[[VariantEntry], ModelFacts]
 FreeBytes = Callable[[Device], int | None]
+ExtraBytes = Callable[[int | None], int]
+"""What one instance takes beside its model, of so many bytes that are free beside it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ async def select_candidates(
     constraints: LoadConstraints,
     profiles: Sequence[Profile] = (),
     instances: int = 1,
+    extra_bytes: ExtraBytes = lambda _: 0,
 ) -> Selection:
     """Finds all candidates to run a model on this machine that fit into its memory, best first.
 
@@ -91,6 +94,7 @@ async def select_candidates(
         constraints: that the candidates must meet.
         profiles: what was measured of its variants.
         instances: that each candidate takes memory for.
+        extra_bytes: that each of them takes beside the model.
 
     Raises:
         PreconditionError: there is no candidate; it tells why for each device.
@@ -98,7 +102,7 @@ async def select_candidates(
         InvalidInputError: the variant is named by too few digits, or no digest at all.
         NotFoundError: there is no such variant.
     """
-    search = _Search(entry, facts_of, machine, constraints, profiles, instances)
+    search = _Search(entry, facts_of, machine, constraints, profiles, instances, extra_bytes)
     considered = _considered(entry, constraints)
     for variant in considered:
         await search.consider(variant)
@@ -128,6 +132,7 @@ class _Search:
         constraints: LoadConstraints,
         profiles: Sequence[Profile],
         instances: int,
+        extra_bytes: ExtraBytes,
     ) -> None:
         self.candidates: list[Candidate] = []
         self.rejected: list[Rejection] = []
@@ -137,6 +142,7 @@ class _Search:
         self._constraints = constraints
         self._profiles = profiles
         self._instances = instances
+        self._extra_bytes = extra_bytes
         # To compute in; a quantized precision is that of the weights.
         self._asked = "" if is_quantized(constraints.precision) else constraints.precision
         self._variants = {variant.digest: variant for variant in entry.variants}
@@ -237,6 +243,10 @@ class _Search:
         self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None
     ) -> Candidate:
         profile = self._profile(variant, device) if conversion is None else None
+        free = self._machine.free_bytes(device)
+        need = _need(variant, conversion)
+        extra = self._extra_bytes(None if free is None else max(0, free // self._instances - need))
+        need = max(need + extra, _measured_bytes(device, profile))
         measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
         return Candidate(
             variant,
@@ -245,8 +255,9 @@ class _Search:
             support.level,
             conversion,
             support.reason,
-            free_bytes=self._machine.free_bytes(device) or 0,
-            need_bytes=max(_need(variant, conversion), _measured_bytes(device, profile)) * self._instances,
+            free_bytes=free or 0,
+            need_bytes=need * self._instances,
+            extra_bytes=extra,
             profile=profile,
             lineage=self._lineage(variant, conversion),
         )

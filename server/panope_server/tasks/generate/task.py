@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
 from panope_server.tasks.generate.joining import join_parts
 from panope_server.tasks.generate.limits import check_input
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
 from panope_server.tasks.task import Task, Usage
+
+#: Of the memory that is free, the part that a cache takes which nobody gave a size.
+_PART_FOR_CACHE = 4
 
 
 class GenerateTask(Task[GenerateInput, GenerateOutput]):
@@ -73,14 +78,22 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
                 slots=slots,
             )
 
-    def settings_of(self, settings: Settings) -> bytes:
+    def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
+        """The cache: as large as the settings say, else as is of use, and at most a quarter of what is free."""
+        generation = settings.generation
+        if generation.cache_size:
+            return generation.cache_size
+        useful = useful_cache_bytes(config, generation.slots)
+        return useful if free_bytes is None else min(useful, free_bytes // _PART_FOR_CACHE)
+
+    def settings_of(self, settings: Settings, extra_bytes: int) -> bytes:
         """How a model is loaded."""
         generation = settings.generation
         return messages.GenerateSettings(
             slots=generation.slots,
             step_tokens=generation.step_tokens,
             max_step_tokens=max(generation.step_tokens, generation.max_step_tokens),
-            cache_bytes=generation.cache_size,
+            cache_bytes=extra_bytes,
             cache_precision=generation.cache_precision,
             prefix_cache=generation.prefix_cache,
             template_seconds=generation.template_seconds,
