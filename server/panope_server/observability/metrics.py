@@ -41,6 +41,9 @@ class Metrics:
         self.first_part_duration = self._seconds(
             "first_part", "From a request's arrival to the first part of an answer of several.", "interface", "model"
         )
+        self.part_interval = self._seconds(
+            "part_interval", "Between two parts of an answer, the time of a slow reader included.", "interface", "model"
+        )
         self.queue_duration = self._seconds("queue", "In the server's queue.", "model")
         self.tokenize_duration = self._seconds("tokenize", "Making tokens in the worker.", "model")
         self.batch_wait_duration = self._seconds("batch_wait", "From tokens to the start of the batch.", "model")

@@ -50,24 +50,29 @@ class CountedParts:
     Attributes:
         count: of the parts.
         first: when the first of them came, on `time.monotonic`'s clock.
+        last: when the last of them came.
         usage: of all of them.
     """
 
-    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "usage")
+    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "last", "usage")
 
     def __init__(self, call: Call, metrics: Metrics) -> None:
         self._call = call
         self._metrics = metrics
         self._sink = call.output
         self.count = 0
-        self.first = 0.0
+        self.first = self.last = 0.0
         self.usage = Usage()
 
     def put(self, part: Output) -> Awaitable[None]:
         """Counts the part and passes it on."""
         self.count += 1
+        now = time.monotonic()
         if self.count == 1:
-            self.first = time.monotonic()
+            self.first = now
+        else:
+            self._metrics.part_interval.labels(self._call.interface, self._call.model).observe(now - self.last)
+        self.last = now
         task = task_of(self._call.input)
         usage = task.usage(part)
         self.usage.input_units += usage.input_units

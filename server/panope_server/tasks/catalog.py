@@ -103,4 +103,4 @@ def requests_of(task_input: Input, request_id: str = "") -> list[Request]:
 def _request(task: AnyTask, task_input: Input) -> Request:
     data = task.encode(task_input)
     items, size_bytes = task.cost(task_input, data)
-    return Request(task.name, data, items, size_bytes, task.slots(task_input))
+    return Request(task.name, data, items, size_bytes, task.slots(task_input), task.priority(task_input))

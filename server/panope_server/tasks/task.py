@@ -51,6 +51,7 @@ class Request:
         items: what it costs in items, such as texts; at least 1.
         size_bytes: what it costs in bytes, by estimate.
         slots: of the model, that it holds while it runs; 0 for requests that hold none.
+        priority: requests with a higher one are taken first.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Request:
     items: int
     size_bytes: int
     slots: int = 0
+    priority: int = 0
 
 
 class Workload(Protocol):
@@ -136,6 +138,11 @@ class Task(ABC, Generic[I, O]):
 
     def slots(self, task_input: I) -> int:
         """The slots of the model that an input holds while it runs, as sequences do that are generated. Default: 0."""
+        del task_input
+        return 0
+
+    def priority(self, task_input: I) -> int:
+        """Inputs with a higher one leave the queue first. Default: 0."""
         del task_input
         return 0
 

@@ -217,12 +217,12 @@ def test_a_frame_without_meaning_is_a_fault(start: Start, frame: wire.ServerFram
         (
             {"backend": "panope_backends.testing:ChecksumBackend"},
             "failed_precondition",
-            "to generate tokens, which is not",
+            "to generate tokens, and its task is `embed`",
         ),
         (
             {"backend": "panope_backends.testing:ChecksumBackend", "task": ""},
             "failed_precondition",
-            "to generate tokens, which is not served yet",
+            "to generate tokens, and its task is `tensors`",
         ),
         ({"backend": "worker_doubles:ClumsyBackend"}, "internal_error", "failed to load `test-words`"),
         ({"backend": "worker_doubles:BrokenBackend"}, "internal_error", "trial run"),

@@ -34,6 +34,7 @@ class Entry:
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         flow_id: whose turns it waits for, in the queue and in the worker; its call's, so that calls share alike.
         slots: of the model, that it holds while it runs; 0 for none.
+        priority: entries with a higher one leave the queue first.
         alone: whether it must not share a worker with others.
         holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
@@ -50,6 +51,7 @@ class Entry:
     head_bytes: int = 0
     flow_id: int = 0
     slots: int = 0
+    priority: int = 0
     alone: bool = False
     holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None

@@ -136,6 +136,7 @@ class InstancePool:
                 head_bytes=head,
                 flow_id=flow_id,
                 slots=request.slots,
+                priority=request.priority,
             )
             self._quarantine.admit(entry)
             entries.append(entry)

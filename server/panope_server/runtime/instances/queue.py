@@ -1,7 +1,8 @@
 """Input that waits for an instance of one model: bounded in texts and in bytes, shared alike between flows.
 
 A flow is a call: its entries leave in the order they came, and flows take turns. A turn is as many items as the largest
-request has, so a call of thousands, which comes in many requests, lets every other call pass between two of them.
+request has, so a call of thousands, which comes in many requests, lets every other call pass between two of them. Calls
+of a higher priority come before all turns of those of a lower one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from panope_backends.errors import OverloadedError
 from panope_server.runtime.instances.in_flight import Entries, Entry
@@ -62,16 +64,17 @@ class RequestQueue(Entries):
         self._model = model
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._flows: OrderedDict[int, _Flow] = OrderedDict()  # in the order of their turns
+        self._lines: dict[int, OrderedDict[int, _Flow]] = {}  # by priority, flows in the order of their turns
         self._empty = asyncio.Event()
         self._empty.set()
         self.rate = Rate()
 
     def add(self, entry: Entry) -> None:
         """Takes an entry in, behind those of its flow; it leaves the holder that it had."""
-        flow = self._flows.get(entry.flow_id) or _Flow()
+        line = self._lines.get(entry.priority)
+        flow = (line and line.get(entry.flow_id)) or _Flow()
         super().add(entry)
-        self._flows[entry.flow_id] = flow
+        self._lines.setdefault(entry.priority, OrderedDict())[entry.flow_id] = flow
         flow.entries[entry.id] = entry
         self._empty.clear()
 
@@ -79,10 +82,13 @@ class RequestQueue(Entries):
         """Lets an entry go; False when it is not here."""
         if not super().remove(entry):
             return False
-        flow = self._flows[entry.flow_id]
+        line = self._lines[entry.priority]
+        flow = line[entry.flow_id]
         del flow.entries[entry.id]
         if not flow.entries:
-            del self._flows[entry.flow_id]
+            del line[entry.flow_id]
+        if not line:
+            del self._lines[entry.priority]
         if not len(self):
             self._empty.set()
         return True
@@ -118,9 +124,14 @@ class RequestQueue(Entries):
         return entry
 
     def _first_but(self, passed: Collection[int]) -> Entry | None:
+        """Of the highest priority that has one."""
+        found = (self._first_in_line(self._lines[priority], passed) for priority in sorted(self._lines, reverse=True))
+        return next((entry for entry in found if entry is not None), None)
+
+    def _first_in_line(self, line: OrderedDict[int, _Flow], passed: Collection[int]) -> Entry | None:
         """Of the first flow that has something left of its turn; of the first of all when none has."""
         first: _Flow | None = None
-        for flow_id, flow in self._flows.items():
+        for flow_id, flow in line.items():
             if flow_id in passed:
                 continue
             if flow.items_left > 0:
@@ -134,19 +145,12 @@ class RequestQueue(Entries):
         Flows whose turn is over go behind all others only now, when another has its turn, and so behind those that came
         in between.
         """
-        over = [flow_id for flow_id in self._before(entry.flow_id) if self._flows[flow_id].items_left <= 0]
-        for flow_id in over:
-            self._flows[flow_id].items_left = TURN_ITEMS
-            self._flows.move_to_end(flow_id)
-        self._flows[entry.flow_id].items_left -= entry.items
-
-    def _before(self, last: int) -> list[int]:
-        before: list[int] = []
-        for flow_id in self._flows:
-            if flow_id == last:
-                break
-            before.append(flow_id)
-        return before
+        line = self._lines[entry.priority]
+        before = takewhile(lambda flow_id: flow_id != entry.flow_id, line)
+        for flow_id in [flow_id for flow_id in before if line[flow_id].items_left <= 0]:
+            line[flow_id].items_left = TURN_ITEMS
+            line.move_to_end(flow_id)
+        line[entry.flow_id].items_left -= entry.items
 
     def retry_after(self) -> float:
         """Seconds until the queue is likely to be empty, spread so that callers do not return together."""

@@ -44,6 +44,10 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
         """One for each answer."""
         return task_input.sequences
 
+    def priority(self, task_input: GenerateInput) -> int:
+        """As the caller says."""
+        return task_input.options.priority
+
     def split(self, task_input: GenerateInput, max_items: int) -> Sequence[GenerateInput]:
         """A prompt in each part, so that other calls get slots in between; a stream is not split."""
         count = len(task_input.prompts) + len(task_input.prompt_token_ids)

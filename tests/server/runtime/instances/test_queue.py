@@ -33,6 +33,20 @@ async def test_entries_leave_in_the_order_they_came() -> None:
     assert (queue.items, queue.bytes, len(queue)) == (0, 0, 0)
 
 
+async def test_a_higher_priority_leaves_first_and_takes_no_turn_of_the_others() -> None:
+    queue = RequestQueue("m", 1000, 1000)
+    first, urgent, second, later = (entry() for _ in range(4))
+    urgent.priority, later.priority = 5, -1
+    for each in (later, first, urgent, second):
+        queue.put(each)
+    left = []
+    while (head := queue.head()) is not None:
+        queue.count_turn(head)
+        assert head.leave()
+        left.append(head)
+    assert left == [urgent, first, second, later]
+
+
 async def test_an_entry_leaves_once_wherever_it_stands() -> None:
     queue, held = RequestQueue("m", 100, 100), Entries()
     first, second, third = (entry(2, 3) for _ in range(3))
