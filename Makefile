@@ -54,7 +54,7 @@ install: $(VENV)/installed ## Set up .venv with everything that serving needs
 dev: $(VENV)/installed-dev $(VENV)/installed-demo ## Set up .venv with the tools of developers too
 
 serve: $(VENV)/installed $(DEMO_WEIGHTS) ## Import the demo models, start the server with Envoy and say what to try
-	@$(BIN)/panope serve --demo
+	@$(BIN)/panope serve --demo $(or $(DEMO),all)
 
 test: $(VENV)/installed-dev $(VENV)/installed-demo ## Run the tests
 	$(BIN)/pytest -m "not slow" $(PARALLEL)

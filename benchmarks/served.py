@@ -11,11 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psutil
+
+from panope_server.cli.server.demo import EMBED
 
 
 def free_ports(count: int) -> list[int]:
@@ -29,13 +32,26 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def _imported_demo(home: Path, python: str) -> str:
+    """Imports the demo's model if need be, by a command that every version has; its name."""
+    if not (home / "registry.sqlite3").exists():
+        spec = find_spec(EMBED.package)
+        assert spec is not None
+        assert spec.origin is not None
+        folder = str(Path(spec.origin).parent / EMBED.folder)
+        command = [python, "-m", "panope_server", "import", folder, "--name", EMBED.name, "--home", str(home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return EMBED.name
+
+
 class Served:
     """`panope serve` as a context, with the demo model or without; `ready_seconds`: from exec to a 200 of /ready."""
 
     def __init__(self, home: Path, *flags: str, demo: bool = True, python: str = sys.executable) -> None:
         self.http_port, self.grpc_port, self.admin_port = free_ports(3)
         self._log = (home.parent / "server.log").open("wb")
-        command = [python, "-m", "panope_server", "serve", *["--demo"] * demo, "--home", str(home)]
+        demo_flags = ["--load", _imported_demo(home, python)] if demo else []
+        command = [python, "-m", "panope_server", "serve", *demo_flags, "--home", str(home)]
         for name in ("http", "grpc", "admin"):
             command += [f"--{name}-port", str(getattr(self, f"{name}_port"))]
         # The first start writes bytecode, as on a user's machine, and the measured one reads it.

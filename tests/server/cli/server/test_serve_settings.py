@@ -54,5 +54,5 @@ def test_a_setting_with_a_flag_of_its_own_may_be_set_either_way_and_not_both(
 
 
 def test_what_demo_loads_is_not_set_over(started: list[Settings]) -> None:
-    done = CliRunner().invoke(app, ["serve", "--demo", "--set", "load=a/b"])
+    done = CliRunner().invoke(app, ["serve", "--demo", "embed", "--set", "load=a/b"])
     assert (done.exit_code, started) == (2, [])

@@ -56,7 +56,8 @@ def chat_input(body: ChatBody) -> GenerateInput:
 
 def chat_names(body: ChatBody) -> GenerationNames:
     """What a body calls the fields of its input."""
-    names = {**names_of(body), "logprobs": "top_logprobs", "template_kwargs": "chat_template_kwargs"}
+    logprobs = "logprobs" if body.top_logprobs is None else "top_logprobs"
+    names = {**names_of(body), "logprobs": logprobs, "template_kwargs": "chat_template_kwargs"}
     if body.max_completion_tokens is not None:
         names["max_tokens"] = "max_completion_tokens"
     return _ChatNames(names)
