@@ -78,7 +78,7 @@ class _WindowDetokenizer:
             return ""
         self._unread.append(token_id)
         text = self._decode([*self._context, *self._unread])
-        if text.endswith(_UNREADABLE) and len(self._unread) < _LONGEST_CHARACTER:
+        if self._is_open(text, self._unread) and len(self._unread) < _LONGEST_CHARACTER:
             return ""
         return self._read(text)
 
@@ -88,9 +88,9 @@ class _WindowDetokenizer:
     def _read(self, text: str) -> str:
         has_grown = text.startswith(self._context_text)
         new = text[len(self._context_text) :] if has_grown else self._decode(self._unread)
-        is_readable = not text.endswith(_UNREADABLE)
         anchor = self._vocabulary.anchor
-        self._set_context(self._unread if is_readable or anchor is None else [anchor])
+        is_lost = self._is_open(text, self._unread)
+        self._set_context([anchor] if is_lost and anchor is not None else self._unread)
         self._unread = []
         return new
 
@@ -104,15 +104,23 @@ class _WindowDetokenizer:
         for count in range(min(_LONGEST_CHARACTER, 1 + len(whole))):
             self._set_context(whole[: len(whole) - count])
             self._unread = whole[len(whole) - count :]
-            if not self._context_text.endswith(_UNREADABLE):
+            if not self._is_open(self._context_text, self._context):
                 return
         self._set_context(whole)
         self._unread = []
 
+    def _is_open(self, text: str, token_ids: Sequence[int]) -> bool:
+        """Whether a text that tokens end may end in a part of a character; a token may also stand for U+FFFD itself."""
+        return text.endswith(_UNREADABLE) and bool(token_ids) and self._byte(token_ids[-1]) >= 0x80
+
     def _goes_on(self, token_id: int) -> bool:
         """Whether a token is a byte within a character; one such before whole characters makes them all unreadable."""
-        byte = self._vocabulary.token_bytes(token_id)
-        return len(byte) == 1 and 0x80 <= byte[0] < 0xC0
+        return 0x80 <= self._byte(token_id) < 0xC0
+
+    def _byte(self, token_id: int) -> int:
+        """The byte that a token is; -1 for tokens of more."""
+        text = self._vocabulary.token_bytes(token_id)
+        return text[0] if len(text) == 1 else -1
 
     def _decode(self, token_ids: Sequence[int]) -> str:
         return self._vocabulary.tokenizer.decode(token_ids, skip_special_tokens=self._skips)
