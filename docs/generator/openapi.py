@@ -19,6 +19,7 @@ from panope_server.observability.metrics import panope_version
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE
 from panope_server.transport.http.hub.errors import HubErrorJson
+from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
 from panope_server.transport.rest.text_embeddings.schemas import TextEmbeddingsErrorJson
 from panope_server.transport.rest.text_generation.schemas import TextGenerationErrorJson
 
@@ -38,9 +39,12 @@ _ERRORS_OF_THE_EDGE = (403, 408, 431)
 _RESPONSES: Mapping[type, str] = {
     ErrorJson: "Error",
     HubErrorJson: "HubError",
+    HuggingFaceErrorJson: "HuggingFaceError",
     TextEmbeddingsErrorJson: "TextEmbeddingsError",
     TextGenerationErrorJson: "TextGenerationError",
 }
+#: Whose wrong requests are 422.
+_OF_HUGGING_FACE = (HuggingFaceErrorJson, TextEmbeddingsErrorJson, TextGenerationErrorJson)
 _MISSING = 404
 _CONFLICT = 409
 _UNPROCESSABLE = 422
@@ -161,7 +165,7 @@ def _responses(path: str, operation: Operation) -> Json:
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
-    errors += [_UNPROCESSABLE] if operation.error in (TextEmbeddingsErrorJson, TextGenerationErrorJson) else []
+    errors += [_UNPROCESSABLE] if operation.error in _OF_HUGGING_FACE else []
     responses: Json = {str(operation.status): good}
     if operation.media == BYTES or path.endswith("/raw/{place}"):
         responses["206"] = {"description": "A range of the bytes.", "content": {operation.media: content}}

@@ -21,6 +21,7 @@ from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
+from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
@@ -162,7 +163,7 @@ _AZURE: Mapping[str, Any] = {"api-version": str}
 
 _ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
 _TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
-_ANY: Mapping[str, Any] = {**_TEI, "events": True}
+_ANY: Mapping[str, Any] = {**_TEI, "events": True, "error": HuggingFaceErrorJson}
 _TGI: Mapping[str, Any] = {"waits": True, "events": True, "error": tgi.TextGenerationErrorJson}
 
 #: By `Service.Method` of the façade.
@@ -208,8 +209,8 @@ METHODS: Mapping[str, Operation] = {
     ),
     "TextGenerationService.Generate": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
     "TextGenerationService.GenerateStream": Operation(tgi.GeneratedTextJson, tgi.TextGenerationBody, **_TGI),
-    "PanopeService.Tokenize": Operation(token_schemas.TokensJson, token_schemas.TokenizeTextBody, waits=True),
-    "PanopeService.Detokenize": Operation(token_schemas.TextJson, token_schemas.DetokenizeTextBody, waits=True),
+    "PanopeService.TokenizeText": Operation(token_schemas.TokensJson, token_schemas.TokenizeTextBody, waits=True),
+    "PanopeService.DetokenizeText": Operation(token_schemas.TextJson, token_schemas.DetokenizeTextBody, waits=True),
     "PanopeService.Infer": Operation(infer_schemas.InferJson, infer_schemas.InferBody, waits=True),
     "PanopeService.GetModelInfo": Operation(model_schemas.ModelInfoJson),
     "PanopeService.LoadModel": Operation(model_schemas.ModelInfoJson, model_schemas.LoadBody),

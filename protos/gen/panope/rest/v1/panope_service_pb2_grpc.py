@@ -46,13 +46,13 @@ class PanopeServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.Tokenize = channel.unary_unary(
-                '/panope.rest.v1.PanopeService/Tokenize',
+        self.TokenizeText = channel.unary_unary(
+                '/panope.rest.v1.PanopeService/TokenizeText',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.Detokenize = channel.unary_unary(
-                '/panope.rest.v1.PanopeService/Detokenize',
+        self.DetokenizeText = channel.unary_unary(
+                '/panope.rest.v1.PanopeService/DetokenizeText',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
@@ -91,14 +91,14 @@ class PanopeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Tokenize(self, request, context):
+    def TokenizeText(self, request, context):
         """EmbedService.Tokenize, of one text; the body and the answer are vLLM's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Detokenize(self, request, context):
+    def DetokenizeText(self, request, context):
         """EmbedService.Detokenize, of one text; the body and the answer are vLLM's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -139,13 +139,13 @@ def add_PanopeServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'Tokenize': grpc.unary_unary_rpc_method_handler(
-                    servicer.Tokenize,
+            'TokenizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.TokenizeText,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'Detokenize': grpc.unary_unary_rpc_method_handler(
-                    servicer.Detokenize,
+            'DetokenizeText': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetokenizeText,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -231,7 +231,7 @@ class PanopeService(object):
             _registered_method=True)
 
     @staticmethod
-    def Tokenize(request,
+    def TokenizeText(request,
             target,
             options=(),
             channel_credentials=None,
@@ -244,7 +244,7 @@ class PanopeService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/panope.rest.v1.PanopeService/Tokenize',
+            '/panope.rest.v1.PanopeService/TokenizeText',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
@@ -258,7 +258,7 @@ class PanopeService(object):
             _registered_method=True)
 
     @staticmethod
-    def Detokenize(request,
+    def DetokenizeText(request,
             target,
             options=(),
             channel_credentials=None,
@@ -271,7 +271,7 @@ class PanopeService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/panope.rest.v1.PanopeService/Detokenize',
+            '/panope.rest.v1.PanopeService/DetokenizeText',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -58,8 +58,8 @@ _PanopeServiceGetModelInfoType = typing_extensions.TypeVar(
     ],
 )
 
-_PanopeServiceTokenizeType = typing_extensions.TypeVar(
-    '_PanopeServiceTokenizeType',
+_PanopeServiceTokenizeTextType = typing_extensions.TypeVar(
+    '_PanopeServiceTokenizeTextType',
     grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -74,8 +74,8 @@ _PanopeServiceTokenizeType = typing_extensions.TypeVar(
     ],
 )
 
-_PanopeServiceDetokenizeType = typing_extensions.TypeVar(
-    '_PanopeServiceDetokenizeType',
+_PanopeServiceDetokenizeTextType = typing_extensions.TypeVar(
+    '_PanopeServiceDetokenizeTextType',
     grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -138,7 +138,7 @@ _PanopeServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceTokenizeType, _PanopeServiceDetokenizeType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType]):
+class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceTokenizeTextType, _PanopeServiceDetokenizeTextType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType]):
     """Panope's own REST bodies: the typed services as JSON."""
 
     @typing.overload
@@ -211,10 +211,10 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
     GetModelInfo: _PanopeServiceGetModelInfoType
     """RegistryService.GetModel."""
 
-    Tokenize: _PanopeServiceTokenizeType
+    TokenizeText: _PanopeServiceTokenizeTextType
     """EmbedService.Tokenize, of one text; the body and the answer are vLLM's."""
 
-    Detokenize: _PanopeServiceDetokenizeType
+    DetokenizeText: _PanopeServiceDetokenizeTextType
     """EmbedService.Detokenize, of one text; the body and the answer are vLLM's."""
 
     LoadModel: _PanopeServiceLoadModelType
@@ -277,7 +277,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         """RegistryService.GetModel."""
 
     @abc.abstractmethod
-    def Tokenize(
+    def TokenizeText(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
@@ -285,7 +285,7 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         """EmbedService.Tokenize, of one text; the body and the answer are vLLM's."""
 
     @abc.abstractmethod
-    def Detokenize(
+    def DetokenizeText(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,

@@ -92,11 +92,11 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         value = await value_json(await run_value(self._pipeline, call))
         return encoded_response(b'{"model":' + orjson.dumps(call.model) + b',"value":' + value + b"}")
 
-    async def Tokenize(self, request: HttpBody, context: Context) -> HttpBody:
+    async def TokenizeText(self, request: HttpBody, context: Context) -> HttpBody:
         """Splits a text into tokens."""
         return await self._tokens.tokenize(request, context)
 
-    async def Detokenize(self, request: HttpBody, context: Context) -> HttpBody:
+    async def DetokenizeText(self, request: HttpBody, context: Context) -> HttpBody:
         """Joins tokens into a text."""
         return await self._tokens.detokenize(request, context)
 

@@ -45,7 +45,7 @@ class TokenRoutes:
         body = await off_loop(len(request.data), _TOKENIZE.read, request, unknown)
         model = await self._model(body.model)
         task_input = TokenizeInput([body.prompt], body.add_special_tokens)
-        answer = await self._run(context, model, task_input, "PanopeService/Tokenize")
+        answer = await self._run(context, model, task_input, "PanopeService/TokenizeText")
         assert isinstance(answer, TokenizeOutput)
         (found,) = answer.texts
         told: TokensJson = {"count": len(found.ids), "max_model_len": await self._length(model), "tokens": found.ids}
@@ -59,7 +59,7 @@ class TokenRoutes:
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _DETOKENIZE.read, request, unknown)
         task_input = DetokenizeInput([body.tokens], body.skip_special_tokens)
-        answer = await self._run(context, await self._model(body.model), task_input, "PanopeService/Detokenize")
+        answer = await self._run(context, await self._model(body.model), task_input, "PanopeService/DetokenizeText")
         assert isinstance(answer, DetokenizeOutput)
         told: TextJson = {"prompt": answer.texts[0]}
         await unknown.tell(context)
