@@ -30,7 +30,7 @@ def test_a_name_with_a_colon_or_without_a_vendor_is_found_at_every_path(edge, fa
     assert edge.post(f"/v1/infer/{path}", {"value": "abc"}).status == 200
     assert edge.post("/v1/embeddings", {"model": name, "input": "abc"}).status == 200
     assert {call.model for call in edge.instances.calls} == {EMBEDDER}
-    assert {call.asked for call in edge.instances.calls} == {name}
+    assert {call.requested_model for call in edge.instances.calls} == {name}
     edge.model_admin.failure = failures["in_use"]
     assert edge.request("DELETE", f"/v1/models/{path}").error["code"] == "in_use"
     assert edge.model_admin.asked[-1] == ("delete", name)
