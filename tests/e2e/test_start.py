@@ -57,7 +57,7 @@ def test_a_wrong_setting_ends_the_start_with_its_name(servers, variable: str, va
 @pytest.mark.parametrize(
     ("flag", "value", "said"),
     [
-        ("--backend", "nosuch", "there is no backend `nosuch` on this machine; it has cpu, openvino"),
+        ("--backend", "nosuch", "there is no backend `nosuch` on this machine; it has cpu,"),
         ("--precision", "int3", "`precision` cannot be `int3`: weights are quantized to int8, int4"),
     ],
 )
