@@ -125,8 +125,10 @@ class RequestQueue(Entries):
 
     def _first_but(self, passed: Collection[int]) -> Entry | None:
         """Of the highest priority that has one."""
-        found = (self._first_in_line(self._lines[priority], passed) for priority in sorted(self._lines, reverse=True))
-        return next((entry for entry in found if entry is not None), None)
+        for priority in sorted(self._lines, reverse=True):
+            if (entry := self._first_in_line(self._lines[priority], passed)) is not None:
+                return entry
+        return None
 
     def _first_in_line(self, line: OrderedDict[int, _Flow], passed: Collection[int]) -> Entry | None:
         """Of the first flow that has something left of its turn; of the first of all when none has."""

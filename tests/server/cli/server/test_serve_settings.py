@@ -25,7 +25,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     """The settings of servers that would have been started."""
     found: list[Settings] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(serve, "_run", lambda settings, **_: found.append(settings))
+    monkeypatch.setattr(serve, "_run", lambda settings, *_: found.append(settings))
     return found
 
 
