@@ -256,8 +256,12 @@ def converted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with shared_folder(tmp_path_factory, "converted") as folder:
         home = folder / "home"
         if not (folder / "done").exists():
-            server = Servers(folder, folder).start(home=home, envoy=False)
-            assert server.stop() == 0, server.log()[-3000:]
+            servers = Servers(folder, folder)
+            try:
+                server = servers.start(home=home, envoy=False)
+                assert server.stop() == 0, server.log()[-3000:]
+            finally:
+                servers.stop()  # one that was not ready in time would keep the home from the next try
             (folder / "done").touch()
     return home
 
