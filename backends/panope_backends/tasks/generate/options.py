@@ -51,7 +51,8 @@ def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: A
 def sampling_of(message: GenerateInput, defaults: GenerationDefaults) -> SamplingParams:
     """How tokens are drawn: as the request says, else as the model's files do."""
     values: dict[str, Any] = {name: value for name, value in defaults.values.items() if name in _SAMPLING}
-    values |= {name: getattr(message, name) for name in _OPTIONAL if message.HasField(name)}  # type: ignore[arg-type]
+    given = {field.name: value for field, value in message.ListFields()}  # optional ones only where they are set
+    values |= {name: given[name] for name in _OPTIONAL if name in given}
     return SamplingParams(logit_bias=dict(message.logit_bias), **values)
 
 
