@@ -39,7 +39,7 @@ from panope_backends.api import GenerationRequest, LoadOptions, ModelFacts, Step
 from panope_backends.api import SamplingParams as Sampling
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from report import machine
 from served import Served
 

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from panope_backends.api import CacheSpec, GenerationRequest, SamplingParams, StepBatch, StepModel
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 PROMPT_TOKENS = 200
 BLOCK_SIZE = 32

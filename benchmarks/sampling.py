@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from panope_backends.api import SamplingParams
-from panope_backends.generation.bitmasks import mask_of
-from panope_backends.generation.sampler import Sampler
-from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.grammar.bitmasks import mask_of
+from panope_backends.generation.sampling.sampler import Sampler
+from panope_backends.generation.sampling.sampling_state import SamplingState
 
 VOCABULARIES = (49_152, 151_936)
 ROWS = (1, 8, 32)

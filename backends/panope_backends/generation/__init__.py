@@ -3,7 +3,8 @@
     submit → intake → scheduler → step → forward → reading (scores, draws) → answer → deltas
 
 The scheduler chooses which tokens of which sequences a step computes, the block manager where their keys and values
-lie; what the logits say is drawn, and each token becomes a delta of its answer at once.
+lie (`scheduling`); what the logits say is drawn (`sampling`), within a grammar where there is one (`grammar`), and each
+token becomes a delta of its answer at once (`text`).
 """
 
 from panope_backends.generation.decoding import Decoding

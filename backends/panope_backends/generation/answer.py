@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from panope_backends.api import FinishReason, GenerationUsage, TokenDelta, TokenLogprobs
 from panope_backends.errors import PanopeError
-from panope_backends.generation.sampler import SampledToken
-from panope_backends.generation.sequence import ActiveRequest, Sequence
+from panope_backends.generation.sampling.sampler import SampledToken
+from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 
 
 def continue_answer(sequence: Sequence, drawn: SampledToken) -> TokenDelta:

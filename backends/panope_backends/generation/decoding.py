@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import GenerationRequest, TokenLogprobs
-from panope_backends.generation import logprobs
-from panope_backends.generation.grammar import GrammarCompiler
+from panope_backends.generation.grammar.compiler import GrammarCompiler
 from panope_backends.generation.request_limits import require_sensible
-from panope_backends.generation.sampler import SampledToken, Sampler
-from panope_backends.generation.sampling_state import SamplingState
-from panope_backends.generation.text_stream import TextStream
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.sampling import logprobs
+from panope_backends.generation.sampling.sampler import SampledToken, Sampler
+from panope_backends.generation.sampling.sampling_state import SamplingState
+from panope_backends.generation.text.text_stream import TextStream
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 Array = np.ndarray[Any, Any]
 

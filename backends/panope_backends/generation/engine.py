@@ -22,7 +22,7 @@ from panope_backends.api import (
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
 from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.intake import activate, require_fitting
-from panope_backends.generation.sequence import ActiveRequest
+from panope_backends.generation.scheduling.sequence import ActiveRequest
 from panope_backends.generation.settings import GenerationSettings
 from panope_backends.generation.step_loop import StepLoop
 

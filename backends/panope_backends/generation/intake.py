@@ -6,7 +6,7 @@ from panope_backends.api import GenerationRequest
 from panope_backends.errors import InvalidInputError
 from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.drafter import Drafter
-from panope_backends.generation.sequence import ActiveRequest, Sequence
+from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 
 
 def require_fitting(request: GenerationRequest, *, vocab_size: int, max_positions: int, slots: int) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from panope_backends.api import TokenLogprobs
 from panope_backends.generation.decoding import Array, Decoding
-from panope_backends.generation.sampler import SampledToken
-from panope_backends.generation.sequence import Sequence
-from panope_backends.generation.step import StepPart
+from panope_backends.generation.sampling.sampler import SampledToken
+from panope_backends.generation.scheduling.sequence import Sequence
+from panope_backends.generation.scheduling.step import StepPart
 
 
 @dataclass(slots=True)

@@ -13,15 +13,15 @@ from time import perf_counter
 from panope_backends.api import FinishReason, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation.answer import continue_answer, end_answer
-from panope_backends.generation.block_keys import BlockKeys
-from panope_backends.generation.block_manager import BlockManager
 from panope_backends.generation.decoding import Array, Decoding
 from panope_backends.generation.reading import Reading, read
-from panope_backends.generation.sampler import NO_TOKEN, SampledToken, logits_not_finite
-from panope_backends.generation.scheduler import Scheduler
-from panope_backends.generation.sequence import ActiveRequest, Sequence
+from panope_backends.generation.sampling.sampler import NO_TOKEN, SampledToken, logits_not_finite
+from panope_backends.generation.scheduling.block_keys import BlockKeys
+from panope_backends.generation.scheduling.block_manager import BlockManager
+from panope_backends.generation.scheduling.scheduler import Scheduler
+from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
+from panope_backends.generation.scheduling.step import StepPart, batch_of
 from panope_backends.generation.settings import GenerationSettings
-from panope_backends.generation.step import StepPart, batch_of
 
 #: Numbers that the rows for log-probabilities of prompts may have in one step: 64 MB of them.
 _SCORE_NUMBERS = 1 << 24

@@ -18,7 +18,7 @@ from panope_backends.api import Backend, GenerationRequest, LoadOptions, ModelFa
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.testing.decoders import FAMILIES, UNPAGED_FAMILIES, VOCABULARY, tiny_decoder
 
 ANSWER = 16

@@ -12,7 +12,7 @@ from generation_kinds.cores import GREEDY, VOCAB, answer, core, drain, plain_ans
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation import GenerationEngine
-from panope_backends.generation.text_stream import TextDelta
+from panope_backends.generation.text.text_stream import TextDelta
 from panope_backends.testing import ChecksumStepModel, RunningChecksumStepModel
 
 Array = np.ndarray[Any, Any]

@@ -12,7 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepModel, TokenDelta
-from panope_backends.generation import GenerationEngine, logprobs
+from panope_backends.generation import GenerationEngine
+from panope_backends.generation.sampling import logprobs
 from panope_backends.testing import ChecksumStepModel, RunningChecksumStepModel
 
 #: Prompts begin with a part of one of these, so that some share full blocks, some end in the middle of one.

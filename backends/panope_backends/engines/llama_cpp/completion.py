@@ -16,7 +16,7 @@ from panope_backends.api import (
     SamplingParams,
     TokenDelta,
 )
-from panope_backends.generation.stops import StopScanner
+from panope_backends.generation.text.stops import StopScanner
 
 HONOURED = frozenset(
     "prompt prompt_token_ids temperature top_k top_p min_p repetition_penalty logit_bias seed n stop include_stop "

@@ -8,7 +8,7 @@ from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import GenerationRequest, LoadedModel, StepModel, TokenModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.cache_memory import memory_at_hand
 from panope_backends.tasks.generate.text_encoder import TextEncoder
 

@@ -17,7 +17,7 @@ from panope_backends.api import (
     TokenDelta,
 )
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.testing import ChecksumStepModel
 
 Array = np.ndarray[Any, Any]

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from panope_backends.api import GenerationRequest, LoadOptions, SamplingParams, StepModel
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 SEQUENCES = 32
 

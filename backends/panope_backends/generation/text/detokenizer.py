@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import dropwhile
 from typing import Protocol
 
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 _CONTEXT = 8
 """Tokens of the prompt that can decide how an answer begins."""

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from panope_backends.api import Grammar, GrammarKind, SamplingParams
 from panope_backends.errors import InvalidInputError, OverloadedError
-from panope_backends.generation.detokenizer import detokenizer
-from panope_backends.generation.grammar import CompiledGrammar, GrammarCompiler
-from panope_backends.generation.grammar_parser import tokenizer_of
-from panope_backends.generation.sampler import NO_TOKEN, Sampler
-from panope_backends.generation.sampling_state import SamplingState
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.grammar.compiler import CompiledGrammar, GrammarCompiler
+from panope_backends.generation.grammar.parser import tokenizer_of
+from panope_backends.generation.sampling.sampler import NO_TOKEN, Sampler
+from panope_backends.generation.sampling.sampling_state import SamplingState
+from panope_backends.generation.text.detokenizer import detokenizer
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 EOS = 1
 MORE_COLUMNS = 37

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from panope_backends.api import GenerationRequest, TokenLogprobs
-from panope_backends.generation.block_table import BlockTable
 from panope_backends.generation.decoding import AnswerState
 from panope_backends.generation.drafter import Drafter
+from panope_backends.generation.scheduling.block_table import BlockTable
 
 
 @dataclass(eq=False, slots=True)

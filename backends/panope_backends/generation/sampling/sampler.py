@@ -12,11 +12,11 @@ import numpy as np
 
 from panope_backends.api.generation import TokenLogprobs
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError
-from panope_backends.generation import logprobs
-from panope_backends.generation.bitmasks import empty_masks
-from panope_backends.generation.draws import distribution
-from panope_backends.generation.grammar import fill_masks
-from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.grammar.bitmasks import empty_masks
+from panope_backends.generation.grammar.compiler import fill_masks
+from panope_backends.generation.sampling import logprobs
+from panope_backends.generation.sampling.draws import distribution
+from panope_backends.generation.sampling.sampling_state import SamplingState
 from panope_backends.generation.threads import usable_threads
 
 Array = np.ndarray[Any, Any]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import Logprob, TokenLogprobs
-from panope_backends.generation.largest import top
-from panope_backends.generation.sums import sums_of_blocks
+from panope_backends.generation.sampling.largest import top
+from panope_backends.generation.sampling.sums import sums_of_blocks
 
 Array = np.ndarray[Any, Any]
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panope_backends.api import FinishReason, GenerationRequest
-from panope_backends.generation.stops import StopScanner
-from panope_backends.generation.text_stream import TextDelta, TextStream
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.stops import StopScanner
+from panope_backends.generation.text.text_stream import TextDelta, TextStream
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 VOCABULARY = TokenVocabulary(KINDS["byte_level"]())
 EOS = VOCABULARY.tokenizer.token_to_id("</s>")

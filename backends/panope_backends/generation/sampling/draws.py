@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import SamplingParams
-from panope_backends.generation.largest import top_with_ties, weighing_at_least
-from panope_backends.generation.sums import place_in_sum, sums_of_blocks
+from panope_backends.generation.sampling.largest import top_with_ties, weighing_at_least
+from panope_backends.generation.sampling.sums import place_in_sum, sums_of_blocks
 
 Array = np.ndarray[Any, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import GenerationRequest, SamplingParams
-from panope_backends.generation.bitmasks import restrict
-from panope_backends.generation.grammar import GrammarState
-from panope_backends.generation.penalties import LARGEST, Penalties
+from panope_backends.generation.grammar.bitmasks import restrict
+from panope_backends.generation.grammar.compiler import GrammarState
+from panope_backends.generation.sampling.penalties import LARGEST, Penalties
 
 Array = np.ndarray[Any, Any]
 

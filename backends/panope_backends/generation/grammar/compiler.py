@@ -1,7 +1,7 @@
 """Answers that match a grammar: JSON schemas, regular expressions and Lark grammars as masks of allowed tokens.
 
 The parser is llguidance's. Sources come from strangers: their size, the parser's work for them and the time that they
-take to compile are limited, and what the parser says of them is told in words of our own (`grammar_errors`).
+take to compile are limited, and what the parser says of them is told in words of our own (`grammar.errors`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from llguidance import LLMatcher
 
 from panope_backends.api.generation import Grammar, GrammarKind
 from panope_backends.errors import InvalidInputError, OverloadedError
-from panope_backends.generation.bitmasks import empty_masks
-from panope_backends.generation.grammar_errors import number_too_large, refusal, too_complex, too_large
-from panope_backends.generation.grammar_parser import executor, limits, source_of, tokenizer_of
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.grammar.bitmasks import empty_masks
+from panope_backends.generation.grammar.errors import number_too_large, refusal, too_complex, too_large
+from panope_backends.generation.grammar.parser import executor, limits, source_of, tokenizer_of
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 Array = np.ndarray[Any, Any]
 

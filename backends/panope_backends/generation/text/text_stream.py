@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from panope_backends.api.generation import FinishReason, GenerationRequest
-from panope_backends.generation.detokenizer import detokenizer
-from panope_backends.generation.stops import StopScanner
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.detokenizer import detokenizer
+from panope_backends.generation.text.stops import StopScanner
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from panope_backends.api import SamplingParams
-from panope_backends.generation import logprobs
-from panope_backends.generation.bitmasks import mask_of
-from panope_backends.generation.largest import at_least, top, top_with_ties, weighing_at_least
-from panope_backends.generation.sampler import Sampler
-from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.grammar.bitmasks import mask_of
+from panope_backends.generation.sampling import logprobs
+from panope_backends.generation.sampling.largest import at_least, top, top_with_ties, weighing_at_least
+from panope_backends.generation.sampling.sampler import Sampler
+from panope_backends.generation.sampling.sampling_state import SamplingState
 
 Array = np.ndarray[Any, Any]
 

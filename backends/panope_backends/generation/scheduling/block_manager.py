@@ -7,9 +7,9 @@ writes a block that two tables hold. Where a sequence forks in the middle of a b
 from __future__ import annotations
 
 from panope_backends.api import CacheSpec
-from panope_backends.generation.block_keys import BlockKeys
-from panope_backends.generation.block_pool import BlockPool
-from panope_backends.generation.sequence import ActiveRequest, Sequence
+from panope_backends.generation.scheduling.block_keys import BlockKeys
+from panope_backends.generation.scheduling.block_pool import BlockPool
+from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 
 
 class BlockManager:

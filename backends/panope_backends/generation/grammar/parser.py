@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypedDict
 from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from panope_backends.api.generation import Grammar, GrammarKind
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.generation.threads import usable_threads
-from panope_backends.generation.vocabulary import TokenVocabulary
 
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions  # of its type stubs alone

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from panope_backends.generation.block_keys import BlockKeys
-from panope_backends.generation.block_pool import BlockPool
+from panope_backends.generation.scheduling.block_keys import BlockKeys
+from panope_backends.generation.scheduling.block_pool import BlockPool
 
 
 def test_each_block_is_given_once_until_it_is_released() -> None:

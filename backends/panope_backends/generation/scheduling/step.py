@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from panope_backends.api import StepBatch
-from panope_backends.generation.sequence import Sequence
+from panope_backends.generation.scheduling.sequence import Sequence
 
 
 @dataclass(slots=True)

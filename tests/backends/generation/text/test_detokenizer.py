@@ -10,8 +10,8 @@ from generation_kinds.tokenizers import KINDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panope_backends.generation.detokenizer import detokenizer
-from panope_backends.generation.vocabulary import TokenVocabulary
+from panope_backends.generation.text.detokenizer import detokenizer
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 
 
 @cache

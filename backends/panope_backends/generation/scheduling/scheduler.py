@@ -15,11 +15,11 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
-from panope_backends.generation.block_manager import BlockManager
-from panope_backends.generation.pace import Pace
-from panope_backends.generation.sequence import Sequence
+from panope_backends.generation.scheduling.block_manager import BlockManager
+from panope_backends.generation.scheduling.pace import Pace
+from panope_backends.generation.scheduling.sequence import Sequence
+from panope_backends.generation.scheduling.step import StepPart
 from panope_backends.generation.settings import GenerationSettings
-from panope_backends.generation.step import StepPart
 
 _RANK = attrgetter("rank")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from panope_backends.api import SamplingParams
-from panope_backends.generation.bitmasks import mask_of
-from panope_backends.generation.draws import distribution
-from panope_backends.generation.sampler import NO_TOKEN, Sampler
-from panope_backends.generation.sampling_state import SamplingState
+from panope_backends.generation.grammar.bitmasks import mask_of
+from panope_backends.generation.sampling.draws import distribution
+from panope_backends.generation.sampling.sampler import NO_TOKEN, Sampler
+from panope_backends.generation.sampling.sampling_state import SamplingState
 
 Array = np.ndarray[Any, Any]
 
