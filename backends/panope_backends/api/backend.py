@@ -94,14 +94,20 @@ class LoadOptions:
         precision: to compute in, one of the device's; empty lets the backend choose.
         cache_folder: where compiled forms may be kept, private to this server; None for nowhere.
         threads: for CPU devices, the threads to compute with; 0 for one a core.
-        cache_precision: of a StepModel's cache, such as `u8`; empty lets the backend choose. Other kinds have no cache
-            and never get it.
+        cache_precision: of the cache of keys and values, such as `u8`; empty lets the backend choose. Of models that
+            generate, as all that follows.
+        cache_bytes: memory of a TokenModel's own cache; 0 lets the backend choose. A StepModel's comes by `allocate`.
+        slots: the most sequences that a TokenModel generates at once; 0 lets the backend choose. It may have fewer.
+        prefix_cache: whether a TokenModel may keep what it computed of a prompt for later ones that begin alike.
     """
 
     precision: str = ""
     cache_folder: Path | None = None
     threads: int = 0
     cache_precision: str = ""
+    cache_bytes: int = 0
+    slots: int = 0
+    prefix_cache: bool = True
 
 
 class Backend(ABC):

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from panope_backends.api import GenerationRequest, LoadedModel, TensorModel, TokenDelta
+from panope_backends.api import GenerationRequest, LoadedModel, LoadOptions, TensorModel, TokenDelta
 from panope_backends.errors import InvalidInputError
 
 Rows = NDArray[np.float32]
@@ -182,9 +182,15 @@ class ModelSource(Protocol):
         """
 
     def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, cache_precision: str = ""
+        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
     ) -> LoadedModel:
-        """As `load`, whatever kind of model it becomes; `cache_precision` as of LoadOptions."""
+        """As `load`, whatever kind of model it becomes.
+
+        Args:
+            config: its config.json.
+            folder: of the weights; None for the variant's folder.
+            options: those that the task knows of; the server's precision and the cache folder are added.
+        """
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +104,13 @@ class FrameSource:
         return _require_tensors(self.load_any(config, folder), self._load)
 
     def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, cache_precision: str = ""
+        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
     ) -> LoadedModel:
         """As `load`, of any kind."""
         load = self._load
         architecture = next(iter(config.get("architectures") or ()), "")
         facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
-        options = LoadOptions(precision=load.precision, cache_folder=self.cache_folder, cache_precision=cache_precision)
+        options = replace(options or LoadOptions(), precision=load.precision, cache_folder=self.cache_folder)
         return load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from panope_backends.api import API_VERSION, Backend, Device, Level, LoadOptions, ModelFacts, Support, TokenModel
+from panope_backends.api import API_VERSION, Backend, Device, Level, LoadOptions, ModelFacts, Support
 from panope_backends.engines.host import memory_bytes, processor_name, threads_to_use
-from panope_backends.engines.llama_cpp.gguf_header import GgufHeader, read_header
+from panope_backends.engines.llama_cpp.gguf_header import read_header
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
 
-#: Memory for keys and values of all slots together.
+if TYPE_CHECKING:
+    from panope_backends.engines.llama_cpp.model import LlamaCppModel
+
+#: Memory for keys and values of all slots together, where the server does not say.
 CACHE_BYTES = 1 << 30
 
+#: Where the server does not say.
 MAX_SLOTS = 8
+
+#: Of keys and values; llama.cpp has smaller ones, for which it rounds each block of values on its own.
+CACHE_PRECISIONS = ("fp16", "fp32")
 
 #: llama.cpp rounds the positions of a slot up to a multiple of this.
 _STEP = 256
@@ -53,7 +61,7 @@ class LlamaCppBackend(Backend):
             return Support(Level.NONE, f"llama.cpp generates, and the model's task is `{model.task or 'unknown'}`")
         return Support(Level.FULL, "llama.cpp runs GGUF files that generate")
 
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TokenModel:
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LlamaCppModel:
         """Loads the folder's GGUF file, the first where it is in parts.
 
         Raises:
@@ -68,23 +76,46 @@ class LlamaCppBackend(Backend):
         if not files:
             raise PreconditionError("the model has no GGUF file", reason="missing_file")
         header = read_header(files[0])
-        slots, positions = _geometry(header)
+        cache_precision = choose_precision(
+            options.cache_precision, CACHE_PRECISIONS, f"{self.name}'s cache beside {precision} on {device}"
+        )
+        token_bytes = header.cached_values_per_token * (4 if cache_precision == "fp32" else 2)
+        slots, positions = _geometry(header.number("context_length"), token_bytes, options)
         from panope_backends.engines.llama_cpp.local_server import LocalServer  # it brings the package
         from panope_backends.engines.llama_cpp.model import LlamaCppModel, parameters_of
 
-        parameters = parameters_of(files[0], slots, positions, threads_to_use(options.threads))
+        parameters = parameters_of(files[0], slots, positions, threads_to_use(options.threads), cache_precision)
         return LlamaCppModel(
             LocalServer(parameters),
             slots=slots,
             vocab_size=header.vocab_size,
             max_positions=positions,
             precision=precision,
+            prefix_cache=options.prefix_cache,
         )
 
 
-def _geometry(header: GgufHeader) -> tuple[int, int]:
-    """Slots, and positions of each: as many as the model was trained for, where the memory holds them."""
-    trained = header.number("context_length") or 4096
-    held = CACHE_BYTES // header.cache_bytes_per_token if header.cache_bytes_per_token else trained
+def _geometry(trained: int, token_bytes: int, options: LoadOptions) -> tuple[int, int]:
+    """Slots, and positions of each: as many as the model was trained for, where the memory holds them.
+
+    Args:
+        trained: positions that the model was trained for; 0 when unknown.
+        token_bytes: of the keys and values of one token; 0 when unknown.
+        options: of the server.
+
+    Raises:
+        PreconditionError: the memory does not hold the shortest slot.
+    """
+    trained = trained or 4096
+    slots = options.slots or MAX_SLOTS
+    if not token_bytes:
+        return slots, max(_STEP, trained // _STEP * _STEP)
+    held = (options.cache_bytes or CACHE_BYTES) // token_bytes
+    if held < _STEP and options.cache_bytes:
+        raise PreconditionError(
+            f"`generation.cache_bytes` is {options.cache_bytes:,}; the fewest tokens that llama.cpp keeps, {_STEP}, "
+            f"take {_STEP * token_bytes:,}",
+            reason="no_cache",
+        )
     positions = max(_STEP, min(trained, held) // _STEP * _STEP)
-    return max(1, min(MAX_SLOTS, held // positions)), positions
+    return max(1, min(slots, held // positions)), positions

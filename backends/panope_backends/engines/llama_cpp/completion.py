@@ -20,11 +20,11 @@ from panope_backends.generation.text.stops import StopScanner
 
 HONOURED = frozenset(
     "prompt prompt_token_ids temperature top_k top_p min_p repetition_penalty logit_bias seed n stop include_stop "
-    "ignore_eos".split()
+    "ignore_eos priority".split()
 )
-"""What llama.cpp does as the contract says. Its presence and frequency penalties count the prompt too; it leaves out
-the tokens of a character before the one that completes it, and their log-probabilities; and a grammar that it cannot
-read it leaves out, instead of refusing it.
+"""What llama.cpp does as the contract says. `priority` asks for nothing: what is submitted has its slots, and no other
+waits. Its presence and frequency penalties count the prompt too; it leaves out the tokens of a character before the one
+that completes it, and their log-probabilities; and a grammar that it cannot read it leaves out, instead of refusing it.
 """
 
 #: The contract's order: penalties, then temperature, then what cuts the distribution.
@@ -42,7 +42,6 @@ def body_of(request: GenerationRequest, index: int, prompt: tuple[int, ...], pos
         "n_predict": min(request.max_tokens or room, room),
         "ignore_eos": request.ignore_eos,
         "stream": True,
-        "cache_prompt": True,
     }
     return body | _sampling(request.sampling, index, positions)
 

@@ -47,8 +47,8 @@ class GgufHeader:
         return self.lengths.get(VOCABULARY, 0)
 
     @property
-    def cache_bytes_per_token(self) -> int:
-        """Memory of the keys and values of one token in fp16, at most; 0 when unknown.
+    def cached_values_per_token(self) -> int:
+        """How many numbers the keys and values of one token are, at most; 0 when unknown.
 
         Layers that differ in their number of heads are counted as if each had all of them.
         """
@@ -58,7 +58,7 @@ class GgufHeader:
         width = self.number("embedding_length") // heads
         keys = self.number("attention.key_length") or width
         values = self.number("attention.value_length") or width
-        return 2 * self.number("block_count") * (self.number("attention.head_count_kv") or heads) * (keys + values)
+        return self.number("block_count") * (self.number("attention.head_count_kv") or heads) * (keys + values)
 
 
 def read_header(path: Path) -> GgufHeader:

@@ -40,18 +40,27 @@ class LlamaCppModel(TokenModel):
         vocab_size: of the model.
         max_positions: of one slot.
         precision: that it computes in.
+        prefix_cache: whether a slot starts with what it has computed of a prompt that begins alike.
     """
 
     honoured = HONOURED
 
     def __init__(
-        self, server: LocalServer, *, slots: int, vocab_size: int, max_positions: int, precision: str = "fp32"
+        self,
+        server: LocalServer,
+        *,
+        slots: int,
+        vocab_size: int,
+        max_positions: int,
+        precision: str = "fp32",
+        prefix_cache: bool = True,
     ) -> None:
         self.slots = slots
         self.vocab_size = vocab_size
         self.max_positions = max_positions
         self.precision = precision
         self._server = server
+        self._prefix_cache = prefix_cache
         self._threads = ThreadPoolExecutor(slots, "llama")
         self._running: dict[int, _Running] = {}
         self._deltas: deque[TokenDelta] = deque()
@@ -157,7 +166,8 @@ class LlamaCppModel(TokenModel):
         prompt = request.prompt_token_ids or tuple(self.encode(request.prompt))
         if len(prompt) >= self.max_positions:
             raise self._too_long(len(prompt), "prompt")
-        exchange = self._server.exchange("/completion", body_of(request, index, prompt, self.max_positions))
+        body = body_of(request, index, prompt, self.max_positions) | {"cache_prompt": self._prefix_cache}
+        exchange = self._server.exchange("/completion", body)
         try:
             with self._changed:
                 running.exchanges.append(exchange)
@@ -200,7 +210,7 @@ def _error_of(refusal: RefusedError) -> PanopeError:
     return InternalError("the model failed to run")
 
 
-def parameters_of(path: Any, slots: int, positions: int, threads: int) -> Any:
+def parameters_of(path: Any, slots: int, positions: int, threads: int, cache_precision: str) -> Any:
     """llama.cpp's parameters to load a file with."""
     import xllamacpp
 
@@ -209,6 +219,8 @@ def parameters_of(path: Any, slots: int, positions: int, threads: int) -> Any:
     parameters.n_parallel = slots
     parameters.n_ctx = slots * positions
     parameters.kv_unified = False
+    kind = {"fp16": xllamacpp.ggml_type.GGML_TYPE_F16, "fp32": xllamacpp.ggml_type.GGML_TYPE_F32}[cache_precision]
+    parameters.cache_type_k = parameters.cache_type_v = kind
     parameters.n_threads_http = slots + 2
     parameters.cache_ram_mib = 0  # what a slot keeps of its last prompt is cache enough
     parameters.warmup = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
-from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, TextCodec, TokenModel
+from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, LoadOptions, TextCodec, TokenModel
 from panope_backends.errors import InternalError
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate, chat_template
 from panope_backends.tasks.generate.chat.render import Setup
@@ -43,7 +43,13 @@ class GenerateModule(TaskModule):
         """Loads the model and generates a token."""
         settings = messages.GenerateSettings.FromString(source.settings)
         config = read_json(source.folder / "config.json", missing_ok=True)
-        loaded = source.load_any(config, cache_precision=settings.cache_precision)
+        options = LoadOptions(
+            cache_precision=settings.cache_precision,
+            cache_bytes=settings.cache_bytes,
+            slots=settings.slots,
+            prefix_cache=settings.prefix_cache,
+        )
+        loaded = source.load_any(config, options=options)
         try:
             return _complete(source, settings, config, loaded)
         except BaseException:  # whatever it was, the memory is free for the next candidate

@@ -2,7 +2,7 @@
 
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from panope_backends.api import (
 )
 from panope_backends.engines.llama_cpp.backend import LlamaCppBackend
 from panope_backends.engines.llama_cpp.gguf_header import read_header
+from panope_backends.engines.llama_cpp.model import LlamaCppModel
 from panope_backends.errors import PreconditionError
 from panope_backends.testing import TokenModelContract
 from panope_backends.testing.models import tiny_gguf_decoder
@@ -57,7 +58,70 @@ def test_the_header_tells_the_shape(tmp_path: Path) -> None:
     tiny_gguf_decoder(tmp_path, positions=512)
     header = read_header(tmp_path / "tiny-decoder.gguf")
     assert (header.architecture, header.number("context_length"), header.vocab_size) == ("llama", 512, 512)
-    assert header.cache_bytes_per_token == 2 * 2 * 4 * (16 + 16)  # bytes of fp16, blocks, heads, keys and values
+    assert header.cached_values_per_token == 2 * 4 * (16 + 16)  # blocks, heads, keys and values
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Iterator[Callable[[LoadOptions], LlamaCppModel]]:
+    """Loads a model of 4,096 positions, whose tokens have 256 numbers each in the cache."""
+    facts = tiny_gguf_decoder(tmp_path, positions=4096)
+    made: list[LlamaCppModel] = []
+
+    def load(options: LoadOptions) -> LlamaCppModel:
+        made.append(LlamaCppBackend().load(facts, tmp_path, "CPU", options))
+        return made[-1]
+
+    yield load
+    for model in made:
+        model.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "slots", "positions"),
+    [
+        (LoadOptions(), 8, 4096),
+        (LoadOptions(slots=11), 11, 4096),
+        (LoadOptions(slots=11, cache_bytes=3 * 4096 * 512), 3, 4096),
+        (LoadOptions(slots=11, cache_bytes=3 * 4096 * 512, cache_precision="fp32"), 1, 4096),
+        (LoadOptions(slots=2, cache_bytes=512 * 512), 1, 512),
+    ],
+)
+def test_slots_and_positions_are_those_that_the_server_gives_memory_for(
+    loaded: Callable[[LoadOptions], LlamaCppModel], options: LoadOptions, slots: int, positions: int
+) -> None:
+    model = loaded(options)
+    assert (model.slots, model.max_positions) == (slots, positions)
+    text, _ = answered(model, GenerationRequest(1, prompt="w1 w2", sampling=GREEDY, max_tokens=3))
+    assert text
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (LoadOptions(cache_bytes=255 * 512), "no_cache"),
+        (LoadOptions(cache_precision="u8"), "unsupported_precision"),
+    ],
+)
+def test_a_cache_that_llama_cpp_cannot_have_is_refused(
+    loaded: Callable[[LoadOptions], LlamaCppModel], options: LoadOptions, reason: str
+) -> None:
+    with pytest.raises(PreconditionError) as refusal:
+        loaded(options)
+    assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_prompts_that_begin_alike_are_computed_again_where_the_server_says_so(
+    loaded: Callable[[LoadOptions], LlamaCppModel], is_shared: bool
+) -> None:
+    model = loaded(LoadOptions(slots=1, prefix_cache=is_shared))
+    found = []
+    for number in (1, 2):
+        request = GenerationRequest(number, prompt_token_ids=tuple(range(5, 105)), sampling=GREEDY, max_tokens=1)
+        _, end = answered(model, request)
+        assert end.usage is not None
+        found.append(end.usage.cached_tokens > 90)
+    assert found == [False, is_shared]
 
 
 @pytest.mark.parametrize("length", [0, 3, 8, 30, 200, 2000])

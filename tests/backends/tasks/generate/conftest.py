@@ -40,12 +40,11 @@ class Source:
         raise NotImplementedError
 
     def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, cache_precision: str = ""
+        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
     ) -> LoadedModel:
         facts = ModelFacts("acme/bytes", "safetensors", "generate", "", config)
-        options = LoadOptions(cache_precision=cache_precision)
         return load_backend(f"panope_backends.testing:{self._backend}").load(
-            facts, folder or self.folder, "CPU", options
+            facts, folder or self.folder, "CPU", options or LoadOptions()
         )
 
 
