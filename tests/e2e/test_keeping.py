@@ -10,7 +10,7 @@ import pytest
 
 from panope.v1 import job_service_pb2_grpc
 from panope.v1 import registry_service_pb2 as pb
-from panope.v1.job_service_pb2 import GetJobRequest, Job
+from panope.v1.job_service_pb2 import CancelJobRequest, GetJobRequest, Job
 
 
 def refused(call: Callable[..., object], *arguments: object) -> tuple[grpc.StatusCode, str]:
@@ -51,18 +51,24 @@ def test_models_are_listed_alike(live_server: Any, stubs: Callable[[str], Any]) 
         assert len(registry.ListModels(request).models) == count
 
 
-def test_a_build_is_a_job_whose_end_tells_what_cannot_be_made(live_server: Any, stubs: Callable[[str], Any]) -> None:
+def test_a_build_is_a_job_and_what_no_conversion_makes_is_refused(
+    live_server: Any, stubs: Callable[[str], Any]
+) -> None:
     server = live_server
-    answer = server.post(f"/v1/models/{server.model}/variants", {"format": "gguf", "precision": "q8_0"})
-    assert (answer.status, answer.json["job"]["kind"]) == (202, "quantize")
+    variants = f"/v1/models/{server.model}/variants"
     jobs = job_service_pb2_grpc.JobServiceStub(stubs(server.grpc_address).channel)
-    wanted = GetJobRequest(id=answer.json["job"]["id"])
-    server.wait(lambda: jobs.GetJob(wanted).job.status == Job.STATUS_FAILED, 60, "the end of the job")
-    assert "gguf" in jobs.GetJob(wanted).job.error.message
+    answer = server.post(variants, {"format": "openvino", "precision": "int4"})
+    assert (answer.status, answer.json["job"]["kind"]) == (202, "quantize")
+    job = answer.json["job"]["id"]
+    assert jobs.CancelJob(CancelJobRequest(id=job)).job.id == job
+    server.wait(lambda: jobs.GetJob(GetJobRequest(id=job)).job.status == Job.STATUS_CANCELLED, 60, "the end of the job")
+
+    impossible = server.post(variants, {"format": "gguf", "precision": "q8_0"})
+    assert (impossible.status, impossible.error["param"], impossible.error["code"]) == (400, "format", "no_conversion")
+    unknown = server.post(variants, {"format": "tensorrt"})
+    assert (unknown.status, unknown.error["param"]) == (400, "format")
     code, _ = refused(stubs(server.grpc_address).registry.BuildVariant, pb.BuildVariantRequest(model="acme/none"))
     assert code is grpc.StatusCode.NOT_FOUND
-    unknown = server.post(f"/v1/models/{server.model}/variants", {"format": "tensorrt"})
-    assert (unknown.status, unknown.error["param"]) == (400, "format")
 
 
 def test_a_model_is_deleted_only_when_nothing_holds_it(servers: Any, stubs: Callable[[str], Any]) -> None:
