@@ -101,6 +101,8 @@ const (
 	Instance_STATE_BACKING_OFF Instance_State = 3
 	// It takes no new work and ends what it has.
 	Instance_STATE_DRAINING Instance_State = 4
+	// It has said nothing for five seconds, gets no calls, and is ended if that goes on.
+	Instance_STATE_UNRESPONSIVE Instance_State = 5
 )
 
 // Enum value maps for Instance_State.
@@ -111,13 +113,15 @@ var (
 		2: "STATE_READY",
 		3: "STATE_BACKING_OFF",
 		4: "STATE_DRAINING",
+		5: "STATE_UNRESPONSIVE",
 	}
 	Instance_State_value = map[string]int32{
-		"STATE_UNSPECIFIED": 0,
-		"STATE_STARTING":    1,
-		"STATE_READY":       2,
-		"STATE_BACKING_OFF": 3,
-		"STATE_DRAINING":    4,
+		"STATE_UNSPECIFIED":  0,
+		"STATE_STARTING":     1,
+		"STATE_READY":        2,
+		"STATE_BACKING_OFF":  3,
+		"STATE_DRAINING":     4,
+		"STATE_UNRESPONSIVE": 5,
 	}
 )
 
@@ -1217,7 +1221,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xbb\x04\n" +
+	"createTime\"\xd4\x04\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1233,13 +1237,14 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"ready_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\treadyTime\x12\x16\n" +
 	"\x06format\x18\f \x01(\tR\x06format\x12+\n" +
-	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\"n\n" +
+	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
 	"\vSTATE_READY\x10\x02\x12\x15\n" +
 	"\x11STATE_BACKING_OFF\x10\x03\x12\x12\n" +
-	"\x0eSTATE_DRAINING\x10\x04B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x0eSTATE_DRAINING\x10\x04\x12\x16\n" +
+	"\x12STATE_UNRESPONSIVE\x10\x05B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_model_proto_rawDescOnce sync.Once

@@ -25,7 +25,7 @@ class InstanceRecord:
         variant_digest: what it runs.
         host: the machine's name.
         pid: there; 0 when there is no process at the moment.
-        state: `starting`, `ready`, `backing_off` or `draining`.
+        state: `starting`, `ready`, `unresponsive`, `backing_off` or `draining`.
         heartbeat_at: when its server last told of it.
     """
 

@@ -27,8 +27,14 @@ class InstanceState(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
+    UNRESPONSIVE = "unresponsive"
     BACKING_OFF = "backing_off"
     DRAINING = "draining"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it has its model and takes orders, if only once it listens again."""
+        return self in (InstanceState.READY, InstanceState.UNRESPONSIVE)
 
 
 @dataclass(frozen=True)

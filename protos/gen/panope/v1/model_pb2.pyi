@@ -486,6 +486,8 @@ class Instance(google.protobuf.message.Message):
         """It crashed and waits to be started again."""
         STATE_DRAINING: Instance._State.ValueType  # 4
         """It takes no new work and ends what it has."""
+        STATE_UNRESPONSIVE: Instance._State.ValueType  # 5
+        """It has said nothing for five seconds, gets no calls, and is ended if that goes on."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Whether an instance can answer."""
@@ -500,6 +502,8 @@ class Instance(google.protobuf.message.Message):
     """It crashed and waits to be started again."""
     STATE_DRAINING: Instance.State.ValueType  # 4
     """It takes no new work and ends what it has."""
+    STATE_UNRESPONSIVE: Instance.State.ValueType  # 5
+    """It has said nothing for five seconds, gets no calls, and is ended if that goes on."""
 
     ID_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int

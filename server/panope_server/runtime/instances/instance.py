@@ -7,13 +7,11 @@ in about a millisecond: every call that it holds then fails with InstanceLostErr
 from __future__ import annotations
 
 import asyncio
-import math
 import signal
 import socket
 import sys
 import time
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -26,7 +24,8 @@ from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of, load_frame
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.quarantine import fingerprint_of
+from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
+from panope_server.runtime.instances.suspects import Suspects
 from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -40,8 +39,6 @@ _log = structlog.get_logger("panope.instances")
 
 KILL_GRACE_SECONDS = 2.0
 LOST_RETRY_SECONDS = 1.0
-WATCH_SECONDS = 1.0
-MAX_WITHDRAWN = 256
 #: `batching` of workers that run any texts together, or none but tensors.
 UNRESTRICTED = ("any", "")
 #: Reasons for the end of a worker that lived and did not get on.
@@ -59,6 +56,9 @@ class Listener(Protocol):
 
     def capacity_freed(self) -> None:
         """The instance can take more requests."""
+
+    def responsiveness_changed(self, instance: Instance) -> None:
+        """The instance does not answer, or answers again, as its state says."""
 
     def answered(self, entry: Entry, last: wire.Part) -> None:
         """An entry has the last part of its answer; its reader has been told already."""
@@ -93,8 +93,7 @@ class Instance:
         self._workers = workers
         self._listener = listener
         self._in_flight = Entries()
-        self._withdrawn: OrderedDict[int, bytes] = OrderedDict()
-        self._busy_ids: Sequence[int] = ()
+        self._suspects = Suspects()
         self._socket = WorkerSocket(self._frame, self._lost, listener.capacity_freed)
         self._process: ChildProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -215,9 +214,7 @@ class Instance:
     def _withdraw(self, entry: Entry) -> None:
         self._send(wire.ServerFrame(id=entry.id, cancel=wire.Cancel()))
         # The worker may be at it all the same, and die of it.
-        self._withdrawn[entry.id] = fingerprint_of(entry)
-        while len(self._withdrawn) > MAX_WITHDRAWN:
-            self._withdrawn.popitem(last=False)
+        self._suspects.withdraw(entry)
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - two phases share it: ask, then kill
         """Ends the process after its work, or kills it when that takes longer than `timeout` seconds."""
@@ -246,20 +243,13 @@ class Instance:
         return Exit(code, self.end_reason or describe_exit(code))
 
     def liveness(self) -> LivenessProbe:
-        """The worker must say something; it should each second."""
-        heard = self._socket.heard
-
-        async def has_spoken() -> bool:
-            nonlocal heard
-            before, heard = heard, self._socket.heard
-            return heard != before or self.closed.is_set()
-
-        threshold = max(1, math.ceil(self._workers.heartbeat_timeout_seconds / WATCH_SECONDS))
-        return LivenessProbe(check=has_spoken, period_seconds=WATCH_SECONDS, failure_threshold=threshold)
+        """The worker must say something."""
+        timeout = self._workers.heartbeat_timeout_seconds
+        return worker_liveness(lambda: self._socket.heard, self.closed, timeout, self._went_silent)
 
     def end_silent(self, failed_checks: int) -> None:
         """Ends the worker because it has said nothing in so many checks."""
-        self._abort("silent", silent_seconds=failed_checks * WATCH_SECONDS)
+        self._abort("silent", silent_seconds=failed_checks * CHECK_SECONDS)
 
     def output_tail(self, lines: int) -> list[str]:
         """The last lines that the worker wrote."""
@@ -315,7 +305,20 @@ class Instance:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    def _went_silent(self) -> None:
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.UNRESPONSIVE
+            _log.warning("instance_unresponsive", instance=self.name, model=self.plan.model)
+            self._listener.responsiveness_changed(self)
+
+    def _responds_again(self) -> None:
+        self.state = InstanceState.READY
+        _log.info("instance_responsive", instance=self.name, model=self.plan.model)
+        self._listener.responsiveness_changed(self)
+
     def _frame(self, data: bytes) -> None:
+        if self.state is InstanceState.UNRESPONSIVE:
+            self._responds_again()
         frame = wire.WorkerFrame.FromString(data)
         if frame.parts:
             self._receive(frame.parts)
@@ -345,7 +348,7 @@ class Instance:
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
-        self._busy_ids = heartbeat.busy_ids
+        self._suspects.busy_ids = heartbeat.busy_ids
         limit = self._workers.hang_timeout_seconds * 1000
         if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
             self._abort(
@@ -365,17 +368,8 @@ class Instance:
             self._process.send_signal(signal.SIGABRT)
             asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
 
-    def _suspects(self, held: Sequence[Entry]) -> Collection[bytes]:
-        """What the worker may have died of: if it hung, what it was at; else all that it had."""
-        at_work = set(self._busy_ids)
-        gone = {self._withdrawn[each] for each in at_work if each in self._withdrawn}
-        found = {fingerprint_of(entry) for entry in held if entry.id in at_work} | gone
-        if found and self.end_reason == "hang":
-            return found
-        return {fingerprint_of(entry) for entry in held} | gone
-
     def _lost(self) -> None:
-        was_ready = self.state is InstanceState.READY
+        was_loaded = self.state.is_loaded
         if self.state is not InstanceState.DRAINING:
             self.state = InstanceState.BACKING_OFF
         if not self._loaded.done():
@@ -383,7 +377,7 @@ class Instance:
             self._loaded.exception()  # told to whoever waits; nobody may be waiting any more
         if self._transport is not None:
             self._transport.close()
-        if was_ready:
+        if was_loaded:
             # Without its socket the process is of no use; at its own end it has a moment left, and an exit code.
             asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._kill)
         held = self._in_flight.drain()
@@ -395,6 +389,7 @@ class Instance:
                 )
             )
         try:
-            self._listener.lost(self, () if self.state is InstanceState.DRAINING else self._suspects(held))
+            is_draining = self.state is InstanceState.DRAINING
+            self._listener.lost(self, () if is_draining else self._suspects.of(held, hung=self.end_reason == "hang"))
         finally:
             self.closed.set()

@@ -15,7 +15,7 @@ from panope_server.config import Workers
 from panope_server.runtime.instances.instance import Instance, Listener, NotSpawnedError
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
-from panope_server.runtime.status import InstanceState, InstanceView
+from panope_server.runtime.status import InstanceView
 
 _log = structlog.get_logger("panope.instances")
 
@@ -73,7 +73,7 @@ class InstanceSupervisor:
         await self._supervisor.stop()
         if self.instance is None:
             return
-        if self.instance.state is InstanceState.READY:
+        if self.instance.state.is_loaded:
             await self.instance.drain(timeout)
         await self.instance.wait()
 

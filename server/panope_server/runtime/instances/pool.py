@@ -21,6 +21,7 @@ from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue import RequestQueue
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.safe_callbacks import contained
+from panope_server.runtime.status import InstanceState
 from panope_server.tasks.task import Request
 
 
@@ -85,6 +86,11 @@ class InstancePool:
             handover.run()
 
     @property
+    def is_responsive(self) -> bool:
+        """Whether an instance answers."""
+        return any(instance.state is InstanceState.READY for instance in self.instances)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether a request waits whose caller is there."""
         return any(queue.head() is not None for queue in (self.queue, self.slot_queue))
@@ -103,7 +109,7 @@ class InstancePool:
 
     async def until_handed_over(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
         """Waits until nothing waits any more; not at all while no instance serves, for nothing can be handed over."""
-        if self.instances:
+        if self.is_responsive:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self.queue.until_empty()

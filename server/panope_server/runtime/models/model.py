@@ -120,7 +120,7 @@ class ModelRuntime:
         """
         if self.state is ModelState.UNLOADING:
             raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
-        if self.state is ModelState.SERVING:
+        if self.state is ModelState.SERVING or self._is_unresponsive:
             self._refuse_other(constraints)
             return
         loading = self._ensure_loading(constraints)
@@ -211,11 +211,21 @@ class ModelRuntime:
         """A worker is gone; if it served, its supervisor starts another."""
         if instance not in self.pool.instances:
             return
+        was_unresponsive = self._is_unresponsive
         self.pool.remove(instance, suspects)
-        if self.state is ModelState.SERVING:
+        if self.state is ModelState.SERVING or was_unresponsive:
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
             if not self.pool.instances:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
+
+    @contained
+    def responsiveness_changed(self, instance: Instance) -> None:
+        """An instance does not answer, or answers again; the model serves while one does."""
+        if self.state is ModelState.SERVING and not self.pool.is_responsive:
+            self._set(ModelState.LOADING, "its worker does not answer")
+        elif self._is_unresponsive and self.pool.is_responsive:
+            self._set(ModelState.SERVING, "")
+        self.pool.capacity_freed()
 
     @contained
     def gave_up(self, error: PanopeError) -> None:
@@ -238,6 +248,11 @@ class ModelRuntime:
         self.pool.answered(entry, last)
 
     # Inside.
+
+    @property
+    def _is_unresponsive(self) -> bool:
+        """Whether it is loaded, and would serve if one of its workers answered."""
+        return self.state is ModelState.LOADING and bool(self.pool.instances)
 
     def _admit(self) -> None:
         match self.state:

@@ -23,6 +23,7 @@ _MODEL_STATES = {
 _INSTANCE_STATES = {
     InstanceState.STARTING: pb.Instance.STATE_STARTING,
     InstanceState.READY: pb.Instance.STATE_READY,
+    InstanceState.UNRESPONSIVE: pb.Instance.STATE_UNRESPONSIVE,
     InstanceState.BACKING_OFF: pb.Instance.STATE_BACKING_OFF,
     InstanceState.DRAINING: pb.Instance.STATE_DRAINING,
 }

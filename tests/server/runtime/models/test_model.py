@@ -228,7 +228,7 @@ async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_han
     for restarts in range(1, 3):
         call = asyncio.create_task(made.embed("hang"))
         await until(
-            lambda: made.runtime.pool.instances and made.runtime.pool.instances[0]._busy_ids
+            lambda: made.runtime.pool.instances and made.runtime.pool.instances[0]._suspects.busy_ids
         )  # a heartbeat told
         call.cancel()
         await until(lambda restarts=restarts: made.runtime.instance_views()[0].restart_count == restarts)

@@ -27,7 +27,7 @@ _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _NameOrNone = Annotated[str, Meta(max_length=256)]
 
 ModelStateJson = Literal["unloaded", "loading", "serving", "unloading", "failed"]
-InstanceStateJson = Literal["starting", "ready", "backing_off", "draining"]
+InstanceStateJson = Literal["starting", "ready", "unresponsive", "backing_off", "draining"]
 
 _MODEL_STATES: dict[ModelState, ModelStateJson] = {
     ModelState.UNLOADED: "unloaded",
@@ -39,6 +39,7 @@ _MODEL_STATES: dict[ModelState, ModelStateJson] = {
 _INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
     InstanceState.STARTING: "starting",
     InstanceState.READY: "ready",
+    InstanceState.UNRESPONSIVE: "unresponsive",
     InstanceState.BACKING_OFF: "backing_off",
     InstanceState.DRAINING: "draining",
 }
