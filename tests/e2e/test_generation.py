@@ -104,3 +104,19 @@ def test_a_call_whose_client_has_gone_frees_its_place(generator):
     assert reply.status == 200, reply.body
     assert time.monotonic() - started < 60
     assert json.loads(reply.body)["usage"]["completion_tokens"] <= 2
+
+
+def test_the_server_tells_what_its_instances_generate(generator, text):
+    """What a worker tells each second stands in the metrics and in the instance's status."""
+    deadline = time.monotonic() + 30
+    told: dict = {}
+    while told.get("completion_tokens", 0) < TOKENS:
+        assert time.monotonic() < deadline, told
+        told = generator.get(f"/v1/models/{MODEL}/info").json["instances"][0]["generation"] or {}
+    assert told["prompt_tokens"] > 0
+    lines = generator.admin("/metrics").body.decode().splitlines()
+    values = {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in lines if f'model="{MODEL}"' in line}
+    assert values["panope_generation_tokens_total"] >= told["completion_tokens"]
+    assert values["panope_inter_token_latency_seconds_count"] > 0
+    assert 0 < values["panope_time_to_first_token_seconds_sum"] < 60
+    assert values["panope_time_to_first_token_seconds_count"] > 0

@@ -49,7 +49,7 @@ from panope_backends.api.generation import (
     TokenDelta,
     TokenLogprobs,
 )
-from panope_backends.api.generation_statistics import GenerationStatistics
+from panope_backends.api.generation_statistics import TOKEN_INTERVAL_BOUNDS, GenerationStatistics
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.api.step_batch import StepBatch, StepSequence
 from panope_backends.api.step_model import CacheSpec, StepModel
@@ -60,6 +60,7 @@ from panope_backends.api.token_model import TokenModel
 __all__ = [
     "API_VERSION",
     "OLDEST_API_VERSION",
+    "TOKEN_INTERVAL_BOUNDS",
     "Arrays",
     "Backend",
     "CacheSpec",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TOKEN_INTERVAL_BOUNDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds up to which times between tokens are counted together, ascending; above the last there is one more."""
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationStatistics:

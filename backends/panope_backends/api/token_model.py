@@ -93,7 +93,10 @@ class TokenModel(LoadedModel):
         """
 
     def statistics(self) -> GenerationStatistics:
-        """What it does now and has done, for metrics; zeros where the engine does not say. Called from any thread."""
+        """What it does now and has done, for metrics. Called from any thread.
+
+        Zeros where the engine does not say: tokens are then counted as its deltas come.
+        """
         return GenerationStatistics()
 
     def unsupported(self, request: GenerationRequest) -> tuple[str, ...]:

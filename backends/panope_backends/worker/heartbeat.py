@@ -30,6 +30,7 @@ class Heartbeat:
         waiting: how many items wait for the device.
         running: the batch that runs now.
         preparing: the request that tokens are made for now.
+        generation: what a model that generates does; None for others.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Heartbeat:
         waiting: Callable[[], int],
         running: Callable[[], Busy],
         preparing: Callable[[], Busy],
+        generation: Callable[[], wire.GenerationStatistics | None],
     ) -> None:
         self._outbox = outbox
         self._waiting = waiting
         self._running = running
         self._preparing = preparing
+        self._generation = generation
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -60,6 +63,7 @@ class Heartbeat:
                     waiting=self._waiting(),
                     preparing_milliseconds=_milliseconds(preparing),
                     busy_ids=[*preparing.ids, *running.ids],
+                    generation=self._generation(),
                 )
                 self._outbox.send(wire.WorkerFrame(heartbeat=beat))
 

@@ -56,13 +56,14 @@ class Worker:
         self._queue: AnyQueue | None = None
         self._reader: Intake | None = None
         self._loaded: ServedModel | None = None
+        self._executor: Executor | StepExecutor | None = None
         self._is_loaded = threading.Event()
 
     def run(self) -> int:
         """Serves until the server ends it; the process's exit code."""
         load = self._read_load()
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
-        Heartbeat(self._outbox, self._waiting, self._running, self._busy_preparing).start()
+        Heartbeat(self._outbox, self._waiting, self._running, self._busy_preparing, self._statistics).start()
         threading.Thread(target=self._intake, name="intake", daemon=True).start()
         try:
             loaded = load_model(load)
@@ -71,12 +72,12 @@ class Worker:
             self._outbox.send(wire.WorkerFrame(failure=failure(error)))
             self._outbox.flush()
             return EXIT_NOT_LOADED
-        self._queue, executor = self._made(load, loaded)
+        self._queue, self._executor = self._made(load, loaded)
         self._loaded = loaded
         self._outbox.send(wire.WorkerFrame(ready=loaded.ready))
         self._is_loaded.set()
         try:
-            executor.run()
+            self._executor.run()
         except BaseException as error:  # requests' own errors are answered; what comes here is a defect of the loop
             log.error("device_failed", error)
             end(EXIT_DEFECT, "worker_ends")
@@ -104,6 +105,9 @@ class Worker:
 
     def _running(self) -> Busy:
         return Busy() if self._queue is None else self._queue.running()
+
+    def _statistics(self) -> wire.GenerationStatistics | None:
+        return self._executor.statistics() if isinstance(self._executor, StepExecutor) else None
 
     def _read_load(self) -> wire.Load:
         for frame in self._frames:

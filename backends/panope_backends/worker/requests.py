@@ -88,6 +88,11 @@ class TokenRequest(Request):
         """Whether a prompt of it waits for slots."""
         return self.submitted < len(self.job.requests)
 
+    def came(self, now: float) -> None:
+        """Notes that tokens of it came; the first time counts."""
+        if not self.timing.HasField("first_token_microseconds"):
+            self.timing.first_token_microseconds = microseconds(now - self.started)
+
     @property
     def is_complete(self) -> bool:
         """Whether every prompt has its answers."""

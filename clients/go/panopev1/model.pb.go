@@ -998,8 +998,10 @@ type Instance struct {
 	Format string `protobuf:"bytes,12,opt,name=format,proto3" json:"format,omitempty"`
 	// The precision of its variant's weights, such as `int8`; empty when unknown.
 	WeightsPrecision string `protobuf:"bytes,13,opt,name=weights_precision,json=weightsPrecision,proto3" json:"weights_precision,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What it generates, as it told last, each second; unset for models that do not generate.
+	Generation    *GenerationStatistics `protobuf:"bytes,14,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Instance) Reset() {
@@ -1123,6 +1125,168 @@ func (x *Instance) GetWeightsPrecision() string {
 	return ""
 }
 
+func (x *Instance) GetGeneration() *GenerationStatistics {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+// What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
+// where the engine does not tell.
+type GenerationStatistics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequences that have a place in the cache of keys and values.
+	RunningSequences uint32 `protobuf:"varint,1,opt,name=running_sequences,json=runningSequences,proto3" json:"running_sequences,omitempty"`
+	// Sequences that wait for one.
+	WaitingSequences uint32 `protobuf:"varint,2,opt,name=waiting_sequences,json=waitingSequences,proto3" json:"waiting_sequences,omitempty"`
+	// Blocks of the cache.
+	CacheBlocks uint32 `protobuf:"varint,3,opt,name=cache_blocks,json=cacheBlocks,proto3" json:"cache_blocks,omitempty"`
+	// Of those, held by sequences.
+	UsedCacheBlocks uint32 `protobuf:"varint,4,opt,name=used_cache_blocks,json=usedCacheBlocks,proto3" json:"used_cache_blocks,omitempty"`
+	// Of all, those that later prompts can start with.
+	ReusableCacheBlocks uint32 `protobuf:"varint,5,opt,name=reusable_cache_blocks,json=reusableCacheBlocks,proto3" json:"reusable_cache_blocks,omitempty"`
+	// Steps that were computed.
+	Steps uint64 `protobuf:"varint,6,opt,name=steps,proto3" json:"steps,omitempty"`
+	// Of these, failed ones.
+	FailedSteps uint64 `protobuf:"varint,7,opt,name=failed_steps,json=failedSteps,proto3" json:"failed_steps,omitempty"`
+	// Tokens of the prompts that were started.
+	PromptTokens uint64 `protobuf:"varint,8,opt,name=prompt_tokens,json=promptTokens,proto3" json:"prompt_tokens,omitempty"`
+	// Of those, found computed in the prefix cache.
+	CachedPromptTokens uint64 `protobuf:"varint,9,opt,name=cached_prompt_tokens,json=cachedPromptTokens,proto3" json:"cached_prompt_tokens,omitempty"`
+	// Tokens of all answers.
+	CompletionTokens uint64 `protobuf:"varint,10,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
+	// Tokens that were guessed from prompts and answers.
+	DraftTokens uint64 `protobuf:"varint,11,opt,name=draft_tokens,json=draftTokens,proto3" json:"draft_tokens,omitempty"`
+	// Of those, right.
+	AcceptedDraftTokens uint64 `protobuf:"varint,12,opt,name=accepted_draft_tokens,json=acceptedDraftTokens,proto3" json:"accepted_draft_tokens,omitempty"`
+	// How often a sequence gave its blocks back before its end.
+	Preemptions   uint64 `protobuf:"varint,13,opt,name=preemptions,proto3" json:"preemptions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerationStatistics) Reset() {
+	*x = GenerationStatistics{}
+	mi := &file_panope_v1_model_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerationStatistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerationStatistics) ProtoMessage() {}
+
+func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerationStatistics.ProtoReflect.Descriptor instead.
+func (*GenerationStatistics) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GenerationStatistics) GetRunningSequences() uint32 {
+	if x != nil {
+		return x.RunningSequences
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetWaitingSequences() uint32 {
+	if x != nil {
+		return x.WaitingSequences
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetCacheBlocks() uint32 {
+	if x != nil {
+		return x.CacheBlocks
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetUsedCacheBlocks() uint32 {
+	if x != nil {
+		return x.UsedCacheBlocks
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetReusableCacheBlocks() uint32 {
+	if x != nil {
+		return x.ReusableCacheBlocks
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetSteps() uint64 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetFailedSteps() uint64 {
+	if x != nil {
+		return x.FailedSteps
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetPromptTokens() uint64 {
+	if x != nil {
+		return x.PromptTokens
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetCachedPromptTokens() uint64 {
+	if x != nil {
+		return x.CachedPromptTokens
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetCompletionTokens() uint64 {
+	if x != nil {
+		return x.CompletionTokens
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetDraftTokens() uint64 {
+	if x != nil {
+		return x.DraftTokens
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetAcceptedDraftTokens() uint64 {
+	if x != nil {
+		return x.AcceptedDraftTokens
+	}
+	return 0
+}
+
+func (x *GenerationStatistics) GetPreemptions() uint64 {
+	if x != nil {
+		return x.Preemptions
+	}
+	return 0
+}
+
 var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
@@ -1221,7 +1385,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xd4\x04\n" +
+	"createTime\"\x95\x05\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1237,14 +1401,32 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"ready_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\treadyTime\x12\x16\n" +
 	"\x06format\x18\f \x01(\tR\x06format\x12+\n" +
-	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\"\x86\x01\n" +
+	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\x12?\n" +
+	"\n" +
+	"generation\x18\x0e \x01(\v2\x1f.panope.v1.GenerationStatisticsR\n" +
+	"generation\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
 	"\vSTATE_READY\x10\x02\x12\x15\n" +
 	"\x11STATE_BACKING_OFF\x10\x03\x12\x12\n" +
 	"\x0eSTATE_DRAINING\x10\x04\x12\x16\n" +
-	"\x12STATE_UNRESPONSIVE\x10\x05B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x12STATE_UNRESPONSIVE\x10\x05\"\xa9\x04\n" +
+	"\x14GenerationStatistics\x12+\n" +
+	"\x11running_sequences\x18\x01 \x01(\rR\x10runningSequences\x12+\n" +
+	"\x11waiting_sequences\x18\x02 \x01(\rR\x10waitingSequences\x12!\n" +
+	"\fcache_blocks\x18\x03 \x01(\rR\vcacheBlocks\x12*\n" +
+	"\x11used_cache_blocks\x18\x04 \x01(\rR\x0fusedCacheBlocks\x122\n" +
+	"\x15reusable_cache_blocks\x18\x05 \x01(\rR\x13reusableCacheBlocks\x12\x14\n" +
+	"\x05steps\x18\x06 \x01(\x04R\x05steps\x12!\n" +
+	"\ffailed_steps\x18\a \x01(\x04R\vfailedSteps\x12#\n" +
+	"\rprompt_tokens\x18\b \x01(\x04R\fpromptTokens\x120\n" +
+	"\x14cached_prompt_tokens\x18\t \x01(\x04R\x12cachedPromptTokens\x12+\n" +
+	"\x11completion_tokens\x18\n" +
+	" \x01(\x04R\x10completionTokens\x12!\n" +
+	"\fdraft_tokens\x18\v \x01(\x04R\vdraftTokens\x122\n" +
+	"\x15accepted_draft_tokens\x18\f \x01(\x04R\x13acceptedDraftTokens\x12 \n" +
+	"\vpreemptions\x18\r \x01(\x04R\vpreemptionsB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_model_proto_rawDescOnce sync.Once
@@ -1259,7 +1441,7 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
@@ -1270,31 +1452,33 @@ var file_panope_v1_model_proto_goTypes = []any{
 	(*Profile)(nil),               // 6: panope.v1.Profile
 	(*Pin)(nil),                   // 7: panope.v1.Pin
 	(*Instance)(nil),              // 8: panope.v1.Instance
-	nil,                           // 9: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 11: panope.v1.TensorSpec
+	(*GenerationStatistics)(nil),  // 9: panope.v1.GenerationStatistics
+	nil,                           // 10: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 12: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
 	5,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
 	8,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	10, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	11, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	11, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	11, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	9,  // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	12, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	12, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	10, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
 	4,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
 	7,  // 9: panope.v1.Variant.pin:type_name -> panope.v1.Pin
 	6,  // 10: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	10, // 11: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	10, // 12: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	11, // 11: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	11, // 12: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 13: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	10, // 14: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	11, // 14: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	9,  // 15: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1309,7 +1493,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,9 @@ from typing import Protocol
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from panope_backends.api import GenerationStatistics
+from panope_server.observability.generation import GenerationMetrics, TokenIntervals
+
 
 class View(Protocol):
     """What is told of a worker process."""
@@ -24,6 +27,14 @@ class View(Protocol):
     @property
     def resident_bytes(self) -> int:
         """Its memory, as it told last."""
+
+    @property
+    def generation(self) -> GenerationStatistics | None:
+        """What it generates, as it told last; None where it does not."""
+
+    @property
+    def token_intervals(self) -> TokenIntervals | None:
+        """As above."""
 
 
 Running = Callable[[], Iterable[tuple[str, View]]]
@@ -47,11 +58,15 @@ class InstanceMetrics(Collector):
         memory = GaugeMetricFamily(
             "panope_instance_resident_memory_bytes", "Resident memory of the worker.", labels=labels
         )
+        generation = GenerationMetrics()
         places: Counter[str] = Counter()
         for model, view in self._running():
             place = (model, str(places[model]))
             places[model] += 1
             up.add_metric(place, float(view.state == "ready"))
             memory.add_metric(place, 0.0 if view.state == "backing_off" else float(view.resident_bytes))
+            if view.generation is not None:
+                generation.add(place, view.generation, view.token_intervals)
         yield up
         yield memory
+        yield from generation.families()

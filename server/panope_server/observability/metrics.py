@@ -44,6 +44,13 @@ class Metrics:
         self.part_interval = self._seconds(
             "part_interval", "Between two parts of an answer, the time of a slow reader included.", "interface", "model"
         )
+        self.time_to_first_token = Histogram(
+            "panope_time_to_first_token_seconds",
+            "From the server's queue to the first token of an answer that is generated, streamed or not.",
+            ["model"],
+            SECONDS,
+            self.registry,
+        )
         self.queue_duration = self._seconds("queue", "In the server's queue.", "model")
         self.tokenize_duration = self._seconds("tokenize", "Making tokens in the worker.", "model")
         self.batch_wait_duration = self._seconds("batch_wait", "From tokens to the start of the batch.", "model")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from panope_backends.api import TensorSpec
+from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 
@@ -83,6 +83,19 @@ class VariantView:
 
 
 @dataclass(frozen=True)
+class TokenIntervals:
+    """Times between tokens, since the model was loaded.
+
+    Attributes:
+        counts: of tokens, one number for each of `TOKEN_INTERVAL_BOUNDS` and one above the last.
+        seconds: their sum.
+    """
+
+    counts: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class InstanceView:
     """A worker process.
 
@@ -90,6 +103,8 @@ class InstanceView:
         format: of the variant's files.
         weights_precision: of the variant's weights; empty when unknown.
         precision: that it computes in.
+        generation: what it generates, as it told last; None of models that do not, and before the first heartbeat.
+        token_intervals: as above.
     """
 
     id: str
@@ -106,6 +121,8 @@ class InstanceView:
     selection_reason: str
     ready_at: datetime | None
     started_at: datetime | None = None
+    generation: GenerationStatistics | None = None
+    token_intervals: TokenIntervals | None = None
 
 
 @dataclass(frozen=True)

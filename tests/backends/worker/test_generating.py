@@ -154,3 +154,21 @@ def test_a_sequence_that_fails_ends_its_request_alone(generating: Callable[..., 
     answers = {received.id: received for received in (worker.receive(), worker.receive())}
     assert (answers[failing].kind, answers[failing].failure.reason) == ("failure", "internal_error")
     assert output_of(answers[well]).deltas[0].text == "well"
+
+
+def test_heartbeats_tell_what_is_generated_and_how_fast_its_tokens_come(generating: Callable[..., Any]) -> None:
+    worker = generating()
+    assert worker.wait_for_heartbeat().generation.running == 0
+    long = ask(worker, "x" * 50, n=2, stream=True, ignore_eos=True)
+    received = worker.receive()
+    worker.send(wire.ServerFrame(id=long, flow=wire.Flow(paused=True)))
+    worker.send(wire.ServerFrame(id=long, cancel=wire.Cancel()))
+    short = ask(worker, "hello")
+    while (received := worker.receive()).id != short:
+        pass
+    assert 0 < received.timing.first_token_microseconds <= received.timing.run_microseconds
+    told = worker.wait_for_heartbeat().generation
+    assert (told.running, told.blocks) == (0, 0)
+    assert told.completion_tokens >= len("hello")
+    assert sum(told.token_intervals) >= len("hello")
+    assert told.token_interval_seconds > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client.registry import Collector
 
 from panope_server.observability.metrics import Metrics
@@ -12,10 +14,7 @@ def listing() -> str:
     """Every metric of Panope's own by its name."""
     metrics = Metrics()
     lines = [line for collector in metrics.registry._collector_to_names if (line := _line(collector))]
-    lines += [
-        f"{family.name} {family.type}: {', '.join(family._labelnames) or 'no labels'}"
-        for family in metrics.instances.collect()
-    ]
+    lines += [_named(family.name, family.type, family._labelnames) for family in metrics.instances.collect()]
     return "\n".join(sorted(lines)) + "\n"
 
 
@@ -27,4 +26,8 @@ def _line(collector: Collector) -> str:
         name, kind = str(collector._name), str(collector._type)  # type: ignore[attr-defined]  # the library has no getter
     else:
         return ""
+    return _named(name, kind, labels)
+
+
+def _named(name: str, kind: str, labels: Sequence[str]) -> str:
     return f"{name}{'_total' if kind == 'counter' else ''} {kind}: {', '.join(labels) or 'no labels'}"

@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import FinishReason, TokenDelta, TokenModel
+from panope_backends.api import FinishReason, GenerationStatistics, TokenDelta, TokenModel
 from panope_backends.errors import InternalError, InvalidInputError, OverloadedError, PanopeError
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.parts import error_for_caller, send_parts
 from panope_backends.worker.requests import TokenRequest, failure_part, microseconds
 from panope_backends.worker.step.queue import TokenQueue
+from panope_backends.worker.step.token_counts import TokenCounts
 
 #: The longest that one call of `deltas` waits; the server hears of a longer step as one that hangs.
 STEP_WAIT_SECONDS = 1.0
@@ -34,6 +35,7 @@ class StepExecutor:
         self._model = model
         self._queue = queue
         self._outbox = outbox
+        self._counts = TokenCounts()
 
     def run(self) -> None:
         """Returns when the queue is drained."""
@@ -41,7 +43,23 @@ class StepExecutor:
         while self._queue.wait_for_work():
             deltas = self._model.deltas(STEP_WAIT_SECONDS)
             self._queue.step_ended()
-            self._send(self._parts(deltas))
+            self._send(self._parts(deltas, time.perf_counter()))
+
+    def statistics(self) -> wire.GenerationStatistics:
+        """What the model does and has done, for heartbeats; from any thread."""
+        told, counts = self._model.statistics(), self._counts
+        if told == GenerationStatistics():  # the engine does not say
+            told = GenerationStatistics(
+                running=self._queue.sequences,
+                prompt_tokens=counts.prompt_tokens,
+                cached_tokens=counts.cached_tokens,
+                completion_tokens=counts.completion_tokens,
+            )
+        return wire.GenerationStatistics(
+            **asdict(told),
+            token_intervals=tuple(counts.intervals),
+            token_interval_seconds=counts.interval_seconds,
+        )
 
     def _submit_all(self) -> None:
         while (prompt := self._queue.next_prompt()) is not None:
@@ -76,14 +94,16 @@ class StepExecutor:
         if self._queue.end(request):
             self._send([failure_part(request.frame_id, error, request.timing)])
 
-    def _parts(self, deltas: Sequence[TokenDelta]) -> list[wire.Part]:
-        """What a step has to tell, a part for each request that hears of it."""
+    def _parts(self, deltas: Sequence[TokenDelta], now: float) -> list[wire.Part]:
+        """What a step that ended just now has to tell, a part for each request that hears of it."""
         count = self._queue.sequences
         touched: dict[TokenRequest, None] = {}
         for delta in deltas:
+            self._counts.note(delta, now)
             owner = self._queue.owner(delta.request_id)
             if owner is not None and self._take(*owner, delta):
                 touched[owner[0]] = None
+                owner[0].came(now)
             if delta.usage is not None:
                 self._queue.prompt_ended(delta.request_id)
         return [part for request in touched if (part := self._part(request, count)) is not None]

@@ -518,6 +518,7 @@ class Instance(google.protobuf.message.Message):
     READY_TIME_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
     WEIGHTS_PRECISION_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -546,6 +547,10 @@ class Instance(google.protobuf.message.Message):
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""
 
+    @property
+    def generation(self) -> Global___GenerationStatistics:
+        """What it generates, as it told last, each second; unset for models that do not generate."""
+
     def __init__(
         self,
         *,
@@ -562,8 +567,77 @@ class Instance(google.protobuf.message.Message):
         ready_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         format: builtins.str = ...,
         weights_precision: builtins.str = ...,
+        generation: Global___GenerationStatistics | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "format", b"format", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
+
+@typing.final
+class GenerationStatistics(google.protobuf.message.Message):
+    """What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
+    where the engine does not tell.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUNNING_SEQUENCES_FIELD_NUMBER: builtins.int
+    WAITING_SEQUENCES_FIELD_NUMBER: builtins.int
+    CACHE_BLOCKS_FIELD_NUMBER: builtins.int
+    USED_CACHE_BLOCKS_FIELD_NUMBER: builtins.int
+    REUSABLE_CACHE_BLOCKS_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    FAILED_STEPS_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    CACHED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: builtins.int
+    DRAFT_TOKENS_FIELD_NUMBER: builtins.int
+    ACCEPTED_DRAFT_TOKENS_FIELD_NUMBER: builtins.int
+    PREEMPTIONS_FIELD_NUMBER: builtins.int
+    running_sequences: builtins.int
+    """Sequences that have a place in the cache of keys and values."""
+    waiting_sequences: builtins.int
+    """Sequences that wait for one."""
+    cache_blocks: builtins.int
+    """Blocks of the cache."""
+    used_cache_blocks: builtins.int
+    """Of those, held by sequences."""
+    reusable_cache_blocks: builtins.int
+    """Of all, those that later prompts can start with."""
+    steps: builtins.int
+    """Steps that were computed."""
+    failed_steps: builtins.int
+    """Of these, failed ones."""
+    prompt_tokens: builtins.int
+    """Tokens of the prompts that were started."""
+    cached_prompt_tokens: builtins.int
+    """Of those, found computed in the prefix cache."""
+    completion_tokens: builtins.int
+    """Tokens of all answers."""
+    draft_tokens: builtins.int
+    """Tokens that were guessed from prompts and answers."""
+    accepted_draft_tokens: builtins.int
+    """Of those, right."""
+    preemptions: builtins.int
+    """How often a sequence gave its blocks back before its end."""
+    def __init__(
+        self,
+        *,
+        running_sequences: builtins.int = ...,
+        waiting_sequences: builtins.int = ...,
+        cache_blocks: builtins.int = ...,
+        used_cache_blocks: builtins.int = ...,
+        reusable_cache_blocks: builtins.int = ...,
+        steps: builtins.int = ...,
+        failed_steps: builtins.int = ...,
+        prompt_tokens: builtins.int = ...,
+        cached_prompt_tokens: builtins.int = ...,
+        completion_tokens: builtins.int = ...,
+        draft_tokens: builtins.int = ...,
+        accepted_draft_tokens: builtins.int = ...,
+        preemptions: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_draft_tokens", b"accepted_draft_tokens", "cache_blocks", b"cache_blocks", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "draft_tokens", b"draft_tokens", "failed_steps", b"failed_steps", "preemptions", b"preemptions", "prompt_tokens", b"prompt_tokens", "reusable_cache_blocks", b"reusable_cache_blocks", "running_sequences", b"running_sequences", "steps", b"steps", "used_cache_blocks", b"used_cache_blocks", "waiting_sequences", b"waiting_sequences"]) -> None: ...
+
+Global___GenerationStatistics: typing_extensions.TypeAlias = GenerationStatistics

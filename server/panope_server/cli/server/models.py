@@ -45,11 +45,12 @@ def ps(
             str(instance.pid or "-"),
             bytes_text(instance.resident_bytes),
             str(instance.restart_count),
+            _generation_text(instance),
         )
         for model in models
         for instance in model.instances
     )
-    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS")
+    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS", "GENERATES")
     print_table(columns, rows, empty="no instance runs")
 
 
@@ -199,7 +200,27 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "resident_bytes": instance.resident_bytes,
         "restart_count": instance.restart_count,
         "selection_reason": instance.selection_reason,
+        "generation": _generation(instance),
     }
+
+
+def _generation(instance: Any) -> dict[str, int] | None:
+    """What an instance that generates has told of itself."""
+    if not instance.HasField("generation"):
+        return None
+    told = instance.generation
+    return {field.name: getattr(told, field.name) for field in told.DESCRIPTOR.fields}
+
+
+def _generation_text(instance: Any) -> str:
+    """The same for people: what runs, what waits, how full the cache is."""
+    if not instance.HasField("generation"):
+        return "-"
+    told = instance.generation
+    text = f"{told.running_sequences} running, {told.waiting_sequences} waiting"
+    if told.cache_blocks:
+        text += f", cache {told.used_cache_blocks / told.cache_blocks:.0%}"
+    return text
 
 
 def _state(instance: Any) -> str:

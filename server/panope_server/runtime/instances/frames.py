@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import TensorSpec
+from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInputError, PanopeError
 from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.status import TokenIntervals
 from panope_server.tasks.task import Request
 
 
@@ -61,3 +63,15 @@ def error_of(failure: wire.Failure) -> PanopeError:
 def specs_of(specs: Sequence[wire.TensorSpec]) -> tuple[TensorSpec, ...]:
     """What a model takes or gives."""
     return tuple(TensorSpec(spec.name, spec.dtype, tuple(spec.shape)) for spec in specs)
+
+
+def statistics_of(told: wire.GenerationStatistics | None) -> GenerationStatistics | None:
+    """What an instance that generates has told of itself."""
+    if told is None:
+        return None
+    return GenerationStatistics(**{field.name: getattr(told, field.name) for field in fields(GenerationStatistics)})
+
+
+def intervals_of(told: wire.GenerationStatistics | None) -> TokenIntervals | None:
+    """The times between tokens that it has told."""
+    return None if told is None else TokenIntervals(tuple(told.token_intervals), told.token_interval_seconds)

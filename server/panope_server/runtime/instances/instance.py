@@ -22,7 +22,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InstanceLostError, InternalError, PanopeError
 from panope_backends.frames import encode_frame
 from panope_server.config import Workers
-from panope_server.runtime.instances.frames import error_of, load_frame
+from panope_server.runtime.instances.frames import error_of, intervals_of, load_frame, statistics_of
 from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
 from panope_server.runtime.instances.suspects import Suspects
@@ -94,6 +94,7 @@ class Instance:
         self._listener = listener
         self._in_flight = Entries()
         self._suspects = Suspects()
+        self._generation: wire.GenerationStatistics | None = None
         self._socket = WorkerSocket(self._frame, self._lost, listener.capacity_freed)
         self._process: ChildProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -272,6 +273,8 @@ class Instance:
             selection_reason=self.plan.reason,
             ready_at=self.ready_at,
             started_at=self.started_at,
+            generation=statistics_of(self._generation),
+            token_intervals=intervals_of(self._generation),
         )
 
     async def _wait_until_loaded(self) -> None:
@@ -349,6 +352,7 @@ class Instance:
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
         self._suspects.busy_ids = heartbeat.busy_ids
+        self._generation = heartbeat.generation if heartbeat.HasField("generation") else None
         limit = self._workers.hang_timeout_seconds * 1000
         if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
             self._abort(

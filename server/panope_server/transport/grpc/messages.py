@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
-from panope_backends.api import Device
+from panope_backends.api import Device, GenerationStatistics
 from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, ProfileView, VariantView
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.grpc.tensors import spec_messages
@@ -133,6 +133,25 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         ready_time=None if view.ready_at is None else timestamp(view.ready_at),
         format=view.format,
         weights_precision=view.weights_precision,
+        generation=None if view.generation is None else _generation_message(view.generation),
+    )
+
+
+def _generation_message(told: GenerationStatistics) -> pb.GenerationStatistics:
+    return pb.GenerationStatistics(
+        running_sequences=told.running,
+        waiting_sequences=told.waiting,
+        cache_blocks=told.blocks,
+        used_cache_blocks=told.blocks_used,
+        reusable_cache_blocks=told.blocks_cached,
+        steps=told.steps,
+        failed_steps=told.failed_steps,
+        prompt_tokens=told.prompt_tokens,
+        cached_prompt_tokens=told.cached_tokens,
+        completion_tokens=told.completion_tokens,
+        draft_tokens=told.drafted_tokens,
+        accepted_draft_tokens=told.accepted_tokens,
+        preemptions=told.preemptions,
     )
 
 

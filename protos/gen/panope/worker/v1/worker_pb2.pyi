@@ -441,6 +441,7 @@ class Heartbeat(google.protobuf.message.Message):
     WAITING_FIELD_NUMBER: builtins.int
     PREPARING_MILLISECONDS_FIELD_NUMBER: builtins.int
     BUSY_IDS_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
     resident_bytes: builtins.int
     """Its resident memory."""
     running_milliseconds: builtins.int
@@ -453,6 +454,10 @@ class Heartbeat(google.protobuf.message.Message):
     def busy_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The ids of the requests that are being prepared and run now."""
 
+    @property
+    def generation(self) -> Global___GenerationStatistics:
+        """Of models that generate."""
+
     def __init__(
         self,
         *,
@@ -461,10 +466,88 @@ class Heartbeat(google.protobuf.message.Message):
         waiting: builtins.int = ...,
         preparing_milliseconds: builtins.int = ...,
         busy_ids: collections.abc.Iterable[builtins.int] | None = ...,
+        generation: Global___GenerationStatistics | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["generation", b"generation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "generation", b"generation", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
+
+@typing.final
+class GenerationStatistics(google.protobuf.message.Message):
+    """What a model that generates does now, and what it has done since it was loaded."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUNNING_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    BLOCKS_FIELD_NUMBER: builtins.int
+    BLOCKS_USED_FIELD_NUMBER: builtins.int
+    BLOCKS_CACHED_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    CACHED_TOKENS_FIELD_NUMBER: builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: builtins.int
+    DRAFTED_TOKENS_FIELD_NUMBER: builtins.int
+    ACCEPTED_TOKENS_FIELD_NUMBER: builtins.int
+    PREEMPTIONS_FIELD_NUMBER: builtins.int
+    FAILED_STEPS_FIELD_NUMBER: builtins.int
+    TOKEN_INTERVALS_FIELD_NUMBER: builtins.int
+    TOKEN_INTERVAL_SECONDS_FIELD_NUMBER: builtins.int
+    running: builtins.int
+    """Sequences that have a place in the cache."""
+    waiting: builtins.int
+    """Sequences that wait for one."""
+    blocks: builtins.int
+    """Of the cache; 0 where the engine does not tell."""
+    blocks_used: builtins.int
+    """Those that sequences hold."""
+    blocks_cached: builtins.int
+    """Those whose content later sequences can start with."""
+    steps: builtins.int
+    """Counted."""
+    prompt_tokens: builtins.int
+    """Of the requests that were started."""
+    cached_tokens: builtins.int
+    """Of those, found computed."""
+    completion_tokens: builtins.int
+    """Of all answers."""
+    drafted_tokens: builtins.int
+    """Guessed."""
+    accepted_tokens: builtins.int
+    """Of those, right."""
+    preemptions: builtins.int
+    """How often a sequence gave its blocks back before its end."""
+    failed_steps: builtins.int
+    """Steps that failed."""
+    token_interval_seconds: builtins.float
+    """The sum of these times."""
+    @property
+    def token_intervals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """How many tokens came so long after the one before, for each of `TOKEN_INTERVAL_BOUNDS` and above the last."""
+
+    def __init__(
+        self,
+        *,
+        running: builtins.int = ...,
+        waiting: builtins.int = ...,
+        blocks: builtins.int = ...,
+        blocks_used: builtins.int = ...,
+        blocks_cached: builtins.int = ...,
+        steps: builtins.int = ...,
+        prompt_tokens: builtins.int = ...,
+        cached_tokens: builtins.int = ...,
+        completion_tokens: builtins.int = ...,
+        drafted_tokens: builtins.int = ...,
+        accepted_tokens: builtins.int = ...,
+        preemptions: builtins.int = ...,
+        failed_steps: builtins.int = ...,
+        token_intervals: collections.abc.Iterable[builtins.int] | None = ...,
+        token_interval_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_tokens", b"accepted_tokens", "blocks", b"blocks", "blocks_cached", b"blocks_cached", "blocks_used", b"blocks_used", "cached_tokens", b"cached_tokens", "completion_tokens", b"completion_tokens", "drafted_tokens", b"drafted_tokens", "failed_steps", b"failed_steps", "preemptions", b"preemptions", "prompt_tokens", b"prompt_tokens", "running", b"running", "steps", b"steps", "token_interval_seconds", b"token_interval_seconds", "token_intervals", b"token_intervals", "waiting", b"waiting"]) -> None: ...
+
+Global___GenerationStatistics: typing_extensions.TypeAlias = GenerationStatistics
 
 @typing.final
 class Timing(google.protobuf.message.Message):
@@ -476,6 +559,7 @@ class Timing(google.protobuf.message.Message):
     BATCH_WAIT_MICROSECONDS_FIELD_NUMBER: builtins.int
     RUN_MICROSECONDS_FIELD_NUMBER: builtins.int
     BATCH_SIZE_FIELD_NUMBER: builtins.int
+    FIRST_TOKEN_MICROSECONDS_FIELD_NUMBER: builtins.int
     tokenize_microseconds: builtins.int
     """Making tokens of its texts."""
     batch_wait_microseconds: builtins.int
@@ -484,6 +568,8 @@ class Timing(google.protobuf.message.Message):
     """Running its batches."""
     batch_size: builtins.int
     """The size of the largest batch that it was part of, items of other requests included."""
+    first_token_microseconds: builtins.int
+    """Of `run_microseconds`, those before the first token; unset where none came."""
     def __init__(
         self,
         *,
@@ -491,7 +577,10 @@ class Timing(google.protobuf.message.Message):
         batch_wait_microseconds: builtins.int = ...,
         run_microseconds: builtins.int = ...,
         batch_size: builtins.int = ...,
+        first_token_microseconds: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["batch_size", b"batch_size", "batch_wait_microseconds", b"batch_wait_microseconds", "run_microseconds", b"run_microseconds", "tokenize_microseconds", b"tokenize_microseconds"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_first_token_microseconds", b"_first_token_microseconds", "first_token_microseconds", b"first_token_microseconds"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_first_token_microseconds", b"_first_token_microseconds", "batch_size", b"batch_size", "batch_wait_microseconds", b"batch_wait_microseconds", "first_token_microseconds", b"first_token_microseconds", "run_microseconds", b"run_microseconds", "tokenize_microseconds", b"tokenize_microseconds"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_first_token_microseconds", b"_first_token_microseconds"]) -> typing.Literal["first_token_microseconds"] | None: ...
 
 Global___Timing: typing_extensions.TypeAlias = Timing

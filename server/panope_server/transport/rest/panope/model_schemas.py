@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from panope_backends.api import Device, TensorSpec
+from panope_backends.api import Device, GenerationStatistics, TensorSpec
 from panope_server.runtime.status import (
     InstanceState,
     InstanceView,
@@ -107,6 +107,39 @@ class VariantJson(Struct):
     profiles: list[ProfileJson]
 
 
+class GenerationStatisticsJson(Struct):
+    """What an instance that generates does now, and what it has done since it was loaded; zero where it does not tell.
+
+    Attributes:
+        running_sequences: those that have a place in the cache of keys and values.
+        waiting_sequences: those that wait for one.
+        cache_blocks: of that cache.
+        used_cache_blocks: of those, held by sequences.
+        reusable_cache_blocks: of all, those that later prompts can start with.
+        steps: that were computed, failed ones included.
+        prompt_tokens: of the prompts that were started.
+        cached_prompt_tokens: of those, found computed in the prefix cache.
+        completion_tokens: of all answers.
+        draft_tokens: guessed from prompts and answers.
+        accepted_draft_tokens: of those, right.
+        preemptions: how often a sequence gave its blocks back before its end.
+    """
+
+    running_sequences: int
+    waiting_sequences: int
+    cache_blocks: int
+    used_cache_blocks: int
+    reusable_cache_blocks: int
+    steps: int
+    failed_steps: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    completion_tokens: int
+    draft_tokens: int
+    accepted_draft_tokens: int
+    preemptions: int
+
+
 class InstanceJson(Struct):
     """A worker process.
 
@@ -116,6 +149,7 @@ class InstanceJson(Struct):
         precision: that it computes in.
         ready_at: null until it was ready once.
         started_at: null while it has no process.
+        generation: null for models that do not generate.
     """
 
     id: str
@@ -132,6 +166,7 @@ class InstanceJson(Struct):
     selection_reason: str
     ready_at: datetime | None
     started_at: datetime | None
+    generation: GenerationStatisticsJson | None = None
 
 
 class EmbedSpecJson(Struct):
@@ -331,6 +366,25 @@ def _instance(view: InstanceView) -> InstanceJson:
         selection_reason=view.selection_reason,
         ready_at=view.ready_at,
         started_at=view.started_at,
+        generation=None if view.generation is None else _generation_statistics(view.generation),
+    )
+
+
+def _generation_statistics(told: GenerationStatistics) -> GenerationStatisticsJson:
+    return GenerationStatisticsJson(
+        running_sequences=told.running,
+        waiting_sequences=told.waiting,
+        cache_blocks=told.blocks,
+        used_cache_blocks=told.blocks_used,
+        reusable_cache_blocks=told.blocks_cached,
+        steps=told.steps,
+        failed_steps=told.failed_steps,
+        prompt_tokens=told.prompt_tokens,
+        cached_prompt_tokens=told.cached_tokens,
+        completion_tokens=told.completion_tokens,
+        draft_tokens=told.drafted_tokens,
+        accepted_draft_tokens=told.accepted_tokens,
+        preemptions=told.preemptions,
     )
 
 
