@@ -81,8 +81,8 @@ def _generable(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     converted = {key: _generable(item) for key, item in value.items()}
-    if converted.get("enum") == [True]:
-        converted = {key: item for key, item in converted.items() if key != "enum"} | {"const": True}
+    if converted.get("enum") in ([True], [False]):
+        converted = {key: item for key, item in converted.items() if key != "enum"} | {"const": converted["enum"][0]}
     if isinstance(choices := converted.get("enum"), list):
         converted["enum"] = [
             each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices

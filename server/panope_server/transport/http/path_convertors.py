@@ -19,13 +19,13 @@ class Repo(Convertor[str]):
         return value
 
 
-class Anything(Repo):
-    """Any path; Starlette's own kind ends at a line's end."""
+class Lines(Repo):
+    """A path of several lines, of which Starlette would mount another than it matched."""
 
-    regex = r"[\s\S]*"
+    regex = r"[^\n]*\n[\s\S]*"
 
 
 def register() -> None:
-    """Makes `{name:repo}` and `{name:anything}` known; whoever writes them in a path calls it first."""
+    """Makes `{name:repo}` and `{name:lines}` known; whoever writes them in a path calls it first."""
     register_url_convertor("repo", Repo())
-    register_url_convertor("anything", Anything())
+    register_url_convertor("lines", Lines())

@@ -311,10 +311,24 @@ def test_nothing_can_be_changed(hub: Any, verb: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/api", "/api/whoami-v2", "/acme", "/acme/tiny", "/acme/tiny/blob/main/x", "/a%0Ab", "/a%0A/resolve/main/x"],
+    [
+        "/",
+        "/api",
+        "/api/whoami-v2",
+        "/acme",
+        "/acme/tiny",
+        "/acme/tiny/blob/main/x",
+        "/a%0Ab",
+        "/a%0A/resolve/main/x",
+        f"/{NAME}/resolve/main/config.json%0A",
+        f"/api/models/{NAME}%0A",
+        f"POST /api/models/{NAME}/paths-info/main%0A",
+        "POST /api/models/%2F]/paths-info/main",
+    ],
 )
 def test_another_path_is_nothing(hub: Any, path: str) -> None:
-    status, _, body = hub.request("GET", f"/hub{path}")
+    verb, _, path = path.rpartition(" ")
+    status, _, body = hub.request(verb or "GET", f"/hub{path}")
     assert (status, json.loads(body)) == (404, {"error": "there is nothing at this path"})
 
 

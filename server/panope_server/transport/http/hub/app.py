@@ -196,6 +196,7 @@ def hub_routes(library: Library) -> list[BaseRoute]:
             Route(f"{api}/commits/{{revision:path}}", does.commits),
             Route(f"{api}/tree/{{place:path}}", does.tree),
             Route(f"{api}/paths-info/{{revision:path}}", does.paths, methods=["POST"]),
+            Route("/api/models/{rest:path}/paths-info/{revision:path}", _nothing, methods=["POST"]),
             Route(f"{api}/revision/{{revision:path}}", does.info),
             Route(api, does.info),
             *(Route(f"{prefix}/{{rest:path}}", _no_repo) for kind in ("datasets", "spaces") for prefix in _both(kind)),
@@ -205,7 +206,7 @@ def hub_routes(library: Library) -> list[BaseRoute]:
         ],
         exception_handlers={PanopeError: answer_error, HTTPException: answer_refusal},
     )
-    return [Mount("/hub", app), Route("/hub/{rest:anything}", _unreadable, methods=["GET", "POST", "PUT", "DELETE"])]
+    return [Route("/hub/{rest:lines}", _unreadable, methods=["GET", "POST", "PUT", "DELETE"]), Mount("/hub", app)]
 
 
 def _both(kind: str) -> tuple[str, str]:

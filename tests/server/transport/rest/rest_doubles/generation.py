@@ -73,7 +73,7 @@ def _answers(script: Script, task_input: GenerateInput, prompt: int, text: str) 
             deltas[0].text = text + deltas[0].text
         if options.prompt_logprobs is not None and index == 0:
             rest = text.encode()[1:]
-            deltas[0].prompt_logprobs = _logprobs(rest.decode(), 5, options.prompt_logprobs)
+            deltas[0].prompt_logprobs = _logprobs(rest.decode(errors="replace"), 5, options.prompt_logprobs)
         deltas[-1].finish_reason = "stop" if len(words) == len(WORDS) else "length"
         answers.append(deltas)
     return answers
