@@ -42,6 +42,14 @@ async def test_options_reach_their_places_falsy_ones_too(client: Any, fake: Any)
     assert (options.max_tokens, options.n, list(options.stop), options.HasField("logprobs")) == (3, 2, ["x"], True)
 
 
+async def test_a_salt_and_prompt_lookup_reach_their_places(client: Any, fake: Any) -> None:
+    await client.generate("a", MODEL, cache_salt="tenant 7", prompt_lookup_tokens=4, prompt_lookup_max_ngram=2)
+    await client.generate("a", MODEL, prompt_lookup_tokens=0)
+    first, second = (request.options for request in fake.requests)
+    assert (first.cache_salt, first.prompt_lookup.num_tokens, first.prompt_lookup.max_ngram) == ("tenant 7", 4, 2)
+    assert (second.HasField("prompt_lookup"), second.prompt_lookup.num_tokens) == (True, 0)
+
+
 async def test_options_that_are_left_out_stay_unset(client: Any, fake: Any) -> None:
     await client.generate("a", MODEL)
     assert not fake.requests[0].options.ListFields()

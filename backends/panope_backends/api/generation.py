@@ -96,6 +96,11 @@ class GenerationRequest:
         prompt_logprobs: as `logprobs`, for the prompt's tokens.
         grammar: what the answer must match; None for anything.
         priority: requests with a higher one come first where the model must choose.
+        cache_salt: only requests of an equal one share what is computed of equal prompts, so that nobody learns from
+            the time to a first token what others have asked; empty for those that share.
+        lookup_tokens: how many next tokens are guessed from prompt and answer so far; 0 for none, None for as many as
+            the model is set to guess. Answers are the same.
+        lookup_max_ngram: the most last tokens that are looked for to find a guess, at least 1.
     """
 
     id: int
@@ -114,6 +119,9 @@ class GenerationRequest:
     prompt_logprobs: int | None = None
     grammar: Grammar | None = None
     priority: int = 0
+    cache_salt: str = ""
+    lookup_tokens: int | None = None
+    lookup_max_ngram: int = 3
 
     def __post_init__(self) -> None:
         has_one_prompt = bool(self.prompt_token_ids) != bool(self.prompt)
@@ -122,8 +130,9 @@ class GenerationRequest:
         _require(self.min_tokens >= 0, "min_tokens", "must be at least 0")
         _require(self.n >= 1, "n", "must be at least 1")
         _require(all(self.stop), "stop", "must have no empty text")
-        for name in ("logprobs", "prompt_logprobs"):
+        for name in ("logprobs", "prompt_logprobs", "lookup_tokens"):
             _require((getattr(self, name) or 0) >= 0, name, "must be at least 0")
+        _require(self.lookup_max_ngram >= 1, "lookup_max_ngram", "must be at least 1")
 
 
 class FinishReason(StrEnum):

@@ -6,9 +6,6 @@ import numpy as np
 
 from panope_backends.generation.prompt_lookup import draft
 
-#: The most last tokens that are looked for in what came before.
-_MAX_NGRAM = 3
-
 
 class Drafter:
     """Guesses the next tokens of one sequence by prompt look-up.
@@ -17,10 +14,12 @@ class Drafter:
 
     Args:
         most: tokens of a guess.
+        max_ngram: the most last tokens that are looked for in what came before.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, max_ngram: int) -> None:
         self._most = self._next = most
+        self._max_ngram = max_ngram
         self._tokens = np.empty(64, np.int64)
         self._count = 0
 
@@ -30,7 +29,7 @@ class Drafter:
         if count < 1:
             return []
         self._take(tokens)
-        return draft(self._tokens[: self._count], _MAX_NGRAM, count)
+        return draft(self._tokens[: self._count], self._max_ngram, count)
 
     def learn(self, right: int) -> None:
         """Hears how many tokens of a guess were right."""

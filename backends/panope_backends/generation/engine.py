@@ -53,6 +53,8 @@ class GenerationEngine(TokenModel):
         self.max_positions = min(model.max_positions, model.blocks * model.cache.block_size)
         self.slots = settings.slots
         self._draft_tokens = settings.draft_tokens if model.rewinds else 0
+        if not model.rewinds:  # a state that took a wrong guess in cannot go back
+            self.honoured = _HONOURED - {"lookup_tokens", "lookup_max_ngram"}
         self._model = model
         self._decoding = decoding
         self._loop = StepLoop(model, decoding, settings)

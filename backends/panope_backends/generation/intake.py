@@ -41,13 +41,14 @@ def activate(
         decoding: gives each answer its sampling and its text.
         max_positions: of prompt and answer together.
         number: of the request, in the order of arrival.
-        draft_tokens: how many next tokens each answer may guess.
+        draft_tokens: how many next tokens each answer may guess, where the request does not say.
 
     Raises:
         InvalidInputError: a field cannot be honoured, such as a grammar that does not compile.
     """
     prompt = request.prompt_token_ids
     room = max_positions - len(prompt)
+    guesses = draft_tokens if request.lookup_tokens is None else request.lookup_tokens
     active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n)
     active.sequences = [
         Sequence(
@@ -56,7 +57,7 @@ def activate(
             state,
             (-request.priority, number, index),
             list(prompt),
-            Drafter(draft_tokens) if draft_tokens else None,
+            Drafter(guesses, request.lookup_max_ngram) if guesses else None,
         )
         for index, state in enumerate(decoding.start(request))
     ]

@@ -19,8 +19,9 @@ class GenerationSettings:
             tokens, though at least 64.
         draft_tokens: how many next tokens of a sequence are guessed by prompt look-up and computed with the last one; 0
             for none. Answers are the same; steps cost more, and fewer are needed where answers repeat what was before.
+            A request's own number counts first.
         prefix_cache: whether sequences that begin alike share what is computed.
-        cache_key: of the model's files and its adapter: what a block's content depends on beside the tokens.
+        cache_key: of the model's files: what the content of each block depends on beside the tokens.
     """
 
     slots: int = 32

@@ -167,6 +167,10 @@ class ModelSource(Protocol):
         """The memory that the worker may allocate; 0 for any."""
 
     @property
+    def variant_digest(self) -> str:
+        """Of the variant's manifest; empty when unknown."""
+
+    @property
     def settings(self) -> bytes:
         """The task's message with the server's settings of it; empty for tasks that have none."""
 

@@ -97,6 +97,7 @@ class FrameSource:
         self.cache_folder = Path(load.cache_folder) if load.cache_folder else None
         self.max_batch_tokens = load.max_batch_tokens
         self.max_memory_bytes = load.max_memory_bytes
+        self.variant_digest = load.variant_digest
         self.settings = load.task_settings
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:

@@ -110,8 +110,13 @@ type GenerationOptions struct {
 	Priority int32 `protobuf:"zigzag32,13,opt,name=priority,proto3" json:"priority,omitempty"`
 	// Keep only this many tokens at the end of a prompt that is longer. Default: a prompt that is too long is refused.
 	TruncatePromptTokens *uint32 `protobuf:"varint,14,opt,name=truncate_prompt_tokens,json=truncatePromptTokens,proto3,oneof" json:"truncate_prompt_tokens,omitempty"`
-	// Drafts taken from the prompt and checked by the model, several tokens a step. Default: none.
-	PromptLookup  *PromptLookup `protobuf:"bytes,15,opt,name=prompt_lookup,json=promptLookup,proto3" json:"prompt_lookup,omitempty"`
+	// Drafts taken from the prompt and the answer so far, and checked by the model, several tokens a step: answers are the
+	// same, and come in fewer steps where they repeat what was before. Default: as the server is set, most often none.
+	PromptLookup *PromptLookup `protobuf:"bytes,15,opt,name=prompt_lookup,json=promptLookup,proto3" json:"prompt_lookup,omitempty"`
+	// Only calls of an equal salt share what was computed of prompts that begin alike, at most 256 characters. Without it
+	// anybody who may call the model can tell by timing whether somebody else has sent a prompt. Default: shared by all that
+	// have none.
+	CacheSalt     string `protobuf:"bytes,16,opt,name=cache_salt,json=cacheSalt,proto3" json:"cache_salt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +254,13 @@ func (x *GenerationOptions) GetPromptLookup() *PromptLookup {
 		return x.PromptLookup
 	}
 	return nil
+}
+
+func (x *GenerationOptions) GetCacheSalt() string {
+	if x != nil {
+		return x.CacheSalt
+	}
+	return ""
 }
 
 // How each next token is drawn.
@@ -493,10 +505,10 @@ func (*Grammar_Regex) isGrammar_Source() {}
 
 func (*Grammar_Lark) isGrammar_Source() {}
 
-// Drafts from the prompt: where its last tokens stood before, those that followed are tried again.
+// Drafts from what was before: where the last tokens stood before, those that followed are tried again.
 type PromptLookup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Tokens of a draft, 1 to 16.
+	// Tokens of a draft, 1 to 16; 0 for none where the server is set to make some.
 	NumTokens uint32 `protobuf:"varint,1,opt,name=num_tokens,json=numTokens,proto3" json:"num_tokens,omitempty"`
 	// The most tokens that are looked for, 1 to 8. Default: 3.
 	MaxNgram      uint32 `protobuf:"varint,2,opt,name=max_ngram,json=maxNgram,proto3" json:"max_ngram,omitempty"`
@@ -744,7 +756,7 @@ var File_panope_v1_generation_proto protoreflect.FileDescriptor
 
 const file_panope_v1_generation_proto_rawDesc = "" +
 	"\n" +
-	"\x1apanope/v1/generation.proto\x12\tpanope.v1\"\xe0\x05\n" +
+	"\x1apanope/v1/generation.proto\x12\tpanope.v1\"\xff\x05\n" +
 	"\x11GenerationOptions\x125\n" +
 	"\bsampling\x18\x01 \x01(\v2\x19.panope.v1.SamplingParamsR\bsampling\x12\"\n" +
 	"\n" +
@@ -764,7 +776,9 @@ const file_panope_v1_generation_proto_rawDesc = "" +
 	"\agrammar\x18\f \x01(\v2\x12.panope.v1.GrammarR\agrammar\x12\x1a\n" +
 	"\bpriority\x18\r \x01(\x11R\bpriority\x129\n" +
 	"\x16truncate_prompt_tokens\x18\x0e \x01(\rH\x06R\x14truncatePromptTokens\x88\x01\x01\x12<\n" +
-	"\rprompt_lookup\x18\x0f \x01(\v2\x17.panope.v1.PromptLookupR\fpromptLookupB\r\n" +
+	"\rprompt_lookup\x18\x0f \x01(\v2\x17.panope.v1.PromptLookupR\fpromptLookup\x12\x1d\n" +
+	"\n" +
+	"cache_salt\x18\x10 \x01(\tR\tcacheSaltB\r\n" +
 	"\v_max_tokensB\r\n" +
 	"\v_min_tokensB\x04\n" +
 	"\x02_nB\x16\n" +

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1.embed_service_pb2 import TokenSequence
-from panope.v1.generation_pb2 import GenerationOptions, Grammar, SamplingParams
+from panope.v1.generation_pb2 import GenerationOptions, Grammar, PromptLookup, SamplingParams
 from panope_client.arguments import check_names, iterated, request_of
 from panope_client.errors import InvalidArgumentError
 from panope_client.token_messages import sequences_of
@@ -32,6 +32,8 @@ _MODES: Mapping[str, pb.ToolMode.ValueType] = {
 }
 _MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning")
 _GRAMMARS = ("json_object", "json_schema", "regex", "lark")
+#: Option -> field of `PromptLookup`.
+_LOOKUP = {"prompt_lookup_tokens": "num_tokens", "prompt_lookup_max_ngram": "max_ngram"}
 _SAMPLING = tuple(SamplingParams.DESCRIPTOR.fields_by_name)
 
 
@@ -43,6 +45,9 @@ class GenerateOptions(TypedDict, total=False):
         json_object: whether the answer is any JSON object.
         regex: what the whole answer matches.
         lark: the grammar that the answer matches.
+        cache_salt: only calls of an equal salt share what was computed of prompts that begin alike.
+        prompt_lookup_tokens: of drafts from the prompt and the answer so far, 1 to 16; 0 for none.
+        prompt_lookup_max_ngram: the most tokens that are looked for to find a draft, 1 to 8; 3 by default.
     """
 
     temperature: float | None
@@ -70,6 +75,9 @@ class GenerateOptions(TypedDict, total=False):
     json_object: bool | None
     regex: str | None
     lark: str | None
+    cache_salt: str | None
+    prompt_lookup_tokens: int | None
+    prompt_lookup_max_ngram: int | None
 
 
 def generate_request(
@@ -131,10 +139,12 @@ def _options(options: GenerateOptions) -> GenerationOptions:
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     sampling: dict[str, Any] = {name: given.pop(name) for name in _SAMPLING if name in given}
     grammars: dict[str, Any] = {name: given.pop(name) for name in _GRAMMARS if name in given}
+    lookup: dict[str, Any] = {field: given.pop(name) for name, field in _LOOKUP.items() if name in given}
     return request_of(
         GenerationOptions,
         sampling=request_of(SamplingParams, **sampling) if sampling else None,
         grammar=_grammar(grammars),
+        prompt_lookup=request_of(PromptLookup, **lookup) if lookup else None,
         **given,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ class World:
     settings: dict[str, Any]
 
 
+lookups = st.sampled_from([None, None, 0, 3])
+
+
 @st.composite
 def calls(draw: st.DrawFn) -> list[Call]:
     drawn = []
@@ -53,6 +56,8 @@ def calls(draw: st.DrawFn) -> list[Call]:
             stop_token_ids=tuple(draw(st.lists(st.integers(0, VOCAB - 1), max_size=3))),
             prompt_logprobs=draw(st.sampled_from([None, None, None, 0])),
             priority=draw(st.integers(-1, 1)),
+            cache_salt=draw(st.sampled_from(["", "", "a"])),
+            lookup_tokens=draw(lookups),
         )
         arrives = draw(st.integers(0, 25))
         later = draw(st.one_of(st.none(), st.none(), st.integers(0, 20)))
@@ -161,6 +166,8 @@ def run(model: StepModel, world: World, script: Sequence[Call]) -> GenerationEng
     if isinstance(model, WatchedModel):
         model.engine = engine
     script = [call for call in script if len(call.request.prompt_token_ids) < engine.max_positions]
+    if not model.rewinds:
+        script = [replace(call, request=replace(call.request, lookup_tokens=None)) for call in script]
     if script:
         assert_right(engine, script, play(engine, script, steps=20_000))
     assert_nothing_is_held(engine)

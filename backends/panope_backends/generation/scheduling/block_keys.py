@@ -1,8 +1,9 @@
 """Names for what full blocks hold: a chain of hashes over all tokens from the start of a sequence.
 
 A key stands for the tokens of its block and of all blocks before it, because keys and values depend on all of them. The
-chain starts from what else they depend on: the model and its adapter. The hash is a cryptographic one: with another, a
-prompt could be made whose blocks pass for those of somebody else's.
+chain starts from what else they depend on, such as the model, and from the salt of the request, so that requests of
+different salts find nothing of each other. The hash is a cryptographic one: with another, a prompt could be made whose
+blocks pass for those of somebody else's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class BlockKeys:
     """Computes the keys of sequences.
 
     Args:
-        cache_key: of the model and its adapter.
+        cache_key: of the model.
         block_size: tokens of a block.
     """
 
@@ -25,10 +26,23 @@ class BlockKeys:
         self._root = blake2b(cache_key, digest_size=_DIGEST_BYTES).digest()
         self._block_size = block_size
 
-    def extend(self, chain: list[bytes], tokens: list[int], blocks: int) -> None:
-        """Makes a sequence's chain at least `blocks` keys long; `tokens` has as many full blocks."""
+    def extend(self, chain: list[bytes], tokens: list[int], blocks: int, *, origin: bytes = b"") -> None:
+        """Makes a sequence's chain at least `blocks` keys long.
+
+        Args:
+            chain: what there is of it.
+            tokens: of the sequence; they fill as many blocks.
+            blocks: how many.
+            origin: what of the request a block's content depends on beside its tokens; always the same for a sequence.
+        """
         while len(chain) < blocks:
             begin = len(chain) * self._block_size
             content = array("q", tokens[begin : begin + self._block_size]).tobytes()
-            before = chain[-1] if chain else self._root
+            before = chain[-1] if chain else self._start(origin)
             chain.append(blake2b(before + content, digest_size=_DIGEST_BYTES).digest())
+
+    def _start(self, origin: bytes) -> bytes:
+        """What stands before the first block; hashed under a name of its own, so that no tokens lead to it."""
+        if not origin:
+            return self._root
+        return blake2b(self._root + origin, digest_size=_DIGEST_BYTES, person=b"origin").digest()

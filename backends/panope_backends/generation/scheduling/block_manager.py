@@ -98,7 +98,7 @@ class BlockManager:
         full = sequence.computed // self._block_size
         begin = sequence.named_blocks
         if begin < full:
-            self._keys.extend(sequence.chain, sequence.tokens, full)
+            self._extend(self._keys, sequence, full)
             for index in range(begin, full):
                 self.pool.name(sequence.table[index], sequence.chain[index])
             sequence.named_blocks = full
@@ -125,7 +125,7 @@ class BlockManager:
         if self._keys is None:
             return []
         full = sequence.reusable_tokens // self._block_size
-        self._keys.extend(sequence.chain, sequence.tokens, full)
+        self._extend(self._keys, sequence, full)
         found: list[int] = []
         for key in sequence.chain[:full]:
             block = self.pool.find(key)
@@ -133,3 +133,6 @@ class BlockManager:
                 break
             found.append(block)
         return found
+
+    def _extend(self, keys: BlockKeys, sequence: Sequence, blocks: int) -> None:
+        keys.extend(sequence.chain, sequence.tokens, blocks, origin=sequence.request.cache_origin)

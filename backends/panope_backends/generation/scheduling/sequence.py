@@ -94,6 +94,11 @@ class ActiveRequest:
         return len(self.given.prompt_token_ids)
 
     @property
+    def cache_origin(self) -> bytes:
+        """What the contents of its blocks depend on beside the model and the tokens: here an adapter belongs too."""
+        return self.given.cache_salt.encode("utf-8", "surrogatepass")
+
+    @property
     def is_scoring(self) -> bool:
         """Whether log-probabilities of the prompt are missing; the logits of its last token tell none."""
         return self.given.prompt_logprobs is not None and self.scored < self.prompt_length - 1

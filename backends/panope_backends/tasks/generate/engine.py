@@ -28,6 +28,7 @@ def token_model(
     eos_token_ids: tuple[int, ...],
     settings: GenerateSettings,
     max_memory_bytes: int,
+    digest: str,
 ) -> tuple[TokenModel, Check]:
     """What generates, and what checks a request before it is submitted.
 
@@ -37,6 +38,7 @@ def token_model(
         eos_token_ids: tokens that end an answer.
         settings: of the server.
         max_memory_bytes: that this process may allocate; 0 for any.
+        digest: of the model's files; names what its cache holds.
 
     Raises:
         PreconditionError: the model is of a kind that does not generate, or lacks a tokenizer or memory.
@@ -56,6 +58,7 @@ def token_model(
         max_step_tokens=settings.max_step_tokens or GenerationSettings.max_step_tokens,
         draft_tokens=settings.draft_tokens,
         prefix_cache=settings.prefix_cache,
+        cache_key=digest.encode(),
     )
     engine = GenerationEngine(model, decoding, core)
 

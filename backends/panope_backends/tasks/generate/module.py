@@ -65,7 +65,9 @@ def _complete(
     prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
     encoder = None if prepared is None else TextEncoder(prepared)
     defaults = read_defaults(source.folder, config)
-    model, check = token_model(loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes)
+    model, check = token_model(
+        loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes, source.variant_digest
+    )
     trial(model)
     defaults = defaults.honoured_by(model.honoured)
     codec = loaded if encoder is None and isinstance(loaded, TextCodec) else None

@@ -17,6 +17,9 @@ _OPTIONAL = (
     "seed",
 )
 
+#: Where a request does not say; as `GenerationRequest` has it.
+_MAX_NGRAM = 3
+
 
 def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: Any) -> GenerationRequest:
     """What the model is asked of one prompt.
@@ -44,6 +47,9 @@ def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: A
         prompt_logprobs=_optional(message, "prompt_logprobs"),
         grammar=grammar_of(message),
         priority=message.priority,
+        cache_salt=message.cache_salt,
+        lookup_tokens=_optional(message, "lookup_tokens"),
+        lookup_max_ngram=message.lookup_max_ngram or _MAX_NGRAM,
         **prompt,
     )
 

@@ -44,12 +44,6 @@ class GenerateRequests:
             InvalidInputError: a field of the request is wrong for this model.
         """
         message = GenerateInput.FromString(data)
-        if message.lookup_tokens:
-            raise InvalidInputError.at(
-                "lookup_tokens",
-                "{field} is not chosen by request: the setting `generation.draft_tokens` holds for a model",
-                reason="unsupported_field",
-            )
         if message.HasField("conversation"):
             return self._chat(message)
         tells_answers = not message.HasField("max_tokens") or message.max_tokens > 0

@@ -49,6 +49,9 @@ VALUES: Mapping[str, Any] = {
     "prompt_logprobs": 0,
     "grammar": Grammar(GrammarKind.JSON_OBJECT),
     "priority": 1,
+    "cache_salt": "a",
+    "lookup_tokens": 2,
+    "lookup_max_ngram": 2,
 }
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apanope/v1/generation.proto\x12\tpanope.v1\"\xad\x04\n\x11GenerationOptions\x12+\n\x08sampling\x18\x01 \x01(\x0b\x32\x19.panope.v1.SamplingParams\x12\x17\n\nmax_tokens\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x17\n\nmin_tokens\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x0e\n\x01n\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x16\n\x0estop_token_ids\x18\x06 \x03(\r\x12\x14\n\x0cinclude_stop\x18\x07 \x01(\x08\x12\x12\n\nignore_eos\x18\x08 \x01(\x08\x12 \n\x13skip_special_tokens\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x15\n\x08logprobs\x18\n \x01(\rH\x04\x88\x01\x01\x12\x1c\n\x0fprompt_logprobs\x18\x0b \x01(\rH\x05\x88\x01\x01\x12#\n\x07grammar\x18\x0c \x01(\x0b\x32\x12.panope.v1.Grammar\x12\x10\n\x08priority\x18\r \x01(\x11\x12#\n\x16truncate_prompt_tokens\x18\x0e \x01(\rH\x06\x88\x01\x01\x12.\n\rprompt_lookup\x18\x0f \x01(\x0b\x32\x17.panope.v1.PromptLookupB\r\n\x0b_max_tokensB\r\n\x0b_min_tokensB\x04\n\x02_nB\x16\n\x14_skip_special_tokensB\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobsB\x19\n\x17_truncate_prompt_tokens\"\xc2\x03\n\x0eSamplingParams\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\x05 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x06 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x07 \x01(\x02H\x06\x88\x01\x01\x12<\n\nlogit_bias\x18\x08 \x03(\x0b\x32(.panope.v1.SamplingParams.LogitBiasEntry\x12\x11\n\x04seed\x18\t \x01(\x03H\x07\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x08\n\x06_min_pB\x15\n\x13_repetition_penaltyB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"b\n\x07Grammar\x12\x15\n\x0bjson_object\x18\x01 \x01(\x08H\x00\x12\x15\n\x0bjson_schema\x18\x02 \x01(\tH\x00\x12\x0f\n\x05regex\x18\x03 \x01(\tH\x00\x12\x0e\n\x04lark\x18\x04 \x01(\tH\x00\x42\x08\n\x06source\"5\n\x0cPromptLookup\x12\x12\n\nnum_tokens\x18\x01 \x01(\r\x12\x11\n\tmax_ngram\x18\x02 \x01(\r\":\n\x07Logprob\x12\x10\n\x08token_id\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"T\n\rTokenLogprobs\x12\"\n\x06\x63hosen\x18\x01 \x01(\x0b\x32\x12.panope.v1.Logprob\x12\x1f\n\x03top\x18\x02 \x03(\x0b\x32\x12.panope.v1.Logprob\"t\n\x0fGenerationUsage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12\x15\n\rcached_tokens\x18\x03 \x01(\r\x12\x18\n\x10reasoning_tokens\x18\x04 \x01(\r*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apanope/v1/generation.proto\x12\tpanope.v1\"\xc1\x04\n\x11GenerationOptions\x12+\n\x08sampling\x18\x01 \x01(\x0b\x32\x19.panope.v1.SamplingParams\x12\x17\n\nmax_tokens\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x17\n\nmin_tokens\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x0e\n\x01n\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x16\n\x0estop_token_ids\x18\x06 \x03(\r\x12\x14\n\x0cinclude_stop\x18\x07 \x01(\x08\x12\x12\n\nignore_eos\x18\x08 \x01(\x08\x12 \n\x13skip_special_tokens\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x15\n\x08logprobs\x18\n \x01(\rH\x04\x88\x01\x01\x12\x1c\n\x0fprompt_logprobs\x18\x0b \x01(\rH\x05\x88\x01\x01\x12#\n\x07grammar\x18\x0c \x01(\x0b\x32\x12.panope.v1.Grammar\x12\x10\n\x08priority\x18\r \x01(\x11\x12#\n\x16truncate_prompt_tokens\x18\x0e \x01(\rH\x06\x88\x01\x01\x12.\n\rprompt_lookup\x18\x0f \x01(\x0b\x32\x17.panope.v1.PromptLookup\x12\x12\n\ncache_salt\x18\x10 \x01(\tB\r\n\x0b_max_tokensB\r\n\x0b_min_tokensB\x04\n\x02_nB\x16\n\x14_skip_special_tokensB\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobsB\x19\n\x17_truncate_prompt_tokens\"\xc2\x03\n\x0eSamplingParams\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\x05 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x06 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x07 \x01(\x02H\x06\x88\x01\x01\x12<\n\nlogit_bias\x18\x08 \x03(\x0b\x32(.panope.v1.SamplingParams.LogitBiasEntry\x12\x11\n\x04seed\x18\t \x01(\x03H\x07\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x08\n\x06_min_pB\x15\n\x13_repetition_penaltyB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"b\n\x07Grammar\x12\x15\n\x0bjson_object\x18\x01 \x01(\x08H\x00\x12\x15\n\x0bjson_schema\x18\x02 \x01(\tH\x00\x12\x0f\n\x05regex\x18\x03 \x01(\tH\x00\x12\x0e\n\x04lark\x18\x04 \x01(\tH\x00\x42\x08\n\x06source\"5\n\x0cPromptLookup\x12\x12\n\nnum_tokens\x18\x01 \x01(\r\x12\x11\n\tmax_ngram\x18\x02 \x01(\r\":\n\x07Logprob\x12\x10\n\x08token_id\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"T\n\rTokenLogprobs\x12\"\n\x06\x63hosen\x18\x01 \x01(\x0b\x32\x12.panope.v1.Logprob\x12\x1f\n\x03top\x18\x02 \x03(\x0b\x32\x12.panope.v1.Logprob\"t\n\x0fGenerationUsage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12\x15\n\rcached_tokens\x18\x03 \x01(\r\x12\x18\n\x10reasoning_tokens\x18\x04 \x01(\r*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
   _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._loaded_options = None
   _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_options = b'8\001'
-  _globals['_FINISHREASON']._serialized_start=1473
-  _globals['_FINISHREASON']._serialized_end=1598
+  _globals['_FINISHREASON']._serialized_start=1493
+  _globals['_FINISHREASON']._serialized_end=1618
   _globals['_GENERATIONOPTIONS']._serialized_start=42
-  _globals['_GENERATIONOPTIONS']._serialized_end=599
-  _globals['_SAMPLINGPARAMS']._serialized_start=602
-  _globals['_SAMPLINGPARAMS']._serialized_end=1052
-  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_start=883
-  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_end=931
-  _globals['_GRAMMAR']._serialized_start=1054
-  _globals['_GRAMMAR']._serialized_end=1152
-  _globals['_PROMPTLOOKUP']._serialized_start=1154
-  _globals['_PROMPTLOOKUP']._serialized_end=1207
-  _globals['_LOGPROB']._serialized_start=1209
-  _globals['_LOGPROB']._serialized_end=1267
-  _globals['_TOKENLOGPROBS']._serialized_start=1269
-  _globals['_TOKENLOGPROBS']._serialized_end=1353
-  _globals['_GENERATIONUSAGE']._serialized_start=1355
-  _globals['_GENERATIONUSAGE']._serialized_end=1471
+  _globals['_GENERATIONOPTIONS']._serialized_end=619
+  _globals['_SAMPLINGPARAMS']._serialized_start=622
+  _globals['_SAMPLINGPARAMS']._serialized_end=1072
+  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_start=903
+  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_end=951
+  _globals['_GRAMMAR']._serialized_start=1074
+  _globals['_GRAMMAR']._serialized_end=1172
+  _globals['_PROMPTLOOKUP']._serialized_start=1174
+  _globals['_PROMPTLOOKUP']._serialized_end=1227
+  _globals['_LOGPROB']._serialized_start=1229
+  _globals['_LOGPROB']._serialized_end=1287
+  _globals['_TOKENLOGPROBS']._serialized_start=1289
+  _globals['_TOKENLOGPROBS']._serialized_end=1373
+  _globals['_GENERATIONUSAGE']._serialized_start=1375
+  _globals['_GENERATIONUSAGE']._serialized_end=1491
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,7 @@ class GenerationOptions(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     TRUNCATE_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     PROMPT_LOOKUP_FIELD_NUMBER: builtins.int
+    CACHE_SALT_FIELD_NUMBER: builtins.int
     max_tokens: builtins.int
     """The most tokens of one answer, at least 1. Default: as many as the model has positions for."""
     min_tokens: builtins.int
@@ -90,6 +91,11 @@ class GenerationOptions(google.protobuf.message.Message):
     """Requests with a higher one are taken first, -100 to 100. Default: 0."""
     truncate_prompt_tokens: builtins.int
     """Keep only this many tokens at the end of a prompt that is longer. Default: a prompt that is too long is refused."""
+    cache_salt: builtins.str
+    """Only calls of an equal salt share what was computed of prompts that begin alike, at most 256 characters. Without it
+    anybody who may call the model can tell by timing whether somebody else has sent a prompt. Default: shared by all that
+    have none.
+    """
     @property
     def sampling(self) -> Global___SamplingParams:
         """How each next token is drawn."""
@@ -108,7 +114,9 @@ class GenerationOptions(google.protobuf.message.Message):
 
     @property
     def prompt_lookup(self) -> Global___PromptLookup:
-        """Drafts taken from the prompt and checked by the model, several tokens a step. Default: none."""
+        """Drafts taken from the prompt and the answer so far, and checked by the model, several tokens a step: answers are the
+        same, and come in fewer steps where they repeat what was before. Default: as the server is set, most often none.
+        """
 
     def __init__(
         self,
@@ -128,9 +136,10 @@ class GenerationOptions(google.protobuf.message.Message):
         priority: builtins.int = ...,
         truncate_prompt_tokens: builtins.int | None = ...,
         prompt_lookup: Global___PromptLookup | None = ...,
+        cache_salt: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "_n", b"_n", "_prompt_logprobs", b"_prompt_logprobs", "_skip_special_tokens", b"_skip_special_tokens", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "grammar", b"grammar", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "n", b"n", "prompt_logprobs", b"prompt_logprobs", "prompt_lookup", b"prompt_lookup", "sampling", b"sampling", "skip_special_tokens", b"skip_special_tokens", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "_n", b"_n", "_prompt_logprobs", b"_prompt_logprobs", "_skip_special_tokens", b"_skip_special_tokens", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "grammar", b"grammar", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "n", b"n", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_lookup", b"prompt_lookup", "sampling", b"sampling", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_logprobs", b"_logprobs", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "_n", b"_n", "_prompt_logprobs", b"_prompt_logprobs", "_skip_special_tokens", b"_skip_special_tokens", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "grammar", b"grammar", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logprobs", b"logprobs", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "n", b"n", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_lookup", b"prompt_lookup", "sampling", b"sampling", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_logprobs", b"_logprobs"]) -> typing.Literal["logprobs"] | None: ...
     @typing.overload
@@ -273,14 +282,14 @@ Global___Grammar: typing_extensions.TypeAlias = Grammar
 
 @typing.final
 class PromptLookup(google.protobuf.message.Message):
-    """Drafts from the prompt: where its last tokens stood before, those that followed are tried again."""
+    """Drafts from what was before: where the last tokens stood before, those that followed are tried again."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NUM_TOKENS_FIELD_NUMBER: builtins.int
     MAX_NGRAM_FIELD_NUMBER: builtins.int
     num_tokens: builtins.int
-    """Tokens of a draft, 1 to 16."""
+    """Tokens of a draft, 1 to 16; 0 for none where the server is set to make some."""
     max_ngram: builtins.int
     """The most tokens that are looked for, 1 to 8. Default: 3."""
     def __init__(

@@ -34,6 +34,7 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         target_batch_microseconds=round(workers.target_batch_ms * 1000),
         task_settings=plan.task_settings,
         max_memory_bytes=plan.memory_limit_bytes,
+        variant_digest=plan.variant_digest,
     )
     return wire.ServerFrame(load=load)
 

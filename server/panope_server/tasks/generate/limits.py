@@ -21,6 +21,7 @@ MAX_STOP_TOKENS = 128
 MAX_LOGPROBS = 20
 MAX_BIASES = 1024
 MAX_GRAMMAR_BYTES = 256 << 10
+MAX_SALT_CHARACTERS = 256
 MAX_TOOL_CHOICE_CHARACTERS = 80
 _MOST = (1 << 32) - 1
 
@@ -99,6 +100,7 @@ def check_options(options: GenerationOptions) -> None:
         raise InvalidInputError.at("min_tokens", "{field} exceeds {most}", most=Field("max_tokens"))
     _check_range(options.lookup_tokens, "lookup_tokens", 0, 16)
     _check_range(options.lookup_max_ngram, "lookup_max_ngram", 1, 8)
+    check_length(options.cache_salt, "cache_salt", MAX_SALT_CHARACTERS)
     _check_stops(options)
     _check_grammar(options)
 

@@ -27,7 +27,7 @@ _SAMPLING = (
 _OPTIONS = (
     *("max_tokens", "min_tokens", "n", "stop", "stop_token_ids", "include_stop", "ignore_eos", "skip_special_tokens"),
     *("logprobs", "prompt_logprobs", "grammar_kind", "grammar_source", "priority", "truncate_prompt_tokens"),
-    *("lookup_tokens", "lookup_max_ngram"),
+    *("cache_salt", "lookup_tokens", "lookup_max_ngram"),
 )
 _FINISHES: dict[str, FinishReason | None] = {"": None, "stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 

@@ -46,7 +46,8 @@ class GenerationOptions:
         prompt_logprobs: None for none of the prompt.
         grammar_kind: None for no grammar.
         truncate_prompt_tokens: None refuses a prompt that is too long.
-        lookup_tokens: of a draft from the prompt; 0 for none.
+        cache_salt: empty shares what is computed with all that have none.
+        lookup_tokens: of a draft from what was before; 0 for none, None for what the model's settings say.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -64,7 +65,8 @@ class GenerationOptions:
     grammar_source: str = ""
     priority: int = 0
     truncate_prompt_tokens: int | None = None
-    lookup_tokens: int = 0
+    cache_salt: str = ""
+    lookup_tokens: int | None = None
     lookup_max_ngram: int = 3
 
 

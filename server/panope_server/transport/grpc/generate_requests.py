@@ -98,9 +98,10 @@ def chat_input(request: pb.ChatRequest, *, stream: bool) -> GenerateInput:
 def _options(given: generation.GenerationOptions) -> GenerationOptions:
     kind, source = _grammar(given.grammar)
     lookup = given.prompt_lookup
-    if given.HasField("prompt_lookup") and not lookup.num_tokens:
+    if lookup.max_ngram and not lookup.num_tokens:
         raise InvalidInputError(
-            "`options.prompt_lookup.num_tokens` must be at least 1", field="options.prompt_lookup.num_tokens"
+            "`options.prompt_lookup.max_ngram` has no effect without `num_tokens`",
+            field="options.prompt_lookup.max_ngram",
         )
     return GenerationOptions(
         sampling=_sampling(given.sampling),
@@ -118,7 +119,8 @@ def _options(given: generation.GenerationOptions) -> GenerationOptions:
         grammar_source=source,
         priority=given.priority,
         truncate_prompt_tokens=_given(given, "truncate_prompt_tokens", None),
-        lookup_tokens=lookup.num_tokens,
+        cache_salt=given.cache_salt,
+        lookup_tokens=lookup.num_tokens if given.HasField("prompt_lookup") else None,
         lookup_max_ngram=lookup.max_ngram or 3,
     )
 

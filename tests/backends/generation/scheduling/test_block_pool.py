@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from panope_backends.generation.scheduling.block_keys import BlockKeys
 from panope_backends.generation.scheduling.block_pool import BlockPool
 
@@ -79,10 +81,17 @@ def test_a_forgotten_content_is_not_found() -> None:
     assert pool.take() == block
 
 
-def chain(cache_key: bytes, tokens: list[int]) -> list[bytes]:
+def chain(cache_key: bytes, tokens: list[int], origin: bytes = b"") -> list[bytes]:
     keys: list[bytes] = []
-    BlockKeys(cache_key, 2).extend(keys, tokens, len(tokens) // 2)
+    BlockKeys(cache_key, 2).extend(keys, tokens, len(tokens) // 2, origin=origin)
     return keys
+
+
+def test_the_keys_of_two_origins_never_meet() -> None:
+    keys = {
+        origin: chain(b"model", [1, 2, 3, 4], origin) for origin in (b"", b"salt", b"sal", array("q", [1, 2]).tobytes())
+    }
+    assert len({key for chained in keys.values() for key in chained}) == 8
 
 
 def test_a_key_stands_for_all_tokens_before_it_and_for_the_model() -> None:

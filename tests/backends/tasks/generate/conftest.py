@@ -33,6 +33,7 @@ class Source:
         self.cache_folder = cache
         self.max_batch_tokens = 4096
         self.max_memory_bytes = 0
+        self.variant_digest = ""
         self.settings = settings.SerializeToString()
         self._backend = backend
 

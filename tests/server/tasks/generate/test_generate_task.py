@@ -59,6 +59,8 @@ def asked(**options: Any) -> GenerateInput:
         ("priority", [-101, 101]),
         ("truncate_prompt_tokens", [0]),
         ("lookup_tokens", [17]),
+        ("lookup_max_ngram", [0, 9]),
+        ("cache_salt", ["x" * 257]),
         ("stop", [["x"] * 17]),
         ("stop[1]", [["x", ""], ["x", "y" * 257]]),
         ("stop_token_ids", [[-1], [1 << 31], [1] * 129]),

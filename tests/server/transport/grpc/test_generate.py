@@ -118,6 +118,7 @@ async def test_every_option_reaches_the_model(served: Served) -> None:
         priority=-3,
         truncate_prompt_tokens=100,
         prompt_lookup=generation.PromptLookup(num_tokens=4),
+        cache_salt="tenant 7",
     )
     assert {field.name for field, _ in options.ListFields()} == set(options.DESCRIPTOR.fields_by_name)
     request = pb.GenerateRequest(model=MODEL, prompts=["a"], options=options, add_special_tokens=False, echo=True)
@@ -131,6 +132,7 @@ async def test_every_option_reaches_the_model(served: Served) -> None:
     assert (told.skip_special_tokens, told.logprobs, told.prompt_logprobs) == (False, 0, 2)
     assert (told.grammar_kind, told.grammar_source, told.priority) == ("regex", "a+", -3)
     assert (told.truncate_prompt_tokens, told.lookup_tokens, told.lookup_max_ngram) == (100, 4, 3)
+    assert told.cache_salt == "tenant 7"
 
 
 async def test_what_is_not_set_is_left_to_the_model(served: Served) -> None:
@@ -252,7 +254,7 @@ PICTURE = pb.ChatMessage(
                 prompts=["a"],
                 options=generation.GenerationOptions(prompt_lookup=generation.PromptLookup(max_ngram=2)),
             ),
-            "options.prompt_lookup.num_tokens",
+            "options.prompt_lookup.max_ngram",
         ),
         (
             pb.GenerateRequest(

@@ -106,6 +106,7 @@ class Load(google.protobuf.message.Message):
     TARGET_BATCH_MICROSECONDS_FIELD_NUMBER: builtins.int
     TASK_SETTINGS_FIELD_NUMBER: builtins.int
     MAX_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -136,6 +137,8 @@ class Load(google.protobuf.message.Message):
     """The task's own message with its settings; empty for tasks that have none."""
     max_memory_bytes: builtins.int
     """The memory that the worker may allocate; 0 for any."""
+    variant_digest: builtins.str
+    """Of the variant's manifest."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
@@ -159,8 +162,9 @@ class Load(google.protobuf.message.Message):
         target_batch_microseconds: builtins.int = ...,
         task_settings: builtins.bytes = ...,
         max_memory_bytes: builtins.int = ...,
+        variant_digest: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 

@@ -60,11 +60,14 @@ class GenerationFields(GrammarFields, forbid_unknown_fields=True, kw_only=True):
         prompt_logprobs: How many likeliest tokens are told beside each token of the prompt.
         truncate_prompt_tokens: Keep only so many tokens at the end of a longer prompt. Default: it is refused.
         priority: As vLLM has it: requests with a lower one are taken first.
-        num_assistant_tokens: Tokens of a draft that is taken from the prompt. Default: no drafts.
+        cache_salt: Only calls of an equal salt share what was computed of prompts that begin alike. Default: shared by
+            all that have none.
+        num_assistant_tokens: Tokens of a draft that is taken from the prompt and the answer so far; answers are the
+            same. Default: as the server is set, most often none.
         max_ngram_size: The most tokens that are looked for to find a draft. Default: 3.
         user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
         safety_identifier: The newer name of `user`.
-        prompt_cache_key: Has no effect: prefixes that were computed are found whoever sent them.
+        prompt_cache_key: Has no effect: prefixes that were computed are found whoever sent them; see `cache_salt`.
     """
 
     model: Annotated[str, Meta(min_length=1)] | None = None
@@ -91,6 +94,7 @@ class GenerationFields(GrammarFields, forbid_unknown_fields=True, kw_only=True):
     prompt_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     truncate_prompt_tokens: Annotated[int, Meta(ge=1, le=(1 << 31) - 1)] | None = None
     priority: Annotated[int, Meta(ge=-100, le=100)] | None = None
+    cache_salt: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     num_assistant_tokens: Annotated[int, Meta(ge=0, le=16)] | None = None
     max_ngram_size: Annotated[int, Meta(ge=1, le=8)] | None = None
     user: Annotated[str, Meta(max_length=256)] | None = None
@@ -131,7 +135,8 @@ def options_of(body: GenerationFields, *, logprobs: int | None) -> GenerationOpt
         grammar_source=source,
         priority=-(body.priority or 0),
         truncate_prompt_tokens=body.truncate_prompt_tokens,
-        lookup_tokens=body.num_assistant_tokens or 0,
+        cache_salt=body.cache_salt or "",
+        lookup_tokens=body.num_assistant_tokens,
         lookup_max_ngram=body.max_ngram_size or 3,
     )
 

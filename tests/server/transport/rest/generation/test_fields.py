@@ -48,6 +48,8 @@ def options_of(edge, path: str, more: dict[str, Any]) -> GenerationOptions:
         ({"truncate_prompt_tokens": 7}, {"truncate_prompt_tokens": 7}),
         ({"priority": -5}, {"priority": 5}),
         ({"num_assistant_tokens": 4, "max_ngram_size": 2}, {"lookup_tokens": 4, "lookup_max_ngram": 2}),
+        ({"num_assistant_tokens": 0}, {"lookup_tokens": 0}),
+        ({"cache_salt": "tenant 7"}, {"cache_salt": "tenant 7"}),
         ({"n": 2}, {"n": 2}),
         ({"regex": "a+"}, {"grammar_kind": "regex", "grammar_source": "a+"}),
         ({"grammar": 'start: "a"'}, {"grammar_kind": "lark", "grammar_source": 'start: "a"'}),

@@ -82,6 +82,7 @@ def _options(body: ResponseBody) -> GenerationOptions:
         logprobs=(body.top_logprobs or 0) if body.include else None,
         grammar_kind=kind,
         grammar_source=source,
+        cache_salt=body.cache_salt or "",
     )
 
 

@@ -176,7 +176,9 @@ class ResponseBody(Struct, forbid_unknown_fields=True, kw_only=True):
         metadata: Told again with the answer, and kept nowhere.
         user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
         safety_identifier: The newer name of `user`.
-        prompt_cache_key: Has no effect: prefixes that were computed are found whoever sent them.
+        prompt_cache_key: Has no effect: prefixes that were computed are found whoever sent them; see `cache_salt`.
+        cache_salt: Only calls of an equal salt share what was computed of prompts that begin alike. Default: shared by
+            all that have none.
         store: Only `false`, which is the default here: nothing is stored.
         background: Only `false`.
         truncation: Only `disabled`: a conversation that is too long is refused.
@@ -202,6 +204,7 @@ class ResponseBody(Struct, forbid_unknown_fields=True, kw_only=True):
     user: Annotated[str, Meta(max_length=256)] | None = None
     safety_identifier: Annotated[str, Meta(max_length=256)] | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=256)] | None = None
+    cache_salt: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     store: Literal[False] | None = None
     background: Literal[False] | None = None
     truncation: Literal["disabled"] | None = None
