@@ -23,9 +23,11 @@ from typing import Any
 import psutil
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `page_reader`
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `page_reader` and `seeded_chat`
 
+import seeded_chat
 from page_reader import Environment, Reader, clean_environment
+from panope_registry.session import RegistrySession
 
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -36,6 +38,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 START_SECONDS = 100
+
+#: Settings of a server whose texts are the same alone and in company.
+EXACT = {"PANOPE_PRECISION": "fp32", "PANOPE_GENERATION_CACHE_PRECISION": "fp32"}
 
 RUNNER = "PYTEST_XDIST_WORKER"
 """The variable that names a process of several that run the tests."""
@@ -264,6 +269,36 @@ def converted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 servers.stop()  # one that was not ready in time would keep the home from the next try
             (folder / "done").touch()
     return home
+
+
+@pytest.fixture(scope="session")
+def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a seeded decoder that chats, converted; made once, copied by each server, never changed."""
+    with shared_folder(tmp_path_factory, "seeded") as folder:
+        home, source = folder / "home", folder / "source"
+        if not (folder / "done").exists():
+            source.mkdir()
+            seeded_chat.write_seeded_chat(source)
+            with contextlib.closing(RegistrySession.open(home / "registry.sqlite3", home)) as session:
+                session.registry.import_folder(source, seeded_chat.NAME)
+            servers = Servers(folder, folder)
+            try:
+                start = {"home": home, "demo": False, "envoy": False, "ready": False}
+                server = servers.start("--load", seeded_chat.NAME, **start, **EXACT)  # type: ignore[arg-type]
+                server.wait_ready(2 * START_SECONDS)  # beside others that convert
+                assert server.stop() == 0, server.log()[-3000:]
+            finally:
+                servers.stop()
+            (folder / "done").touch()
+    return home
+
+
+@pytest.fixture(scope="session")
+def seeded_server(seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server for all tests of generation: the seeded decoder by OpenVINO in float32, behind Envoy."""
+    servers = Servers(seeded_home, tmp_path_factory.mktemp("seeded-server"))
+    yield servers.start("--load", seeded_chat.NAME, demo=False, **EXACT)
+    servers.stop()
 
 
 @pytest.fixture(scope="session")

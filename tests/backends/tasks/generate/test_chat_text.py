@@ -71,6 +71,7 @@ CASES = [
     (ChatFormat(reasoning=THINK), "<think>never closed", ("", "never closed", [])),
     (ChatFormat(HERMES, NAMES), "a <tool_call> b", ("a <tool_call> b", "", [])),
     (ChatFormat(HERMES, NAMES), '<tool_call>\n{"name": "ad', ('<tool_call>{"name": "ad', "", [])),
+    (ChatFormat(HERMES, NAMES), f"<tool_call>\n{ROME[:49]}", ("", "", [("get_weather", '{"city": "Ro')])),
     (
         ChatFormat(HERMES, NAMES, max_calls=1),
         f"<tool_call>{ROME}</tool_call><tool_call>{SUM}</tool_call>",

@@ -182,6 +182,7 @@ class ChatText:
     def _give_up(self, scanner: CallScanner) -> None:
         """What was read is no call, so it is content; of one that was announced there is no more."""
         self._scanner = None
+        self._after_call = self._after_call or self._is_announced
         self._end_calls()
         if not self._is_announced:
             self._tell(scanner.raw)

@@ -14,6 +14,10 @@ from panope_backends.tasks.generate.chat.tool_formats import HERMES, MISTRAL
 #: The schema of a tool that says nothing of its arguments.
 _ANY_OBJECT = {"type": "object"}
 
+#: Blanks where templates write them and nowhere else, as in every other answer that matches a schema: with free white
+#: space a weak model writes blanks until its limit.
+_BLANKS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
 
 def calls_grammar(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, parallel: bool) -> Grammar:
     """An answer of one call of one of the tools, or of several.
@@ -55,8 +59,13 @@ def after_reasoning(grammar: Grammar, form: ChatFormat) -> Grammar:
     """A grammar of JSON that holds for what follows the model's thoughts; others, and without thoughts, as it is."""
     if form.reasoning is None or grammar.kind not in (GrammarKind.JSON_OBJECT, GrammarKind.JSON_SCHEMA):
         return grammar
-    schema = grammar.source if grammar.kind is GrammarKind.JSON_SCHEMA else json.dumps(_ANY_OBJECT)
-    return _grammar([f"start: {_thought(form)}content", f"content: %json {schema}"], form)
+    try:
+        schema = json.loads(grammar.source) if grammar.kind is GrammarKind.JSON_SCHEMA else _ANY_OBJECT
+    except (ValueError, RecursionError):
+        return grammar  # which is refused for it
+    if not isinstance(schema, dict):
+        return grammar
+    return _grammar([f"start: {_thought(form)}content", f"content: {_json(schema)}"], form)
 
 
 def _calls_rules(form: ChatFormat, *, parallel: bool) -> list[str]:
@@ -77,7 +86,11 @@ def _call_rules(name: str, function: Mapping[str, Any], form: ChatFormat) -> lis
     assert form.tools is not None
     head = f'{{"name": {json.dumps(function["name"])}, "{form.tools.arguments_key}": '
     schema = function.get("parameters") or _ANY_OBJECT
-    return [f'{name}: {_literal(head)} {name}_arguments "}}"', f"{name}_arguments: %json {json.dumps(schema)}"]
+    return [f'{name}: {_literal(head)} {name}_arguments "}}"', f"{name}_arguments: {_json(schema)}"]
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return f"%json {json.dumps({**schema, 'x-guidance': _BLANKS})}"
 
 
 def _thought(form: ChatFormat) -> str:
