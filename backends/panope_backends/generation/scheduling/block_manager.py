@@ -6,6 +6,10 @@ writes a block that two tables hold. Where a sequence forks in the middle of a b
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable
+from collections.abc import Sequence as Items
+
 from panope_backends.api import CacheSpec
 from panope_backends.generation.scheduling.block_keys import BlockKeys
 from panope_backends.generation.scheduling.block_pool import BlockPool
@@ -62,6 +66,20 @@ class BlockManager:
         sequence.computed = len(found) * self._block_size
         self._count(sequence.request, sequence.computed)
         return True
+
+    def pending_prefix(self, sequence: Sequence, others: Iterable[Sequence]) -> int:
+        """How many tokens, beyond those known already, a sequence could start with once others are computed.
+
+        Args:
+            sequence: without blocks.
+            others: that compute their prompts now; the one that it has most in common with counts.
+        """
+        if self._keys is None:
+            return 0
+        full = sequence.reusable_tokens // self._block_size
+        self._extend(self._keys, sequence, full)
+        known = len(self._known_blocks(sequence.chain[:full]))
+        return max((_pending(sequence.chain, known, full, other) for other in others), default=0) * self._block_size
 
     def grow(self, sequence: Sequence, tokens: int) -> bool:
         """Gives a sequence the blocks of its first `tokens` positions, as far as there are any; whether it has all."""
@@ -126,13 +144,25 @@ class BlockManager:
             return []
         full = sequence.reusable_tokens // self._block_size
         self._extend(self._keys, sequence, full)
+        return self._known_blocks(sequence.chain[:full])
+
+    def _known_blocks(self, chain: Iterable[bytes]) -> list[int]:
+        """The blocks of the longest known beginning of a chain."""
         found: list[int] = []
-        for key in sequence.chain[:full]:
-            block = self.pool.find(key)
-            if block is None:
+        for key in chain:
+            if (block := self.pool.find(key)) is None:
                 break
             found.append(block)
         return found
 
     def _extend(self, keys: BlockKeys, sequence: Sequence, blocks: int) -> None:
         keys.extend(sequence.chain, sequence.tokens, blocks, origin=sequence.request.cache_origin)
+
+
+def _pending(chain: Items[bytes], known: int, full: int, other: Sequence) -> int:
+    """How many blocks of a chain another sequence will compute next, where they follow the known ones."""
+    most = min(full, len(other.chain))
+    # A key stands for all tokens before it too, so chains that differ once differ from there on.
+    common = bisect_left(range(most), True, key=lambda index: chain[index] != other.chain[index])
+    begin = other.named_blocks
+    return 0 if known < min(begin, common) else max(0, common - max(known, begin))

@@ -2,7 +2,8 @@
 
 First one token of every sequence whose prompt is computed, then chunks of the prompts that were begun, then prompts
 that wait, as far as the step's tokens go. A prompt starts when there are blocks for all of it, and those behind it wait
-until then: a long one is not passed by for ever.
+until then: a long one is not passed by for ever. Only one that begins as another that is being computed lets others
+pass: it starts when that beginning is there.
 
 A sequence that finds no block for its next token pre-empts the one with the highest rank: of the lowest priority and,
 among those, the latest. That one gives its blocks back and waits; its tokens are computed again later, as far as the
@@ -25,6 +26,9 @@ _RANK = attrgetter("rank")
 
 #: Steps within which the prompts that wait should be computed, as far as `max_step_tokens` allows.
 _BACKLOG_STEPS = 4
+
+#: Waiting for another sequence to compute a common beginning pays where that is this part of the work, or more.
+_WORTH_WAITING = 4
 
 
 class Scheduler:
@@ -111,13 +115,25 @@ class Scheduler:
                 step.add(sequence)
 
     def _start_prompts(self, step: _Step) -> None:
-        while self.waiting and step.room:
-            sequence = self.waiting[0]
+        for sequence in list(self.waiting):
+            if not step.room:
+                return
+            if self._is_being_computed(sequence):
+                continue
             if not self._admit(sequence, step):
                 return
-            self.waiting.pop(0)
+            self.waiting.remove(sequence)
             insort(self.running, sequence, key=_RANK)
             step.add(sequence)
+
+    def _is_being_computed(self, sequence: Sequence) -> bool:
+        """Whether much of what a sequence would compute is what one before it computes anyway.
+
+        It then starts when that is there. Only one of a lower rank is waited for: it goes on in any case.
+        """
+        before = [other for other in self.running if other.remaining > 1 and other.rank < sequence.rank]
+        pending = self._manager.pending_prefix(sequence, before) if before else 0
+        return pending > 0 and pending * _WORTH_WAITING >= sequence.remaining
 
     def _admit(self, sequence: Sequence, step: _Step) -> bool:
         """Gets the blocks of a sequence that waits, also at the cost of those with a lower priority."""
