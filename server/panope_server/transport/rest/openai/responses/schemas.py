@@ -151,7 +151,7 @@ class ResponseStreamOptions(Struct, forbid_unknown_fields=True):
         include_obfuscation: Only `false`: nothing is added to hide lengths.
     """
 
-    include_obfuscation: Literal[False] = False
+    include_obfuscation: Literal[False] | None = None
 
 
 class ResponseBody(Struct, forbid_unknown_fields=True, kw_only=True):
