@@ -1,5 +1,6 @@
 """The layers around every gRPC method, the outermost first.
 
+    arrival      its message has come
     errors       every error becomes a status; the call has an id and counts as running
     accounting   its end is counted, timed and logged
     auth         its caller is known from here on; keys are checked here
@@ -17,6 +18,7 @@ import grpc
 from panope_server.access.authentication import Authenticator
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
+from panope_server.transport.interceptors.arrival import ArrivalInterceptor, Arrivals
 from panope_server.transport.interceptors.auth import AuthInterceptor
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
@@ -41,6 +43,7 @@ def interceptors_for(
         max_message_bytes: of one request.
     """
     return (
+        ArrivalInterceptor(Arrivals()),
         ErrorInterceptor(calls),
         AccountingInterceptor(metrics, log_requests=log_requests),
         AuthInterceptor(authenticator),

@@ -43,7 +43,7 @@ class ErrorInterceptor(HandlerInterceptor):
                 try:
                     return await handle(request, context)
                 except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
-                    await _refuse(context, error)
+                    await refuse(context, error)
 
         return run
 
@@ -66,7 +66,7 @@ class ErrorInterceptor(HandlerInterceptor):
                     if hasattr(request, "__aiter__") and calls.streams_end:
                         raise ShuttingDownError("the server is stopping; send what was not answered elsewhere")
                 except Exception as error:  # the boundary, as above
-                    await _refuse(context, error)
+                    await refuse(context, error)
 
         return run
 
@@ -77,7 +77,8 @@ def _begin(context: Context) -> None:
     context.set_trailing_metadata(((REQUEST_ID, current.get()),))
 
 
-async def _refuse(context: Context, error: Exception) -> None:
+async def refuse(context: Context, error: Exception) -> None:
+    """Ends a call by the status of an error."""
     if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
         raise error
     if not isinstance(error, PanopeError):

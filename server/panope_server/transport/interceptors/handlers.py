@@ -13,6 +13,8 @@ from panope_server.transport.interceptors.context import Context
 if TYPE_CHECKING:
     # grpcio's class takes no type arguments when the program runs; its stubs ask for them.
     Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler
 
 Unary = Callable[[Any, Context], Awaitable[Any]]
 """A method that answers once; its request may be a stream."""
