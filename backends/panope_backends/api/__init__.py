@@ -5,7 +5,8 @@ backend therefore knows nothing of requests or the network, and every task works
 returns is one of three kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
-    StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples
+    StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
+                  encoder it is an EncoderDecoderModel
     TokenModel    prompts to tokens or texts: an engine that schedules and samples itself, or a server elsewhere
 
 Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
@@ -38,6 +39,7 @@ from panope_backends.api.backend import (
     Support,
 )
 from panope_backends.api.conversion import Conversion, Converter
+from panope_backends.api.encoder_decoder_model import EncoderDecoderModel, SourceSpec
 from panope_backends.api.generation import (
     FinishReason,
     GenerationRequest,
@@ -67,6 +69,7 @@ __all__ = [
     "Conversion",
     "Converter",
     "Device",
+    "EncoderDecoderModel",
     "FinishReason",
     "GenerationRequest",
     "GenerationStatistics",
@@ -79,6 +82,7 @@ __all__ = [
     "Logprob",
     "ModelFacts",
     "SamplingParams",
+    "SourceSpec",
     "StepBatch",
     "StepModel",
     "StepSequence",

@@ -101,6 +101,8 @@ class GenerationRequest:
         lookup_tokens: how many next tokens are guessed from prompt and answer so far; 0 for none, None for as many as
             the model is set to guess. Answers are the same.
         lookup_max_ngram: the most last tokens that are looked for to find a guess, at least 1.
+        decoder_token_ids: of an encoder-decoder, the tokens that its answers go on from; its encoder reads the prompt.
+            Empty for any other model.
     """
 
     id: int
@@ -122,6 +124,12 @@ class GenerationRequest:
     cache_salt: str = ""
     lookup_tokens: int | None = None
     lookup_max_ngram: int = 3
+    decoder_token_ids: tuple[int, ...] = ()
+
+    @property
+    def context_token_ids(self) -> tuple[int, ...]:
+        """The tokens that answers go on from: the prompt, or what a decoder starts with beside its encoder."""
+        return self.decoder_token_ids or self.prompt_token_ids
 
     def __post_init__(self) -> None:
         has_one_prompt = bool(self.prompt_token_ids) != bool(self.prompt)

@@ -22,12 +22,14 @@ class StepSequence:
         past_length: tokens of the sequence before them, which the cache holds; the position of the first new token.
         blocks: the block table for all positions up to the last new token, and no further.
         sampled: which of `tokens` logits are wanted of, by index, from the end when negative.
+        source: what an encoder-decoder looks at; all sequences of a batch have one, or none has.
     """
 
     tokens: Integers
     past_length: int
     blocks: Integers
     sampled: Sequence[int] = (-1,)
+    source: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class StepBatch:
             its last new token.
         block_begins: int32 `[n + 1]`, from 0 to `b`.
         sampled: int64 `[s]`, indices into `tokens`, in any order; may be empty.
+        sources: int32 `[n]`, the source of each sequence at an encoder-decoder; None at any other.
     """
 
     tokens: np.ndarray[Any, Any]
@@ -53,6 +56,7 @@ class StepBatch:
     block_tables: np.ndarray[Any, Any]
     block_begins: np.ndarray[Any, Any]
     sampled: np.ndarray[Any, Any]
+    sources: np.ndarray[Any, Any] | None = None
 
     @classmethod
     def of(cls, sequences: Sequence[StepSequence]) -> StepBatch:
@@ -65,6 +69,7 @@ class StepBatch:
             for sequence, begin in zip(sequences, token_begins[:-1].tolist(), strict=True)
             for index in sequence.sampled
         ]
+        sources = [sequence.source for sequence in sequences if sequence.source is not None]
         return cls(
             tokens=_joined([sequence.tokens for sequence in sequences], np.int64),
             token_begins=token_begins,
@@ -72,6 +77,7 @@ class StepBatch:
             block_tables=_joined([sequence.blocks for sequence in sequences], np.int32),
             block_begins=_begins([len(sequence.blocks) for sequence in sequences]),
             sampled=np.array(sampled, np.int64),
+            sources=np.array(sources, np.int32) if sources else None,
         )
 
     @cached_property

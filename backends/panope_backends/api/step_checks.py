@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from panope_backends.api.step_batch import StepBatch
+from panope_backends.api.step_batch import Integers, StepBatch
 from panope_backends.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,32 @@ def check_copies(copies: Sequence[tuple[int, int]], blocks: int) -> None:
     destinations = {destination for _, destination in copies}
     if len(destinations) < len(copies) or any(source in destinations for source, _ in copies):
         raise InvalidInputError("a block is copied to once, and then not copied from", field="copies")
+
+
+def check_sources(batch: StepBatch, sources: int) -> None:
+    """Checks that every sequence of a step names a source.
+
+    Raises:
+        InvalidInputError: some do not, or a number is no source's.
+    """
+    if batch.sources is None or len(batch.sources) != len(batch.past_lengths):
+        raise InvalidInputError("every sequence of an encoder-decoder has a source", field="sources")
+    _require_below(batch.sources, sources, "sources", "numbers of sources")
+
+
+def check_source(source: int, tokens: Integers, *, sources: int, max_length: int, vocab_size: int) -> None:
+    """Checks a text before it is encoded.
+
+    Raises:
+        InvalidInputError: `field` is `source` or `tokens`.
+    """
+    import numpy as np
+
+    if not 0 <= source < sources:
+        raise InvalidInputError(f"numbers of sources go from 0 to {sources - 1}", field="source")
+    if not 1 <= len(tokens) <= max_length:
+        raise InvalidInputError(f"a source has from 1 to {max_length} tokens", field="tokens")
+    _require_below(np.asarray(tokens), vocab_size, "tokens", "token ids")
 
 
 def _check_shapes(batch: StepBatch) -> None:

@@ -52,7 +52,13 @@ class TokenModel(LoadedModel):
     """Token ids go from 0 to one less; 0 where tokens are the engine's own business."""
 
     max_positions: int = 0
-    """The most tokens of one sequence, prompt and answer together; 0 when unknown."""
+    """The most tokens of one sequence, prompt and answer together; 0 when unknown.
+
+    A prompt that an encoder reads is no part of it.
+    """
+
+    max_source_length: int = 0
+    """The most tokens of a prompt that an encoder reads; 0 for a model without an encoder."""
 
     @abstractmethod
     def submit(self, request: GenerationRequest) -> None:

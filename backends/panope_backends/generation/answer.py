@@ -55,4 +55,4 @@ def _end(sequence: Sequence) -> GenerationUsage | None:
     request.open -= 1
     if request.open:
         return None
-    return GenerationUsage(request.prompt_length, request.completion_tokens, request.cached_tokens or 0)
+    return GenerationUsage(len(request.given.prompt_token_ids), request.completion_tokens, request.cached_tokens or 0)

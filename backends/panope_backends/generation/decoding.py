@@ -74,7 +74,7 @@ class Decoding:
         return [
             AnswerState(
                 SamplingState.of(request, self._eos_token_ids, index, grammar.start() if grammar else None),
-                TextStream(self._vocabulary, request, self._eos_token_ids, request.prompt_token_ids),
+                TextStream(self._vocabulary, request, self._eos_token_ids, request.context_token_ids),
             )
             for index in range(request.n)
         ]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import count
 from time import monotonic
 
 from panope_backends.api import (
+    EncoderDecoderModel,
     GenerationRequest,
     GenerationStatistics,
     SamplingParams,
@@ -32,18 +33,19 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "max_tokens",
     "prompt",
 }
+_OF_ENCODERS = frozenset({"decoder_token_ids"})
+#: The prompt passes no head, so that nothing is said of its tokens.
+_NOT_OF_ENCODERS = frozenset({"prompt_logprobs"})
 
 
 class GenerationEngine(TokenModel):
     """Schedules, samples and writes texts for a decoder that gives logits.
 
     Args:
-        model: with its cache allocated; the engine closes it.
+        model: with its cache allocated, and its sources where it has an encoder; the engine closes it.
         decoding: draws tokens and makes texts.
         settings: how much it does at once.
     """
-
-    honoured = _HONOURED
 
     def __init__(self, model: StepModel, decoding: Decoding, settings: GenerationSettings) -> None:
         if not model.blocks:
@@ -52,9 +54,17 @@ class GenerationEngine(TokenModel):
         self.vocab_size = model.vocab_size
         self.max_positions = min(model.max_positions, model.blocks * model.cache.block_size)
         self.slots = settings.slots
+        self.honoured = _HONOURED - _OF_ENCODERS
+        self._decoder_token_ids: tuple[int, ...] = ()
+        if isinstance(model, EncoderDecoderModel):
+            if model.sources < settings.slots:
+                raise PreconditionError("the model keeps fewer sources than it has slots", reason="no_cache")
+            self.honoured = _HONOURED - _NOT_OF_ENCODERS
+            self.max_source_length = model.source.max_length
+            self._decoder_token_ids = settings.decoder_token_ids
         self._draft_tokens = settings.draft_tokens if model.rewinds else 0
         if not model.rewinds:  # a state that took a wrong guess in cannot go back
-            self.honoured = _HONOURED - {"lookup_tokens", "lookup_max_ngram"}
+            self.honoured -= {"lookup_tokens", "lookup_max_ngram"}
         self._model = model
         self._decoding = decoding
         self._loop = StepLoop(model, decoding, settings)
@@ -71,7 +81,15 @@ class GenerationEngine(TokenModel):
     def submit(self, request: GenerationRequest) -> None:
         """Takes a request, or refuses it."""
         self.require_supported(request)
-        require_fitting(request, vocab_size=self.vocab_size, max_positions=self.max_positions, slots=self.slots)
+        if not request.decoder_token_ids and self._decoder_token_ids:
+            request = replace(request, decoder_token_ids=self._decoder_token_ids)
+        require_fitting(
+            request,
+            vocab_size=self.vocab_size,
+            max_positions=self.max_positions,
+            slots=self.slots,
+            max_source_length=self.max_source_length,
+        )
         with self._changed:
             self._require_room(request)
         active = activate(

@@ -9,22 +9,40 @@ from panope_backends.generation.drafter import Drafter
 from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 
 
-def require_fitting(request: GenerationRequest, *, vocab_size: int, max_positions: int, slots: int) -> None:
+def require_fitting(
+    request: GenerationRequest, *, vocab_size: int, max_positions: int, slots: int, max_source_length: int = 0
+) -> None:
     """Refuses what no state of the model could run.
+
+    Args:
+        request: to be taken.
+        vocab_size: of the model.
+        max_positions: of what an answer goes on from and the answer together.
+        slots: of the model.
+        max_source_length: of a prompt that an encoder reads; 0 for a model without one.
 
     Raises:
         InvalidInputError: `field` names what is wrong.
     """
-    prompt = request.prompt_token_ids
-    if not 0 <= min(prompt) <= max(prompt) < vocab_size:
-        raise InvalidInputError.at(
-            "prompt_token_ids", "{field} has ids from 0 to {last:,}, as the vocabulary does", last=vocab_size - 1
-        )
-    if len(prompt) >= max_positions:
+    begin = "decoder_token_ids" if request.decoder_token_ids else "prompt_token_ids"
+    for name in ("prompt_token_ids", "decoder_token_ids"):
+        ids = getattr(request, name)
+        if ids and not 0 <= min(ids) <= max(ids) < vocab_size:
+            raise InvalidInputError.at(
+                name, "{field} has ids from 0 to {last:,}, as the vocabulary does", last=vocab_size - 1
+            )
+    if max_source_length and len(request.prompt_token_ids) > max_source_length:
         raise InvalidInputError.at(
             "prompt_token_ids",
+            "{field} has {count:,} tokens; the model's encoder reads {limit:,} at most",
+            count=len(request.prompt_token_ids),
+            limit=max_source_length,
+        )
+    if len(request.context_token_ids) >= max_positions:
+        raise InvalidInputError.at(
+            begin,
             "{field} has {count:,} tokens, which leaves no position for an answer; the model has {limit:,}",
-            count=len(prompt),
+            count=len(request.context_token_ids),
             limit=max_positions,
         )
     if request.n > slots:
@@ -46,10 +64,11 @@ def activate(
     Raises:
         InvalidInputError: a field cannot be honoured, such as a grammar that does not compile.
     """
-    prompt = request.prompt_token_ids
+    prompt = request.context_token_ids
     room = max_positions - len(prompt)
+    unread = len(request.prompt_token_ids) if request.decoder_token_ids else 0
     guesses = draft_tokens if request.lookup_tokens is None else request.lookup_tokens
-    active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n)
+    active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n, unread_tokens=unread)
     active.sequences = [
         Sequence(
             active,

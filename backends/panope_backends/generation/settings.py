@@ -22,6 +22,7 @@ class GenerationSettings:
             A request's own number counts first.
         prefix_cache: whether sequences that begin alike share what is computed.
         cache_key: of the model's files: what the content of each block depends on beside the tokens.
+        decoder_token_ids: what the answers of an encoder-decoder go on from, where a request does not say.
     """
 
     slots: int = 32
@@ -31,6 +32,7 @@ class GenerationSettings:
     draft_tokens: int = 0
     prefix_cache: bool = True
     cache_key: bytes = b""
+    decoder_token_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.step_tokens < 1 or self.max_step_tokens < self.step_tokens:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Items
 from time import perf_counter
 
-from panope_backends.api import FinishReason, StepModel, TokenDelta
+from panope_backends.api import EncoderDecoderModel, FinishReason, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.decoding import Array, Decoding
@@ -20,6 +20,7 @@ from panope_backends.generation.scheduling.block_keys import BlockKeys
 from panope_backends.generation.scheduling.block_manager import BlockManager
 from panope_backends.generation.scheduling.scheduler import Scheduler
 from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
+from panope_backends.generation.scheduling.sources import Sources
 from panope_backends.generation.scheduling.step import StepPart, batch_of
 from panope_backends.generation.settings import GenerationSettings
 
@@ -42,6 +43,7 @@ class StepLoop:
         self.steps = self.failed_steps = self.completion_tokens = 0
         self.drafted_tokens = self.accepted_tokens = 0
         self._copies: dict[Sequence, tuple[int, int]] = {}
+        self._sources = Sources(model) if isinstance(model, EncoderDecoderModel) else None
         self._model = model
         self._decoding = decoding
 
@@ -57,20 +59,23 @@ class StepLoop:
     def step(self) -> list[TokenDelta]:
         """Runs one step; what the answers have more."""
         parts = self.scheduler.schedule()
+        deltas: list[TokenDelta] = []
+        if self._sources is not None:
+            parts, deltas = self._encoded(parts, self._sources)
         if not parts:
-            return []
+            return deltas
         self.steps += 1
         try:
             reading = self._read(parts)
         except Exception as error:
-            return self._isolated(parts, error)
+            return deltas + self._isolated(parts, error)
         for part in parts:
             part.sequence.computed = part.end
             self.manager.name_computed(part.sequence)
         for part, scores in reading.scores:
             part.sequence.request.prompt_logprobs += scores
             part.sequence.request.scored += part.scored
-        deltas = [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
+        deltas += [delta for part in reading.broken for delta in self._poisoned(part.sequence)]
         self._fork([sequence for sequence, _ in reading.drawn])
         for sequence, drawn in reading.drawn:
             deltas += self._answered(sequence, drawn)
@@ -83,6 +88,21 @@ class StepLoop:
         """Forgets all sequences."""
         for sequence in [*self.scheduler.running, *self.scheduler.waiting]:
             self.scheduler.remove(sequence)
+
+    def _encoded(self, parts: Items[StepPart], sources: Sources) -> tuple[list[StepPart], list[TokenDelta]]:
+        """The parts whose texts the encoder has read, and the ends of those whose texts it could not read."""
+        kept: list[StepPart] = []
+        deltas: list[TokenDelta] = []
+        for part in parts:
+            try:
+                sources.encode(part.sequence.request)
+            except Exception as error:
+                failure = InternalError("the model could not read the prompt", reason="step_failed")
+                failure.__cause__ = error
+                deltas += self._failed(part.sequence, failure)
+            else:
+                kept.append(part)
+        return kept, deltas
 
     def _read(self, parts: Items[StepPart]) -> Reading:
         batch = batch_of(parts, self._model.cache.block_size)
@@ -163,7 +183,7 @@ class StepLoop:
             failure.__cause__ = error
             return self._ended(sequence, FinishReason.ERROR, failure)
         if delta.finish_reason:
-            self.scheduler.remove(sequence)
+            self._remove(sequence)
         return delta
 
     def _isolated(self, parts: Items[StepPart], cause: Exception) -> list[TokenDelta]:
@@ -191,8 +211,15 @@ class StepLoop:
         return [self._ended(answer, FinishReason.ERROR, error) for answer in answers]
 
     def _ended(self, sequence: Sequence, reason: FinishReason, error: PanopeError | None = None) -> TokenDelta:
+        delta = end_answer(sequence, reason, error)
+        self._remove(sequence)
+        return delta
+
+    def _remove(self, sequence: Sequence) -> None:
+        """Forgets a sequence that has ended, and after the last one of a request what its encoder has read."""
         self.scheduler.remove(sequence)
-        return end_answer(sequence, reason, error)
+        if self._sources is not None and not sequence.request.open:
+            self._sources.release(sequence.request)
 
 
 def _log_failure(message: str, error: Exception) -> None:
@@ -210,6 +237,10 @@ def _is_right(part: StepPart, place: int) -> bool:
 
 
 def _keys(model: StepModel, settings: GenerationSettings) -> BlockKeys | None:
-    """Names for blocks, for models whose blocks others can start with."""
+    """Names for blocks, for models whose blocks others can start with.
+
+    An encoder-decoder's hold what its source decides as well, and few tokens of a prompt, which is the encoder's.
+    """
     keeps_pages = model.rewinds and model.cache.block_size < model.max_positions
+    keeps_pages = keeps_pages and not isinstance(model, EncoderDecoderModel)
     return BlockKeys(settings.cache_key, model.cache.block_size) if settings.prefix_cache and keeps_pages else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from panope_backends.testing.checksum_encoder_decoder import ChecksumEncoderDecoder, ChecksumEncoderDecoderBackend
 from panope_backends.testing.checksum_step_model import ChecksumBackend, ChecksumStepModel, RunningChecksumStepModel
 from panope_backends.testing.doubles import (
     BlendingBackend,
@@ -21,6 +22,7 @@ from panope_backends.testing.echo_token_model import EchoTokenBackend, EchoToken
 
 if TYPE_CHECKING:
     from panope_backends.testing.contracts.converter import ConverterContract
+    from panope_backends.testing.contracts.encoder_decoder_model import EncoderDecoderContract
     from panope_backends.testing.contracts.step_model import StepModelContract
     from panope_backends.testing.contracts.tensor_model import TensorModelContract
     from panope_backends.testing.contracts.token_model import TokenModelContract
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 __all__ = [
     "BlendingBackend",
     "ChecksumBackend",
+    "ChecksumEncoderDecoder",
+    "ChecksumEncoderDecoderBackend",
     "ChecksumStepModel",
     "ConverterContract",
     "CrashBackend",
     "EchoBackend",
     "EchoTokenBackend",
     "EchoTokenModel",
+    "EncoderDecoderContract",
     "FragileBackend",
     "HangBackend",
     "RunningChecksumStepModel",
@@ -46,6 +51,7 @@ __all__ = [
 
 _SUITES = {
     "ConverterContract": "panope_backends.testing.contracts.converter",
+    "EncoderDecoderContract": "panope_backends.testing.contracts.encoder_decoder_model",
     "StepModelContract": "panope_backends.testing.contracts.step_model",
     "TensorModelContract": "panope_backends.testing.contracts.tensor_model",
     "TokenModelContract": "panope_backends.testing.contracts.token_model",

@@ -1,5 +1,6 @@
 """A step's batch: what its arrays hold, and what it may not hold."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def model() -> ChecksumStepModel:
 
 
 def arrays(batch: StepBatch) -> dict[str, list[int]]:
-    return {name: value.tolist() for name, value in vars(batch).items()}
+    return {name: value.tolist() for name, value in vars(batch).items() if value is not None}
 
 
 def test_sequences_are_joined_without_padding() -> None:
@@ -34,6 +35,11 @@ def test_sequences_are_joined_without_padding() -> None:
         "block_begins": [0, 2, 4, 7],
         "sampled": [4, 7],
     }
+    sources = StepBatch.of(
+        [replace(part, source=source) for source, part in enumerate([PROMPT, CHUNK, DECODE])]
+    ).sources
+    assert sources is not None
+    assert (sources.tolist(), sources.dtype) == ([0, 1, 2], np.int32)
 
 
 def test_positions_and_lengths_follow_from_the_rest() -> None:

@@ -8,20 +8,23 @@ from typing import ClassVar
 import pytest
 from generation_kinds.cores import VOCAB, core
 
-from panope_backends.api import Backend, LoadOptions, ModelFacts, StepModel, TokenModel
-from panope_backends.testing import ChecksumBackend, TokenModelContract
+from panope_backends.api import Backend, EncoderDecoderModel, LoadOptions, ModelFacts, StepModel, TokenModel
+from panope_backends.testing import ChecksumBackend, ChecksumEncoderDecoderBackend, TokenModelContract
 
 
 class CoreBackend(ChecksumBackend):
     """The core over a step model of checksums."""
 
-    def __init__(self, blocks: int) -> None:
+    def __init__(self, blocks: int, kind: type[ChecksumBackend] = ChecksumBackend) -> None:
         self._blocks = blocks
+        self._kind = kind
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TokenModel:  # type: ignore[override]
-        loaded = super().load(model, folder, device, options)
+        loaded = self._kind().load(model, folder, device, options)
         assert isinstance(loaded, StepModel)
-        return core(loaded, self._blocks, (END,), slots=8, step_tokens=32, max_step_tokens=64)
+        if isinstance(loaded, EncoderDecoderModel):
+            loaded.allocate_sources(8)
+        return core(loaded, self._blocks, (END,), slots=8, step_tokens=32, max_step_tokens=64, decoder_token_ids=(1,))
 
 
 END = 0
@@ -43,6 +46,16 @@ class TestOverPages(TokenModelContract):
 class TestOverTooFewPages(TestOverPages):
     """All requests together do not fit."""
 
+    blocks = 30
+
+
+class TestOverAnEncoder(TestOverPages):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return CoreBackend(self.blocks, ChecksumEncoderDecoderBackend)
+
+
+class TestOverAnEncoderAndTooFewPages(TestOverAnEncoder):
     blocks = 30
 
 

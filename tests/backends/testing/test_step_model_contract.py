@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from panope_backends.api import Backend, ModelFacts
-from panope_backends.testing import ChecksumBackend, StepModelContract
+from panope_backends.testing import (
+    ChecksumBackend,
+    ChecksumEncoderDecoderBackend,
+    EncoderDecoderContract,
+    StepModelContract,
+)
 
-BROKEN = Path(__file__).with_name("broken_step_models.py")
-FAULTS = re.findall(r'^class (Test\w+)\(Broken\):\n    caught_by = "(\w+)"', BROKEN.read_text(), re.MULTILINE)
+BROKEN = [Path(__file__).with_name(name) for name in ("broken_step_models.py", "broken_encoder_decoders.py")]
+FAULTS = [
+    (file, *fault)
+    for file in BROKEN
+    for fault in re.findall(r'^class (Test\w+)\(Broken\):\n    caught_by = "(\w+)"', file.read_text(), re.MULTILINE)
+]
 
 
 class TestChecksum(StepModelContract):
@@ -41,15 +50,31 @@ class TestRunningChecksum(TestChecksum):
         return ModelFacts("test/checksum", "safetensors", config={"running_state": True})
 
 
+class TestChecksumWithAnEncoder(EncoderDecoderContract):
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return ChecksumEncoderDecoderBackend()
+
+    @pytest.fixture
+    def model(self) -> ModelFacts:
+        return ModelFacts("test/checksum", "safetensors")
+
+    def answer_reference(self, source: list[int], tokens: list[int]) -> np.ndarray[Any, Any]:
+        added = len(source) * sum((token + 1) * (place + 1) for place, token in enumerate(source))
+        own = np.cumsum([(token + 1) * (place + 1) for place, token in enumerate(tokens)])
+        sums = (own + added)[:, None]
+        return (((sums * 31 + np.arange(1, 65) * (sums % 89 + 7)) % 997) / np.float32(100)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def failed(failed_tests: Callable[..., set[tuple[str, str]]]) -> set[tuple[str, str]]:
-    return failed_tests(BROKEN, FAULTS)
+    return set().union(*(failed_tests(file, [fault[1:] for fault in FAULTS if fault[0] == file]) for file in BROKEN))
 
 
-@pytest.mark.parametrize(("broken", "test"), FAULTS)
+@pytest.mark.parametrize(("broken", "test"), [fault[1:] for fault in FAULTS])
 def test_a_broken_model_fails_the_suite(failed: set[tuple[str, str]], broken: str, test: str) -> None:
     assert (broken, test) in failed
 
 
 def test_every_broken_model_is_looked_at() -> None:
-    assert len(FAULTS) == BROKEN.read_text().count("\nclass Test")
+    assert len(FAULTS) == sum(file.read_text().count("\nclass Test") for file in BROKEN)

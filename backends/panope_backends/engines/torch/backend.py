@@ -21,6 +21,7 @@ from panope_backends.engines.host import has_native_bf16, memory_bytes, processo
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import decoder_support
+from panope_backends.engines.torch.encoder_decoder.facts import encoder_decoder_support, is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.errors import PreconditionError
@@ -72,7 +73,9 @@ class CpuBackend(Backend):
         if find_spec(package) is None:
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
         if model.format in TORCH_FORMATS:
-            return decoder_support(model) if model.task == GENERATE else transformer_support(model)
+            if model.task == GENERATE:
+                return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
+            return transformer_support(model)
         if model.task == GENERATE:
             return Support(Level.NONE, f"decoders are run from safetensors, not from `{model.format}`")
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
@@ -87,11 +90,9 @@ class CpuBackend(Backend):
             raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
         threads = threads_to_use(options.threads)
         if model.format in TORCH_FORMATS and model.task == GENERATE:
-            from panope_backends.engines.torch.decoder.step_models import load_step_model  # it brings torch
-
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
             choose_precision(options.cache_precision, (precision,), f"cpu's cache beside {precision} with PyTorch")
-            return load_step_model(model, folder, precision, threads)
+            return _load_step_model(model, folder, precision, threads)
         if model.format in TORCH_FORMATS:
             from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 
@@ -123,6 +124,17 @@ class CpuBackend(Backend):
 
         del conversion  # there is one
         export(model, folder, out)
+
+
+def _load_step_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> LoadedModel:
+    """A decoder, with an encoder or without; either import brings torch."""
+    if is_encoder_decoder(model.config):
+        from panope_backends.engines.torch.encoder_decoder.loading import load_encoder_decoder
+
+        return load_encoder_decoder(model, folder, precision, threads)
+    from panope_backends.engines.torch.decoder.step_models import load_step_model
+
+    return load_step_model(model, folder, precision, threads)
 
 
 def _engine_version() -> str:

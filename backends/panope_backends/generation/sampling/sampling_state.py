@@ -25,7 +25,7 @@ class SamplingState:
 
     Args:
         params: of the request.
-        prompt_token_ids: of the request.
+        prompt_token_ids: the tokens before the answer.
         index: of the answer among the request's `n`; each draws differently from the same seed.
         top_logprobs: how many likeliest tokens are told beside each; None for no log-probabilities.
         min_tokens: of the answer, before which none of `ending_token_ids` is drawn.
@@ -71,7 +71,7 @@ class SamplingState:
         eos = () if request.ignore_eos else eos_token_ids
         return cls(
             request.sampling,
-            request.prompt_token_ids,
+            request.context_token_ids,
             index=index,
             top_logprobs=request.logprobs,
             min_tokens=request.min_tokens,

@@ -5,4 +5,5 @@ scheduler       the sequences that run and that wait; chooses the parts of each 
 pace            how many tokens a step may have
 step            the parts of a step, as the batch that a step model computes
 block_manager   gives blocks to sequences and takes them back, over the pool, the tables and the keys
+sources         gives the requests of an encoder-decoder what its encoder has read
 """

@@ -135,7 +135,7 @@ class BlockManager:
         """Counts the prompt of a request that starts; one that goes on was counted before."""
         if request.cached_tokens is None:
             request.cached_tokens = found
-            self.prompt_tokens += request.prompt_length
+            self.prompt_tokens += len(request.given.prompt_token_ids)
             self.cached_tokens += found
 
     def _computed_blocks(self, sequence: Sequence) -> list[int]:

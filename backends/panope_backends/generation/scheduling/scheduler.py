@@ -94,7 +94,7 @@ class Scheduler:
         longest = self._settings.max_step_tokens
         if answers:
             prompts = sum(sequence.remaining for sequence in self.running) - answers
-            prompts += sum(len(sequence.tokens) for sequence in self.waiting)
+            prompts += sum(len(sequence.tokens) + sequence.request.unread_tokens for sequence in self.waiting)
             longest = min(longest, max(self._settings.step_tokens, prompts // _BACKLOG_STEPS))
         return max(min(longest, self.pace.most_tokens), self._settings.slots)
 
@@ -185,13 +185,13 @@ class _Step:
     @property
     def room(self) -> int:
         """How many tokens more it takes."""
-        return self._tokens
+        return max(0, self._tokens)
 
     def add(self, sequence: Sequence) -> None:
         """Adds as many of a sequence's next tokens as there is room for."""
         request = sequence.request
         begin = sequence.computed
-        end = begin + min(sequence.remaining, self._tokens)
+        end = begin + min(sequence.remaining, self.room)
         scored = 0
         if request.is_scoring:
             scored = max(0, min(request.prompt_length - 1, end) - request.scored)
@@ -199,7 +199,7 @@ class _Step:
                 scored = self._score_rows
                 end = request.scored + scored
         if end > begin:
-            self._tokens -= end - begin
+            self._tokens -= end - begin + request.unread_tokens  # an encoder reads its text in one piece
             self._score_rows -= scored
             self.parts[sequence] = StepPart(sequence, begin, end, scored, end == len(sequence.tokens))
 
@@ -211,5 +211,5 @@ class _Step:
     def drop(self, sequence: Sequence) -> None:
         """Takes a sequence's tokens out again."""
         if part := self.parts.pop(sequence, None):
-            self._tokens += part.length
+            self._tokens += part.length + sequence.request.unread_tokens
             self._score_rows += part.scored

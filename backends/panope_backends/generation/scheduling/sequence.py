@@ -76,6 +76,8 @@ class ActiveRequest:
         cached_tokens: of the prompt, found computed when it was started first; None before.
         prompt_logprobs: those that no delta has had yet.
         scored: the first position whose log-probabilities are not known yet, where the prompt's are asked for.
+        source: where an encoder-decoder keeps what its encoder read; None before that, and at any other model.
+        unread_tokens: that its encoder is still to read.
     """
 
     given: GenerationRequest
@@ -87,11 +89,13 @@ class ActiveRequest:
     cached_tokens: int | None = None
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     scored: int = 0
+    source: int | None = None
+    unread_tokens: int = 0
 
     @property
     def prompt_length(self) -> int:
-        """Tokens of the prompt."""
-        return len(self.given.prompt_token_ids)
+        """Tokens before an answer: the prompt's, or what an encoder-decoder's decoder starts with."""
+        return len(self.given.context_token_ids)
 
     @property
     def cache_origin(self) -> bytes:

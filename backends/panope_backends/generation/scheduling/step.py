@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -67,4 +68,11 @@ def batch_of(parts: Items[StepPart], block_size: int) -> StepBatch:
         block_tables=np.concatenate(tables),
         block_begins=np.array(list(accumulate(counts, initial=0)), np.int32),
         sampled=np.array(sampled, np.int64),
+        sources=_sources(parts),
     )
+
+
+def _sources(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:
+    """The sources of an encoder-decoder's sequences; at any other model none has one."""
+    sources = [part.sequence.request.source for part in parts]
+    return None if None in sources else np.array(sources, np.int32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,20 @@ class GenerationDefaults:
     Attributes:
         values: by the names of a request's fields.
         eos_token_ids: tokens that end an answer.
+        decoder_token_ids: what the answers of an encoder-decoder go on from; empty for any other model.
+        suppressed_token_ids: tokens that are never drawn.
     """
 
     values: Mapping[str, float | int] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
+    decoder_token_ids: tuple[int, ...] = ()
+    suppressed_token_ids: tuple[int, ...] = ()
 
     def honoured_by(self, names: frozenset[str]) -> GenerationDefaults:
         """Those that an engine honours; a default that nothing would come of is none."""
         values = {name: value for name, value in self.values.items() if name in names or name == "max_tokens"}
-        return GenerationDefaults(values, self.eos_token_ids)
+        suppressed = self.suppressed_token_ids if "logit_bias" in names else ()
+        return replace(self, values=values, suppressed_token_ids=suppressed)
 
 
 def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults:
@@ -57,7 +62,27 @@ def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults
     text_config = config.get("text_config")
     parts = (found, config, text_config if isinstance(text_config, Mapping) else {})
     eos = next((ids for part in parts if (ids := _ids(part.get("eos_token_id")))), ())
-    return GenerationDefaults(values, eos)
+    if config.get("is_encoder_decoder") is not True:
+        return GenerationDefaults(values, eos, suppressed_token_ids=_suppressed(found))
+    both = {**config, **found}  # older models have all of it in config.json
+    start = _decoder_start(both)
+    length = _number(both.get("max_length"), "max_tokens")
+    if length is not None and length > len(start):  # it counts what the decoder starts with
+        values.setdefault("max_tokens", int(length) - len(start))
+    return GenerationDefaults(values, eos, start, _suppressed(both))
+
+
+def _decoder_start(found: Mapping[str, Any]) -> tuple[int, ...]:
+    """The token that transformers starts a decoder with, and the one that it makes the first of every answer."""
+    start = _ids(found.get("decoder_start_token_id")) or _ids(found.get("bos_token_id"))
+    return (*start[:1], *_ids(found.get("forced_bos_token_id"))[:1]) if start else ()
+
+
+def _suppressed(found: Mapping[str, Any]) -> tuple[int, ...]:
+    """Tokens that are never drawn; words of several tokens are drawn freely."""
+    words = found.get("bad_words_ids")
+    single = [word[0] for word in words if isinstance(word, list) and len(word) == 1] if isinstance(words, list) else []
+    return tuple(dict.fromkeys((*_ids(single), *_ids(found.get("suppress_tokens")))))
 
 
 def _number(value: object, name: str) -> float | int | None:

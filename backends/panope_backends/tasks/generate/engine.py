@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from panope.worker.v1.generate_pb2 import GenerateSettings
-from panope_backends.api import GenerationRequest, LoadedModel, StepModel, TokenModel
+from panope_backends.api import EncoderDecoderModel, GenerationRequest, LoadedModel, StepModel, TokenModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.text_encoder import TextEncoder
 
 Check = Callable[[GenerationRequest], None]
@@ -25,7 +26,7 @@ _FEWEST_TOKENS = 16
 def token_model(
     model: LoadedModel,
     encoder: TextEncoder | None,
-    eos_token_ids: tuple[int, ...],
+    defaults: GenerationDefaults,
     settings: GenerateSettings,
     max_memory_bytes: int,
     digest: str,
@@ -35,7 +36,7 @@ def token_model(
     Args:
         model: as the backend loaded it.
         encoder: of the model's files; None where they have no tokenizer.
-        eos_token_ids: tokens that end an answer.
+        defaults: of the model's files.
         settings: of the server.
         max_memory_bytes: that this process may allocate; 0 for any.
         digest: of the model's files; names what its cache holds.
@@ -49,9 +50,12 @@ def token_model(
         raise PreconditionError("the backend does not load this model to generate", reason="unsupported_model_kind")
     if encoder is None:
         raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")
-    allocate(model, settings, memory_at_hand(max_memory_bytes))
-    decoding = Decoding(TokenVocabulary(encoder.tokenizer), model.vocab_size, eos_token_ids)
-    slots = settings.slots or GenerationSettings.slots
+    if isinstance(model, EncoderDecoderModel) and not defaults.decoder_token_ids:
+        raise PreconditionError(
+            "neither generation_config.json nor config.json has a `decoder_start_token_id`", reason="unsupported_model"
+        )
+    slots = allocate(model, settings, memory_at_hand(max_memory_bytes))
+    decoding = Decoding(TokenVocabulary(encoder.tokenizer), model.vocab_size, defaults.eos_token_ids)
     core = GenerationSettings(
         slots=slots if model.rewinds else min(slots, model.blocks),
         step_tokens=settings.step_tokens or GenerationSettings.step_tokens,
@@ -59,6 +63,7 @@ def token_model(
         draft_tokens=settings.draft_tokens,
         prefix_cache=settings.prefix_cache,
         cache_key=digest.encode(),
+        decoder_token_ids=defaults.decoder_token_ids,
     )
     engine = GenerationEngine(model, decoding, core)
 
@@ -69,21 +74,38 @@ def token_model(
     return engine, check
 
 
-def allocate(model: StepModel, settings: GenerateSettings, at_hand: int) -> None:
+def allocate(model: StepModel, settings: GenerateSettings, at_hand: int) -> int:
     """Gives the model a cache: what the settings say, else what all slots can use and the memory has room for.
+
+    Half of that memory is for what an encoder reads, where the model has one.
 
     Args:
         model: that needs one.
         settings: of the server.
         at_hand: bytes that this process can still allocate.
 
+    Returns:
+        The slots that there is memory for.
+
     Raises:
         PreconditionError: not even a small one fits.
     """
+    memory = settings.cache_bytes or at_hand // _PART_FOR_CACHE
+    slots = settings.slots or GenerationSettings.slots
+    if isinstance(model, EncoderDecoderModel):
+        source_bytes = model.source.max_length * model.source.token_bytes
+        slots = max(1, min(slots, memory // 2 // source_bytes))
+        model.allocate_sources(slots)
+        memory = max(0, memory - slots * source_bytes)
+    _allocate_blocks(model, settings, slots, memory)
+    return slots
+
+
+def _allocate_blocks(model: StepModel, settings: GenerateSettings, slots: int, memory: int) -> None:
     spec = model.cache
-    of_use = (settings.slots or GenerationSettings.slots) * -(-model.max_positions // spec.block_size)
+    of_use = slots * -(-model.max_positions // spec.block_size)
     fewest = -(-min(_FEWEST_TOKENS, model.max_positions) // spec.block_size)
-    blocks = min(of_use, (settings.cache_bytes or at_hand // _PART_FOR_CACHE) // spec.block_bytes)
+    blocks = min(of_use, memory // spec.block_bytes)
     if not settings.cache_bytes:
         blocks = max(fewest, blocks)
     elif blocks < fewest:

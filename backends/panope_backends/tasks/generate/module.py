@@ -65,9 +65,7 @@ def _complete(
     prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
     encoder = None if prepared is None else TextEncoder(prepared)
     defaults = read_defaults(source.folder, config)
-    model, check = token_model(
-        loaded, encoder, defaults.eos_token_ids, settings, source.max_memory_bytes, source.variant_digest
-    )
+    model, check = token_model(loaded, encoder, defaults, settings, source.max_memory_bytes, source.variant_digest)
     trial(model)
     defaults = defaults.honoured_by(model.honoured)
     codec = loaded if encoder is None and isinstance(loaded, TextCodec) else None
@@ -75,10 +73,14 @@ def _complete(
     tokens = None
     if reader is not None and "prompt_token_ids" in model.honoured:
         known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
-        tokens = PromptTokens(reader, model.max_positions, model.vocab_size or known)
+        tokens = PromptTokens(reader, model.max_positions, model.vocab_size or known, model.max_source_length)
     chat = _chat_template(*_template_of(prepared, encoder, codec), model, settings)
     requests = GenerateRequests(model, defaults, check, tokens, chat)
-    others = tokenizer_requests(encoder, model.max_positions) if encoder is not None else without_tokenizer()
+    others = (
+        tokenizer_requests(encoder, model.max_source_length or model.max_positions)
+        if encoder is not None
+        else without_tokenizer()
+    )
     facts = facts_of(model, loaded, defaults, chat).SerializeToString()
     end = chat.close if chat is not None else lambda: None
     return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts, end=end)

@@ -12,6 +12,8 @@ _SAMPLING = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     *("logit_bias", "seed"),
 )
+#: Added to the logit of a token that is not to be drawn; a logit_bias is a finite number.
+_NEVER = -1e9
 _OPTIONAL = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     "seed",
@@ -59,7 +61,8 @@ def sampling_of(message: GenerateInput, defaults: GenerationDefaults) -> Samplin
     values: dict[str, Any] = {name: value for name, value in defaults.values.items() if name in _SAMPLING}
     given = {field.name: value for field, value in message.ListFields()}  # optional ones only where they are set
     values |= {name: given[name] for name in _OPTIONAL if name in given}
-    return SamplingParams(logit_bias=dict(message.logit_bias), **values)
+    suppressed = dict.fromkeys(defaults.suppressed_token_ids, _NEVER)
+    return SamplingParams(logit_bias={**suppressed, **message.logit_bias}, **values)
 
 
 def max_tokens_of(message: GenerateInput, defaults: GenerationDefaults) -> int | None:

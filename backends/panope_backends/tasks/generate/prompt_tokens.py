@@ -30,11 +30,13 @@ class PromptTokens:
         encoder: of the model.
         max_positions: tokens of prompt and answer together; 0 when unknown.
         vocab_size: of the model.
+        max_source_length: tokens of a prompt that an encoder reads; 0 for a model without one.
     """
 
-    def __init__(self, encoder: Encoder, max_positions: int, vocab_size: int) -> None:
+    def __init__(self, encoder: Encoder, max_positions: int, vocab_size: int, max_source_length: int = 0) -> None:
         self._encoder = encoder
-        self._max_positions = max_positions
+        self._max_positions = max_source_length or max_positions
+        self._has_encoder = bool(max_source_length)
         self._vocab_size = vocab_size
 
     def of_text(
@@ -101,7 +103,16 @@ class PromptTokens:
         if message.HasField("truncate_prompt_tokens"):
             ids = ids[-message.truncate_prompt_tokens :]
         limit = self._max_positions
-        if limit and len(ids) >= limit:
+        if self._has_encoder:
+            if len(ids) > limit:
+                raise InvalidInputError.at(
+                    path,
+                    "{field} has {count:,} tokens; the model's encoder reads {limit:,} at most",
+                    reason=TOO_LONG,
+                    count=len(ids),
+                    limit=limit,
+                )
+        elif limit and len(ids) >= limit:
             raise InvalidInputError.at(
                 path,
                 "{field} has {count:,} tokens; the model's context is {limit:,} tokens, and an answer needs at least 1",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from panope_backends.api import (
+    EncoderDecoderModel,
     LoadedModel,
     StepBatch,
     StepModel,
@@ -33,6 +35,9 @@ class StepModelHarness(BackendContract):
     blocks = 24
     """Of the cache that the tests run with."""
 
+    sources = 4
+    """Of an encoder-decoder that the tests run with; all tests that name none look at the first."""
+
     def reference(self, tokens: list[int]) -> Array | None:
         """The right logits after each token, where something else can tell them."""
         return None
@@ -40,14 +45,27 @@ class StepModelHarness(BackendContract):
     def use(self, loaded: LoadedModel) -> None:
         """Runs one step."""
         assert isinstance(loaded, StepModel)
-        loaded.allocate(2)
-        loaded.forward(StepBatch.of([StepSequence([1], 0, [0])]))
+        self.make_ready(loaded, 2)
+        self.run(loaded, StepSequence([1], 0, [0]))
+
+    def make_ready(self, decoder: StepModel, blocks: int) -> None:
+        """Gives the model a cache, and a source to look at where it has an encoder."""
+        decoder.allocate(blocks)
+        if isinstance(decoder, EncoderDecoderModel):
+            decoder.allocate_sources(self.sources)
+            decoder.encode(0, self.source_text(decoder))
+
+    def source_text(self, decoder: EncoderDecoderModel, seed: int = 0, length: int = 0) -> list[int]:
+        """Random tokens of a source, 7 of them where the model takes so many."""
+        length = length or min(7, decoder.source.max_length)
+        tokens: list[int] = np.random.default_rng(100 + seed).integers(0, decoder.vocab_size, length).tolist()
+        return tokens
 
     @pytest.fixture
     def decoder(self, loaded: LoadedModel) -> StepModel:
         """The model with a cache."""
         assert isinstance(loaded, StepModel)
-        loaded.allocate(self.blocks)
+        self.make_ready(loaded, self.blocks)
         return loaded
 
     def text(self, decoder: StepModel, seed: int = 0, length: int = 0) -> list[int]:
@@ -71,10 +89,13 @@ class StepModelHarness(BackendContract):
     ) -> StepSequence:
         """The tokens from `begin` to `end` as a part of a step; every one is sampled unless told otherwise."""
         rows = range(end - begin) if sampled is None else sampled
-        return StepSequence(tokens[begin:end], begin, self.block_table(decoder, end, blocks), rows)
+        source = 0 if isinstance(decoder, EncoderDecoderModel) else None
+        return StepSequence(tokens[begin:end], begin, self.block_table(decoder, end, blocks), rows, source)
 
     def run(self, decoder: StepModel, *parts: StepSequence) -> Array:
         """One step; a copy of its logits."""
+        if isinstance(decoder, EncoderDecoderModel):
+            parts = tuple(part if part.source is not None else replace(part, source=0) for part in parts)
         return decoder.forward(StepBatch.of(parts)).copy()
 
     def whole(self, decoder: StepModel, tokens: list[int], blocks: Sequence[int]) -> Array:

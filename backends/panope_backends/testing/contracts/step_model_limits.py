@@ -120,7 +120,7 @@ class StepModelLimits(StepModelHarness):
         for _ in range(2):
             decoder = backend.load(model, folder, device.name, LoadOptions())
             assert isinstance(decoder, StepModel)
-            decoder.allocate(self.blocks)
+            self.make_ready(decoder, self.blocks)
             found.append(self.whole(decoder, self.text(decoder), range(self.blocks)))
             decoder.close()
         self.assert_same(found[0], found[1])

@@ -52,6 +52,7 @@ VALUES: Mapping[str, Any] = {
     "cache_salt": "a",
     "lookup_tokens": 2,
     "lookup_max_ngram": 2,
+    "decoder_token_ids": (1, 2),
 }
 
 
@@ -99,15 +100,17 @@ class TokenModelLimits(TokenModelHarness):
     def test_a_prompt_that_leaves_no_room_is_refused(self, generator: TokenModel) -> None:
         if not generator.max_positions:
             pytest.skip("the model tells no limit")
+        too_long = generator.max_source_length + 1 if generator.max_source_length else generator.max_positions
         with pytest.raises(InvalidInputError) as refusal:
-            generator.submit(self.request(generator, prompt_token_ids=(1,) * generator.max_positions))
+            generator.submit(self.request(generator, prompt_token_ids=(1,) * too_long))
         assert refusal.value.field == "prompt_token_ids"
 
     def test_the_last_position_ends_an_answer(self, generator: TokenModel) -> None:
         if not 0 < generator.max_positions <= 8192:
             pytest.skip("the model tells no limit, or one that a test does not reach")
-        prompt = (1,) * (generator.max_positions - 2)
-        (deltas,) = self.run(generator, self.endless(generator, prompt_token_ids=prompt))
+        name = "decoder_token_ids" if generator.max_source_length else "prompt_token_ids"
+        begin: dict[str, Any] = {name: (1,) * (generator.max_positions - 2)}
+        (deltas,) = self.run(generator, self.endless(generator, **begin))
         assert self.end(deltas).finish_reason is FinishReason.LENGTH
         assert deltas[-1].usage is not None
         assert deltas[-1].usage.completion_tokens == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ class _Part:
         rows: of the step's tokens, `[sequences, new tokens]`.
         blocks: block tables, `[sequences, blocks]`; what pads a shorter one is never looked at.
         positions: of the new tokens, `[sequences, new tokens]`.
+        biases: what tables of biases add to scores, by table: layers that share a table share these.
     """
 
     rows: Any
     blocks: Any
     positions: Any
+    biases: dict[int, Any] = field(default_factory=dict)
 
 
 class Step:
@@ -82,8 +84,13 @@ class Pages:
         """Forgets the pools."""
         self._pools = {}
 
-    def begin(self, step: Step) -> None:
-        """Says which step the layers that follow are of."""
+    @property
+    def is_stepping(self) -> bool:
+        """Whether layers are of a step."""
+        return self._step is not None
+
+    def begin(self, step: Step | None) -> None:
+        """Says which step the layers that follow are of; None for none."""
         self._step = step
 
     def copy_blocks(self, sources: Sequence[int], destinations: Sequence[int]) -> None:
@@ -92,8 +99,19 @@ class Pages:
             for pool in pools:
                 pool[list(destinations)] = pool[list(sources)]
 
-    def attend(self, layer: AttentionLayer, query: Any, key: Any, value: Any, sinks: Any) -> Any:
-        """One layer: writes the step's keys and values, and attends over what each sequence has."""
+    def attend(
+        self, layer: AttentionLayer, query: Any, key: Any, value: Any, sinks: Any, distance_bias: Any = None
+    ) -> Any:
+        """One layer: writes the step's keys and values, and attends over what each sequence has.
+
+        Args:
+            layer: which one.
+            query: `[tokens, heads * key_size]`.
+            key: `[tokens, kv_heads * key_size]`.
+            value: `[tokens, kv_heads * value_size]`.
+            sinks: one a head, or None.
+            distance_bias: what is added to scores, `[heads, distances]` from a distance of 0 on, or None.
+        """
         assert self._step is not None
         keys, values = self._pools[layer.index]
         _rows(keys)[self._step.cells] = key.reshape(-1, layer.kv_heads, layer.key_size)
@@ -101,7 +119,7 @@ class Pages:
         query = query.reshape(-1, layer.heads, layer.key_size)
         attended = query.new_empty(len(query), layer.heads, layer.value_size)
         for part in self._step.parts:
-            attended[part.rows] = _attended(layer, query[part.rows], keys, values, sinks, part)
+            attended[part.rows] = _attended(layer, query[part.rows], keys, values, sinks, part, distance_bias)
         return attended.reshape(len(query), -1)
 
     def _pool(self, blocks: int, layer: AttentionLayer, size: int) -> Any:
@@ -131,7 +149,9 @@ def _part(batch: StepBatch, tables: Sequence[Any], numbers: Sequence[int]) -> _P
     return _Part(torch.from_numpy(rows), torch.from_numpy(blocks), torch.from_numpy(batch.positions[rows]))
 
 
-def _attended(layer: AttentionLayer, query: Any, keys: Any, values: Any, sinks: Any, part: _Part) -> Any:
+def _attended(
+    layer: AttentionLayer, query: Any, keys: Any, values: Any, sinks: Any, part: _Part, distance_bias: Any
+) -> Any:
     """`[sequences, new tokens, heads, value_size]` of queries `[sequences, new tokens, heads, key_size]`."""
     first = 0
     if layer.window:  # blocks that all windows have left behind
@@ -143,12 +163,23 @@ def _attended(layer: AttentionLayer, query: Any, keys: Any, values: Any, sinks: 
     if layer.window:
         mask &= seen_at > part.positions[..., None] - layer.window
     mask = mask[:, None]
+    if distance_bias is not None:
+        mask = _biased(distance_bias, part, seen_at, mask)
     if sinks is not None:
         key, value, mask = _with_sinks(query, key, value, sinks, mask)
     attended = scaled_dot_product_attention(
         query.transpose(1, 2), key, value, mask, scale=layer.scale, enable_gqa=layer.heads != layer.kv_heads
     )
     return attended.transpose(1, 2)
+
+
+def _biased(distance_bias: Any, part: _Part, seen_at: Any, mask: Any) -> Any:
+    """What is added to scores, `[sequences, heads, new tokens, cells]`."""
+    if (made := part.biases.get(id(distance_bias))) is None:
+        distances = (part.positions[..., None] - seen_at).clamp(0, distance_bias.shape[1] - 1)
+        made = distance_bias[:, distances].transpose(0, 1).masked_fill(~mask, -math.inf)
+        part.biases[id(distance_bias)] = made
+    return made
 
 
 def _with_sinks(query: Any, key: Any, value: Any, sinks: Any, mask: Any) -> tuple[Any, Any, Any]:

@@ -1,0 +1,12 @@
+"""Encoder-decoders of transformers in PyTorch, as step models.
+
+facts          what is known of one without its weights
+attention      the function that hands a decoder's attention to whoever computes it
+layers         which modules of a decoder attend, to itself and to sources
+positions      where tokens stand: tables of positions, and biases by distance
+sources        keys and values that the decoder's layers make of what the encoder read
+states         what an encoder gives
+model          the step model
+trial          its comparison with transformers when it is loaded
+loading        all of these, in their order
+"""

@@ -1,0 +1,60 @@
+"""What is known of an encoder-decoder without its weights: whether it can be loaded, and how far it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.torch.pretrained import files_refusal
+
+AUTO_CLASS = "AutoModelForSeq2SeqLM"
+
+#: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
+_OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x", "prophetnet"})
+
+#: Types that are two models of other types, with vocabularies and configurations of their own.
+_COMPOSED = frozenset({"encoder-decoder", "speech-encoder-decoder", "vision-encoder-decoder"})
+
+#: Where the configuration names no end and positions are distances alone: what mT5 was trained on.
+_USUAL = 1024
+
+
+def encoder_decoder_refusal(model: ModelFacts) -> str:
+    """Why a model is not loaded as an encoder-decoder; empty when it may be, which its layers and a trial then show."""
+    if refusal := files_refusal(model, AUTO_CLASS):
+        return refusal
+    kind = model.config.get("model_type")
+    if kind in _OWN_ATTENTION:
+        return f"models of the type `{kind}` compute attention by themselves, without pages"
+    if kind in _COMPOSED:
+        return f"models of the type `{kind}` are composed of two others, which are not run together"
+    if kind == "switch_transformers":
+        return (
+            "its experts pass over tokens where a step has many, so that answers would depend on what runs beside them"
+        )
+    if model.config.get("share_encoder_decoder_embeddings") is False:
+        return "its encoder and its decoder have vocabularies of their own"
+    return ""
+
+
+def encoder_decoder_support(model: ModelFacts) -> Support:
+    """Says from facts alone whether PyTorch runs an encoder-decoder."""
+    if refusal := encoder_decoder_refusal(model):
+        return Support(Level.NONE, refusal)
+    return Support(Level.FULL, "PyTorch runs the encoder, and the decoder with paged attention")
+
+
+def max_length(config: Any) -> int:
+    """The most tokens of a source, and of the decoder: the configuration's word, which is one for both.
+
+    Args:
+        config: the configuration as transformers has it.
+    """
+    values = (getattr(config, name, 0) for name in ("max_position_embeddings", "n_positions"))
+    return next((value for value in values if type(value) is int and value > 0), _USUAL)
+
+
+def is_encoder_decoder(config: Mapping[str, Any]) -> bool:
+    """Whether a parsed config.json is one's."""
+    return config.get("is_encoder_decoder") is True

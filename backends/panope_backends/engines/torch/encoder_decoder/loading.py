@@ -1,0 +1,37 @@
+"""Loads an encoder-decoder of transformers as a step model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from panope_backends.api import EncoderDecoderModel, ModelFacts
+from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
+from panope_backends.engines.torch.encoder_decoder.facts import AUTO_CLASS, encoder_decoder_refusal, max_length
+from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
+from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
+from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
+from panope_backends.engines.torch.pretrained import load_pretrained
+from panope_backends.errors import PreconditionError
+
+
+def load_encoder_decoder(model: ModelFacts, folder: Path, precision: str, threads: int) -> EncoderDecoderModel:
+    """Loads safetensors; `threads` 0 keeps torch's own number.
+
+    Raises:
+        PreconditionError: as `load_pretrained`, or the model is of a type that does not run in steps.
+    """
+    if refusal := encoder_decoder_refusal(model):
+        raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
+    if threads:
+        torch.set_num_threads(threads)  # for the whole process, which holds this one model
+    module = load_pretrained(model, folder, precision, AUTO_CLASS, ATTENTION)
+    try:
+        expected = expected_logits(module)
+        made = TorchEncoderDecoder(module, decoder_layers(module), precision, max_length(module.config))
+        compare(made, module.config, expected)
+    except (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
+        # A type that is built otherwise than what this package takes over.
+        raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error
+    return made

@@ -1,0 +1,159 @@
+"""The step model of an encoder-decoder in PyTorch: the decoder over pages, with the keys and values of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import DynamicCache, EncoderDecoderCache
+
+from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
+from panope_backends.api.step_batch import Integers
+from panope_backends.engines.host import memory_bytes
+from panope_backends.engines.torch.decoder.attention import AttentionLayer
+from panope_backends.engines.torch.decoder.loading import vocab_size_of
+from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
+from panope_backends.engines.torch.encoder_decoder.attention import attend_by
+from panope_backends.engines.torch.encoder_decoder.layers import DecoderLayers
+from panope_backends.engines.torch.encoder_decoder.positions import PositionTable, distance_biases
+from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
+from panope_backends.engines.torch.encoder_decoder.states import EncoderStates
+from panope_backends.errors import PreconditionError
+
+Array = np.ndarray[Any, Any]
+
+
+class TorchEncoderDecoder(EncoderDecoderModel):
+    """A module of transformers; the texts of a step lie side by side, without padding.
+
+    Args:
+        module: loaded with this package's attention.
+        layers: of its decoder.
+        precision: of its weights, and of the cache.
+        max_length: of a source, and of the decoder.
+    """
+
+    def __init__(self, module: Any, layers: DecoderLayers, precision: str, max_length: int) -> None:
+        self.precision, self.max_positions = precision, max_length
+        self.vocab_size = vocab_size_of(module)
+        self._module = module
+        own = [each.layer for each in layers.own]
+        self._pages = Pages(own, module.dtype)
+        self.cache = CacheSpec(BLOCK_SIZE, self._pages.block_bytes, precision)
+        self._states = SourceStates([each.layer for each in layers.cross], module.dtype.itemsize)
+        self.source = SourceSpec(max_length, self._states.token_bytes)
+        self._positions = PositionTable(module, max_length)
+        biases = distance_biases([each.module for each in layers.own], max_length)
+        for each, bias in zip(layers.own, biases, strict=True):
+            attend_by(each.module, self._own_attention(each.layer, bias))
+        for each in layers.cross:
+            attend_by(each.module, partial(self._states.attend, each.layer.index))
+        self._no_cache = _no_cache(layers, module.dtype)
+
+    def allocate(self, blocks: int) -> None:
+        """Replaces the pools."""
+        self.blocks = 0
+        try:
+            self._pages.allocate(blocks)
+        except (MemoryError, ValueError):  # more than there is, more than can be counted
+            raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory") from None
+        self.blocks = blocks
+
+    def allocate_sources(self, sources: int) -> None:
+        """Forgets all sources; each one's memory is taken when it is encoded."""
+        self.sources = 0
+        self._states.clear()
+        if sources * self.source.max_length * self.source.token_bytes > memory_bytes():
+            raise PreconditionError("the sources need more memory than there is", reason="out_of_memory")
+        self.sources = sources
+
+    def encode(self, source: int, tokens: Integers) -> None:
+        """Runs the encoder, and the decoder with one token, whose layers make keys and values."""
+        self.check_source(source, tokens)
+        self._states.begin_source(source)
+        self._positions.place(None)
+        self._pages.begin(None)
+        with torch.inference_mode():
+            ids = torch.from_numpy(np.array(tokens, np.int64))[None]
+            states = self._module.get_encoder()(input_ids=ids).last_hidden_state
+            self._module(
+                encoder_outputs=EncoderStates(last_hidden_state=states),
+                decoder_input_ids=ids[:, :1],
+                use_cache=False,
+            )
+        self._states.end_source(source)
+
+    def forward(self, batch: StepBatch) -> Array:
+        """Runs one step; a tensor of its own holds the logits."""
+        self.check(batch)
+        self._states.begin_step(batch)
+        self._positions.place(torch.from_numpy(batch.positions))
+        self._pages.begin(Step(batch))
+        with torch.inference_mode():
+            made = self._module(
+                encoder_outputs=EncoderStates(last_hidden_state=self._nothing),
+                decoder_input_ids=torch.tensor(batch.tokens)[None],
+                past_key_values=self._no_cache,
+                use_cache=True,
+            )
+            logits: Array = made.logits[0, torch.tensor(batch.sampled)].float().contiguous().numpy()
+        return logits
+
+    def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
+        """Copies keys and values of all layers."""
+        self.check_copies(copies)
+        if copies:
+            with torch.inference_mode():
+                self._pages.copy_blocks(*zip(*copies, strict=True))
+
+    def forget(self) -> None:
+        """Frees the cache and the sources."""
+        self.blocks = self.sources = 0
+        self._pages.free()
+        self._states.clear()
+
+    def close(self) -> None:
+        """Frees the weights and what is kept."""
+        self.forget()
+        del self._module
+
+    @property
+    def _nothing(self) -> Any:
+        """States in the place of an encoder's, which nothing looks at."""
+        return torch.zeros(1, 1, int(self._module.config.hidden_size), dtype=self._module.dtype)
+
+    def _own_attention(self, layer: AttentionLayer, bias: Any) -> Callable[[Any, Any, Any, float], Any]:
+        """Attention of a layer to the tokens before; none is needed while a source is read."""
+
+        def attend(query: Any, key: Any, value: Any, scale: float) -> Any:
+            del scale  # the layer has it
+            tokens, heads = int(query.shape[2]), int(query.shape[1])
+            if not self._pages.is_stepping:
+                return query.new_zeros(1, tokens, heads, layer.value_size)
+            attended = self._pages.attend(layer, _flat(query), _flat(key), _flat(value), None, bias)
+            return attended.reshape(1, tokens, heads, layer.value_size)
+
+        return attend
+
+
+class _PassingCache(DynamicCache):  # type: ignore[misc]
+    """Keeps nothing: a step's keys and values go to the attention as they are."""
+
+    def update(self, key_states: Any, value_states: Any, *_arguments: Any, **_keywords: Any) -> tuple[Any, Any]:
+        return key_states, value_states
+
+
+def _no_cache(layers: DecoderLayers, dtype: Any) -> Any:
+    """A cache of transformers by which no layer makes keys and values of an encoder's states."""
+    made = DynamicCache()
+    for each in layers.cross:
+        sizes = (each.layer.key_size, each.layer.value_size)
+        made.update(*(torch.zeros(1, each.layer.kv_heads, 1, size, dtype=dtype) for size in sizes), each.layer.index)
+    return EncoderDecoderCache(_PassingCache(), made)
+
+
+def _flat(states: Any) -> Any:
+    return states.transpose(1, 2).reshape(-1, states.shape[1] * states.shape[3])

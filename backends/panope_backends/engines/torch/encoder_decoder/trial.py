@@ -1,0 +1,70 @@
+"""Compares a step model with transformers' own way to run the same weights, so that none is served wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from panope_backends.api import StepBatch, StepSequence
+from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
+from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
+from panope_backends.errors import PreconditionError
+
+Array = np.ndarray[Any, Any]
+
+#: Tokens of each source, and of the decoder at each: two sequences that begin at different steps.
+_TRIED = ((9, 6), (4, 4))
+_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
+
+
+def expected_logits(module: Any) -> list[Array]:
+    """What transformers says of each text, with attention in its plainest form; before the layers are taken over."""
+    module.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            made = [
+                module(input_ids=torch.tensor(source)[None], decoder_input_ids=torch.tensor(tokens)[None]).logits
+                for source, tokens in map(_texts, range(len(_TRIED)), [module.config] * len(_TRIED))
+            ]
+    finally:
+        module.set_attn_implementation(ATTENTION)
+    return [logits[0].float().numpy() for logits in made]
+
+
+def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array]) -> None:
+    """Runs the same texts in steps, side by side and one behind.
+
+    Raises:
+        PreconditionError: they differ.
+    """
+    model.allocate(len(_TRIED))
+    model.allocate_sources(len(_TRIED))
+    texts = [_texts(number, config) for number in range(len(_TRIED))]
+    for number, (source, _) in enumerate(texts):
+        model.encode(number, source)
+    longest = len(texts[0][1])
+    for step in range(longest):
+        running = [number for number, (_, tokens) in enumerate(texts) if step >= longest - len(tokens)]
+        ends = [step - (longest - len(texts[number][1])) for number in running]
+        parts = [
+            StepSequence([texts[number][1][end]], end, [number], source=number)
+            for number, end in zip(running, ends, strict=True)
+        ]
+        found = model.forward(StepBatch.of(parts))
+        right = np.stack([expected[number][end] for number, end in zip(running, ends, strict=True)])
+        if not np.abs(found - right).max() <= _TOLERANCE[model.precision] * np.abs(right).max():
+            raise PreconditionError(
+                "the decoder's steps differ from what transformers computes of the same texts",
+                reason="unsupported_model",
+            )
+    model.forget()
+
+
+def _texts(number: int, config: Any) -> tuple[list[int], list[int]]:
+    """A source and the decoder's tokens, without that of padding, which some types treat apart."""
+    random = np.random.default_rng(number)
+    usable = [token for token in range(min(64, config.vocab_size)) if token != config.pad_token_id]
+    source, tokens = (random.choice(usable, length).tolist() for length in _TRIED[number])
+    return source, tokens
