@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent, alias_target
 from panope_registry.models.lineage import with_sources
-from panope_registry.models.variant_digest import check_digits
+from panope_registry.models.variant_digest import check_digits, only_digest
 from panope_registry.names import MAX_REASON_LENGTH, checked_text, parse_model_name, shown
 from panope_registry.tables.alias_tables import alias, alias_event
 from panope_registry.tables.columns import now
@@ -239,11 +239,7 @@ def _check_target(connection: Connection, target_model: str, variant_digest: str
     offered = [
         digest for digest in connection.execute(like).scalars() if _offers(connection, row.id, row.revision_id, digest)
     ]
-    if not offered:
-        raise NotFoundError(f"model `{target_model}` has no such variant", reason="variant_not_found", field="variant")
-    if len(offered) > 1:
-        raise InvalidInputError(f"`variant` begins the digests of {len(offered)} variants; write more", field="variant")
-    return str(offered[0])
+    return only_digest(target_model, variant_digest, offered)
 
 
 def _offers(connection: Connection, model_id: int, revision_id: int, variant_digest: str) -> bool:

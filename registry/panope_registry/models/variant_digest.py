@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.models.types import ModelEntry, VariantEntry
@@ -26,21 +27,34 @@ def check_digits(digest: str, field: str) -> None:
         )
 
 
-def find_variant(entry: ModelEntry, digest: str) -> VariantEntry:
+def variants_of(entry: ModelEntry, digits: str) -> list[VariantEntry]:
+    """Returns the variants of the model whose digests begin so; all of them for no digits."""
+    return [variant for variant in entry.variants if variant.digest.startswith(digits)]
+
+
+def find_variant(entry: ModelEntry, digits: str) -> VariantEntry:
     """Returns the one variant of the model whose digest begins so.
 
     Raises:
         InvalidInputError: it is no such beginning, too short, or that of several variants.
         NotFoundError: the model has no such variant.
     """
-    check_digits(digest, "variant")
-    matches = {variant.digest: variant for variant in entry.variants if variant.digest.startswith(digest)}
-    if not matches:
+    check_digits(digits, "variant")
+    matches = {variant.digest: variant for variant in variants_of(entry, digits)}
+    return matches[only_digest(entry.name, digits, list(matches))]
+
+
+def only_digest(model: str, digits: str, digests: Sequence[str]) -> str:
+    """Returns the one digest that begins with the digits, of those of the model's variants that do.
+
+    Raises:
+        InvalidInputError: there are several.
+        NotFoundError: there is none.
+    """
+    if not digests:
         raise NotFoundError(
-            f"model `{entry.name}` has no variant `{digest[:SHOWN_DIGITS]}`",
-            reason="variant_not_found",
-            field="variant",
+            f"model `{model}` has no variant `{digits[:SHOWN_DIGITS]}`", reason="variant_not_found", field="variant"
         )
-    if len(matches) > 1:
-        raise InvalidInputError(f"`variant` begins the digests of {len(matches)} variants; write more", field="variant")
-    return next(iter(matches.values()))
+    if len(digests) > 1:
+        raise InvalidInputError(f"`variant` begins the digests of {len(digests)} variants; write more", field="variant")
+    return digests[0]

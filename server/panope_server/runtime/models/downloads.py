@@ -10,6 +10,7 @@ from panope_registry.job_handlers.requests import DownloadRequest, enqueue_downl
 from panope_registry.job_handlers.variant_selection import choose_variant
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.types import ModelEntry, VariantEntry
+from panope_registry.models.variant_digest import variants_of
 from panope_registry.tables.columns import now
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 
@@ -102,7 +103,7 @@ class Downloads:
 
 def _is_here(entry: ModelEntry, digest: str) -> bool:
     """Of a model without variants, and a variant that is none of the model's, loading tells more."""
-    wanted = [variant for variant in entry.variants if variant.digest.startswith(digest)]
+    wanted = variants_of(entry, digest)
     return not wanted or any(variant.is_local for variant in wanted)
 
 
@@ -116,7 +117,7 @@ def _quantized_to(entry: ModelEntry, precision: str) -> str:
 
 
 def _can_come(entry: ModelEntry, digest: str) -> bool:
-    return any(_comes(entry, variant) for variant in entry.variants if variant.digest.startswith(digest))
+    return any(_comes(entry, variant) for variant in variants_of(entry, digest))
 
 
 def _comes(entry: ModelEntry, variant: VariantEntry) -> bool:
