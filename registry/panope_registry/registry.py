@@ -223,17 +223,6 @@ class Registry:
             raise _no_model(name)
         return entry
 
-    def remove(self, name: str) -> None:
-        """Forgets a model. Its files stay in the store.
-
-        Raises:
-            NotFoundError: there is none of that name.
-        """
-        self.model(name)
-        with self._database.change() as connection:
-            if not writes.delete_model(connection, name):
-                raise _no_model(name)
-
     def facts(self, variant_digest: str) -> ModelFacts:
         """Returns what a backend may know of a variant before it loads it.
 

@@ -14,6 +14,7 @@ from panope_backends.errors import NotFoundError
 from panope_registry.registry import ModelFilter, Registry
 from panope_registry.session import RegistrySession
 from panope_registry.tables.model_tables import metadata
+from panope_registry.testing.forget import forget_model
 
 MakeModel = Callable[..., Path]
 
@@ -82,11 +83,10 @@ def test_models_are_found_by_being_among_names_or_not(registry: Registry, make_m
 @pytest.mark.parametrize("name", ["v/unknown", "v", "", "v/m\x00", "a" * 1000, "'; DROP TABLE model; --/x", "v/M"])
 def test_an_unknown_name_is_not_found_whatever_it_is(registry: Registry, make_model: MakeModel, name: str) -> None:
     registry.import_folder(make_model(), "v/m")
-    for ask in (registry.model, registry.remove):
-        with pytest.raises(NotFoundError) as caught:
-            ask(name)
-        assert caught.value.reason == "model_not_found"
-        assert caught.value.message.isprintable()
+    with pytest.raises(NotFoundError) as caught:
+        registry.model(name)
+    assert caught.value.reason == "model_not_found"
+    assert caught.value.message.isprintable()
     assert _names(registry) == ["v/m"]
 
 
@@ -96,10 +96,12 @@ def test_the_message_for_an_unknown_model_says_its_name(registry: Registry) -> N
     assert caught.value.message == "model `v/unknown` does not exist"
 
 
-def test_removing_a_model_forgets_all_but_its_bytes(registry: Registry, engine: Engine, make_model: MakeModel) -> None:
+def test_removing_a_model_forgets_all_but_its_bytes(
+    session: RegistrySession, registry: Registry, engine: Engine, make_model: MakeModel
+) -> None:
     registry.import_folder(make_model("a"), "v/m")
     registry.import_folder(make_model("b", fill=1), "v/m")
-    registry.remove("v/m")
+    forget_model(session.database, "v/m")
     assert registry.models() == []
     kept = {"vendor", "blob", "blob_location", "change_counter"}
     with engine.connect() as connection:
@@ -108,24 +110,26 @@ def test_removing_a_model_forgets_all_but_its_bytes(registry: Registry, engine: 
             assert (count > 0) == (table.name in kept), table.name
 
 
-def test_removing_one_of_two_names_leaves_the_other_whole(registry: Registry, make_model: MakeModel) -> None:
+def test_removing_one_of_two_names_leaves_the_other_whole(
+    session: RegistrySession, registry: Registry, make_model: MakeModel
+) -> None:
     folder = make_model()
     registry.import_folder(folder, "v/m")
     kept = registry.import_folder(folder, "w/n")
-    registry.remove("v/m")
+    forget_model(session.database, "v/m")
     assert registry.models() == [kept]
     assert (registry.materialize(kept.variants[0].digest) / "config.json").is_file()
 
 
-def test_a_removed_name_can_be_used_again(registry: Registry, make_model: MakeModel) -> None:
+def test_a_removed_name_can_be_used_again(session: RegistrySession, registry: Registry, make_model: MakeModel) -> None:
     folder = make_model()
     first = registry.import_folder(folder, "v/m")
-    registry.remove("v/m")
+    forget_model(session.database, "v/m")
     assert registry.import_folder(folder, "v/m").variants == first.variants
 
 
 def test_others_see_a_change_by_the_token(
-    registry: Registry, database_url: str, home: Path, make_model: MakeModel
+    session: RegistrySession, registry: Registry, database_url: str, home: Path, make_model: MakeModel
 ) -> None:
     other_session = RegistrySession.open(database_url, home)
     other = other_session.registry
@@ -135,7 +139,7 @@ def test_others_see_a_change_by_the_token(
     other.models()
     other.materialize(other.model("v/m").variants[0].digest)
     tokens.append(other.change_token())
-    registry.remove("v/m")
+    forget_model(session.database, "v/m")
     tokens.append(registry.change_token())
     other_session.close()
     assert tokens[0] == tokens[1] < tokens[2] == tokens[3] < tokens[4]

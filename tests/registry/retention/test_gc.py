@@ -18,6 +18,7 @@ from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.job_tables import job
 from panope_registry.tables.model_tables import blob, blob_location
+from panope_registry.testing.forget import forget_model
 
 AddModel = Callable[..., VariantEntry]
 PassTime = Callable[..., None]
@@ -139,7 +140,7 @@ def test_a_forgotten_models_files_go_and_shared_ones_stay(
 ) -> None:
     a, b = add_model("v/a", 1), add_model("v/b", 2)
     views = [registry.materialize(variant.digest) for variant in (a, b)]
-    registry.remove("v/a")
+    forget_model(database, "v/a")
     collected = retention.collect()
     assert sorted(_kinds(collected)) == [RemovalKind.CHECKOUT, RemovalKind.UNUSED]
     assert not weights_of(a).exists()
@@ -158,7 +159,7 @@ def test_a_blob_that_another_store_has_stays_known_when_it_goes_here(
     with database.change() as connection:
         there = {"sha256": weights.name, "store": "another", "state": "present", "fingerprint": ""}
         connection.execute(blob_location.insert().values(there))
-    registry.remove("v/a")
+    forget_model(database, "v/a")
     retention.collect()
     assert not weights.exists()
     with database.read() as connection:

@@ -16,6 +16,7 @@ from panope_registry.retention.retention import RetentionManager
 from panope_registry.store.store import Store
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob_location
+from panope_registry.testing.forget import forget_model
 
 AddModel = Callable[..., VariantEntry]
 WeightsOf = Callable[[VariantEntry], Path]
@@ -137,7 +138,7 @@ def test_a_collection_killed_at_any_step_is_finished_by_the_next(
         for step in range(1, 300):
             variant = add_model("v/a", 2, from_hub=False)
             registry.materialize(variant.digest)
-            registry.remove("v/a")
+            forget_model(database, "v/a")
             orphan = store.blob_path("ab" * 32)
             orphan.parent.mkdir(exist_ok=True)
             orphan.write_bytes(b"orphan")

@@ -15,6 +15,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.shared_store import S3Store, Uploader
 from panope_registry.shared_store.gc import RemoteRetention
 from panope_registry.tables.columns import now
+from panope_registry.testing.forget import forget_model
 
 See = Callable[[RegistrySession, object], Uploader]
 
@@ -43,7 +44,7 @@ def test_what_no_machine_needs_goes_after_its_grace_and_not_in_a_dry_run(
     session: RegistrySession, other_machine: RegistrySession, remote: S3Store, shared: dict[str, VariantEntry]
 ) -> None:
     everything = _there(remote)
-    session.registry.remove("v/a")
+    forget_model(session.database, "v/a")
     other = RemoteRetention(other_machine.database, remote)
     assert other.collect().removed == ()
     later = RemoteRetention(other_machine.database, remote, clock=lambda: now() + timedelta(days=2))

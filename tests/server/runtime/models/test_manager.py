@@ -14,6 +14,7 @@ from manager_doubles import MODEL, PRINCIPAL, MakeRig
 
 from panope_backends.errors import AvailabilityError, NotFoundError, PreconditionError
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
+from panope_registry.testing.forget import forget_model
 from panope_server.runtime.async_registry import threads
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
@@ -164,7 +165,7 @@ async def test_aliases_are_listed_among_the_models_by_name_and_by_what_they_poin
     )
     made.aliases.set("late", MODEL, expected="", **PRINCIPAL)
     assert "late" in await listed()  # at once, not when the server looks again
-    made.registry.remove(MODEL)
+    forget_model(made.registry._database, MODEL)
     await made.manager.refresh()
     assert await listed() == []
 
