@@ -6,17 +6,18 @@ first: there the probabilities that top_p adds up are those of what min_p has le
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from panope_backends.api.generation import SamplingParams
-from panope_backends.generation.sampling.largest import top_with_ties, weighing_at_least
-from panope_backends.generation.sampling.sums import place_in_sum, sums_of_blocks
+from panope_backends.generation.sampling.exponentials import exponentials
+from panope_backends.generation.sampling.largest import Maxima, top_with_ties
+from panope_backends.generation.sampling.nucleus import nucleus
+from panope_backends.generation.sampling.sums import place_of_chance, sums_of_blocks
 
 Array = np.ndarray[Any, Any]
-
-_LARGEST_SCALE = 1e30
 
 
 class Distribution:
@@ -24,7 +25,7 @@ class Distribution:
 
     Attributes:
         token_ids: ascending; None for all.
-        weights: float32, the likeliest token's is 1.
+        weights: float32.
     """
 
     __slots__ = ("token_ids", "weights")
@@ -39,55 +40,33 @@ class Distribution:
 
     def draw(self, chance: float) -> int:
         """The token at a place in [0, 1) of the cumulative distribution."""
-        index = place_in_sum(self.weights, chance * float(sums_of_blocks(self.weights).sum()))
+        index = place_of_chance(self.weights, chance)
         return index if self.token_ids is None else int(self.token_ids[index])
 
 
-def distribution(logits: Array, largest: float, params: SamplingParams, out: Array) -> Distribution:
-    """What there is to draw from.
+def distribution(logits: Array, params: SamplingParams, out: Array) -> Distribution | None:
+    """What there is to draw from; None where the largest logit is no finite number.
 
     Args:
         logits: float32 of all tokens, adjusted.
-        largest: of them, a finite number.
         params: its temperature is above 0.
         out: float32 of the same size; it is overwritten, and may be a part of what is returned.
     """
-    left = Distribution(*_weights(logits, largest, params, out))
+    has_top_k = 0 < params.top_k < logits.size
+    maxima = Maxima(logits) if has_top_k or params.top_p < 1 else None
+    largest = float(logits.max()) if maxima is None else maxima.largest
+    if not math.isfinite(largest):  # a NaN is taken for the largest
+        return None
+    token_ids = None
+    if has_top_k and maxima is not None:
+        token_ids = top_with_ties(logits, params.top_k, maxima)
+        logits, out, maxima = logits[token_ids], out[: len(token_ids)], None
+    exponentials(logits, largest, out, 1 / params.temperature)
+    left = Distribution(out, token_ids)
     if params.top_p < 1:
-        left = left.only(_nucleus(left.weights, params.top_p))
+        mass = params.top_p * float(sums_of_blocks(left.weights).sum())
+        left = left.only(nucleus(left.weights, mass, maxima))
     if params.min_p > 0:
-        left = left.only((left.weights >= np.float32(params.min_p)).nonzero()[0])
+        lightest = np.float32(params.min_p) * left.weights.max()
+        left = left.only((left.weights >= lightest).nonzero()[0])
     return left
-
-
-def _weights(logits: Array, largest: float, params: SamplingParams, out: Array) -> tuple[Array, Array | None]:
-    if 0 < params.top_k < logits.size:
-        token_ids = top_with_ties(logits, params.top_k)
-        weights = np.subtract(logits[token_ids], largest)
-    else:
-        token_ids = None
-        weights = np.subtract(logits, largest, out=out)
-    if params.temperature != 1:
-        scale = np.clip(1 / params.temperature, 1 / _LARGEST_SCALE, _LARGEST_SCALE)
-        np.multiply(weights, np.float32(scale), out=weights)
-    return np.exp(weights, out=weights), token_ids
-
-
-def _nucleus(weights: Array, top_p: float) -> Array:
-    """Indices, ascending, of the fewest largest weights that have `top_p` of them all, at least one."""
-    mass = top_p * float(sums_of_blocks(weights).sum())
-    indices = weighing_at_least(weights, mass)
-    candidates = weights[indices]
-    lightest_first = candidates.copy()
-    lightest_first.sort()
-    # A weight stays where those before it do not reach the mass.
-    count = 1 + place_in_sum(lightest_first[::-1], mass, side="left")
-    return indices[_heaviest(candidates, count, lightest_first[-count])]
-
-
-def _heaviest(weights: Array, count: int, border: np.float32) -> Array:
-    """Which weights are the `count` heaviest, the first of equal ones; `border` is the lightest of them."""
-    are_kept: Array = weights >= border
-    if excess := int(np.count_nonzero(are_kept)) - count:
-        are_kept[(weights == border).nonzero()[0][-excess:]] = False
-    return are_kept

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import Logprob, TokenLogprobs
-from panope_backends.generation.sampling.largest import top
+from panope_backends.generation.sampling.exponentials import exponentials
+from panope_backends.generation.sampling.largest import Maxima, top
 from panope_backends.generation.sampling.sums import sums_of_blocks
 
 Array = np.ndarray[Any, Any]
@@ -45,19 +46,19 @@ def of_row(logits: Array, token_id: int, count: int, token_bytes: TokenBytes, *,
         token_bytes: gives the texts.
         out: float32 `[vocab]`, which is overwritten.
     """
-    normaliser = log_sum_exp(logits, out)
+    token_ids = [token_id]
+    if count:
+        maxima = Maxima(logits)
+        largest = maxima.largest
+        token_ids += top(logits, count, maxima).tolist()
+    else:
+        largest = float(logits.max())
+    values = (logits[token_ids] - _log_sum_exp(logits, largest, out)).clip(LOWEST, 0.0).tolist()
+    chosen, *likeliest = map(Logprob, token_ids, map(token_bytes, token_ids), values)
+    return TokenLogprobs(chosen, tuple(likeliest))
 
-    def logprob(token_id: int) -> Logprob:
-        difference = float(logits[token_id]) - normaliser
-        return Logprob(token_id, token_bytes(token_id), min(0.0, difference) if difference > LOWEST else LOWEST)
 
-    likeliest = top(logits, count).tolist() if count else ()
-    return TokenLogprobs(logprob(token_id), tuple(map(logprob, likeliest)))
-
-
-def log_sum_exp(logits: Array, out: Array) -> float:
+def _log_sum_exp(logits: Array, largest: float, out: Array) -> np.float64:
     """The logarithm of the sum of exponentials, as stable as the largest logit is finite."""
-    largest = logits.max()
-    np.subtract(logits, largest, out=out)
-    np.exp(out, out=out)
-    return float(largest) + math.log(sums_of_blocks(out).sum())
+    offset = exponentials(logits, largest, out)
+    return np.float64(offset + math.log(sums_of_blocks(out).sum()))

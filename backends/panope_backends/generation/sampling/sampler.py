@@ -126,13 +126,11 @@ class _Bench:
         return self._adjusted
 
     def _choose(self, logits: Array, state: SamplingState) -> int:
-        likeliest = int(logits.argmax())
-        largest = float(logits[likeliest])
-        if not math.isfinite(largest):  # a NaN is taken for the largest
-            return NO_TOKEN
         if state.is_greedy:
-            return likeliest
-        return distribution(logits, largest, state.params, self._weights).draw(state.chance())
+            likeliest = int(logits.argmax())
+            return likeliest if math.isfinite(logits[likeliest]) else NO_TOKEN  # a NaN is taken for the largest
+        left = distribution(logits, state.params, self._weights)
+        return NO_TOKEN if left is None else left.draw(state.chance())
 
 
 def logits_not_finite() -> InternalError:

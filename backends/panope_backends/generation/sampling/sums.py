@@ -37,7 +37,20 @@ def place_in_sum(weights: Array, target: float, side: Literal["left", "right"] =
     if weights.size <= BLOCK:
         return _place(weights.cumsum(dtype=np.float64), weights, target, side)
     sums = sums_of_blocks(weights)
+    return _place_in_blocks(weights, sums, sums.cumsum(), target, side)
+
+
+def place_of_chance(weights: Array, chance: float) -> int:
+    """The index of the weight with which the running sum passes a part, in [0, 1), of the whole sum."""
+    if weights.size <= BLOCK:
+        ends = weights.cumsum(dtype=np.float64)
+        return _place(ends, weights, chance * float(ends[-1]), "right")
+    sums = sums_of_blocks(weights)
     ends = sums.cumsum()
+    return _place_in_blocks(weights, sums, ends, chance * float(ends[-1]), "right")
+
+
+def _place_in_blocks(weights: Array, sums: Array, ends: Array, target: float, side: Literal["left", "right"]) -> int:
     block = _place(ends, sums, target, side)
     inside = weights[block * BLOCK : (block + 1) * BLOCK]
     rest = target - float(ends[block] - sums[block])

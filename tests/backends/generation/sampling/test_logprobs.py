@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from panope_backends.api import SamplingParams
 from panope_backends.generation.grammar.bitmasks import mask_of
 from panope_backends.generation.sampling import logprobs
-from panope_backends.generation.sampling.largest import at_least, top, top_with_ties, weighing_at_least
+from panope_backends.generation.sampling.largest import Maxima, top, top_with_ties
 from panope_backends.generation.sampling.sampler import Sampler
 from panope_backends.generation.sampling.sampling_state import SamplingState
 
@@ -76,18 +76,11 @@ def test_the_largest_are_found_among_many_equal_ones(values: list[int], repeats:
     numbers = np.array(values * repeats, np.float32)
     count = min(count, len(numbers))
     order = np.lexsort((np.arange(len(numbers)), -numbers))
-    assert top(numbers, count).tolist() == order[:count].tolist()
-    assert top_with_ties(numbers, count).tolist() == np.flatnonzero(numbers >= numbers[order[count - 1]]).tolist()
-    found = at_least(numbers, count)
+    maxima = Maxima(numbers)
+    assert top(numbers, count, maxima).tolist() == order[:count].tolist()
+    assert (
+        top_with_ties(numbers, count, maxima).tolist() == np.flatnonzero(numbers >= numbers[order[count - 1]]).tolist()
+    )
+    found = maxima.at_least(count)
     assert len(found) >= count
     assert set(order[:count]) <= set(found.tolist()) or numbers[found].min() >= numbers[order[count - 1]]
-
-
-@given(st.integers(0, 500), st.floats(0.0, 1.0), st.sampled_from([0.1, 3.0, 9.0]))
-@settings(deadline=None)
-def test_weights_of_a_mass_are_all_those_above_one_of_them(seed: int, part: float, spread: float) -> None:
-    weights = np.exp(np.random.default_rng(seed).standard_normal(9_000) * spread).astype(np.float32)
-    mass = part * float(weights.sum(dtype=np.float64))
-    found = weighing_at_least(weights, mass)
-    assert weights[found].sum(dtype=np.float64) >= mass or len(found) == len(weights)
-    assert len(found) == np.count_nonzero(weights >= weights[found].min())

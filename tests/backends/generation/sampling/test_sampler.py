@@ -28,7 +28,8 @@ def probabilities(logits: Array, state: SamplingState) -> Array:
     """What the sampler draws from, as one probability a token."""
     row = logits.copy()
     state.adjust(row)
-    left = distribution(row, float(row.max()), state.params, np.empty_like(row))
+    left = distribution(row, state.params, np.empty_like(row))
+    assert left is not None
     weights = np.zeros(len(row))
     weights[slice(None) if left.token_ids is None else left.token_ids] = left.weights
     return weights / weights.sum()
