@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from panope_envoy.options import EdgeOptions, is_loopback
@@ -10,6 +11,9 @@ from panope_server.runtime.home import StartError
 
 GRPC_SOCKET = "grpc.sock"
 """In the folder of a running server: where Envoy reaches it."""
+
+IDLE_MARGIN_SECONDS = 60
+"""The server says what is wrong with a call that takes too long before Envoy ends it without a reason."""
 
 
 def refuse_open_bind(settings: Settings) -> None:
@@ -27,6 +31,8 @@ def refuse_open_bind(settings: Settings) -> None:
 
 def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:
     """Envoy's options; its sockets lie in the folder of the running server."""
+    limits = settings.limits
+    longest = max(limits.default_timeout_seconds, limits.generation_timeout_seconds)
     return EdgeOptions(
         grpc_socket=str(run_folder / GRPC_SOCKET),
         envoy_admin_socket=str(run_folder / "envoy.sock"),
@@ -34,6 +40,7 @@ def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:
         http_port=settings.http_port,
         admin_host=settings.host,
         admin_port=settings.admin_port,
-        max_body_bytes=settings.limits.max_message_bytes,
+        max_body_bytes=limits.max_message_bytes,
         cors_origins=settings.cors_origins,
+        idle_seconds=max(EdgeOptions.idle_seconds, math.ceil(longest) + IDLE_MARGIN_SECONDS),
     )

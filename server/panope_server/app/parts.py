@@ -83,7 +83,7 @@ def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, c
     validate = Validate(settings.limits)
     steps: list[Step] = [
         Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
-        Deadline(settings.limits.default_timeout_seconds),
+        Deadline(settings.limits),
         validate,
         Resolve(models.directory),
         ReadValue(validate.check),

@@ -31,8 +31,20 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="Bytes of texts and tensors that may wait for one model.")
     ] = 256 << 20
     default_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="The time of a call whose caller set no deadline.")
+        float,
+        Meta(
+            gt=0,
+            description="The time without a part of its answer after which a call ends whose caller set no deadline.",
+        ),
     ] = 60.0
+    generation_timeout_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="As `default_timeout_seconds`, for calls that generate: the time of a whole answer where it is "
+            "not streamed.",
+        ),
+    ] = 600.0
 
 
 class Workers(Struct, frozen=True, forbid_unknown_fields=True):

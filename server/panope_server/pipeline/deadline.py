@@ -1,58 +1,120 @@
-"""Gives every call an end: the caller's deadline, or the default when it set none."""
+"""Gives every call an end: the caller's deadline, or a time without progress where it set none.
+
+A part of the answer is progress, as far as its reader takes it. So a stream may go on for hours, and ends soon when
+nothing comes, or nobody reads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from panope_backends.errors import DeadlineError
-from panope_server.pipeline.call import Call
+from panope_server.config import Limits
+from panope_server.pipeline.call import Call, Sink
 from panope_server.pipeline.step import Next
+from panope_server.tasks.catalog import task_of
+from panope_server.tasks.task import Output
 
 
 class Deadline:
     """The step that stops a call when its time is up; stopping it cancels its work in the queue and in the worker."""
 
-    def __init__(self, default_seconds: float) -> None:
-        self._default_seconds = default_seconds
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and stops waiting at its deadline."""
+        clock = _Clock(call, self._limits)
         if call.deadline is None:
-            call.deadline = call.started + self._default_seconds
-        seconds = call.deadline - time.monotonic()
-        if seconds <= 0:
+            call.output = clock
+        elif call.deadline <= time.monotonic():
             raise DeadlineError("the call's deadline had passed before it arrived")
-        alarm = _Alarm()
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(loop.time() + seconds, alarm.ring)
+        alarm = _Alarm(clock.missing_seconds)
         try:
             await forward(call)
         except asyncio.CancelledError:
             if alarm.is_the_only_reason():
-                raise DeadlineError("the call's deadline passed before there was an answer") from None
+                raise clock.error() from None
             raise
         finally:
-            timer.cancel()
+            alarm.stop()
+
+
+class _Clock:
+    """When a call ends; a sink too, where the parts of its answer put that off.
+
+    A part costs one look at the time: nothing is set anew until the end has come.
+    """
+
+    __slots__ = ("_call", "_limits", "_progress", "_sink")
+
+    def __init__(self, call: Call, limits: Limits) -> None:
+        self._call = call
+        self._limits = limits
+        self._sink: Sink = call.output
+        self._progress = call.started
+
+    def put(self, part: Output) -> Awaitable[None]:
+        """Takes the time and passes the part on."""
+        self._progress = time.monotonic()
+        return self._sink.put(part)
+
+    def missing_seconds(self) -> float:
+        """The time until the call ends as it stands; what its input is may have been found out meanwhile."""
+        deadline = self._call.deadline
+        if deadline is None:
+            deadline = self._progress + getattr(self._limits, self._setting())
+        return deadline - time.monotonic()
+
+    def error(self) -> DeadlineError:
+        """What a call hears whose time is up."""
+        if self._call.deadline is not None:
+            return DeadlineError("the call's deadline passed before there was an answer")
+        setting = self._setting()
+        return DeadlineError(
+            f"nothing more of the answer came for {getattr(self._limits, setting):g} seconds, the limit of calls "
+            f"without a deadline (`limits.{setting}`)"
+        )
+
+    def _setting(self) -> str:
+        return task_of(self._call.input).timeout_setting()
 
 
 class _Alarm:
-    """Cancels the task that made it, as `asyncio.timeout` does at three times the cost: every call has one."""
+    """Cancels the task that made it, as `asyncio.timeout` does at three times the cost: every call has one.
 
-    __slots__ = ("_before", "_has_rung", "_task")
+    Args:
+        missing_seconds: until it rings; asked again then, as it may be later.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_before", "_has_rung", "_missing_seconds", "_task", "_timer")
+
+    def __init__(self, missing_seconds: Callable[[], float]) -> None:
         task = asyncio.current_task()
         assert task is not None, "a call runs in a task"
         self._task = task
         self._before = task.cancelling()
         self._has_rung = False
+        self._missing_seconds = missing_seconds
+        self._timer = self._set(missing_seconds())
 
-    def ring(self) -> None:
-        """Cancels the task."""
-        self._has_rung = True
-        self._task.cancel()
+    def stop(self) -> None:
+        """Lets it ring no more."""
+        self._timer.cancel()
 
     def is_the_only_reason(self) -> bool:
         """Whether nobody else has cancelled the task; then it goes on, with the error that is told instead."""
         return self._has_rung and self._task.uncancel() <= self._before
+
+    def _set(self, seconds: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(max(0.0, seconds), self._ring)
+
+    def _ring(self) -> None:
+        missing = self._missing_seconds()
+        if missing > 0:
+            self._timer = self._set(missing)
+        else:
+            self._has_rung = True
+            self._task.cancel()

@@ -146,6 +146,13 @@ class Task(ABC, Generic[I, O]):
         del task_input
         return 0
 
+    def timeout_setting(self) -> str:
+        """The setting in `limits` that ends a call without a deadline. Default: `default_timeout_seconds`.
+
+        It has the seconds that may pass without a part of the answer.
+        """
+        return "default_timeout_seconds"
+
     def split(self, task_input: I, max_items: int) -> Sequence[I]:
         """The parts that a large input runs in, each of at most so many items, in order; always the same of one input.
 

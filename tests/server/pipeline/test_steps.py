@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
 
 from panope_backends.errors import (
-    DeadlineError,
     InvalidInputError,
     LoadingError,
     NotFoundError,
@@ -20,7 +18,6 @@ from panope_registry.serving_records.inference_log import LoggedCall
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
@@ -111,44 +108,6 @@ async def test_steps_wrap_each_other_in_their_order(call, answer: Output) -> Non
     pipeline = Pipeline([Recorder("outer", events), Recorder("inner", events)], last)
     assert await pipeline.run(call()) is answer
     assert events == ["outer in", "inner in", "answered", "inner out", "outer out"]
-
-
-async def test_a_call_ends_at_its_deadline_and_its_work_is_cancelled(call) -> None:
-    cancelled = asyncio.Event()
-
-    async def hang(_: Call) -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-        raise AssertionError
-
-    made = call()
-    made.deadline = time.monotonic() + 0.02
-    with pytest.raises(DeadlineError):
-        await Deadline(60)(made, hang)
-    assert cancelled.is_set()
-
-
-async def test_a_call_whose_deadline_has_passed_is_never_forwarded(call) -> None:
-    async def never(_: Call) -> None:
-        raise AssertionError("the call was forwarded")
-
-    made = call()
-    made.deadline = time.monotonic() - 1
-    with pytest.raises(DeadlineError, match="had passed"):
-        await Deadline(60)(made, never)
-
-
-async def test_a_call_without_a_deadline_gets_the_default(call, answer: Output) -> None:
-    made = call()
-
-    async def last(forwarded: Call) -> None:
-        assert forwarded.deadline == made.started + 7
-        await forwarded.output.put(answer)
-
-    assert await Pipeline([Deadline(7)], last).run(made) is answer
 
 
 async def test_a_call_that_names_no_model_gets_the_default_of_its_task(

@@ -68,7 +68,7 @@ class Served:
         self.rig = rig
         self.metrics = Metrics()
         account = Accounting(self.metrics, code_name, log_requests=False)
-        self.pipeline = Pipeline([account, Deadline(60), Validate(Limits())], Dispatch(OneModel(rig.runtime)))
+        self.pipeline = Pipeline([account, Deadline(Limits()), Validate(Limits())], Dispatch(OneModel(rig.runtime)))
 
     def call(self, *prompts: str, stream: bool = False, echo: bool = False, **options: Any) -> Call:
         options = {"sampling": GREEDY, **options}

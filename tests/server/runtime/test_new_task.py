@@ -78,7 +78,7 @@ class Served:
         self.rig = rig
         self.metrics = Metrics()
         account = Accounting(self.metrics, code_name, log_requests=True)
-        steps = [account, Deadline(60), Validate(Limits())]
+        steps = [account, Deadline(Limits()), Validate(Limits())]
         self.pipeline = Pipeline(steps, Dispatch(OneModel(rig.runtime)))
         countdown = task_named("countdown")
         assert countdown is not None

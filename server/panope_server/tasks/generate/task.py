@@ -63,6 +63,10 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             for index in range(count)
         ]
 
+    def timeout_setting(self) -> str:
+        """Its own: an answer that comes whole takes minutes."""
+        return "generation_timeout_seconds"
+
     def join(self, parts: Sequence[GenerateOutput]) -> GenerateOutput:
         """Whole answers."""
         return join_parts(parts)
