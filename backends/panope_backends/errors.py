@@ -206,7 +206,10 @@ class InternalError(PanopeError):
 #: Every class that may cross the worker's socket, by `reason`; an unknown reason arrives as its class's own.
 BY_REASON: dict[str, type[PanopeError]] = {
     kind.default_reason: kind
-    for kind in (InvalidInputError, NotFoundError, PreconditionError, OverloadedError, DataLossError, InternalError)
+    for kind in (
+        *(InvalidInputError, NotFoundError, PreconditionError, OverloadedError, AvailabilityError),
+        *(DataLossError, InternalError),
+    )
 }
 BY_REASON |= dict.fromkeys(("context_length_exceeded", "unsupported_field", "invalid_grammar"), InvalidInputError)
 BY_REASON |= dict.fromkeys(("no_chat_template",), PreconditionError)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from panope_backends.api import ModelFacts
 from panope_backends.errors import InvalidInputError, NotFoundError
+from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink, no_events
 from panope_registry.ingest.conversions import ConversionKey, Conversions
 from panope_registry.ingest.folder import FolderFile
@@ -164,6 +165,23 @@ class Registry:
         """
         preferences = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
         self._registration.register(name, source, revision=revision, task_hints=task_hints, preferences=preferences)
+        return self.model(name)
+
+    def register_upstream(self, name: str, upstream: Upstream) -> ModelEntry:
+        """Records a model that a server elsewhere runs: one variant, whose file describes the server.
+
+        All or nothing. The same again changes nothing; another description becomes a new revision, and that is served.
+
+        Args:
+            name: `vendor/name`, here.
+            upstream: where it runs; nobody is called.
+
+        Raises:
+            InvalidInputError: the name is none.
+            AlreadyExistsError: the name belongs to an alias, or to a model of a hub.
+            CapacityError: the disk is full.
+        """
+        self._registration.register_upstream(name, upstream)
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:

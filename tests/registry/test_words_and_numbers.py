@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import CallerError, InvalidInputError, NotFoundError, PanopeError
+from panope_backends.upstreams.description import Upstream
 from panope_registry.job_handlers import requests
 from panope_registry.models.types import ModelFilter
 from panope_registry.session import RegistrySession
@@ -30,6 +31,7 @@ NUMBERS = {"2^63": 1 << 63, "2^63 - 1": (1 << 63) - 1, "2^64": 1 << 64, "-1": -1
 VALUES: Mapping[str, Any] = {
     "name": "v/m",
     "target_model": "v/m",
+    "upstream": Upstream("https://example.org/v1", "openai", "m", "generate"),
     "principal": "someone",
     "reason": "because",
     "expected": None,

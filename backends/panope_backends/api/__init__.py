@@ -7,7 +7,7 @@ returns is one of three kinds of model:
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
                   encoder it is an EncoderDecoderModel
-    TokenModel    prompts to tokens or texts: an engine that schedules and samples itself, or a server elsewhere
+    TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
 
 Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
 short-lived probe process. A worker loads one model once and calls `LoadedModel.close()` before it ends.
@@ -38,6 +38,7 @@ from panope_backends.api.backend import (
     ModelFacts,
     Support,
 )
+from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.conversion import Conversion, Converter
 from panope_backends.api.encoder_decoder_model import EncoderDecoderModel, SourceSpec
 from panope_backends.api.generation import (
@@ -66,6 +67,7 @@ __all__ = [
     "Arrays",
     "Backend",
     "CacheSpec",
+    "Conversation",
     "Conversion",
     "Converter",
     "Device",
@@ -93,4 +95,5 @@ __all__ = [
     "TokenDelta",
     "TokenLogprobs",
     "TokenModel",
+    "ToolCallDelta",
 ]

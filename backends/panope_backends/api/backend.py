@@ -99,6 +99,8 @@ class LoadOptions:
         cache_bytes: memory of a TokenModel's own cache; 0 lets the backend choose. A StepModel's comes by `allocate`.
         slots: the most sequences that a TokenModel generates at once; 0 lets the backend choose. It may have fewer.
         prefix_cache: whether a TokenModel may keep what it computed of a prompt for later ones that begin alike.
+        backend_settings: the server's settings of the backend, as it reads them; of Panope's own `remote` alone. They
+            may hold a key, so they are never logged.
     """
 
     precision: str = ""
@@ -108,6 +110,7 @@ class LoadOptions:
     cache_bytes: int = 0
     slots: int = 0
     prefix_cache: bool = True
+    backend_settings: bytes = field(default=b"", repr=False)
 
 
 class Backend(ABC):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.errors import InvalidInputError, PanopeError
 
 
@@ -80,8 +81,8 @@ class GenerationRequest:
 
     Attributes:
         id: the caller's number for it, of no other request that runs at this model.
-        prompt_token_ids: the prompt as tokens, special ones included; empty when `prompt` is given.
-        prompt: the prompt as text, for models that tokenize themselves; empty when `prompt_token_ids` are given.
+        prompt_token_ids: the prompt as tokens, special ones included; empty when there is another prompt.
+        prompt: the prompt as text, for models that tokenize themselves; empty when there is another prompt.
         sampling: how each next token is drawn.
         max_tokens: the most tokens of an answer, at least 1; None for as many as the model has positions for.
         min_tokens: before which no stop ends an answer; 0 for none.
@@ -103,6 +104,9 @@ class GenerationRequest:
         lookup_max_ngram: the most last tokens that are looked for to find a guess, at least 1.
         decoder_token_ids: of an encoder-decoder, the tokens that its answers go on from; its encoder reads the prompt.
             Empty for any other model.
+        given: the fields of `sampling` that the caller has set, at their defaults perhaps: engines that have defaults
+            of their own leave the others to those. It is nothing to honour.
+        conversation: in place of a prompt, for models that make their prompts of conversations themselves.
     """
 
     id: int
@@ -125,6 +129,8 @@ class GenerationRequest:
     lookup_tokens: int | None = None
     lookup_max_ngram: int = 3
     decoder_token_ids: tuple[int, ...] = ()
+    given: frozenset[str] = frozenset()
+    conversation: Conversation | None = None
 
     @property
     def context_token_ids(self) -> tuple[int, ...]:
@@ -132,8 +138,8 @@ class GenerationRequest:
         return self.decoder_token_ids or self.prompt_token_ids
 
     def __post_init__(self) -> None:
-        has_one_prompt = bool(self.prompt_token_ids) != bool(self.prompt)
-        _require(has_one_prompt, "prompt", "must be either a text or token ids, and not empty")
+        prompts = (bool(self.prompt_token_ids), bool(self.prompt), self.conversation is not None)
+        _require(sum(prompts) == 1, "prompt", "must be either a text, token ids or a conversation, and not empty")
         _require(self.max_tokens is None or self.max_tokens >= 1, "max_tokens", "must be at least 1")
         _require(self.min_tokens >= 0, "min_tokens", "must be at least 0")
         _require(self.n >= 1, "n", "must be at least 1")
@@ -213,6 +219,8 @@ class TokenDelta:
         stop_reason: the stop text or stop token that ended it; None where the model's own token did, or no stop.
         usage: of the request's last delta; None for any other. Nothing of a request follows it.
         error: why it ended, where `finish_reason` is ERROR.
+        reasoning: what the model's reasoning has more, told apart by engines that take conversations.
+        tool_calls: what its tool calls have more, of those engines too.
     """
 
     request_id: int
@@ -225,6 +233,8 @@ class TokenDelta:
     stop_reason: str | int | None = None
     usage: GenerationUsage | None = None
     error: PanopeError | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
 
 
 def _require(holds: bool, name: str, rule: str) -> None:

@@ -28,12 +28,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
+from panope_backends.api.conversation import Conversation
 from panope_backends.api.generation import GenerationRequest, SamplingParams, TokenDelta
 from panope_backends.api.generation_statistics import GenerationStatistics
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.errors import Field, InvalidInputError
 
-_ALWAYS_HONOURED = frozenset({"id", "sampling", "max_tokens"})
+_ALWAYS_HONOURED = frozenset({"id", "sampling", "max_tokens", "given"})
+#: What a conversation is without, and what is of no meaning without its tools.
+_OF_CONVERSATIONS = frozenset({"messages", "tool_choice"})
 
 
 class TokenModel(LoadedModel):
@@ -43,7 +46,8 @@ class TokenModel(LoadedModel):
     """Sequences at once, at least 1."""
 
     honoured: frozenset[str]
-    """Names of fields of GenerationRequest and SamplingParams; `prompt`, `prompt_token_ids` or both are among them.
+    """Names of fields of GenerationRequest, SamplingParams and Conversation; one of `prompt`, `prompt_token_ids` and
+    `conversation` at least is among them.
 
     `id` and `max_tokens` are honoured by all.
     """
@@ -59,6 +63,9 @@ class TokenModel(LoadedModel):
 
     max_source_length: int = 0
     """The most tokens of a prompt that an encoder reads; 0 for a model without an encoder."""
+
+    is_tried: bool = False
+    """Whether loading has shown already that it answers, so that nothing need be generated for that."""
 
     @abstractmethod
     def submit(self, request: GenerationRequest) -> None:
@@ -125,11 +132,14 @@ class TokenModel(LoadedModel):
             raise InvalidInputError(sentence, field=names[0], reason="unsupported_field")
 
 
-def _set_fields(record: GenerationRequest | SamplingParams) -> Iterator[str]:
+def _set_fields(record: GenerationRequest | SamplingParams | Conversation) -> Iterator[str]:
     """The names of the fields that are not at their defaults."""
     for entry in fields(record):
         value: Any = getattr(record, entry.name)
         if isinstance(value, SamplingParams):
             yield from _set_fields(value)
+        elif isinstance(value, Conversation):
+            yield entry.name
+            yield from (name for name in _set_fields(value) if name not in _OF_CONVERSATIONS)
         elif value != (entry.default_factory() if entry.default_factory is not MISSING else entry.default):
             yield entry.name

@@ -31,7 +31,9 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "id",
     "sampling",
     "max_tokens",
+    "given",
     "prompt",
+    "conversation",
 }
 _OF_ENCODERS = frozenset({"decoder_token_ids"})
 #: The prompt passes no head, so that nothing is said of its tokens.

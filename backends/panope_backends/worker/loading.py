@@ -111,7 +111,12 @@ class FrameSource:
         load = self._load
         architecture = next(iter(config.get("architectures") or ()), "")
         facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
-        options = replace(options or LoadOptions(), precision=load.precision, cache_folder=self.cache_folder)
+        options = replace(
+            options or LoadOptions(),
+            precision=load.precision,
+            cache_folder=self.cache_folder,
+            backend_settings=load.backend_settings,
+        )
         return load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
 
 

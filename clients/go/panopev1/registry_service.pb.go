@@ -485,8 +485,11 @@ type RegisterModelRequest struct {
 	PreferredPrecision string `protobuf:"bytes,5,opt,name=preferred_precision,json=preferredPrecision,proto3" json:"preferred_precision,omitempty"`
 	// Precisions to quantize to once the weights are here, such as `int8`; the smaller variants stand beside the others.
 	QuantizationTargets []string `protobuf:"bytes,6,rep,name=quantization_targets,json=quantizationTargets,proto3" json:"quantization_targets,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// The server elsewhere that runs the model, which then has no repo: `task_hints` may name its one task, and the other
+	// fields but `model` stay empty. Unset for a model of a hub.
+	Upstream      *Upstream `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RegisterModelRequest) Reset() {
@@ -561,6 +564,77 @@ func (x *RegisterModelRequest) GetQuantizationTargets() []string {
 	return nil
 }
 
+func (x *RegisterModelRequest) GetUpstream() *Upstream {
+	if x != nil {
+		return x.Upstream
+	}
+	return nil
+}
+
+// A model on a server elsewhere. It holds no key: the setting `remote.api_keys` has those.
+type Upstream struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address of the API, such as `https://HOST/v1`, of a host that the setting `remote.allowed_hosts` lists. Required.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// What the server speaks: `openai`, `vllm`, `tgi`, `tei` or `kserve`. Required.
+	Protocol string `protobuf:"bytes,2,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// The model as the server calls it; empty for `tgi` and `tei`, whose servers have one. Required for others.
+	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Upstream) Reset() {
+	*x = Upstream{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Upstream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Upstream) ProtoMessage() {}
+
+func (x *Upstream) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
+func (*Upstream) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Upstream) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Upstream) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *Upstream) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
 // The work that was asked for.
 type RegisterModelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -572,7 +646,7 @@ type RegisterModelResponse struct {
 
 func (x *RegisterModelResponse) Reset() {
 	*x = RegisterModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +658,7 @@ func (x *RegisterModelResponse) String() string {
 func (*RegisterModelResponse) ProtoMessage() {}
 
 func (x *RegisterModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[9]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +671,7 @@ func (x *RegisterModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterModelResponse.ProtoReflect.Descriptor instead.
 func (*RegisterModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RegisterModelResponse) GetJob() *Job {
@@ -626,7 +700,7 @@ type PullModelRequest struct {
 
 func (x *PullModelRequest) Reset() {
 	*x = PullModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +712,7 @@ func (x *PullModelRequest) String() string {
 func (*PullModelRequest) ProtoMessage() {}
 
 func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[10]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +725,7 @@ func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelRequest.ProtoReflect.Descriptor instead.
 func (*PullModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PullModelRequest) GetModel() string {
@@ -700,7 +774,7 @@ type PullModelResponse struct {
 
 func (x *PullModelResponse) Reset() {
 	*x = PullModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +786,7 @@ func (x *PullModelResponse) String() string {
 func (*PullModelResponse) ProtoMessage() {}
 
 func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +799,7 @@ func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelResponse.ProtoReflect.Descriptor instead.
 func (*PullModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PullModelResponse) GetJob() *Job {
@@ -752,7 +826,7 @@ type BuildVariantRequest struct {
 
 func (x *BuildVariantRequest) Reset() {
 	*x = BuildVariantRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +838,7 @@ func (x *BuildVariantRequest) String() string {
 func (*BuildVariantRequest) ProtoMessage() {}
 
 func (x *BuildVariantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +851,7 @@ func (x *BuildVariantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BuildVariantRequest.ProtoReflect.Descriptor instead.
 func (*BuildVariantRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BuildVariantRequest) GetModel() string {
@@ -819,7 +893,7 @@ type BuildVariantResponse struct {
 
 func (x *BuildVariantResponse) Reset() {
 	*x = BuildVariantResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +905,7 @@ func (x *BuildVariantResponse) String() string {
 func (*BuildVariantResponse) ProtoMessage() {}
 
 func (x *BuildVariantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +918,7 @@ func (x *BuildVariantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BuildVariantResponse.ProtoReflect.Descriptor instead.
 func (*BuildVariantResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BuildVariantResponse) GetJob() *Job {
@@ -869,7 +943,7 @@ type PinModelRequest struct {
 
 func (x *PinModelRequest) Reset() {
 	*x = PinModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +955,7 @@ func (x *PinModelRequest) String() string {
 func (*PinModelRequest) ProtoMessage() {}
 
 func (x *PinModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +968,7 @@ func (x *PinModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinModelRequest.ProtoReflect.Descriptor instead.
 func (*PinModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PinModelRequest) GetModel() string {
@@ -929,7 +1003,7 @@ type PinModelResponse struct {
 
 func (x *PinModelResponse) Reset() {
 	*x = PinModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1015,7 @@ func (x *PinModelResponse) String() string {
 func (*PinModelResponse) ProtoMessage() {}
 
 func (x *PinModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1028,7 @@ func (x *PinModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinModelResponse.ProtoReflect.Descriptor instead.
 func (*PinModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PinModelResponse) GetModel() *Model {
@@ -977,7 +1051,7 @@ type UnpinModelRequest struct {
 
 func (x *UnpinModelRequest) Reset() {
 	*x = UnpinModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1063,7 @@ func (x *UnpinModelRequest) String() string {
 func (*UnpinModelRequest) ProtoMessage() {}
 
 func (x *UnpinModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1076,7 @@ func (x *UnpinModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinModelRequest.ProtoReflect.Descriptor instead.
 func (*UnpinModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UnpinModelRequest) GetModel() string {
@@ -1030,7 +1104,7 @@ type UnpinModelResponse struct {
 
 func (x *UnpinModelResponse) Reset() {
 	*x = UnpinModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1116,7 @@ func (x *UnpinModelResponse) String() string {
 func (*UnpinModelResponse) ProtoMessage() {}
 
 func (x *UnpinModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1129,7 @@ func (x *UnpinModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinModelResponse.ProtoReflect.Descriptor instead.
 func (*UnpinModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UnpinModelResponse) GetModel() *Model {
@@ -1076,7 +1150,7 @@ type DeleteModelRequest struct {
 
 func (x *DeleteModelRequest) Reset() {
 	*x = DeleteModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1162,7 @@ func (x *DeleteModelRequest) String() string {
 func (*DeleteModelRequest) ProtoMessage() {}
 
 func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1175,7 @@ func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{18}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeleteModelRequest) GetModel() string {
@@ -1124,7 +1198,7 @@ type DeleteModelResponse struct {
 
 func (x *DeleteModelResponse) Reset() {
 	*x = DeleteModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1210,7 @@ func (x *DeleteModelResponse) String() string {
 func (*DeleteModelResponse) ProtoMessage() {}
 
 func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1223,7 @@ func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelResponse.ProtoReflect.Descriptor instead.
 func (*DeleteModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{19}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeleteModelResponse) GetVariantDigests() []string {
@@ -1177,7 +1251,7 @@ type ListModelFilesRequest struct {
 
 func (x *ListModelFilesRequest) Reset() {
 	*x = ListModelFilesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1263,7 @@ func (x *ListModelFilesRequest) String() string {
 func (*ListModelFilesRequest) ProtoMessage() {}
 
 func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1276,7 @@ func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesRequest.ProtoReflect.Descriptor instead.
 func (*ListModelFilesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{20}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListModelFilesRequest) GetModel() string {
@@ -1223,7 +1297,7 @@ type ListModelFilesResponse struct {
 
 func (x *ListModelFilesResponse) Reset() {
 	*x = ListModelFilesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1309,7 @@ func (x *ListModelFilesResponse) String() string {
 func (*ListModelFilesResponse) ProtoMessage() {}
 
 func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1322,7 @@ func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesResponse.ProtoReflect.Descriptor instead.
 func (*ListModelFilesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{21}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListModelFilesResponse) GetFiles() []*ModelFile {
@@ -1277,7 +1351,7 @@ type ModelFile struct {
 
 func (x *ModelFile) Reset() {
 	*x = ModelFile{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1363,7 @@ func (x *ModelFile) String() string {
 func (*ModelFile) ProtoMessage() {}
 
 func (x *ModelFile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1376,7 @@ func (x *ModelFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelFile.ProtoReflect.Descriptor instead.
 func (*ModelFile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{22}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ModelFile) GetPath() string {
@@ -1349,7 +1423,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1435,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1448,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{23}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{24}
 }
 
 // The devices.
@@ -1388,7 +1462,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1474,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1487,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{24}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -1446,7 +1520,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1532,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1545,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{25}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Device) GetBackend() string {
@@ -1555,7 +1629,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x12UnloadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"=\n" +
 	"\x13UnloadModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xf6\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xa7\x02\n" +
 	"\x14RegisterModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1d\n" +
@@ -1563,7 +1637,12 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"task_hints\x18\x03 \x03(\tR\ttaskHints\x12)\n" +
 	"\x10preferred_format\x18\x04 \x01(\tR\x0fpreferredFormat\x12/\n" +
 	"\x13preferred_precision\x18\x05 \x01(\tR\x12preferredPrecision\x121\n" +
-	"\x14quantization_targets\x18\x06 \x03(\tR\x13quantizationTargets\"9\n" +
+	"\x14quantization_targets\x18\x06 \x03(\tR\x13quantizationTargets\x12/\n" +
+	"\bupstream\x18\a \x01(\v2\x13.panope.v1.UpstreamR\bupstream\"N\n" +
+	"\bUpstream\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1a\n" +
+	"\bprotocol\x18\x02 \x01(\tR\bprotocol\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\"9\n" +
 	"\x15RegisterModelResponse\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"\x94\x01\n" +
 	"\x10PullModelRequest\x12\x14\n" +
@@ -1650,7 +1729,7 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
 	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
@@ -1661,67 +1740,69 @@ var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*UnloadModelRequest)(nil),     // 6: panope.v1.UnloadModelRequest
 	(*UnloadModelResponse)(nil),    // 7: panope.v1.UnloadModelResponse
 	(*RegisterModelRequest)(nil),   // 8: panope.v1.RegisterModelRequest
-	(*RegisterModelResponse)(nil),  // 9: panope.v1.RegisterModelResponse
-	(*PullModelRequest)(nil),       // 10: panope.v1.PullModelRequest
-	(*PullModelResponse)(nil),      // 11: panope.v1.PullModelResponse
-	(*BuildVariantRequest)(nil),    // 12: panope.v1.BuildVariantRequest
-	(*BuildVariantResponse)(nil),   // 13: panope.v1.BuildVariantResponse
-	(*PinModelRequest)(nil),        // 14: panope.v1.PinModelRequest
-	(*PinModelResponse)(nil),       // 15: panope.v1.PinModelResponse
-	(*UnpinModelRequest)(nil),      // 16: panope.v1.UnpinModelRequest
-	(*UnpinModelResponse)(nil),     // 17: panope.v1.UnpinModelResponse
-	(*DeleteModelRequest)(nil),     // 18: panope.v1.DeleteModelRequest
-	(*DeleteModelResponse)(nil),    // 19: panope.v1.DeleteModelResponse
-	(*ListModelFilesRequest)(nil),  // 20: panope.v1.ListModelFilesRequest
-	(*ListModelFilesResponse)(nil), // 21: panope.v1.ListModelFilesResponse
-	(*ModelFile)(nil),              // 22: panope.v1.ModelFile
-	(*ListDevicesRequest)(nil),     // 23: panope.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 24: panope.v1.ListDevicesResponse
-	(*Device)(nil),                 // 25: panope.v1.Device
-	(*Model)(nil),                  // 26: panope.v1.Model
-	(*Job)(nil),                    // 27: panope.v1.Job
+	(*Upstream)(nil),               // 9: panope.v1.Upstream
+	(*RegisterModelResponse)(nil),  // 10: panope.v1.RegisterModelResponse
+	(*PullModelRequest)(nil),       // 11: panope.v1.PullModelRequest
+	(*PullModelResponse)(nil),      // 12: panope.v1.PullModelResponse
+	(*BuildVariantRequest)(nil),    // 13: panope.v1.BuildVariantRequest
+	(*BuildVariantResponse)(nil),   // 14: panope.v1.BuildVariantResponse
+	(*PinModelRequest)(nil),        // 15: panope.v1.PinModelRequest
+	(*PinModelResponse)(nil),       // 16: panope.v1.PinModelResponse
+	(*UnpinModelRequest)(nil),      // 17: panope.v1.UnpinModelRequest
+	(*UnpinModelResponse)(nil),     // 18: panope.v1.UnpinModelResponse
+	(*DeleteModelRequest)(nil),     // 19: panope.v1.DeleteModelRequest
+	(*DeleteModelResponse)(nil),    // 20: panope.v1.DeleteModelResponse
+	(*ListModelFilesRequest)(nil),  // 21: panope.v1.ListModelFilesRequest
+	(*ListModelFilesResponse)(nil), // 22: panope.v1.ListModelFilesResponse
+	(*ModelFile)(nil),              // 23: panope.v1.ModelFile
+	(*ListDevicesRequest)(nil),     // 24: panope.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 25: panope.v1.ListDevicesResponse
+	(*Device)(nil),                 // 26: panope.v1.Device
+	(*Model)(nil),                  // 27: panope.v1.Model
+	(*Job)(nil),                    // 28: panope.v1.Job
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	26, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	26, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	26, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	26, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
-	27, // 4: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
-	27, // 5: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
-	27, // 6: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
-	26, // 7: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
-	26, // 8: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
-	22, // 9: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
-	25, // 10: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	0,  // 11: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	2,  // 12: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	4,  // 13: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	6,  // 14: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	8,  // 15: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
-	10, // 16: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
-	12, // 17: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
-	14, // 18: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
-	16, // 19: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
-	18, // 20: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
-	20, // 21: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
-	23, // 22: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	1,  // 23: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	3,  // 24: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	5,  // 25: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	7,  // 26: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	9,  // 27: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
-	11, // 28: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
-	13, // 29: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
-	15, // 30: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
-	17, // 31: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
-	19, // 32: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
-	21, // 33: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
-	24, // 34: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	23, // [23:35] is the sub-list for method output_type
-	11, // [11:23] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	27, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	27, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	27, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	27, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	9,  // 4: panope.v1.RegisterModelRequest.upstream:type_name -> panope.v1.Upstream
+	28, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	28, // 6: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	28, // 7: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
+	27, // 8: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
+	27, // 9: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
+	23, // 10: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
+	26, // 11: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
+	0,  // 12: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 13: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 14: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 15: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 16: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	11, // 17: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	13, // 18: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
+	15, // 19: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
+	17, // 20: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
+	19, // 21: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
+	21, // 22: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	24, // 23: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	1,  // 24: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 25: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 26: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 27: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	10, // 28: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	12, // 29: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	14, // 30: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
+	16, // 31: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
+	18, // 32: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
+	20, // 33: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
+	22, // 34: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	25, // 35: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	24, // [24:36] is the sub-list for method output_type
+	12, // [12:24] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -1738,7 +1819,7 @@ func file_panope_v1_registry_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -54,8 +54,10 @@ type RegistryServiceClient interface {
 	// Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
 	// weights. A model that is registered already is looked at again.
 	//
+	// With `upstream`, a model that a server elsewhere runs is registered instead; nobody is called until it is loaded.
+	//
 	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
-	// vendor. What the hub refuses is told by the job.
+	// vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
 	RegisterModel(ctx context.Context, in *RegisterModelRequest, opts ...grpc.CallOption) (*RegisterModelResponse, error)
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.
@@ -231,8 +233,10 @@ type RegistryServiceServer interface {
 	// Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
 	// weights. A model that is registered already is looked at again.
 	//
+	// With `upstream`, a model that a server elsewhere runs is registered instead; nobody is called until it is loaded.
+	//
 	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
-	// vendor. What the hub refuses is told by the job.
+	// vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
 	RegisterModel(context.Context, *RegisterModelRequest) (*RegisterModelResponse, error)
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.

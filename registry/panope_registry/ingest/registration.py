@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink
 from panope_registry.ingest.folder import FolderFile, has_model_file, list_folder
 from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
+from panope_registry.ingest.upstream import upstream_revision
 from panope_registry.inspect.grants import Grants
 from panope_registry.inspect.inspect import Evidence, no_weights
 from panope_registry.models import queries, writes
@@ -77,6 +79,14 @@ class Registration:
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 writes.record_import(connection, parsed, imported, self._store.id)
         self._emit_grants(name, imported)
+
+    def register_upstream(self, name: str, upstream: Upstream) -> None:
+        """Records a model that a server elsewhere runs; as `Registry.register_upstream`."""
+        parsed = parse_model_name(name)
+        with self._store.staging() as staging:
+            made = upstream_revision(self._store, staging, self._space, upstream)
+            with self._database.change() as connection:  # before the staging folder goes, which holds the blob
+                writes.record_import(connection, parsed, made, self._store.id)
 
     def register(
         self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], preferences: Preferences

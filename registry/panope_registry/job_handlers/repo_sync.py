@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from panope_backends.errors import NotFoundError
+from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink, milliseconds_since, no_events
 from panope_registry.job_handlers.quantize_targets import enqueue_quantizations
-from panope_registry.job_handlers.requests import sync_request
+from panope_registry.job_handlers.requests import SyncRequest, sync_request, upstream_of
 from panope_registry.jobs import JobContext
 from panope_registry.models.types import ModelEntry
 from panope_registry.sources.source import Source
@@ -35,6 +36,9 @@ class SyncRegistry(Protocol):
     ) -> ModelEntry:
         """Records a model as its source has it now."""
 
+    def register_upstream(self, name: str, upstream: Upstream) -> ModelEntry:
+        """Records a model that a server elsewhere runs."""
+
     def model(self, name: str) -> ModelEntry:
         """Returns one model; NotFoundError when there is none of that name."""
 
@@ -59,15 +63,7 @@ class RepoSync:
         context.progress("sync")
         started = time.monotonic()
         is_new = self._is_new(request.model)
-        entry = self._registry.register(
-            request.model,
-            revision=request.revision,
-            task_hints=request.task_hints,
-            preferred_format=request.preferred_format,
-            preferred_precision=request.preferred_precision,
-            quantization_targets=request.quantization_targets,
-            source=self._source,
-        )
+        entry = self._registered(request)
         facts = {"job_id": context.job.id, "model_repo_name": entry.name, "revision": entry.commit}
         if is_new:
             self._emit("repo_registered", facts | {"task": entry.task, "architecture": entry.architecture})
@@ -86,6 +82,19 @@ class RepoSync:
                 for variant in entry.variants
             ],
         }
+
+    def _registered(self, request: SyncRequest) -> ModelEntry:
+        if request.upstream:
+            return self._registry.register_upstream(request.model, upstream_of(request))
+        return self._registry.register(
+            request.model,
+            revision=request.revision,
+            task_hints=request.task_hints,
+            preferred_format=request.preferred_format,
+            preferred_precision=request.preferred_precision,
+            quantization_targets=request.quantization_targets,
+            source=self._source,
+        )
 
     def _is_new(self, name: str) -> bool:
         try:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from panope_backends.errors import InvalidInputError
+from panope_backends.upstreams.description import Upstream, checked_upstream
 from panope_registry.inspect.precisions import is_quantized
 from panope_registry.inspect.tasks.resolve import check_hints
 from panope_registry.jobs import JobEntry, Jobs
@@ -40,6 +41,7 @@ class SyncRequest:
         preferred_format: of variants; empty leaves what was preferred before, as for the next two.
         preferred_precision: of variants.
         quantization_targets: precisions to quantize to once the weights are here.
+        upstream: the server elsewhere that runs the model: `url`, `protocol`, `model`; empty for a model with a repo.
     """
 
     model: str
@@ -48,6 +50,7 @@ class SyncRequest:
     preferred_format: str = ""
     preferred_precision: str = ""
     quantization_targets: tuple[str, ...] = ()
+    upstream: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,14 @@ class BuildRequest:
     backend: str = ""
 
 
-def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> JobEntry:
+def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:
     """Enqueues the job that syncs, wherever a runner is free; returns an open one for the same request.
+
+    Args:
+        jobs: the table that gets it.
+        request: what to look at.
+        requested_by: who asks, for people to read.
+        store: the id of the store that gets the description of a server elsewhere; of no meaning for a repo.
 
     Raises:
         InvalidInputError: a field cannot be honoured.
@@ -103,10 +112,38 @@ def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "") -> Jo
     _check_precision(request.preferred_precision, "preferred_precision")
     check_targets(request.quantization_targets)
     check_hints(request.task_hints)
+    if request.upstream:
+        upstream_of(request)
+    else:
+        store = None
     payload = asdict(request)
     return jobs.enqueue(
-        REPO_SYNC, payload, dedupe_key=dedupe_key(REPO_SYNC, payload), priority=10, requested_by=requested_by
+        REPO_SYNC,
+        payload,
+        dedupe_key=dedupe_key(REPO_SYNC, payload, store),
+        priority=10,
+        requested_by=requested_by,
+        store=store,
     )
+
+
+def upstream_of(request: SyncRequest) -> Upstream:
+    """The server elsewhere of a request that has one, checked.
+
+    Raises:
+        InvalidInputError: a field of it is wrong, or one that goes with repos alone is set.
+    """
+    given = request.upstream
+    repo_fields = ("preferred_format", "preferred_precision", "quantization_targets")
+    for name in (
+        *(each for each in repo_fields if getattr(request, each)),
+        *("revision",) * (request.revision != "main"),
+    ):
+        raise InvalidInputError.at(name, "{field} goes with a model of a hub, and this one runs on a server elsewhere")
+    if len(request.task_hints) > 1:
+        raise InvalidInputError.at("task_hints", "{field} must be one task: a server elsewhere does one with a model")
+    task = "".join(request.task_hints)
+    return checked_upstream(given.get("url", ""), given.get("protocol", ""), given.get("model", ""), task)
 
 
 def enqueue_pull(jobs: Jobs, request: DownloadRequest, requested_by: str = "", *, store: str | None = None) -> JobEntry:

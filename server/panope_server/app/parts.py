@@ -9,6 +9,7 @@ from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
 from panope_server.app.hub import check_vendor
 from panope_server.config import Settings
+from panope_server.config.remote import check_host
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.deadline import Deadline
@@ -135,5 +136,6 @@ def _acquisition(settings: Settings, session: RegistrySession, hardware: Hardwar
         session.registry.model,
         session.store.id,
         partial(check_vendor, settings),
+        partial(check_host, settings),
         conversions if settings.jobs.concurrency else None,
     )

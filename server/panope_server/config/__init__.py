@@ -6,6 +6,7 @@ docs/configuration.md is generated from this package.
 """
 
 from panope_server.config.loading import load_settings
+from panope_server.config.remote_section import RemoteSettings
 from panope_server.config.sections import (
     Generation,
     Grants,
@@ -25,6 +26,7 @@ __all__ = [
     "JobSettings",
     "Limits",
     "OpenAiSettings",
+    "RemoteSettings",
     "Setting",
     "Settings",
     "SettingsError",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, inspect
 
+from panope_server.config.remote_section import RemoteSettings
 from panope_server.config.sections import (
     Generation,
     Grants,
@@ -67,8 +68,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     default_model: Annotated[
         str,
         Meta(
-            description="The model of REST calls that name none where they may: `/v1/embed`, the routes that generate "
-            "and those of Text Embeddings Inference; empty for the only one of the task, if there is one."
+            description="The model of REST calls that name none where they may: `/v1/embed` and the routes of Text "
+            "Embeddings Inference; empty for the only one of the task, if there is one."
         ),
     ] = ""
     unknown_fields: Annotated[
@@ -114,6 +115,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     shared_store: SharedStoreSettings = SharedStoreSettings()
     grants: Grants = Grants()
     openai: OpenAiSettings = OpenAiSettings()
+    remote: RemoteSettings = RemoteSettings()
     jobs: JobSettings = JobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
 

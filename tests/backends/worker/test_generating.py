@@ -32,7 +32,7 @@ def generating(start: Start, tmp_path: Path) -> Callable[..., Any]:
 
 
 def ask(worker: Any, *prompts: str, **fields: Any) -> int:
-    fields = {"temperature": 0.0, "n": 1, "skip_special_tokens": True, **fields}
+    fields = {"temperature": 0.0, "n": 1, "skip_special_tokens": True, "add_special_tokens": True, **fields}
     return int(worker.request("generate", messages.GenerateInput(prompts=prompts, **fields)))
 
 

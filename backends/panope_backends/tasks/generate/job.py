@@ -13,6 +13,8 @@ from panope_backends.tasks.generate.answer_text import AnswerText
 from panope_backends.tasks.generate.pieces import AnswerPieces
 from panope_backends.tasks.task import TokenJob
 
+_PROMPTS = ("prompt", "prompt_token_ids", "conversation")
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -33,7 +35,7 @@ class Prompt:
 
 def located(error: InvalidInputError, prompt: Prompt) -> InvalidInputError:
     """A model's refusal, with the prompt by its place in the call."""
-    return error.renamed(lambda name: prompt.path if name in ("prompt", "prompt_token_ids") else name)
+    return error.renamed(lambda name: prompt.path if name in _PROMPTS else name)
 
 
 class GenerateJob(TokenJob):

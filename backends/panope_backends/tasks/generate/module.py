@@ -118,6 +118,8 @@ def trial(model: TokenModel) -> None:
     """
     by_ids = "prompt_token_ids" in model.honoured
     prompt: dict[str, Any] = {"prompt_token_ids": (0,)} if by_ids else {"prompt": "a"}
+    if model.is_tried:
+        return
     model.submit(GenerationRequest(id=0, max_tokens=1, **prompt))
     while True:
         for delta in model.deltas(_TRIAL_WAIT_SECONDS):

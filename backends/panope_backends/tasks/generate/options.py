@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from panope.worker.v1.generate_pb2 import GenerateInput
@@ -14,7 +15,7 @@ _SAMPLING = (
 )
 #: Added to the logit of a token that is not to be drawn; a logit_bias is a finite number.
 _NEVER = -1e9
-_OPTIONAL = (
+_OPTIONAL: Sequence[Any] = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     "seed",
 )
@@ -52,6 +53,7 @@ def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: A
         cache_salt=message.cache_salt,
         lookup_tokens=_optional(message, "lookup_tokens"),
         lookup_max_ngram=message.lookup_max_ngram or _MAX_NGRAM,
+        given=frozenset(name for name in _OPTIONAL if message.HasField(name)),
         **prompt,
     )
 

@@ -34,6 +34,7 @@ class AnswerPieces:
     _prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     _end: TokenDelta | None = None
     _has_more: bool = False
+    _has_calls: bool = False
 
     def begin_with(self, text: str) -> None:
         """Puts a text, such as the prompt's, before the answer."""
@@ -83,6 +84,9 @@ class AnswerPieces:
             self._content.append(piece.content)
             self._reasoning.append(piece.reasoning)
             self._calls += piece.calls
+        self._reasoning.append(delta.reasoning)
+        self._calls += [ToolCallPiece(call.index, call.id, call.name, call.arguments) for call in delta.tool_calls]
+        self._has_calls = self._has_calls or self.text.has_calls or bool(delta.tool_calls)
         if thinking:
             self.reasoning_tokens += len(delta.token_ids)
 
@@ -90,7 +94,7 @@ class AnswerPieces:
         made.finish_reason = "length" if end.finish_reason is FinishReason.LENGTH else "stop"
         if not self.keeps_tokens:
             made.finish_reason = "length"
-        elif self.text.has_calls and end.finish_reason is FinishReason.STOP:
+        elif self._has_calls and end.finish_reason is FinishReason.STOP:
             made.finish_reason = "tool_calls"
         elif isinstance(end.stop_reason, str):
             made.stop_text = end.stop_reason

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from panope.worker.v1.generate_pb2 import GenerateInput
-from panope_backends.api import TokenModel
+from panope_backends.api import Conversation, TokenModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.generate.answer_text import PlainText
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
@@ -50,6 +50,8 @@ class GenerateRequests:
         return GenerateJob(self._prompts(message), stream=message.stream, text=PlainText, tells_answers=tells_answers)
 
     def _chat(self, message: GenerateInput) -> GenerateJob:
+        if "conversation" in self.model.honoured:
+            return self._conversation(message)
         if self.chat is None:
             raise PreconditionError("the model has no chat template", reason="no_chat_template")
         asked = self.chat.prompt(message.conversation, grammar_of(message))
@@ -72,6 +74,22 @@ class GenerateRequests:
         checked = self._checked(Prompt(request, "messages"))
         return GenerateJob([checked], stream=message.stream, text=lambda: ChatText(form))
 
+    def _conversation(self, message: GenerateInput) -> GenerateJob:
+        """The job of an engine that makes its prompts itself, and parts its answers."""
+        given = message.conversation
+        if message.HasField("truncate_prompt_tokens"):
+            raise _not_without_tokenizer("truncate_prompt_tokens")
+        conversation = Conversation(
+            given.messages_json,
+            given.tools_json,
+            given.tool_choice,
+            given.parallel_tool_calls,
+            given.template_kwargs_json,
+            given.continue_final_message,
+        )
+        request = request_of(message, self.defaults, conversation=conversation)
+        return GenerateJob([self._checked(Prompt(request, "messages"))], stream=message.stream, text=PlainText)
+
     def _prompts(self, message: GenerateInput) -> list[Prompt]:
         made: list[Prompt] = []
         for place, text in enumerate(message.prompts):
@@ -86,6 +104,10 @@ class GenerateRequests:
         path = f"prompts[{index}]"
         echo = text if message.echo else ""
         if self.tokens is None:
+            if message.HasField("truncate_prompt_tokens"):
+                raise _not_without_tokenizer("truncate_prompt_tokens")
+            if not message.add_special_tokens:
+                raise _not_without_tokenizer("add_special_tokens")
             request = request_of(message, self.defaults, prompt=text)
         else:
             ids = self.tokens.of_text(text, path, message)
@@ -109,3 +131,11 @@ class GenerateRequests:
         except InvalidInputError as error:
             raise located(error, prompt) from None
         return prompt
+
+
+def _not_without_tokenizer(field: str) -> InvalidInputError:
+    return InvalidInputError.at(
+        field,
+        "{field} cannot be honoured: the model's engine makes tokens of prompts itself",
+        reason="unsupported_field",
+    )

@@ -24,6 +24,7 @@ from dataclasses import fields, replace
 import pytest
 
 from panope_backends.api import (
+    Conversation,
     FinishReason,
     GenerationRequest,
     GenerationUsage,
@@ -39,7 +40,8 @@ class TokenModelContract(TokenModelLimits):
 
     def test_what_it_honours_is_told(self, generator: TokenModel) -> None:
         assert generator.slots >= 1
-        assert generator.honoured <= {field.name for field in fields(GenerationRequest)} | SAMPLING
+        known = {field.name for kind in (GenerationRequest, Conversation) for field in fields(kind)} | SAMPLING
+        assert generator.honoured <= known
         assert {"prompt", "prompt_token_ids"} & generator.honoured
 
     # --- The deltas of an answer.

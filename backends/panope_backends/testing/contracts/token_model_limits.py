@@ -55,13 +55,15 @@ VALUES: Mapping[str, Any] = {
     "decoder_token_ids": (1, 2),
 }
 
+PROMPTS = {"prompt", "prompt_token_ids", "conversation"}
+
 
 class TokenModelLimits(TokenModelHarness):
     """A part of `TokenModelContract`."""
 
     def test_values_of_all_fields_are_tried(self) -> None:
         known = {field.name for field in fields(GenerationRequest)} | SAMPLING
-        assert known - VALUES.keys() == {"id", "prompt", "prompt_token_ids", "sampling", "max_tokens"}
+        assert known - VALUES.keys() == PROMPTS | {"id", "sampling", "max_tokens", "given"}
 
     @pytest.mark.parametrize("name", VALUES)
     def test_a_field_is_honoured_or_refused_by_its_name(self, generator: TokenModel, name: str) -> None:

@@ -225,6 +225,7 @@ class RegisterModelRequest(google.protobuf.message.Message):
     PREFERRED_FORMAT_FIELD_NUMBER: builtins.int
     PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
+    UPSTREAM_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`, as the hub knows it. Required."""
     revision: builtins.str
@@ -241,6 +242,12 @@ class RegisterModelRequest(google.protobuf.message.Message):
     def quantization_targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Precisions to quantize to once the weights are here, such as `int8`; the smaller variants stand beside the others."""
 
+    @property
+    def upstream(self) -> Global___Upstream:
+        """The server elsewhere that runs the model, which then has no repo: `task_hints` may name its one task, and the other
+        fields but `model` stay empty. Unset for a model of a hub.
+        """
+
     def __init__(
         self,
         *,
@@ -250,10 +257,38 @@ class RegisterModelRequest(google.protobuf.message.Message):
         preferred_format: builtins.str = ...,
         preferred_precision: builtins.str = ...,
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
+        upstream: Global___Upstream | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["upstream", b"upstream"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints", "upstream", b"upstream"]) -> None: ...
 
 Global___RegisterModelRequest: typing_extensions.TypeAlias = RegisterModelRequest
+
+@typing.final
+class Upstream(google.protobuf.message.Message):
+    """A model on a server elsewhere. It holds no key: the setting `remote.api_keys` has those."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URL_FIELD_NUMBER: builtins.int
+    PROTOCOL_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    url: builtins.str
+    """The address of the API, such as `https://HOST/v1`, of a host that the setting `remote.allowed_hosts` lists. Required."""
+    protocol: builtins.str
+    """What the server speaks: `openai`, `vllm`, `tgi`, `tei` or `kserve`. Required."""
+    model: builtins.str
+    """The model as the server calls it; empty for `tgi` and `tei`, whose servers have one. Required for others."""
+    def __init__(
+        self,
+        *,
+        url: builtins.str = ...,
+        protocol: builtins.str = ...,
+        model: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "protocol", b"protocol", "url", b"url"]) -> None: ...
+
+Global___Upstream: typing_extensions.TypeAlias = Upstream
 
 @typing.final
 class RegisterModelResponse(google.protobuf.message.Message):

@@ -137,8 +137,10 @@ class RegistryServiceServicer(object):
         """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
         weights. A model that is registered already is looked at again.
 
+        With `upstream`, a model that a server elsewhere runs is registered instead; nobody is called until it is loaded.
+
         Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
-        vendor. What the hub refuses is told by the job.
+        vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -346,8 +346,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
     weights. A model that is registered already is looked at again.
 
+    With `upstream`, a model that a server elsewhere runs is registered instead; nobody is called until it is loaded.
+
     Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
-    vendor. What the hub refuses is told by the job.
+    vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
     """
 
     PullModel: _RegistryServicePullModelType
@@ -485,8 +487,10 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         """Registers a model of a hub: a job lists its files, reads their headers and parsed configurations, and downloads no
         weights. A model that is registered already is looked at again.
 
+        With `upstream`, a model that a server elsewhere runs is registered instead; nobody is called until it is loaded.
+
         Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
-        vendor. What the hub refuses is told by the job.
+        vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
         """
 
     @abc.abstractmethod

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from panope_backends.errors import InvalidInputError
 from panope_server.cli.jobs.foreground import run_to_success
 from panope_server.cli.options import ConfigFile, Home, Json, Model, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
 from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
+from panope_server.config.remote import check_host
 
 Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
 
@@ -28,20 +30,44 @@ def register(
         list[str] | None,
         typer.Option("--quantize", help="A precision to quantize the weights to once they are here; may be repeated."),
     ] = None,
+    remote: Annotated[
+        str,
+        typer.Option(
+            "--remote",
+            help="The address of a server elsewhere that runs the model, such as https://HOST/v1.",
+        ),
+    ] = "",
+    remote_protocol: Annotated[
+        str, typer.Option("--remote-protocol", help="What that server speaks: openai, vllm, tgi, tei or kserve.")
+    ] = "openai",
+    remote_model: Annotated[
+        str, typer.Option("--remote-model", help="The model as that server calls it; left out for tgi and tei.")
+    ] = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Register a model of a hub: its files, task and variants; its weights stay where they are."""
-    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync
+    """Register a model of a hub, whose weights stay where they are, or one that a server elsewhere runs."""
+    from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync, upstream_of
 
     settings = settings_for(home, config=config)
     with registry_session(settings, create=True) as session:
         _check(settings, model)
         request = SyncRequest(
-            model, revision, tuple(task or ()), preferred_format, preferred_precision, tuple(quantize or ())
+            model,
+            revision,
+            tuple(task or ()),
+            preferred_format,
+            preferred_precision,
+            tuple(quantize or ()),
+            {"url": remote, "protocol": remote_protocol, "model": remote_model} if remote else {},
         )
-        job = run_to_success(settings, session, enqueue_sync(session.jobs, request, "cli"), quiet=json)
+        if request.upstream:
+            check_host(settings, upstream_of(request).url)
+        elif remote_model:
+            raise InvalidInputError("`--remote-model` goes with `--remote`", field="remote_model")
+        job = enqueue_sync(session.jobs, request, "cli", store=session.store.id)
+        job = run_to_success(settings, session, job, quiet=json)
     result = job.result
     if json:
         print_json(dict(result))

@@ -14,6 +14,7 @@ from panope_registry.job_handlers.requests import (
     enqueue_build,
     enqueue_pull,
     enqueue_sync,
+    upstream_of,
 )
 from panope_registry.jobs import JobEntry, Jobs
 from panope_registry.models.commits import PublishedFile
@@ -34,6 +35,7 @@ class Acquisition:
         find: returns a model; raises NotFoundError for one that is not registered.
         store: the id of this server's store, which pulls download to.
         check_vendor: raises PermissionDeniedError for a model of a vendor that the settings do not allow.
+        check_host: raises PreconditionError for an address whose host they do not allow.
         conversions: tells what the workers of this server make; None when it has none, so that others decide.
     """
 
@@ -44,6 +46,7 @@ class Acquisition:
         find: Callable[[str], ModelEntry],
         store: str | None,
         check_vendor: Callable[[str], None],
+        check_host: Callable[[str], None],
         conversions: Callable[[], Awaitable[Conversions]] | None = None,
     ) -> None:
         self._jobs = jobs
@@ -51,12 +54,15 @@ class Acquisition:
         self._find = find
         self._store = store
         self._check_vendor = check_vendor
+        self._check_host = check_host
         self._conversions = conversions
 
     async def register(self, request: SyncRequest, requested_by: str) -> JobEntry:
-        """The job that looks at a model's repo."""
+        """The job that looks at a model's repo, or records the server elsewhere that runs it."""
         self._check_vendor(request.model)
-        return await call_registry(enqueue_sync, self._jobs, request, requested_by)
+        if request.upstream:
+            self._check_host(upstream_of(request).url)
+        return await call_registry(enqueue_sync, self._jobs, request, requested_by, store=self._store)
 
     async def pull(self, request: DownloadRequest, requested_by: str) -> JobEntry:
         """The job that downloads a model, after the one that looks at its repo."""

@@ -33,6 +33,7 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         max_batch_bytes=workers.batch_bytes,
         target_batch_microseconds=round(workers.target_batch_ms * 1000),
         task_settings=plan.task_settings,
+        backend_settings=plan.backend_settings,
         max_memory_bytes=plan.memory_limit_bytes,
         variant_digest=plan.variant_digest,
     )

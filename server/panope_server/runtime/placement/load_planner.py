@@ -30,6 +30,7 @@ from panope_server.config.grants import grants_for
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import DeviceMemory, worker_limit
@@ -193,6 +194,7 @@ class LoadPlanner:
             reason=reason,
             grants=self._grants.of(entry.name),
             task_settings=self._task_settings(entry.task, candidate.extra_bytes),
+            backend_settings=await asyncio.to_thread(backend_settings, self._settings, variant.format, folder),
             memory_limit_bytes=worker_limit(
                 candidate.need_bytes // self._settings.workers.instances,
                 self._settings.workers.memory_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from panope_backends.errors import PanopeError
@@ -21,6 +21,7 @@ class LoadPlan:
         reason: why it was chosen, for people.
         memory_limit_bytes: that its process may allocate; 0 for any.
         task_settings: the task's message to the worker with the server's settings of it.
+        backend_settings: the backend's, which may hold a key.
     """
 
     model: str
@@ -37,6 +38,7 @@ class LoadPlan:
     grants: tuple[str, ...] = ()
     memory_limit_bytes: int = 0
     task_settings: bytes = b""
+    backend_settings: bytes = field(default=b"", repr=False)
 
     @property
     def identity(self) -> tuple[str, str, str, str]:

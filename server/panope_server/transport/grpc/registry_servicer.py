@@ -69,6 +69,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             preferred_format=request.preferred_format,
             preferred_precision=request.preferred_precision,
             quantization_targets=tuple(request.quantization_targets),
+            upstream=_upstream(request.upstream) if request.HasField("upstream") else {},
         )
         return pb.RegisterModelResponse(
             job=job_message(await self._acquisition.register(sync, recorded_name(INTERFACE)))
@@ -119,6 +120,10 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
         """Lists the devices."""
         return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
+
+
+def _upstream(message: pb.Upstream) -> dict[str, str]:
+    return {"url": message.url, "protocol": message.protocol, "model": message.model}
 
 
 def _named(model: str) -> str:

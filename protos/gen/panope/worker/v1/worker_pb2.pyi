@@ -107,6 +107,7 @@ class Load(google.protobuf.message.Message):
     TASK_SETTINGS_FIELD_NUMBER: builtins.int
     MAX_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
+    BACKEND_SETTINGS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -139,6 +140,8 @@ class Load(google.protobuf.message.Message):
     """The memory that the worker may allocate; 0 for any."""
     variant_digest: builtins.str
     """Of the variant's manifest."""
+    backend_settings: builtins.bytes
+    """The backend's own message with its settings, which may hold a key; empty for backends that have none."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
@@ -163,8 +166,9 @@ class Load(google.protobuf.message.Message):
         task_settings: builtins.bytes = ...,
         max_memory_bytes: builtins.int = ...,
         variant_digest: builtins.str = ...,
+        backend_settings: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 

@@ -20,8 +20,26 @@ class SourceBody(Struct, forbid_unknown_fields=True):
     revision: _Word = "main"
 
 
+class UpstreamBody(Struct, forbid_unknown_fields=True):
+    """A model on a server elsewhere.
+
+    Attributes:
+        url: Of the API, such as `https://HOST/v1`, of a host that the setting `remote.allowed_hosts` lists.
+        protocol: That the server speaks.
+        model: As the server calls it; absent for `tgi` and `tei`, whose servers have one.
+    """
+
+    url: Annotated[str, Meta(min_length=1, max_length=1000)]
+    protocol: Literal["openai", "vllm", "tgi", "tei", "kserve"]
+    model: _WordOrNone = ""
+
+
 class RegisterBody(Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/models/register: a model's two names, or its source, or both."""
+    """The body of POST /v1/models/register: a model's two names, or its source, or both.
+
+    Attributes:
+        upstream: The server elsewhere that runs the model, which then has two names and no source.
+    """
 
     model_vendor: _Word | None = None
     model_name: _Word | None = None
@@ -30,6 +48,7 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
     preferred_format: _WordOrNone = ""
     preferred_precision: _WordOrNone = ""
     quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
+    upstream: UpstreamBody | None = None
 
 
 class PullBody(Struct, forbid_unknown_fields=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import grpc
+import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import registry_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.names import parse_model_name
 from panope_server.access.principal import recorded_name
@@ -132,11 +133,14 @@ def _sync_request(body: RegisterBody) -> SyncRequest:
         preferred_format=body.preferred_format,
         preferred_precision=body.preferred_precision,
         quantization_targets=tuple(body.quantization_targets),
+        upstream={} if body.upstream is None else msgspec.to_builtins(body.upstream),
     )
 
 
 def _model_of(body: RegisterBody) -> str:
     """The model's name: that of its repo."""
+    if body.upstream is not None and body.source is not None:
+        raise InvalidInputError.at("source", "{field} and {other} exclude each other", other=Field("upstream"))
     if (body.model_vendor is None) != (body.model_name is None):
         missing = "model_vendor" if body.model_vendor is None else "model_name"
         raise InvalidInputError(f"`{missing}` is missing", field=missing, reason="missing_field")

@@ -1,0 +1,74 @@
+"""What servers that generate tell of their model before it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from panope_backends.engines.remote.connection import Connection
+from panope_backends.engines.remote.generation.dialect import Dialect
+from panope_backends.engines.remote.generation.openai import OpenAiDialect
+from panope_backends.engines.remote.refusals import no_answer
+from panope_backends.errors import PanopeError, PreconditionError
+from panope_backends.upstreams.description import Upstream
+
+_MOST_POSITIONS = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server tells.
+
+    Attributes:
+        max_positions: tokens of prompt and answer together; 0 when it does not say.
+        max_requests: that it works on at once; 0 when it does not say.
+    """
+
+    max_positions: int = 0
+    max_requests: int = 0
+
+
+class _Model(msgspec.Struct):
+    id: str
+    max_model_len: int | None = None
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+def dialect_of(upstream: Upstream) -> Dialect:
+    """The dialect of a server that generates."""
+    return OpenAiDialect(upstream.model, upstream.protocol)
+
+
+async def look_at(upstream: Upstream, connection: Connection) -> Server:
+    """Asks a server for its models: whether it is there, takes the key and has this one.
+
+    Raises:
+        PreconditionError: the server does not have the model, or refuses the key.
+        AvailabilityError: it does not answer.
+    """
+    return await _openai(upstream, connection)
+
+
+async def _openai(upstream: Upstream, connection: Connection) -> Server:
+    """Some servers of this kind have no list of models: then the first request tells."""
+    try:
+        listed = await connection.read("GET", "/models")
+    except PanopeError as error:
+        if error.reason == "upstream_not_found":
+            return Server()
+        raise
+    try:
+        models = {model.id: model for model in msgspec.json.decode(listed, type=_Models).data}
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise no_answer() from error
+    if (found := models.get(upstream.model)) is None:
+        raise PreconditionError(
+            "the server that runs the model does not list it: the name there is another, or the key is not for it",
+            reason="upstream_not_found",
+        )
+    positions = found.max_model_len or 0
+    return Server(positions if 0 < positions <= _MOST_POSITIONS else 0)

@@ -1,0 +1,1 @@
+"""Servers elsewhere whose models are variants here: how one is described, and which may be called."""

@@ -1,0 +1,136 @@
+"""Addresses of servers elsewhere: how one is written, and which of them may be called.
+
+An address is written one way alone. Whatever one program reads as this host and another as that one is refused: names
+and passwords, escapes, numbers that only some resolvers take for addresses.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from panope_backends.errors import InvalidInputError
+
+MAX_URL_CHARACTERS = 1000
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+#: A last label that resolvers may take for a part of a number: `127.1`, `0x7f.1`, `2130706433`.
+_NUMERIC = re.compile(r"(?:^|.*\.)(?:0x[0-9a-f]*|[0-9]+)")
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Place(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+def check_url(url: str) -> str:
+    """An address of an API as it is kept: without a slash at its end.
+
+    Raises:
+        InvalidInputError: `upstream.url` is no such address.
+    """
+    try:
+        place_of(url)
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidInputError.at("upstream.url", "{field} {why}", why=error) from None
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def place_of(url: str) -> Place:
+    """Where the server of an address listens.
+
+    Raises:
+        ValueError: it is no address of an API; the text says why.
+    """
+    if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or set(url) & set(' \\"<>'):
+        raise ValueError("must be an address such as `https://HOST/v1`, in visible characters of ASCII")
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not url.startswith(f"{parts.scheme}://"):
+        raise ValueError("must begin with `https://` or `http://`")
+    if "@" in parts.netloc:
+        raise ValueError("must hold no name and no password: the setting `remote.api_keys` has the key")
+    if "?" in url or "#" in url:
+        raise ValueError("must have no query and no fragment")
+    if not _PATH.fullmatch(parts.path.rstrip("/")):
+        raise ValueError("has a path with characters that are not letters, digits, `.`, `_`, `~` and `-`")
+    host, port = _split(parts.netloc)
+    return Place(host, port or _PORTS[parts.scheme])
+
+
+def is_listed(place: Place, allowed: Iterable[str]) -> bool:
+    """Whether a list of hosts has one: by name, with any port or one port, or by `*.` and the name of a domain."""
+    for entry in allowed:
+        host, port = _split(entry.removeprefix("*."))
+        if port not in (0, place.port):
+            continue
+        if place.host.endswith(f".{host}") if entry.startswith("*.") else host == place.host:
+            return True
+    return False
+
+
+def check_entry(entry: str) -> None:
+    """Refuses what is no entry of a list of hosts, with a ValueError that says why."""
+    if entry.startswith("*.") and _literal(entry.removeprefix("*.")) is not None:
+        raise ValueError(f"`{entry}`: `*.` stands before the name of a domain")
+    _split(entry.removeprefix("*."))
+
+
+def may_connect(address: str, host: str, *, private: bool) -> bool:
+    """Whether an address that a host's name resolves to may be called.
+
+    A host that is written as an address was allowed as such. A name may lead to public addresses, and where the
+    settings say so to private ones; to link-local ones, where clouds keep their credentials, and to those of no single
+    machine it never may.
+    """
+    if _literal(host) is not None:
+        return True
+    found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
+    if found.is_link_local or found.is_multicast or found.is_unspecified:
+        return False
+    return private or found.is_global
+
+
+def _split(netloc: str) -> tuple[str, int]:
+    """Host and port of what stands between `//` and the path; 0 for no port."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", netloc)
+    if match is None:
+        raise ValueError("names no host")
+    host, port = match[1].strip("[]").lower(), int(match[2]) if match[2] is not None else 0
+    if match[2] is not None and not 1 <= port <= 65535:
+        raise ValueError("has a port that is none: 1 to 65535")
+    if (literal := _literal(host)) is not None:
+        return str(literal), port
+    if match[1].startswith("[") or not _HOST.fullmatch(host) or _NUMERIC.fullmatch(host):
+        raise ValueError("names no host")
+    return host, port
+
+
+def _literal(host: str) -> IpAddress | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _unwrapped(address: IpAddress) -> IpAddress:
+    """The IPv4 address that an IPv6 address leads to; the address itself where it leads to none."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
