@@ -68,8 +68,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     default_model: Annotated[
         str,
         Meta(
-            description="The model of REST calls that name none where they may: `/v1/embed` and the routes of Text "
-            "Embeddings Inference; empty for the only one of the task, if there is one."
+            description="The model of REST calls that name none where they may: `/v1/embed`, the routes that generate "
+            "and those of Text Embeddings Inference; empty for the only one of the task, if there is one."
         ),
     ] = ""
     unknown_fields: Annotated[

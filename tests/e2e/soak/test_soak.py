@@ -17,6 +17,7 @@ import grpc.aio
 import numpy as np
 import psutil
 import pytest
+from hostile_rest import HostileSender
 
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc, infer_service_pb2_grpc, tensor_pb2
@@ -25,6 +26,8 @@ from panope.v1 import infer_service_pb2 as infer_pb
 CALLERS = 64
 CANCELLED = 0.30
 HOSTILE = 0.05
+#: Where there is Envoy, beside the hostile calls over gRPC; half of them are left in the middle.
+HOSTILE_REST = 0.05
 #: The deadline of calls that nobody gives up: longer than any restart on a slow machine.
 CALL_SECONDS = 300
 SOAK_SECONDS = 120
@@ -66,6 +69,7 @@ class Soak:
         self._infer = infer_service_pb2_grpc.InferServiceStub(channel)
         self._expected = np.zeros((0, 0))
         self._random = random.Random(8)
+        self._rest = HostileSender(server.http_port, server.model, self._random) if server.envoy else None
         self.outcome = Outcome()
 
     async def run(self, done: When, kill: When) -> None:
@@ -106,6 +110,8 @@ class Soak:
                 await self._be_hostile()
             elif draw < HOSTILE + CANCELLED:
                 await self._give_up()
+            elif self._rest is not None and draw < HOSTILE + CANCELLED + HOSTILE_REST:
+                await self._be_hostile_by_rest(self._rest)
             else:
                 await self._ask()
 
@@ -148,6 +154,15 @@ class Soak:
         if code not in (INVALID, UNAVAILABLE, OVERLOADED):
             self.outcome.wrong.append(f"{name}: {code.name}")
 
+    async def _be_hostile_by_rest(self, sender: HostileSender) -> None:
+        if self._random.random() < 0.5:
+            await sender.leave()
+            return
+        name, status, right = await sender.send()
+        self.outcome.codes[f"hostile: {status}"] += 1
+        if status not in {*right, 429, 503}:
+            self.outcome.wrong.append(f"REST: {name}: {status}")
+
     def _hostile(self) -> dict[str, Callable[[], Any]]:
         model = self._server.model
         far = infer_pb.InferRequest(model=model)
@@ -173,11 +188,11 @@ class Soak:
 
 
 @pytest.fixture
-def soak(servers: Any, golden_texts: list[str]) -> Callable[[When, When], Awaitable[Outcome]]:
+def soak(servers: Any, golden_texts: list[str]) -> Callable[..., Awaitable[Outcome]]:
     """Runs one against a server of its own and looks whether anything is left of it."""
 
-    async def run(done: When, kill: When) -> Outcome:
-        server = servers.start(envoy=False)
+    async def run(done: When, kill: When, *, envoy: bool) -> Outcome:
+        server = servers.start(envoy=envoy)
         async with grpc.aio.insecure_channel(server.grpc_address) as channel:
             made = Soak(server, golden_texts[:60], channel)
             await made.run(done, kill)
@@ -200,7 +215,9 @@ def held(server: Any) -> float:
 @pytest.mark.timeout(300)
 async def test_answers_are_right_and_nothing_stays_held_while_a_worker_dies_and_callers_misbehave(soak) -> None:
     outcome = await soak(
-        lambda seen, _: seen.kills == 1 and seen.right >= 200, lambda seen, _: seen.kills == 0 and seen.right >= 100
+        lambda seen, _: seen.kills == 1 and seen.right >= 200,
+        lambda seen, _: seen.kills == 0 and seen.right >= 100,
+        envoy=False,
     )
     assert not outcome.wrong, outcome
 
@@ -209,7 +226,9 @@ async def test_answers_are_right_and_nothing_stays_held_while_a_worker_dies_and_
 @pytest.mark.timeout(900)
 async def test_a_soak_of_two_minutes_with_a_worker_killed_every_eight_seconds(soak) -> None:
     outcome = await soak(
-        lambda _, seconds: seconds > SOAK_SECONDS, lambda seen, seconds: seconds > seen.served_since + KILL_SECONDS
+        lambda _, seconds: seconds > SOAK_SECONDS,
+        lambda seen, seconds: seconds > seen.served_since + KILL_SECONDS,
+        envoy=True,
     )
     logging.getLogger(__name__).warning("soak: %s", outcome)
     assert not outcome.wrong, outcome
