@@ -22,6 +22,12 @@ from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
+from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
+    SummaryBody,
+    SummaryJson,
+    TranslationBody,
+    TranslationJson,
+)
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
@@ -193,6 +199,10 @@ METHODS: Mapping[str, Operation] = {
     ),
     "HuggingFaceService.Embed": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
     "HuggingFaceService.EmbedModel": Operation(list[Vector], hugging_face.EmbedBody, waits=True),
+    "HuggingFaceService.Summarize": Operation(list[SummaryJson], SummaryBody, waits=True),
+    "HuggingFaceService.SummarizeModel": Operation(list[SummaryJson], SummaryBody, waits=True),
+    "HuggingFaceService.Translate": Operation(list[TranslationJson], TranslationBody, waits=True),
+    "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),

@@ -14,7 +14,7 @@ from panope_backends.api import ModelFacts
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, sources_digest
 from panope_backends.tasks.generate.prepared import FILE as CHAT_FILE
-from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.prepared import LanguageTokens, PreparedChatTokenizer
 from panope_backends.tasks.generate.prepared import sources_digest as chat_sources_digest
 from panope_backends.tasks.kept_files import keep
 
@@ -187,13 +187,19 @@ def keep_tokenizer(folder: Path, max_tokens: int) -> None:
     keep(prepared, folder / FILE)
 
 
-def keep_chat_tokenizer(folder: Path, special_tokens: Mapping[str, str], chat_template: str = "") -> None:
+def keep_chat_tokenizer(
+    folder: Path,
+    special_tokens: Mapping[str, str],
+    chat_template: str = "",
+    languages: Mapping[str, LanguageTokens] | None = None,
+) -> None:
     """Keeps tokenizer.json as it is beside a model that generates, with a chat template.
 
     Args:
         folder: of the model, complete.
         special_tokens: by their names in templates.
         chat_template: empty for none.
+        languages: that a text may be said to be in, by name.
     """
     prepared = PreparedChatTokenizer(
         made_of=chat_sources_digest(folder),
@@ -202,5 +208,6 @@ def keep_chat_tokenizer(folder: Path, special_tokens: Mapping[str, str], chat_te
         splits_special_tokens=False,
         special_tokens=dict(special_tokens),
         chat_templates={"default": chat_template} if chat_template else {},
+        languages=dict(languages or {}),
     )
     keep(prepared, folder / CHAT_FILE)

@@ -21,6 +21,60 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What is made of a text. Where `task_specific_params` of the model's config.json has it, the text begins with the words
+// that are told there (`summarize: `), and answers have the lengths that are told there.
+type TextTask int32
+
+const (
+	// What the text says by itself.
+	TextTask_TEXT_TASK_UNSPECIFIED TextTask = 0
+	// A summary.
+	TextTask_TEXT_TASK_SUMMARIZATION TextTask = 1
+	// A translation.
+	TextTask_TEXT_TASK_TRANSLATION TextTask = 2
+)
+
+// Enum value maps for TextTask.
+var (
+	TextTask_name = map[int32]string{
+		0: "TEXT_TASK_UNSPECIFIED",
+		1: "TEXT_TASK_SUMMARIZATION",
+		2: "TEXT_TASK_TRANSLATION",
+	}
+	TextTask_value = map[string]int32{
+		"TEXT_TASK_UNSPECIFIED":   0,
+		"TEXT_TASK_SUMMARIZATION": 1,
+		"TEXT_TASK_TRANSLATION":   2,
+	}
+)
+
+func (x TextTask) Enum() *TextTask {
+	p := new(TextTask)
+	*p = x
+	return p
+}
+
+func (x TextTask) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TextTask) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_generate_service_proto_enumTypes[0].Descriptor()
+}
+
+func (TextTask) Type() protoreflect.EnumType {
+	return &file_panope_v1_generate_service_proto_enumTypes[0]
+}
+
+func (x TextTask) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TextTask.Descriptor instead.
+func (TextTask) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{0}
+}
+
 // Who speaks.
 type ChatRole int32
 
@@ -70,11 +124,11 @@ func (x ChatRole) String() string {
 }
 
 func (ChatRole) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_generate_service_proto_enumTypes[0].Descriptor()
+	return file_panope_v1_generate_service_proto_enumTypes[1].Descriptor()
 }
 
 func (ChatRole) Type() protoreflect.EnumType {
-	return &file_panope_v1_generate_service_proto_enumTypes[0]
+	return &file_panope_v1_generate_service_proto_enumTypes[1]
 }
 
 func (x ChatRole) Number() protoreflect.EnumNumber {
@@ -83,7 +137,7 @@ func (x ChatRole) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ChatRole.Descriptor instead.
 func (ChatRole) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{0}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{1}
 }
 
 // Whether tools are called.
@@ -127,11 +181,11 @@ func (x ToolMode) String() string {
 }
 
 func (ToolMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_generate_service_proto_enumTypes[1].Descriptor()
+	return file_panope_v1_generate_service_proto_enumTypes[2].Descriptor()
 }
 
 func (ToolMode) Type() protoreflect.EnumType {
-	return &file_panope_v1_generate_service_proto_enumTypes[1]
+	return &file_panope_v1_generate_service_proto_enumTypes[2]
 }
 
 func (x ToolMode) Number() protoreflect.EnumNumber {
@@ -140,7 +194,7 @@ func (x ToolMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ToolMode.Descriptor instead.
 func (ToolMode) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{2}
 }
 
 // Prompts to continue.
@@ -157,7 +211,10 @@ type GenerateRequest struct {
 	// Whether the model's own special tokens are put around a text. Default: true.
 	AddSpecialTokens *bool `protobuf:"varint,5,opt,name=add_special_tokens,json=addSpecialTokens,proto3,oneof" json:"add_special_tokens,omitempty"`
 	// Whether each answer starts with its prompt. Default: false.
-	Echo          bool `protobuf:"varint,6,opt,name=echo,proto3" json:"echo,omitempty"`
+	Echo bool `protobuf:"varint,6,opt,name=echo,proto3" json:"echo,omitempty"`
+	// How texts are turned into others, by a model with an encoder, such as T5. Default: its encoder reads them as they are.
+	// Refused for any other model.
+	TextToText    *TextToText `protobuf:"bytes,7,opt,name=text_to_text,json=textToText,proto3" json:"text_to_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +291,87 @@ func (x *GenerateRequest) GetEcho() bool {
 	return false
 }
 
+func (x *GenerateRequest) GetTextToText() *TextToText {
+	if x != nil {
+		return x.TextToText
+	}
+	return nil
+}
+
+// How a model with an encoder turns a text into another.
+type TextToText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is asked for. Default: what the text says by itself.
+	Task TextTask `protobuf:"varint,1,opt,name=task,proto3,enum=panope.v1.TextTask" json:"task,omitempty"`
+	// The language of the text, as `languages` in the model's `generate` lists it, such as `eng_Latn`; for a model without
+	// such a list the language in `task_specific_params` of its config.json, such as `en`. Default: the model's own.
+	SourceLanguage string `protobuf:"bytes,2,opt,name=source_language,json=sourceLanguage,proto3" json:"source_language,omitempty"`
+	// The language of the answer, as above.
+	TargetLanguage string `protobuf:"bytes,3,opt,name=target_language,json=targetLanguage,proto3" json:"target_language,omitempty"`
+	// Whether a text that is longer than the encoder reads is cut at its end. Default: it is refused.
+	Truncate      bool `protobuf:"varint,4,opt,name=truncate,proto3" json:"truncate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextToText) Reset() {
+	*x = TextToText{}
+	mi := &file_panope_v1_generate_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextToText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextToText) ProtoMessage() {}
+
+func (x *TextToText) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_generate_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextToText.ProtoReflect.Descriptor instead.
+func (*TextToText) Descriptor() ([]byte, []int) {
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TextToText) GetTask() TextTask {
+	if x != nil {
+		return x.Task
+	}
+	return TextTask_TEXT_TASK_UNSPECIFIED
+}
+
+func (x *TextToText) GetSourceLanguage() string {
+	if x != nil {
+		return x.SourceLanguage
+	}
+	return ""
+}
+
+func (x *TextToText) GetTargetLanguage() string {
+	if x != nil {
+		return x.TargetLanguage
+	}
+	return ""
+}
+
+func (x *TextToText) GetTruncate() bool {
+	if x != nil {
+		return x.Truncate
+	}
+	return false
+}
+
 // The answers.
 type GenerateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -249,7 +387,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[1]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -261,7 +399,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[1]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -274,7 +412,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GenerateResponse) GetModel() string {
@@ -323,7 +461,7 @@ type Completion struct {
 
 func (x *Completion) Reset() {
 	*x = Completion{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[2]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +473,7 @@ func (x *Completion) String() string {
 func (*Completion) ProtoMessage() {}
 
 func (x *Completion) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[2]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +486,7 @@ func (x *Completion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completion.ProtoReflect.Descriptor instead.
 func (*Completion) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Completion) GetPromptIndex() uint32 {
@@ -423,7 +561,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[3]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +573,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[3]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +586,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Stop) GetStop() isStop_Stop {
@@ -505,7 +643,7 @@ type StreamGenerateRequest struct {
 
 func (x *StreamGenerateRequest) Reset() {
 	*x = StreamGenerateRequest{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[4]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +655,7 @@ func (x *StreamGenerateRequest) String() string {
 func (*StreamGenerateRequest) ProtoMessage() {}
 
 func (x *StreamGenerateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[4]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +668,7 @@ func (x *StreamGenerateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGenerateRequest.ProtoReflect.Descriptor instead.
 func (*StreamGenerateRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StreamGenerateRequest) GetRequest() *GenerateRequest {
@@ -556,7 +694,7 @@ type StreamGenerateResponse struct {
 
 func (x *StreamGenerateResponse) Reset() {
 	*x = StreamGenerateResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[5]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +706,7 @@ func (x *StreamGenerateResponse) String() string {
 func (*StreamGenerateResponse) ProtoMessage() {}
 
 func (x *StreamGenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[5]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +719,7 @@ func (x *StreamGenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamGenerateResponse.ProtoReflect.Descriptor instead.
 func (*StreamGenerateResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamGenerateResponse) GetModel() string {
@@ -630,7 +768,7 @@ type ChatRequest struct {
 
 func (x *ChatRequest) Reset() {
 	*x = ChatRequest{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[6]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +780,7 @@ func (x *ChatRequest) String() string {
 func (*ChatRequest) ProtoMessage() {}
 
 func (x *ChatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[6]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +793,7 @@ func (x *ChatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatRequest.ProtoReflect.Descriptor instead.
 func (*ChatRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChatRequest) GetModel() string {
@@ -735,7 +873,7 @@ type ChatMessage struct {
 
 func (x *ChatMessage) Reset() {
 	*x = ChatMessage{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[7]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +885,7 @@ func (x *ChatMessage) String() string {
 func (*ChatMessage) ProtoMessage() {}
 
 func (x *ChatMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[7]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +898,7 @@ func (x *ChatMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatMessage.ProtoReflect.Descriptor instead.
 func (*ChatMessage) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChatMessage) GetRole() ChatRole {
@@ -821,7 +959,7 @@ type ContentPart struct {
 
 func (x *ContentPart) Reset() {
 	*x = ContentPart{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[8]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +971,7 @@ func (x *ContentPart) String() string {
 func (*ContentPart) ProtoMessage() {}
 
 func (x *ContentPart) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[8]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +984,7 @@ func (x *ContentPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentPart.ProtoReflect.Descriptor instead.
 func (*ContentPart) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ContentPart) GetPart() isContentPart_Part {
@@ -903,7 +1041,7 @@ type ImagePart struct {
 
 func (x *ImagePart) Reset() {
 	*x = ImagePart{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[9]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1053,7 @@ func (x *ImagePart) String() string {
 func (*ImagePart) ProtoMessage() {}
 
 func (x *ImagePart) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[9]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1066,7 @@ func (x *ImagePart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImagePart.ProtoReflect.Descriptor instead.
 func (*ImagePart) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ImagePart) GetData() []byte {
@@ -955,7 +1093,7 @@ type Tool struct {
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1105,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1118,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Tool) GetName() string {
@@ -1027,7 +1165,7 @@ type ToolChoice struct {
 
 func (x *ToolChoice) Reset() {
 	*x = ToolChoice{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1177,7 @@ func (x *ToolChoice) String() string {
 func (*ToolChoice) ProtoMessage() {}
 
 func (x *ToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1190,7 @@ func (x *ToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
 func (*ToolChoice) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ToolChoice) GetChoice() isToolChoice_Choice {
@@ -1115,7 +1253,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1265,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1278,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ToolCall) GetIndex() uint32 {
@@ -1186,7 +1324,7 @@ type ChatResponse struct {
 
 func (x *ChatResponse) Reset() {
 	*x = ChatResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1336,7 @@ func (x *ChatResponse) String() string {
 func (*ChatResponse) ProtoMessage() {}
 
 func (x *ChatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1349,7 @@ func (x *ChatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatResponse.ProtoReflect.Descriptor instead.
 func (*ChatResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChatResponse) GetModel() string {
@@ -1262,7 +1400,7 @@ type ChatAnswer struct {
 
 func (x *ChatAnswer) Reset() {
 	*x = ChatAnswer{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1412,7 @@ func (x *ChatAnswer) String() string {
 func (*ChatAnswer) ProtoMessage() {}
 
 func (x *ChatAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1425,7 @@ func (x *ChatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatAnswer.ProtoReflect.Descriptor instead.
 func (*ChatAnswer) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ChatAnswer) GetIndex() uint32 {
@@ -1364,7 +1502,7 @@ type StreamChatRequest struct {
 
 func (x *StreamChatRequest) Reset() {
 	*x = StreamChatRequest{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1514,7 @@ func (x *StreamChatRequest) String() string {
 func (*StreamChatRequest) ProtoMessage() {}
 
 func (x *StreamChatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1527,7 @@ func (x *StreamChatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamChatRequest.ProtoReflect.Descriptor instead.
 func (*StreamChatRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamChatRequest) GetRequest() *ChatRequest {
@@ -1414,7 +1552,7 @@ type StreamChatResponse struct {
 
 func (x *StreamChatResponse) Reset() {
 	*x = StreamChatResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1564,7 @@ func (x *StreamChatResponse) String() string {
 func (*StreamChatResponse) ProtoMessage() {}
 
 func (x *StreamChatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1577,7 @@ func (x *StreamChatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamChatResponse.ProtoReflect.Descriptor instead.
 func (*StreamChatResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamChatResponse) GetModel() string {
@@ -1467,15 +1605,23 @@ var File_panope_v1_generate_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\"\x9b\x02\n" +
+	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\"\xd4\x02\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aprompts\x18\x02 \x03(\tR\aprompts\x12B\n" +
 	"\x10prompt_token_ids\x18\x03 \x03(\v2\x18.panope.v1.TokenSequenceR\x0epromptTokenIds\x126\n" +
 	"\aoptions\x18\x04 \x01(\v2\x1c.panope.v1.GenerationOptionsR\aoptions\x121\n" +
 	"\x12add_special_tokens\x18\x05 \x01(\bH\x00R\x10addSpecialTokens\x88\x01\x01\x12\x12\n" +
-	"\x04echo\x18\x06 \x01(\bR\x04echoB\x15\n" +
-	"\x13_add_special_tokens\"\x93\x01\n" +
+	"\x04echo\x18\x06 \x01(\bR\x04echo\x127\n" +
+	"\ftext_to_text\x18\a \x01(\v2\x15.panope.v1.TextToTextR\n" +
+	"textToTextB\x15\n" +
+	"\x13_add_special_tokens\"\xa3\x01\n" +
+	"\n" +
+	"TextToText\x12'\n" +
+	"\x04task\x18\x01 \x01(\x0e2\x13.panope.v1.TextTaskR\x04task\x12'\n" +
+	"\x0fsource_language\x18\x02 \x01(\tR\x0esourceLanguage\x12'\n" +
+	"\x0ftarget_language\x18\x03 \x01(\tR\x0etargetLanguage\x12\x1a\n" +
+	"\btruncate\x18\x04 \x01(\bR\btruncate\"\x93\x01\n" +
 	"\x10GenerateResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x127\n" +
 	"\vcompletions\x18\x02 \x03(\v2\x15.panope.v1.CompletionR\vcompletions\x120\n" +
@@ -1562,7 +1708,11 @@ const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"\x12StreamChatResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12-\n" +
 	"\x06deltas\x18\x02 \x03(\v2\x15.panope.v1.ChatAnswerR\x06deltas\x120\n" +
-	"\x05usage\x18\x03 \x01(\v2\x1a.panope.v1.GenerationUsageR\x05usage*\x95\x01\n" +
+	"\x05usage\x18\x03 \x01(\v2\x1a.panope.v1.GenerationUsageR\x05usage*]\n" +
+	"\bTextTask\x12\x19\n" +
+	"\x15TEXT_TASK_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17TEXT_TASK_SUMMARIZATION\x10\x01\x12\x19\n" +
+	"\x15TEXT_TASK_TRANSLATION\x10\x02*\x95\x01\n" +
 	"\bChatRole\x12\x19\n" +
 	"\x15CHAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CHAT_ROLE_SYSTEM\x10\x01\x12\x12\n" +
@@ -1594,78 +1744,82 @@ func file_panope_v1_generate_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_generate_service_proto_rawDescData
 }
 
-var file_panope_v1_generate_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_generate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_panope_v1_generate_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_panope_v1_generate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_panope_v1_generate_service_proto_goTypes = []any{
-	(ChatRole)(0),                  // 0: panope.v1.ChatRole
-	(ToolMode)(0),                  // 1: panope.v1.ToolMode
-	(*GenerateRequest)(nil),        // 2: panope.v1.GenerateRequest
-	(*GenerateResponse)(nil),       // 3: panope.v1.GenerateResponse
-	(*Completion)(nil),             // 4: panope.v1.Completion
-	(*Stop)(nil),                   // 5: panope.v1.Stop
-	(*StreamGenerateRequest)(nil),  // 6: panope.v1.StreamGenerateRequest
-	(*StreamGenerateResponse)(nil), // 7: panope.v1.StreamGenerateResponse
-	(*ChatRequest)(nil),            // 8: panope.v1.ChatRequest
-	(*ChatMessage)(nil),            // 9: panope.v1.ChatMessage
-	(*ContentPart)(nil),            // 10: panope.v1.ContentPart
-	(*ImagePart)(nil),              // 11: panope.v1.ImagePart
-	(*Tool)(nil),                   // 12: panope.v1.Tool
-	(*ToolChoice)(nil),             // 13: panope.v1.ToolChoice
-	(*ToolCall)(nil),               // 14: panope.v1.ToolCall
-	(*ChatResponse)(nil),           // 15: panope.v1.ChatResponse
-	(*ChatAnswer)(nil),             // 16: panope.v1.ChatAnswer
-	(*StreamChatRequest)(nil),      // 17: panope.v1.StreamChatRequest
-	(*StreamChatResponse)(nil),     // 18: panope.v1.StreamChatResponse
-	(*TokenSequence)(nil),          // 19: panope.v1.TokenSequence
-	(*GenerationOptions)(nil),      // 20: panope.v1.GenerationOptions
-	(*GenerationUsage)(nil),        // 21: panope.v1.GenerationUsage
-	(*TokenLogprobs)(nil),          // 22: panope.v1.TokenLogprobs
-	(FinishReason)(0),              // 23: panope.v1.FinishReason
+	(TextTask)(0),                  // 0: panope.v1.TextTask
+	(ChatRole)(0),                  // 1: panope.v1.ChatRole
+	(ToolMode)(0),                  // 2: panope.v1.ToolMode
+	(*GenerateRequest)(nil),        // 3: panope.v1.GenerateRequest
+	(*TextToText)(nil),             // 4: panope.v1.TextToText
+	(*GenerateResponse)(nil),       // 5: panope.v1.GenerateResponse
+	(*Completion)(nil),             // 6: panope.v1.Completion
+	(*Stop)(nil),                   // 7: panope.v1.Stop
+	(*StreamGenerateRequest)(nil),  // 8: panope.v1.StreamGenerateRequest
+	(*StreamGenerateResponse)(nil), // 9: panope.v1.StreamGenerateResponse
+	(*ChatRequest)(nil),            // 10: panope.v1.ChatRequest
+	(*ChatMessage)(nil),            // 11: panope.v1.ChatMessage
+	(*ContentPart)(nil),            // 12: panope.v1.ContentPart
+	(*ImagePart)(nil),              // 13: panope.v1.ImagePart
+	(*Tool)(nil),                   // 14: panope.v1.Tool
+	(*ToolChoice)(nil),             // 15: panope.v1.ToolChoice
+	(*ToolCall)(nil),               // 16: panope.v1.ToolCall
+	(*ChatResponse)(nil),           // 17: panope.v1.ChatResponse
+	(*ChatAnswer)(nil),             // 18: panope.v1.ChatAnswer
+	(*StreamChatRequest)(nil),      // 19: panope.v1.StreamChatRequest
+	(*StreamChatResponse)(nil),     // 20: panope.v1.StreamChatResponse
+	(*TokenSequence)(nil),          // 21: panope.v1.TokenSequence
+	(*GenerationOptions)(nil),      // 22: panope.v1.GenerationOptions
+	(*GenerationUsage)(nil),        // 23: panope.v1.GenerationUsage
+	(*TokenLogprobs)(nil),          // 24: panope.v1.TokenLogprobs
+	(FinishReason)(0),              // 25: panope.v1.FinishReason
 }
 var file_panope_v1_generate_service_proto_depIdxs = []int32{
-	19, // 0: panope.v1.GenerateRequest.prompt_token_ids:type_name -> panope.v1.TokenSequence
-	20, // 1: panope.v1.GenerateRequest.options:type_name -> panope.v1.GenerationOptions
-	4,  // 2: panope.v1.GenerateResponse.completions:type_name -> panope.v1.Completion
-	21, // 3: panope.v1.GenerateResponse.usage:type_name -> panope.v1.GenerationUsage
-	22, // 4: panope.v1.Completion.logprobs:type_name -> panope.v1.TokenLogprobs
-	22, // 5: panope.v1.Completion.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
-	23, // 6: panope.v1.Completion.finish_reason:type_name -> panope.v1.FinishReason
-	5,  // 7: panope.v1.Completion.stop:type_name -> panope.v1.Stop
-	2,  // 8: panope.v1.StreamGenerateRequest.request:type_name -> panope.v1.GenerateRequest
-	4,  // 9: panope.v1.StreamGenerateResponse.deltas:type_name -> panope.v1.Completion
-	21, // 10: panope.v1.StreamGenerateResponse.usage:type_name -> panope.v1.GenerationUsage
-	9,  // 11: panope.v1.ChatRequest.messages:type_name -> panope.v1.ChatMessage
-	12, // 12: panope.v1.ChatRequest.tools:type_name -> panope.v1.Tool
-	13, // 13: panope.v1.ChatRequest.tool_choice:type_name -> panope.v1.ToolChoice
-	20, // 14: panope.v1.ChatRequest.options:type_name -> panope.v1.GenerationOptions
-	0,  // 15: panope.v1.ChatMessage.role:type_name -> panope.v1.ChatRole
-	10, // 16: panope.v1.ChatMessage.content:type_name -> panope.v1.ContentPart
-	14, // 17: panope.v1.ChatMessage.tool_calls:type_name -> panope.v1.ToolCall
-	11, // 18: panope.v1.ContentPart.image:type_name -> panope.v1.ImagePart
-	1,  // 19: panope.v1.ToolChoice.mode:type_name -> panope.v1.ToolMode
-	16, // 20: panope.v1.ChatResponse.answers:type_name -> panope.v1.ChatAnswer
-	21, // 21: panope.v1.ChatResponse.usage:type_name -> panope.v1.GenerationUsage
-	14, // 22: panope.v1.ChatAnswer.tool_calls:type_name -> panope.v1.ToolCall
-	22, // 23: panope.v1.ChatAnswer.logprobs:type_name -> panope.v1.TokenLogprobs
-	22, // 24: panope.v1.ChatAnswer.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
-	23, // 25: panope.v1.ChatAnswer.finish_reason:type_name -> panope.v1.FinishReason
-	5,  // 26: panope.v1.ChatAnswer.stop:type_name -> panope.v1.Stop
-	8,  // 27: panope.v1.StreamChatRequest.request:type_name -> panope.v1.ChatRequest
-	16, // 28: panope.v1.StreamChatResponse.deltas:type_name -> panope.v1.ChatAnswer
-	21, // 29: panope.v1.StreamChatResponse.usage:type_name -> panope.v1.GenerationUsage
-	2,  // 30: panope.v1.GenerateService.Generate:input_type -> panope.v1.GenerateRequest
-	6,  // 31: panope.v1.GenerateService.StreamGenerate:input_type -> panope.v1.StreamGenerateRequest
-	8,  // 32: panope.v1.GenerateService.Chat:input_type -> panope.v1.ChatRequest
-	17, // 33: panope.v1.GenerateService.StreamChat:input_type -> panope.v1.StreamChatRequest
-	3,  // 34: panope.v1.GenerateService.Generate:output_type -> panope.v1.GenerateResponse
-	7,  // 35: panope.v1.GenerateService.StreamGenerate:output_type -> panope.v1.StreamGenerateResponse
-	15, // 36: panope.v1.GenerateService.Chat:output_type -> panope.v1.ChatResponse
-	18, // 37: panope.v1.GenerateService.StreamChat:output_type -> panope.v1.StreamChatResponse
-	34, // [34:38] is the sub-list for method output_type
-	30, // [30:34] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	21, // 0: panope.v1.GenerateRequest.prompt_token_ids:type_name -> panope.v1.TokenSequence
+	22, // 1: panope.v1.GenerateRequest.options:type_name -> panope.v1.GenerationOptions
+	4,  // 2: panope.v1.GenerateRequest.text_to_text:type_name -> panope.v1.TextToText
+	0,  // 3: panope.v1.TextToText.task:type_name -> panope.v1.TextTask
+	6,  // 4: panope.v1.GenerateResponse.completions:type_name -> panope.v1.Completion
+	23, // 5: panope.v1.GenerateResponse.usage:type_name -> panope.v1.GenerationUsage
+	24, // 6: panope.v1.Completion.logprobs:type_name -> panope.v1.TokenLogprobs
+	24, // 7: panope.v1.Completion.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
+	25, // 8: panope.v1.Completion.finish_reason:type_name -> panope.v1.FinishReason
+	7,  // 9: panope.v1.Completion.stop:type_name -> panope.v1.Stop
+	3,  // 10: panope.v1.StreamGenerateRequest.request:type_name -> panope.v1.GenerateRequest
+	6,  // 11: panope.v1.StreamGenerateResponse.deltas:type_name -> panope.v1.Completion
+	23, // 12: panope.v1.StreamGenerateResponse.usage:type_name -> panope.v1.GenerationUsage
+	11, // 13: panope.v1.ChatRequest.messages:type_name -> panope.v1.ChatMessage
+	14, // 14: panope.v1.ChatRequest.tools:type_name -> panope.v1.Tool
+	15, // 15: panope.v1.ChatRequest.tool_choice:type_name -> panope.v1.ToolChoice
+	22, // 16: panope.v1.ChatRequest.options:type_name -> panope.v1.GenerationOptions
+	1,  // 17: panope.v1.ChatMessage.role:type_name -> panope.v1.ChatRole
+	12, // 18: panope.v1.ChatMessage.content:type_name -> panope.v1.ContentPart
+	16, // 19: panope.v1.ChatMessage.tool_calls:type_name -> panope.v1.ToolCall
+	13, // 20: panope.v1.ContentPart.image:type_name -> panope.v1.ImagePart
+	2,  // 21: panope.v1.ToolChoice.mode:type_name -> panope.v1.ToolMode
+	18, // 22: panope.v1.ChatResponse.answers:type_name -> panope.v1.ChatAnswer
+	23, // 23: panope.v1.ChatResponse.usage:type_name -> panope.v1.GenerationUsage
+	16, // 24: panope.v1.ChatAnswer.tool_calls:type_name -> panope.v1.ToolCall
+	24, // 25: panope.v1.ChatAnswer.logprobs:type_name -> panope.v1.TokenLogprobs
+	24, // 26: panope.v1.ChatAnswer.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
+	25, // 27: panope.v1.ChatAnswer.finish_reason:type_name -> panope.v1.FinishReason
+	7,  // 28: panope.v1.ChatAnswer.stop:type_name -> panope.v1.Stop
+	10, // 29: panope.v1.StreamChatRequest.request:type_name -> panope.v1.ChatRequest
+	18, // 30: panope.v1.StreamChatResponse.deltas:type_name -> panope.v1.ChatAnswer
+	23, // 31: panope.v1.StreamChatResponse.usage:type_name -> panope.v1.GenerationUsage
+	3,  // 32: panope.v1.GenerateService.Generate:input_type -> panope.v1.GenerateRequest
+	8,  // 33: panope.v1.GenerateService.StreamGenerate:input_type -> panope.v1.StreamGenerateRequest
+	10, // 34: panope.v1.GenerateService.Chat:input_type -> panope.v1.ChatRequest
+	19, // 35: panope.v1.GenerateService.StreamChat:input_type -> panope.v1.StreamChatRequest
+	5,  // 36: panope.v1.GenerateService.Generate:output_type -> panope.v1.GenerateResponse
+	9,  // 37: panope.v1.GenerateService.StreamGenerate:output_type -> panope.v1.StreamGenerateResponse
+	17, // 38: panope.v1.GenerateService.Chat:output_type -> panope.v1.ChatResponse
+	20, // 39: panope.v1.GenerateService.StreamChat:output_type -> panope.v1.StreamChatResponse
+	36, // [36:40] is the sub-list for method output_type
+	32, // [32:36] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_generate_service_proto_init() }
@@ -1676,16 +1830,16 @@ func file_panope_v1_generate_service_proto_init() {
 	file_panope_v1_embed_service_proto_init()
 	file_panope_v1_generation_proto_init()
 	file_panope_v1_generate_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_panope_v1_generate_service_proto_msgTypes[3].OneofWrappers = []any{
+	file_panope_v1_generate_service_proto_msgTypes[4].OneofWrappers = []any{
 		(*Stop_Text)(nil),
 		(*Stop_TokenId)(nil),
 	}
-	file_panope_v1_generate_service_proto_msgTypes[6].OneofWrappers = []any{}
-	file_panope_v1_generate_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_panope_v1_generate_service_proto_msgTypes[7].OneofWrappers = []any{}
+	file_panope_v1_generate_service_proto_msgTypes[9].OneofWrappers = []any{
 		(*ContentPart_Text)(nil),
 		(*ContentPart_Image)(nil),
 	}
-	file_panope_v1_generate_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_panope_v1_generate_service_proto_msgTypes[12].OneofWrappers = []any{
 		(*ToolChoice_Mode)(nil),
 		(*ToolChoice_Name)(nil),
 	}
@@ -1694,8 +1848,8 @@ func file_panope_v1_generate_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_generate_service_proto_rawDesc), len(file_panope_v1_generate_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   17,
+			NumEnums:      3,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

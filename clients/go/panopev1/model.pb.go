@@ -496,9 +496,16 @@ type GenerateSpec struct {
 	// The precision of the keys and values that are kept of tokens, such as `u8`; empty when unknown.
 	CachePrecision string `protobuf:"bytes,11,opt,name=cache_precision,json=cachePrecision,proto3" json:"cache_precision,omitempty"`
 	// The tokens whose keys and values are kept at most; 0 when unknown.
-	CacheTokens   uint64 `protobuf:"varint,12,opt,name=cache_tokens,json=cacheTokens,proto3" json:"cache_tokens,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CacheTokens uint64 `protobuf:"varint,12,opt,name=cache_tokens,json=cacheTokens,proto3" json:"cache_tokens,omitempty"`
+	// The most tokens of a prompt, where an encoder reads it, and `max_positions` are of the answer alone; 0 for a model
+	// without an encoder.
+	MaxSourceLength uint32 `protobuf:"varint,13,opt,name=max_source_length,json=maxSourceLength,proto3" json:"max_source_length,omitempty"`
+	// The languages that it translates between, as requests name them; empty where none is to be told.
+	Languages []string `protobuf:"bytes,14,rep,name=languages,proto3" json:"languages,omitempty"`
+	// The settings of its generation_config.json that ask for what is not done, such as `num_beams`.
+	IgnoredDefaults []string `protobuf:"bytes,15,rep,name=ignored_defaults,json=ignoredDefaults,proto3" json:"ignored_defaults,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GenerateSpec) Reset() {
@@ -613,6 +620,27 @@ func (x *GenerateSpec) GetCacheTokens() uint64 {
 		return x.CacheTokens
 	}
 	return 0
+}
+
+func (x *GenerateSpec) GetMaxSourceLength() uint32 {
+	if x != nil {
+		return x.MaxSourceLength
+	}
+	return 0
+}
+
+func (x *GenerateSpec) GetLanguages() []string {
+	if x != nil {
+		return x.Languages
+	}
+	return nil
+}
+
+func (x *GenerateSpec) GetIgnoredDefaults() []string {
+	if x != nil {
+		return x.IgnoredDefaults
+	}
+	return nil
 }
 
 // A runnable form of a model: a format and a precision.
@@ -1335,7 +1363,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
 	"\tnormalize\x18\x05 \x01(\bR\tnormalize\x12\x1a\n" +
-	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xbd\x03\n" +
+	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xb2\x04\n" +
 	"\fGenerateSpec\x12#\n" +
 	"\rmax_positions\x18\x01 \x01(\rR\fmaxPositions\x12\x1d\n" +
 	"\n" +
@@ -1350,7 +1378,10 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\reos_token_ids\x18\n" +
 	" \x03(\rR\veosTokenIds\x12'\n" +
 	"\x0fcache_precision\x18\v \x01(\tR\x0ecachePrecision\x12!\n" +
-	"\fcache_tokens\x18\f \x01(\x04R\vcacheTokens\"\xbf\x03\n" +
+	"\fcache_tokens\x18\f \x01(\x04R\vcacheTokens\x12*\n" +
+	"\x11max_source_length\x18\r \x01(\rR\x0fmaxSourceLength\x12\x1c\n" +
+	"\tlanguages\x18\x0e \x03(\tR\tlanguages\x12)\n" +
+	"\x10ignored_defaults\x18\x0f \x03(\tR\x0fignoredDefaults\"\xbf\x03\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1c\n" +

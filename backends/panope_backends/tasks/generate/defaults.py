@@ -21,6 +21,24 @@ _FIELDS = {
     "repetition_penalty": "repetition_penalty",
     "max_new_tokens": "max_tokens",
 }
+
+#: Settings of transformers that change answers and are not honoured -> their value that changes nothing.
+_NOT_DONE: Mapping[str, Any] = {
+    "num_beams": 1,
+    "num_beam_groups": 1,
+    "penalty_alpha": 0.0,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "min_length": 0,
+    "forced_eos_token_id": None,
+    "forced_decoder_ids": None,
+    "begin_suppress_tokens": None,
+    "sequence_bias": None,
+}
 _WHOLE = frozenset({"top_k", "max_tokens"})
 
 
@@ -33,12 +51,14 @@ class GenerationDefaults:
         eos_token_ids: tokens that end an answer.
         decoder_token_ids: what the answers of an encoder-decoder go on from; empty for any other model.
         suppressed_token_ids: tokens that are never drawn.
+        ignored: settings that ask for what is not done.
     """
 
     values: Mapping[str, float | int] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     decoder_token_ids: tuple[int, ...] = ()
     suppressed_token_ids: tuple[int, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     def honoured_by(self, names: frozenset[str]) -> GenerationDefaults:
         """Those that an engine honours; a default that nothing would come of is none."""
@@ -63,13 +83,18 @@ def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults
     parts = (found, config, text_config if isinstance(text_config, Mapping) else {})
     eos = next((ids for part in parts if (ids := _ids(part.get("eos_token_id")))), ())
     if config.get("is_encoder_decoder") is not True:
-        return GenerationDefaults(values, eos, suppressed_token_ids=_suppressed(found))
+        return GenerationDefaults(values, eos, suppressed_token_ids=_suppressed(found), ignored=_ignored(found))
     both = {**config, **found}  # older models have all of it in config.json
     start = _decoder_start(both)
     length = _number(both.get("max_length"), "max_tokens")
     if length is not None and length > len(start):  # it counts what the decoder starts with
         values.setdefault("max_tokens", int(length) - len(start))
-    return GenerationDefaults(values, eos, start, _suppressed(both))
+    return GenerationDefaults(values, eos, start, _suppressed(both), _ignored(both))
+
+
+def _ignored(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """What asks for anything: beams are searched by nobody, and answers are drawn token by token."""
+    return tuple(name for name, nothing in _NOT_DONE.items() if found.get(name, nothing) not in (None, nothing))
 
 
 def _decoder_start(found: Mapping[str, Any]) -> tuple[int, ...]:

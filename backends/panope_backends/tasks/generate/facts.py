@@ -8,10 +8,11 @@ from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.api import LoadedModel, StepModel, TokenModel
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.text_to_text import TextForms
 
 
 def facts_of(
-    model: TokenModel, loaded: LoadedModel, defaults: GenerationDefaults, chat: ChatTemplate | None
+    model: TokenModel, loaded: LoadedModel, defaults: GenerationDefaults, chat: ChatTemplate | None, forms: TextForms
 ) -> messages.GenerateFacts:
     """The message about a model.
 
@@ -20,6 +21,7 @@ def facts_of(
         loaded: as the backend loaded it, with a cache of its own perhaps.
         defaults: of its files.
         chat: its chat template; None without one.
+        forms: what becomes of texts that its encoder reads.
     """
     cache = loaded.cache if isinstance(loaded, StepModel) else None
     blocks = loaded.blocks if isinstance(loaded, StepModel) else 0
@@ -36,4 +38,7 @@ def facts_of(
         eos_token_ids=defaults.eos_token_ids,
         cache_precision=cache.precision if cache is not None else "",
         cache_tokens=blocks * cache.block_size if cache is not None else 0,
+        max_source_length=model.max_source_length,
+        languages=sorted(forms.languages),
+        ignored_defaults=defaults.ignored,
     )

@@ -18,6 +18,7 @@ from panope_backends.tasks.generate.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.generate.requests import GenerateRequests
 from panope_backends.tasks.generate.text_encoder import TextEncoder
+from panope_backends.tasks.generate.text_to_text import TextForms, task_settings
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests, without_tokenizer
@@ -75,13 +76,15 @@ def _complete(
         known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
         tokens = PromptTokens(reader, model.max_positions, model.vocab_size or known, model.max_source_length)
     chat = _chat_template(*_template_of(prepared, encoder, codec), model, settings)
-    requests = GenerateRequests(model, defaults, check, tokens, chat)
+    languages = prepared.languages if prepared is not None else {}
+    forms = TextForms(bool(model.max_source_length), defaults, languages, task_settings(config))
+    requests = GenerateRequests(model, defaults, check, tokens, chat, forms)
     others = (
         tokenizer_requests(encoder, model.max_source_length or model.max_positions)
         if encoder is not None
         else without_tokenizer()
     )
-    facts = facts_of(model, loaded, defaults, chat).SerializeToString()
+    facts = facts_of(model, loaded, defaults, chat, forms).SerializeToString()
     end = chat.close if chat is not None else lambda: None
     return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts, end=end)
 

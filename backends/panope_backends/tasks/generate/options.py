@@ -8,6 +8,7 @@ from typing import Any
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.api import GenerationRequest, Grammar, GrammarKind, SamplingParams
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.text_to_text import TextForm
 
 _SAMPLING = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
@@ -24,22 +25,31 @@ _OPTIONAL: Sequence[Any] = (
 _MAX_NGRAM = 3
 
 
-def request_of(message: GenerateInput, defaults: GenerationDefaults, **prompt: Any) -> GenerationRequest:
+def request_of(
+    message: GenerateInput, defaults: GenerationDefaults, form: TextForm | None = None, **prompt: Any
+) -> GenerationRequest:
     """What the model is asked of one prompt.
 
     Args:
         message: the server's.
         defaults: of the model.
+        form: what the text became for an encoder.
         prompt: `prompt` or `prompt_token_ids`.
 
     Raises:
         InvalidInputError: a field is out of its range; `field` is its name.
     """
+    form = form or TextForm()
+    most = max_tokens_of(message, defaults)
+    if form.max_tokens is not None and not message.HasField("max_tokens"):
+        most = form.max_tokens
+    least = form.min_tokens if most is None else min(form.min_tokens, most)
     return GenerationRequest(
         id=0,
         sampling=sampling_of(message, defaults),
-        max_tokens=max_tokens_of(message, defaults),
-        min_tokens=message.min_tokens,
+        max_tokens=most,
+        min_tokens=message.min_tokens or least,
+        decoder_token_ids=form.decoder_token_ids,
         n=message.n or 1,
         stop=tuple(message.stop),
         stop_token_ids=tuple(message.stop_token_ids),

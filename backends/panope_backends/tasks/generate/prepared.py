@@ -12,7 +12,21 @@ from panope_backends.tasks.kept_files import digest_of
 FILE = "panope_chat_tokenizer.json"
 
 #: Changes when `preparing` would make something else of the same files.
-RECIPE = 1
+RECIPE = 2
+
+
+class LanguageTokens(msgspec.Struct, frozen=True):
+    """How a language is told to a model that has several.
+
+    Attributes:
+        prefix: special tokens before a text in it.
+        suffix: special tokens behind such a text.
+        token_id: that an answer in it begins with.
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    token_id: int
 
 
 class PreparedChatTokenizer(msgspec.Struct, frozen=True):
@@ -25,6 +39,7 @@ class PreparedChatTokenizer(msgspec.Struct, frozen=True):
         splits_special_tokens: whether the names of special tokens in texts are text.
         special_tokens: by their names in templates, such as `bos_token`.
         chat_templates: by name, such as `default` and `tool_use`; empty for a model without.
+        languages: by name, such as `eng_Latn`; empty for a model that is told none.
     """
 
     made_of: str
@@ -33,6 +48,7 @@ class PreparedChatTokenizer(msgspec.Struct, frozen=True):
     splits_special_tokens: bool
     special_tokens: dict[str, str]
     chat_templates: dict[str, str]
+    languages: dict[str, LanguageTokens] = {}
 
 
 def sources_digest(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from panope_backends.errors import PreconditionError
+from panope_backends.tasks.generate.languages import languages_of
 from panope_backends.tasks.generate.prepared import PreparedChatTokenizer, sources_digest
 from panope_backends.tasks.generate.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
@@ -43,6 +44,7 @@ def prepare_chat_tokenizer(folder: Path) -> PreparedChatTokenizer:
         splits_special_tokens=bool(made.split_special_tokens),
         special_tokens=dict(made.special_tokens_map),
         chat_templates=_chat_templates(made),
+        languages=languages_of(made),
     )
     with quiet(transformers):
         _prove(made, TextEncoder(prepared))

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.errors import InvalidInputError
+from panope_backends.tasks.generate.languages import around
+from panope_backends.tasks.generate.text_to_text import TextForm
 from panope_backends.texts import most_characters
 
 #: The reason by which OpenAI's clients know a prompt that is too long.
@@ -40,7 +42,13 @@ class PromptTokens:
         self._vocab_size = vocab_size
 
     def of_text(
-        self, text: str, path: str, message: GenerateInput, *, add_special_tokens: bool | None = None
+        self,
+        text: str,
+        path: str,
+        message: GenerateInput,
+        form: TextForm | None = None,
+        *,
+        add_special_tokens: bool | None = None,
     ) -> tuple[int, ...]:
         """The tokens of a text.
 
@@ -48,18 +56,36 @@ class PromptTokens:
             text: the prompt.
             path: of the field that it came in.
             message: how a long one is cut, and whether special tokens go around it.
+            form: what it becomes for an encoder.
             add_special_tokens: instead of what the message says.
 
         Raises:
             InvalidInputError: it is too long, or there is nothing of it.
         """
         cut = message.truncate_prompt_tokens if message.HasField("truncate_prompt_tokens") else 0
-        text = self._readable(text, path, cut)
+        form = form or TextForm()
+        if form.truncate and self._max_positions:
+            text = text[: most_characters(self._max_positions)]
+        text = self._readable(form.beginning + text, path, cut)
         add = message.add_special_tokens if add_special_tokens is None else add_special_tokens
-        ids = self._encoder.encode(text, add_special_tokens=add)
+        ids = self._encoded(text, form, add_special_tokens=add)
         if not ids:
             raise InvalidInputError.at(path, "{field} has no tokens")
         return self._fitting(ids, path, message)
+
+    def _encoded(self, text: str, form: TextForm, *, add_special_tokens: bool) -> list[int]:
+        """The tokens of a text, with those of its language around it, and cut in front of the last of them."""
+        if not add_special_tokens or (form.language is None and not form.truncate):
+            ids = self._encoder.encode(text, add_special_tokens=add_special_tokens)
+            return ids[: self._max_positions or None] if form.truncate else ids
+        body = self._encoder.encode(text, add_special_tokens=False)
+        if form.language is not None:
+            before, behind = form.language.prefix, form.language.suffix
+        else:
+            before, behind = around(self._encoder.encode(text, add_special_tokens=True), body)
+        if form.truncate and self._max_positions:
+            body = body[: max(0, self._max_positions - len(before) - len(behind))]
+        return [*before, *body, *behind]
 
     def of_ids(self, ids: Sequence[int], path: str, message: GenerateInput) -> tuple[int, ...]:
         """The tokens of a prompt that is tokens already.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from panope.worker.v1.generate_pb2 import GenerateInput
@@ -16,6 +16,7 @@ from panope_backends.tasks.generate.engine import Check
 from panope_backends.tasks.generate.job import GenerateJob, Prompt, located
 from panope_backends.tasks.generate.options import grammar_of, request_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
+from panope_backends.tasks.generate.text_to_text import TextForm, TextForms
 from panope_backends.tasks.task import Job
 
 
@@ -29,6 +30,7 @@ class GenerateRequests:
         check: refuses what the model cannot honour.
         tokens: makes tokens of prompts; None for a model that takes texts as they are.
         chat: makes prompts of conversations; None for a model without a chat template.
+        forms: what becomes of texts that an encoder reads.
     """
 
     model: TokenModel
@@ -36,6 +38,7 @@ class GenerateRequests:
     check: Check
     tokens: PromptTokens | None
     chat: ChatTemplate | None = None
+    forms: TextForms = field(default_factory=TextForms)
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message.
@@ -92,15 +95,16 @@ class GenerateRequests:
 
     def _prompts(self, message: GenerateInput) -> list[Prompt]:
         made: list[Prompt] = []
+        form = self.forms.of(message)
         for place, text in enumerate(message.prompts):
             index = message.first_index + place
-            made.append(self._of_text(message, text, index))
+            made.append(self._of_text(message, text, index, form))
         for place, sequence in enumerate(message.prompt_token_ids):
             index = message.first_index + place
-            made.append(self._of_ids(message, tuple(sequence.ids), index))
+            made.append(self._of_ids(message, tuple(sequence.ids), index, form))
         return made
 
-    def _of_text(self, message: GenerateInput, text: str, index: int) -> Prompt:
+    def _of_text(self, message: GenerateInput, text: str, index: int, form: TextForm) -> Prompt:
         path = f"prompts[{index}]"
         echo = text if message.echo else ""
         if self.tokens is None:
@@ -110,11 +114,11 @@ class GenerateRequests:
                 raise _not_without_tokenizer("add_special_tokens")
             request = request_of(message, self.defaults, prompt=text)
         else:
-            ids = self.tokens.of_text(text, path, message)
-            request = request_of(message, self.defaults, prompt_token_ids=ids)
+            ids = self.tokens.of_text(text, path, message, form)
+            request = request_of(message, self.defaults, form, prompt_token_ids=ids)
         return self._checked(Prompt(request, path, index, echo))
 
-    def _of_ids(self, message: GenerateInput, ids: tuple[int, ...], index: int) -> Prompt:
+    def _of_ids(self, message: GenerateInput, ids: tuple[int, ...], index: int, form: TextForm) -> Prompt:
         path = f"prompt_token_ids[{index}]"
         echo = ""
         if self.tokens is not None:
@@ -122,7 +126,7 @@ class GenerateRequests:
             echo = self.tokens.text_of(ids) if message.echo else ""
         elif message.echo:
             raise InvalidInputError.at("echo", "{field} needs a prompt that is a text: the model has no tokenizer")
-        request = request_of(message, self.defaults, prompt_token_ids=ids)
+        request = request_of(message, self.defaults, form, prompt_token_ids=ids)
         return self._checked(Prompt(request, path, index, echo))
 
     def _checked(self, prompt: Prompt) -> Prompt:

@@ -21,6 +21,32 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _TextTask:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TextTaskEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TextTask.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TEXT_TASK_UNSPECIFIED: _TextTask.ValueType  # 0
+    """What the text says by itself."""
+    TEXT_TASK_SUMMARIZATION: _TextTask.ValueType  # 1
+    """A summary."""
+    TEXT_TASK_TRANSLATION: _TextTask.ValueType  # 2
+    """A translation."""
+
+class TextTask(_TextTask, metaclass=_TextTaskEnumTypeWrapper):
+    """What is made of a text. Where `task_specific_params` of the model's config.json has it, the text begins with the words
+    that are told there (`summarize: `), and answers have the lengths that are told there.
+    """
+
+TEXT_TASK_UNSPECIFIED: TextTask.ValueType  # 0
+"""What the text says by itself."""
+TEXT_TASK_SUMMARIZATION: TextTask.ValueType  # 1
+"""A summary."""
+TEXT_TASK_TRANSLATION: TextTask.ValueType  # 2
+"""A translation."""
+Global___TextTask: typing_extensions.TypeAlias = TextTask
+
 class _ChatRole:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -97,6 +123,7 @@ class GenerateRequest(google.protobuf.message.Message):
     OPTIONS_FIELD_NUMBER: builtins.int
     ADD_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
     ECHO_FIELD_NUMBER: builtins.int
+    TEXT_TO_TEXT_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`, or an alias. Required."""
     add_special_tokens: builtins.bool
@@ -115,6 +142,12 @@ class GenerateRequest(google.protobuf.message.Message):
     def options(self) -> panope.v1.generation_pb2.GenerationOptions:
         """How the answers are generated."""
 
+    @property
+    def text_to_text(self) -> Global___TextToText:
+        """How texts are turned into others, by a model with an encoder, such as T5. Default: its encoder reads them as they are.
+        Refused for any other model.
+        """
+
     def __init__(
         self,
         *,
@@ -124,12 +157,45 @@ class GenerateRequest(google.protobuf.message.Message):
         options: panope.v1.generation_pb2.GenerationOptions | None = ...,
         add_special_tokens: builtins.bool | None = ...,
         echo: builtins.bool = ...,
+        text_to_text: Global___TextToText | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "echo", b"echo", "model", b"model", "options", b"options", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "options", b"options", "text_to_text", b"text_to_text"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "echo", b"echo", "model", b"model", "options", b"options", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "text_to_text", b"text_to_text"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_add_special_tokens", b"_add_special_tokens"]) -> typing.Literal["add_special_tokens"] | None: ...
 
 Global___GenerateRequest: typing_extensions.TypeAlias = GenerateRequest
+
+@typing.final
+class TextToText(google.protobuf.message.Message):
+    """How a model with an encoder turns a text into another."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: builtins.int
+    TRUNCATE_FIELD_NUMBER: builtins.int
+    task: Global___TextTask.ValueType
+    """What is asked for. Default: what the text says by itself."""
+    source_language: builtins.str
+    """The language of the text, as `languages` in the model's `generate` lists it, such as `eng_Latn`; for a model without
+    such a list the language in `task_specific_params` of its config.json, such as `en`. Default: the model's own.
+    """
+    target_language: builtins.str
+    """The language of the answer, as above."""
+    truncate: builtins.bool
+    """Whether a text that is longer than the encoder reads is cut at its end. Default: it is refused."""
+    def __init__(
+        self,
+        *,
+        task: Global___TextTask.ValueType = ...,
+        source_language: builtins.str = ...,
+        target_language: builtins.str = ...,
+        truncate: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["source_language", b"source_language", "target_language", b"target_language", "task", b"task", "truncate", b"truncate"]) -> None: ...
+
+Global___TextToText: typing_extensions.TypeAlias = TextToText
 
 @typing.final
 class GenerateResponse(google.protobuf.message.Message):

@@ -251,6 +251,9 @@ class GenerateSpec(google.protobuf.message.Message):
     EOS_TOKEN_IDS_FIELD_NUMBER: builtins.int
     CACHE_PRECISION_FIELD_NUMBER: builtins.int
     CACHE_TOKENS_FIELD_NUMBER: builtins.int
+    MAX_SOURCE_LENGTH_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
+    IGNORED_DEFAULTS_FIELD_NUMBER: builtins.int
     max_positions: builtins.int
     """The tokens of prompt and answer together; 0 when unknown."""
     vocab_size: builtins.int
@@ -269,6 +272,10 @@ class GenerateSpec(google.protobuf.message.Message):
     """The precision of the keys and values that are kept of tokens, such as `u8`; empty when unknown."""
     cache_tokens: builtins.int
     """The tokens whose keys and values are kept at most; 0 when unknown."""
+    max_source_length: builtins.int
+    """The most tokens of a prompt, where an encoder reads it, and `max_positions` are of the answer alone; 0 for a model
+    without an encoder.
+    """
     @property
     def template_kwargs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The values that its chat template reads, beside messages and tools."""
@@ -280,6 +287,14 @@ class GenerateSpec(google.protobuf.message.Message):
     @property
     def eos_token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The tokens that end an answer by themselves."""
+
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The languages that it translates between, as requests name them; empty where none is to be told."""
+
+    @property
+    def ignored_defaults(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The settings of its generation_config.json that ask for what is not done, such as `num_beams`."""
 
     def __init__(
         self,
@@ -296,8 +311,11 @@ class GenerateSpec(google.protobuf.message.Message):
         eos_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         cache_precision: builtins.str = ...,
         cache_tokens: builtins.int = ...,
+        max_source_length: builtins.int = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
+        ignored_defaults: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_precision", b"cache_precision", "cache_tokens", b"cache_tokens", "defaults_json", b"defaults_json", "eos_token_ids", b"eos_token_ids", "has_chat_template", b"has_chat_template", "has_reasoning", b"has_reasoning", "has_tools", b"has_tools", "honoured_fields", b"honoured_fields", "max_positions", b"max_positions", "slots", b"slots", "template_kwargs", b"template_kwargs", "vocab_size", b"vocab_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_precision", b"cache_precision", "cache_tokens", b"cache_tokens", "defaults_json", b"defaults_json", "eos_token_ids", b"eos_token_ids", "has_chat_template", b"has_chat_template", "has_reasoning", b"has_reasoning", "has_tools", b"has_tools", "honoured_fields", b"honoured_fields", "ignored_defaults", b"ignored_defaults", "languages", b"languages", "max_positions", b"max_positions", "max_source_length", b"max_source_length", "slots", b"slots", "template_kwargs", b"template_kwargs", "vocab_size", b"vocab_size"]) -> None: ...
 
 Global___GenerateSpec: typing_extensions.TypeAlias = GenerateSpec
 

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.generate.types import Conversation, GenerateInput, GenerationOptions, Sampling
+from panope_server.tasks.generate.types import (
+    Conversation,
+    GenerateInput,
+    GenerationOptions,
+    Sampling,
+    TextToText,
+)
 from panope_server.tasks.validation import MAX_TOKEN_ID, check_length
 
 MAX_PROMPTS = 128
@@ -23,6 +29,7 @@ MAX_BIASES = 1024
 MAX_GRAMMAR_BYTES = 256 << 10
 MAX_SALT_CHARACTERS = 256
 MAX_TOOL_CHOICE_CHARACTERS = 80
+MAX_LANGUAGE_CHARACTERS = 64
 _MOST = (1 << 32) - 1
 
 #: Field -> the least and the most that it may be.
@@ -44,8 +51,22 @@ def check_input(task_input: GenerateInput, limits: Limits) -> None:
     check_prompts(task_input, limits)
     check_options(task_input.options)
     check_sequences(task_input)
+    if task_input.text_to_text is not None:
+        check_text_to_text(task_input.text_to_text)
+        if task_input.conversation is not None:
+            raise InvalidInputError.at("text_to_text", "{field} is for prompts, not for conversations")
     if task_input.conversation is not None and task_input.echo:
         raise InvalidInputError.at("echo", "{field} is for prompts, not for conversations")
+
+
+def check_text_to_text(asked: TextToText) -> None:
+    """Refuses names of languages that no model has, and lengths that contradict each other."""
+    for name in ("source_language", "target_language"):
+        check_length(getattr(asked, name), name, MAX_LANGUAGE_CHARACTERS)
+    for name in ("max_length", "min_length"):
+        _check_range(getattr(asked, name), name, 0, _MOST)
+    if asked.max_length and asked.min_length > asked.max_length:
+        raise InvalidInputError.at("min_length", "{field} exceeds {most}", most=Field("max_length"))
 
 
 def check_prompts(task_input: GenerateInput, limits: Limits) -> None:

@@ -14,6 +14,7 @@ from panope_server.tasks.generate.types import (
     GenerateSpec,
     GenerateUsage,
     Logprob,
+    TextToText,
     TokenLogprobs,
     ToolCallDelta,
 )
@@ -44,6 +45,7 @@ def input_message(task_input: GenerateInput) -> messages.GenerateInput:
         echo=task_input.echo,
         stream=task_input.stream,
         first_index=task_input.first_index,
+        text_to_text=None if task_input.text_to_text is None else _text_message(task_input.text_to_text),
         **{name: getattr(options.sampling, name) for name in _SAMPLING},
         **{name: getattr(options, name) for name in _OPTIONS},
     )
@@ -75,6 +77,20 @@ def spec_of(facts: messages.GenerateFacts) -> GenerateSpec:
         eos_token_ids=tuple(facts.eos_token_ids),
         cache_precision=facts.cache_precision,
         cache_tokens=facts.cache_tokens,
+        max_source_length=facts.max_source_length,
+        languages=tuple(facts.languages),
+        ignored_defaults=tuple(facts.ignored_defaults),
+    )
+
+
+def _text_message(asked: TextToText) -> messages.TextToText:
+    return messages.TextToText(
+        task=asked.task or "",
+        source_language=asked.source_language,
+        target_language=asked.target_language,
+        truncate=asked.truncate,
+        max_length=asked.max_length,
+        min_length=asked.min_length,
     )
 
 

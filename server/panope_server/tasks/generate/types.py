@@ -14,6 +14,7 @@ from typing import Literal
 from panope_server.tasks.task import Input, Output
 
 GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
+TextTask = Literal["summarization", "translation"]
 FinishReason = Literal["stop", "length", "tool_calls"]
 
 
@@ -92,12 +93,31 @@ class Conversation:
 
 
 @dataclass(slots=True)
+class TextToText:
+    """How a model with an encoder turns a text into another; the meaning of each is in `panope.v1.TextToText`.
+
+    Attributes:
+        task: None for what the text says by itself.
+        max_length: as `max_tokens`, with the tokens that the decoder starts with; 0 for unset.
+        min_length: as above.
+    """
+
+    task: TextTask | None = None
+    source_language: str = ""
+    target_language: str = ""
+    truncate: bool = False
+    max_length: int = 0
+    min_length: int = 0
+
+
+@dataclass(slots=True)
 class GenerateInput(Input):
     """Prompts as texts, or as token ids, or a conversation: exactly one of the three.
 
     Attributes:
         first_index: the position in the call of the first prompt; more than 0 for parts of a large call.
         stream: whether pieces of answers are wanted when they exist; otherwise each answer comes whole.
+        text_to_text: None for prompts as they are.
     """
 
     prompts: list[str] = field(default_factory=list)
@@ -108,6 +128,7 @@ class GenerateInput(Input):
     stream: bool = False
     options: GenerationOptions = field(default_factory=GenerationOptions)
     first_index: int = 0
+    text_to_text: TextToText | None = None
 
     @property
     def sequences(self) -> int:
@@ -196,6 +217,9 @@ class GenerateSpec:
         defaults: a JSON object, from the model's generation_config.json.
         cache_precision: of the keys and values that are kept; empty when unknown.
         cache_tokens: that the cache holds; 0 when unknown.
+        max_source_length: tokens of a prompt that an encoder reads; 0 for a model without one.
+        languages: that texts may be said to be in.
+        ignored_defaults: settings of the model's files that ask for what is not done.
     """
 
     max_positions: int
@@ -210,3 +234,6 @@ class GenerateSpec:
     eos_token_ids: tuple[int, ...]
     cache_precision: str = ""
     cache_tokens: int = 0
+    max_source_length: int = 0
+    languages: tuple[str, ...] = ()
+    ignored_defaults: tuple[str, ...] = ()

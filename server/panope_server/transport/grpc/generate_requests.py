@@ -12,7 +12,14 @@ from msgspec import Raw
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generation_pb2 as generation
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, GrammarKind, Sampling
+from panope_server.tasks.generate.types import (
+    GenerateInput,
+    GenerationOptions,
+    GrammarKind,
+    Sampling,
+    TextTask,
+    TextToText,
+)
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,
@@ -38,6 +45,8 @@ NAMES = GenerationNames(
         "lookup_tokens": "options.prompt_lookup.num_tokens",
         "lookup_max_ngram": "options.prompt_lookup.max_ngram",
         "template_kwargs": "template_kwargs_json",
+        "source_language": "text_to_text.source_language",
+        "target_language": "text_to_text.target_language",
     }
 )
 
@@ -53,6 +62,11 @@ _TOOL_MODES: Mapping[int, str] = {
     pb.TOOL_MODE_AUTO: "auto",
     pb.TOOL_MODE_NONE: "none",
     pb.TOOL_MODE_REQUIRED: "required",
+}
+_TEXT_TASKS: Mapping[int, TextTask | None] = {
+    pb.TEXT_TASK_UNSPECIFIED: None,
+    pb.TEXT_TASK_SUMMARIZATION: "summarization",
+    pb.TEXT_TASK_TRANSLATION: "translation",
 }
 _GRAMMARS: Mapping[str, GrammarKind] = {
     "json_object": "json_object",
@@ -74,7 +88,19 @@ def generate_input(request: pb.GenerateRequest, *, stream: bool) -> GenerateInpu
         add_special_tokens=_given(request, "add_special_tokens", True),
         echo=request.echo,
         stream=stream,
+        text_to_text=_text_to_text(request.text_to_text) if request.HasField("text_to_text") else None,
         options=_options(request.options),
+    )
+
+
+def _text_to_text(given: pb.TextToText) -> TextToText:
+    if given.task not in _TEXT_TASKS:
+        raise InvalidInputError("`text_to_text.task` is not a task of this version", field="text_to_text.task")
+    return TextToText(
+        task=_TEXT_TASKS[given.task],
+        source_language=given.source_language,
+        target_language=given.target_language,
+        truncate=given.truncate,
     )
 
 

@@ -78,6 +78,9 @@ def _generate_message(spec: GenerateSpec) -> pb.GenerateSpec:
         eos_token_ids=spec.eos_token_ids,
         cache_precision=spec.cache_precision,
         cache_tokens=spec.cache_tokens,
+        max_source_length=spec.max_source_length,
+        languages=spec.languages,
+        ignored_defaults=spec.ignored_defaults,
     )
 
 

@@ -124,9 +124,11 @@ def generator(byte_model: Path, tmp_path: Path) -> Iterator[Callable[..., Genera
     """Loads the model on a backend of `panope_backends.testing`."""
     made: list[Generator] = []
 
-    def load(backend: str = "ChecksumBackend", template: str | None = None, **settings: Any) -> Generator:
+    def load(
+        backend: str = "ChecksumBackend", template: str | None = None, languages: Any = None, **settings: Any
+    ) -> Generator:
         if (byte_model / "tokenizer.json").exists():
-            keep_chat_tokenizer(byte_model, {"bos_token": "<bos>", "eos_token": "<eos>"}, template or CHATML)
+            keep_chat_tokenizer(byte_model, {"bos_token": "<bos>", "eos_token": "<eos>"}, template or CHATML, languages)
         defaults = {"slots": 4, "step_tokens": 16, "max_step_tokens": 64, "template_seconds": 2.0, **settings}
         source = Source(byte_model, backend, messages.GenerateSettings(**defaults), tmp_path / "cache")
         made.append(Generator(GenerateModule().load(source)))

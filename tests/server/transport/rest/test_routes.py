@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
+from rest_doubles.models import GENERATOR
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -23,6 +24,11 @@ BODIES: dict[tuple[str, str], object] = {
     **{("POST", f"{prefix}/generate_stream"): {"inputs": "a"} for prefix in ("", "/v1")},
     ("POST", "/v1/embed"): {"inputs": "a"},
     ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
+    **{
+        ("POST", f"/v1/{name}{path}"): {"inputs": "a"}
+        for name in ("summarize", "translate")
+        for path in ("", "/{model=**}")
+    },
     ("POST", "/v1/infer/{model=**}"): {"value": "a"},
     ("POST", "/v1/tokenize"): {"prompt": "a", "model": "acme/embedder"},
     ("POST", "/v1/detokenize"): {"tokens": [1], "model": "acme/embedder"},
@@ -58,6 +64,8 @@ BODIES: dict[tuple[str, str], object] = {
 ONE_SEGMENT = "{model=*}"
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
+#: Models that these name generate.
+GENERATE = ("/v1/summarize/{model=**}", "/v1/translate/{model=**}")
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
 #: Values for the variables of paths.
@@ -73,6 +81,7 @@ def name_of(route: RestRoute) -> str:
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 def test_every_route_reaches_its_method(edge, route):
     model = "single" if ONE_SEGMENT in route.template else "acme/embedder"
+    model = GENERATOR if route.template in GENERATE else model
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
     path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
     reply = edge.request(route.verb, path, body)

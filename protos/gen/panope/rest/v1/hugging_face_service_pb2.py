@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)panope/rest/v1/hugging_face_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xca\x01\n\x12HuggingFaceService\x12I\n\x05\x45mbed\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/embed:\x01*\x12i\n\nEmbedModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/embed/{model=**}:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)panope/rest/v1/hugging_face_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xd6\x04\n\x12HuggingFaceService\x12I\n\x05\x45mbed\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/embed:\x01*\x12i\n\nEmbedModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/embed/{model=**}:\x04\x62ody\x12Q\n\tSummarize\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/summarize:\x01*\x12q\n\x0eSummarizeModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/summarize/{model=**}:\x04\x62ody\x12Q\n\tTranslate\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/translate:\x01*\x12q\n\x0eTranslateModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/translate/{model=**}:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HUGGINGFACESERVICE'].methods_by_name['Embed']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/embed:\001*'
   _globals['_HUGGINGFACESERVICE'].methods_by_name['EmbedModel']._loaded_options = None
   _globals['_HUGGINGFACESERVICE'].methods_by_name['EmbedModel']._serialized_options = b'\202\323\344\223\002\034\"\024/v1/embed/{model=**}:\004body'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['Summarize']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['Summarize']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/summarize:\001*'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['SummarizeModel']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['SummarizeModel']._serialized_options = b'\202\323\344\223\002 \"\030/v1/summarize/{model=**}:\004body'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['Translate']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['Translate']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/translate:\001*'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['TranslateModel']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['TranslateModel']._serialized_options = b'\202\323\344\223\002 \"\030/v1/translate/{model=**}:\004body'
   _globals['_HUGGINGFACESERVICE']._serialized_start=146
-  _globals['_HUGGINGFACESERVICE']._serialized_end=348
+  _globals['_HUGGINGFACESERVICE']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

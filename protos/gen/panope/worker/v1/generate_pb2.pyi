@@ -51,6 +51,7 @@ class GenerateInput(google.protobuf.message.Message):
     ECHO_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
+    TEXT_TO_TEXT_FIELD_NUMBER: builtins.int
     TEMPERATURE_FIELD_NUMBER: builtins.int
     TOP_K_FIELD_NUMBER: builtins.int
     TOP_P_FIELD_NUMBER: builtins.int
@@ -146,6 +147,10 @@ class GenerateInput(google.protobuf.message.Message):
         """A conversation; excludes prompts."""
 
     @property
+    def text_to_text(self) -> Global___TextToText:
+        """How texts are turned into others by a model with an encoder; unset for prompts as they are."""
+
+    @property
     def logit_bias(self) -> google.protobuf.internal.containers.ScalarMap[builtins.int, builtins.float]:
         """By token id."""
 
@@ -167,6 +172,7 @@ class GenerateInput(google.protobuf.message.Message):
         echo: builtins.bool = ...,
         stream: builtins.bool = ...,
         first_index: builtins.int = ...,
+        text_to_text: Global___TextToText | None = ...,
         temperature: builtins.float | None = ...,
         top_k: builtins.int | None = ...,
         top_p: builtins.float | None = ...,
@@ -194,8 +200,8 @@ class GenerateInput(google.protobuf.message.Message):
         lookup_max_ngram: builtins.int = ...,
         cache_salt: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "prompt_logprobs", b"prompt_logprobs", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "echo", b"echo", "first_index", b"first_index", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "prompt_logprobs", b"prompt_logprobs", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "text_to_text", b"text_to_text", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "echo", b"echo", "first_index", b"first_index", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "temperature", b"temperature", "text_to_text", b"text_to_text", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_frequency_penalty", b"_frequency_penalty"]) -> typing.Literal["frequency_penalty"] | None: ...
     @typing.overload
@@ -224,6 +230,44 @@ class GenerateInput(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens"]) -> typing.Literal["truncate_prompt_tokens"] | None: ...
 
 Global___GenerateInput: typing_extensions.TypeAlias = GenerateInput
+
+@typing.final
+class TextToText(google.protobuf.message.Message):
+    """How a model with an encoder turns a text into another."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: builtins.int
+    TRUNCATE_FIELD_NUMBER: builtins.int
+    MAX_LENGTH_FIELD_NUMBER: builtins.int
+    MIN_LENGTH_FIELD_NUMBER: builtins.int
+    task: builtins.str
+    """`summarization` or `translation`, whose beginning and limits the model's files may tell; empty for neither."""
+    source_language: builtins.str
+    """The language of the text, as the model's files name it; empty for none."""
+    target_language: builtins.str
+    """The language of the answer; empty for none."""
+    truncate: builtins.bool
+    """Whether a text that is too long is cut at its end; otherwise it is refused."""
+    max_length: builtins.int
+    """As `max_tokens`, with the tokens that the decoder starts with; 0 for unset."""
+    min_length: builtins.int
+    """As `min_tokens`, with the tokens that the decoder starts with; 0 for unset."""
+    def __init__(
+        self,
+        *,
+        task: builtins.str = ...,
+        source_language: builtins.str = ...,
+        target_language: builtins.str = ...,
+        truncate: builtins.bool = ...,
+        max_length: builtins.int = ...,
+        min_length: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_length", b"max_length", "min_length", b"min_length", "source_language", b"source_language", "target_language", b"target_language", "task", b"task", "truncate", b"truncate"]) -> None: ...
+
+Global___TextToText: typing_extensions.TypeAlias = TextToText
 
 @typing.final
 class Conversation(google.protobuf.message.Message):
@@ -327,6 +371,9 @@ class GenerateFacts(google.protobuf.message.Message):
     EOS_TOKEN_IDS_FIELD_NUMBER: builtins.int
     CACHE_PRECISION_FIELD_NUMBER: builtins.int
     CACHE_TOKENS_FIELD_NUMBER: builtins.int
+    MAX_SOURCE_LENGTH_FIELD_NUMBER: builtins.int
+    LANGUAGES_FIELD_NUMBER: builtins.int
+    IGNORED_DEFAULTS_FIELD_NUMBER: builtins.int
     max_positions: builtins.int
     """The most tokens of prompt and answer together; 0 when unknown."""
     vocab_size: builtins.int
@@ -345,6 +392,8 @@ class GenerateFacts(google.protobuf.message.Message):
     """Of the keys and values that are kept."""
     cache_tokens: builtins.int
     """Tokens that the cache holds."""
+    max_source_length: builtins.int
+    """The most tokens of a prompt that an encoder reads; 0 for a model without one."""
     @property
     def template_kwargs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Values that the chat template reads besides messages and tools."""
@@ -356,6 +405,14 @@ class GenerateFacts(google.protobuf.message.Message):
     @property
     def eos_token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Tokens that end an answer."""
+
+    @property
+    def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The languages that texts may be said to be in; empty where none is told."""
+
+    @property
+    def ignored_defaults(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Settings of the model's files that ask for what is not done, such as `num_beams`."""
 
     def __init__(
         self,
@@ -372,8 +429,11 @@ class GenerateFacts(google.protobuf.message.Message):
         eos_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         cache_precision: builtins.str = ...,
         cache_tokens: builtins.int = ...,
+        max_source_length: builtins.int = ...,
+        languages: collections.abc.Iterable[builtins.str] | None = ...,
+        ignored_defaults: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_precision", b"cache_precision", "cache_tokens", b"cache_tokens", "defaults_json", b"defaults_json", "eos_token_ids", b"eos_token_ids", "has_chat_template", b"has_chat_template", "has_reasoning", b"has_reasoning", "has_tools", b"has_tools", "honoured", b"honoured", "max_positions", b"max_positions", "slots", b"slots", "template_kwargs", b"template_kwargs", "vocab_size", b"vocab_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_precision", b"cache_precision", "cache_tokens", b"cache_tokens", "defaults_json", b"defaults_json", "eos_token_ids", b"eos_token_ids", "has_chat_template", b"has_chat_template", "has_reasoning", b"has_reasoning", "has_tools", b"has_tools", "honoured", b"honoured", "ignored_defaults", b"ignored_defaults", "languages", b"languages", "max_positions", b"max_positions", "max_source_length", b"max_source_length", "slots", b"slots", "template_kwargs", b"template_kwargs", "vocab_size", b"vocab_size"]) -> None: ...
 
 Global___GenerateFacts: typing_extensions.TypeAlias = GenerateFacts
 

@@ -15,6 +15,7 @@ from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.hugging_face.schemas import EmbedBody
+from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
@@ -34,6 +35,7 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._report_unknown = report_unknown
+        self._writer = TextWriter(pipeline, report_unknown=report_unknown)
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
@@ -49,6 +51,24 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
     async def EmbedModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Embeds with the model of the path."""
         return await self._embed(request.model, request.body, context, "HuggingFaceService/EmbedModel")
+
+    async def Summarize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Summarizes with the model of the body."""
+        return await self._writer.summarize("", request, context, "HuggingFaceService/Summarize")
+
+    async def SummarizeModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Summarizes with the model of the path."""
+        interface = "HuggingFaceService/SummarizeModel"
+        return await self._writer.summarize(request.model, request.body, context, interface)
+
+    async def Translate(self, request: HttpBody, context: Context) -> HttpBody:
+        """Translates with the model of the body."""
+        return await self._writer.translate("", request, context, "HuggingFaceService/Translate")
+
+    async def TranslateModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Translates with the model of the path."""
+        interface = "HuggingFaceService/TranslateModel"
+        return await self._writer.translate(request.model, request.body, context, interface)
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
         unknown = UnknownFields(report=self._report_unknown)

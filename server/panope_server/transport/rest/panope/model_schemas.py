@@ -199,6 +199,9 @@ class GenerateSpecJson(Struct):
     eos_token_ids: list[int]
     cache_precision: str
     cache_tokens: int
+    max_source_length: int
+    languages: list[str]
+    ignored_defaults: list[str]
 
 
 class TensorSpecJson(Struct):
@@ -413,6 +416,9 @@ def _generate_spec(spec: GenerateSpec) -> GenerateSpecJson:
         eos_token_ids=list(spec.eos_token_ids),
         cache_precision=spec.cache_precision,
         cache_tokens=spec.cache_tokens,
+        max_source_length=spec.max_source_length,
+        languages=list(spec.languages),
+        ignored_defaults=list(spec.ignored_defaults),
     )
 
 

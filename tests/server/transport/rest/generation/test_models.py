@@ -25,6 +25,9 @@ def test_a_models_information_tells_what_it_honours(edge):
         "eos_token_ids": [2],
         "cache_precision": "u8",
         "cache_tokens": 4096,
+        "max_source_length": 512,
+        "languages": ["deu_Latn", "eng_Latn"],
+        "ignored_defaults": ["num_beams"],
     }
     assert edge.get(f"/v1/models/{EMBEDDER}/info").json["generate"] is None
 

@@ -143,6 +143,9 @@ def model_views() -> dict[str, ModelView]:
             eos_token_ids=(2,),
             cache_precision="u8",
             cache_tokens=4096,
+            max_source_length=512,
+            languages=("deu_Latn", "eng_Latn"),
+            ignored_defaults=("num_beams",),
         ),
     )
     return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors}

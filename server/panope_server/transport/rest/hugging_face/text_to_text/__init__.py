@@ -1,0 +1,1 @@
+"""Summaries and translations, by the bodies of Hugging Face's clients."""
