@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import NotFoundError, PanopeError
+from panope_backends.lora import CONFIG
 from panope_registry.ingest.discovery.finder import FoundModel
 from panope_registry.ingest.folder import FolderFile
 from panope_registry.registry import Registry
@@ -42,8 +43,8 @@ class BulkImporter:
         self._memory = memory
 
     def import_models(self, models: Sequence[FoundModel]) -> Iterator[ImportResult]:
-        """Yields each model's result as it is imported."""
-        for model in models:
+        """Yields each model's result as it is imported; adapters come after the models that they may be of."""
+        for model in sorted(models, key=_is_adapter):
             if model.problem:
                 yield ImportResult(model, is_new=False, problem=model.problem)
                 continue
@@ -81,6 +82,10 @@ class BulkImporter:
         fresh = self._memory.with_suffix(".new")
         fresh.write_text(json.dumps(known), "utf-8")
         fresh.replace(self._memory)
+
+
+def _is_adapter(model: FoundModel) -> bool:
+    return any(file.path == CONFIG for file in model.files)
 
 
 def _state(files: Sequence[FolderFile]) -> str:

@@ -84,7 +84,13 @@ class Registry:
         return self._store.id
 
     def import_folder(
-        self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()
+        self,
+        folder: Path,
+        name: str,
+        progress: Progress | None = None,
+        *,
+        task_hints: Sequence[str] = (),
+        base_model: str = "",
     ) -> ModelEntry:
         """Copies a model's files into the store and names them.
 
@@ -97,13 +103,18 @@ class Registry:
             progress: called with the bytes done, the bytes in all and the file at hand.
             task_hints: what the model is for, the likeliest first; empty leaves it to what was said before, or else to
                 the evidence.
+            base_model: of an adapter, the name by which it is known here; empty for the one that was said before, that
+                the adapter's files name, or that the name `base:adapter` begins with.
 
         Raises:
-            InvalidInputError: the name or a hint is none, a file is broken, or a link leaves the folder.
-            PreconditionError: no safe weights, code of its own, an unreadable file.
+            InvalidInputError: the name or a hint is none, a file is broken, a link leaves the folder, or an adapter
+                does not fit its base model.
+            NotFoundError: an adapter's base model is not registered.
+            PreconditionError: no safe weights, code of its own, an unreadable file, or an adapter of a kind that is
+                not applied.
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
-        self._registration.import_folder(folder, name, progress, task_hints=task_hints)
+        self._registration.import_folder(folder, name, progress, task_hints=task_hints, base_model=base_model)
         return self.model(name)
 
     def import_files(
@@ -136,6 +147,7 @@ class Registry:
         preferred_format: str = "",
         preferred_precision: str = "",
         quantization_targets: Sequence[str] = (),
+        base_model: str = "",
         source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now: files, hashes, configuration, task, variants; no weights.
@@ -151,20 +163,24 @@ class Registry:
             preferred_format: of variants, such as `onnx`; empty leaves what was preferred before, as for the next two.
             preferred_precision: of variants, such as `int8`.
             quantization_targets: precisions to quantize to once the weights are here; some of `targets.TARGETS`.
+            base_model: of an adapter, as of `import_folder`.
             source: that has the repo.
 
         Raises:
-            InvalidInputError: the name or a hint is none, the listing is unsafe or broken, or a file is.
-            NotFoundError: the source has no such repo or revision.
+            InvalidInputError: the name or a hint is none, the listing is unsafe or broken, or a file is, or an adapter
+                does not fit its base model.
+            NotFoundError: the source has no such repo or revision, or an adapter's base model is not registered.
             PermissionDeniedError: the repo is gated, or the source wants a token.
             AlreadyExistsError: the name belongs to a model from elsewhere.
-            PreconditionError: no safe weights, code of its own, no such format or precision, or a part of itself.
+            PreconditionError: no safe weights, code of its own, no such format or precision, or an adapter of itself.
             DataLossError: a file is not what the listing says.
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
         preferences = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
-        self._registration.register(name, source, revision=revision, task_hints=task_hints, preferences=preferences)
+        self._registration.register(
+            name, source, revision=revision, task_hints=task_hints, preferences=preferences, base_model=base_model
+        )
         return self.model(name)
 
     def register_upstream(self, name: str, upstream: Upstream) -> ModelEntry:
@@ -252,7 +268,9 @@ class Registry:
         if facts is None:
             raise variant_not_found()
         grants = self._grants.of(facts.name)
-        return ModelFacts(facts.name, facts.format, facts.task, facts.architecture, facts.config, grants)
+        return ModelFacts(
+            facts.name, facts.format, facts.task, facts.architecture, facts.config, grants, facts.has_adapter
+        )
 
     def materialize(self, variant_digest: str) -> Path:
         """Returns the folder of a variant's files, each verified; read-only, and the same for every caller.

@@ -76,6 +76,8 @@ class ModelFacts:
         config: the parsed config.json; empty when there is none.
         grants: what an admin lets this model do: `pickles` (weights in PyTorch's own files, opened as data alone) and
             `remote_code` (Python files of its folder may run).
+        has_adapter: whether the folder holds a LoRA adapter, as `panope_backends.lora` describes it, which the weights
+            are to be run with.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ModelFacts:
     architecture: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     grants: tuple[str, ...] = ()
+    has_adapter: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,9 @@ class Backend(ABC):
 
     api_version: ClassVar[int]
     """The API_VERSION that the backend was written for, as a number; Panope refuses those that it cannot run."""
+
+    applies_adapters: ClassVar[bool] = False
+    """Whether `load` and `convert` apply the adapter of a model that has one (`ModelFacts.has_adapter`)."""
 
     @abstractmethod
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:

@@ -23,6 +23,7 @@ import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import tokenizer_to_add
@@ -82,6 +83,8 @@ def convert(job: Job) -> Converted:
     if not isinstance(backend, Converter):
         raise PreconditionError(f"backend `{job.backend}` converts nothing", reason="no_converter")
     conversion = _conversion(job, backend.conversions())
+    if job.model.has_adapter and not backend.applies_adapters:
+        raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
     tokenizer = tokenizer_to_add(folder) if job.model.task == "embed" else None
     place = _transformer_folder(folder) if job.model.task == "embed" else Path()
@@ -124,6 +127,8 @@ def _complete(folder: Path, out: Path, place: Path) -> None:
     for source in sorted(folder.rglob("*")):
         relative = source.relative_to(folder)
         is_there = relative.parent == place
+        if relative.parent == place / FOLDER:  # an adapter, which is merged
+            continue
         replaced = relative.suffix == ".gguf" or (is_there and any(relative.match(pattern) for pattern in _WEIGHTS))
         target = out / relative
         if source.is_file() and not replaced and not target.exists():

@@ -56,7 +56,7 @@ def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, An
 def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dict[str, Any]:
     document = asdict(device)
     if facts is not None:
-        support = _undone(facts) or backend.supports(facts, device)
+        support = _undone(facts) or _unapplied(backend, facts) or backend.supports(facts, device)
         document |= {
             "level": support.level.value,
             "support_reason": support.reason,
@@ -71,6 +71,13 @@ def _undone(facts: ModelFacts) -> Support | None:
     if not facts.task or facts.task in known:
         return None
     return Support(Level.NONE, f"no worker does the task `{facts.task}`; there are {', '.join(known)}", is_final=True)
+
+
+def _unapplied(backend: Backend, facts: ModelFacts) -> Support | None:
+    """What to answer for a model with an adapter that the backend would pass over; None for another."""
+    if backend.applies_adapters or not facts.has_adapter:
+        return None
+    return Support(Level.NONE, f"{backend.name} applies no adapters")
 
 
 def _reason(error: Exception) -> str:

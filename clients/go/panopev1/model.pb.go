@@ -666,7 +666,7 @@ type Variant struct {
 	DerivedFrom string `protobuf:"bytes,9,opt,name=derived_from,json=derivedFrom,proto3" json:"derived_from,omitempty"`
 	// The version of the engine that made it; empty when none did.
 	EngineVersion string `protobuf:"bytes,10,opt,name=engine_version,json=engineVersion,proto3" json:"engine_version,omitempty"`
-	// The repos that it needs beside its own files, such as an adapter's base model.
+	// The model that it is an adapter of, whose files it has beside its own; empty for others.
 	BaseModels []string `protobuf:"bytes,11,rep,name=base_models,json=baseModels,proto3" json:"base_models,omitempty"`
 	// Who keeps its files in the store; unset when it is not pinned.
 	Pin *Pin `protobuf:"bytes,12,opt,name=pin,proto3" json:"pin,omitempty"`

@@ -487,7 +487,10 @@ type RegisterModelRequest struct {
 	QuantizationTargets []string `protobuf:"bytes,6,rep,name=quantization_targets,json=quantizationTargets,proto3" json:"quantization_targets,omitempty"`
 	// The server elsewhere that runs the model, which then has no repo: `task_hints` may name its one task, and the other
 	// fields but `model` stay empty. Unset for a model of a hub.
-	Upstream      *Upstream `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Upstream *Upstream `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// Of an adapter, the model that it changes, by its name here; empty for the one that was said before, or that the
+	// adapter's own files name.
+	BaseModel     string `protobuf:"bytes,8,opt,name=base_model,json=baseModel,proto3" json:"base_model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,6 +572,13 @@ func (x *RegisterModelRequest) GetUpstream() *Upstream {
 		return x.Upstream
 	}
 	return nil
+}
+
+func (x *RegisterModelRequest) GetBaseModel() string {
+	if x != nil {
+		return x.BaseModel
+	}
+	return ""
 }
 
 // A model on a server elsewhere. It holds no key: the setting `remote.api_keys` has those.
@@ -1629,7 +1639,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x12UnloadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"=\n" +
 	"\x13UnloadModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xa7\x02\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xc6\x02\n" +
 	"\x14RegisterModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1d\n" +
@@ -1638,7 +1648,9 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x10preferred_format\x18\x04 \x01(\tR\x0fpreferredFormat\x12/\n" +
 	"\x13preferred_precision\x18\x05 \x01(\tR\x12preferredPrecision\x121\n" +
 	"\x14quantization_targets\x18\x06 \x03(\tR\x13quantizationTargets\x12/\n" +
-	"\bupstream\x18\a \x01(\v2\x13.panope.v1.UpstreamR\bupstream\"N\n" +
+	"\bupstream\x18\a \x01(\v2\x13.panope.v1.UpstreamR\bupstream\x12\x1d\n" +
+	"\n" +
+	"base_model\x18\b \x01(\tR\tbaseModel\"N\n" +
 	"\bUpstream\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\tR\bprotocol\x12\x14\n" +

@@ -76,7 +76,8 @@ type RegistryServiceClient interface {
 	// Deletes a model and the files that nothing else needs; jobs that tell of it stay.
 	//
 	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
-	// job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+	// job works on it (`in_use`), while an alias points to it (`has_aliases`), and while an adapter is of it
+	// (`has_adapters`). Then nothing was changed.
 	DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*DeleteModelResponse, error)
 	// Lists the files of the revision that is served, whether they are in the store or not.
 	ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error)
@@ -255,7 +256,8 @@ type RegistryServiceServer interface {
 	// Deletes a model and the files that nothing else needs; jobs that tell of it stay.
 	//
 	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
-	// job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+	// job works on it (`in_use`), while an alias points to it (`has_aliases`), and while an adapter is of it
+	// (`has_adapters`). Then nothing was changed.
 	DeleteModel(context.Context, *DeleteModelRequest) (*DeleteModelResponse, error)
 	// Lists the files of the revision that is served, whether they are in the store or not.
 	ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error)

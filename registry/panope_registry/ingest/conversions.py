@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from panope_registry.ingest.adapters import ADAPTER
 from panope_registry.ingest.folder import list_folder
 from panope_registry.ingest.importer import add_files
 from panope_registry.models import queries, writes
@@ -88,7 +89,7 @@ class Conversions:
 
 def _manifest(source: StoredVariant, blobs: Mapping[str, Blob], backend: str, key: ConversionKey) -> Manifest:
     """Makes a conversion's manifest, with the source's configuration and tokenizer where it brings none of its own."""
-    files = {file.path: file for file in source.files if file.component != "weights"}
+    files = {file.path: file for file in source.files if file.component not in ("weights", ADAPTER)}
     for path, blob in blobs.items():
         part = files[path].component if path in files else "weights"
         files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)

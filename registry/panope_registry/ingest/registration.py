@@ -9,6 +9,7 @@ from pathlib import Path
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink
+from panope_registry.ingest.adapters import with_base
 from panope_registry.ingest.folder import FolderFile, has_model_file, list_folder
 from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
@@ -46,7 +47,13 @@ class Registration:
         self._emit = emit
 
     def import_folder(
-        self, folder: Path, name: str, progress: Progress | None = None, *, task_hints: Sequence[str] = ()
+        self,
+        folder: Path,
+        name: str,
+        progress: Progress | None = None,
+        *,
+        task_hints: Sequence[str] = (),
+        base_model: str = "",
     ) -> None:
         """Copies a model's files into the store and names them; as `Registry.import_folder`."""
         from panope_registry.ingest.discovery.triton import (
@@ -56,11 +63,13 @@ class Registration:
         parse_model_name(name)
         triton = triton_model(folder)
         if triton is None:
-            self.import_files(_model_files(folder), name, progress, task_hints=task_hints)
+            self.import_files(_model_files(folder), name, progress, task_hints=task_hints, base_model=base_model)
             return
         if triton.problem:
             raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
-        self.import_files(triton.files, name, progress, task_hints=task_hints, reasons=triton.reasons)
+        self.import_files(
+            triton.files, name, progress, task_hints=task_hints, reasons=triton.reasons, base_model=base_model
+        )
 
     def import_files(
         self,
@@ -70,6 +79,7 @@ class Registration:
         *,
         task_hints: Sequence[str] = (),
         reasons: Mapping[str, str] | None = None,
+        base_model: str = "",
     ) -> None:
         """Imports files that lie anywhere; as `Registry.import_files`."""
         parsed = parse_model_name(name)
@@ -77,7 +87,8 @@ class Registration:
         with self._store.staging() as staging:
             imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                writes.record_import(connection, parsed, imported, self._store.id)
+                whole = with_base(connection, self._store, parsed, imported, base_model)
+                writes.record_import(connection, parsed, whole, self._store.id)
         self._emit_grants(name, imported)
 
     def register_upstream(self, name: str, upstream: Upstream) -> None:
@@ -89,7 +100,14 @@ class Registration:
                 writes.record_import(connection, parsed, made, self._store.id)
 
     def register(
-        self, name: str, source: Source, *, revision: str, task_hints: Sequence[str], preferences: Preferences
+        self,
+        name: str,
+        source: Source,
+        *,
+        revision: str,
+        task_hints: Sequence[str],
+        preferences: Preferences,
+        base_model: str = "",
     ) -> None:
         """Records a model as its source has it now; as `Registry.register`."""
         parsed = parse_model_name(name)
@@ -111,7 +129,8 @@ class Registration:
                 preferences=preferences,
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
-                writes.record_import(connection, parsed, synced, self._store.id)
+                whole = with_base(connection, self._store, parsed, synced, base_model)
+                writes.record_import(connection, parsed, whole, self._store.id)
         self._emit_grants(name, synced)
 
     def _hints(self, name: str, task_hints: Sequence[str]) -> tuple[str, ...]:

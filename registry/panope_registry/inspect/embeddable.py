@@ -54,9 +54,8 @@ def refuse_beside_adapter(weight_sets: Collection[WeightSet], files: Collection[
     whole = [path for found in weight_sets for path in found.main_files if not _is_adapter(path)]
     if whole:
         raise PreconditionError(
-            f"`{adapter}` describes an adapter beside the whole weights in `{shown(whole[0])}`, and Panope applies no "
-            "adapters; merge it into the weights (PEFT's `merge_and_unload`) and import the result, or take it away to "
-            "run the weights without it",
+            f"`{adapter}` describes an adapter beside the whole weights in `{shown(whole[0])}`; import each from a "
+            "folder of its own",
             reason="unsupported_adapter",
         )
 

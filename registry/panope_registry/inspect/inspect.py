@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
     ASKING_FILES,
@@ -45,7 +46,8 @@ class Inspection:
         kinds: of every file.
         used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.
         weight_sets: one for each way to run it, at least one.
-        base: the repo of the model that an adapter changes; empty for what is none, or names none.
+        base: the model that an adapter changes, as it names it; empty for what is none, or names none.
+        adapter: what an adapter's files say; None for what is none.
     """
 
     task: str
@@ -55,6 +57,7 @@ class Inspection:
     kinds: Mapping[str, FileKind]
     weight_sets: tuple[WeightSet, ...]
     base: str = ""
+    adapter: AdapterFacts | None = None
     candidates: tuple[str, ...] = ()
     used_grants: tuple[str, ...] = ()
 
@@ -101,6 +104,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     if not weight_sets:
         raise _no_weights(kinds)
     refuse_beside_adapter(weight_sets, files, folder)
+    adapter = read_adapter(files, folder)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = resolve_task(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
@@ -112,7 +116,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     elif asked:
         weight_sets, own_code = _without_code(weight_sets, asked)
     cannot: list[str] = []
-    if task.task == "embed":
+    if task.task == "embed" and adapter is None:  # whose base was judged
         weight_sets, cannot = embedding_sets(weight_sets, config)
         if any(found.format != "gguf" for found in weight_sets):  # which holds all that describes it
             refuse_undescribed(files)
@@ -135,9 +139,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     skipped = [f"{path} ({kind})" for path, kind in sorted(kinds.items()) if kind not in IMPORTED]
     if skipped:
         reasons["left out"] = _listed(skipped)
-    base = _base(markers)
-    if base:
-        reasons["base model"] = "adapter_config.json names it in `base_model_name_or_path`"
+    if adapter is not None:
+        reasons["adapter"] = adapter.told
     packed = _packing(config)
     return Inspection(
         task.task,
@@ -146,7 +149,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         reasons,
         kinds,
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
-        base,
+        "" if adapter is None else _base(adapter.config.base),
+        adapter,
         task.candidates,
         tuple(used),
     )
@@ -161,11 +165,8 @@ def _marker(file: Header, name: str) -> Any:
     return document
 
 
-def _base(markers: Mapping[str, Any]) -> str:
-    """Returns the repo that an adapter names; a folder of its author's machine is none."""
-    named = markers.get("adapter_config.json", {}).get("base_model_name_or_path")
-    if not isinstance(named, str):
-        return ""
+def _base(named: str) -> str:
+    """Returns the model that an adapter names; a folder of its author's machine is none."""
     try:
         return str(parse_model_name(named))
     except InvalidInputError:

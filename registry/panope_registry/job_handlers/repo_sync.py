@@ -32,6 +32,7 @@ class SyncRegistry(Protocol):
         preferred_format: str,
         preferred_precision: str,
         quantization_targets: Sequence[str],
+        base_model: str,
         source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now."""
@@ -93,6 +94,7 @@ class RepoSync:
             preferred_format=request.preferred_format,
             preferred_precision=request.preferred_precision,
             quantization_targets=request.quantization_targets,
+            base_model=request.base_model,
             source=self._source,
         )
 

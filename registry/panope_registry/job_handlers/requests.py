@@ -42,6 +42,7 @@ class SyncRequest:
         preferred_precision: of variants.
         quantization_targets: precisions to quantize to once the weights are here.
         upstream: the server elsewhere that runs the model: `url`, `protocol`, `model`; empty for a model with a repo.
+        base_model: of an adapter; empty for the one that was said before, or that its files name.
     """
 
     model: str
@@ -51,6 +52,7 @@ class SyncRequest:
     preferred_precision: str = ""
     quantization_targets: tuple[str, ...] = ()
     upstream: Mapping[str, str] = field(default_factory=dict)
+    base_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "", *, st
         upstream_of(request)
     else:
         store = None
+    if request.base_model:
+        parse_model_name(request.base_model, "base_model")
     payload = asdict(request)
     return jobs.enqueue(
         REPO_SYNC,
@@ -134,7 +138,7 @@ def upstream_of(request: SyncRequest) -> Upstream:
         InvalidInputError: a field of it is wrong, or one that goes with repos alone is set.
     """
     given = request.upstream
-    repo_fields = ("preferred_format", "preferred_precision", "quantization_targets")
+    repo_fields = ("preferred_format", "preferred_precision", "quantization_targets", "base_model")
     for name in (
         *(each for each in repo_fields if getattr(request, each)),
         *("revision",) * (request.revision != "main"),

@@ -75,7 +75,7 @@ class VariantEntry:
         missing_bytes: of the files that are not here; files that several variants share count for each.
         is_obtainable: whether a hub, or the shared store, has every file that is not here.
         memory_bytes: what running it takes, as its weights and config.json tell; 0 when unknown.
-        base_models: the repos that it needs beside its own files, such as an adapter's base model.
+        base_models: the model that it is an adapter of, whose files it has beside its own; empty for others.
         pin: None when it is not pinned.
         order: among the model's variants, as their files' names order them; it settles ties.
     """

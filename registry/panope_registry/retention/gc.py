@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, or_, select
 
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.download.leftovers import discard_leftover, leftovers
-from panope_registry.models import writes
+from panope_registry.models import queries, writes
 from panope_registry.names import shown
 from panope_registry.retention.disk_usage import blob_files, listed
 from panope_registry.retention.inventory import Inventory, find_kept, find_referenced, read_inventory
@@ -44,11 +44,12 @@ def remove_model(database: Database, store: Store, name: str, moment: datetime) 
     Raises:
         NotFoundError: there is no such model.
         PreconditionError: it is loaded, a variant that would go with it is leased, pinned or in the hands of a job
-            (`in_use`), or an alias points to it (`has_aliases`).
+            (`in_use`), an alias points to it (`has_aliases`), or an adapter needs it (`has_adapters`).
     """
     with removal_transaction(database, store, dry_run=False) as transaction:
         _refuse_loaded(transaction.connection, name, moment)
         _refuse_aliased(transaction.connection, name)
+        _refuse_adapted(transaction.connection, name)
         kept = find_kept(transaction.connection, moment)
         before = read_inventory(transaction.connection, store.id, moment)
         if not writes.delete_model(transaction.connection, name):
@@ -82,6 +83,17 @@ def _refuse_aliased(connection: Connection, name: str) -> None:
         raise PreconditionError(
             f"model `{shown(name)}` is what aliases point to: {listing}; move or remove them first",
             reason="has_aliases",
+            field="model",
+        )
+
+
+def _refuse_adapted(connection: Connection, name: str) -> None:
+    """An adapter has its base's files, but without the base's name nobody could tell what it is an adapter of."""
+    if quoted := [f"`{shown(adapter)}`" for adapter in queries.find_adapters(connection, name) if adapter != name]:
+        listing = ", ".join(quoted[:_MAX_LISTED])
+        raise PreconditionError(
+            f"model `{shown(name)}` is the base of adapters: {listing}; delete them first",
+            reason="has_adapters",
             field="model",
         )
 

@@ -174,8 +174,8 @@ model_variant = Table(
     Column("variant_id", ForeignKey("variant.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
-#: A named part of a variant: weights, config, tokenizer. Its files may come from another repo than the model's own; a
-#: part that names a repo has no files here, such as the base model of an adapter.
+#: A named part of a variant: weights, config, tokenizer, adapter. Its files may come from another repo than the model's
+#: own. A part that names a repo has no files: it says whose files an adapter's variant has beside the adapter's.
 component = Table(
     "component",
     metadata,

@@ -99,17 +99,6 @@ def build(family: Family, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def lora_adapter(folder: Path, base: str) -> Path:
-    """Saves an adapter of the model named `base`, as PEFT saves one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {"base_model_name_or_path": base, "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 2, "lora_alpha": 4}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
-    layer = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {f"{layer}.lora_A.weight": ("F32", [2, 32]), f"{layer}.lora_B.weight": ("F32", [32, 2])}
-    (folder / "adapter_model.safetensors").write_bytes(safetensors_bytes(tensors))
-    return folder
-
-
 def pipeline_folder(folder: Path) -> Path:
     """Saves a folder of parts that model_index.json names, as diffusers saves one."""
     parts = {"unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]}

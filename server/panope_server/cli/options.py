@@ -20,6 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Task = Annotated[
     list[str] | None, typer.Option("--task", help="What it is for, where its files do not tell; may be repeated.")
 ]
+Base = Annotated[
+    str,
+    typer.Option("--base", help="Of an adapter, the model that it changes, by its name here; its files name one too."),
+]
 Address = Annotated[
     str | None,
     typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings."),

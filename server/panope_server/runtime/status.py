@@ -154,3 +154,8 @@ class ModelView:
     task_candidates: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     alias_of: str = ""
+
+    @property
+    def base_model(self) -> str:
+        """The model that an adapter changes; empty for what is none."""
+        return next((base for variant in self.variants for base in variant.base_models), "")

@@ -65,6 +65,20 @@ def test_it_tells_the_installed_backends_devices_and_converters(run_program: Any
     assert made["automatic"]
 
 
+def test_a_backend_that_would_pass_over_an_adapter_does_not_run_it(
+    run_program: Any, environment: dict[str, str]
+) -> None:
+    config = {"model_type": "llama", "size": "large"}
+    facts = {"name": "a/b", "format": "safetensors", "task": "generate", "config": config, "has_adapter": True}
+    ended = run_program(
+        PROBE, "--supports", "--backend", "odd_backends:PickyBackend", document=facts, environment=environment
+    )
+    for device in devices(ended.report, "odd_backends:PickyBackend"):
+        assert (device["level"], device["support_reason"]) == ("none", "picky applies no adapters")
+    (cpu,) = devices(ended.report, "cpu")
+    assert cpu["level"] == "full"
+
+
 def test_it_tells_how_well_each_device_runs_a_model(run_program: Any, environment: dict[str, str]) -> None:
     facts = {"name": "a/b", "format": "safetensors", "task": "embed", "config": {"model_type": "bert", "size": "large"}}
     extra = ["--backend", "odd_backends:PickyBackend"]

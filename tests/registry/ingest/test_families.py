@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing import HubStandIn
-from panope_registry.testing.families import FAMILIES, Family, build, lora_adapter, pipeline_folder
+from panope_registry.testing.families import FAMILIES, Family, build, pipeline_folder
 from panope_registry.testing.formats import gguf_bytes
 
 NAME = "vendor/model"
@@ -93,17 +93,6 @@ def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
     files = [build(family, tmp_path / name, seed) / "model.safetensors" for name, seed in seeds.items()]
     first, second, third = (file.read_bytes() for file in files)
     assert first == second != third
-
-
-def test_an_adapter_and_its_base_are_two_models_of_which_one_needs_the_other(
-    hub: HubStandIn, registry: Registry, source: HubSource, built: Callable[[Family], Path], tmp_path: Path
-) -> None:
-    base = next(family for family in FAMILIES if family.name == "llama")
-    hub.add("vendor/base", built(base))
-    hub.add("vendor/lora", lora_adapter(tmp_path / "lora", "vendor/base"))
-    assert registry.register("vendor/base", source=source).variants[0].base_models == ()
-    (variant,) = registry.register("vendor/lora", source=source).variants
-    assert (variant.base_models, variant.parameter_count) == (("vendor/base",), 128)
 
 
 def test_a_pipelines_parts_are_one_variant(

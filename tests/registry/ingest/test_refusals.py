@@ -19,7 +19,6 @@ from panope_backends.errors import (
     NotFoundError,
     PanopeError,
     PermissionDeniedError,
-    PreconditionError,
 )
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
@@ -194,28 +193,6 @@ def test_another_size_for_bytes_that_are_known(
     lie = {"type": "file", "path": "notes.txt", "oid": "0" * 40, "size": large}
     hub.add(NAME, make_model(), listed=[lie | {"lfs": {"oid": weights.sha256, "size": large, "pointerSize": 1}}])
     assert refused().reason == "broken_listing"
-
-
-def test_an_adapter_of_itself(hub: HubStandIn, refused: Refused, make_model: MakeModel) -> None:
-    hub.add(NAME, _adapter(make_model, NAME))
-    error = refused()
-    assert (type(error), error.reason) == (PreconditionError, "cyclic_components")
-
-
-def test_adapters_of_each_other(
-    hub: HubStandIn, registry: Registry, source: HubSource, refused: Refused, make_model: MakeModel
-) -> None:
-    for name, base in (("v/a", "v/b"), ("v/b", NAME)):
-        hub.add(name, _adapter(make_model, base))
-        registry.register(name, source=source)
-    hub.add(NAME, _adapter(make_model, "v/a"))
-    assert refused().reason == "cyclic_components"
-
-
-def _adapter(make_model: MakeModel, base: str) -> Path:
-    config = json.dumps({"base_model_name_or_path": base, "peft_type": "LORA"})
-    folder = make_model(base.replace("/", "-"), files={"modules.json": None, "adapter_config.json": config})
-    return (folder / "model.safetensors").rename(folder / "adapter_model.safetensors").parent
 
 
 def test_more_small_files_than_a_model_has(hub: HubStandIn, refused: Refused, make_model: MakeModel) -> None:

@@ -196,19 +196,6 @@ def test_an_onnx_file_with_weights_inside_is_known_by_its_first_tensors(
     assert 0 < len(hub.gets("model.onnx")) <= 8
 
 
-def test_an_adapter_names_its_base_model(
-    hub: HubStandIn, registry: Registry, source: HubSource, make_model: MakeModel
-) -> None:
-    adapter = json.dumps({"base_model_name_or_path": "vendor/base", "peft_type": "LORA"})
-    folder = make_model(files={"modules.json": None, "adapter_config.json": adapter})
-    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
-    hub.add(NAME, folder, pipeline_tag="text-generation")
-    entry = registry.register(NAME, source=source)
-    assert entry.variants[0].base_models == ("vendor/base",)
-    assert entry.task == "generate"
-    assert "cannot run without its base model" in entry.reasons["task"]
-
-
 def test_a_hint_settles_what_the_evidence_leaves_open_and_stays_said(
     hub: HubStandIn, registry: Registry, source: HubSource, make_model: MakeModel
 ) -> None:

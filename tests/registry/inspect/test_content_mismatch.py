@@ -139,7 +139,7 @@ def test_an_adapter_beside_whole_weights_is_refused_with_the_way_out(
     error = _refused(make_model(files=files), PreconditionError)
     assert error.reason == "unsupported_adapter"
     assert f"`{folder}adapter_config.json` describes an adapter" in error.message
-    assert "merge_and_unload" in error.message
+    assert "import each from a folder of its own" in error.message
 
 
 def test_adapters_of_another_folder_change_nothing(make_model: MakeModel) -> None:

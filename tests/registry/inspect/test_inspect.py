@@ -12,6 +12,7 @@ from panope_backends.errors import InvalidInputError, PanopeError, PreconditionE
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.inspect.inspect import Inspection, inspect_files
+from panope_registry.testing.adapters import lora_adapter
 
 MakeModel = Callable[..., Path]
 Safetensors = Callable[..., bytes]
@@ -34,14 +35,16 @@ def test_the_real_minilm_is_understood() -> None:
     assert found.reasons["task"] == "modules.json lists Transformer, Pooling, Normalize"
 
 
-@pytest.mark.parametrize("marker", ["model_index.json", "adapter_config.json"])
-def test_what_does_not_say_what_it_makes_has_no_task_and_says_why(make_model: MakeModel, marker: str) -> None:
-    folder = make_model(files={"modules.json": None, marker: "{}"})
-    if marker == "adapter_config.json":  # beside no weights but its own
-        (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
-    found = _understand(folder)
+def test_what_does_not_say_what_it_makes_has_no_task_and_says_why(make_model: MakeModel) -> None:
+    found = _understand(make_model(files={"modules.json": None, "model_index.json": "{}"}))
     assert found.task == ""
-    assert marker in found.reasons["task"]
+    assert "model_index.json" in found.reasons["task"]
+
+
+def test_an_adapter_that_does_not_say_what_it_is_for_has_no_task_of_its_own(tmp_path: Path) -> None:
+    found = _understand(lora_adapter(tmp_path / "lora", "a/b", config={"task_type": None}))
+    assert (found.task, found.base) == ("", "a/b")
+    assert "adapter_config.json" in found.reasons["task"]
 
 
 def test_a_folder_with_pickles_alone_is_refused_by_their_names(make_model: MakeModel) -> None:

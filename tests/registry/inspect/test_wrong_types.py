@@ -16,6 +16,7 @@ import pytest
 from panope_backends.errors import CallerError
 from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.session import RegistrySession
+from panope_registry.testing.adapters import CONFIG, TENSORS
 
 WRONG: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 1e300, 10**30, "", "x", "a\0b"),
@@ -23,6 +24,7 @@ WRONG: tuple[Any, ...] = (
 )
 
 BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4}
+PLAIN = {"weight": ("F32", [8, 4])}
 MODULES = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
     {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
@@ -40,7 +42,15 @@ FILES: dict[str, Any] = {
     "modules.json": MODULES,
     "config_sentence_transformers.json": {"model_type": "SentenceTransformer", "prompts": {"query": "q"}},
     "model_index.json": {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"]},
-    "adapter_config.json": {"base_model_name_or_path": "a/b", "task_type": "CAUSAL_LM", "peft_type": "LORA"},
+    "adapter_config.json": {
+        **CONFIG,
+        "base_model_name_or_path": "a/b",
+        "rank_pattern": {"q_proj": 2},
+        "alpha_pattern": {"q_proj": 2.5},
+        "modules_to_save": ["lm_head"],
+        "use_rslora": False,
+        "bias": "none",
+    },
     "preprocessor_config.json": {"image_processor_type": "X", "feature_extractor_type": "Y"},
     "model.safetensors.index.json": {"weight_map": {"weight": "model.safetensors"}},
     "1_Pooling/config.json": {"word_embedding_dimension": 4, "pooling_mode_mean_tokens": True},
@@ -54,7 +64,9 @@ def test_no_value_of_any_type_in_any_key_fails_by_a_defect(
     name: str, grants: tuple[str, ...], tmp_path: Path, safetensors: Callable[..., bytes]
 ) -> None:
     weights = tmp_path / "model.safetensors"
-    weights.write_bytes(safetensors({"weight": ("F32", [8, 4])}))
+    is_adapter = name == "adapter_config.json"
+    tensors = {tensor: ("F32", list(shape)) for tensor, shape in TENSORS.items()} if is_adapter else PLAIN
+    weights.write_bytes(safetensors(tensors))
     places = {path: tmp_path / path.replace("/", "-") for path in ("config.json", "modules.json", name)}
     places["config.json"].write_text(json.dumps(BERT))
     places["modules.json"].write_text(json.dumps(MODULES))
@@ -66,7 +78,8 @@ def test_no_value_of_any_type_in_any_key_fails_by_a_defect(
     for value in tried:
         places[name].write_text(json.dumps(value))
         try:
-            inspect_files({**places, "model.safetensors": weights}, Evidence(grants=grants))
+            weights_file = "adapter_model.safetensors" if is_adapter else "model.safetensors"
+            inspect_files({**places, weights_file: weights}, Evidence(grants=grants))
         except CallerError as error:
             told.append(error.message)
     assert [message for message in told if len(message) > 1000] == []

@@ -58,6 +58,7 @@ class OpenVinoBackend(Backend):
 
     name = "openvino"
     api_version = API_VERSION
+    applies_adapters = True
 
     def __init__(self) -> None:
         self._kept_core: Any = None

@@ -46,6 +46,7 @@ class CpuBackend(Backend):
 
     name = "cpu"
     api_version = API_VERSION
+    applies_adapters = True
 
     def devices(self) -> Sequence[Device]:
         """One processor. fp32 comes first, though bf16 can be faster: this backend is the exact one."""

@@ -20,6 +20,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.engines.config_checks import check_layers
 from panope_backends.errors import PreconditionError
+from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.weights_support import packing_of
 
@@ -74,7 +75,7 @@ def load_pretrained(
 
     Args:
         model: what is known of it; `files_refusal` has nothing against it.
-        folder: its files.
+        folder: its files; an adapter in it (`lora.FOLDER`) is merged into the weights.
         precision: `fp32`, `bf16` or `fp16`, which the weights are brought to.
         auto_class: the one of transformers' auto classes that loads it.
         attention: transformers' name for a way to compute attention; None for the fastest that the model has.
@@ -86,7 +87,7 @@ def load_pretrained(
     check_layers(model.config, folder)
     if (folder / "adapter_config.json").exists():
         # With PEFT installed transformers would apply it, and pass it over without.
-        raise PreconditionError("adapters are not applied; merge it into the weights", reason="unsupported_adapter")
+        raise PreconditionError("an adapter is without its base model", reason="unsupported_adapter")
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     with _quiet(transformers), _own_code(model, auto_class) as code:
@@ -115,6 +116,10 @@ def load_pretrained(
         raise PreconditionError(
             f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"
         )
+    if (folder / FOLDER).is_dir():
+        from panope_backends.engines.torch.adapter import merge_adapter  # it brings torch
+
+        merge_adapter(module, folder / FOLDER)
     module.config.return_dict = True  # results are taken by their names, whatever config.json says
     return module.eval()
 

@@ -94,6 +94,7 @@ class AsyncModelCalls(AsyncConnection):
         preferred_format: str = "",
         preferred_precision: str = "",
         quantization_targets: Sequence[str] = (),
+        base_model: str = "",
         timeout: float | None = None,
     ) -> Job:
         """Registers a model of a hub without its weights; returns the job that does it.
@@ -105,6 +106,8 @@ class AsyncModelCalls(AsyncConnection):
             preferred_format: such as `gguf`; empty lets the server choose.
             preferred_precision: such as `q4_k_m`; empty lets the server choose.
             quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
+            base_model: of an adapter, the model that it changes, by its name on the server; empty for the one that its
+                files name.
             timeout: see the class.
         """
         request = request_of(
@@ -115,6 +118,7 @@ class AsyncModelCalls(AsyncConnection):
             preferred_format=preferred_format,
             preferred_precision=preferred_precision,
             quantization_targets=quantization_targets,
+            base_model=base_model,
         )
         response = await self._call(self._registry.RegisterModel, request, timeout)
         return response.job

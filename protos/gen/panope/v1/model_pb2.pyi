@@ -360,7 +360,7 @@ class Variant(google.protobuf.message.Message):
     """The version of the engine that made it; empty when none did."""
     @property
     def base_models(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The repos that it needs beside its own files, such as an adapter's base model."""
+        """The model that it is an adapter of, whose files it has beside its own; empty for others."""
 
     @property
     def pin(self) -> Global___Pin:

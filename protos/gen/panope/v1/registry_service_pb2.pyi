@@ -226,6 +226,7 @@ class RegisterModelRequest(google.protobuf.message.Message):
     PREFERRED_PRECISION_FIELD_NUMBER: builtins.int
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
     UPSTREAM_FIELD_NUMBER: builtins.int
+    BASE_MODEL_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`, as the hub knows it. Required."""
     revision: builtins.str
@@ -234,6 +235,10 @@ class RegisterModelRequest(google.protobuf.message.Message):
     """The format to prefer among the model's variants, such as `gguf`; empty lets Panope choose."""
     preferred_precision: builtins.str
     """The precision to prefer among the model's variants, such as `q4_k_m`; empty lets Panope choose."""
+    base_model: builtins.str
+    """Of an adapter, the model that it changes, by its name here; empty for the one that was said before, or that the
+    adapter's own files name.
+    """
     @property
     def task_hints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What the model is for, such as `embed`, the likeliest first; they count where its files do not tell."""
@@ -258,9 +263,10 @@ class RegisterModelRequest(google.protobuf.message.Message):
         preferred_precision: builtins.str = ...,
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
         upstream: Global___Upstream | None = ...,
+        base_model: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["upstream", b"upstream"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints", "upstream", b"upstream"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["base_model", b"base_model", "model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints", "upstream", b"upstream"]) -> None: ...
 
 Global___RegisterModelRequest: typing_extensions.TypeAlias = RegisterModelRequest
 

@@ -184,7 +184,8 @@ class RegistryServiceServicer(object):
         """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
 
         Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
-        job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+        job works on it (`in_use`), while an alias points to it (`has_aliases`), and while an adapter is of it
+        (`has_adapters`). Then nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -377,7 +377,8 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
 
     Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
-    job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+    job works on it (`in_use`), while an alias points to it (`has_aliases`), and while an adapter is of it
+    (`has_adapters`). Then nothing was changed.
     """
 
     ListModelFiles: _RegistryServiceListModelFilesType
@@ -543,7 +544,8 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         """Deletes a model and the files that nothing else needs; jobs that tell of it stay.
 
         Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION while any server has it loaded, it is pinned or an open
-        job works on it (`in_use`), and while an alias points to it (`has_aliases`). Then nothing was changed.
+        job works on it (`in_use`), while an alias points to it (`has_aliases`), and while an adapter is of it
+        (`has_adapters`). Then nothing was changed.
         """
 
     @abc.abstractmethod

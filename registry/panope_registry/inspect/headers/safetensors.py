@@ -43,6 +43,29 @@ def read_safetensors(file: Header, path: str) -> WeightFacts:
     Raises:
         InvalidInputError: the file is truncated or no safetensors file; the message names `path`.
     """
+    header, data_bytes = _header(file, path)
+    elements: Counter[str] = Counter()
+    spans = []
+    for name, tensor in header.items():
+        precision, count, begin, end = _tensor(name, tensor, path)
+        elements[precision] += count
+        spans.append((begin, end))
+    _check_layout(sorted(spans), data_bytes, path)
+    return WeightFacts(dict(elements))
+
+
+def read_shapes(file: Header, path: str) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every tensor by its name; raises as `read_safetensors` does."""
+    header, _ = _header(file, path)
+    shapes = {}
+    for name, tensor in header.items():
+        _tensor(name, tensor, path)
+        shapes[name] = tuple(tensor["shape"])
+    return shapes
+
+
+def _header(file: Header, path: str) -> tuple[dict[str, Any], int]:
+    """The description of every tensor by its name, and the bytes after the header."""
     size = size_of(file)
     with forward(file) as stream:
         prefix = stream.read(8)
@@ -55,14 +78,7 @@ def read_safetensors(file: Header, path: str) -> WeightFacts:
             raise broken(path, f"it claims a header of {length} bytes and has {size} bytes in all")
         header = _parse(stream.read(length), path)
     header.pop("__metadata__", None)
-    elements: Counter[str] = Counter()
-    spans = []
-    for name, tensor in header.items():
-        precision, count, begin, end = _tensor(name, tensor, path)
-        elements[precision] += count
-        spans.append((begin, end))
-    _check_layout(sorted(spans), size - 8 - length, path)
-    return WeightFacts(dict(elements))
+    return header, size - 8 - length
 
 
 def _parse(raw: bytes, path: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Queries for models, their variants and their files."""
 
 from panope_registry.models.queries.files import find_files, find_local, find_missing, find_sources
-from panope_registry.models.queries.models import find_hints, find_model, find_models
+from panope_registry.models.queries.models import find_adapters, find_base, find_hints, find_model, find_models
 from panope_registry.models.queries.variants import (
     StoredVariant,
     VariantFacts,
@@ -13,6 +13,8 @@ from panope_registry.models.queries.variants import (
 __all__ = [
     "StoredVariant",
     "VariantFacts",
+    "find_adapters",
+    "find_base",
     "find_conversion",
     "find_facts",
     "find_files",

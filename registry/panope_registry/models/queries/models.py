@@ -17,6 +17,7 @@ from panope_registry.models.lineage import with_sources
 from panope_registry.models.queries.variant_entries import PIN_COLUMNS, read_contents, variant_entry
 from panope_registry.models.types import ModelEntry, ModelFilter, StoreIds, VariantEntry
 from panope_registry.tables.model_tables import (
+    component,
     model,
     model_variant,
     repo,
@@ -53,6 +54,31 @@ def find_hints(connection: Connection, name: str) -> tuple[str, ...]:
     """Returns what a user said that a model is for, the likeliest first; empty when nobody did."""
     hints = connection.execute(select(model.c.task_hints).where(model.c.name == name)).scalar_one_or_none()
     return tuple(hints or ())
+
+
+def find_base(connection: Connection, name: str) -> str:
+    """Returns the base model of an adapter; empty for what is none, or is not known."""
+    names = (
+        select(component.c.repo_name)
+        .join(model_variant, model_variant.c.variant_id == component.c.variant_id)
+        .join(model, _SERVED)
+        .where(model.c.name == name, component.c.repo_name.is_not(None))
+        .limit(1)
+    )
+    return connection.execute(names).scalar_one_or_none() or ""
+
+
+def find_adapters(connection: Connection, base: str) -> list[str]:
+    """Returns the models that are adapters of a base model, by name."""
+    names = (
+        select(model.c.name)
+        .join(model_variant, model_variant.c.model_id == model.c.id)
+        .join(component, component.c.variant_id == model_variant.c.variant_id)
+        .where(component.c.repo_name == base)
+        .distinct()
+        .order_by(model.c.name)
+    )
+    return list(connection.execute(names).scalars())
 
 
 def _conditions(only: ModelFilter) -> Iterator[ColumnElement[bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, exists, select
 
 from panope_registry.models.lineage import with_sources
 from panope_registry.models.queries.variant_entries import PIN_COLUMNS, read_contents, variant_entry
@@ -53,6 +53,7 @@ class VariantFacts:
     task: str
     architecture: str
     config: Mapping[str, Any]
+    has_adapter: bool
 
 
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
@@ -115,8 +116,18 @@ def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
     """Returns the facts of a variant, under the first name, in order, that offers it; its source's for a conversion."""
     line = with_sources(variant.c.digest == digest)
     own_format = select(variant.c.format).where(variant.c.digest == digest).scalar_subquery()
+    # A conversion has no base model: what it was made of is merged.
+    based = component.join(variant, variant.c.id == component.c.variant_id)
+    adapted = exists().select_from(based).where(variant.c.digest == digest, component.c.repo_name.is_not(None))
     row = connection.execute(
-        select(model.c.name, own_format.label("format"), model.c.task, model.c.architecture, revision.c.config)
+        select(
+            model.c.name,
+            own_format.label("format"),
+            model.c.task,
+            model.c.architecture,
+            revision.c.config,
+            adapted.label("has_adapter"),
+        )
         .select_from(line)
         .join(model_variant, model_variant.c.variant_id == line.c.id)
         .join(model, model.c.id == model_variant.c.model_id)
@@ -124,4 +135,6 @@ def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
         .order_by(model.c.name, revision.c.id.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else VariantFacts(row.name, row.format, row.task, row.architecture, row.config)
+    if row is None:
+        return None
+    return VariantFacts(row.name, row.format, row.task, row.architecture, row.config, bool(row.has_adapter))

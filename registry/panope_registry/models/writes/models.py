@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from panope_backends.errors import AlreadyExistsError, PreconditionError
+from panope_backends.errors import AlreadyExistsError
 from panope_registry.models.revision import ImportedRevision
 from panope_registry.models.writes.blobs import record_blobs, record_declared
 from panope_registry.models.writes.revisions import ensure_repo, ensure_revision
@@ -16,7 +16,6 @@ from panope_registry.names import ModelName
 from panope_registry.tables.alias_tables import alias
 from panope_registry.tables.columns import now
 from panope_registry.tables.model_tables import (
-    component,
     model,
     model_variant,
     repo,
@@ -32,7 +31,6 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
     Raises:
         AlreadyExistsError: the name is an alias's, or belongs to a repo of another source.
         InvalidInputError: a source declares another size for bytes that are known.
-        PreconditionError: the model would be a part of itself.
     """
     if connection.execute(select(alias.c.name).where(alias.c.name == str(name))).first():
         raise AlreadyExistsError(f"`{name}` is an alias; remove it first", reason="alias_exists", field="model")
@@ -42,14 +40,16 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
     record_declared(connection, imported.files)
     revision_id = ensure_revision(connection, repo_id, imported)
     base = imported.inspection.base
-    if base:
-        _refuse_cycle(connection, str(name), base)
     variant_ids = [record_variant(connection, manifest, revision_id, base=base) for manifest in imported.manifests]
     model_id = _put_model(connection, vendor_id, str(name), revision_id, imported)
     for variant_id in variant_ids:
         link = {"model_id": model_id, "revision_id": revision_id, "variant_id": variant_id}
         if not connection.execute(select(model_variant).filter_by(**link)).first():
             connection.execute(insert(model_variant).values(link))
+    if base:  # the same adapter, of the base as it was before
+        of_revision = {"model_id": model_id, "revision_id": revision_id}
+        offered = model_variant.c.variant_id.in_(variant_ids)
+        connection.execute(delete(model_variant).filter_by(**of_revision).where(~offered))
 
 
 def delete_model(connection: Connection, name: str) -> bool:
@@ -70,26 +70,6 @@ def delete_model(connection: Connection, name: str) -> bool:
     offered = select(model_variant.c.variant_id).where(model_variant.c.variant_id == variant.c.id)
     connection.execute(delete(variant).where(variant.c.derived_from_id.is_(None), ~exists(offered)))
     return True
-
-
-def _refuse_cycle(connection: Connection, name: str, base: str) -> None:
-    """Follows what is recorded from the base model on; refuses when `name` comes up."""
-    seen: set[str] = set()
-    ahead = {base}
-    while ahead - seen:
-        if name in ahead:
-            raise PreconditionError(
-                f"`{name}` would need itself: its base model `{base}` is, or needs, `{name}`",
-                reason="cyclic_components",
-            )
-        seen |= ahead
-        needed = (
-            select(component.c.repo_name)
-            .join(model_variant, model_variant.c.variant_id == component.c.variant_id)
-            .join(model, model.c.id == model_variant.c.model_id)
-            .where(model.c.name.in_(ahead), component.c.repo_name.is_not(None))
-        )
-        ahead = set(connection.execute(needed).scalars())
 
 
 def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: int, imported: ImportedRevision) -> int:

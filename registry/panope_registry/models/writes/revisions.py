@@ -46,6 +46,9 @@ def ensure_revision(connection: Connection, repo_id: int, imported: ImportedRevi
     if known is not None:
         if origin_columns:
             connection.execute(update(revision).where(revision.c.id == known).values(origin_columns))
+        if imported.inspection.base:  # an adapter's configuration is its base's, which may be another since
+            config = dict(imported.inspection.config)
+            connection.execute(update(revision).where(revision.c.id == known).values(config=config))
         _update_kinds(connection, int(known), imported.files)
         return int(known)
     values = key | origin_columns | {"config": dict(imported.inspection.config), "created_at": now()}

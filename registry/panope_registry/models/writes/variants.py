@@ -17,7 +17,7 @@ from panope_registry.tables.model_tables import (
 )
 
 BASE_MODEL = "base_model"
-"""The component that an adapter needs and has not."""
+"""The component that names the model that an adapter changes."""
 
 
 def record_variant(

@@ -9,7 +9,7 @@ import typer
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.cli.models.show import model_document
-from panope_server.cli.options import NAME_FORM, ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.options import NAME_FORM, Base, ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.output.tasks import require_task, task_text
 from panope_server.cli.registry_session import registry_session
@@ -21,14 +21,15 @@ def import_folder(
     folder: Folder,
     name: Annotated[str, typer.Option("--name", help=f"What to call it, as {NAME_FORM}.")],
     task: Task = None,
+    base: Base = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Import a model from a folder into the store."""
+    """Import a model, or an adapter, from a folder into the store."""
     with registry_session(settings_for(home, config=config), create=True) as session:
         try:
-            entry = session.registry.import_folder(folder, name, task_hints=task or ())
+            entry = session.registry.import_folder(folder, name, task_hints=task or (), base_model=base)
         except InvalidInputError as error:  # of the files; the command itself is well formed
             fail(error.message)
         except PreconditionError as error:

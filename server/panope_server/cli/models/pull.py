@@ -8,7 +8,7 @@ import typer
 
 from panope_backends.errors import InvalidInputError
 from panope_server.cli.jobs.foreground import run_to_success
-from panope_server.cli.options import ConfigFile, Home, Json, Model, Task, settings_for
+from panope_server.cli.options import Base, ConfigFile, Home, Json, Model, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
 from panope_server.cli.registry_session import registry_session
@@ -43,6 +43,7 @@ def register(
     remote_model: Annotated[
         str, typer.Option("--remote-model", help="The model as that server calls it; left out for tgi and tei.")
     ] = "",
+    base: Base = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -61,6 +62,7 @@ def register(
             preferred_precision,
             tuple(quantize or ()),
             {"url": remote, "protocol": remote_protocol, "model": remote_model} if remote else {},
+            base,
         )
         if request.upstream:
             check_host(settings, upstream_of(request).url)

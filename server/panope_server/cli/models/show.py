@@ -107,7 +107,7 @@ def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[
         if variant.derived_from:
             yield f"    made of {variant.derived_from[:12]} by {variant.engine_version}"
         if variant.base_models:
-            yield f"    needs {', '.join(variant.base_models)}"
+            yield f"    an adapter of {', '.join(variant.base_models)}, whose files it has"
         if variant.pin:
             yield f"    pinned by {variant.pin.principal}{f': {variant.pin.reason}' if variant.pin.reason else ''}"
         for file in variant.files:

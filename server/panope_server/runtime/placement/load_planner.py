@@ -212,7 +212,8 @@ class LoadPlanner:
 
     def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
         grants = self._grants.of(entry.name)
-        return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config, grants)
+        has_adapter = bool(variant.base_models)  # what is converted has it merged, and needs no base
+        return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config, grants, has_adapter)
 
     def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """The admins' record of what a model does by their leave."""

@@ -176,9 +176,6 @@ class _Search:
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
         constraints = self._constraints
-        if variant.base_models:
-            base = ", ".join(variant.base_models)
-            return f"it is an adapter of {base}, and no backend applies adapters; merge it into that model's weights"
         if variant.derived_from is not None and not (variant.is_local or variant.is_obtainable):
             return "it was made on another machine, which does not share it"
         if constraints.variant:
@@ -217,7 +214,7 @@ class _Search:
             return support.reason
         if self._made(variant, conversion):
             return ""
-        facts = replace(self._facts_of(variant), format=conversion.format)
+        facts = replace(self._facts_of(variant), format=conversion.format, has_adapter=False)
         support = (await self._machine.supports(facts)).get(place, support)
         if support.level is Level.NONE:
             return support.reason

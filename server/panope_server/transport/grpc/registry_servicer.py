@@ -70,6 +70,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             preferred_precision=request.preferred_precision,
             quantization_targets=tuple(request.quantization_targets),
             upstream=_upstream(request.upstream) if request.HasField("upstream") else {},
+            base_model=request.base_model,
         )
         return pb.RegisterModelResponse(
             job=job_message(await self._acquisition.register(sync, recorded_name(INTERFACE)))

@@ -55,8 +55,10 @@ class Here:
     partial: Sequence[str] = ()
     free_on: Mapping[str, int] = field(default_factory=dict)
     unknown: str = ""
+    asked: list[ModelFacts] = field(default_factory=list)
 
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
+        self.asked.append(facts)
         return {(device.backend, device.name): self._support(device, facts) for device in self.devices}
 
     def _support(self, device: Device, facts: ModelFacts) -> Support:
@@ -85,7 +87,7 @@ class Here:
         )
 
         def facts(of: VariantEntry) -> ModelFacts:
-            return ModelFacts("v/m", of.format, "embed", "BertModel", {})
+            return ModelFacts("v/m", of.format, "embed", "BertModel", {}, has_adapter=bool(of.base_models))
 
         return asyncio.run(
             select_candidates(model, facts, machine, constraints or LoadConstraints(), profiles, instances)

@@ -208,9 +208,11 @@ def test_of_variants_alike_the_one_with_the_plainer_file_name_comes_first() -> N
         assert "because its file has the plainer name" in selection.reasons[0]
 
 
-def test_an_adapter_is_no_candidate_and_says_whose_it_is() -> None:
-    with pytest.raises(PreconditionError, match="it is an adapter of vendor/base, and no backend applies adapters"):
-        Here().choose([variant("lora", "safetensors", "fp32", base_models=("vendor/base",))])
+def test_an_adapter_is_applied_by_its_backend_or_merged_by_a_conversion() -> None:
+    here = Here()
+    here.choose([variant("lora", "safetensors", "fp32", base_models=("vendor/base",))])
+    asked = {(facts.format, facts.has_adapter) for facts in here.asked}
+    assert asked == {("safetensors", True), ("openvino", False)}
 
 
 def test_what_no_conversion_helps_is_no_candidate_and_its_reason_is_told_once() -> None:

@@ -57,6 +57,7 @@ class ModelJson(TypedDict):
     Attributes:
         created: seconds since 1970.
         alias_of: what the alias that `id` is points to; empty for a model.
+        parent: the model that an adapter changes; null for what is none.
     """
 
     id: str
@@ -66,6 +67,7 @@ class ModelJson(TypedDict):
     task: str
     state: str
     alias_of: str
+    parent: str | None
 
 
 class ModelsJson(TypedDict):

@@ -106,4 +106,5 @@ def _model(view: ModelView) -> ModelJson:
         "task": view.task,
         "state": view.state.value,
         "alias_of": view.alias_of,
+        "parent": view.base_model or None,
     }

@@ -49,6 +49,7 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
     preferred_precision: _WordOrNone = ""
     quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
     upstream: UpstreamBody | None = None
+    base_model: _WordOrNone = ""
 
 
 class PullBody(Struct, forbid_unknown_fields=True):

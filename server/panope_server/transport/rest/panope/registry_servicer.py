@@ -134,6 +134,7 @@ def _sync_request(body: RegisterBody) -> SyncRequest:
         preferred_precision=body.preferred_precision,
         quantization_targets=tuple(body.quantization_targets),
         upstream={} if body.upstream is None else msgspec.to_builtins(body.upstream),
+        base_model=body.base_model,
     )
 
 

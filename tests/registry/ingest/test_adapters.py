@@ -1,0 +1,239 @@
+"""An adapter is imported together with its base model: both are in its variant, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panope_backends.errors import InvalidInputError, NotFoundError, PanopeError, PreconditionError
+from panope_registry.registry import Registry
+from panope_registry.retention.retention import RetentionManager
+from panope_registry.session import RegistrySession
+from panope_registry.sources.hub import HubSource
+from panope_registry.testing import HubStandIn
+from panope_registry.testing.adapters import LAYER, TENSORS, base_model, lora_adapter
+from panope_registry.testing.formats import gguf_bytes
+
+BASE, ADAPTER = "acme/tiny", "acme/tiny:sql"
+
+UP, DOWN = f"{LAYER}.lora_B.weight", f"{LAYER}.lora_A.weight"
+
+
+@pytest.fixture
+def retention(session: RegistrySession) -> RetentionManager:
+    return session.retention
+
+
+@pytest.fixture
+def base(registry: Registry, tmp_path: Path) -> str:
+    """The digest of the base's variant."""
+    return registry.import_folder(base_model(tmp_path / "base"), BASE).variants[0].digest
+
+
+def test_its_variant_has_the_files_of_both(registry: Registry, base: str, tmp_path: Path) -> None:
+    entry = registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER)
+    (variant,) = entry.variants
+    whole = registry.model(BASE)
+    assert (entry.task, entry.architecture, entry.config) == ("generate", "LlamaForCausalLM", whole.config)
+    assert (variant.base_models, variant.format, variant.precision) == ((BASE,), "safetensors", "fp32")
+    assert variant.parameter_count == whole.variants[0].parameter_count + 2 * 2 * 32
+    assert variant.memory_bytes > whole.variants[0].memory_bytes
+    assert entry.reasons["adapter"] == "LoRA of rank 2 and alpha 4 in 1 modules: q_proj"
+    folder = registry.materialize(variant.digest)
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert (folder / "model.safetensors").samefile(registry.materialize(base) / "model.safetensors")
+    assert registry.facts(variant.digest).has_adapter
+    assert not registry.facts(base).has_adapter
+
+
+def test_two_adapters_of_a_base_are_two_variants_and_leave_it_as_it_is(
+    registry: Registry, base: str, tmp_path: Path
+) -> None:
+    digests = {
+        registry.import_folder(lora_adapter(tmp_path / name, BASE, fill=fill), f"acme/{name}").variants[0].digest
+        for fill, name in enumerate(("a", "b"))
+    }
+    assert len(digests | {base}) == 3
+    assert [variant.digest for variant in registry.model(BASE).variants] == [base]
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "said"),
+    [
+        ("acme/sql", BASE, ""),
+        ("acme/sql", "/home/author/models/tiny", BASE),
+        ("acme/sql", "meta/original", BASE),
+        (ADAPTER, "meta/original", ""),
+        (ADAPTER, None, ""),
+    ],
+)
+def test_the_base_is_the_one_that_is_said_or_named(
+    registry: Registry, base: str, tmp_path: Path, name: str, named: str, said: str
+) -> None:
+    entry = registry.import_folder(lora_adapter(tmp_path / "lora", named), name, base_model=said)
+    assert entry.variants[0].base_models == (BASE,)
+    assert f"it is `{BASE}`" in entry.reasons["base model"]
+
+
+def test_what_was_said_of_the_base_stays_said(registry: Registry, base: str, tmp_path: Path) -> None:
+    folder = lora_adapter(tmp_path / "lora", "meta/original")
+    first = registry.import_folder(folder, "acme/sql", base_model=BASE)
+    assert registry.import_folder(folder, "acme/sql").variants == first.variants
+
+
+def test_a_base_that_changes_leaves_its_adapters_until_they_are_imported_again(
+    registry: Registry, base: str, tmp_path: Path
+) -> None:
+    folder = lora_adapter(tmp_path / "lora", BASE)
+    before = registry.import_folder(folder, ADAPTER).variants[0]
+    changed = json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "changed": True})
+    registry.import_folder(base_model(tmp_path / "new", fill=1, files={"config.json": changed}), BASE)
+    assert registry.model(ADAPTER).variants == (before,)
+    again = registry.import_folder(folder, ADAPTER)
+    (after,) = again.variants
+    assert after.digest != before.digest
+    assert again.config["changed"]
+    registry.materialize(after.digest)
+
+
+def test_a_tokenizer_of_its_own_is_the_one_that_is_used(registry: Registry, base: str, tmp_path: Path) -> None:
+    own = {"tokenizer.json": '{"own": 1}', "chat_template.jinja": "{{ messages }}", "config.json": "{}"}
+    checkpoint = {"checkpoint-5/adapter_config.json": "{}", "checkpoint-5/trainer_state.json": "{}"}
+    folder = lora_adapter(tmp_path / "lora", BASE, files=own | checkpoint)
+    variant = registry.import_folder(folder, ADAPTER).variants[0]
+    view = registry.materialize(variant.digest)
+    assert (view / "tokenizer.json").read_text() == own["tokenizer.json"]
+    assert (view / "chat_template.jinja").is_file()
+    assert not (view / "tokenizer_config.json").exists()  # of the base's tokenizer
+    assert "llama" in (view / "config.json").read_text()
+    assert not (view / "checkpoint-5").exists()
+
+
+def test_a_base_is_not_deleted_while_an_adapter_needs_it(
+    registry: Registry, retention: RetentionManager, base: str, tmp_path: Path
+) -> None:
+    variant = registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER).variants[0]
+    with pytest.raises(PreconditionError, match=f"`{ADAPTER}`; delete them first") as caught:
+        retention.remove_model(BASE)
+    assert caught.value.reason == "has_adapters"
+    removed = retention.remove_model(ADAPTER)
+    assert removed.variants == (variant.digest,)
+    registry.materialize(base)
+    retention.remove_model(BASE)
+    with pytest.raises(NotFoundError):
+        registry.model(BASE)
+
+
+def test_a_conversion_of_it_needs_its_own_files_alone(registry: Registry, base: str, tmp_path: Path) -> None:
+    variant = registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER).variants[0]
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "openvino_model.xml").write_text("<net/>")
+    converted = registry.add_conversion(
+        variant.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
+    )
+    assert [file.path for file in converted.files] == [
+        "config.json",
+        "openvino_model.xml",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert converted.base_models == ()
+    assert not registry.facts(converted.digest).has_adapter
+
+
+def test_from_a_hub_the_files_of_both_are_downloaded_each_from_its_repo(
+    hub: HubStandIn, registry: Registry, source: HubSource, download: Callable[[str], None], tmp_path: Path
+) -> None:
+    hub.add(BASE, base_model(tmp_path / "base"))
+    hub.add("them/sql", lora_adapter(tmp_path / "lora", BASE))
+    with pytest.raises(NotFoundError, match="base model is not registered: `acme/tiny`") as caught:
+        registry.register("them/sql", source=source)
+    assert caught.value.reason == "base_model_not_found"
+    registry.register(BASE, source=source)
+    (variant,) = registry.register("them/sql", source=source).variants
+    assert {(file.repo, file.path) for file in registry.missing_files(variant.digest)} == {
+        (BASE, "model.safetensors"),
+        ("them/sql", "adapter_model.safetensors"),
+    }
+    download(variant.digest)
+    assert registry.model(BASE).variants[0].is_local
+    registry.materialize(variant.digest)
+
+
+@pytest.mark.parametrize(
+    ("told", "how"),
+    [
+        ("of 16 × 32", {"tensors": {DOWN: (2, 32), UP: (16, 2)}}),
+        (
+            "which the base model does not have",
+            {"tensors": {name.replace(".0.", ".7."): shape for name, shape in TENSORS.items()}},
+        ),
+        (
+            "`lm_head.weight`",
+            {
+                "config": {"modules_to_save": ["lm_head"]},
+                "tensors": {**TENSORS, "base_model.model.lm_head.weight": (65, 32)},
+            },
+        ),
+    ],
+)
+def test_an_adapter_of_another_model_is_refused(
+    registry: Registry, base: str, tmp_path: Path, told: str, how: dict[str, Any]
+) -> None:
+    error = refused(registry, lora_adapter(tmp_path / "lora", BASE, **how))
+    assert (type(error), error.reason, error.field) == (InvalidInputError, "adapter_mismatch", "base_model")
+    assert told in error.message
+
+
+def refused(registry: Registry, folder: Path, name: str = ADAPTER, **how: Any) -> PanopeError:
+    """What importing it raises; nothing is recorded."""
+    before = [entry.name for entry in registry.models()]
+    with pytest.raises(PanopeError) as caught:
+        registry.import_folder(folder, name, **how)
+    assert [entry.name for entry in registry.models()] == before
+    return caught.value
+
+
+def test_a_base_that_is_not_known_is_told_by_every_name_that_was_tried(registry: Registry, tmp_path: Path) -> None:
+    error = refused(registry, lora_adapter(tmp_path / "lora", "meta/original"))
+    assert (type(error), error.reason, error.field) == (NotFoundError, "base_model_not_found", "base_model")
+    assert "`meta/original`, `acme/tiny`" in error.message
+    nameless = refused(registry, lora_adapter(tmp_path / "nameless", "../.."), "acme/sql")
+    assert "which it does not name" in nameless.message
+
+
+def test_a_base_without_safetensors_is_refused(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "model.gguf").write_bytes(gguf_bytes("llama", {"a": [4]}))
+    registry.import_folder(folder, BASE)
+    error = refused(registry, lora_adapter(tmp_path / "lora", BASE))
+    assert error.reason == "unsupported_base_model"
+    assert "has gguf" in error.message
+
+
+def test_an_adapter_is_no_base(registry: Registry, base: str, tmp_path: Path) -> None:
+    registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER)
+    error = refused(registry, lora_adapter(tmp_path / "second", ADAPTER, fill=1), "acme/second")
+    assert error.reason == "unsupported_base_model"
+
+
+def test_an_adapter_of_itself_is_refused(registry: Registry, base: str, tmp_path: Path) -> None:
+    assert refused(registry, lora_adapter(tmp_path / "lora", BASE), BASE).reason == "cyclic_components"
+
+
+def test_a_base_is_said_of_an_adapter_alone(registry: Registry, base: str, tmp_path: Path) -> None:
+    error = refused(registry, base_model(tmp_path / "whole", fill=1), "acme/whole", base_model=BASE)
+    assert (type(error), error.field) == (InvalidInputError, "base_model")
