@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -18,6 +17,7 @@ from panope_registry.jobs import Jobs, JobStatus
 from panope_registry.jobs.kinds import SHARE
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.shared_store import Uploader
+from panope_registry.store.file_locks import try_lock
 from panope_registry.store.store import Store
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
@@ -93,7 +93,7 @@ class Maintenance:
         """Runs until `stop` is set; waits for an absent database."""
         lock = os.open(self._store.folder / "maintenance.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while not _acquire(lock):
+            while not try_lock(lock):
                 if stop.wait(ROUND_SECONDS):
                     return
             scrubbing = threading.Thread(target=self._scrub_on, args=(stop,), name="scrub")
@@ -177,12 +177,3 @@ class Maintenance:
             return False
         self._due[step] = time.monotonic() + seconds
         return True
-
-
-def _acquire(lock: int) -> bool:
-    """Takes the lock if it is free; returns whether this process has it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # network file systems say the second
-        return False
-    return True

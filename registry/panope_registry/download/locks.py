@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from panope_registry.store.file_locks import try_lock
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def locked(file: Path, wait: Callable[[], None]) -> Iterator[None]:
     while True:
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while not _taken(lock):
+            while not try_lock(lock):
                 wait()
             if not _is_at(lock, file):  # its last holder has removed it: take the one that is there now
                 continue
@@ -31,14 +32,6 @@ def locked(file: Path, wait: Callable[[], None]) -> Iterator[None]:
             return
         finally:
             os.close(lock)
-
-
-def _taken(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # network file systems say the second
-        return False
-    return True
 
 
 def _is_at(lock: int, file: Path) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panope_registry.download.partial import missing_bytes
+from panope_registry.store.file_locks import try_lock
 from panope_registry.store.store import Store
 
 
@@ -86,10 +87,8 @@ def _read(path: Path) -> SpaceNeeds:
     """Reads a reservation; removes one whose owner is gone, which then needs nothing."""
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # its owner lives; network file systems say the second
-        return SpaceNeeds(**json.loads(path.read_bytes()))
-    else:
+        if not try_lock(file, shared=True):  # its owner lives
+            return SpaceNeeds(**json.loads(path.read_bytes()))
         path.unlink(missing_ok=True)
         return SpaceNeeds()
     finally:

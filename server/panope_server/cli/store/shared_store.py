@@ -13,7 +13,8 @@ from panope_server.cli.output.console import bytes_text, console, fail, print_js
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
-    from panope_registry.shared_store.gc import RemoteRetention
+    from panope_registry.retention.types import VerificationResult
+    from panope_registry.shared_store.gc import RemoteRetention, RemoteVerificationResult
 
 
 def gc(dry_run: bool, home: str | None, config: Path | None, *, json: bool) -> None:
@@ -35,11 +36,22 @@ def verify(home: str | None, config: Path | None, *, json: bool) -> None:
     """Looks whether everything is there; exit code 1 when it is not."""
     with _retention(home, config) as retention:
         verified = retention.verify()
+    tell_verified(verified, "of another size, removed", json=json)
+
+
+def tell_verified(verified: VerificationResult | RemoteVerificationResult, damaged: str, *, json: bool) -> None:
+    """Prints what was looked at; exit code 1 when something is wrong with it.
+
+    Args:
+        verified: what was found.
+        damaged: what is said of each file that is another than it should be.
+        json: whether a program reads it.
+    """
     if json:
         print_json(asdict(verified))
     else:
         console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}", highlight=False)
-        for word, found in (("of another size, removed", verified.damaged), ("missing", verified.missing)):
+        for word, found in ((damaged, verified.damaged), ("missing", verified.missing)):
             for sha256 in found:
                 console.print(f"{word}: {sha256}", highlight=False)
     if verified.damaged or verified.missing:

@@ -116,12 +116,4 @@ def verify(
         return
     with registry_session(settings_for(home, config=config)) as session:
         verified = session.retention.verify(oldest=oldest)
-    if json:
-        print_json(asdict(verified))
-    else:
-        console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}", highlight=False)
-        for word, found in (("damaged", verified.damaged), ("missing", verified.missing)):
-            for sha256 in found:
-                console.print(f"{word}: {sha256}", highlight=False)
-    if verified.damaged or verified.missing:
-        raise SystemExit(1)
+    shared_store.tell_verified(verified, "damaged", json=json)

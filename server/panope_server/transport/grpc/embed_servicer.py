@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import grpc
 
@@ -13,7 +13,7 @@ from panope_server.config import Limits
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Input
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
-from panope_server.transport.grpc.streams import Window, in_order, stream_error
+from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -50,14 +50,11 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
     ) -> AsyncIterator[pb.StreamEmbedResponse]:
         """Embeds one batch for each request."""
 
-        async def answer(request: pb.StreamEmbedRequest) -> pb.StreamEmbedResponse:
-            try:
-                response = await self._embed(request.request, context, "EmbedService/StreamEmbed")
-            except Exception as error:  # told inside the stream, which goes on
-                return pb.StreamEmbedResponse(id=request.id, error=stream_error(error))
-            return pb.StreamEmbedResponse(id=request.id, response=response)
+        def run(request: pb.EmbedRequest) -> Awaitable[pb.EmbedResponse]:
+            return self._embed(request, context, "EmbedService/StreamEmbed")
 
-        async for response in in_order(request_iterator, answer, Window(self._limits, _size_of)):
+        window = Window(self._limits, _size_of)
+        async for response in answer_each(request_iterator, run, pb.StreamEmbedResponse, window):
             yield response
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import grpc
 
@@ -11,7 +11,7 @@ from panope.v1 import infer_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.tensors import TensorInput, TensorOutput
-from panope_server.transport.grpc.streams import Window, in_order, stream_error
+from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.grpc.values import plain_value, value_message
 from panope_server.transport.interceptors.context import Context, call_for
@@ -42,14 +42,11 @@ class InferServicer(pb_grpc.InferServiceServicer):
     ) -> AsyncIterator[pb.StreamInferResponse]:
         """Runs the model once for each request."""
 
-        async def answer(request: pb.StreamInferRequest) -> pb.StreamInferResponse:
-            try:
-                response = await self._infer(request.request, context, "InferService/StreamInfer")
-            except Exception as error:  # told inside the stream, which goes on
-                return pb.StreamInferResponse(id=request.id, error=stream_error(error))
-            return pb.StreamInferResponse(id=request.id, response=response)
+        def run(request: pb.InferRequest) -> Awaitable[pb.InferResponse]:
+            return self._infer(request, context, "InferService/StreamInfer")
 
-        async for response in in_order(request_iterator, answer, Window(self._limits, _size_of)):
+        window = Window(self._limits, _size_of)
+        async for response in answer_each(request_iterator, run, pb.StreamInferResponse, window):
             yield response
 
     async def _infer(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:

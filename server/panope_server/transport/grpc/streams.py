@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -20,6 +20,8 @@ MAX_IN_FLIGHT = 64
 """Requests of one stream that run at a time, or whose answers were not taken."""
 
 Q = TypeVar("Q")
+B_co = TypeVar("B_co", covariant=True)
+E = TypeVar("E", bound="Envelope[Any]")
 A = TypeVar("A")
 
 SizeOf = Callable[[Q], tuple[int, int]]
@@ -89,6 +91,40 @@ async def in_order(
     finally:
         for task in (*running, *([reading] if reading is not None else [])):
             task.cancel()
+
+
+class Envelope(Protocol[B_co]):
+    """A request of a stream: what a unary call would carry, and an id that names it."""
+
+    @property
+    def id(self) -> str:
+        """Given back with the answer."""
+
+    @property
+    def request(self) -> B_co:
+        """What to run."""
+
+
+async def answer_each(
+    requests: AsyncIterator[E], run: Callable[[Any], Awaitable[Any]], response: Callable[..., A], window: Window[E]
+) -> AsyncIterator[A]:
+    """Answers each request of a stream under its id; an error is told inside the stream, which goes on.
+
+    Args:
+        requests: of the stream, up to its end.
+        run: answers one request.
+        response: makes a message of `id`, and of `response` or `error`.
+        window: of the stream.
+    """
+
+    async def answer(envelope: E) -> A:
+        try:
+            return response(id=envelope.id, response=await run(envelope.request))
+        except Exception as error:
+            return response(id=envelope.id, error=stream_error(error))
+
+    async for each in in_order(requests, answer, window):
+        yield each
 
 
 def stream_error(error: Exception) -> StreamError:

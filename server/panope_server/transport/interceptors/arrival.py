@@ -16,7 +16,7 @@ import grpc
 from panope_backends.errors import DeadlineError, InvalidInputError, OverloadedError, PanopeError
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interceptors.errors import refuse
-from panope_server.transport.interceptors.handlers import Handler
+from panope_server.transport.interceptors.handlers import Handler, WrappingInterceptor
 
 #: As long as Envoy waits for a request.
 MAX_SECONDS = 60
@@ -79,7 +79,7 @@ class Arrivals:
             task.cancel()
 
 
-class ArrivalInterceptor(grpc.aio.ServerInterceptor):
+class ArrivalInterceptor(WrappingInterceptor):
     """Reads the message of each call that has one.
 
     Args:
@@ -87,24 +87,11 @@ class ArrivalInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self, arrivals: Arrivals) -> None:
+        super().__init__()
         self._arrivals = arrivals
-        self._wrapped: dict[str, Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Gives gRPC the handler of a stream in place of one of a single request; None is UNIMPLEMENTED."""
-        method = handler_call_details.method
-        if (wrapped := self._wrapped.get(method)) is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
-            wrapped = self._wrapped[method] = self._reading(handler)
-        return wrapped
-
-    def _reading(self, handler: Handler) -> Handler:
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """The handler of a stream in place of one of a single request."""
         parse, write = handler.request_deserializer, handler.response_serializer
         unary, streaming = handler.unary_unary, handler.unary_stream
         read: Any

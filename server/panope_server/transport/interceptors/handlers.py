@@ -23,23 +23,15 @@ Streaming = Callable[[Any, Context], AsyncIterator[Any]]
 """A method whose answer is a stream."""
 
 
-class HandlerInterceptor(grpc.aio.ServerInterceptor, ABC):
-    """An interceptor that runs code around methods, in the task that answers the call."""
+class WrappingInterceptor(grpc.aio.ServerInterceptor, ABC):
+    """An interceptor that gives gRPC other handlers than it had, each made once."""
 
     def __init__(self) -> None:
         self._wrapped: dict[str, Handler] = {}
 
     @abstractmethod
-    def around_unary(self, handle: Unary, method: str) -> Unary:
-        """The method with the interceptor's code around it; `method` is such as `/panope.v1.EmbedService/Embed`."""
-
-    @abstractmethod
-    def around_streaming(self, handle: Streaming, method: str) -> Streaming:
-        """As `around_unary`."""
-
-    def parser(self, parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
-        """How requests are read; as they are unless an interceptor says otherwise."""
-        return parse
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """The handler to use; `method` is such as `/panope.v1.EmbedService/Embed`."""
 
     async def intercept_service(
         self,
@@ -53,10 +45,27 @@ class HandlerInterceptor(grpc.aio.ServerInterceptor, ABC):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = self._wrap(handler, method)
+            wrapped = self._wrapped[method] = self.wrap(handler, method)
         return wrapped
 
-    def _wrap(self, handler: Handler, method: str) -> Handler:
+
+class HandlerInterceptor(WrappingInterceptor):
+    """An interceptor that runs code around methods, in the task that answers the call."""
+
+    @abstractmethod
+    def around_unary(self, handle: Unary, method: str) -> Unary:
+        """The method with the interceptor's code around it."""
+
+    @abstractmethod
+    def around_streaming(self, handle: Streaming, method: str) -> Streaming:
+        """As `around_unary`."""
+
+    def parser(self, parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+        """How requests are read; as they are unless an interceptor says otherwise."""
+        return parse
+
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """The handler with the interceptor's code around it."""
         streams = (bool(handler.request_streaming), bool(handler.response_streaming))
         make: Any = {
             (False, False): grpc.unary_unary_rpc_method_handler,
