@@ -70,7 +70,7 @@ CASES = [
     (ChatFormat(reasoning=THINK), "Yes, and <think> is a tag.", ("Yes, and <think> is a tag.", "", [])),
     (ChatFormat(reasoning=THINK), "<think>never closed", ("", "never closed", [])),
     (ChatFormat(HERMES, NAMES), "a <tool_call> b", ("a <tool_call> b", "", [])),
-    (ChatFormat(HERMES, NAMES), '<tool_call>\n{"name": "ad', ('<tool_call>{"name": "ad', "", [])),
+    (ChatFormat(HERMES, NAMES), '<tool_call>\n{"name": "ad', ('<tool_call>\n{"name": "ad', "", [])),
     (ChatFormat(HERMES, NAMES), f"<tool_call>\n{ROME[:49]}", ("", "", [("get_weather", '{"city": "Ro')])),
     (
         ChatFormat(HERMES, NAMES, max_calls=1),

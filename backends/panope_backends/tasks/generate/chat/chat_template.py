@@ -78,10 +78,10 @@ class ChatTemplate:
             PreconditionError: the template takes too much time or memory.
         """
         tools = tools_of(conversation)
-        if tools and not self.facts.has_tools:
+        if tools and not (self.facts.has_tools or self.facts.has_tools_in_message):
             raise InvalidInputError.at("tools", "{field} are not known to the model's chat template")
         request = RenderRequest(
-            messages=messages_of(conversation, self.facts),
+            messages=messages_of(conversation, self.facts, tools),
             tools=tools,
             kwargs=kwargs_of(conversation, self.facts),
             continues=conversation.continue_final_message,
@@ -107,8 +107,10 @@ class ChatTemplate:
             reasoning=None if has_thought else marks,
             begins_reasoning=marks is not None and ending.endswith(marks[0]),
             max_calls=0 if parallel else 1,
+            parameters={tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in tools},
         )
-        mark_ids = {mark: self._special_ids[mark] for mark in _marks(form) if mark in self._special_ids}
+        written = _written(form)
+        mark_ids = {text: token_id for text, token_id in self._special_ids.items() if text and text in written}
         if not mark_ids:
             return form
         hidden = tuple(text for text in self._special_ids if text not in mark_ids)
@@ -167,6 +169,6 @@ def _callable(tools: Sequence[Mapping[str, Any]], choice: str) -> list[Mapping[s
     return named
 
 
-def _marks(form: ChatFormat) -> list[str]:
-    tools = [] if form.tools is None else [mark for mark in (form.tools.begin, form.tools.end) if mark]
-    return [*tools, *(form.reasoning or ())]
+def _written(form: ChatFormat) -> str:
+    """All texts in which there may be special tokens that mean something in answers."""
+    return "\n".join([*(form.reasoning or ()), "" if form.tools is None else form.tools.text])

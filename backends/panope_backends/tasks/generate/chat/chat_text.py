@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from panope_backends.tasks.generate.answer_text import TextPiece, ToolCallPiece
-from panope_backends.tasks.generate.chat.json_calls import CallScanner
+from panope_backends.tasks.generate.chat.call_readers import CallReader, Parameters
 from panope_backends.tasks.generate.chat.marks import split_at
 from panope_backends.tasks.generate.chat.tool_formats import ToolFormat
 
@@ -22,6 +22,7 @@ class ChatFormat:
     Attributes:
         tools: None where none may be called.
         tool_names: those that may be called.
+        parameters: of them.
         reasoning: the marks around what is thought; None where nothing is.
         begins_reasoning: whether the prompt has opened the reasoning already.
         hidden: texts of special tokens, which are marks and no content.
@@ -36,6 +37,7 @@ class ChatFormat:
     hidden: Collection[str] = ()
     max_calls: int = 0
     mark_ids: Mapping[str, int] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
 
 
 class ChatText:
@@ -51,11 +53,11 @@ class ChatText:
         self.has_calls = False
         self._form = form
         self._held = ""
-        self._scanner: CallScanner | None = None
+        self._reader: CallReader | None = None
         self._in_calls = self._after_call = False
         self._opening = ""  # the mark before the calls that are read
         self._calls = 0
-        self._is_announced = False
+        self._is_announced = self._has_arguments = False  # of the call that is read
         self._has_content = False
         self._strips_start = False  # of what follows reasoning or a call
         self._pieces: list[TextPiece] = []
@@ -69,8 +71,8 @@ class ChatText:
 
     def finish(self) -> list[TextPiece]:
         """Gives what was held back."""
-        if self._scanner is not None:
-            self._give_up(self._scanner)
+        if self._reader is not None:
+            self._give_up(self._reader)
         elif self._in_calls:
             self._end_calls()
         held, self._held = self._held, ""
@@ -81,8 +83,8 @@ class ChatText:
         """One step with what is held; False when more text is needed."""
         if not self._held:
             return False
-        if self._scanner is not None:
-            return self._read_call(self._scanner)
+        if self._reader is not None:
+            return self._read_call(self._reader)
         if self._in_calls and self._form.tools is not None:
             return self._read_between(self._form.tools)
         if self.is_reasoning:
@@ -99,9 +101,13 @@ class ChatText:
 
     def _read_content(self) -> bool:
         tools, reasoning = self._form.tools, self._form.reasoning
-        if tools is not None and not tools.begin and self._may_be_bare_call():
-            self._begin_calls("")
-            return bool(self._held.strip())
+        if tools is not None and not tools.begin and not self._has_content:
+            start = self._held.lstrip()
+            if not start:  # more of it tells
+                return False
+            if start[0] == tools.bare:  # nothing but calls stood before it
+                self._begin_calls("")
+                return True
         if reasoning is not None and not self._has_content and not self._calls:
             stripped = self._held.lstrip()
             if stripped.startswith(reasoning[0]):
@@ -110,17 +116,13 @@ class ChatText:
                 return True
             if reasoning[0].startswith(stripped):  # perhaps; more of it tells
                 return False
-        text, mark, self._held = split_at(self._held, [tools.begin] if tools is not None and tools.begin else [])
+        text, mark, self._held = split_at(self._held, [] if tools is None else tools.begins)
         self._tell(text)
         if mark:
             self._begin_calls(mark)
         return bool(mark)
 
     # Calls.
-
-    def _may_be_bare_call(self) -> bool:
-        """Whether an object that begins here is a call: nothing but calls stood before it."""
-        return not self._has_content and self._held.lstrip()[:1] in ("", "{")
 
     def _begin_calls(self, mark: str) -> None:
         self._in_calls, self._opening, self._after_call = True, mark, False
@@ -138,14 +140,19 @@ class ChatText:
         if not rest:
             return False
         end = tools.end if self._after_call else ""
-        if end and end.startswith(rest):  # perhaps; more of it tells
-            self._held = rest
-            return len(rest) == len(end) and self._read_end(rest, end)
         if end and rest.startswith(end):
             return self._read_end(rest, end)
-        if rest[0] == "{" and not end:
-            self._scanner, self._is_announced, self._held = CallScanner(), False, rest
+        if end and end.startswith(rest):  # perhaps; more of it tells
+            return False
+        begins = tools.begins_call(rest, is_first=not self._after_call)
+        if begins is None:
+            return False
+        if begins:
+            if not self._after_call:
+                self._opening += self._held.removesuffix(rest)
+            self._reader, self._is_announced, self._held = tools.reader(self._form.parameters), False, rest
             return True
+        self._has_content = self._has_content or not self._after_call
         self._end_calls()
         return bool(self._held)
 
@@ -154,38 +161,46 @@ class ChatText:
         self._end_calls()
         return bool(self._held)
 
-    def _read_call(self, scanner: CallScanner) -> bool:
-        used = scanner.feed(self._held)
-        self._held = self._held[used:]
-        if scanner.is_broken or (scanner.name and scanner.name not in self._form.tool_names):
-            self._give_up(scanner)
+    def _read_call(self, reader: CallReader) -> bool:
+        """Reads on; a character at a time until the name is known, so that how the text is cut changes nothing."""
+        while self._held and not (reader.name or reader.is_broken or reader.is_done):
+            self._held = self._held[reader.feed(self._held[0]) :]
+        if reader.name and reader.name not in self._form.tool_names:
+            self._give_up(reader)
             return bool(self._held)
-        self._tell_call(scanner)
-        if scanner.is_done:
+        self._tell_call(reader)
+        if not reader.is_broken:
+            self._held = self._held[reader.feed(self._held) :]
+            self._tell_call(reader)
+        if reader.is_broken:
+            self._give_up(reader)
+        elif reader.is_done:
             self._calls += 1
-            self._scanner, self._after_call = None, True
+            self._reader, self._after_call = None, True
         return bool(self._held)
 
-    def _tell_call(self, scanner: CallScanner) -> None:
-        if not scanner.name or (self._form.max_calls and self._calls >= self._form.max_calls):
+    def _tell_call(self, reader: CallReader) -> None:
+        if not reader.name or (self._form.max_calls and self._calls >= self._form.max_calls):
             return
         piece = ToolCallPiece(self._calls)
         if not self._is_announced:
             self._is_announced = self.has_calls = True
-            piece.id, piece.name = _call_id(self._form.tools), scanner.name
-        piece.arguments = scanner.arguments()
-        if scanner.is_done and not piece.arguments and piece.name:
+            self._has_arguments = False
+            piece.id, piece.name = _call_id(self._form.tools), reader.name
+        piece.arguments = reader.arguments()
+        if reader.is_done and not (piece.arguments or self._has_arguments):
             piece.arguments = "{}"
+        self._has_arguments = self._has_arguments or bool(piece.arguments)
         if piece.name or piece.arguments:
             self._pieces.append(TextPiece(calls=[piece]))
 
-    def _give_up(self, scanner: CallScanner) -> None:
+    def _give_up(self, reader: CallReader) -> None:
         """What was read is no call, so it is content; of one that was announced there is no more."""
-        self._scanner = None
+        self._reader = None
         self._after_call = self._after_call or self._is_announced
         self._end_calls()
         if not self._is_announced:
-            self._tell(scanner.raw)
+            self._tell(reader.raw)
 
     def _tell(self, text: str) -> None:
         for hidden in self._form.hidden:

@@ -16,8 +16,19 @@ _OBJECTS = msgspec.json.Decoder(list[dict[str, Any]])
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
-def messages_of(conversation: wire.Conversation, facts: TemplateFacts) -> list[dict[str, Any]]:
+#: What is said before tools where the caller says nothing, as the model cards of such templates have it.
+_WITH_TOOLS = "You are a helpful assistant with some tools."
+
+
+def messages_of(
+    conversation: wire.Conversation, facts: TemplateFacts, tools: list[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
     """The messages for a template.
+
+    Args:
+        conversation: of the server's message.
+        facts: of the template.
+        tools: that are put into the first message where the template reads them there.
 
     Raises:
         InvalidInputError: naming the message at fault.
@@ -33,6 +44,10 @@ def messages_of(conversation: wire.Conversation, facts: TemplateFacts) -> list[d
         message["content"] = _text_of(message.get("content"), index)
         for place, call in enumerate(message.get("tool_calls") or ()):
             _open_arguments(call, f"messages[{index}].tool_calls[{place}].function.arguments")
+    if tools and facts.has_tools_in_message:
+        if messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": _WITH_TOOLS})
+        messages[0]["tools"] = json.dumps([tool.get("function") for tool in tools], ensure_ascii=False)
     return messages
 
 

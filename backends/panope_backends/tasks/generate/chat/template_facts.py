@@ -23,6 +23,7 @@ class TemplateFacts(msgspec.Struct, frozen=True):
     Attributes:
         kwargs: values that they read and callers may set, sorted.
         has_tools: whether one of them reads tools.
+        has_tools_in_message: whether one of them reads them from the first message, as a text.
         has_developer: whether one of them names the role `developer`.
         text: of all of them, by which formats of answers are told.
     """
@@ -31,6 +32,7 @@ class TemplateFacts(msgspec.Struct, frozen=True):
     has_tools: bool
     has_developer: bool
     text: str
+    has_tools_in_message: bool = False
 
 
 def template_facts(templates: Mapping[str, str]) -> TemplateFacts:
@@ -52,6 +54,7 @@ def template_facts(templates: Mapping[str, str]) -> TemplateFacts:
         has_tools="tools" in names,
         has_developer="developer" in literals,
         text="\n".join(templates.values()),
+        has_tools_in_message="tools" in literals and "tools" not in names,
     )
 
 

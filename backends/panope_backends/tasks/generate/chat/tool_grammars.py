@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from panope_backends.api import Grammar, GrammarKind
+from panope_backends.tasks.generate.chat.argument_grammars import (
+    python_arguments,
+    require_expressible,
+    tagged_arguments,
+)
 from panope_backends.tasks.generate.chat.chat_text import ChatFormat
-from panope_backends.tasks.generate.chat.tool_formats import HERMES, MISTRAL
+from panope_backends.tasks.generate.chat.lark import Writer, json_of, literal
 
 #: The schema of a tool that says nothing of its arguments.
 _ANY_OBJECT = {"type": "object"}
-
-#: Blanks where templates write them and nowhere else, as in every other answer that matches a schema: with free white
-#: space a weak model writes blanks until its limit.
-_BLANKS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 def calls_grammar(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, parallel: bool) -> Grammar:
@@ -26,33 +27,24 @@ def calls_grammar(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, paral
         tools: that may be called, at least one.
         form: how the model writes calls, and what it thinks before.
         parallel: whether it may call several.
+
+    Raises:
+        InvalidInputError: a strict tool that cannot be held to its schema; `tools`.
     """
     return _grammar([f"start: {_thought(form)}calls", *_rules(tools, form, parallel=parallel)], form)
 
 
 def strict_grammar(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, parallel: bool) -> Grammar:
-    """An answer that is text without calls, or text and then calls of the tools; arguments as of `calls_grammar`."""
+    """An answer that is text without calls, or text and then calls of the tools; as `calls_grammar`."""
     assert form.tools is not None
-    begin = form.tools.begin
-    if begin:
-        text = f"TEXT: /(?s:.*)/ & ~/(?s:.*){re.escape(begin)}(?s:.*)/"
+    begins = "|".join(map(re.escape, form.tools.begins))
+    if begins:
+        text = f"TEXT: /(?s:.*)/ & ~/(?s:.*)({begins})(?s:.*)/"
         start = f"start: {_thought(form)}(TEXT | TEXT calls)"
     else:
-        text = "TEXT: /([^{\\s](?s:.*))?/"
+        text = f"TEXT: /([^\\{form.tools.bare}\\s](?s:.*))?/"
         start = f"start: {_thought(form)}(TEXT | calls)"
     return _grammar([start, text, *_rules(tools, form, parallel=parallel)], form)
-
-
-def _grammar(rules: Sequence[str], form: ChatFormat) -> Grammar:
-    return Grammar(GrammarKind.LARK, "\n".join([*rules, *_thought_rules(form)]))
-
-
-def _rules(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, parallel: bool) -> list[str]:
-    names = [f"call_{index}" for index in range(len(tools))]
-    rules = [*_calls_rules(form, parallel=parallel), f"object: {' | '.join(names)}"]
-    for name, tool in zip(names, tools, strict=True):
-        rules += _call_rules(name, tool["function"], form)
-    return rules
 
 
 def after_reasoning(grammar: Grammar, form: ChatFormat) -> Grammar:
@@ -65,32 +57,44 @@ def after_reasoning(grammar: Grammar, form: ChatFormat) -> Grammar:
         return grammar  # which is refused for it
     if not isinstance(schema, dict):
         return grammar
-    return _grammar([f"start: {_thought(form)}content", f"content: {_json(schema)}"], form)
+    return _grammar([f"start: {_thought(form)}content", f"content: {json_of(schema)}"], form)
 
 
-def _calls_rules(form: ChatFormat, *, parallel: bool) -> list[str]:
-    tools = form.tools
-    assert tools is not None
-    if tools is MISTRAL:
-        more = ' (", " object)*' if parallel else ""
-        return [f'calls: {_mark(tools.begin, form)} "[" object{more} "]"']
-    if tools is HERMES:
-        more = ' ("\\n" call)*' if parallel else ""
-        begin, end = _mark(tools.begin, form), _mark(tools.end, form)
-        return [f"calls: call{more}", f'call: {begin} "\\n" object "\\n" {end}']
-    more = ' ("; " object)*' if parallel else ""
-    return [f"calls: object{more}"]
+def _grammar(rules: Sequence[str], form: ChatFormat) -> Grammar:
+    return Grammar(GrammarKind.LARK, "\n".join([*rules, *_thought_rules(form)]))
 
 
-def _call_rules(name: str, function: Mapping[str, Any], form: ChatFormat) -> list[str]:
+def _rules(tools: Sequence[Mapping[str, Any]], form: ChatFormat, *, parallel: bool) -> list[str]:
     assert form.tools is not None
-    head = f'{{"name": {json.dumps(function["name"])}, "{form.tools.arguments_key}": '
-    schema = function.get("parameters") or _ANY_OBJECT
-    return [f'{name}: {_literal(head)} {name}_arguments "}}"', f"{name}_arguments: {_json(schema)}"]
+    writer = Writer(form.mark_ids)
+    before, after = map(writer.text, form.tools.each)
+    joined = writer.text(form.tools.joined)
+    more = f" ({joined} call)*" if parallel else ""
+    opening, closing = map(writer.text, form.tools.whole)
+    names = [f"call_{index}" for index in range(len(tools))]
+    rules = [f"calls: {opening} call{more} {closing}", f"call: {before} ({' | '.join(names)}) {after}"]
+    for name, tool in zip(names, tools, strict=True):
+        rules += _call_rules(name, tool["function"], form, writer)
+    return rules
 
 
-def _json(schema: Mapping[str, Any]) -> str:
-    return f"%json {json.dumps({**schema, 'x-guidance': _BLANKS})}"
+def _call_rules(rule: str, function: Mapping[str, Any], form: ChatFormat, writer: Writer) -> list[str]:
+    """Rules of one tool's calls; the first is `rule`."""
+    assert form.tools is not None
+    tools, name, schema = form.tools, str(function["name"]), function.get("parameters") or _ANY_OBJECT
+    if function.get("strict") and (tools.tags is not None or tools.is_python):
+        require_expressible(schema, texts=tools.tags is not None)
+    arguments = f"{rule}_arguments"
+    if tools.tags is not None:
+        head, tail = writer.text(f"{tools.tags.head[0]}{name}{tools.tags.head[1]}"), writer.text(tools.tags.tail)
+        return [f"{rule}: {head} {arguments} {tail}", *tagged_arguments(arguments, schema, tools.tags, writer)]
+    if tools.is_python:
+        return [f'{rule}: {literal(f"{name}(")} {arguments} ")"', *python_arguments(arguments, schema)]
+    if tools.named is not None:
+        head, tail = f"{tools.named.before}{name}{tools.named.between}", tools.named.after
+    else:
+        head, tail = f'{{"name": {json.dumps(name)}, "{tools.arguments_key}": ', "}"
+    return [f"{rule}: {writer.text(head)} {arguments} {writer.text(tail)}", f"{arguments}: {json_of(schema)}"]
 
 
 def _thought(form: ChatFormat) -> str:
@@ -103,19 +107,10 @@ def _thought_rules(form: ChatFormat) -> list[str]:
     if form.reasoning is None:
         return []
     begin, end = form.reasoning
-    if end in form.mark_ids:
-        thought = f"thought: /(?s:.*)/ {_mark(end, form)}"
+    writer = Writer(form.mark_ids)
+    if writer.is_token(end):
+        thought = f"thought: /(?s:.*)/ {writer.text(end)}"
     else:
-        thought = f"thought[suffix={_literal(end)}]: /(?s:.*)/"
+        thought = f"thought[suffix={literal(end)}]: /(?s:.*)/"
     rules = [thought, "SPACE: /\\s*/"]
-    return rules if form.begins_reasoning else [*rules, f"opened: {_mark(begin, form)} thought SPACE"]
-
-
-def _mark(text: str, form: ChatFormat) -> str:
-    """A mark as a token where it is one, else as a text."""
-    token_id = form.mark_ids.get(text)
-    return _literal(text) if token_id is None else f"<[{token_id}]>"
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text)
+    return rules if form.begins_reasoning else [*rules, f"opened: {writer.text(begin)} thought SPACE"]
