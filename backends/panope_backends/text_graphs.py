@@ -21,6 +21,9 @@ TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
 #: The output that sentence-transformers' exporters give one finished vector a text in.
 SENTENCE_OUTPUT = "sentence_embedding"
 
+#: The output that classifiers give their scores in, before any function of them.
+LOGITS = "logits"
+
 #: What transformers' configurations call the width of token vectors.
 _WIDTHS = ("hidden_size", "d_model", "n_embd", "dim", "word_embed_proj_dim")
 
@@ -58,7 +61,7 @@ def tensor_name(names: Collection[str], node: str) -> str:
         names: that the graph has for the tensor.
         node: the name of the node that gives it, or takes it.
     """
-    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT)
+    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, LOGITS)
     return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
@@ -108,6 +111,24 @@ def text_outputs(outputs: Sequence[TensorSpec], config: Mapping[str, Any]) -> Te
         f"none of the graph's outputs ({', '.join(_shown(spec) for spec in outputs)}) is known to hold token vectors"
         + (f" of the width {width} that config.json tells" if width else "")
     )
+
+
+def logits_output(outputs: Sequence[TensorSpec], axes: int) -> str:
+    """The output that classifies.
+
+    Args:
+        outputs: of the graph.
+        axes: that it has: 2 for a row of labels a text, 3 for one a token.
+
+    Raises:
+        PreconditionError: there is none, or it cannot be told which; the message names them.
+    """
+    candidates = [spec.name for spec in outputs if len(spec.shape) == axes]
+    named = [name for name in candidates if name == LOGITS]
+    if len(named or candidates) == 1:
+        return (named or candidates)[0]
+    shown = ", ".join(_shown(spec) for spec in outputs)
+    raise PreconditionError(f"none of the graph's outputs ({shown}) is known to hold `{LOGITS}` with {axes} axes")
 
 
 def _is_logits(spec: TensorSpec, config: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from panope_server.tasks.embed.json_form import EmbedValue
 from panope_server.transport import job_json
+from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.embedding.options import EmbedOptions
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.openai import schemas as openai
@@ -41,6 +42,9 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (tensor_json.TensorBody, "Tensor"),
     (tensor_json.OutputBody, "Tensor"),
     (EmbedValue, "EmbedRequest"),
+    (classification.ClassifyBody, "ClassifyRequest"),
+    (classification.RerankBody, "RerankRequest"),
+    (classification.RankBody, "RerankRequest"),
     (registry_schemas.RegisterBody, "RegisterModelRequest"),
     (registry_schemas.SourceBody, "RegisterModelRequest"),
     (registry_schemas.PullBody, "PullModelRequest"),
@@ -58,6 +62,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
     (model_schemas.VariantJson, "Variant"),
     (model_schemas.InstanceJson, "Instance"),
     (model_schemas.EmbedSpecJson, "EmbedSpec"),
+    (model_schemas.ClassifySpecJson, "ClassifySpec"),
     (model_schemas.GenerateSpecJson, "GenerateSpec"),
     (model_schemas.PinJson, "Pin"),
     (model_schemas.ProfileJson, "Profile"),

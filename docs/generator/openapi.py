@@ -145,8 +145,8 @@ def _request(operation: Operation) -> Json:
         schema: Json = {"type": "object", "additionalProperties": False}
     elif operation.body is not None:
         schema = _schema(operation.body)
-        if operation.or_body is not None:
-            schema = {"anyOf": [schema, _schema(operation.or_body)]}
+        if operation.or_bodies:
+            schema = {"anyOf": [schema, *map(_schema, operation.or_bodies)]}
     else:
         return {}
     return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
@@ -200,7 +200,7 @@ def _types() -> list[Any]:
     given = [
         each
         for told in operations
-        for each in (told.answer, told.body, told.or_body, told.not_ready, *told.or_answers)
+        for each in (told.answer, told.body, *told.or_bodies, told.not_ready, *told.or_answers)
         if each is not None
     ]
     later = [kind for kinds in READ_LATER.values() for kind in kinds]

@@ -18,6 +18,8 @@ from panope_server.transport.http.hub.trees import EntryJson
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
+from panope_server.transport.rest.classification import inputs as classification_inputs
+from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
@@ -136,7 +138,7 @@ class Operation:
     Attributes:
         answer: the type of the answer's JSON; None for an answer that is no JSON.
         body: the type of the request's body; None for a method without one.
-        or_body: the type of another body that it takes.
+        or_bodies: the types of other bodies that it takes.
         empty: whether the body may only be an empty object.
         query: the types of the query parameters.
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
@@ -151,7 +153,7 @@ class Operation:
 
     answer: Any = None
     body: type[Struct] | None = None
-    or_body: type[Struct] | None = None
+    or_bodies: Sequence[type[Struct]] = ()
     empty: bool = False
     query: Mapping[str, Any] = field(default_factory=dict)
     or_answers: Sequence[Any] = ()
@@ -168,8 +170,18 @@ _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "sec
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
 _ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
+_ENTITIES = (list[classification.EntityJson], list[list[classification.EntityJson]])
+_LABELS = (list[classification.LabelJson], list[list[classification.LabelJson]])
+_SCORES: Mapping[str, Any] = {"or_answers": (*_LABELS, *_ENTITIES), "waits": True}
+_ANY_BODY = (tgi.TextGenerationBody, classification.ClassifyBody)
 _TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
-_ANY: Mapping[str, Any] = {**_TEI, "events": True, "error": HuggingFaceErrorJson}
+_ANY: Mapping[str, Any] = {
+    **_TEI,
+    "or_bodies": _ANY_BODY,
+    "or_answers": (list[Vector | float], tgi.GeneratedTextJson, *_LABELS, *_ENTITIES),
+    "events": True,
+    "error": HuggingFaceErrorJson,
+}
 _TGI: Mapping[str, Any] = {"waits": True, "events": True, "error": tgi.TextGenerationErrorJson}
 
 #: By `Service.Method` of the façade.
@@ -203,16 +215,19 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.SummarizeModel": Operation(list[SummaryJson], SummaryBody, waits=True),
     "HuggingFaceService.Translate": Operation(list[TranslationJson], TranslationBody, waits=True),
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
+    "ClassificationService.Classify": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
+    "ClassificationService.ClassifyModel": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
+    "ClassificationService.Rerank": Operation(classification.RerankJson, classification.RerankBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
-    "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
-    "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
-    "TextEmbeddingsService.RunPipeline": Operation(_ANY_ANSWER, hugging_face.EmbedBody, tgi.TextGenerationBody, **_ANY),
+    "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
+    "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
+    "TextEmbeddingsService.RunPipeline": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.Similarity": Operation(list[float], tei.SimilarityBody, **_TEI),
     "TextEmbeddingsService.EmbedAll": Operation(list[list[list[float]]], tei.EmbedAllBody, **_TEI),
     "TextEmbeddingsService.Tokenize": Operation(list[list[tei.TokenJson]], tei.TokenizeBody, **_TEI),
     "TextEmbeddingsService.Decode": Operation(list[str], tei.DecodeBody, **_TEI),
-    "TextEmbeddingsService.Rerank": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
-    "TextEmbeddingsService.Predict": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.Rerank": Operation(list[classification.RankJson], classification.RankBody, **_TEI),
+    "TextEmbeddingsService.Predict": Operation(_LABELS[0], classification.PredictBody, or_answers=_LABELS, **_TEI),
     "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
     "TextEmbeddingsService.Info": Operation(
         dict[str, Any], error=tei.TextEmbeddingsErrorJson, or_answers=(TextEmbeddingsInfoJson, TextGenerationInfoJson)
@@ -315,4 +330,6 @@ READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
     (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
     (infer_schemas.InferBody, "value"): (EmbedJson,),
     (tei.DecodeBody, "ids"): inputs.INPUTS[2:],
+    (classification.ClassifyBody, "inputs"): classification_inputs.INPUTS,
+    (classification.PredictBody, "inputs"): classification_inputs.PREDICT_INPUTS,
 }

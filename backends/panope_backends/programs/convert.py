@@ -2,9 +2,9 @@
 
 It reads one JSON document on stdin, `{"backend", "format", "precision", "model": {name, format, task, architecture,
 config}, "folder", "out"}`, and writes into `out`, an empty folder, the converted weights, everything of `folder` but
-the weights that they replace, and for a model that embeds the tokenizer that transformers makes of its files. It prints
-one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "kind", "reason", "message"}`,
-and exits with 0 or 1.
+the weights that they replace, and for a model that embeds or classifies the tokenizer that transformers makes of its
+files. It prints one JSON line, `{"ok": true, "format", "precision", "engine_version"}` or `{"ok": false, "kind",
+"reason", "message"}`, and exits with 0 or 1.
 
 It is a process of its own because it imports what serving does not (torch, transformers) and takes several times the
 model's memory, which only its end gives back.
@@ -26,7 +26,7 @@ from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
-from panope_backends.programs.prepare_tokenizer import tokenizer_to_add
+from panope_backends.programs.prepare_tokenizer import CLASSIFIES, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, sources_digest
@@ -86,14 +86,15 @@ def convert(job: Job) -> Converted:
     if job.model.has_adapter and not backend.applies_adapters:
         raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
-    tokenizer = tokenizer_to_add(folder) if job.model.task == "embed" else None
-    place = _transformer_folder(folder) if job.model.task == "embed" else Path()
+    task = job.model.task
+    tokenizer = tokenizer_to_add(task, folder) if task in ("embed", *CLASSIFIES) else None
+    place = _transformer_folder(folder) if task == "embed" else Path()
     (out / place).mkdir(parents=True, exist_ok=True)
     backend.convert(job.model, conversion, folder / place, out / place)
     _complete(folder, out, place)
     if tokenizer is not None:
         # The converter may have written files of its own.
-        made_of = sources_digest(read_embed_files(out))
+        made_of = sources_digest(text_files(task, out))
         keep(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
     return Converted(conversion.format, conversion.precision, conversion.engine_version)
 

@@ -20,14 +20,35 @@ import msgspec
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
-from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.classify.files import read_classify_files
+from panope_backends.tasks.embed.config_files import EmbedFiles, read_embed_files
 from panope_backends.tasks.embed.prepared import PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.tokenizer_program import Job, Outcome
 
+#: Tasks of models with labels.
+CLASSIFIES = ("classify", "rerank", "token-classify")
 
-def tokenizer_to_add(folder: Path) -> PreparedTokenizer | None:
+
+def text_files(task: str, folder: Path) -> EmbedFiles:
+    """What a model's folder says of its texts.
+
+    Args:
+        task: of the model; one with a prepared tokenizer.
+        folder: of the model.
+
+    Raises:
+        PreconditionError: the model's files ask for what Panope cannot do.
+    """
+    return read_classify_files(folder).text if task in CLASSIFIES else read_embed_files(folder)
+
+
+def tokenizer_to_add(task: str, folder: Path) -> PreparedTokenizer | None:
     """The tokenizer that a conversion of the model in `folder` brings, so that workers need no transformers.
+
+    Args:
+        task: of the model.
+        folder: of the model.
 
     Returns:
         None where there is nothing to make it of, or no transformers to make it with.
@@ -40,7 +61,7 @@ def tokenizer_to_add(folder: Path) -> PreparedTokenizer | None:
     from panope_backends.tasks.embed.preparing import prepare_tokenizer
     from panope_backends.tasks.tokenizer_making import has_vocabulary
 
-    return prepare_tokenizer(read_embed_files(folder)) if has_vocabulary(folder, below=True) else None
+    return prepare_tokenizer(text_files(task, folder)) if has_vocabulary(folder, below=True) else None
 
 
 def _prepared(job: Job) -> msgspec.Struct:
@@ -51,7 +72,7 @@ def _prepared(job: Job) -> msgspec.Struct:
         return prepare_chat_tokenizer(folder)
     from panope_backends.tasks.embed.preparing import prepare_tokenizer
 
-    return prepare_tokenizer(read_embed_files(folder))
+    return prepare_tokenizer(text_files(job.task, folder))
 
 
 def _prepare(job: Job) -> Outcome:

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.api import GenerationRequest, LoadedModel, LoadOptions, TensorModel, TokenDelta
 from panope_backends.errors import InvalidInputError
 
-Rows = NDArray[np.float32]
-"""One row for each sequence."""
+Rows = NDArray[Any]
+"""One row for each sequence: float32, sequences × width; or, where rows are of many lengths, one array of float32 each
+(dtype object)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,10 +37,12 @@ class TokenRow:
     Attributes:
         ids: of the model's vocabulary, special tokens included; at least one.
         prompt_tokens: how many leading ids are the prompt and the special tokens before it; 0 without a prompt.
+        type_ids: which of two texts each id is of, as the tokenizer tells it; empty where all are 0.
     """
 
     ids: Sequence[int]
     prompt_tokens: int = 0
+    type_ids: Sequence[int] = ()
 
 
 class SequenceJob(ABC):
@@ -125,7 +127,7 @@ class SequenceTask(ABC):
     @property
     @abstractmethod
     def row_width(self) -> int:
-        """The number of values that `run` gives for each sequence; known after `trial`."""
+        """The number of values that `run` gives for each sequence, 0 for as many as it likes; known after `trial`."""
 
     @abstractmethod
     def run(self, sequences: Sequence[TokenRow]) -> Rows:

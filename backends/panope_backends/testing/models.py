@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,58 @@ def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelF
     AutoModel.from_config(config).save_pretrained(folder)
     parsed = json.loads((folder / "config.json").read_text())
     return ModelFacts(f"test/tiny-{kind}", "safetensors", "embed", parsed["architectures"][0], parsed)
+
+
+#: What tiny classifiers do, by transformers' auto classes.
+_HEADS = {
+    "classify": "AutoModelForSequenceClassification",
+    "rerank": "AutoModelForSequenceClassification",
+    "token-classify": "AutoModelForTokenClassification",
+}
+WORDS = "the a fox dog river bank house quiet brown quick runs sleeps in over lives Ada Lovelace London loves who is"
+
+
+def tiny_classifier(folder: Path, task: str, labels: Sequence[str], **changes: Any) -> ModelFacts:
+    """Writes a seeded BERT with a head and a tokenizer of words, as safetensors. Needs transformers.
+
+    Args:
+        folder: where to.
+        task: `classify`, `rerank` or `token-classify`.
+        labels: by their ids.
+        changes: to its configuration.
+    """
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = {word: index for index, word in enumerate([*special, *WORDS.split(), ".", ","])}
+    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    named = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    sizes: Mapping[str, Any] = {
+        "vocab_size": len(words),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.4,
+        **named,
+    }
+    config = transformers.AutoConfig.for_model("bert", **(dict(sizes) | changes))
+    torch.manual_seed(0)
+    getattr(transformers, _HEADS[task]).from_config(config).save_pretrained(folder)
+    parsed = json.loads((folder / "config.json").read_text())
+    return ModelFacts(f"test/tiny-{task}", "safetensors", task, parsed["architectures"][0], parsed)
 
 
 def keep_tokenizer(folder: Path, max_tokens: int) -> None:

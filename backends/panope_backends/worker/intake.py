@@ -127,7 +127,7 @@ class Intake:
             return TokenRequest(frame_id, flow_id, request_id, accepted, timing, job=job)
         assert isinstance(job, SequenceJob)
         count = len(job.sequences)
-        rows = np.empty((count, self._row_width), dtype=np.float32)
+        rows = np.empty((count, self._row_width), np.float32) if self._row_width else np.empty(count, object)
         return SequenceRequest(frame_id, flow_id, request_id, accepted, timing, job=job, rows=rows, missing=count)
 
     def _answer(self, part: wire.Part) -> None:

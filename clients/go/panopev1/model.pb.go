@@ -149,7 +149,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{6, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // A model that users can name.
@@ -196,7 +196,9 @@ type Model struct {
 	// What the alias that `name` is points to: a model's name, or `model@digits` of one of its variants. Empty for a model.
 	AliasOf string `protobuf:"bytes,20,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
 	// What a `generate` model takes and gives; unset for other tasks, and until the model was loaded.
-	Generate      *GenerateSpec `protobuf:"bytes,21,opt,name=generate,proto3" json:"generate,omitempty"`
+	Generate *GenerateSpec `protobuf:"bytes,21,opt,name=generate,proto3" json:"generate,omitempty"`
+	// What a model with labels takes and gives; unset for other tasks, and until the model was loaded.
+	Classify      *ClassifySpec `protobuf:"bytes,22,opt,name=classify,proto3" json:"classify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -378,6 +380,96 @@ func (x *Model) GetGenerate() *GenerateSpec {
 	return nil
 }
 
+func (x *Model) GetClassify() *ClassifySpec {
+	if x != nil {
+		return x.Classify
+	}
+	return nil
+}
+
+// What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives.
+type ClassifySpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The labels, by their ids.
+	Labels []string `protobuf:"bytes,1,rep,name=labels,proto3" json:"labels,omitempty"`
+	// The most tokens of one text, or of two with those between them.
+	MaxTokens uint32 `protobuf:"varint,2,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
+	// What makes scores of the model's values unless a request says otherwise: `softmax`, `sigmoid` or `none`.
+	Function string `protobuf:"bytes,3,opt,name=function,proto3" json:"function,omitempty"`
+	// The label that says that the first of two texts entails the second, by which labels of a caller's own are scored;
+	// empty where the model has none.
+	EntailmentLabel string `protobuf:"bytes,4,opt,name=entailment_label,json=entailmentLabel,proto3" json:"entailment_label,omitempty"`
+	// Which texts run as one batch, as of EmbedSpec.
+	Batching      string `protobuf:"bytes,5,opt,name=batching,proto3" json:"batching,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifySpec) Reset() {
+	*x = ClassifySpec{}
+	mi := &file_panope_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifySpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifySpec) ProtoMessage() {}
+
+func (x *ClassifySpec) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifySpec.ProtoReflect.Descriptor instead.
+func (*ClassifySpec) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClassifySpec) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *ClassifySpec) GetMaxTokens() uint32 {
+	if x != nil {
+		return x.MaxTokens
+	}
+	return 0
+}
+
+func (x *ClassifySpec) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *ClassifySpec) GetEntailmentLabel() string {
+	if x != nil {
+		return x.EntailmentLabel
+	}
+	return ""
+}
+
+func (x *ClassifySpec) GetBatching() string {
+	if x != nil {
+		return x.Batching
+	}
+	return ""
+}
+
 // What an `embed` model takes and gives.
 type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -400,7 +492,7 @@ type EmbedSpec struct {
 
 func (x *EmbedSpec) Reset() {
 	*x = EmbedSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[1]
+	mi := &file_panope_v1_model_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +504,7 @@ func (x *EmbedSpec) String() string {
 func (*EmbedSpec) ProtoMessage() {}
 
 func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[1]
+	mi := &file_panope_v1_model_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +517,7 @@ func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedSpec.ProtoReflect.Descriptor instead.
 func (*EmbedSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *EmbedSpec) GetDimensions() uint32 {
@@ -510,7 +602,7 @@ type GenerateSpec struct {
 
 func (x *GenerateSpec) Reset() {
 	*x = GenerateSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +614,7 @@ func (x *GenerateSpec) String() string {
 func (*GenerateSpec) ProtoMessage() {}
 
 func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +627,7 @@ func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateSpec.ProtoReflect.Descriptor instead.
 func (*GenerateSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GenerateSpec) GetMaxPositions() uint32 {
@@ -678,7 +770,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +782,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +795,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Variant) GetDigest() string {
@@ -828,7 +920,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +932,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +945,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Profile) GetBackend() string {
@@ -948,7 +1040,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1052,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1065,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Pin) GetPrincipal() string {
@@ -1034,7 +1126,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1138,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1151,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Instance) GetId() string {
@@ -1196,7 +1288,7 @@ type GenerationStatistics struct {
 
 func (x *GenerationStatistics) Reset() {
 	*x = GenerationStatistics{}
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1300,7 @@ func (x *GenerationStatistics) String() string {
 func (*GenerationStatistics) ProtoMessage() {}
 
 func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1313,7 @@ func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerationStatistics.ProtoReflect.Descriptor instead.
 func (*GenerationStatistics) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GenerationStatistics) GetRunningSequences() uint32 {
@@ -1319,7 +1411,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x9a\b\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xcf\b\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1343,7 +1435,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\areasons\x18\x12 \x03(\v2\x1d.panope.v1.Model.ReasonsEntryR\areasons\x12'\n" +
 	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x12\x19\n" +
 	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x123\n" +
-	"\bgenerate\x18\x15 \x01(\v2\x17.panope.v1.GenerateSpecR\bgenerate\x1a:\n" +
+	"\bgenerate\x18\x15 \x01(\v2\x17.panope.v1.GenerateSpecR\bgenerate\x123\n" +
+	"\bclassify\x18\x16 \x01(\v2\x17.panope.v1.ClassifySpecR\bclassify\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1353,7 +1446,14 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_LOADING\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x05\"\xc1\x01\n" +
+	"\fSTATE_FAILED\x10\x05\"\xa8\x01\n" +
+	"\fClassifySpec\x12\x16\n" +
+	"\x06labels\x18\x01 \x03(\tR\x06labels\x12\x1d\n" +
+	"\n" +
+	"max_tokens\x18\x02 \x01(\rR\tmaxTokens\x12\x1a\n" +
+	"\bfunction\x18\x03 \x01(\tR\bfunction\x12)\n" +
+	"\x10entailment_label\x18\x04 \x01(\tR\x0fentailmentLabel\x12\x1a\n" +
+	"\bbatching\x18\x05 \x01(\tR\bbatching\"\xc1\x01\n" +
 	"\tEmbedSpec\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
@@ -1472,44 +1572,46 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Instance_State)(0),           // 1: panope.v1.Instance.State
 	(*Model)(nil),                 // 2: panope.v1.Model
-	(*EmbedSpec)(nil),             // 3: panope.v1.EmbedSpec
-	(*GenerateSpec)(nil),          // 4: panope.v1.GenerateSpec
-	(*Variant)(nil),               // 5: panope.v1.Variant
-	(*Profile)(nil),               // 6: panope.v1.Profile
-	(*Pin)(nil),                   // 7: panope.v1.Pin
-	(*Instance)(nil),              // 8: panope.v1.Instance
-	(*GenerationStatistics)(nil),  // 9: panope.v1.GenerationStatistics
-	nil,                           // 10: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 12: panope.v1.TensorSpec
+	(*ClassifySpec)(nil),          // 3: panope.v1.ClassifySpec
+	(*EmbedSpec)(nil),             // 4: panope.v1.EmbedSpec
+	(*GenerateSpec)(nil),          // 5: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 6: panope.v1.Variant
+	(*Profile)(nil),               // 7: panope.v1.Profile
+	(*Pin)(nil),                   // 8: panope.v1.Pin
+	(*Instance)(nil),              // 9: panope.v1.Instance
+	(*GenerationStatistics)(nil),  // 10: panope.v1.GenerationStatistics
+	nil,                           // 11: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 13: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	5,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	8,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	11, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	12, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	12, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	10, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	4,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
-	7,  // 9: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	6,  // 10: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	11, // 11: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	11, // 12: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 13: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	11, // 14: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	9,  // 15: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	6,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	9,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	12, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
+	13, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	13, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	11, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	5,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	3,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
+	8,  // 10: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	7,  // 11: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	12, // 12: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	12, // 13: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 14: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	12, // 15: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	10, // 16: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1524,7 +1626,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from panope_backends.api import GenerationStatistics, TensorSpec
+from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 
@@ -143,6 +144,7 @@ class ModelView:
     instances: tuple[InstanceView, ...] = ()
     embed: EmbedSpec | None = None
     generate: GenerateSpec | None = None
+    classify: ClassifySpec | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     source: str = ""

@@ -8,12 +8,16 @@ from typing import Any
 import structlog
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_server.tasks.classify.task import ClassifyTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.generate.task import GenerateTask
+from panope_server.tasks.rerank import RerankTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
+from panope_server.tasks.token_classify import TokenClassifyTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
 from panope_server.tasks.value import ValueInput, ValueTask
+from panope_server.tasks.zero_shot import ZeroShotTask
 
 _log = structlog.get_logger("panope.tasks")
 
@@ -36,8 +40,11 @@ def register(task: AnyTask) -> None:
     _BY_INPUT[task.input_type] = task
 
 
-for _task in (EmbedTask(), GenerateTask(), TensorTask(), TokenizeTask(), DetokenizeTask()):
-    register(_task)
+for _kind in (
+    *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
+    *(TensorTask, TokenizeTask, DetokenizeTask),
+):
+    register(_kind())
 _BY_INPUT[ValueInput] = ValueTask()  # until it is read; nobody may ask for it by a name
 
 

@@ -6,12 +6,21 @@ What depends on the model (its longest text, its tensors, its prompts) is checke
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
 
 MAX_NAME_CHARACTERS = 256
 MAX_TOKEN_ID = (1 << 31) - 1
+MAX_COUNT = (1 << 32) - 1
+"""What messages to workers carry."""
+
+Count = Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)]
+"""A whole number in a value; numbers of google.protobuf.Value are doubles."""
 
 
 def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> None:
@@ -22,18 +31,33 @@ def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> Non
         )
 
 
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
+def check_word(word: str, field: str, known: Sequence[str]) -> None:
+    """Refuses a word that means nothing."""
+    if word not in known:
+        raise InvalidInputError.at(field, "{field} must be one of {known}", known=", ".join(known))
+
+
+def check_positive(number: int | None, field: str) -> None:
+    """Refuses a number below 1, and one that no message to a worker holds; None is no number."""
+    if number is not None and not 1 <= number <= MAX_COUNT:
+        raise InvalidInputError.at(field, "{field} must be at least 1 and at most {limit:,}", limit=MAX_COUNT)
+
+
+def check_texts(texts: Sequence[str], limits: Limits, field: str = "texts") -> None:
     """Refuses no texts, too many, an empty one and one that is too long."""
-    check_count("texts", len(texts), limits)
-    limit = limits.max_text_bytes
+    check_count(field, len(texts), limits)
     for index, text in enumerate(texts):
-        if not text:
-            raise InvalidInputError.at(f"texts[{index}]", "{field} is empty")
-        # A character is at most four bytes, so most texts need no second look.
-        if len(text) * 4 > limit and (size := len(text.encode())) > limit:
-            raise InvalidInputError.at(
-                f"texts[{index}]", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=limit
-            )
+        check_text(text, f"{field}[{index}]", limits)
+
+
+def check_text(text: str, field: str, limits: Limits) -> None:
+    """Refuses an empty text and one that is too long."""
+    limit = limits.max_text_bytes
+    if not text:
+        raise InvalidInputError.at(field, "{field} is empty")
+    # A character is at most four bytes, so most texts need no second look.
+    if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+        raise InvalidInputError.at(field, "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=limit)
 
 
 def check_token_sequences(sequences: Sequence[Sequence[int]], limits: Limits) -> None:
@@ -60,3 +84,19 @@ def check_count(name: str, count: int, limits: Limits) -> None:
         raise InvalidInputError.at(
             name, "{field} has {count:,} items; the limit is {limit:,}", count=count, limit=limits.max_items
         )
+
+
+def whole_number(number: float | None, field: str) -> int | None:
+    """A number of a value as an integer; InvalidInputError for a part of one."""
+    if number is None or isinstance(number, int):
+        return number
+    if not number.is_integer():
+        raise InvalidInputError(f"`{field}` must be a whole number", field=field)
+    return int(number)
+
+
+def observe_texts(tokens: int, truncated: int, metrics: Metrics, model: str) -> None:
+    """Counts tokens of texts, and texts that were cut."""
+    metrics.input_tokens.labels(model).inc(tokens)
+    if truncated:
+        metrics.truncated_items.labels(model).inc(truncated)

@@ -15,7 +15,6 @@ from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.traceable import Traceable, load_traceable
-from panope_backends.engines.torch.transformer import OUTPUT
 from panope_backends.errors import PreconditionError
 
 
@@ -126,5 +125,5 @@ def _trace(original: Traceable) -> Any:
         )
     for tensor in graph.inputs:  # tracing leaves numbers beside their names
         tensor.get_tensor().set_names({port_name(tensor)})
-    graph.outputs[0].get_tensor().set_names({OUTPUT})
+    graph.outputs[0].get_tensor().set_names({original.output})
     return graph

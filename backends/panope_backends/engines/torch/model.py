@@ -11,7 +11,7 @@ import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.tables import read_tables
-from panope_backends.engines.torch.transformer import OUTPUT, load_transformer
+from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
 from panope_backends.memory_limit import is_out_of_memory
 
@@ -20,18 +20,26 @@ def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: i
     """Loads safetensors; `threads` 0 keeps torch's own number."""
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    module, names = load_transformer(model, folder, precision)
-    return TorchModel(module, names, precision)
+    module, names, output = load_transformer(model, folder, precision)
+    return TorchModel(module, names, precision, output)
 
 
 class TorchModel(TensorModel):
-    """A base model; float32 out whatever it computes in."""
+    """A model of texts; float32 out whatever it computes in.
 
-    def __init__(self, module: Any, names: Sequence[str], precision: str) -> None:
+    Args:
+        module: the model.
+        names: of its inputs.
+        precision: that it computes in.
+        output: what it gives, by transformers' name.
+    """
+
+    def __init__(self, module: Any, names: Sequence[str], precision: str, output: str) -> None:
         self.precision = precision
         self.inputs = [TensorSpec(name, "int64", (-1, -1)) for name in names]
-        self.outputs = [TensorSpec(OUTPUT, "float32", (-1, -1, module.config.hidden_size))]
+        self.outputs = [TensorSpec(output, "float32", output_shape(module, output))]
         self._module = module
+        self._output = output
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
         tables = read_tables(module, names, self._options)
@@ -47,7 +55,7 @@ class TorchModel(TensorModel):
         with torch.inference_mode():
             tensors = {spec.name: _tensor(arrays[spec.name]) for spec in self.inputs}
             try:
-                hidden = self._module(**tensors, **self._options)[OUTPUT]
+                hidden = self._module(**tensors, **self._options)[self._output]
             except IndexError as error:
                 raise InvalidInputError("a token id or a position is out of range", field="inputs") from error
             except RuntimeError as error:
@@ -56,11 +64,19 @@ class TorchModel(TensorModel):
                 raise InvalidInputError(
                     "the inputs' shapes do not fit each other or the model", field="inputs"
                 ) from error
-            return {OUTPUT: hidden.float().numpy()}
+            return {self._output: hidden.float().numpy()}
 
     def close(self) -> None:
         """Frees the weights."""
         del self._module
+
+
+def output_shape(module: Any, output: str) -> tuple[int, ...]:
+    """Of what a model of transformers gives; -1 for the batch and its length."""
+    if output == "last_hidden_state":
+        return (-1, -1, module.config.hidden_size)
+    axes = (-1, -1) if type(module).__name__.endswith("ForTokenClassification") else (-1,)
+    return (*axes, module.config.num_labels)
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Any:

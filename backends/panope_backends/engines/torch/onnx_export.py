@@ -14,7 +14,6 @@ from panope_backends.engines.equivalence import prove_same
 from panope_backends.engines.onnx.model import MODEL_FILES, load_onnx_model
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.traceable import Traceable, load_traceable
-from panope_backends.engines.torch.transformer import OUTPUT
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 #: A file of protobuf ends at 2 GiB; larger weights go into a file beside it.
@@ -35,7 +34,7 @@ def export(model: ModelFacts, folder: Path, out: Path) -> None:
         with refused_as("ONNX Runtime cannot run the exported model"):
             prove_same(
                 original.run,
-                lambda arrays: made.run(arrays)[OUTPUT],
+                lambda arrays: made.run(arrays)[original.output],
                 original.names,
                 original.vocabulary,
                 original.positions,
@@ -56,7 +55,7 @@ def _export(original: Traceable, file: Path) -> None:
             kwargs=example,
             f=file,
             input_names=list(original.names),
-            output_names=[OUTPUT],
+            output_names=[original.output],
             dynamo=True,
             dynamic_shapes=dict.fromkeys(original.names, free),
             external_data=size > ONE_FILE_BYTES,

@@ -69,7 +69,13 @@ def unknown_type(model: ModelFacts) -> str:
 
 
 def load_pretrained(
-    model: ModelFacts, folder: Path, precision: str, auto_class: str, attention: str | None = None
+    model: ModelFacts,
+    folder: Path,
+    precision: str,
+    auto_class: str,
+    attention: str | None = None,
+    *,
+    may_lack: str = "",
 ) -> Any:
     """Loads a model, ready to run.
 
@@ -79,6 +85,7 @@ def load_pretrained(
         precision: `fp32`, `bf16` or `fp16`, which the weights are brought to.
         auto_class: the one of transformers' auto classes that loads it.
         attention: transformers' name for a way to compute attention; None for the fastest that the model has.
+        may_lack: a part of the model, by its name, whose weights may be missing, as it is not run.
 
     Raises:
         PreconditionError: the architecture is unknown, or weights are missing or of another shape than the
@@ -110,8 +117,8 @@ def load_pretrained(
             raise PreconditionError("transformers refuses the model's files", reason="load_failed") from error
         if code:  # which may import more of itself while it runs
             weakref.finalize(module, shutil.rmtree, code, ignore_errors=True)
-    # transformers fills missing weights with random numbers; only the pooler may be absent, which is not run.
-    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
+    # transformers fills missing weights with random numbers.
+    missing = sorted(key for key in report["missing_keys"] if not may_lack or may_lack not in key.split("."))
     if missing:
         raise PreconditionError(
             f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"

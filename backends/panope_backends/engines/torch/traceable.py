@@ -8,23 +8,25 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import TRACED, Array, Arrays, example
-from panope_backends.engines.torch.transformer import OUTPUT, load_transformer
+from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 
 
 @dataclass(frozen=True)
 class Traceable:
-    """A base model in float32.
+    """A model in float32.
 
     Attributes:
-        module: takes `names` as keywords and returns `last_hidden_state`.
+        module: takes `names` as keywords and returns its output.
         names: of the inputs.
+        output: the output's name.
         vocabulary: how many token ids it has.
         positions: how many tokens a text may have; 0 when its configuration does not tell.
     """
 
     module: Any
     names: tuple[str, ...]
+    output: str
     vocabulary: int
     positions: int
 
@@ -53,7 +55,7 @@ def load_traceable(model: ModelFacts, folder: Path) -> Traceable:
     """
     # Of the ways to compute attention only `eager` masks with finite numbers. The others' give NaN in OpenVINO for
     # padding on the left of a decoder, whose first tokens see nothing. OpenVINO fuses `eager` attention all the same.
-    base, names = load_transformer(model, folder, "fp32", attention="eager")
+    base, names, output = load_transformer(model, folder, "fp32", attention="eager")
     positions = getattr(base.config, "max_position_embeddings", 0) or 0
     vocabulary = getattr(base.config, "vocab_size", None)
     if not vocabulary:
@@ -61,10 +63,10 @@ def load_traceable(model: ModelFacts, folder: Path) -> Traceable:
             "the model's configuration has no `vocab_size`, which a conversion's proof needs",
             reason="conversion_failed",
         )
-    return Traceable(_with_one_output(base), names, vocabulary, positions)
+    return Traceable(_with_one_output(base, output), names, output, vocabulary, positions)
 
 
-def _with_one_output(base: Any) -> Any:
+def _with_one_output(base: Any, output: str) -> Any:
     import torch
 
     # Decoders would return their cache, which nothing reads here.
@@ -79,6 +81,6 @@ def _with_one_output(base: Any) -> Any:
 
         def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:
             more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-            return self.base(input_ids=input_ids, attention_mask=attention_mask, **options, **more)[OUTPUT]
+            return self.base(input_ids=input_ids, attention_mask=attention_mask, **options, **more)[output]
 
     return OneOutput().eval()

@@ -1,13 +1,18 @@
-"""Loads a transformers model's base model, by its configuration.
+"""Loads a transformers model by its configuration: the base model, or the model with the head that its task needs.
 
 Used by the cpu engine to run it and by the openvino engine to convert it, so that both give the same names:
 `input_ids`, `attention_mask` and, where the model tells segments apart, `token_type_ids` (int64, batch × tokens), and
-`last_hidden_state` (float32, batch × tokens × hidden size).
+in float32
+
+    embed                `last_hidden_state`  batch × tokens × hidden size
+    classify, rerank     `logits`             batch × labels
+    token-classify       `logits`             batch × tokens × labels
 """
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +21,41 @@ from panope_backends.engines.torch.pretrained import files_refusal, load_pretrai
 from panope_backends.errors import PreconditionError
 from panope_backends.weights_support import decoder_of
 
-OUTPUT = "last_hidden_state"
+
+@dataclass(frozen=True)
+class Head:
+    """What a task runs of a model.
+
+    Attributes:
+        auto_class: the one of transformers' auto classes that loads it.
+        suffix: of the names of its classes; empty where any will do.
+        output: its name for what it gives.
+    """
+
+    auto_class: str
+    suffix: str
+    output: str
+
 
 #: Loads a base model; code for other auto classes, such as a head's, is not asked for.
-_AUTO_CLASS = "AutoModel"
+_BASE = Head("AutoModel", "", "last_hidden_state")
+_TEXTS = Head("AutoModelForSequenceClassification", "ForSequenceClassification", "logits")
+_TOKENS = Head("AutoModelForTokenClassification", "ForTokenClassification", "logits")
 
-#: Tasks that work from hidden states; the others need a head that the base model leaves out.
-_HEADLESS_TASKS = ("", "embed")
+#: Tasks that transformers' models run here.
+_HEADS = {"": _BASE, "embed": _BASE, "classify": _TEXTS, "rerank": _TEXTS, "token-classify": _TOKENS}
 
 
 def transformer_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_transformer` can work; transformers is imported for odd ones alone."""
-    if model.task not in _HEADLESS_TASKS:
-        return Support(Level.NONE, f"safetensors run for the task `embed`, not yet for `{model.task}`")
-    if refusal := files_refusal(model, _AUTO_CLASS):
+    head = _HEADS.get(model.task)
+    if head is None:
+        known = ", ".join(f"`{task}`" for task in _HEADS if task)
+        return Support(Level.NONE, f"safetensors run for the tasks {known}, not for `{model.task}`")
+    if refusal := files_refusal(model, head.auto_class):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
+    if head is not _BASE:
+        return _head_support(model, head)
     if model.config.get("is_encoder_decoder") and model.task != "embed":
         return Support(Level.NONE, "encoder-decoder models need a decoder's inputs")
     if decoder := decoder_of(model.config):
@@ -38,10 +63,20 @@ def transformer_support(model: ModelFacts) -> Support:
     return Support(Level.FULL, "transformers runs the base model")
 
 
+def _head_support(model: ModelFacts, head: Head) -> Support:
+    named = model.config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else model.architecture
+    # Another head's weights would leave this one's to chance.
+    if not architecture.endswith(head.suffix):
+        what = f"a class whose name ends in `{head.suffix}`"
+        return Support(Level.NONE, f"`{model.task}` needs {what}; config.json names `{architecture[:64]}`")
+    return Support(Level.FULL, "transformers runs the model with its head")
+
+
 def load_transformer(
     model: ModelFacts, folder: Path, precision: str, attention: str | None = None
-) -> tuple[Any, tuple[str, ...]]:
-    """Loads the base model, ready to run.
+) -> tuple[Any, tuple[str, ...], str]:
+    """Loads what the model's task runs, ready to run.
 
     Args:
         model: what is known of it.
@@ -50,7 +85,7 @@ def load_transformer(
         attention: transformers' name for a way to compute attention; None for the fastest that the model has.
 
     Returns:
-        The torch module and the names of its inputs.
+        The torch module, the names of its inputs, and of its output.
 
     Raises:
         PreconditionError: the architecture is unknown, needs code of its own, or weights are missing or of another
@@ -59,9 +94,14 @@ def load_transformer(
     support = transformer_support(model)
     if support.level is Level.NONE:
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
-    auto_class = "AutoModelForTextEncoding" if model.config.get("is_encoder_decoder") else _AUTO_CLASS
-    module = load_pretrained(model, folder, precision, auto_class, attention)
-    return module, _input_names(module)
+    head = _HEADS[model.task]
+    if head is _BASE:
+        auto_class = "AutoModelForTextEncoding" if model.config.get("is_encoder_decoder") else head.auto_class
+        # The pooler is no part of what is run.
+        module = load_pretrained(model, folder, precision, auto_class, attention, may_lack="pooler")
+    else:
+        module = load_pretrained(model, folder, precision, head.auto_class, attention)
+    return module, _input_names(module), head.output
 
 
 def _input_names(module: Any) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ class EmbedFiles:
         prompts: name to text.
         default_prompt_name: the prompt of requests that name none.
         default_dimensions: leading values to keep when a request does not say; None for all.
+        pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
     """
 
     transformer_folder: Path
@@ -99,6 +100,7 @@ class EmbedFiles:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     default_dimensions: int | None = None
+    pairs: bool = False
 
 
 def read_embed_files(folder: Path) -> EmbedFiles:

@@ -69,10 +69,18 @@ class EncoderInputs:
             if name == "attention_mask":
                 arrays[name] = mask.astype(dtype)
             elif name == "token_type_ids":
-                arrays[name] = np.zeros_like(ids, dtype=dtype)
+                arrays[name] = self._types(sequences, ids.shape, dtype)
             elif name == "position_ids":
                 arrays[name] = np.maximum(mask.cumsum(axis=1) - 1, 0).astype(dtype)
         return arrays, mask
+
+    def _types(self, sequences: Sequence[TokenRow], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        types = np.zeros(shape, dtype=dtype)
+        for row, sequence in enumerate(sequences):
+            if sequence.type_ids:
+                start = shape[1] - len(sequence.ids) if self._left else 0
+                types[row, start : start + len(sequence.ids)] = sequence.type_ids
+        return types
 
 
 def within_positions(model: TensorModel, stated: int) -> int:

@@ -37,6 +37,7 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
         splits_special_tokens: whether the names of special tokens in texts are text.
         gives_token_types: whether the model is given token types.
         max_tokens: of one text, special tokens included; None when nothing sets a limit.
+        unknown_id: of the token for what the vocabulary lacks; None when there is none, or nobody asks.
     """
 
     made_of: str
@@ -48,11 +49,13 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
     splits_special_tokens: bool
     gives_token_types: bool
     max_tokens: int | None
+    unknown_id: int | None = None
 
 
 def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
-    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}")
+    pairs = "\npairs" if files.pairs else ""
+    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{pairs}")
 
 
 def find_prepared(path: Path, made_of: str) -> PreparedTokenizer | None:

@@ -45,4 +45,4 @@ def _make(folder: Path, files: EmbedFiles, file: Path) -> None:
 
         keep(prepare_tokenizer(files), file)
     else:
-        run_program(Job("embed", str(folder), str(file)))
+        run_program(Job("classify" if files.pairs else "embed", str(folder), str(file)))

@@ -27,6 +27,7 @@ from panope_backends.tasks.tokenizer_making import (
 
 #: Lengths that probing texts are cut to.
 _CUTS = (4, 9)
+_PAIR_CUTS = (9, 14)
 
 #: Model types that number positions from `pad_token_id` + 1, so that their last rows of positions are out of reach.
 _POSITIONS_AFTER_PADDING = frozenset(
@@ -65,8 +66,12 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
         splits_special_tokens=bool(made.split_special_tokens),
         gives_token_types="token_type_ids" in made.model_input_names,
         max_tokens=_max_tokens(transformers, made, files),
+        unknown_id=made.unk_token_id if files.pairs else None,
     )
-    _prove(made, TextTokenizer(prepared))
+    ours = TextTokenizer(prepared)
+    _prove(made, ours)
+    if files.pairs:
+        _prove_pairs(made, ours)
     return prepared
 
 
@@ -132,6 +137,28 @@ def _config(transformers: Any, files: EmbedFiles) -> dict[str, Any]:
         return dict(files.config)
     names = ("model_type", "max_position_embeddings", "pad_token_id")
     return {name: getattr(found, name, None) for name in names}
+
+
+def _prove_pairs(made: Any, ours: TextTokenizer) -> None:
+    """Compares ids and token types of pairs of probing texts, whole and cut, with transformers' own.
+
+    Raises:
+        PreconditionError: some differ.
+    """
+    first, second = list(PROBING_TEXTS), [*PROBING_TEXTS[1:], PROBING_TEXTS[0]]
+    sides = {"end": "right", "start": "left"}
+    for limit, side in ((0, "end"), *((limit, side) for limit in _PAIR_CUTS for side in sides)):
+        cut = {"truncation": "longest_first", "max_length": limit} if limit else {}
+        made.truncation_side = sides[side]
+        theirs = made(first, second, **cut)
+        found = [row for row, _ in ours.encode_pairs(first, second, limit, side=side)]
+        types = theirs.get("token_type_ids", [()] * len(found))
+        if [row.ids for row in found] != theirs["input_ids"] or [list(row.type_ids) for row in found] != list(
+            map(list, types)
+        ):
+            raise PreconditionError(
+                f"the tokenizer {type(made).__name__} puts two texts together in another way than its serialised form"
+            )
 
 
 def _prove(made: Any, ours: TextTokenizer) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.prepared import PreparedTokenizer, Side
+from panope_backends.tasks.task import TokenRow
 
 
 class TextTokenizer:
@@ -19,6 +20,8 @@ class TextTokenizer:
         padding_side: where they are filled up.
         vocabulary_size: how many ids it has.
         highest_id: of those that it gives.
+        unknown_id: of the token for what the vocabulary lacks; None when there is none.
+        marks_subwords: whether tokens that continue a word have a mark.
         type_ids_vary: whether single texts have token types other than 0.
 
     Raises:
@@ -36,11 +39,14 @@ class TextTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
+        self._gives_types = prepared.gives_token_types
         self._special_ids = frozenset(prepared.special_ids)
         self.pad_id = prepared.pad_id
         self.padding_side: Side = prepared.padding_side
         self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        self.unknown_id = prepared.unknown_id
+        self.marks_subwords = bool(getattr(tokenizer.model, "continuing_subword_prefix", None))
         sample = tokenizer.encode("a")
         self.type_ids_vary = prepared.gives_token_types and any(sample.type_ids)
         self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
@@ -59,8 +65,7 @@ class TextTokenizer:
             side: `end` or `start`, where ids are cut off.
             keep_leading: leading ids, such as a prompt's, that stay when ids are cut off at the start.
         """
-        before = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
-        after = len(self._after) if list(ids[len(ids) - len(self._after) :]) == self._after else 0
+        before, after = self.around(ids)
         before = max(before, keep_leading if side == "start" else 0)
         room = limit - before - after
         if room < 0:
@@ -68,6 +73,67 @@ class TextTokenizer:
         text = ids[before : len(ids) - after]
         kept = text[:room] if side == "end" else text[len(text) - room :]
         return [*ids[:before], *kept, *ids[len(ids) - after :]]
+
+    def around(self, ids: Sequence[int]) -> tuple[int, int]:
+        """How many special tokens stand before a text and after it."""
+        before = len(self._before) if list(ids[: len(self._before)]) == self._before else 0
+        after = len(self._after) if list(ids[len(ids) - len(self._after) :]) == self._after else 0
+        return before, after
+
+    def kept_positions(self, ids: Sequence[int], limit: int, side: str) -> list[int]:
+        """The positions that `truncate` leaves of `ids`; all of them where there are no more than `limit`."""
+        if len(ids) <= limit:
+            return list(range(len(ids)))
+        before, after = self.around(ids)
+        room = max(0, limit - before - after)
+        start = before if side == "end" else len(ids) - after - room
+        return [*range(before), *range(start, start + room), *range(len(ids) - after, len(ids))][:limit]
+
+    def encode_places(self, texts: Sequence[str]) -> list[Encoding]:
+        """Tokens of each text with their places in it, special tokens included."""
+        return self._tokenizer.encode_batch(list(texts))
+
+    def spell(self, tokens: Sequence[str]) -> str:
+        """The text that tokens spell, as transformers joins them."""
+        decoder = self._tokenizer.decoder
+        return str(decoder.decode(list(tokens))) if decoder is not None else " ".join(tokens)
+
+    def encode_pairs(
+        self,
+        first: Sequence[str],
+        second: Sequence[str],
+        limit: int = 0,
+        *,
+        side: str = "end",
+        first_alone: bool = False,
+    ) -> list[tuple[TokenRow, int]]:
+        """The ids of two texts each, special tokens included, and how many there were before a cut.
+
+        Args:
+            first: texts.
+            second: as many.
+            limit: ids that are left; 0 for all.
+            side: `end` or `start`, where ids are cut off: those of the longer text first, as transformers does.
+            first_alone: whether the second texts stay whole.
+        """
+        texts = list(dict.fromkeys((*first, *second)))  # one of two is often the same in all
+        whole = dict(zip(texts, self._tokenizer.encode_batch(texts, add_special_tokens=False), strict=True))
+        special = self._tokenizer.num_special_tokens_to_add(True)
+        return [
+            self._pair(whole[a], whole[b], limit, special, side, first_alone)
+            for a, b in zip(first, second, strict=True)
+        ]
+
+    def _pair(
+        self, first: Encoding, second: Encoding, limit: int, special: int, side: str, first_alone: bool
+    ) -> tuple[TokenRow, int]:
+        tokens = len(first) + len(second) + special
+        if limit and tokens > limit:
+            room = limit - special
+            kept = (max(0, room - len(second)), len(second)) if first_alone else shares(len(first), len(second), room)
+            first, second = (_cut(text, length, side) for text, length in zip((first, second), kept, strict=True))
+        joined = self._tokenizer.post_process(first, second, True)
+        return TokenRow(joined.ids, type_ids=joined.type_ids if self._gives_types else ()), tokens
 
     def prompt_tokens(self, prompt: str) -> int:
         """How many ids a prompt takes at the start of a text, special tokens before it included."""
@@ -98,6 +164,23 @@ class TextTokenizer:
             [list(ids) for ids in sequences], skip_special_tokens=message.skip_special_tokens
         )
         return messages.DetokenizeOutput(texts=texts)
+
+
+def shares(first: int, second: int, room: int) -> tuple[int, int]:
+    """What is left of two lengths in less room: the longer loses first, as by transformers' `longest_first`."""
+    shorter, longer = sorted((first, second))
+    longer = shorter if shorter > room else max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter, longer = room // 2, room // 2 + room % 2
+    return (longer, shorter) if first > second else (shorter, longer)
+
+
+def _cut(text: Encoding, length: int, side: str) -> Encoding:
+    if len(text) <= length:
+        return text
+    copy = Encoding.merge([text], growing_offsets=False)  # it may stand in other pairs
+    copy.truncate(length, direction="right" if side == "end" else "left")
+    return copy
 
 
 def check_ids(ids: Sequence[int], vocabulary_size: int, field: str) -> None:

@@ -8,7 +8,6 @@ prompts out and lengths as they are. Where it does not, the graph's own vectors 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,12 @@ from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, normalize
 from panope_backends.tasks.embed.pooling import pool
+from panope_backends.tasks.embed.running import run_whole
 from panope_backends.tasks.task import Rows, TokenRow
 from panope_backends.text_graphs import text_outputs, text_shape
 
 #: Vectors of one text that are this alike are the same; a quantized graph rounds each way on its own.
 _SAME_COSINE = 0.999
-
-Array = np.ndarray[Any, Any]
 
 _LENGTH_TOLERANCE = 1e-2
 
@@ -94,20 +92,7 @@ class TextVectors:
         return self._run(arrays, self._outputs.sentence)
 
     def _run(self, arrays: Arrays, output: str) -> Rows:
-        """One output of the whole batch; a graph of a fixed batch gets as many parts of it as that takes."""
-        texts = len(next(iter(arrays.values())))
-        size = self._batch or texts
-        parts = []
-        for begin in range(0, texts, size):
-            part = {name: _filled(array[begin : begin + size], size) for name, array in arrays.items()}
-            found = self._model.run(part, (output,))[output]
-            parts.append(np.asarray(found, dtype=np.float32)[: texts - begin])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _filled(rows: Array, size: int) -> Array:
-    """Rows up to a batch's size, the last one over and over."""
-    return rows if len(rows) == size else np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), axis=0)])
+        return run_whole(self._model, arrays, output, self._batch)
 
 
 def _alike(one: Rows, other: Rows) -> bool:

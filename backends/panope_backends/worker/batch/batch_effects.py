@@ -11,16 +11,22 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from panope_backends.tasks.task import Rows, SequenceTask, TokenRow
 
 #: Tokens of the probes; no two are padded by the same number, and none is a multiple of the width step.
 LENGTHS = (3, 13, 30)
 
+#: In rows of fewer values a direction tells little, and their distance counts.
+NARROW = 64
+
 #: The most by which 1 - cosine may grow: rounding of sums in another order, seen below 1e-6 in float32 and below 2e-4
 #: in bfloat16.
 TOLERANCE_FP32 = 1e-5
 TOLERANCE = 1e-3
+
+Flat = NDArray[np.float64]
 
 
 class Batching(StrEnum):
@@ -69,7 +75,19 @@ def _monotone(row: TokenRow) -> TokenRow:
 
 def _movement(rows: Rows, right: Rows) -> float:
     """The most that 1 - cosine is for any text; infinite for what is no number."""
-    one, other = rows.astype(np.float64), right.astype(np.float64)
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    moved = 1 - np.einsum("ij,ij->i", one, other) / np.maximum(lengths, np.finfo(np.float64).tiny)
+    pairs = [(_flat(one), _flat(other)) for one, other in zip(rows, right, strict=True)]
+    longest = max(float(np.linalg.norm(other)) for _, other in pairs)
+    moved = [_moved(one, other, longest) for one, other in pairs]
     return float(np.nan_to_num(moved, nan=np.inf).max())
+
+
+def _moved(one: Flat, other: Flat, longest: float) -> float:
+    """1 - cosine; of narrow rows what it would be for vectors so far from each other."""
+    tiny = float(np.finfo(np.float64).tiny)
+    if len(other) < NARROW:
+        return 0.5 * (float(np.linalg.norm(one - other)) / max(longest, tiny)) ** 2
+    return 1 - float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), tiny)
+
+
+def _flat(row: Rows) -> Flat:
+    return np.asarray(row, np.float64).ravel()

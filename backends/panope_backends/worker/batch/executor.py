@@ -54,7 +54,7 @@ class Executor:
             return
         ended = time.perf_counter()
         self._pace.record(len(batch) * max(slot.tokens for slot in batch), ended - started)
-        finite = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
+        finite = [bool(np.isfinite(row).all()) for row in rows] if rows.dtype == object else _finite(rows)
         for slot, row, is_finite in zip(batch, rows, finite, strict=True):
             self._keep(slot, row, is_finite=is_finite)
         answers = []
@@ -67,7 +67,8 @@ class Executor:
     def _rows(self, batch: Sequence[Slot]) -> Rows:
         assert self._task is not None  # requests over sequences are prepared by the task
         rows = self._task.run([slot.request.job.sequences[slot.index] for slot in batch])
-        if rows.shape != (len(batch), self._task.row_width):
+        width = self._task.row_width
+        if rows.shape != ((len(batch), width) if width else (len(batch),)):
             raise InternalError("the model gave vectors of another number or width than in its trial run")
         return rows
 
@@ -133,6 +134,11 @@ class Executor:
     def _send(self, parts: Sequence[wire.Part]) -> bool:
         """Sends parts; False when one is too long to send, and told so."""
         return not send_parts(self._outbox, parts, wait=True)
+
+
+def _finite(rows: Rows) -> list[bool]:
+    finite: list[bool] = np.asarray(np.isfinite(rows).all(axis=1)).tolist()
+    return finite
 
 
 def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:

@@ -99,6 +99,7 @@ class Model(google.protobuf.message.Message):
     TASK_CANDIDATES_FIELD_NUMBER: builtins.int
     ALIAS_OF_FIELD_NUMBER: builtins.int
     GENERATE_FIELD_NUMBER: builtins.int
+    CLASSIFY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -161,6 +162,10 @@ class Model(google.protobuf.message.Message):
     def generate(self) -> Global___GenerateSpec:
         """What a `generate` model takes and gives; unset for other tasks, and until the model was loaded."""
 
+    @property
+    def classify(self) -> Global___ClassifySpec:
+        """What a model with labels takes and gives; unset for other tasks, and until the model was loaded."""
+
     def __init__(
         self,
         *,
@@ -185,11 +190,50 @@ class Model(google.protobuf.message.Message):
         task_candidates: collections.abc.Iterable[builtins.str] | None = ...,
         alias_of: builtins.str = ...,
         generate: Global___GenerateSpec | None = ...,
+        classify: Global___ClassifySpec | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
+
+@typing.final
+class ClassifySpec(google.protobuf.message.Message):
+    """What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: builtins.int
+    MAX_TOKENS_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    ENTAILMENT_LABEL_FIELD_NUMBER: builtins.int
+    BATCHING_FIELD_NUMBER: builtins.int
+    max_tokens: builtins.int
+    """The most tokens of one text, or of two with those between them."""
+    function: builtins.str
+    """What makes scores of the model's values unless a request says otherwise: `softmax`, `sigmoid` or `none`."""
+    entailment_label: builtins.str
+    """The label that says that the first of two texts entails the second, by which labels of a caller's own are scored;
+    empty where the model has none.
+    """
+    batching: builtins.str
+    """Which texts run as one batch, as of EmbedSpec."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The labels, by their ids."""
+
+    def __init__(
+        self,
+        *,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+        max_tokens: builtins.int = ...,
+        function: builtins.str = ...,
+        entailment_label: builtins.str = ...,
+        batching: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "entailment_label", b"entailment_label", "function", b"function", "labels", b"labels", "max_tokens", b"max_tokens"]) -> None: ...
+
+Global___ClassifySpec: typing_extensions.TypeAlias = ClassifySpec
 
 @typing.final
 class EmbedSpec(google.protobuf.message.Message):

@@ -11,6 +11,7 @@ from panope_registry.models.types import ModelEntry, ModelFilter, VariantEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
+from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 
@@ -62,7 +63,10 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
         return view
     embed = runtime.facts if isinstance(runtime.facts, EmbedSpec) else None
     generate = runtime.facts if isinstance(runtime.facts, GenerateSpec) else None
-    return replace(view, embed=embed, generate=generate, inputs=runtime.inputs, outputs=runtime.outputs)
+    classify = runtime.facts if isinstance(runtime.facts, ClassifySpec) else None
+    return replace(
+        view, embed=embed, generate=generate, classify=classify, inputs=runtime.inputs, outputs=runtime.outputs
+    )
 
 
 def variant_view(entry: VariantEntry) -> VariantView:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from panope_backends.errors import InvalidInputError
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput
 from panope_server.tasks.task import JsonForm
+from panope_server.tasks.validation import Count, whole_number
 
 
 class EmbedValue(Struct, forbid_unknown_fields=True):
@@ -21,8 +21,7 @@ class EmbedValue(Struct, forbid_unknown_fields=True):
     texts: list[str]
     truncation: Literal["refuse", "end", "start"] = "refuse"
     normalize: bool | None = None
-    # Numbers of google.protobuf.Value are doubles.
-    dimensions: Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)] | None = None
+    dimensions: Count | None = None
     prompt_name: str | None = None
 
 
@@ -45,7 +44,7 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
             value.texts,
             truncation=value.truncation,
             normalize=value.normalize,
-            dimensions=_whole(value.dimensions),
+            dimensions=whole_number(value.dimensions, "value.dimensions"),
             prompt_name=value.prompt_name,
         )
 
@@ -58,11 +57,3 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
         if not isinstance(value, dict):
             return {"texts": "value"}
         return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(EmbedValue)}
-
-
-def _whole(number: float | None) -> int | None:
-    if number is None or isinstance(number, int):
-        return number
-    if not number.is_integer():
-        raise InvalidInputError("`value.dimensions` must be a whole number", field="value.dimensions")
-    return int(number)

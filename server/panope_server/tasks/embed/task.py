@@ -17,7 +17,7 @@ from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
 from panope_server.tasks.embed.workload import EmbedWorkload
 from panope_server.tasks.task import Task, Usage, Workload
 from panope_server.tasks.texts import sequence_messages, split_texts, text_cost
-from panope_server.tasks.validation import check_length, check_texts, check_token_sequences
+from panope_server.tasks.validation import check_length, check_texts, check_token_sequences, observe_texts
 
 TRUNCATIONS = ("refuse", "end", "start")
 MAX_DIMENSIONS = (1 << 32) - 1
@@ -117,6 +117,4 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
 
     def observe(self, output: EmbedOutput, usage: Usage, metrics: Metrics, model: str) -> None:
         """Counts tokens and texts that were cut."""
-        metrics.input_tokens.labels(model).inc(usage.input_units)
-        if output.truncated_indices:
-            metrics.truncated_items.labels(model).inc(len(output.truncated_indices))
+        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)

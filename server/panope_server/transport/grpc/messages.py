@@ -59,6 +59,12 @@ def model_message(view: ModelView) -> pb.Model:
         message.embed.pooling = view.embed.pooling
         message.embed.normalize = view.embed.normalize
         message.embed.batching = view.embed.batching
+    if (spec := view.classify) is not None:
+        message.classify.labels.extend(spec.labels)
+        message.classify.max_tokens = spec.max_tokens
+        message.classify.function = spec.function
+        message.classify.entailment_label = spec.entailment_label
+        message.classify.batching = spec.batching
     if view.generate is not None:
         message.generate.CopyFrom(_generate_message(view.generate))
     return message

@@ -10,19 +10,23 @@ from grpc_health.v1 import health_pb2
 
 from panope.v1 import (
     alias_service_pb2,
+    classify_service_pb2,
     embed_service_pb2,
     generate_service_pb2,
     infer_service_pb2,
     job_service_pb2,
     registry_service_pb2,
+    rerank_service_pb2,
 )
 from panope_server.transport.grpc.alias_servicer import AliasServicer
+from panope_server.transport.grpc.classify_servicer import ClassifyServicer, RerankServicer
 from panope_server.transport.grpc.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.generate_servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
 from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry_servicer import RegistryServicer
+from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
@@ -36,11 +40,13 @@ from panope_server.transport.services import Services
 
 PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
+    classify_service_pb2.DESCRIPTOR.services_by_name["ClassifyService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
+    rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -52,6 +58,8 @@ class _Servicer(Protocol):
 
 SERVICERS: tuple[type[_Servicer], ...] = (
     EmbedServicer,
+    ClassifyServicer,
+    RerankServicer,
     GenerateServicer,
     InferServicer,
     RegistryServicer,
@@ -60,6 +68,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     OpenAiServicer,
     OpenAiGenerationServicer,
     HuggingFaceServicer,
+    ClassificationServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -40,7 +40,7 @@ from rest_doubles.aliases import FakeAliases
 from rest_doubles.edge import Edge
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
-from rest_doubles.models import EMBEDDER, GENERATOR, OPENAIS_IDS, OWN_IDS, FakeModels, model_views
+from rest_doubles.models import DEFAULTS, OPENAIS_IDS, OWN_IDS, FakeModels, model_views
 from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
 
 MAX_BODY_BYTES = 1 << 20
@@ -170,7 +170,7 @@ def edge(running_edge: Edge) -> Edge:
     """The running façade as new."""
     running_edge.models.views = model_views()
     running_edge.models.loaded.clear()
-    running_edge.models.defaults.update({"embed": EMBEDDER, "generate": GENERATOR})
+    running_edge.models.defaults.update(DEFAULTS)
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
     running_edge.acquisition.__init__()  # type: ignore[misc]  # the same object, as at first
     running_edge.model_admin.__init__(running_edge.models)  # type: ignore[misc]  # as above

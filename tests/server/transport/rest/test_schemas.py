@@ -28,7 +28,7 @@ def bodies_and_answers() -> list[Any]:
     types = [
         kind
         for operation in operations
-        for kind in (operation.body, operation.or_body, operation.answer, *operation.or_answers)
+        for kind in (operation.body, *operation.or_bodies, operation.answer, *operation.or_answers)
         if kind is not None
     ]
     return [*types, *(kind for kinds in READ_LATER.values() for kind in kinds)]

@@ -112,7 +112,7 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Run(self, request, context):
-        """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask.
+        """Embeds texts, compares one with others, classifies, or continues a text, as the body and its model's task ask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +126,8 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RunPipeline(self, request, context):
-        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`.
+        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity`, `text-classification`,
+        `token-classification`, `zero-shot-classification` or `text-generation`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,14 +162,14 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Rerank(self, request, context):
-        """Refused: no model here reranks yet.
+        """Scores texts by a query, the best first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Predict(self, request, context):
-        """Refused: no model here classifies texts yet.
+        """Classifies a text, a pair of texts, or several of either.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

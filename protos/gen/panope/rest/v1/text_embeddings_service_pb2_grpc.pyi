@@ -331,13 +331,15 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
     """Embeds texts, as normalised vectors unless the body says otherwise."""
 
     Run: _TextEmbeddingsServiceRunType
-    """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask."""
+    """Embeds texts, compares one with others, classifies, or continues a text, as the body and its model's task ask."""
 
     RunModel: _TextEmbeddingsServiceRunModelType
     """As Run, with the model in the path."""
 
     RunPipeline: _TextEmbeddingsServiceRunPipelineType
-    """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`."""
+    """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity`, `text-classification`,
+    `token-classification`, `zero-shot-classification` or `text-generation`.
+    """
 
     Similarity: _TextEmbeddingsServiceSimilarityType
     """Compares one sentence with others: the cosine of each."""
@@ -352,10 +354,10 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
     """Joins token ids into texts."""
 
     Rerank: _TextEmbeddingsServiceRerankType
-    """Refused: no model here reranks yet."""
+    """Scores texts by a query, the best first."""
 
     Predict: _TextEmbeddingsServicePredictType
-    """Refused: no model here classifies texts yet."""
+    """Classifies a text, a pair of texts, or several of either."""
 
     EmbedSparse: _TextEmbeddingsServiceEmbedSparseType
     """Refused: no model here gives sparse vectors yet."""
@@ -433,7 +435,7 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Embeds texts, compares one with others, or continues a text, as the body and its model's task ask."""
+        """Embeds texts, compares one with others, classifies, or continues a text, as the body and its model's task ask."""
 
     @abc.abstractmethod
     def RunModel(
@@ -449,7 +451,9 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         request: panope.rest.v1.path_pb2.ModelTaskPathWithBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity` or `text-generation`."""
+        """Runs one of the Inference API's tasks: `feature-extraction`, `sentence-similarity`, `text-classification`,
+        `token-classification`, `zero-shot-classification` or `text-generation`.
+        """
 
     @abc.abstractmethod
     def Similarity(
@@ -489,7 +493,7 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Refused: no model here reranks yet."""
+        """Scores texts by a query, the best first."""
 
     @abc.abstractmethod
     def Predict(
@@ -497,7 +501,7 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Refused: no model here classifies texts yet."""
+        """Classifies a text, a pair of texts, or several of either."""
 
     @abc.abstractmethod
     def EmbedSparse(

@@ -19,6 +19,7 @@ from panope_server.runtime.status import (
     ProfileView,
     VariantView,
 )
+from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
@@ -219,12 +220,31 @@ class TensorSpecJson(Struct):
     axes: list[str]
 
 
+class ClassifySpecJson(Struct):
+    """What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives.
+
+    Attributes:
+        labels: by their ids.
+        max_tokens: of one text, or of two with those between them.
+        function: that makes scores of the model's values by default: `softmax`, `sigmoid` or `none`.
+        entailment_label: by which labels of a caller's own are scored; empty where it has none.
+        batching: as of an `embed` model.
+    """
+
+    labels: list[str]
+    max_tokens: int
+    function: str
+    entailment_label: str
+    batching: str
+
+
 class ModelInfoJson(Struct):
     """A model with its variants and instances, by its own name or by that of an alias.
 
     Attributes:
         embed: null for models of other tasks, and until the model was loaded.
         generate: null for models of other tasks, and until the model was loaded.
+        classify: null for models without labels, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
     """
 
@@ -238,6 +258,7 @@ class ModelInfoJson(Struct):
     instances: list[InstanceJson]
     embed: EmbedSpecJson | None
     generate: GenerateSpecJson | None
+    classify: ClassifySpecJson | None
     inputs: list[TensorSpecJson]
     outputs: list[TensorSpecJson]
     source: str
@@ -287,6 +308,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         instances=[_instance(instance) for instance in view.instances],
         embed=None if view.embed is None else _embed_spec(view.embed),
         generate=None if view.generate is None else _generate_spec(view.generate),
+        classify=None if view.classify is None else _classify_spec(view.classify),
         inputs=_specs(view.inputs),
         outputs=_specs(view.outputs),
         source=view.source,
@@ -398,6 +420,16 @@ def _embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
         prompt_names=list(spec.prompt_names),
         pooling=spec.pooling,
         normalize=spec.normalize,
+        batching=spec.batching,
+    )
+
+
+def _classify_spec(spec: ClassifySpec) -> ClassifySpecJson:
+    return ClassifySpecJson(
+        labels=list(spec.labels),
+        max_tokens=spec.max_tokens,
+        function=spec.function,
+        entailment_label=spec.entailment_label,
         batching=spec.batching,
     )
 

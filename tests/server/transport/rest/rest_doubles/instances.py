@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 from rest_doubles.generation import Script, parts_of
+from rest_doubles.labels import LABELLED, labelled
 from rest_doubles.models import DIMENSIONS, vector_of
 
 from panope_backends.errors import InvalidInputError
@@ -66,6 +67,8 @@ class FakeInstances:
                 ids = np.frombuffer(call.input.inputs[0].data, "<i8").astype("<f4")
                 rows = np.stack([ids, -ids], axis=-1)[None]
                 return TensorOutput([NamedTensor("last_hidden_state", "float32", rows.shape, rows.tobytes())])
+            case task_input if isinstance(task_input, LABELLED):
+                return labelled(task_input)
             case TensorInput():
                 return TensorOutput(call.input.inputs if self.outputs is None else self.outputs)
         raise AssertionError(f"no such input: {call.input}")

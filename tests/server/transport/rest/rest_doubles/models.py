@@ -1,4 +1,4 @@
-"""Three made-up models."""
+"""Made-up models, one for each task."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, VariantView
+from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 
 EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
+CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
 DIMENSIONS = 4
+LABELS = ("contradiction", "entailment", "neutral")
+DEFAULTS = {
+    "embed": EMBEDDER,
+    "generate": GENERATOR,
+    "classify": CLASSIFIER,
+    "rerank": RERANKER,
+    "token-classify": TAGGER,
+}
 
 #: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
 OWN_IDS = "prod/own-ids"
@@ -39,11 +49,11 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """Three models: one that embeds, one that generates, one that returns its tensors."""
+    """One model that embeds, one that generates, one that returns its tensors, and three with labels."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
-    defaults: dict[str, str] = field(default_factory=lambda: {"embed": EMBEDDER, "generate": GENERATOR})
+    defaults: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
 
     async def list(
         self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
@@ -148,4 +158,12 @@ def model_views() -> dict[str, ModelView]:
             ignored_defaults=("num_beams",),
         ),
     )
-    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors}
+    labelled = {
+        name: replace(tensors, name=name, task=task, inputs=(), classify=ClassifySpec(labels, 512, function, "", "any"))
+        for name, task, labels, function in (
+            (CLASSIFIER, "classify", LABELS, "softmax"),
+            (RERANKER, "rerank", ("LABEL_0",), "sigmoid"),
+            (TAGGER, "token-classify", ("O", "B-PER"), "softmax"),
+        )
+    }
+    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled}

@@ -109,8 +109,6 @@ def test_what_cannot_be_done_is_refused_as_the_server_does_it(edge, path, body, 
 @pytest.mark.parametrize(
     ("path", "body", "task"),
     [
-        ("/rerank", {"query": "a", "texts": ["b"]}, "`rerank`"),
-        ("/predict", {"inputs": "a"}, "`classify`"),
         ("/embed_sparse", {"inputs": "a"}, "`sparse embeddings`"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The tasks classify, zero-shot and rerank: from texts, or pairs of texts, to scores."""

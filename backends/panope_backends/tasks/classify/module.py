@@ -1,0 +1,58 @@
+"""How `classify` and `rerank` models are loaded, and which requests they answer."""
+
+from __future__ import annotations
+
+from panope.worker.v1 import classify_pb2 as messages
+from panope_backends.tasks.classify.classifier import Classifier
+from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
+from panope_backends.tasks.classify.requests import ClassifyRequests
+from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.tokenize.requests import tokenizer_requests
+
+
+class ClassifyModule(TaskModule):
+    """Loads a model that gives each text, or each two texts, a value for each label."""
+
+    name = "classify"
+
+    def load(self, source: ModelSource) -> LoadedTask:
+        """Loads the model and classifies a short text."""
+        files = read_classify_files(source.folder)
+        model = source.load(files.config)
+        tokenizer, max_tokens = load_tokenizer(files, source)
+        classifier = Classifier(files, tokenizer, model, max_tokens=max_tokens, per_token=False)
+        classifier.trial()
+        made = ClassifyRequests(files, classifier, tokenizer)
+        requests = {
+            "classify": made.classify,
+            "zero-shot": made.zero_shot,
+            "rerank": made.rerank,
+            **tokenizer_requests(tokenizer, classifier.max_tokens),
+        }
+        facts = facts_of(files, classifier, self.name).SerializeToString()
+        return LoadedTask(model, files.config, requests, classifier, facts)
+
+
+class RerankModule(ClassifyModule):
+    """Loads a cross-encoder: a classifier of two texts with one label."""
+
+    name = "rerank"
+
+
+def load_tokenizer(files: ClassifyFiles, source: ModelSource) -> tuple[TextTokenizer, int]:
+    """The tokenizer of a model that is loaded, and the most tokens of a text."""
+    # After the model: an engine that has imported transformers by now saves a process.
+    prepared = prepared_tokenizer(source.folder, files.text, source.cache_folder)
+    return TextTokenizer(prepared), prepared.max_tokens or source.max_batch_tokens
+
+
+def facts_of(files: ClassifyFiles, classifier: Classifier, task: str) -> messages.ClassifyFacts:
+    """What a model takes and gives."""
+    return messages.ClassifyFacts(
+        labels=files.labels,
+        max_tokens=classifier.max_tokens,
+        function=files.rerank_function if task == "rerank" else files.function,
+        entailment_label="" if files.entailment is None else files.labels[files.entailment],
+    )

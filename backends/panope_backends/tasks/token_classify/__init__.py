@@ -1,0 +1,1 @@
+"""The task token-classify: from texts to the entities in them."""

@@ -1,0 +1,119 @@
+"""What task `classify` means to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import ClassVar
+
+from panope.worker.v1 import classify_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+from panope_server.observability.metrics import Metrics
+from panope_server.tasks.classify.json_form import ClassifyJsonForm
+from panope_server.tasks.classify.types import (
+    FUNCTIONS,
+    TRUNCATIONS,
+    ClassifyInput,
+    ClassifyOutput,
+    ClassifySpec,
+    LabelScore,
+    spec_of,
+)
+from panope_server.tasks.classify.workload import ClassifyWorkload
+from panope_server.tasks.task import Task, Usage, Workload
+from panope_server.tasks.texts import text_cost
+from panope_server.tasks.validation import check_positive, check_texts, check_word, observe_texts
+
+
+class ClassifyTask(Task[ClassifyInput, ClassifyOutput]):
+    """Texts to labels."""
+
+    name = "classify"
+    input_type = ClassifyInput
+    json = ClassifyJsonForm()
+    workloads: ClassVar[Sequence[Workload]] = (ClassifyWorkload(22, 32), ClassifyWorkload(22, 1))
+
+    def encode(self, task_input: ClassifyInput) -> bytes:
+        """Fields that are None are left to the model's files."""
+        message = messages.ClassifyInput(
+            texts=task_input.texts,
+            second_texts=task_input.second_texts,
+            truncation=task_input.truncation,
+            function=task_input.function,
+            top_k=task_input.top_k,
+            first_index=task_input.first_index,
+        )
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> ClassifyOutput:
+        """The labels by their names."""
+        message = messages.ClassifyOutput.FromString(data)
+        labels = list(message.labels)
+        pairs = zip(message.label_ids, message.scores, strict=True)
+        flat = [LabelScore(labels[label], score) for label, score in pairs]
+        width = message.top_k
+        return ClassifyOutput(
+            texts=[flat[start : start + width] for start in range(0, len(flat), width)],
+            token_counts=list(message.token_counts),
+            truncated_indices=list(message.truncated_indices),
+        )
+
+    def cost(self, task_input: ClassifyInput, data: bytes) -> tuple[int, int]:
+        """Texts, and the characters of all."""
+        del data
+        items, size = text_cost(task_input.texts, [])
+        return items, size + sum(map(len, task_input.second_texts))
+
+    def split(self, task_input: ClassifyInput, max_items: int) -> Sequence[ClassifyInput]:
+        """So many texts in each part."""
+        if len(task_input.texts) <= max_items:
+            return [task_input]
+        return [
+            replace(
+                task_input,
+                texts=task_input.texts[start : start + max_items],
+                second_texts=task_input.second_texts[start : start + max_items],
+                first_index=start,
+            )
+            for start in range(0, len(task_input.texts), max_items)
+        ]
+
+    def join(self, parts: Sequence[ClassifyOutput]) -> ClassifyOutput:
+        """The texts of all parts, one after another."""
+        return ClassifyOutput(
+            texts=list(chain.from_iterable(part.texts for part in parts)),
+            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
+            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
+        )
+
+    def validate(self, task_input: ClassifyInput, limits: Limits) -> None:
+        """Checks every field."""
+        check_texts(task_input.texts, limits)
+        if task_input.second_texts:
+            check_texts(task_input.second_texts, limits, "second_texts")
+            if len(task_input.second_texts) != len(task_input.texts):
+                raise InvalidInputError.at(
+                    "second_texts",
+                    "{field} has {count:,} texts, and there are {others:,} to go with",
+                    count=len(task_input.second_texts),
+                    others=len(task_input.texts),
+                )
+        check_word(task_input.truncation, "truncation", TRUNCATIONS)
+        if task_input.function:
+            check_word(task_input.function, "function", FUNCTIONS)
+        check_positive(task_input.top_k, "top_k")
+
+    def facts_of(self, ready: wire.Ready) -> ClassifySpec:
+        """The labels."""
+        return spec_of(ready)
+
+    def usage(self, output: ClassifyOutput) -> Usage:
+        """Tokens of the texts."""
+        return Usage(sum(output.token_counts), 0)
+
+    def observe(self, output: ClassifyOutput, usage: Usage, metrics: Metrics, model: str) -> None:
+        """Counts tokens and texts that were cut."""
+        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)

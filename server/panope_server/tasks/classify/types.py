@@ -1,0 +1,86 @@
+"""What task `classify` takes and gives, and what is known of any model with labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from panope.worker.v1 import classify_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
+from panope_server.tasks.task import Input, Output
+
+Function = Literal["", "softmax", "sigmoid", "none"]
+"""What makes scores of a model's values; empty for what the model's files say."""
+
+FUNCTIONS = ("softmax", "sigmoid", "none")
+TRUNCATIONS = ("refuse", "end", "start")
+
+
+class LabelScore(NamedTuple):
+    """A label and its score."""
+
+    label: str
+    score: float
+
+
+@dataclass(slots=True)
+class ClassifyInput(Input):
+    """Texts to classify.
+
+    Attributes:
+        second_texts: the second text of each, where pairs are classified; else empty.
+        truncation: `refuse`, `end` or `start`; of a pair the longer text loses first.
+        top_k: how many labels to tell of each text; None for all.
+        first_index: the position in the call of the first text; more than 0 for parts of a large call.
+    """
+
+    texts: list[str]
+    second_texts: list[str] = field(default_factory=list)
+    truncation: str = "refuse"
+    function: Function = ""
+    top_k: int | None = None
+    first_index: int = 0
+
+
+@dataclass(slots=True)
+class ClassifyOutput(Output):
+    """The labels of each text, in the order of the texts, the highest score first.
+
+    Attributes:
+        truncated_indices: positions in the call of the texts that were cut.
+    """
+
+    texts: list[list[LabelScore]]
+    token_counts: list[int]
+    truncated_indices: list[int]
+
+
+@dataclass(frozen=True)
+class ClassifySpec:
+    """What a model with labels takes and gives.
+
+    Attributes:
+        labels: by their ids.
+        max_tokens: of one text, or of two with those between them.
+        function: that makes scores of the model's values unless a request says otherwise.
+        entailment_label: by which labels of the caller's own are scored; empty where the model has none.
+        batching: as of an `embed` model.
+    """
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    function: str
+    entailment_label: str
+    batching: str
+
+
+def spec_of(ready: wire.Ready) -> ClassifySpec:
+    """What a worker tells of a model with labels."""
+    facts = messages.ClassifyFacts.FromString(ready.facts)
+    return ClassifySpec(
+        labels=tuple(facts.labels),
+        max_tokens=facts.max_tokens,
+        function=facts.function,
+        entailment_label=facts.entailment_label,
+        batching=ready.batching,
+    )

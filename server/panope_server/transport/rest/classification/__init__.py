@@ -1,0 +1,1 @@
+"""What every route that classifies or reranks has in common, and the routes of their own."""

@@ -1,0 +1,203 @@
+"""Classifies for the Inference API's clients: texts, tokens, or texts by labels of the caller's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+from msgspec import Raw
+
+from panope_backends.errors import InvalidInputError, NotFoundError
+from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
+from panope_server.tasks.classify.json_form import labels_value
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Models, Pipeline
+from panope_server.transport.rest.classification.inputs import Texts, read_inputs, truncation_of
+from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
+from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import json_response
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+
+TEXTS, TOKENS, ZERO_SHOT = "text-classification", "token-classification", "zero-shot-classification"
+"""The Inference API's words for the tasks."""
+
+TASKS = {TEXTS: "classify", TOKENS: "token-classify", ZERO_SHOT: "classify"}
+"""Each with the task of the models that do it."""
+
+_OWN = {
+    TEXTS: ("function_to_apply", "top_k"),
+    TOKENS: ("aggregation_strategy", "ignore_labels", "stride"),
+    ZERO_SHOT: ("candidate_labels", "hypothesis_template", "multi_label"),
+}
+_BODY = RequestBody(ClassifyBody)
+_NAMES = {"texts": "inputs", "second_texts": "inputs", "function": "parameters.function_to_apply"} | {
+    name: f"parameters.{name}"
+    for name in ("top_k", "ignore_labels", "stride", "candidate_labels", "hypothesis_template", "multi_label")
+}
+_NAMES |= {"aggregation": "parameters.aggregation_strategy", "truncation": "parameters.truncate"}
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call.
+
+    Attributes:
+        path_model: the model of the path; empty where it names none.
+        task: the Inference API's word; empty for what the model and the body say.
+        interface: as of `Call`.
+    """
+
+    path_model: str
+    interface: str
+    task: str = ""
+
+
+class Classifying:
+    """Answers bodies of one form, whichever of three tasks they ask for.
+
+    Args:
+        pipeline: runs calls.
+        models: know the tasks of models.
+    """
+
+    def __init__(self, pipeline: Pipeline, models: Models) -> None:
+        self._pipeline = pipeline
+        self._models = models
+
+    async def answer(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
+        """Reads a body and answers it."""
+        body = await off_loop(len(request.data), _BODY.read, request, unknown)
+        if asked.path_model and body.model not in {None, asked.path_model}:
+            raise InvalidInputError("`model` is not the model of the path", field="model")
+        texts = await off_loop(len(request.data), read_inputs, body.inputs)
+        parameters = body.parameters or ClassifyParameters()
+        model = asked.path_model or body.model or ""
+        task = asked.task or await self._task(model, parameters)
+        task_input = input_of(task, texts, parameters)
+        call = call_for(context, model=model, task_input=task_input, task=TASKS[task], interface=asked.interface)
+        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        output = await answered(self._pipeline, call, _NAMES, single=texts.single)
+        await unknown.tell(context)
+        return json_response(value_of(output, task_input, single=texts.single))
+
+    async def recognises(self, path_model: str, data: bytes, *, generates: bool) -> bool:
+        """Whether a body on a path of every task is for a model that classifies; faults are told when it is read.
+
+        Args:
+            path_model: the model of the path; empty where it names none.
+            data: the body.
+            generates: whether a model that generates might be meant.
+        """
+        try:
+            fields = _FIELDS.decode(data)
+            parameters = _FIELDS.decode(fields.get("parameters", Raw(b"{}")))
+            named = path_model or msgspec.json.decode(fields.get("model", Raw(b'""')), type=str)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        if any(name in parameters for names in _OWN.values() for name in names if name != "top_k"):
+            return True
+        if not named and (generates or await self._models.default_for("embed")):
+            return False
+        name = named or await self._models.default_for("classify") or await self._models.default_for("token-classify")
+        try:
+            return bool(name) and (await self._models.get(name or "")).task in TASKS.values()
+        except NotFoundError:
+            return False
+
+    async def _task(self, model: str, parameters: ClassifyParameters) -> str:
+        if parameters.candidate_labels is not None:
+            return ZERO_SHOT
+        if not model and (given := next((task for task in (TEXTS, TOKENS) if _given(parameters, task)), "")):
+            return given
+        model = (
+            model
+            or await self._models.default_for("classify")
+            or await self._models.default_for("token-classify")
+            or ""
+        )
+        try:
+            return TOKENS if (await self._models.get(model)).task == TASKS[TOKENS] else TEXTS
+        except NotFoundError:
+            return TEXTS  # whose call says that there is no such model
+
+
+def input_of(task: str, texts: Texts, parameters: ClassifyParameters) -> Input:
+    """What a body asks for.
+
+    Args:
+        task: the Inference API's word.
+        texts: of the body.
+        parameters: of the body.
+
+    Raises:
+        InvalidInputError: a parameter of another task, or pairs where there are none.
+    """
+    for other in _OWN:
+        if other != task and (given := _given(parameters, other)):
+            raise InvalidInputError(
+                f"`parameters.{given}` is of {other}, and this is {task}", field=f"parameters.{given}"
+            )
+    truncation = truncation_of(parameters.truncate, parameters.truncation_direction)
+    if task == TEXTS:
+        return ClassifyInput(
+            texts.first,
+            texts.second,
+            truncation=truncation,
+            function=parameters.function_to_apply or "",
+            top_k=parameters.top_k,
+        )
+    if texts.second:
+        raise InvalidInputError(f"`inputs` are pairs of texts, and {task} takes single ones", field="inputs")
+    if task == TOKENS:
+        return TokenClassifyInput(
+            texts.first,
+            aggregation=parameters.aggregation_strategy or "simple",
+            ignore_labels=list(IGNORED) if parameters.ignore_labels is None else parameters.ignore_labels,
+            stride=parameters.stride,
+            truncation=truncation,
+        )
+    return ZeroShotInput(
+        texts.first,
+        _labels(parameters.candidate_labels),
+        hypothesis_template=parameters.hypothesis_template or DEFAULT_TEMPLATE,
+        multi_label=bool(parameters.multi_label),
+        truncation=truncation,
+    )
+
+
+def value_of(output: Output, task_input: Input, *, single: bool) -> Any:
+    """The answer as the Inference API's clients read it: of texts a list for each even where there is one."""
+    if isinstance(output, ClassifyOutput):
+        return [labels_value(labels) for labels in output.texts]
+    if isinstance(output, ZeroShotOutput):
+        assert isinstance(task_input, ZeroShotInput)
+        rows = [labels_value(labels) for labels in output.ranked(task_input.candidate_labels)]
+        return rows[0] if single else rows
+    assert isinstance(output, TokenClassifyOutput)
+    found = [[_entity(entity) for entity in entities] for entities in output.texts]
+    return found[0] if single else found
+
+
+def _entity(entity: Entity) -> dict[str, Any]:
+    place = {"score": entity.score, "word": entity.word, "start": entity.start, "end": entity.end}
+    if entity.index is None:
+        return {"entity_group": entity.label, **place}
+    return {"entity": entity.label, "index": entity.index, **place}
+
+
+def _given(parameters: ClassifyParameters, task: str) -> str:
+    return next((name for name in _OWN[task] if getattr(parameters, name) is not None), "")
+
+
+def _labels(given: str | list[str] | None) -> list[str]:
+    if isinstance(given, str):
+        return [label.strip() for label in given.split(",") if label.strip()]
+    return given or []

@@ -1,0 +1,34 @@
+"""What models with labels answer: scores that tell what was asked of which text."""
+
+from __future__ import annotations
+
+from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelScore
+from panope_server.tasks.rerank import RerankInput, RerankOutput
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
+
+LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput)
+SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
+
+
+def labelled(task_input: Input) -> Output:
+    """The same labels for each text; documents score by their lengths, labels by their places."""
+    match task_input:
+        case ClassifyInput(texts=texts, top_k=top_k):
+            labels = [LabelScore(*found) for found in SCORES[:top_k]]
+            return ClassifyOutput([labels for _ in texts], [3] * len(texts), [])
+        case RerankInput(documents=documents):
+            scores = [len(document) / 16 for document in documents]
+            return RerankOutput(scores, [5] * len(documents), [])
+        case ZeroShotInput(texts=texts, candidate_labels=candidates):
+            scores = [(place + 1) / 8 for _ in texts for place in range(len(candidates))]
+            return ZeroShotOutput(scores, [7] * len(texts), [])
+        case TokenClassifyInput(texts=texts, aggregation=aggregation):
+            entities = [_entity(text, joined=aggregation != "none") for text in texts]
+            return TokenClassifyOutput([[entity] for entity in entities], [4] * len(texts), [])
+    raise AssertionError(f"no such input: {task_input}")
+
+
+def _entity(text: str, *, joined: bool) -> Entity:
+    return Entity("PER" if joined else "B-PER", 0.75, text[:3].lower(), 0, 3, None if joined else 1)
