@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,11 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.cli.models.show import model_document
 from panope_server.cli.options import NAME_FORM, Base, ConfigFile, Home, Json, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.output.tasks import require_task, task_text
+from panope_server.cli.output.tasks import note_unserved, require_task, task_text
 from panope_server.cli.registry_session import registry_session
+
+if TYPE_CHECKING:
+    from panope_registry.registry import ModelEntry
 
 Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", exists=True, file_okay=False)]
 
@@ -39,8 +42,8 @@ def import_folder(
     if json:
         print_json(model_document(entry))
     else:
-        size = sum(variant.size_bytes for variant in entry.variants)
-        console.print(f"imported [bold]{entry.name}[/] ({task_text(entry)}, {bytes_text(size)})")
+        console.print(f"imported [bold]{entry.name}[/] ({task_text(entry)}, {bytes_text(stored_bytes(entry))})")
+    note_unserved(entry)
     require_task(entry.name, entry.task_candidates)
 
 
@@ -60,10 +63,15 @@ def ls(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
                 f"{variant.format} {variant.precision}{' (pinned)' if variant.pin else ''}"
                 for variant in entry.variants
             ),
-            bytes_text(sum(variant.size_bytes for variant in entry.variants)),
+            bytes_text(stored_bytes(entry)),
         )
         for entry in entries
     )
     print_table(
         ("NAME", "TASK", "ARCHITECTURE", "VARIANTS", "SIZE"), rows, empty="no models; see `panope import --help`"
     )
+
+
+def stored_bytes(entry: ModelEntry) -> int:
+    """Of all its variants; a file that several of them have lies in the store once."""
+    return sum({file.sha256: file.size_bytes for variant in entry.variants for file in variant.files}.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from panope_server.cli.output.console import fail
+from panope_server.cli.output.console import fail, note
 
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry
@@ -24,3 +24,12 @@ def require_task(model: str, candidates: Sequence[str]) -> None:
         from panope_registry.inspect.tasks import ambiguous_task
 
         fail(ambiguous_task(model, candidates).message)
+
+
+def note_unserved(entry: ModelEntry) -> None:
+    """Says that nothing here runs models of its task, which was known or told all the same."""
+    from panope_server.tasks.catalog import register_installed, task_named
+
+    register_installed()
+    if entry.task and task_named(entry.task) is None:
+        note(f"{entry.name}: nothing here serves the task `{entry.task}`; calls will be refused")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, repeat
 
 from panope_server.cli.output.console import note
 
-POLL_SECONDS = 1.0
+#: Between two looks: short ones at first, as most reasons come early, then longer ones, as each is a line in the
+#: server's log.
+PAUSES = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def loading_noted(address: str, model: str) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(POLL_SECONDS)
+        thread.join(PAUSES[0])
 
 
 def _follow(address: str, model: str, stop: threading.Event) -> None:
@@ -30,7 +33,8 @@ def _follow(address: str, model: str, stop: threading.Event) -> None:
 
     told = ""
     with suppress(PanopeClientError), Client(address) as client:
-        while not stop.wait(POLL_SECONDS):
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
+        while not stop.wait(next(pauses)):
             view = client.model(model)
             is_news = view.state == type(view).STATE_LOADING and view.state_reason not in ("", told)
             if is_news and not stop.is_set():

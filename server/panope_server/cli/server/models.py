@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, settings_for
-from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, note, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.cli.server.loading_notes import loading_noted
 
@@ -34,9 +34,10 @@ def ps(
         _list_all(home, config, json=json)
         return
     if json:
-        print_json([_instance(model.name, instance) for model in models for instance in model.instances])
+        running = [_instance(model.name, instance) for model in models for instance in model.instances]
+        print_json([*running, *(_without_instance(model) for model in models if not model.instances)])
         return
-    rows = (
+    rows = [
         (
             instance.id,
             f"{instance.format} {instance.weights_precision}".strip(),
@@ -49,9 +50,13 @@ def ps(
         )
         for model in models
         for instance in model.instances
-    )
+    ]
+    rows += [(model.name, "-", "-", _state(model), "-", "-", "-", "-") for model in models if not model.instances]
     columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS", "GENERATES")
     print_table(columns, rows, empty="no instance runs")
+    for model in models:
+        if not model.instances and model.state_reason:
+            note(f"{model.name}: {model.state_reason}")
 
 
 def load(
@@ -117,19 +122,26 @@ def embed(
 
 
 def _models_of_server(address: str | None, config: Path | None, home: str | None) -> list[Any] | None:
-    """The models with instances; None when no address was given and no server answers at that of the settings."""
+    """The models that run, and those that do not though they should: they load, or failed.
+
+    None when no address was given and no server answers at that of the settings.
+    """
     from panope_client import Client, PanopeClientError, UnavailableError
 
     try:
         with Client(address_for(address, home, config)) as client:
             # An alias has the instances of what it points to, which are told there.
-            return [model for model in client.models() if model.instances and not model.alias_of]
+            return [model for model in client.models() if not model.alias_of and _is_asked_for(model)]
     except UnavailableError as error:
         if address is None and _is_nobody(error):
             return None
         _fail_with(error, address_for(address, home, config))
     except PanopeClientError as error:
         fail(error.message)
+
+
+def _is_asked_for(model: Any) -> bool:
+    return bool(model.instances) or model.state in (type(model).STATE_LOADING, type(model).STATE_FAILED)
 
 
 def _list_all(home: str | None, config: Path | None, *, json: bool) -> None:
@@ -204,6 +216,14 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
     }
 
 
+def _without_instance(model: Any) -> dict[str, Any]:
+    """A model that loads or failed; what only an instance has is empty."""
+    empty = dict.fromkeys(("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision"), "")
+    counts = dict.fromkeys(("pid", "resident_bytes", "restart_count"), 0)
+    told = {"state": _state(model), "state_reason": model.state_reason}
+    return {**empty, "model": model.name, **told, **counts, "selection_reason": "", "generation": None}
+
+
 def _generation(instance: Any) -> dict[str, int] | None:
     """What an instance that generates has told of itself."""
     if not instance.HasField("generation"):
@@ -223,6 +243,7 @@ def _generation_text(instance: Any) -> str:
     return text
 
 
-def _state(instance: Any) -> str:
-    name: str = type(instance).State.Name(instance.state)
+def _state(told: Any) -> str:
+    """Of an instance or a model."""
+    name: str = type(told).State.Name(told.state)
     return name.removeprefix("STATE_").lower().replace("_", " ")
