@@ -61,6 +61,9 @@ class Blob:
     fingerprint: str
 
 
+#: What each store has, and hardly any other folder.
+STORE_ENTRIES = frozenset({"id", "blobs", "checkouts", "reservations"})
+
 #: What stands in a store under the name of an earlier version -> its name now.
 _RENAMED = {
     "promises": "reservations",

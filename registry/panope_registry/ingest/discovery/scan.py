@@ -13,6 +13,7 @@ from panope_registry.ingest.discovery.hub_cache import HubCaches
 from panope_registry.ingest.discovery.skills import Skills
 from panope_registry.ingest.discovery.triton import TritonModels
 from panope_registry.ingest.folder import IGNORED_FOLDERS, MAX_DEPTH, MAX_ENTRIES
+from panope_registry.store.store import STORE_ENTRIES
 
 #: Triton's come first: a version's folder looks like a model's own.
 FOLDER_FINDERS: tuple[Finder, ...] = (HubCaches(), TritonModels(), Folders())
@@ -40,6 +41,8 @@ class _Walk:
 
     def find(self, folder: Path, depth: int) -> Iterator[FoundModel]:
         entries = self._entries(folder)
+        if {entry.name for entry in entries} >= STORE_ENTRIES:  # a store's models are known to its registry
+            return
         for finder in FOLDER_FINDERS:
             if finder.matches(folder, entries):
                 yield from finder.find(folder, self._options)

@@ -11,6 +11,7 @@ import pytest
 from panope_backends.errors import InvalidInputError
 from panope_registry.ingest.discovery import ScanOptions, discover_models, scan
 from panope_registry.inspect.grants import Grants
+from panope_registry.session import RegistrySession
 
 MakeModel = Callable[..., Path]
 
@@ -43,6 +44,16 @@ def test_models_are_found_with_names_tasks_and_problems(make_model: MakeModel, t
 def test_a_model_folder_itself_is_found_once(make_model: MakeModel) -> None:
     folder = make_model()
     assert [model.folder for model in discover_models(folder)] == [folder.resolve()]
+
+
+def test_what_panope_keeps_itself_is_not_found(make_model: MakeModel, tmp_path: Path) -> None:
+    home = tmp_path / "root" / "home"
+    home.mkdir(parents=True)
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    entry = session.registry.import_folder(make_model(), "v/m")
+    assert (session.registry.materialize(entry.variants[0].digest) / "config.json").exists()
+    session.close()
+    assert discover_models(tmp_path / "root") == []
 
 
 def test_an_empty_folder_holds_no_models(tmp_path: Path) -> None:
