@@ -121,7 +121,7 @@ class Soak:
         try:
             answer = await self._embed.Embed(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            self.outcome.codes[error.code().name] += 1
+            self.outcome.codes[f"{error.code().name}: {error.details()}"] += 1
             if error.code() not in (UNAVAILABLE, OVERLOADED):
                 self.outcome.wrong.append(f"a valid call: {error.code().name}: {error.details()}")
             waits = {key: value for key, value in error.trailing_metadata() or () if key == "retry-after-ms"}
