@@ -18,11 +18,13 @@ import (
 // Client is a connection to one server. It is safe for concurrent use.
 type Client struct {
 	conn     *grpc.ClientConn
+	classify panopev1.ClassifyServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
 	jobs     panopev1.JobServiceClient
 	registry panopev1.RegistryServiceClient
+	rerank   panopev1.RerankServiceClient
 }
 
 // Option changes how Dial connects.
@@ -78,11 +80,13 @@ func Dial(address string, options ...Option) (*Client, error) {
 	}
 	return &Client{
 		conn:     conn,
+		classify: panopev1.NewClassifyServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),
 		jobs:     panopev1.NewJobServiceClient(conn),
 		registry: panopev1.NewRegistryServiceClient(conn),
+		rerank:   panopev1.NewRerankServiceClient(conn),
 	}, nil
 }
 

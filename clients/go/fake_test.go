@@ -24,11 +24,13 @@ type failure struct {
 
 // fake is a server of one model in this process. Calls fail with its failures in order, then they succeed.
 type fake struct {
+	panopev1.UnimplementedClassifyServiceServer
 	panopev1.UnimplementedEmbedServiceServer
 	panopev1.UnimplementedGenerateServiceServer
 	panopev1.UnimplementedInferServiceServer
 	panopev1.UnimplementedJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
+	panopev1.UnimplementedRerankServiceServer
 
 	mu         sync.Mutex
 	failures   []failure
@@ -43,11 +45,13 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
+	panopev1.RegisterClassifyServiceServer(server, f)
 	panopev1.RegisterEmbedServiceServer(server, f)
 	panopev1.RegisterGenerateServiceServer(server, f)
 	panopev1.RegisterInferServiceServer(server, f)
 	panopev1.RegisterJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)
+	panopev1.RegisterRerankServiceServer(server, f)
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(server.Stop)
 

@@ -7,11 +7,14 @@ with Client("localhost:8001") as client:
     print(embeddings.vectors.shape)
 """
 
+from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensResponse, ClassifyZeroShotResponse
 from panope.v1.generate_service_pb2 import ChatResponse, GenerateResponse, StreamChatResponse, StreamGenerateResponse
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
+from panope.v1.rerank_service_pb2 import RerankResponse
 from panope_client.aio.client import AsyncClient
+from panope_client.classify_messages import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
 from panope_client.embed_messages import EmbedOptions
 from panope_client.errors import (
     DeadlineError,
@@ -32,6 +35,11 @@ from panope_client.sync.client import Client
 __all__ = [
     "AsyncClient",
     "ChatResponse",
+    "ClassifyOptions",
+    "ClassifyResponse",
+    "ClassifyTokensOptions",
+    "ClassifyTokensResponse",
+    "ClassifyZeroShotResponse",
     "Client",
     "DeadlineError",
     "Device",
@@ -50,10 +58,13 @@ __all__ = [
     "OverloadedError",
     "PanopeClientError",
     "PreconditionError",
+    "RerankOptions",
+    "RerankResponse",
     "RetryPolicy",
     "StreamChatResponse",
     "StreamGenerateResponse",
     "Tokens",
     "UnavailableError",
     "Variant",
+    "ZeroShotOptions",
 ]

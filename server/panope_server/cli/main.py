@@ -11,7 +11,7 @@ from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
 from panope_server.cli.output.usage import PanopeGroup
-from panope_server.cli.server import models, serve
+from panope_server.cli.server import labels, models, serve
 from panope_server.cli.store import pin, store
 
 
@@ -60,6 +60,8 @@ app.command("ps")(models.ps)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("embed")(models.embed)
+app.command("classify")(labels.classify)
+app.command("rerank")(labels.rerank)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("bench")(bench.bench)

@@ -13,16 +13,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
 from client_doubles.calls import Context
+from client_doubles.classify_servicer import ClassifyServicer
 from client_doubles.embed_servicer import EmbedServicer
 from client_doubles.generate_servicer import GenerateServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
 from client_doubles.registry_servicer import RegistryServicer
+from panope.v1 import classify_service_pb2_grpc as classify_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
+from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
 
 
 class HealthServicer(aio_health.HealthServicer):
@@ -38,7 +41,7 @@ class HealthServicer(aio_health.HealthServicer):
 
 
 @dataclass
-class FakeServer(EmbedServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer):
+class FakeServer(EmbedServicer, ClassifyServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer):
     """A server of one model, for all that clients ask.
 
     Attributes:
@@ -50,6 +53,8 @@ class FakeServer(EmbedServicer, GenerateServicer, InferServicer, RegistryService
     async def serve(self, address: str, **options: Any) -> grpc.aio.Server:
         """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
+        classify_grpc.add_ClassifyServiceServicer_to_server(self, server)
+        rerank_grpc.add_RerankServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)

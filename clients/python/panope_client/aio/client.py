@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from panope_client.aio.classify_calls import AsyncClassifyCalls
 from panope_client.aio.embed_calls import AsyncEmbedCalls
 from panope_client.aio.generate_calls import AsyncGenerateCalls
 from panope_client.aio.health_calls import AsyncHealthCalls
@@ -11,7 +12,13 @@ from panope_client.aio.model_calls import AsyncModelCalls
 
 
 class AsyncClient(
-    AsyncEmbedCalls, AsyncGenerateCalls, AsyncInferCalls, AsyncModelCalls, AsyncJobCalls, AsyncHealthCalls
+    AsyncEmbedCalls,
+    AsyncGenerateCalls,
+    AsyncClassifyCalls,
+    AsyncInferCalls,
+    AsyncModelCalls,
+    AsyncJobCalls,
+    AsyncHealthCalls,
 ):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from panope_client.sync.classify_calls import ClassifyCalls
 from panope_client.sync.embed_calls import EmbedCalls
 from panope_client.sync.generate_calls import GenerateCalls
 from panope_client.sync.health_calls import HealthCalls
@@ -11,7 +12,15 @@ from panope_client.sync.job_calls import JobCalls
 from panope_client.sync.model_calls import ModelCalls
 
 
-class Client(EmbedCalls, GenerateCalls, InferCalls, ModelCalls, JobCalls, HealthCalls):
+class Client(
+    EmbedCalls,
+    GenerateCalls,
+    ClassifyCalls,
+    InferCalls,
+    ModelCalls,
+    JobCalls,
+    HealthCalls,
+):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.
 
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits

@@ -10,11 +10,13 @@ from typing import Self, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
+from panope.v1.classify_service_pb2_grpc import ClassifyServiceStub
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
+from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
 from panope_client.arguments import check_address, check_metadata, check_seconds
 from panope_client.retry import Retries, RetryPolicy
 from panope_client.sync.concurrency import Method, RpcError, failure_of, open_channel, sleep
@@ -43,6 +45,8 @@ class Connection:
         self._sleep = sleep
         self._channel = open_channel(address, credentials)
         self._embed = EmbedServiceStub(self._channel)
+        self._classify = ClassifyServiceStub(self._channel)
+        self._rerank = RerankServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)

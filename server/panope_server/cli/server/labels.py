@@ -1,0 +1,111 @@
+"""Commands that ask models with labels: classify and rerank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.output.console import console, print_json
+from panope_server.cli.server.models import client_at
+
+if TYPE_CHECKING:
+    from panope_client import Client
+
+_TOKENS = "token-classify"
+
+
+def classify(
+    model: Model,
+    texts: Annotated[list[str], typer.Argument(help="The texts to classify.")],
+    second: Annotated[list[str] | None, typer.Option("--second", help="The second text of each, for pairs.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label of your own; may be repeated. Needs an NLI model.")
+    ] = None,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="With --label: any number of labels may fit.")
+    ] = False,
+    top_k: Annotated[int | None, typer.Option(min=1, help="How many labels to print of each text.")] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Classify texts by the model's labels or by yours, or find names, places and the like in them."""
+    if label and (second or top_k):
+        raise typer.BadParameter("goes with neither --second nor --top-k", param_hint="--label")
+    if multi_label and not label:
+        raise typer.BadParameter("needs --label", param_hint="--multi-label")
+    with client_at(address) as client:
+        if label:
+            _print_labels(texts, client.classify_zero_shot(texts, label, model, multi_label=multi_label), json=json)
+        elif client.model(model).task == _TOKENS:
+            if second or top_k:
+                raise typer.BadParameter(f"model {model} finds parts of texts", param_hint="--second, --top-k")
+            _print_entities(client, model, texts, json=json)
+        else:
+            answer = client.classify(texts, model, second_texts=second or (), top_k=top_k)
+            _print_labels(texts, answer, json=json)
+
+
+def rerank(
+    model: Model,
+    query: Annotated[str, typer.Argument(help="What the documents are compared with.")],
+    documents: Annotated[list[str], typer.Argument(help="The documents.")],
+    top_n: Annotated[int | None, typer.Option(min=1, help="How many documents to print.")] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Order documents by how well they answer a query."""
+    with client_at(address) as client:
+        answer = client.rerank(query, documents, model, top_n=top_n)
+    if json:
+        print_json(
+            [
+                {"index": result.index, "score": result.score, "document": documents[result.index]}
+                for result in answer.results
+            ]
+        )
+        return
+    for result in answer.results:
+        console.print(f"{result.score:.4f}  {documents[result.index]}", markup=False)
+
+
+def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:
+    found = list(zip(texts, answer.classifications, strict=True))
+    if json:
+        print_json(
+            [
+                {"text": text, "labels": [{"label": one.label, "score": one.score} for one in labels.labels]}
+                for text, labels in found
+            ]
+        )
+        return
+    for text, labels in found:
+        console.print(f"{text!r}: {_joined(f'{one.label} {one.score:.4f}' for one in labels.labels)}", markup=False)
+
+
+def _print_entities(client: Client, model: str, texts: Sequence[str], *, json: bool) -> None:
+    answer = client.classify_tokens(texts, model)
+    found = list(zip(texts, answer.texts, strict=True))
+    if json:
+        print_json(
+            [
+                {
+                    "text": text,
+                    "entities": [
+                        {"label": one.label, "score": one.score, "start": one.start, "end": one.end, "word": one.word}
+                        for one in entities.entities
+                    ],
+                }
+                for text, entities in found
+            ]
+        )
+        return
+    for text, entities in found:
+        told = (f"{one.label} {text[one.start : one.end]!r} {one.score:.4f}" for one in entities.entities)
+        console.print(f"{text!r}: {_joined(told) or 'nothing'}", markup=False)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(parts)

@@ -1,0 +1,37 @@
+"""Labels that tell what was asked."""
+
+# ruff: noqa: N802 -- gRPC names the methods
+
+from __future__ import annotations
+
+from client_doubles.calls import Calls, Context
+from panope.v1 import classify_service_pb2 as pb
+from panope.v1 import classify_service_pb2_grpc as pb_grpc
+from panope.v1 import rerank_service_pb2 as rerank_pb
+from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+
+
+class ClassifyServicer(Calls, pb_grpc.ClassifyServiceServicer, rerank_grpc.RerankServiceServicer):
+    """Each text is its own label, each document scores by its place."""
+
+    async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:
+        await self.enter(request, context)
+        labels = [pb.Classification(labels=[pb.LabelScore(label=text, score=0.5)]) for text in request.texts]
+        return pb.ClassifyResponse(model=request.model, classifications=labels)
+
+    async def ClassifyTokens(self, request: pb.ClassifyTokensRequest, context: Context) -> pb.ClassifyTokensResponse:
+        await self.enter(request, context)
+        texts = [pb.TextEntities(entities=[pb.TextEntity(label="PER", word=text)]) for text in request.texts]
+        return pb.ClassifyTokensResponse(model=request.model, texts=texts)
+
+    async def ClassifyZeroShot(
+        self, request: pb.ClassifyZeroShotRequest, context: Context
+    ) -> pb.ClassifyZeroShotResponse:
+        await self.enter(request, context)
+        labels = [pb.LabelScore(label=label, score=0.5) for label in request.candidate_labels]
+        return pb.ClassifyZeroShotResponse(model=request.model, classifications=[pb.Classification(labels=labels)])
+
+    async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
+        await self.enter(request, context)
+        results = [rerank_pb.RerankResult(index=index, score=-index) for index in range(len(request.documents))]
+        return rerank_pb.RerankResponse(model=request.model, results=results)
