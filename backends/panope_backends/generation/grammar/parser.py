@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
@@ -94,6 +94,30 @@ class _Words:
         self.special_token_ids = sorted(vocabulary.special_ids)
         self.tokens = [vocabulary.token_bytes(token_id) for token_id in range(vocab_size)]
         self._tokenizer = vocabulary.tokenizer
+        self._longest = max(map(len, self.tokens), default=0)
 
     def __call__(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        ids = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        whole = text.encode()
+        if b"".join(self.tokens[token_id] for token_id in ids) == whole:
+            return ids
+        # A tokenizer that puts a blank before every text, as SentencePiece does: the parser wants what stands there.
+        return self._pieces(whole)
+
+    def _pieces(self, text: bytes) -> list[int]:
+        """The longest tokens that follow each other in a text, as far as there are any."""
+        ids: list[int] = []
+        begin = 0
+        while begin < len(text):
+            sizes = range(min(self._longest, len(text) - begin), 0, -1)
+            size = next((size for size in sizes if text[begin : begin + size] in self._ids), 0)
+            if not size:
+                break
+            ids.append(self._ids[text[begin : begin + size]])
+            begin += size
+        return ids
+
+    @cached_property
+    def _ids(self) -> dict[bytes, int]:
+        special = frozenset(self.special_token_ids)
+        return {token: token_id for token_id, token in enumerate(self.tokens) if token and token_id not in special}

@@ -393,3 +393,9 @@ def test_a_model_without_an_end_takes_no_grammar() -> None:
     with pytest.raises(InvalidInputError) as refused:
         GrammarCompiler(vocabulary(), vocabulary().size, []).compile(Grammar(GrammarKind.REGEX, "a"))
     assert (refused.value.field, refused.value.reason) == ("grammar", "unsupported_field")
+
+
+@pytest.mark.parametrize("tokens", ["byte_level", "sentencepiece", "unigram"])
+def test_a_text_that_stands_word_for_word_is_answered(tokens: str) -> None:
+    """Also where the tokenizer puts a blank before every text, and has the word with it."""
+    assert answer(compiled("(the)", GrammarKind.REGEX, tokens), 1, tokens) == "the"
