@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from flan_t5 import ANSWERS, write_flan_t5
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import BadRequestError
 
+from flan_t5 import ANSWERS, write_flan_t5
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
 from panope.v1 import generation_pb2 as generation
@@ -16,7 +16,7 @@ from panope_registry.session import RegistrySession
 
 MODEL = "acme/flan-t5-small"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the package is 69 MB
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def test_its_answers_are_the_known_ones(t5):
 def test_a_stream_and_an_answer_that_a_grammar_binds(t5, stubs):
     stub = pb_grpc.GenerateServiceStub(stubs(t5.grpc_address).channel)
     question = next(text for text, answer in ANSWERS.items() if answer == "positive")
-    options = generation.GenerationOptions(
-        grammar=generation.Grammar(regex=" ?(negative|positive)"), sampling=generation.SamplingParams(temperature=0), n=2
-    )
+    sampling = generation.SamplingParams(temperature=0)
+    grammar = generation.Grammar(regex=" ?(negative|positive)")
+    options = generation.GenerationOptions(grammar=grammar, sampling=sampling, n=2)
     request = pb.GenerateRequest(model=MODEL, prompts=[question], options=options)
     parts = list(stub.StreamGenerate(pb.StreamGenerateRequest(request=request), timeout=60))
     for index in range(2):
@@ -56,13 +56,13 @@ def test_a_stream_and_an_answer_that_a_grammar_binds(t5, stubs):
 
 
 def test_hugging_faces_client_translates_and_summarizes(t5):
-    client = InferenceClient(model=f"{t5.url}/v1/translate/{MODEL}")
+    client = InferenceClient(model=f"{t5.http_url}/v1/translate/{MODEL}")
     told = client.translation("The house is wonderful.", src_lang="en", tgt_lang="de")
     assert told.translation_text == "Das Haus ist wunderbar."
     with pytest.raises(BadRequestError, match="src_lang"):
         client.translation("The house is wonderful.", src_lang="en", tgt_lang="tlh")
-    text = "Ran pytest on the authentication module, found two failing tests in login.py and fixed the null check. " * 40
-    client = InferenceClient(model=f"{t5.url}/v1/summarize")
+    text = "Ran pytest on the authentication module and found two failing tests in login.py. " * 50
+    client = InferenceClient(model=f"{t5.http_url}/v1/summarize")
     with pytest.raises(BadRequestError, match="512"):
         client.summarization(text)
     told = client.summarization(text, truncation="only_first", generate_parameters={"max_new_tokens": 20})

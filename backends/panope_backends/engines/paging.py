@@ -28,6 +28,8 @@ def paging_refusal(config: Mapping[str, Any]) -> str:
         config: the parsed config.json.
     """
     text = _text_config(config)
+    if True in (config.get("is_encoder_decoder"), text.get("is_encoder_decoder")):
+        return "its decoder looks at what an encoder has read, which the pages of a decoder alone do not hold"
     kind = str(text.get("model_type", ""))
     if kind in _RUNNING_STATE:
         return f"models of the type `{kind}` keep a running state, which has no pages"

@@ -23,7 +23,7 @@ def decoder_refusal(model: ModelFacts) -> str:
     if refusal := files_refusal(model, AUTO_CLASS):
         return refusal
     if model.config.get("is_encoder_decoder"):
-        return "encoder-decoder models are not generated with yet"
+        return "it has an encoder, and is no decoder alone"
     kind = model.config.get("model_type")
     if kind in _STATE_ELSEWHERE:
         return f"models of the type `{kind}` keep their state outside of the cache that transformers gives sequences"

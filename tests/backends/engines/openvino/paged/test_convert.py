@@ -49,6 +49,7 @@ def test_each_precision_runs(converted: Callable[..., Any], family: str, precisi
 
 #: Families, what their configuration has of its own, and a word of the reason.
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("t5", {"is_encoder_decoder": True}, "an encoder has read"),
     ("bloom", {}, "by themselves"),
     ("falcon", {}, "by themselves"),
     ("mpt", {}, "by themselves"),
