@@ -32,8 +32,12 @@ def t5(make_servers, tmp_path_factory):
     session.registry.import_folder(folder / "source", MODEL)
     session.close()
     servers = make_servers(folder, folder)
-    yield servers.start("--load", MODEL, home=home, demo=False)
-    servers.stop()
+    try:
+        server = servers.start("--load", MODEL, home=home, demo=False, ready=False)
+        server.wait_ready(300)
+        yield server
+    finally:
+        servers.stop()
 
 
 def test_its_answers_are_the_known_ones(t5):
