@@ -11,6 +11,7 @@ from described import Element
 from msgspec import Struct
 
 from panope_server.tasks.embed.json_form import EmbedValue
+from panope_server.tasks.generate.json_form import GenerateValue
 from panope_server.transport import job_json
 from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.embedding.options import EmbedOptions
@@ -45,6 +46,7 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (classification.ClassifyBody, "ClassifyRequest"),
     (classification.RerankBody, "RerankRequest"),
     (classification.RankBody, "RerankRequest"),
+    (GenerateValue, "GenerationOptions"),
     (registry_schemas.RegisterBody, "RegisterModelRequest"),
     (registry_schemas.SourceBody, "RegisterModelRequest"),
     (registry_schemas.PullBody, "PullModelRequest"),

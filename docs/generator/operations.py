@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from panope_server.tasks.embed.json_form import EmbedJson
+from panope_server.tasks.generate.json_form import GenerateValue
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.hub import app as hub
@@ -328,7 +329,7 @@ READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
     (openai.EmbeddingsBody, "input"): inputs.INPUTS,
     (CompletionBody, "prompt"): inputs.INPUTS,
     (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
-    (infer_schemas.InferBody, "value"): (EmbedJson,),
+    (infer_schemas.InferBody, "value"): (EmbedJson, GenerateValue),
     (tei.DecodeBody, "ids"): inputs.INPUTS[2:],
     (classification.ClassifyBody, "inputs"): classification_inputs.INPUTS,
     (classification.PredictBody, "inputs"): classification_inputs.PREDICT_INPUTS,

@@ -32,7 +32,9 @@ type InferRequest struct {
 	// The outputs to return, in this order. Empty returns all. Only with `inputs`.
 	OutputNames []string `protobuf:"bytes,3,rep,name=output_names,json=outputNames,proto3" json:"output_names,omitempty"`
 	// The input of a task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the options of
-	// EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests. Excludes `inputs`.
+	// EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests; for `generate` a prompt, a
+	// list of prompts, or an object with `prompts` or `messages` and the options of GenerationOptions and SamplingParams.
+	// Excludes `inputs`.
 	Value *structpb.Value `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
 	// The task that `value` is for, such as `tokenize`. Empty for the model's own. Only with `value`.
 	Task          string `protobuf:"bytes,5,opt,name=task,proto3" json:"task,omitempty"`
@@ -113,7 +115,9 @@ type InferResponse struct {
 	// The outputs, when the request had `inputs`.
 	Outputs []*Tensor `protobuf:"bytes,2,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	// The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts, for
-	// `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts.
+	// `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts, for `generate` an object with the
+	// list `answers`, of objects with `text`, `finish_reason` and, where they apply, `reasoning` and `tool_calls`, and with
+	// `usage`.
 	Value         *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -19,6 +19,7 @@ _PLAIN: dict[type[inspect.Type], str] = {
     inspect.RawType: "JSON",
     inspect.AnyType: "JSON",
     inspect.BytesType: "base64",
+    inspect.DictType: "a JSON object",
 }
 
 

@@ -9,6 +9,16 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient
 
+#: The first of these tests waits for a conversion, beside others that convert.
+FIRST_SECONDS = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the tests of this folder that time."""
+    for item in items:
+        if "seeded_server" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(FIRST_SECONDS))
+
 
 @pytest.fixture(scope="session")
 def client(seeded_server: Any) -> Iterator[openai.OpenAI]:

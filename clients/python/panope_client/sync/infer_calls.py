@@ -44,7 +44,8 @@ class InferCalls(Connection):
         """Runs a model on a task's value and returns the task's result, both as JSON's own types.
 
         For `embed` the value is a text, a list of texts, or a mapping with `texts` and options; the result is a list of
-        vectors. Numbers come back as floats.
+        vectors. For `generate` it is a prompt, a list of prompts, or a mapping with `prompts` or `messages` and
+        options; the result is a mapping with `answers` and `usage`. Numbers come back as floats.
 
         Args:
             value: the input of the task.

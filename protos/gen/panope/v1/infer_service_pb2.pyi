@@ -47,7 +47,9 @@ class InferRequest(google.protobuf.message.Message):
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
         """The input of a task as JSON: for `embed` a text, a list of texts, or an object with `texts` and the options of
-        EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests. Excludes `inputs`.
+        EmbedRequest; for `tokenize` and `detokenize` alike, with the fields of their requests; for `generate` a prompt, a
+        list of prompts, or an object with `prompts` or `messages` and the options of GenerationOptions and SamplingParams.
+        Excludes `inputs`.
         """
 
     def __init__(
@@ -82,7 +84,9 @@ class InferResponse(google.protobuf.message.Message):
     @property
     def value(self) -> google.protobuf.struct_pb2.Value:
         """The task's answer, when the request had `value`: for `embed` a list of vectors in the order of the texts, for
-        `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts.
+        `tokenize` a list of objects as TokenizedText, for `detokenize` a list of texts, for `generate` an object with the
+        list `answers`, of objects with `text`, `finish_reason` and, where they apply, `reasoning` and `tool_calls`, and with
+        `usage`.
         """
 
     def __init__(

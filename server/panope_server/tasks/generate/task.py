@@ -13,6 +13,7 @@ from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
 from panope_server.tasks.generate.joining import join_parts
+from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
@@ -27,6 +28,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
 
     name = "generate"
     input_type = GenerateInput
+    json = GenerateJsonForm()
 
     def encode(self, task_input: GenerateInput) -> bytes:
         """Fields that are None are left to the model's files."""

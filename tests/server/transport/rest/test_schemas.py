@@ -11,7 +11,11 @@ import pytest
 from msgspec import inspect
 
 #: Where schemas are: of routes, and of what a task takes as a JSON value.
-SCHEMAS = ("panope_server.transport.", "panope_server.tasks.embed.json_form")
+SCHEMAS = (
+    "panope_server.transport.",
+    "panope_server.tasks.embed.json_form",
+    "panope_server.tasks.generate.json_form",
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -56,7 +60,7 @@ def test_no_type_of_the_layers_below_is_written_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ModelInfoJson", "VariantJson", "InstanceJson", "DeviceJson", "JobJson", "EmbedValue"]
+    "name", ["ModelInfoJson", "VariantJson", "InstanceJson", "DeviceJson", "JobJson", "EmbedValue", "GenerateValue"]
 )
 def test_the_walk_reaches_what_bodies_and_answers_hold(name: str) -> None:
     assert name in {cls.__name__ for cls in classes_of(bodies_and_answers())}

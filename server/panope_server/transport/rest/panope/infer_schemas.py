@@ -17,7 +17,8 @@ class InferBody(Struct, forbid_unknown_fields=True):
     Attributes:
         inputs: named tensors.
         outputs: the outputs to return, in this order; absent or empty for all. Only with `inputs`.
-        value: the input of a task; for `embed` a text, texts, or an object with `texts` and options.
+        value: the input of a task; for `embed` a text, texts, or an object with `texts` and options; for `generate` a
+            prompt, prompts, or an object with `prompts` or `messages` and options.
         task: the task that `value` is for, such as `tokenize`, where it is not the model's own. Only with `value`.
     """
 
