@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import openai
 import pytest
 
@@ -47,10 +48,11 @@ def front(make_servers: Any, upstream: EchoUpstream, tmp_path_factory: pytest.Te
         servers.stop()
 
 
-def register(server: Any, named: str, **upstream: str) -> None:
+def register(server: Any, named: str, *, task_hints: Sequence[str] = (), **upstream: str) -> None:
     """Registers a model by REST and waits for its job."""
     vendor, _, name = named.partition("/")
-    reply = server.post("/v1/models/register", {"model_vendor": vendor, "model_name": name, "upstream": upstream})
+    body = {"model_vendor": vendor, "model_name": name, "task_hints": list(task_hints), "upstream": upstream}
+    reply = server.post("/v1/models/register", body)
     assert reply.status == 202, reply.body
     job = f"/v1/jobs/{reply.json['job']['id']}"
     server.wait(lambda: server.get(job).json["status"] in ("succeeded", "failed"), 30, "the job's end")
@@ -158,6 +160,26 @@ def test_a_model_of_another_panope_chats_through_this_one(front: Any, chat_serve
     with pytest.raises(openai.BadRequestError) as refusal:  # by the other one, whose engine does not honour it
         client.chat.completions.create(model=CHAT, **asked, logprobs=True)
     assert refusal.value.param == "logprobs"
+
+
+@pytest.mark.parametrize(("protocol", "path"), [("openai", "/v1"), ("tei", "")])
+def test_texts_are_embedded_there(
+    front: Any, live_server: Any, client: openai.OpenAI, cosines: Any, protocol: str, path: str
+) -> None:
+    named = {"model": live_server.model} if protocol == "openai" else {}
+    body = {"url": f"{live_server.http_url}{path}", "protocol": protocol, **named}
+    register(front, f"acme/{protocol}", task_hints=["embed"], **body)
+    texts = ["river", "quiet copper morning", "naïve 東京"] * 20
+    with openai.OpenAI(base_url=f"{live_server.http_url}/v1", api_key="none", max_retries=0) as there:
+        direct = there.embeddings.create(model=live_server.model, input=texts)
+    found = client.embeddings.create(model=f"acme/{protocol}", input=texts)
+    expected = np.array([each.embedding for each in direct.data])
+    assert cosines([each.embedding for each in found.data], expected).min() > 0.9999
+    if protocol == "openai":
+        assert found.usage.prompt_tokens == direct.usage.prompt_tokens
+    with pytest.raises(openai.BadRequestError) as refusal:
+        client.embeddings.create(model=f"acme/{protocol}", input="a", dimensions=999)
+    assert refusal.value.param == "dimensions"
 
 
 def test_the_command_line_registers_it(front: Any, upstream: EchoUpstream, tmp_path: Any) -> None:

@@ -22,6 +22,7 @@ from panope_backends.testing.echo_token_model import EchoTokenBackend, EchoToken
 
 if TYPE_CHECKING:
     from panope_backends.testing.contracts.converter import ConverterContract
+    from panope_backends.testing.contracts.embedding_model import EmbeddingModelContract
     from panope_backends.testing.contracts.encoder_decoder_model import EncoderDecoderContract
     from panope_backends.testing.contracts.step_model import StepModelContract
     from panope_backends.testing.contracts.tensor_model import TensorModelContract
@@ -38,6 +39,7 @@ __all__ = [
     "EchoBackend",
     "EchoTokenBackend",
     "EchoTokenModel",
+    "EmbeddingModelContract",
     "EncoderDecoderContract",
     "FragileBackend",
     "HangBackend",
@@ -51,6 +53,7 @@ __all__ = [
 
 _SUITES = {
     "ConverterContract": "panope_backends.testing.contracts.converter",
+    "EmbeddingModelContract": "panope_backends.testing.contracts.embedding_model",
     "EncoderDecoderContract": "panope_backends.testing.contracts.encoder_decoder_model",
     "StepModelContract": "panope_backends.testing.contracts.step_model",
     "TensorModelContract": "panope_backends.testing.contracts.tensor_model",

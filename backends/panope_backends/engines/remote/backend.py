@@ -71,4 +71,10 @@ def _model(upstream: Upstream, connection: Connection, access: UpstreamAccess) -
         from panope_backends.engines.remote.generation.model import RemoteTokenModel
 
         return RemoteTokenModel.loaded(upstream, connection, access.max_requests)
-    raise PreconditionError(f"servers elsewhere are not asked for the task `{upstream.task or 'tensors'}` yet")
+    if upstream.task == "embed":
+        from panope_backends.engines.remote.embedding.model import RemoteEmbeddingModel
+
+        return RemoteEmbeddingModel.loaded(upstream, connection)
+    from panope_backends.engines.remote.tensors.model import KServeModel
+
+    return KServeModel(upstream, connection)

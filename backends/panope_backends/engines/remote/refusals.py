@@ -21,7 +21,9 @@ NOT_TAKEN = frozenset({UNREACHABLE, BUSY, UNAVAILABLE})
 TOO_LONG = "context_length_exceeded"
 
 #: How vLLM, OpenAI, TGI and TEI say that a prompt is too long, where they have no code for it.
-_SAYS_TOO_LONG = re.compile(rb"(?i)maximum (?:context|input|model)? ?length|context window|max_total_tokens|tokens \+")
+_SAYS_TOO_LONG = re.compile(
+    rb"(?i)maximum (?:context|input|model)? ?length|context window|max_total_tokens|tokens`? \+|less than [0-9]+ tokens"
+)
 
 _MAX_WAIT_SECONDS = 86400.0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from panope_backends.api import EmbeddingModel
+from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
@@ -17,6 +19,11 @@ class EmbedModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and embeds a short text."""
+        if not (source.folder / "config.json").exists() and not (source.folder / "modules.json").exists():
+            found = source.load_any({})
+            if isinstance(found, EmbeddingModel):
+                return _of_engine(found)
+            found.close()
         files = read_embed_files(source.folder)
         model = source.load(files.config, files.transformer_folder)
         # After the model: an engine that has imported transformers by now saves a process.
@@ -27,3 +34,11 @@ class EmbedModule(TaskModule):
         facts = task.facts
         requests = {"embed": task.prepare, **tokenizer_requests(tokenizer, facts.max_tokens)}
         return LoadedTask(model, files.config, requests, task, facts.SerializeToString())
+
+
+def _of_engine(model: EmbeddingModel) -> LoadedTask:
+    try:
+        return engine_task(model)
+    except BaseException:  # whatever it was, what the engine holds is free for the next candidate
+        model.close()
+        raise

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from panope_backends.upstreams.description import FILE, FORMAT, read_upstream
 from panope_server.config import Settings
 from panope_server.config.remote import access_of
+
+_PART_OF_HANG = 0.8
 
 
 def backend_settings(settings: Settings, variant_format: str, folder: Path) -> bytes:
@@ -22,4 +26,9 @@ def backend_settings(settings: Settings, variant_format: str, folder: Path) -> b
     """
     if variant_format != FORMAT:
         return b""
-    return access_of(settings, read_upstream((folder / FILE).read_bytes()).url).to_bytes()
+    upstream = read_upstream((folder / FILE).read_bytes())
+    access = access_of(settings, upstream.url)
+    if upstream.task != "generate":  # a run is waited for, and a worker that waits for too long is taken for hung
+        longest = settings.workers.hang_timeout_seconds * _PART_OF_HANG
+        access = msgspec.structs.replace(access, total_timeout_seconds=min(access.total_timeout_seconds, longest))
+    return access.to_bytes()

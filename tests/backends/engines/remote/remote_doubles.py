@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from panope_backends.api import GenerationRequest, TokenDelta, TokenModel
+from panope_backends.api import GenerationRequest, LoadedModel, LoadOptions, ModelFacts, TokenDelta, TokenModel
+from panope_backends.engines.remote.backend import RemoteBackend
 from panope_backends.upstreams.access import UpstreamAccess
 
 ACCESS = UpstreamAccess(
@@ -138,3 +140,11 @@ def run(model: TokenModel, request: GenerationRequest | None = None, **changes: 
         assert deltas, "no delta in 20 seconds"
         found += deltas
     return found
+
+
+class Allowed(RemoteBackend):
+    """With settings that the conformance suites do not know of."""
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
+        access = UpstreamAccess(allowed_hosts=("127.0.0.1",), max_requests=8)
+        return super().load(model, folder, device, replace(options, backend_settings=access.to_bytes()))

@@ -4,22 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from remote_doubles import Allowed
 
-from panope_backends.api import Backend, LoadOptions, ModelFacts
-from panope_backends.engines.remote.backend import RemoteBackend
+from panope_backends.api import Backend, ModelFacts
 from panope_backends.testing import TokenModelContract
 from panope_backends.testing.echo_upstream import MODEL, EchoUpstream
-from panope_backends.upstreams.access import UpstreamAccess
 from panope_backends.upstreams.description import FILE, FORMAT, checked_upstream
-
-
-class _Allowed(RemoteBackend):
-    """With the settings that the suite does not know of."""
-
-    def load(self, model, folder, device, options):
-        access = UpstreamAccess(allowed_hosts=("127.0.0.1",), max_requests=8)
-        settings = LoadOptions(options.precision, backend_settings=access.to_bytes())
-        return super().load(model, folder, device, settings)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +21,7 @@ def upstream() -> Iterator[EchoUpstream]:
 class TestRemote(TokenModelContract):
     @pytest.fixture
     def backend(self) -> Backend:
-        return _Allowed()
+        return Allowed()
 
     @pytest.fixture
     def model(self, tmp_path: Path, upstream: EchoUpstream) -> ModelFacts:

@@ -9,6 +9,7 @@ import msgspec
 from panope_backends.engines.remote.connection import Connection
 from panope_backends.engines.remote.generation.dialect import Dialect
 from panope_backends.engines.remote.generation.openai import OpenAiDialect
+from panope_backends.engines.remote.generation.tgi import TgiDialect
 from panope_backends.engines.remote.refusals import no_answer
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.upstreams.description import Upstream
@@ -34,13 +35,18 @@ class _Model(msgspec.Struct):
     max_model_len: int | None = None
 
 
+class _Info(msgspec.Struct):
+    max_total_tokens: int | None = None
+    max_concurrent_requests: int | None = None
+
+
 class _Models(msgspec.Struct):
     data: list[_Model]
 
 
 def dialect_of(upstream: Upstream) -> Dialect:
     """The dialect of a server that generates."""
-    return OpenAiDialect(upstream.model, upstream.protocol)
+    return TgiDialect() if upstream.protocol == "tgi" else OpenAiDialect(upstream.model, upstream.protocol)
 
 
 async def look_at(upstream: Upstream, connection: Connection) -> Server:
@@ -50,11 +56,22 @@ async def look_at(upstream: Upstream, connection: Connection) -> Server:
         PreconditionError: the server does not have the model, or refuses the key.
         AvailabilityError: it does not answer.
     """
-    return await _openai(upstream, connection)
+    if upstream.protocol != "tgi":
+        return await find_listed(upstream.model, connection)
+    try:
+        info = msgspec.json.decode(await connection.read("GET", "/info"), type=_Info)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise no_answer() from error
+    return Server(_positions(info.max_total_tokens), max(0, info.max_concurrent_requests or 0))
 
 
-async def _openai(upstream: Upstream, connection: Connection) -> Server:
-    """Some servers of this kind have no list of models: then the first request tells."""
+async def find_listed(name: str, connection: Connection) -> Server:
+    """What a server that speaks as OpenAI's tells of a model; some have no list: then the first request tells.
+
+    Raises:
+        PreconditionError: the list does not have it.
+        AvailabilityError: the server does not answer.
+    """
     try:
         listed = await connection.read("GET", "/models")
     except PanopeError as error:
@@ -65,10 +82,13 @@ async def _openai(upstream: Upstream, connection: Connection) -> Server:
         models = {model.id: model for model in msgspec.json.decode(listed, type=_Models).data}
     except (msgspec.DecodeError, RecursionError) as error:
         raise no_answer() from error
-    if (found := models.get(upstream.model)) is None:
+    if (found := models.get(name)) is None:
         raise PreconditionError(
             "the server that runs the model does not list it: the name there is another, or the key is not for it",
             reason="upstream_not_found",
         )
-    positions = found.max_model_len or 0
-    return Server(positions if 0 < positions <= _MOST_POSITIONS else 0)
+    return Server(_positions(found.max_model_len))
+
+
+def _positions(told: int | None) -> int:
+    return told if told is not None and 0 < told <= _MOST_POSITIONS else 0

@@ -1,0 +1,1 @@
+"""Models on servers elsewhere that take and give named arrays, by KServe's protocol v2."""
