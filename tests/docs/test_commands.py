@@ -20,7 +20,9 @@ def command_lines(document: Any) -> Iterator[list[str]]:
     """The commands in a document's shell blocks, comments and variables in front left out."""
     for block in document.fences("sh", "bash", "shell", "console"):
         for line in block.replace("\\\n", " ").splitlines():
-            words = list(shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="();|&"))
+            lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="();|&")
+            lexer.whitespace_split = True  # `acme/tiny:sql` is one word
+            words = list(lexer)
             command: list[str] = []
             for word in [*words, ";"]:
                 if re.fullmatch(r"[();|&]+", word):
