@@ -124,7 +124,7 @@ def main() -> None:
         info = server.model(MODEL)
         facts = machine(info)
         variant = info["instances"][0]["variant_digest"].removeprefix("sha256:")
-        folder = next(path for path in (HOME / "store" / "views").rglob(f"*{variant}*") if path.is_dir())
+        folder = next(path for path in (HOME / "store" / "checkouts").rglob(f"*{variant}*") if path.is_dir())
         measured = Measured()
         raw = RawEngine(folder, facts["precision"])
         asyncio.run(measure(server, options.rounds, options.seconds, measured, raw))

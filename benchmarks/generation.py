@@ -1,11 +1,12 @@
-"""Generation: the step model alone, the core in this process, gRPC streams and REST's events, in one run, interleaved.
+"""Generation: OpenVINO's own loops, the core in this process, gRPC streams and REST's events, in one run, interleaved.
 
-    python benchmarks/generation.py [--rounds 3] [--tokens 64] [--prompt 150] [--out benchmarks/results]
+    python benchmarks/generation.py [--rounds 3] [--tokens 64] [--prompt 150] [--widths 1,8,32] [--out FOLDER]
 
-The first case is what a careful person would write in an afternoon: a loop that fills the step model's batches and
-takes the likeliest tokens. Every round runs every case once and ratios are taken within a round, so that a machine
+Two loops stand for what OpenVINO gives: one that a careful person would write in an afternoon, which fills the step
+model's batches and takes the likeliest tokens; and, where the package `openvino-genai` is installed, GenAI's continuous
+batching over the same weights. Every round runs every case once and ratios are taken within a round, so that a machine
 whose speed drifts does not decide. No prompt is used twice, so no case finds another's computed already, but for the
-last one, whose prompts share their beginning. CPU seconds stand beside tokens a second, those of the load generator
+last ones, whose prompts share their beginning. CPU seconds stand beside tokens a second, those of the load generator
 included.
 """
 
@@ -13,24 +14,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
-import statistics
+import subprocess
+import sys
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import numpy as np
 import psutil
-from rich.console import Console
-from rich.table import Table
 from tokenizers import Tokenizer
 
+from generation_genai import GenAi
 from generation_models import MODEL, VOCABULARY, import_model, write_model
+from generation_results import Clock, Measured, Results, console, print_rows
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
 from panope.v1.embed_service_pb2 import TokenSequence
@@ -43,48 +44,16 @@ from panope_backends.generation.text.vocabulary import TokenVocabulary
 from report import machine
 from served import Served
 
-HOME = Path(".cache/benchmark/generation/home")
-CONCURRENCY = (1, 8, 32)
+FOLDER = Path(".cache/benchmark/generation")
+HOME = FOLDER / "home"
 STEP_TOKENS = 512
 BLOCKS = 512
 SHARED = 500
-"""Tokens that the prompts of the last case begin with."""
+"""Tokens that the prompts of the last cases begin with."""
+SHARING = 8
+"""Prompts of the case that sends them at once."""
 
-console = Console(stderr=True)
 Prompt = tuple[int, ...]
-
-
-@dataclass
-class Measured:
-    """One case of one round.
-
-    Attributes:
-        first: seconds to the first token of each sequence.
-        between: seconds between its tokens.
-    """
-
-    tokens_per_second: float
-    cpu_seconds: float
-    first: list[float]
-    between: list[float]
-
-
-@dataclass
-class Clock:
-    """When the tokens of sequences came."""
-
-    started: float = field(default_factory=time.perf_counter)
-    times: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def token(self, sequence: int) -> None:
-        """Notes a token, or a piece of an answer."""
-        self.times[sequence].append(time.perf_counter())
-
-    def measured(self, tokens: int, cpu_seconds: float) -> Measured:
-        """What came of it; `tokens` in all."""
-        first = [times[0] - self.started for times in self.times.values()]
-        between = [b - a for times in self.times.values() for a, b in itertools.pairwise(times)]
-        return Measured(tokens / (time.perf_counter() - self.started), cpu_seconds, first, between)
 
 
 def prompts(count: int, length: int, random: np.random.Generator, shared: Prompt = ()) -> list[Prompt]:
@@ -135,6 +104,16 @@ def core(engine: GenerationEngine, given: Sequence[Prompt], new: int) -> Measure
             if delta.token_ids:
                 clock.token(delta.request_id)
             left -= delta.usage is not None
+    return clock.measured(new * len(given), time.process_time() - cpu)
+
+
+def genai(loop: GenAi, given: Sequence[Prompt], new: int) -> Measured:
+    """GenAI's continuous batching."""
+    clock, cpu = Clock(), time.process_time()
+    for step in loop.answers(given, new):
+        for number, tokens in step:
+            for _ in tokens:
+                clock.token(number)
     return clock.measured(new * len(given), time.process_time() - cpu)
 
 
@@ -194,82 +173,76 @@ def rest_stream(port: int) -> Callable[[Prompt, int], AsyncIterator[None]]:
     return stream
 
 
-async def measure(arguments: argparse.Namespace, server: Served, engine: GenerationEngine, model: StepModel) -> Results:
+@dataclass
+class Engines:
+    """What runs in this process.
+
+    Attributes:
+        model: the raw loop's.
+        engine: the core over a model of its own.
+        without_cache: the core over the raw loop's model, without a prefix cache.
+        genai: None where its package is not installed.
+    """
+
+    model: StepModel
+    engine: GenerationEngine
+    without_cache: GenerationEngine
+    genai: GenAi | None
+
+
+async def measure(arguments: argparse.Namespace, server: Served, engines: Engines) -> Results:
     """All rounds."""
     random = np.random.default_rng(time.time_ns())
     channel = grpc.aio.insecure_channel(server.grpc_address)
     over_grpc = grpc_stream(pb_grpc.GenerateServiceStub(channel))
     over_rest = rest_stream(server.http_port)
-    results = Results()
+    new = arguments.tokens
+    cases: dict[str, Callable[[list[Prompt]], Awaitable[Measured]]] = {
+        "raw loop": lambda given: asyncio.to_thread(raw_loop, engines.model, given, new),
+        "core": lambda given: asyncio.to_thread(core, engines.engine, given, new),
+        "gRPC": lambda given: served(server, given, new, over_grpc),
+        "REST": lambda given: served(server, given, new, over_rest),
+    }
+    if (loop := engines.genai) is not None:
+        cases["GenAI"] = lambda given: asyncio.to_thread(genai, loop, given, new)
+    results = Results(("raw loop", "GenAI"))
     for number in range(arguments.rounds + 1):  # the first warms up and does not count
-        for width in CONCURRENCY:
-            new = arguments.tokens
-
-            def fresh(width: int = width) -> list[Prompt]:
-                return prompts(width, arguments.prompt, random)
-
-            cases: dict[str, Callable[[], Awaitable[Measured]]] = {
-                "raw loop": lambda fresh=fresh, new=new: asyncio.to_thread(raw_loop, model, fresh(), new),
-                "core": lambda fresh=fresh, new=new: asyncio.to_thread(core, engine, fresh(), new),
-                "gRPC": lambda fresh=fresh, new=new: served(server, fresh(), new, over_grpc),
-                "REST": lambda fresh=fresh, new=new: served(server, fresh(), new, over_rest),
-            }
+        for width in arguments.widths:
             for name, run in cases.items():
-                measured = await run()
+                measured = await run(prompts(width, arguments.prompt, random))
                 if number:
                     results.add(f"{name}, {width}", measured)
-        shared = prompts(1, SHARED, random)[0]
-        for name in ("gRPC, new prefix of 500", "gRPC, known prefix of 500"):
-            measured = await served(server, prompts(1, 20, random, shared), 8, over_grpc)
+        for name, measured in await sharing(server, engines, over_grpc, random):
             if number:
                 results.add(name, measured)
     await channel.close()
     return results
 
 
-@dataclass
-class Results:
-    """All rounds of all cases."""
-
-    rounds: dict[str, list[Measured]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, case: str, measured: Measured) -> None:
-        """Adds a round."""
-        self.rounds[case].append(measured)
-        console.print(f"{case}: {measured.tokens_per_second:.1f} tokens/s, {measured.cpu_seconds:.1f} CPU s")
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Medians, and ratios to the raw loop of the same round."""
-        for case, rounds in self.rounds.items():
-            raw = self.rounds.get(f"raw loop, {case.rpartition(', ')[2]}")
-            speeds = [each.tokens_per_second for each in rounds]
-            ratio = None
-            if raw:
-                ratio = statistics.median(
-                    ours / theirs.tokens_per_second for ours, theirs in zip(speeds, raw, strict=True)
-                )
-            yield {
-                "case": case,
-                "tokens_per_second": statistics.median(speeds),
-                "to_raw": ratio,
-                "cpu_seconds": statistics.median(each.cpu_seconds for each in rounds),
-                "first_token_ms": statistics.median(1000 * first for each in rounds for first in each.first),
-                **_percentiles([1000 * seconds for each in rounds for seconds in each.between]),
-            }
+async def sharing(
+    server: Served,
+    engines: Engines,
+    over_grpc: Callable[[Prompt, int], AsyncIterator[None]],
+    random: np.random.Generator,
+) -> list[tuple[str, Measured]]:
+    """Prompts that begin alike: one after the other, and at once with the cache and without."""
+    first, second, third = prompts(3, SHARED, random)
+    measured = []
+    for known in ("new", "known"):
+        run = await served(server, prompts(1, 20, random, first), 8, over_grpc)
+        measured.append((f"gRPC, {known} prefix of {SHARED}", run))
+    at_once = {"with": (engines.engine, second), "without": (engines.without_cache, third)}
+    for word, (engine, shared) in at_once.items():
+        run = await asyncio.to_thread(core, engine, prompts(SHARING, 20, random, shared), 8)
+        measured.append((f"core, {SHARING} at once that share {SHARED}, {word} the cache", run))
+    return measured
 
 
-def _percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    if not milliseconds:
-        return {}
-    p50, p99 = np.percentile(milliseconds, [50, 99]).tolist()
-    return {"between_p50_ms": p50, "between_p99_ms": p99}
-
-
-def load_engine(info: dict[str, Any]) -> tuple[GenerationEngine, StepModel]:
-    """The variant that the server runs, in this process: under the core, and alone."""
+def load_engines(info: dict[str, Any]) -> Engines:
+    """The variant that the server runs, in this process: under the core, and alone; and GenAI's of the same weights."""
     instance = info["instances"][0]
     digest = instance["variant_digest"].removeprefix("sha256:")
-    folder = next(path for path in (HOME / "store" / "views").rglob(f"*{digest}*") if path.is_dir())
+    folder = next(path for path in (HOME / "store" / "checkouts").rglob(f"*{digest}*") if path.is_dir())
     facts = ModelFacts(
         MODEL, "openvino", "generate", "LlamaForCausalLM", json.loads((folder / "config.json").read_text())
     )
@@ -281,22 +254,30 @@ def load_engine(info: dict[str, Any]) -> tuple[GenerationEngine, StepModel]:
         model.allocate(BLOCKS)
         return model
 
-    core_model = load()
+    alone, under_core = load(), load()
     vocabulary = TokenVocabulary(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    decoding = Decoding(vocabulary, core_model.vocab_size, (102,))
-    return GenerationEngine(core_model, decoding, GenerationSettings(step_tokens=STEP_TOKENS)), load()
+    decoding = Decoding(vocabulary, alone.vocab_size, (102,))
+    settings = GenerationSettings(step_tokens=STEP_TOKENS)
+    return Engines(
+        alone,
+        GenerationEngine(under_core, decoding, settings),
+        GenerationEngine(alone, decoding, replace(settings, prefix_cache=False)),
+        load_genai(instance["precision"]),
+    )
 
 
-def print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """A table."""
-    table = Table(box=None, header_style="bold")
-    for column in ("case", "tokens/s", "to raw", "CPU s", "first ms", "between p50", "p99"):
-        table.add_column(column, justify="left" if column == "case" else "right")
-    for row in rows:
-        numbers = [row["tokens_per_second"], row["to_raw"], row["cpu_seconds"], row["first_token_ms"]]
-        numbers += [row.get("between_p50_ms"), row.get("between_p99_ms")]
-        table.add_row(row["case"], *("" if each is None else f"{each:,.2f}" for each in numbers))
-    Console(width=120).print(table)
+def load_genai(precision: str) -> GenAi | None:
+    """GenAI's loop; None where it is not installed."""
+    if find_spec("openvino_genai") is None:
+        console.print("openvino-genai is not installed: its loop is left out")
+        return None
+    folder = FOLDER / "genai"
+    if not (folder / "generation_config.json").exists():
+        # In a process of its own: the backend imports no more of OpenVINO than it needs.
+        subprocess.run(
+            [sys.executable, "benchmarks/generation_genai.py", str(FOLDER / "model"), str(folder)], check=True
+        )
+    return GenAi(folder, precision, STEP_TOKENS, BLOCKS)
 
 
 def main() -> None:
@@ -305,17 +286,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt", type=int, default=150)
+    parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), default=(1, 8, 32))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     if not HOME.exists():
-        write_model(HOME.parent / "model")
+        write_model(FOLDER / "model")
         HOME.mkdir(parents=True)
-        import_model(HOME, MODEL, HOME.parent / "model")
+        import_model(HOME, MODEL, FOLDER / "model")
     with Served(HOME, "--load", MODEL, demo=False) as server:
         info = server.model(MODEL)
         facts = machine(info)
-        engine, model = load_engine(info)
-        results = asyncio.run(measure(arguments, server, engine, model))
+        results = asyncio.run(measure(arguments, server, load_engines(info)))
     rows = list(results.rows())
     print_rows(rows)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
     python benchmarks/sampling.py [--rounds 9] [--out benchmarks/results]
 
 CPU milliseconds of one step in one thread, the median over rounds in which the cases take turns. Logits have the shape
-of a trained model's: a few likely tokens and a long tail, in which top_p 0.95 leaves some tens of tokens. `flat` ones
-are the worst case: top_p leaves tens of thousands.
+of a trained model's: a few likely tokens and a long tail, in which top_p 0.95 leaves some tens of tokens. Of `wide`
+ones it leaves thousands, of `flat` ones, the worst case, tens of thousands.
 """
 
 from __future__ import annotations
@@ -37,12 +37,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "temperature": {},
     "top_k 50": {"top_k": 50},
     "top_p 0.95": {"top_p": 0.95},
+    "top_p 0.95, wide": {"top_p": 0.95},
     "top_p 0.95, flat": {"top_p": 0.95},
     "min_p 0.05": {"min_p": 0.05},
     "top_k, top_p, penalties": {"top_k": 50, "top_p": 0.95, "repetition_penalty": 1.1, "frequency_penalty": 0.2},
     "greedy, grammar's mask": {"temperature": 0.0},
     "greedy, 20 logprobs": {"temperature": 0.0},
 }
+
+#: Of normal logits, in place of a trained model's.
+SPREADS = {"wide": 3.75, "flat": 1.0}
 
 #: Milliseconds at 32 rows of the larger vocabulary.
 AIMS = {"greedy": 3.0, "top_p 0.95": 10.0}
@@ -76,7 +80,8 @@ def peaked(rows: int, vocab: int) -> Array:
 
 def step(name: str, rows: int, vocab: int) -> Callable[[], object]:
     """One step of a case."""
-    logits = logits_of(rows, vocab, 1.0) if name.endswith("flat") else peaked(rows, vocab)
+    spread = SPREADS.get(name.rpartition(" ")[2])
+    logits = peaked(rows, vocab) if spread is None else logits_of(rows, vocab, spread)
     prompt = np.random.default_rng(9).integers(0, vocab, 500).tolist()
     top = 20 if name.endswith("logprobs") else None
     params = SamplingParams(seed=3, **SETTINGS[name])

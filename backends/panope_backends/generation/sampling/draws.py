@@ -64,8 +64,8 @@ def distribution(logits: Array, params: SamplingParams, out: Array) -> Distribut
     exponentials(logits, largest, out, 1 / params.temperature)
     left = Distribution(out, token_ids)
     if params.top_p < 1:
-        mass = params.top_p * float(sums_of_blocks(left.weights).sum())
-        left = left.only(nucleus(left.weights, mass, maxima))
+        total = float(sums_of_blocks(left.weights).sum())
+        left = left.only(nucleus(left.weights, params.top_p, total, maxima))
     if params.min_p > 0:
         lightest = np.float32(params.min_p) * left.weights.max()
         left = left.only((left.weights >= lightest).nonzero()[0])

@@ -11,32 +11,56 @@ from panope_backends.generation.sampling.sums import place_in_sum
 
 Array = np.ndarray[Any, Any]
 
-_TRIES = (64, 1024)
+_FIRST = 64
 """How many of the largest weights are looked at first: trained models are mostly sure of themselves."""
+
+_STRIDE = 64
+"""Of the others every so many-th tells how many are needed; a few more are taken, as it only estimates."""
+_MARGIN = 8
 
 _SORTED = 16_384
 """So many weights are sorted faster than counted."""
 
 
-def nucleus(weights: Array, mass: float, maxima: Maxima | None) -> Array:
-    """Indices, ascending, of the fewest largest weights that weigh `mass` together, at least one.
+def nucleus(weights: Array, part: float, total: float, maxima: Maxima | None) -> Array:
+    """Indices, ascending, of the fewest largest weights that weigh `part` of all, at least one.
 
-    A weight stays where those before it do not reach the mass; of equal ones at the border the first stay.
+    A weight stays where those before it do not reach that; of equal ones at the border the first stay.
 
     Args:
         weights: float32, none below 0.
-        mass: what they must weigh.
+        part: above 0.
+        total: what all weigh.
         maxima: of the weights, or of numbers in the same order; None for few weights.
     """
-    if maxima is not None and maxima.groups:
-        for count in _TRIES if maxima.groups > _TRIES[-1] else _TRIES[:1]:
-            indices = maxima.at_least(count)
-            candidates = weights[indices]
-            if float(candidates.sum(dtype=np.float64)) >= mass:
-                return indices[_heaviest(candidates, mass)]
-    if weights.size <= _SORTED:
+    mass = part * total
+    if weights.size <= _SORTED and (maxima is None or not maxima.groups):
         return _heaviest(weights, mass)
-    return _heaviest_of_many(weights, mass)
+    indices = None if maxima is None else _enough(weights, mass, total, maxima)
+    return _heaviest_of_many(weights, mass) if indices is None else indices[_heaviest(weights[indices], mass)]
+
+
+def _enough(weights: Array, mass: float, total: float, maxima: Maxima) -> Array | None:
+    """Indices, ascending, of all weights above some threshold, together `mass` or more; None where many are needed."""
+    indices: Array = maxima.at_least(_FIRST)
+    candidates = weights[indices]
+    found = float(candidates.sum(dtype=np.float64))
+    if found >= mass:
+        return indices
+    sample = weights[::_STRIDE]
+    sample = sample[sample < candidates.min()]
+    sample.sort()
+    ends = sample[::-1].cumsum(dtype=np.float64)
+    if not len(ends) or total <= found:
+        return None
+    wanted = (mass - found) / (total - found) * ends[-1]
+    rank = int(ends.searchsorted(wanted)) * 5 // 4 + _MARGIN
+    while rank < min(len(sample), _SORTED // _STRIDE):
+        indices = (weights >= sample[-rank]).nonzero()[0]
+        if float(weights[indices].sum(dtype=np.float64)) >= mass:
+            return indices
+        rank *= 2
+    return None
 
 
 def _heaviest(weights: Array, mass: float) -> Array:

@@ -27,7 +27,7 @@ def by_sorting(weights: Array, mass: float) -> list[int]:
 @given(
     seed=st.integers(0, 999),
     size=st.sampled_from([3, 900, 5_000, 17_000, 40_001]),
-    spread=st.sampled_from([0.01, 1.0, 3.0, 9.0]),
+    spread=st.sampled_from([0.01, 1.0, 2.0, 3.0, 4.0, 9.0]),
     part=st.floats(0.001, 0.999),
 )
 @settings(max_examples=120, deadline=None)
@@ -35,32 +35,32 @@ def test_it_is_what_sorting_all_leaves(seed: int, size: int, spread: float, part
     logits = (np.random.default_rng(seed).standard_normal(size) * spread).astype(np.float32)
     # Powers of two, so that no sum is rounded in whatever order it is made.
     weights = np.exp2(np.rint(logits)).astype(np.float32)
-    mass = part * float(weights.sum(dtype=np.float64))
-    expected = by_sorting(weights, mass)
+    total = float(weights.sum(dtype=np.float64))
+    expected = by_sorting(weights, part * total)
     event(f"of all: {len(expected) * 10 // size}")
-    assert nucleus(weights, mass, Maxima(weights)).tolist() == expected
-    assert nucleus(weights, mass, None).tolist() == expected
+    assert nucleus(weights, part, total, Maxima(weights)).tolist() == expected
+    assert nucleus(weights, part, total, None).tolist() == expected
 
 
 @pytest.mark.parametrize("size", [50, 5_000, 20_000])
 def test_of_equal_weights_the_first_stay(size: int) -> None:
     weights = np.ones(size, np.float32)
-    assert nucleus(weights, size / 2, Maxima(weights)).tolist() == list(range(size // 2))
-    assert nucleus(weights, 0.0, Maxima(weights)).tolist() == [0]
+    assert nucleus(weights, 0.5, size, Maxima(weights)).tolist() == list(range(size // 2))
+    assert nucleus(weights, 1e-9, size, Maxima(weights)).tolist() == [0]
 
 
 @pytest.mark.parametrize("size", [50, 5_000, 20_000])
 def test_more_than_all_weigh_leaves_every_weight(size: int) -> None:
     weights = np.arange(1, size + 1, dtype=np.float32)
-    assert nucleus(weights, float(weights.sum(dtype=np.float64)) * 1.01, Maxima(weights)).tolist() == list(range(size))
+    assert nucleus(weights, 1.01, float(weights.sum(dtype=np.float64)), Maxima(weights)).tolist() == list(range(size))
 
 
 @pytest.mark.parametrize("size", [50, 20_000])
 def test_weights_of_nothing_never_stay(size: int) -> None:
     weights = np.zeros(size, np.float32)
     weights[[3, 40]] = 1.0
-    assert nucleus(weights, 1.99, Maxima(weights)).tolist() == [3, 40]
-    assert nucleus(weights, 1.0, Maxima(weights)).tolist() == [3]
+    assert nucleus(weights, 0.99, 2.0, Maxima(weights)).tolist() == [3, 40]
+    assert nucleus(weights, 0.5, 2.0, Maxima(weights)).tolist() == [3]
 
 
 @given(
