@@ -118,7 +118,7 @@ def _facts(folder: Path, format_: str, *grants: str) -> ModelFacts:
 
 
 def _states(folder: Path, format_: str, *grants: str) -> np.ndarray:
-    module, _ = load_transformer(_facts(folder, format_, *grants), folder, "fp32")
+    module, *_ = load_transformer(_facts(folder, format_, *grants), folder, "fp32")
     with torch.inference_mode():
         states: np.ndarray = module(torch.tensor(TOKENS)).last_hidden_state.numpy()
     return states

@@ -26,7 +26,10 @@ LONGER = {
 MAX_WORDS = 1024
 
 #: The pipeline checks these, or they are checked as what they hold.
-_ELSEWHERE = ("texts", "output_names", "prompts", "text", "reasoning")
+_ELSEWHERE = (
+    *("texts", "output_names", "prompts", "text", "reasoning"),
+    *("second_texts", "query", "documents", "candidate_labels", "hypothesis_template"),
+)
 _OPAQUE = ("google.protobuf.Value", "google.protobuf.Struct", "google.api.HttpBody")
 
 

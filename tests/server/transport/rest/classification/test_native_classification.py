@@ -78,6 +78,23 @@ def test_documents_are_ordered(edge: Any, channel: grpc.Channel) -> None:
     assert [one.document for one in stub.Rerank(request).results] == ["four", "bb"]
 
 
+def test_texts_are_as_long_as_their_tasks_allow(edge: Any, channel: grpc.Channel) -> None:
+    long = "word " * 2000
+    rerank = rerank_service_pb2_grpc.RerankServiceStub(channel)
+    rerank.Rerank(rerank_service_pb2.RerankRequest(model=RERANKER, query=long, documents=[long]))
+    assert (edge.instances.calls[-1].input.query, edge.instances.calls[-1].input.documents) == (long, [long])
+    stub = pb_grpc.ClassifyServiceStub(channel)
+    stub.Classify(pb.ClassifyRequest(model=CLASSIFIER, texts=[long], second_texts=[long]))
+    assert edge.instances.calls[-1].input.second_texts == [long]
+    label, template = "x" * 1000, "{}" + "y" * 1000
+    stub.ClassifyZeroShot(
+        pb.ClassifyZeroShotRequest(
+            model=CLASSIFIER, texts=[long], candidate_labels=[label], hypothesis_template=template
+        )
+    )
+    assert edge.instances.calls[-1].input.candidate_labels == [label]
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "field"),
     [
