@@ -13,10 +13,13 @@ import psutil
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from panope_backends.lora import CONFIG, WEIGHTS
+from panope_backends.lora import CONFIG, FOLDER, WEIGHTS
 from panope_client import Client
 from panope_registry.session import RegistrySession
 from panope_registry.testing.families import FAMILIES, build
+
+#: The first test waits for the workers of three models, beside whatever else this machine does.
+pytestmark = pytest.mark.timeout(300)
 
 BASE, SQL, FRENCH = "acme/tiny", "acme/tiny:sql", "acme/french"
 PROMPT: Sequence[int] = (5, 11, 200, 42, 17)
@@ -117,6 +120,10 @@ def test_openvino_runs_an_adapter_that_a_build_job_has_merged(
     assert answers(BASE) == expected[BASE]
     built = [job["payload"]["model"] for job in server.get("/v1/jobs").json["jobs"] if job["kind"] == "build_engine"]
     assert built == [FRENCH]
+    with RegistrySession.open(server.home / "registry.sqlite3", server.home) as session:
+        whole, merged = session.registry.model(FRENCH).variants
+    assert [any(file.path.startswith(FOLDER) for file in each.files) for each in (whole, merged)] == [True, False]
+    assert (whole.base_models, merged.base_models) == ((BASE,), ())
 
 
 def test_openais_client_asks_for_an_adapter_and_lists_it_with_its_base(server: Any, client: Client) -> None:

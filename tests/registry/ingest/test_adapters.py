@@ -16,7 +16,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing import HubStandIn
 from panope_registry.testing.adapters import LAYER, TENSORS, base_model, lora_adapter
-from panope_registry.testing.formats import gguf_bytes
+from panope_registry.testing.formats import gguf_bytes, safetensors_bytes
 
 BASE, ADAPTER = "acme/tiny", "acme/tiny:sql"
 
@@ -118,6 +118,37 @@ def test_a_tokenizer_of_its_own_is_the_one_that_is_used(registry: Registry, base
     assert not (view / "tokenizer_config.json").exists()  # of the base's tokenizer
     assert "llama" in (view / "config.json").read_text()
     assert not (view / "checkpoint-5").exists()
+
+
+def test_a_model_that_embeds_has_the_adapter_beside_its_transformer(
+    registry: Registry, make_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    modules = [
+        {"idx": 0, "name": "0", "path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    ]
+    query = "encoder.layer.0.attention.self.query"
+    files = {
+        "model.safetensors": None,
+        "config.json": None,
+        "modules.json": json.dumps(modules),
+        "0_Transformer/config.json": json.dumps({"architectures": ["BertModel"], "model_type": "bert"}),
+        "0_Transformer/model.safetensors": safetensors_bytes({f"{query}.weight": ("F32", [4, 4])}),
+    }
+    registry.import_folder(make_model(files=files), "acme/embedder")
+    own = {"1_Pooling/config.json": '{"word_embedding_dimension": 4, "pooling_mode_cls_token": true}'}
+    folder = lora_adapter(
+        tmp_path / "lora",
+        "acme/embedder",
+        config={"task_type": "FEATURE_EXTRACTION", "target_modules": ["query"]},
+        tensors={f"base_model.model.{query}.lora_A.weight": (2, 4), f"base_model.model.{query}.lora_B.weight": (4, 2)},
+        files=own,
+    )
+    entry = registry.import_folder(folder, "acme/embedder:law")
+    view = registry.materialize(entry.variants[0].digest)
+    assert entry.task == "embed"
+    assert (view / "0_Transformer/adapter/adapter_model.safetensors").is_file()
+    assert "mean" in (view / "1_Pooling/config.json").read_text()  # the base's: the adapter has no modules.json
 
 
 def test_a_base_is_not_deleted_while_an_adapter_needs_it(

@@ -17,6 +17,8 @@ from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 from panope_backends.lora import CONFIG, FOLDER, WEIGHTS
 from panope_backends.testing.decoders import tiny_decoder
+from panope_backends.testing.encoder_decoders import tiny_encoder_decoder
+from panope_backends.testing.models import tiny_transformer
 
 TOKENS = list(range(3, 40))
 
@@ -97,6 +99,48 @@ def tiny_base(facts: Any, folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+#: What makes the base, its auto class, PEFT's task type, the targets, and the inputs beside token ids.
+OTHERS: dict[str, tuple[Callable[..., Any], str, str, list[str], dict[str, Any]]] = {
+    "encoder": (tiny_transformer, "AutoModel", "FEATURE_EXTRACTION", ["query", "value"], {}),
+    "encoder-decoder": (
+        tiny_encoder_decoder,
+        "AutoModelForSeq2SeqLM",
+        "SEQ_2_SEQ_LM",
+        ["q", "v"],
+        {"decoder_input_ids": torch.tensor([[0, 5, 7]])},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_models_that_are_no_decoders_are_adapted_too(tmp_path: Path, kind: str) -> None:
+    import transformers
+    from peft import LoraConfig, get_peft_model
+
+    make, auto_class, task_type, targets, more = OTHERS[kind]
+    facts = make(tmp_path)
+    base = getattr(transformers, auto_class).from_pretrained(tmp_path, attn_implementation="eager").eval()
+
+    def run(module: Any) -> Any:
+        with torch.inference_mode():
+            return module(input_ids=torch.tensor([TOKENS]), **more)[0].float().numpy()
+
+    plain = run(base)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(1)
+        model = get_peft_model(base, LoraConfig(r=4, task_type=task_type, target_modules=targets)).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    parameter += 0.3 * torch.randn_like(parameter)
+        model.save_pretrained(tmp_path / FOLDER)
+    ours, theirs = run(load_pretrained(facts, tmp_path, "fp32", auto_class, "eager")), run(model)
+    scale = np.abs(theirs).max()
+    assert np.abs(theirs - plain).max() > 0.005 * scale  # the adapter says something
+    np.testing.assert_allclose(ours, theirs, atol=2e-5 * scale)
 
 
 def test_a_model_of_16_bits_is_adapted_in_32(saved: Callable[..., Any]) -> None:
