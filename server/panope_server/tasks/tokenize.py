@@ -12,6 +12,9 @@ from msgspec import Struct
 from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.texts import check_tokenize
 from panope_server.config import Limits
+from panope_server.tasks.generate.limits import check_conversation
+from panope_server.tasks.generate.messages import conversation_message
+from panope_server.tasks.generate.types import Conversation
 from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage
 from panope_server.tasks.texts import sequence_messages, text_cost
 from panope_server.tasks.validation import check_texts, check_token_sequences
@@ -19,10 +22,11 @@ from panope_server.tasks.validation import check_texts, check_token_sequences
 
 @dataclass(slots=True)
 class TokenizeInput(Input):
-    """Texts to split into tokens."""
+    """Texts to split into tokens, or a conversation as the model's chat template writes it."""
 
     texts: list[str]
     add_special_tokens: bool = True
+    conversation: Conversation | None = None
 
 
 @dataclass(slots=True)
@@ -130,8 +134,10 @@ class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
     json = TokenizeJsonForm()
 
     def encode(self, task_input: TokenizeInput) -> bytes:
-        """The texts."""
+        """The texts, or the conversation."""
         message = messages.TokenizeInput(texts=task_input.texts, add_special_tokens=task_input.add_special_tokens)
+        if task_input.conversation is not None:
+            message.conversation = conversation_message(task_input.conversation).SerializeToString()
         return message.SerializeToString()
 
     def decode(self, data: bytes) -> TokenizeOutput:
@@ -145,13 +151,15 @@ class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
         )
 
     def cost(self, task_input: TokenizeInput, data: bytes) -> tuple[int, int]:
-        """Texts, and their characters."""
-        del data
-        return text_cost(task_input.texts, [])
+        """Texts, and their characters; a conversation's bytes."""
+        return text_cost(task_input.texts, []) if task_input.conversation is None else (1, len(data))
 
     def validate(self, task_input: TokenizeInput, limits: Limits) -> None:
-        """Checks the texts."""
-        check_texts(task_input.texts, limits)
+        """Checks the texts, or the conversation."""
+        if task_input.conversation is None:
+            check_texts(task_input.texts, limits)
+        else:
+            check_conversation(task_input.conversation, limits)
 
     def check(self, task_input: TokenizeInput, facts: object) -> None:
         """Refuses texts that the worker would refuse unread."""

@@ -1,7 +1,4 @@
-"""What strangers send, by gRPC and by REST: each is refused by its name or bounded, and nobody else is harmed.
-
-The rows are those of the table of abuse in docs/threat-model.md, where there is one for them.
-"""
+"""What strangers send, by gRPC and by REST: each is refused by its name or bounded, and nobody else is harmed."""
 
 from __future__ import annotations
 
@@ -58,7 +55,8 @@ def neighbour(seeded_server: Any, client: openai.OpenAI, expected: str) -> Itera
     yield
     caller.join(60)
     assert texts == [expected]
-    assert neighbours_text(client, 8) == expected[: len(neighbours_text(client, 8))]
+    again = neighbours_text(client, 8)
+    assert again == expected[: len(again)] != ""
     nothing_is_held(seeded_server)
 
 

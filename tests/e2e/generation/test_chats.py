@@ -92,3 +92,14 @@ def test_any_object_is_one(client: openai.OpenAI) -> None:
     assert answer.message.content.lstrip().startswith("{")
     if answer.finish_reason == "stop":
         assert isinstance(json.loads(answer.message.content), dict)
+
+
+def test_the_tokens_of_a_conversation_are_those_that_its_answer_counts(
+    seeded_server: Any, client: openai.OpenAI
+) -> None:
+    told = seeded_server.post("/v1/tokenize", {"model": NAME, "messages": TALK}).json
+    assert told["count"] == len(told["tokens"]) == chat(client, max_tokens=1).usage.prompt_tokens
+    text = seeded_server.post("/v1/detokenize", {"model": NAME, "tokens": told["tokens"]}).json["prompt"]
+    assert text.endswith("What is the weather?<|im_end|>\n<|im_start|>assistant\n")
+    refused = seeded_server.post("/v1/tokenize", {"model": NAME, "messages": TALK, "chat_template_kwargs": {"x": 1}})
+    assert (refused.status, refused.error["param"]) == (400, "chat_template_kwargs.x")

@@ -9,6 +9,7 @@ from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, LoadOptions, TextCodec, TokenModel
 from panope_backends.errors import InternalError
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate, chat_template
+from panope_backends.tasks.generate.chat.chat_tokenizer import chat_tokenizer
 from panope_backends.tasks.generate.chat.render import Setup
 from panope_backends.tasks.generate.defaults import read_defaults
 from panope_backends.tasks.generate.engine import token_model
@@ -86,6 +87,8 @@ def _complete(
     )
     facts = facts_of(model, loaded, defaults, chat, forms).SerializeToString()
     end = chat.close if chat is not None else lambda: None
+    if encoder is not None and chat is not None:
+        others = {**others, "tokenize": chat_tokenizer(encoder, chat, others["tokenize"])}
     return LoadedTask(model, config, {"generate": requests.prepare, **others}, facts=facts, end=end)
 
 

@@ -31,6 +31,8 @@ def tokenizer_requests(tokenizer: Tokenizer, max_tokens: int) -> Mapping[str, Pr
 
     def tokenize(data: bytes) -> Job:
         message = messages.TokenizeInput.FromString(data)
+        if message.conversation:
+            raise PreconditionError("the model has no chat template", reason="no_chat_template")
         check_tokenize(message.texts, max_tokens)
         return Answered(tokenizer.tokenize(message).SerializeToString())
 

@@ -40,7 +40,7 @@ def input_message(task_input: GenerateInput) -> messages.GenerateInput:
     return messages.GenerateInput(
         prompts=task_input.prompts,
         prompt_token_ids=sequence_messages(task_input.prompt_token_ids),
-        conversation=None if conversation is None else _conversation_message(conversation),
+        conversation=None if conversation is None else conversation_message(conversation),
         add_special_tokens=task_input.add_special_tokens,
         echo=task_input.echo,
         stream=task_input.stream,
@@ -94,7 +94,8 @@ def _text_message(asked: TextToText) -> messages.TextToText:
     )
 
 
-def _conversation_message(conversation: Conversation) -> messages.Conversation:
+def conversation_message(conversation: Conversation) -> messages.Conversation:
+    """The conversation for a worker."""
     return messages.Conversation(
         messages_json=conversation.messages,
         tools_json=conversation.tools,

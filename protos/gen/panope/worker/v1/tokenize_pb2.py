@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpanope/worker/v1/tokenize.proto\x12\x10panope.worker.v1\"\x1c\n\rTokenSequence\x12\x0b\n\x03ids\x18\x01 \x03(\r\":\n\rTokenizeInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x1a\n\x12\x61\x64\x64_special_tokens\x18\x02 \x01(\x08\"h\n\x0f\x44\x65tokenizeInput\x12\x38\n\x0ftoken_sequences\x18\x01 \x03(\x0b\x32\x1f.panope.worker.v1.TokenSequence\x12\x1b\n\x13skip_special_tokens\x18\x02 \x01(\x08\"@\n\x0eTokenizeOutput\x12.\n\x05texts\x18\x01 \x03(\x0b\x32\x1f.panope.worker.v1.TokenizedText\"[\n\rTokenizedText\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\x12\x0f\n\x07special\x18\x05 \x03(\x08\"!\n\x10\x44\x65tokenizeOutput\x12\r\n\x05texts\x18\x01 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpanope/worker/v1/tokenize.proto\x12\x10panope.worker.v1\"\x1c\n\rTokenSequence\x12\x0b\n\x03ids\x18\x01 \x03(\r\"P\n\rTokenizeInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x1a\n\x12\x61\x64\x64_special_tokens\x18\x02 \x01(\x08\x12\x14\n\x0c\x63onversation\x18\x03 \x01(\x0c\"h\n\x0f\x44\x65tokenizeInput\x12\x38\n\x0ftoken_sequences\x18\x01 \x03(\x0b\x32\x1f.panope.worker.v1.TokenSequence\x12\x1b\n\x13skip_special_tokens\x18\x02 \x01(\x08\"@\n\x0eTokenizeOutput\x12.\n\x05texts\x18\x01 \x03(\x0b\x32\x1f.panope.worker.v1.TokenizedText\"[\n\rTokenizedText\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\x12\x0f\n\x07special\x18\x05 \x03(\x08\"!\n\x10\x44\x65tokenizeOutput\x12\r\n\x05texts\x18\x01 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSEQUENCE']._serialized_start=53
   _globals['_TOKENSEQUENCE']._serialized_end=81
   _globals['_TOKENIZEINPUT']._serialized_start=83
-  _globals['_TOKENIZEINPUT']._serialized_end=141
-  _globals['_DETOKENIZEINPUT']._serialized_start=143
-  _globals['_DETOKENIZEINPUT']._serialized_end=247
-  _globals['_TOKENIZEOUTPUT']._serialized_start=249
-  _globals['_TOKENIZEOUTPUT']._serialized_end=313
-  _globals['_TOKENIZEDTEXT']._serialized_start=315
-  _globals['_TOKENIZEDTEXT']._serialized_end=406
-  _globals['_DETOKENIZEOUTPUT']._serialized_start=408
-  _globals['_DETOKENIZEOUTPUT']._serialized_end=441
+  _globals['_TOKENIZEINPUT']._serialized_end=163
+  _globals['_DETOKENIZEINPUT']._serialized_start=165
+  _globals['_DETOKENIZEINPUT']._serialized_end=269
+  _globals['_TOKENIZEOUTPUT']._serialized_start=271
+  _globals['_TOKENIZEOUTPUT']._serialized_end=335
+  _globals['_TOKENIZEDTEXT']._serialized_start=337
+  _globals['_TOKENIZEDTEXT']._serialized_end=428
+  _globals['_DETOKENIZEOUTPUT']._serialized_start=430
+  _globals['_DETOKENIZEOUTPUT']._serialized_end=463
 # @@protoc_insertion_point(module_scope)

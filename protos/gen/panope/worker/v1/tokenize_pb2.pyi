@@ -43,14 +43,19 @@ Global___TokenSequence: typing_extensions.TypeAlias = TokenSequence
 
 @typing.final
 class TokenizeInput(google.protobuf.message.Message):
-    """Texts to split."""
+    """Texts to split, or a conversation."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TEXTS_FIELD_NUMBER: builtins.int
     ADD_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
+    CONVERSATION_FIELD_NUMBER: builtins.int
     add_special_tokens: builtins.bool
     """Whether to add the tokens that the model puts around a text."""
+    conversation: builtins.bytes
+    """A serialized Conversation of generate.proto, which imports this file: as the model's chat template writes it, in
+    place of texts.
+    """
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The texts."""
@@ -60,8 +65,9 @@ class TokenizeInput(google.protobuf.message.Message):
         *,
         texts: collections.abc.Iterable[builtins.str] | None = ...,
         add_special_tokens: builtins.bool = ...,
+        conversation: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["add_special_tokens", b"add_special_tokens", "texts", b"texts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_special_tokens", b"add_special_tokens", "conversation", b"conversation", "texts", b"texts"]) -> None: ...
 
 Global___TokenizeInput: typing_extensions.TypeAlias = TokenizeInput
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from google.api.httpbody_pb2 import HttpBody
+from msgspec import Raw
 
 from panope_backends.errors import CallerError, InvalidInputError
 from panope_server.runtime.status import ModelView
@@ -17,18 +18,20 @@ from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.openai.chat.inputs import conversation_of
+from panope_server.transport.rest.openai.chat.schemas import ChatBody
 from panope_server.transport.rest.panope.token_schemas import (
-    REFUSALS,
     DetokenizeTextBody,
     TextJson,
     TokenizeTextBody,
     TokensJson,
 )
 
-_TOKENIZE = RequestBody(TokenizeTextBody, REFUSALS)
+_TOKENIZE = RequestBody(TokenizeTextBody)
 _DETOKENIZE = RequestBody(DetokenizeTextBody)
 
 _NAMES = {"texts": "prompt", "token_sequences": "tokens"}
+_OF_CHATS = ("tools", "chat_template_kwargs", "continue_final_message", "add_generation_prompt")
 
 
 class TokenRoutes:
@@ -44,7 +47,7 @@ class TokenRoutes:
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _TOKENIZE.read, request, unknown)
         model = await self._model(body.model)
-        task_input = TokenizeInput([body.prompt], body.add_special_tokens)
+        task_input = _input(body)
         answer = await self._run(context, model, task_input, "PanopeService/TokenizeText")
         assert isinstance(answer, TokenizeOutput)
         (found,) = answer.texts
@@ -94,7 +97,31 @@ def _length_of(view: ModelView) -> int | None:
     return (view.embed.max_tokens or None) if view.embed is not None else None
 
 
+def _input(body: TokenizeTextBody) -> TokenizeInput:
+    """What a body asks for.
+
+    Raises:
+        InvalidInputError: both a text and a conversation, neither, or what goes with the other.
+    """
+    if body.messages is not None:
+        if body.prompt is not None:
+            raise InvalidInputError("`messages` and `prompt` exclude each other", field="messages")
+        options = {name: getattr(body, name) for name in _OF_CHATS}
+        found = conversation_of(ChatBody(messages=body.messages, **options))
+        return TokenizeInput([], bool(body.add_special_tokens), found)
+    if body.prompt is None:
+        raise InvalidInputError("`prompt` is missing; give it or `messages`", field="prompt")
+    given = {name: getattr(body, name) for name in _OF_CHATS}
+    if wrong := next((name for name, value in given.items() if value not in (None, Raw())), ""):
+        raise InvalidInputError(f"`{wrong}` has no effect without `messages`", field=wrong)
+    return TokenizeInput([body.prompt], body.add_special_tokens is not False)
+
+
 def _name_of(path: str) -> str:
     """What a body calls a field; it has one text, so no position."""
-    name, _ = split(path)
+    name, rest = split(path)
+    if name in ("messages", "tools"):
+        return path
+    if name == "template_kwargs":
+        return f"chat_template_kwargs{rest}"
     return _NAMES.get(name, name)

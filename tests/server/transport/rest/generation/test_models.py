@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import grpc
 import pytest
 from rest_doubles.models import EMBEDDER, GENERATOR
@@ -64,6 +66,16 @@ def test_a_text_is_split_into_tokens(edge, more, tokens):
     assert (told["token_strs"], told["max_model_len"]) == (["[CLS]", "one", "[SEP]"], 256)
 
 
+def test_a_conversation_reaches_the_model_as_a_chat_does(edge):
+    talk = [{"role": "user", "content": "Hi"}]
+    more = {"chat_template_kwargs": {"enable_thinking": False}, "continue_final_message": False}
+    edge.post("/v1/tokenize", {"messages": talk, **more})
+    given = edge.instances.calls[-1].input
+    assert (given.texts, given.add_special_tokens) == ([], False)
+    assert json.loads(given.conversation.messages) == talk
+    assert json.loads(given.conversation.template_kwargs) == {"enable_thinking": False}
+
+
 def test_tokens_are_joined(edge):
     assert edge.post("/v1/detokenize", {"tokens": [4, 5]}).json == {"prompt": "w4 w5"}
     assert edge.instances.calls[-1].input.skip_special_tokens is False
@@ -73,7 +85,10 @@ def test_tokens_are_joined(edge):
     ("path", "body", "field"),
     [
         ("/v1/tokenize", {"prompt": ""}, "prompt"),
-        ("/v1/tokenize", {"prompt": "a", "messages": [{"role": "user"}]}, "messages"),
+        ("/v1/tokenize", {"prompt": "a", "messages": [{"role": "user", "content": "b"}]}, "messages"),
+        ("/v1/tokenize", {"messages": [{"role": "tool", "content": "b"}]}, "messages[0].tool_call_id"),
+        ("/v1/tokenize", {"prompt": "a", "chat_template_kwargs": {"x": 1}}, "chat_template_kwargs"),
+        ("/v1/tokenize", {}, "prompt"),
         ("/v1/tokenize", {"prompt": "a" * (1 << 20)}, "prompt"),
         ("/v1/detokenize", {"tokens": []}, "tokens"),
         ("/v1/detokenize", {"tokens": [1], "zzz": 1}, "zzz"),

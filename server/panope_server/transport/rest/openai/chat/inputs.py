@@ -51,7 +51,7 @@ def chat_input(body: ChatBody) -> GenerateInput:
     Raises:
         InvalidInputError: a field of it cannot be honoured.
     """
-    return GenerateInput(conversation=_conversation(body), stream=bool(body.stream), options=_options(body))
+    return GenerateInput(conversation=conversation_of(body), stream=bool(body.stream), options=_options(body))
 
 
 def chat_names(body: ChatBody) -> GenerationNames:
@@ -83,7 +83,12 @@ def _options(body: ChatBody) -> GenerationOptions:
     return options
 
 
-def _conversation(body: ChatBody) -> Conversation:
+def conversation_of(body: ChatBody) -> Conversation:
+    """The conversation of a body.
+
+    Raises:
+        InvalidInputError: a field of it cannot be honoured.
+    """
     continued = bool(body.continue_final_message)
     if body.add_generation_prompt is not None and body.add_generation_prompt == continued:
         raise _refusal("add_generation_prompt", "must be the contrary of `continue_final_message`")
