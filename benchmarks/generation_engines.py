@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tokenizers import Tokenizer
 from generation_models import MODEL, VOCABULARY, write_model
 from generation_results import Clock, Measured, Results, print_rows
 from panope_backends.api import GenerationRequest, LoadOptions, ModelFacts, SamplingParams, StepModel, TokenModel
+from panope_backends.errors import OverloadedError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.plugins import load_backend
@@ -37,13 +39,19 @@ def by_token_model(model: TokenModel) -> Run:
 
     def run(prompts: Sequence[list[int]], new: int) -> Measured:
         clock, cpu = Clock(), time.process_time()
-        for number, prompt in enumerate(prompts):
-            sampling = SamplingParams(temperature=0)
-            model.submit(GenerationRequest(number, tuple(prompt), sampling=sampling, max_tokens=new, ignore_eos=True))
+        sampling = SamplingParams(temperature=0)
+        waiting = [
+            GenerationRequest(number, tuple(prompt), sampling=sampling, max_tokens=new, ignore_eos=True)
+            for number, prompt in enumerate(prompts)
+        ]
         left = len(prompts)
         while left:
-            for delta in model.deltas(10):
-                for _ in delta.token_ids:
+            with suppress(OverloadedError):  # the rest waits for slots
+                while waiting:
+                    model.submit(waiting[0])
+                    waiting.pop(0)
+            for delta in model.deltas(0.1):
+                for _ in delta.token_ids or delta.text[:1]:  # llama.cpp tells texts alone
                     clock.token(delta.request_id)
                 left -= delta.usage is not None
         return clock.measured(new * len(prompts), time.process_time() - cpu)
