@@ -93,7 +93,7 @@ class TokenRoutes:
 
 def _length_of(view: ModelView) -> int | None:
     if view.generate is not None:
-        return view.generate.max_positions or None
+        return view.generate.max_source_length or view.generate.max_positions or None
     return (view.embed.max_tokens or None) if view.embed is not None else None
 
 

@@ -27,7 +27,7 @@ class TextGenerationInfoJson(TypedDict):
     model_sha: str | None
     model_dtype: str
     model_device_type: str
-    model_pipeline_tag: Literal["text-generation"]
+    model_pipeline_tag: Literal["text-generation", "text2text-generation"]
     max_concurrent_requests: int
     max_best_of: int
     max_stop_sequences: int
@@ -55,13 +55,13 @@ def generation_info(view: ModelView, spec: GenerateSpec, settings: Settings) -> 
         "model_sha": view.commit or None,
         "model_dtype": instance.precision if instance else "",
         "model_device_type": instance.device.lower() if instance else "",
-        "model_pipeline_tag": "text-generation",
+        "model_pipeline_tag": "text2text-generation" if spec.max_source_length else "text-generation",
         "max_concurrent_requests": settings.limits.max_queue_items,
         "max_best_of": 1,
         "max_stop_sequences": MAX_STOPS,
         "max_top_n_tokens": MAX_LOGPROBS,
-        "max_input_tokens": max(spec.max_positions - 1, 0),
-        "max_total_tokens": spec.max_positions,
+        "max_input_tokens": spec.max_source_length or max(spec.max_positions - 1, 0),
+        "max_total_tokens": spec.max_source_length + spec.max_positions,
         "max_batch_size": spec.slots,
         "max_client_batch_size": 1,
         "has_chat_template": spec.has_chat_template,

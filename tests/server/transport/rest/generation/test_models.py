@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -27,7 +28,7 @@ def test_a_models_information_tells_what_it_honours(edge):
         "eos_token_ids": [2],
         "cache_precision": "u8",
         "cache_tokens": 4096,
-        "max_source_length": 512,
+        "max_source_length": 0,
         "languages": ["deu_Latn", "eng_Latn"],
         "ignored_defaults": ["num_beams"],
     }
@@ -39,7 +40,10 @@ def test_grpc_tells_the_same(edge):
         stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
         told = stub.GetModel(registry_service_pb2.GetModelRequest(model=GENERATOR)).model.generate
         other = stub.GetModel(registry_service_pb2.GetModelRequest(model=EMBEDDER)).model
-    assert {field.name for field, _ in told.ListFields()} == set(told.DESCRIPTOR.fields_by_name) - {"has_reasoning"}
+    assert {field.name for field, _ in told.ListFields()} == set(told.DESCRIPTOR.fields_by_name) - {
+        "has_reasoning",
+        "max_source_length",
+    }
     assert (told.max_positions, list(told.honoured_fields)) == (2048, ["logit_bias", "temperature"])
     assert told.defaults_json == '{"temperature": 0.6}'
     assert not other.HasField("generate")
@@ -55,6 +59,17 @@ def test_info_tells_of_the_default_model(edge):
         2048,
     )
     assert (told["max_best_of"], told["honoured_fields"]) == (1, ["logit_bias", "temperature"])
+
+
+def test_a_prompt_that_an_encoder_reads_has_a_limit_of_its_own(edge):
+    view = edge.models.views[GENERATOR]
+    edge.models.views[GENERATOR] = replace(view, generate=replace(view.generate, max_source_length=512))
+    del edge.models.defaults["embed"]
+    told = edge.get("/info").json
+    assert told["model_pipeline_tag"] == "text2text-generation"
+    assert (told["max_input_tokens"], told["max_total_tokens"]) == (512, 2560)
+    assert edge.post("/v1/tokenize", {"prompt": "one"}).json["max_model_len"] == 512
+    assert edge.get(f"/v1/models/{GENERATOR}/info").json["generate"]["max_source_length"] == 512
 
 
 @pytest.mark.parametrize(("more", "tokens"), [({}, [101, 3, 5, 102]), ({"add_special_tokens": False}, [3, 5])])

@@ -153,7 +153,6 @@ def model_views() -> dict[str, ModelView]:
             eos_token_ids=(2,),
             cache_precision="u8",
             cache_tokens=4096,
-            max_source_length=512,
             languages=("deu_Latn", "eng_Latn"),
             ignored_defaults=("num_beams",),
         ),
