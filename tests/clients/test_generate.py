@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from panope.v1 import generate_service_pb2 as pb
-from panope_client import InvalidArgumentError, InvalidResponseError, UnavailableError
+from panope_client import InvalidArgumentError, InvalidResponseError, TextToText, UnavailableError
 
 MODEL = "vendor/fake"
 TOOL = {
@@ -50,8 +50,17 @@ async def test_a_salt_and_prompt_lookup_reach_their_places(client: Any, fake: An
     assert (second.HasField("prompt_lookup"), second.prompt_lookup.num_tokens) == (True, 0)
 
 
+async def test_what_is_made_of_a_text_reaches_its_place(client: Any, fake: Any) -> None:
+    asked = TextToText(task=pb.TEXT_TASK_TRANSLATION, source_language="en", target_language="de", truncate=True)
+    await client.generate("a", MODEL, text_to_text=asked)
+    async for _ in client.stream_generate("a", MODEL, text_to_text=asked):
+        pass
+    assert [getattr(request, "request", request).text_to_text for request in fake.requests] == [asked, asked]
+
+
 async def test_options_that_are_left_out_stay_unset(client: Any, fake: Any) -> None:
     await client.generate("a", MODEL)
+    assert not fake.requests[0].HasField("text_to_text")
     assert not fake.requests[0].options.ListFields()
     assert not fake.requests[0].HasField("add_special_tokens")
 

@@ -8,7 +8,13 @@ with Client("localhost:8001") as client:
 """
 
 from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensResponse, ClassifyZeroShotResponse
-from panope.v1.generate_service_pb2 import ChatResponse, GenerateResponse, StreamChatResponse, StreamGenerateResponse
+from panope.v1.generate_service_pb2 import (
+    ChatResponse,
+    GenerateResponse,
+    StreamChatResponse,
+    StreamGenerateResponse,
+    TextToText,
+)
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
@@ -63,6 +69,7 @@ __all__ = [
     "RetryPolicy",
     "StreamChatResponse",
     "StreamGenerateResponse",
+    "TextToText",
     "Tokens",
     "UnavailableError",
     "Variant",

@@ -81,7 +81,13 @@ class GenerateOptions(TypedDict, total=False):
 
 
 def generate_request(
-    prompts: Prompts, model: str, options: GenerateOptions, *, echo: bool, add_special_tokens: bool | None
+    prompts: Prompts,
+    model: str,
+    options: GenerateOptions,
+    *,
+    echo: bool,
+    add_special_tokens: bool | None,
+    text_to_text: pb.TextToText | None,
 ) -> pb.GenerateRequest:
     """Makes the request to continue prompts.
 
@@ -97,6 +103,7 @@ def generate_request(
         options=_options(options),
         echo=echo,
         add_special_tokens=add_special_tokens,
+        text_to_text=text_to_text,
     )
 
 

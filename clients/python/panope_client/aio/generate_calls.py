@@ -32,6 +32,7 @@ class AsyncGenerateCalls(AsyncConnection):
         *,
         echo: bool = False,
         add_special_tokens: bool | None = None,
+        text_to_text: pb.TextToText | None = None,
         timeout: float | None = None,
         **options: Unpack[GenerateOptions],
     ) -> pb.GenerateResponse:
@@ -42,10 +43,13 @@ class AsyncGenerateCalls(AsyncConnection):
             model: `vendor/name`.
             echo: whether each answer starts with its prompt.
             add_special_tokens: whether the model's own are put around a text; default yes.
+            text_to_text: what a model with an encoder makes of texts; see `panope.v1.TextToText`.
             timeout: see the class.
             options: see `GenerateOptions`.
         """
-        request = generate_request(prompts, model, options, echo=echo, add_special_tokens=add_special_tokens)
+        request = generate_request(
+            prompts, model, options, echo=echo, add_special_tokens=add_special_tokens, text_to_text=text_to_text
+        )
         return await self._call(self._generate.Generate, request, timeout)
 
     def stream_generate(
@@ -55,6 +59,7 @@ class AsyncGenerateCalls(AsyncConnection):
         *,
         echo: bool = False,
         add_special_tokens: bool | None = None,
+        text_to_text: pb.TextToText | None = None,
         timeout: float = math.inf,
         **options: Unpack[GenerateOptions],
     ) -> Stream[pb.StreamGenerateResponse]:
@@ -65,10 +70,13 @@ class AsyncGenerateCalls(AsyncConnection):
             model: `vendor/name`.
             echo: whether each answer starts with its prompt.
             add_special_tokens: whether the model's own are put around a text; default yes.
+            text_to_text: what a model with an encoder makes of texts; see `panope.v1.TextToText`.
             timeout: seconds for the whole stream.
             options: see `GenerateOptions`.
         """
-        request = generate_request(prompts, model, options, echo=echo, add_special_tokens=add_special_tokens)
+        request = generate_request(
+            prompts, model, options, echo=echo, add_special_tokens=add_special_tokens, text_to_text=text_to_text
+        )
         return self._pieces(self._generate.StreamGenerate, pb.StreamGenerateRequest(request=request), timeout)
 
     async def chat(
