@@ -80,7 +80,8 @@ class TestEveryFamily(OfFamily):
 @pytest.fixture
 def loaded(family: str, tmp_path: Path) -> Iterator[EncoderDecoderModel]:
     facts = tiny_encoder_decoder(tmp_path, family)
-    model = CpuBackend().load(facts, tmp_path, "CPU", LoadOptions(precision="fp32"))
+    # Threads that wait for each other beside other programs' make these tests many times slower.
+    model = CpuBackend().load(facts, tmp_path, "CPU", LoadOptions(precision="fp32", threads=1))
     assert isinstance(model, EncoderDecoderModel)
     yield model
     model.close()
