@@ -47,8 +47,8 @@ class ClassificationServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.Rerank = channel.unary_unary(
-                '/panope.rest.v1.ClassificationService/Rerank',
+        self.RerankDocuments = channel.unary_unary(
+                '/panope.rest.v1.ClassificationService/RerankDocuments',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
@@ -74,7 +74,7 @@ class ClassificationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Rerank(self, request, context):
+    def RerankDocuments(self, request, context):
         """Orders documents by a query: the bodies of Cohere's, Jina's and vLLM's clients.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,8 +94,8 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'Rerank': grpc.unary_unary_rpc_method_handler(
-                    servicer.Rerank,
+            'RerankDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerankDocuments,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -167,7 +167,7 @@ class ClassificationService(object):
             _registered_method=True)
 
     @staticmethod
-    def Rerank(request,
+    def RerankDocuments(request,
             target,
             options=(),
             channel_credentials=None,
@@ -180,7 +180,7 @@ class ClassificationService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/panope.rest.v1.ClassificationService/Rerank',
+            '/panope.rest.v1.ClassificationService/RerankDocuments',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -58,8 +58,8 @@ _ClassificationServiceClassifyModelType = typing_extensions.TypeVar(
     ],
 )
 
-_ClassificationServiceRerankType = typing_extensions.TypeVar(
-    '_ClassificationServiceRerankType',
+_ClassificationServiceRerankDocumentsType = typing_extensions.TypeVar(
+    '_ClassificationServiceRerankDocumentsType',
     grpc.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -74,7 +74,7 @@ _ClassificationServiceRerankType = typing_extensions.TypeVar(
     ],
 )
 
-class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyType, _ClassificationServiceClassifyModelType, _ClassificationServiceRerankType]):
+class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyType, _ClassificationServiceClassifyModelType, _ClassificationServiceRerankDocumentsType]):
     """The REST bodies of clients that classify and rerank. Where neither the path nor the body names a model the only one of
     the task answers.
     """
@@ -119,7 +119,7 @@ class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyTyp
     ClassifyModel: _ClassificationServiceClassifyModelType
     """As Classify, with the model in the path."""
 
-    Rerank: _ClassificationServiceRerankType
+    RerankDocuments: _ClassificationServiceRerankDocumentsType
     """Orders documents by a query: the bodies of Cohere's, Jina's and vLLM's clients."""
 
 ClassificationServiceAsyncStub: typing_extensions.TypeAlias = ClassificationServiceStub[
@@ -161,7 +161,7 @@ class ClassificationServiceServicer(metaclass=abc.ABCMeta):
         """As Classify, with the model in the path."""
 
     @abc.abstractmethod
-    def Rerank(
+    def RerankDocuments(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,

@@ -52,7 +52,7 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
         asked = Asked(request.model, "ClassificationService/ClassifyModel")
         return await self._classifying.answer(asked, request.body, context, self._unknown(context))
 
-    async def Rerank(self, request: HttpBody, context: Context) -> HttpBody:
+    async def RerankDocuments(self, request: HttpBody, context: Context) -> HttpBody:
         """Scores documents by a query."""
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _RERANK.read, request, unknown)
@@ -64,7 +64,7 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
             model=body.model or "",
             task_input=task_input,
             task="rerank",
-            interface="ClassificationService/Rerank",
+            interface="ClassificationService/RerankDocuments",
         )
         answer = await answered(self._pipeline, call, _NAMES, single=False)
         assert isinstance(answer, RerankOutput)
