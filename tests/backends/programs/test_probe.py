@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from panope_backends.api import API_VERSION, Device
+from panope_backends.tasks.registry import known_tasks
 
 PROBE = "panope_backends.programs.probe"
 
@@ -100,7 +101,8 @@ def test_a_model_whose_task_no_worker_does_runs_nowhere_and_no_conversion_helps(
     ended = run_program(PROBE, "--supports", *extra, document=facts, environment=environment)
     names = ("level", "support_reason", "support_is_final")
     told = {tuple(device[name] for name in names) for device in ended.report["devices"]}
-    assert told == {("none", "no worker does the task `paint`; there are embed, generate", True)}
+    there_are = ", ".join(known_tasks())
+    assert told == {("none", f"no worker does the task `paint`; there are {there_are}", True)}
 
 
 def test_a_backend_that_fails_is_a_device_that_says_why(run_program: Any, environment: dict[str, str]) -> None:
