@@ -37,7 +37,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-START_SECONDS = 100
+START_SECONDS = 200  # the first start converts the model, on whatever machine this is
 
 #: Settings of a server whose texts are the same alone and in company.
 EXACT = {"PANOPE_PRECISION": "fp32", "PANOPE_GENERATION_CACHE_PRECISION": "fp32"}
