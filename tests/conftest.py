@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `page_reader` and `seeded_chat`
 
@@ -31,6 +32,10 @@ from panope_registry.session import RegistrySession
 
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# Speed lives in benchmarks: a busy machine makes no property wrong.
+settings.register_profile("panope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("panope")
 
 # A shell that runs the tests in the background has SIGINT ignored, which programs inherit; ours start with the default.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -60,7 +60,7 @@ requests = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(requests, st.integers(15, 40), st.sampled_from([1, 7, 64]), st.sampled_from([0, 5]))
 def test_answers_are_those_of_a_plain_loop(
     asked: list[GenerationRequest], blocks: int, step_tokens: int, draft_tokens: int

@@ -174,7 +174,7 @@ def run(model: StepModel, world: World, script: Sequence[Call]) -> GenerationEng
     return engine
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds, calls())
 def test_answers_over_pages_are_those_of_a_plain_loop(world: World, script: list[Call]) -> None:
     model = WatchedModel({"vocab_size": VOCAB, "block_size": world.block_size, "max_positions": 60})
@@ -183,7 +183,7 @@ def test_answers_over_pages_are_those_of_a_plain_loop(world: World, script: list
     event(f"cached: {statistics.cached_tokens > 0}")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6), worlds, calls())
 def test_answers_over_running_states_are_those_of_a_plain_loop(blocks: int, world: World, script: list[Call]) -> None:
     model = RunningChecksumStepModel({"vocab_size": VOCAB, "max_positions": 60})

@@ -76,7 +76,7 @@ def run(engine: GenerationEngine, asked: list[GenerationRequest]) -> list[TokenD
     return drain(engine)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(requests(), st.integers(1, 9), st.sampled_from([23, 200]))
 def test_answers_are_those_without_guesses(asked: list[GenerationRequest], guesses: int, blocks: int) -> None:
     plain = [replace(request, lookup_tokens=0) for request in asked]

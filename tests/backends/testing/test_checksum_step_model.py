@@ -34,7 +34,7 @@ class Sequence:
     blocks: list[int] = field(default_factory=list)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_logits_are_right_under_any_schedule(data: st.DataObject) -> None:
     """Chunks, decodes and pre-emption by chance, over blocks that others have used."""

@@ -75,7 +75,7 @@ def _sent(answer: Answer, asked_from: int) -> Sent:
     return Sent(start, total, bytes(data[start : start + answer.stop]), answer.fails)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ANSWERS, max_size=6), st.sampled_from(["sha256", "git"]))
 @example([Answer(stop=0)] * 6, "sha256")
 def test_an_honest_answer_after_any_others_gives_the_file_or_a_reason(

@@ -160,7 +160,7 @@ class _Part:
             raise AvailabilityError("it broke", reason="source_unavailable")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.integers(0, 100),
     start=st.integers(0, 100),

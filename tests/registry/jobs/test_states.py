@@ -252,7 +252,6 @@ def test_any_sequence_of_calls_leaves_every_job_in_its_right_state(database: Dat
     quick = settings(
         max_examples=examples,
         stateful_step_count=30,
-        deadline=None,
         database=None,
         phases=[Phase.generate],  # making a failure small takes minutes on a database; it is short as it is
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

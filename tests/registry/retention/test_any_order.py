@@ -179,7 +179,6 @@ def test_nothing_that_is_kept_is_lost_in_any_order(
     bounds = settings(
         max_examples=examples,
         stateful_step_count=20,
-        deadline=None,
         phases=[Phase.generate],  # making a failure small takes minutes on a store; it is short as it is
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )

@@ -154,7 +154,7 @@ SCHEMAS = st.recursive(
 
 
 @given(schema=SCHEMAS, seed=st.integers(0, 1_000_000), tokens=st.sampled_from(["byte_level", "sentencepiece"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_an_answer_under_any_schema_parses_and_validates(schema: Any, seed: int, tokens: str) -> None:
     if "$defs" in json.dumps(schema) and "$defs" not in schema:
         return  # a reference finds its definition at the root alone

@@ -35,7 +35,7 @@ def logits_of(seed: int, size: int, offset: float = 0.0) -> Array:
     offset=st.sampled_from([0.0, 1e4, -1e4]),
     count=st.integers(0, 20),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_they_are_the_log_softmax(seed: int, size: int, offset: float, count: int) -> None:
     logits = logits_of(seed, size, offset)
     token_ids = [0, size - 1, size // 2]
@@ -71,7 +71,6 @@ def test_what_has_no_chance_has_a_number_that_json_has() -> None:
     repeats=st.integers(1, 400),
     count=st.integers(1, 50),
 )
-@settings(deadline=None)
 def test_the_largest_are_found_among_many_equal_ones(values: list[int], repeats: int, count: int) -> None:
     numbers = np.array(values * repeats, np.float32)
     count = min(count, len(numbers))

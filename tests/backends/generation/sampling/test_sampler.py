@@ -57,7 +57,7 @@ def by_transformers(logits: Array, params: SamplingParams, prompt: list[int]) ->
     return result
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 10_000),
     vocab=st.sampled_from([7, 300, 5_000, 40_000]),
@@ -110,7 +110,7 @@ def test_draws_from_a_large_vocabulary_have_the_frequencies_of_the_distribution(
 
 
 @given(st.integers(0, 1000), st.integers(1, 6), st.sampled_from([1.0, 0.9]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_seed_draws_the_same_alone_and_in_company(seed: int, others: int, top_p: float) -> None:
     vocab, steps = 6_000, 5
     sampler = Sampler(vocab)
@@ -192,7 +192,6 @@ def test_no_ending_token_is_drawn_before_min_tokens() -> None:
 
 
 @given(st.sets(st.integers(0, 99), min_size=1), st.integers(0, 50), st.sampled_from([0.0, 1.0]))
-@settings(deadline=None)
 def test_only_allowed_tokens_are_chosen(allowed: set[int], seed: int, temperature: float) -> None:
     state = SamplingState(SamplingParams(temperature=temperature, seed=seed))
     state.mask = mask_of(allowed, 100)

@@ -110,7 +110,7 @@ def test_one_whose_leader_is_cancelled_starts_by_itself() -> None:
     assert answer(drain(engine), 2) == plain_answer(request, engine.max_positions)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 160), st.integers(1, 30), st.integers(-1, 1)), min_size=1, max_size=8),
     st.integers(1, 200),

@@ -34,7 +34,7 @@ def decoded(kind: str, ids: list[int], *, skips: bool = True) -> str:
     cut=st.integers(0, 60),
     skips=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pieces_of_any_text_join_to_the_whole(kind: str, text: str, cut: int, skips: bool) -> None:
     ids = [0, *vocabulary(kind).tokenizer.encode(text, add_special_tokens=False).ids, 1]
     prompt, answer = ids[: cut + 1], ids[cut + 1 :]
@@ -48,7 +48,7 @@ def test_pieces_of_any_text_join_to_the_whole(kind: str, text: str, cut: int, sk
 
 
 @given(data=st.data(), skips=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_byte_level_pieces_of_any_tokens_at_all_join_to_the_whole(data: st.DataObject, skips: bool) -> None:
     ids = data.draw(st.lists(st.integers(0, vocabulary("byte_level").size + 3), max_size=30))
     assert "".join(pieces("byte_level", [], ids, skips=skips)) == decoded("byte_level", ids, skips=skips)
@@ -56,7 +56,7 @@ def test_byte_level_pieces_of_any_tokens_at_all_join_to_the_whole(data: st.DataO
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "byte_level"])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pieces_of_any_readable_tokens_join_to_the_whole(kind: str, data: st.DataObject) -> None:
     readable = [
         token_id

@@ -42,7 +42,7 @@ def earliest(text: str, stops: list[str]) -> tuple[int, int] | None:
     cuts=st.lists(st.integers(0, 60), max_size=8),
     include=st.booleans(),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_stop_is_found_where_a_search_of_the_whole_text_finds_it(
     text: str, stops: list[str], cuts: list[int], include: bool
 ) -> None:

@@ -136,7 +136,7 @@ def test_everything_held_comes_back_when_a_fault_is_thrown_at_every_point_of_sub
 _KINDS = st.sampled_from(["call", "call", "call", "refused", "cancel", "answer", "answer", "beat", "lose", "start"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(_KINDS, st.integers(1, 6)), max_size=14), st.integers(1, 250))
 def test_everything_held_comes_back_whatever_callers_and_workers_do(steps: list[Step], point: int) -> None:
     made, _ = asyncio.run(play(steps, point))

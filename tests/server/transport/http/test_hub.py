@@ -335,7 +335,7 @@ def test_another_path_is_nothing(hub: Any, path: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @SCHEMA.include(path_regex="^/(hub|v1/files|v1/model)/").parametrize()
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=100, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 def test_no_question_to_a_registry_is_answered_in_a_way_that_is_not_described(case: Any, hub: Any) -> None:
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
     case.call_and_validate(base_url=hub.url.removesuffix("/hub"), checks=checks)
