@@ -218,7 +218,9 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
     "ClassificationService.Classify": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
     "ClassificationService.ClassifyModel": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
-    "ClassificationService.RerankDocuments": Operation(classification.RerankJson, classification.RerankBody, waits=True),
+    "ClassificationService.RerankDocuments": Operation(
+        classification.RerankJson, classification.RerankBody, waits=True
+    ),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

@@ -124,7 +124,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
         ("openvino", {"format": "gguf"}, "no_converter", "backend `openvino` does not convert gguf to openvino fp32"),
         ("panope_backends.testing:EchoBackend", {}, "no_converter", "EchoBackend` converts nothing"),
         ("nobody", {}, "unknown_backend", "there is no backend `nobody`"),
-        ("openvino", {"task": "classify"}, "unsupported_model", "not yet for `classify`"),
+        ("openvino", {"task": "detect"}, "unsupported_model", "not for `detect`"),
         (
             "openvino",
             {"config": {"model_type": "bert", "architectures": ["B"], "auto_map": {"AutoModel": "a.B"}}},
