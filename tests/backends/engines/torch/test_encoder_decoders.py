@@ -20,6 +20,7 @@ from panope_backends.api import (
     LoadOptions,
     ModelFacts,
     SamplingParams,
+    StepModel,
 )
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import PreconditionError
@@ -43,6 +44,8 @@ ANSWER = 24
 SEQUENCES = 16
 SLOTS = 6
 START = (1,)
+ANY = 3
+"""A token in the place of that of padding."""
 
 
 class OfFamily(EncoderDecoderContract):
@@ -62,6 +65,13 @@ class OfFamily(EncoderDecoderContract):
             folder, source, tokens
         )
         return tiny_encoder_decoder(folder, family)
+
+    # M2M-100 gives tokens of padding no position, and takes those behind one for earlier ones.
+    def text(self, decoder: StepModel, seed: int = 0, length: int = 0) -> list[int]:
+        return [token or ANY for token in super().text(decoder, seed, length)]
+
+    def source_text(self, decoder: EncoderDecoderModel, seed: int = 0, length: int = 0) -> list[int]:
+        return [token or ANY for token in super().source_text(decoder, seed, length)]
 
 
 class TestOneFamily(OfFamily):
