@@ -82,6 +82,9 @@ class TestOneFamily(OfFamily):
 
 @pytest.mark.slow
 class TestEveryFamily(OfFamily):
+    # mT5's and UMT5's sums, which nothing scales, round further where a text comes token by token.
+    tolerance = 3e-5
+
     @pytest.fixture(params=[*SAMPLE[1:], *REST])
     def family(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
