@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from panope_backends.api import Device, GenerationStatistics, TensorSpec
+from panope_backends.api import Device, GenerationStatistics
 from panope_server.runtime.status import (
     InstanceState,
     InstanceView,
@@ -19,10 +17,16 @@ from panope_server.runtime.status import (
     ProfileView,
     VariantView,
 )
-from panope_server.tasks.classify import ClassifySpec
-from panope_server.tasks.embed import EmbedSpec
-from panope_server.tasks.generate.types import GenerateSpec
-from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
+from panope_server.transport.rest.panope.spec_schemas import (
+    ClassifySpecJson,
+    EmbedSpecJson,
+    GenerateSpecJson,
+    TensorSpecJson,
+    classify_spec,
+    embed_spec,
+    generate_spec,
+    tensor_specs,
+)
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _NameOrNone = Annotated[str, Meta(max_length=256)]
@@ -170,74 +174,6 @@ class InstanceJson(Struct):
     generation: GenerationStatisticsJson | None = None
 
 
-class EmbedSpecJson(Struct):
-    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
-
-    dimensions: int
-    max_tokens: int
-    prompt_names: list[str]
-    pooling: str
-    normalize: bool
-    batching: str
-
-
-class GenerateSpecJson(Struct):
-    """What a `generate` model takes and gives.
-
-    Attributes:
-        defaults: what its generation_config.json says, by the names of a request's fields.
-    """
-
-    max_positions: int
-    vocab_size: int
-    slots: int
-    has_chat_template: bool
-    has_tools: bool
-    has_reasoning: bool
-    template_kwargs: list[str]
-    honoured_fields: list[str]
-    defaults: dict[str, Any]
-    eos_token_ids: list[int]
-    cache_precision: str
-    cache_tokens: int
-    max_source_length: int
-    languages: list[str]
-    ignored_defaults: list[str]
-
-
-class TensorSpecJson(Struct):
-    """What a model takes or gives under one name.
-
-    Attributes:
-        datatype: as tensors of requests have it.
-        shape: -1 where any length is accepted.
-        axes: the names that the model's own file gives its axes; empty where it gives none.
-    """
-
-    name: str
-    datatype: Datatype
-    shape: list[int]
-    axes: list[str]
-
-
-class ClassifySpecJson(Struct):
-    """What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives.
-
-    Attributes:
-        labels: by their ids.
-        max_tokens: of one text, or of two with those between them.
-        function: that makes scores of the model's values by default: `softmax`, `sigmoid` or `none`.
-        entailment_label: by which labels of a caller's own are scored; empty where it has none.
-        batching: as of an `embed` model.
-    """
-
-    labels: list[str]
-    max_tokens: int
-    function: str
-    entailment_label: str
-    batching: str
-
-
 class ModelInfoJson(Struct):
     """A model with its variants and instances, by its own name or by that of an alias.
 
@@ -306,11 +242,11 @@ def model_info(view: ModelView) -> ModelInfoJson:
         created_at=view.created_at,
         variants=[_variant(variant) for variant in view.variants],
         instances=[_instance(instance) for instance in view.instances],
-        embed=None if view.embed is None else _embed_spec(view.embed),
-        generate=None if view.generate is None else _generate_spec(view.generate),
-        classify=None if view.classify is None else _classify_spec(view.classify),
-        inputs=_specs(view.inputs),
-        outputs=_specs(view.outputs),
+        embed=None if view.embed is None else embed_spec(view.embed),
+        generate=None if view.generate is None else generate_spec(view.generate),
+        classify=None if view.classify is None else classify_spec(view.classify),
+        inputs=tensor_specs(view.inputs),
+        outputs=tensor_specs(view.outputs),
         source=view.source,
         commit=view.commit,
         revision=view.revision,
@@ -411,48 +347,3 @@ def _generation_statistics(told: GenerationStatistics) -> GenerationStatisticsJs
         accepted_draft_tokens=told.accepted_tokens,
         preemptions=told.preemptions,
     )
-
-
-def _embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
-    return EmbedSpecJson(
-        dimensions=spec.dimensions,
-        max_tokens=spec.max_tokens,
-        prompt_names=list(spec.prompt_names),
-        pooling=spec.pooling,
-        normalize=spec.normalize,
-        batching=spec.batching,
-    )
-
-
-def _classify_spec(spec: ClassifySpec) -> ClassifySpecJson:
-    return ClassifySpecJson(
-        labels=list(spec.labels),
-        max_tokens=spec.max_tokens,
-        function=spec.function,
-        entailment_label=spec.entailment_label,
-        batching=spec.batching,
-    )
-
-
-def _generate_spec(spec: GenerateSpec) -> GenerateSpecJson:
-    return GenerateSpecJson(
-        max_positions=spec.max_positions,
-        vocab_size=spec.vocab_size,
-        slots=spec.slots,
-        has_chat_template=spec.has_chat_template,
-        has_tools=spec.has_tools,
-        has_reasoning=spec.has_reasoning,
-        template_kwargs=list(spec.template_kwargs),
-        honoured_fields=sorted(spec.honoured),
-        defaults=msgspec.json.decode(spec.defaults or b"{}", type=dict[str, Any]),
-        eos_token_ids=list(spec.eos_token_ids),
-        cache_precision=spec.cache_precision,
-        cache_tokens=spec.cache_tokens,
-        max_source_length=spec.max_source_length,
-        languages=list(spec.languages),
-        ignored_defaults=list(spec.ignored_defaults),
-    )
-
-
-def _specs(specs: Sequence[TensorSpec]) -> list[TensorSpecJson]:
-    return [TensorSpecJson(spec.name, DATATYPES[spec.dtype], list(spec.shape), list(spec.axes)) for spec in specs]

@@ -1,0 +1,132 @@
+"""What loaded models take and give, by their tasks, in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from panope_backends.api import TensorSpec
+from panope_server.tasks.classify import ClassifySpec
+from panope_server.tasks.embed import EmbedSpec
+from panope_server.tasks.generate.types import GenerateSpec
+from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
+
+
+class EmbedSpecJson(Struct):
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+
+    dimensions: int
+    max_tokens: int
+    prompt_names: list[str]
+    pooling: str
+    normalize: bool
+    batching: str
+
+
+class ClassifySpecJson(Struct):
+    """What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives.
+
+    Attributes:
+        labels: by their ids.
+        max_tokens: of one text, or of two with those between them.
+        function: that makes scores of the model's values by default: `softmax`, `sigmoid` or `none`.
+        entailment_label: by which labels of a caller's own are scored; empty where it has none.
+        batching: as of an `embed` model.
+    """
+
+    labels: list[str]
+    max_tokens: int
+    function: str
+    entailment_label: str
+    batching: str
+
+
+class GenerateSpecJson(Struct):
+    """What a `generate` model takes and gives.
+
+    Attributes:
+        defaults: what its generation_config.json says, by the names of a request's fields.
+    """
+
+    max_positions: int
+    vocab_size: int
+    slots: int
+    has_chat_template: bool
+    has_tools: bool
+    has_reasoning: bool
+    template_kwargs: list[str]
+    honoured_fields: list[str]
+    defaults: dict[str, Any]
+    eos_token_ids: list[int]
+    cache_precision: str
+    cache_tokens: int
+    max_source_length: int
+    languages: list[str]
+    ignored_defaults: list[str]
+
+
+class TensorSpecJson(Struct):
+    """What a model takes or gives under one name.
+
+    Attributes:
+        datatype: as tensors of requests have it.
+        shape: -1 where any length is accepted.
+        axes: the names that the model's own file gives its axes; empty where it gives none.
+    """
+
+    name: str
+    datatype: Datatype
+    shape: list[int]
+    axes: list[str]
+
+
+def embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
+    """Of an `embed` model."""
+    return EmbedSpecJson(
+        dimensions=spec.dimensions,
+        max_tokens=spec.max_tokens,
+        prompt_names=list(spec.prompt_names),
+        pooling=spec.pooling,
+        normalize=spec.normalize,
+        batching=spec.batching,
+    )
+
+
+def classify_spec(spec: ClassifySpec) -> ClassifySpecJson:
+    """Of a model with labels."""
+    return ClassifySpecJson(
+        labels=list(spec.labels),
+        max_tokens=spec.max_tokens,
+        function=spec.function,
+        entailment_label=spec.entailment_label,
+        batching=spec.batching,
+    )
+
+
+def generate_spec(spec: GenerateSpec) -> GenerateSpecJson:
+    """Of a `generate` model."""
+    return GenerateSpecJson(
+        max_positions=spec.max_positions,
+        vocab_size=spec.vocab_size,
+        slots=spec.slots,
+        has_chat_template=spec.has_chat_template,
+        has_tools=spec.has_tools,
+        has_reasoning=spec.has_reasoning,
+        template_kwargs=list(spec.template_kwargs),
+        honoured_fields=sorted(spec.honoured),
+        defaults=msgspec.json.decode(spec.defaults or b"{}", type=dict[str, Any]),
+        eos_token_ids=list(spec.eos_token_ids),
+        cache_precision=spec.cache_precision,
+        cache_tokens=spec.cache_tokens,
+        max_source_length=spec.max_source_length,
+        languages=list(spec.languages),
+        ignored_defaults=list(spec.ignored_defaults),
+    )
+
+
+def tensor_specs(specs: Sequence[TensorSpec]) -> list[TensorSpecJson]:
+    """Of the tensors of a model."""
+    return [TensorSpecJson(spec.name, DATATYPES[spec.dtype], list(spec.shape), list(spec.axes)) for spec in specs]
