@@ -42,11 +42,15 @@ class LocalServer:
         parameters.hostnames = [self._path]
         parameters.api_keys = [self._key]
         parameters.ui = False
+        parameters.endpoint_slots = True
         try:
             self._server: Any = xllamacpp.Server(parameters)
         except RuntimeError as error:
             self._folder.cleanup()
             raise PreconditionError("llama.cpp refuses the model", reason="load_failed") from error
+        # It says that it is ready before its loop runs, and an end that comes between is forgotten: closing would wait
+        # for ever. The loop gives this answer.
+        self.call("/slots")
 
     def call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer to a request: a POST where it has a body.
