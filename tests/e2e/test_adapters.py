@@ -151,9 +151,9 @@ def test_a_worker_that_dies_takes_only_its_own_adapter_with_it(
 ) -> None:
     client.load(BASE, backend="cpu")
     loaded = client.load(SQL, backend="cpu")
-    psutil.Process(loaded.instances[0].pid).kill()
+    psutil.Process(killed := loaded.instances[0].pid).kill()
     assert answers(BASE) == expected[BASE]
-    assert client.load(SQL, backend="cpu").instances[0].pid != loaded.instances[0].pid
+    server.wait(lambda: [each.pid for each in client.model(SQL).instances] != [killed], 60, "the end of the worker")
     assert answers(SQL) == expected[SQL]
 
 

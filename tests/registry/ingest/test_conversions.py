@@ -10,6 +10,8 @@ import pytest
 
 from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.registry import ModelFilter, Registry, VariantEntry
+from panope_registry.session import RegistrySession
+from panope_registry.testing.forget import forget_model
 
 MakeModel = Callable[..., Path]
 KEY = {"format": "openvino", "precision": "fp32", "engine_version": "2026.2"}
@@ -89,14 +91,14 @@ def test_the_first_of_two_conversions_is_kept(registry: Registry, source: Varian
 
 
 def test_a_conversion_serves_every_name_of_its_source(
-    registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
+    session: RegistrySession, registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
 ) -> None:
     added = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
     assert registry.import_folder(make_model(), "other/name").variants == (source, added)
-    registry.remove("v/m")
+    forget_model(session.database, "v/m")
     assert registry.find_conversion(source.digest, **KEY) == added
     assert registry.facts(added.digest).name == "other/name"
-    registry.remove("other/name")
+    forget_model(session.database, "other/name")
     assert registry.find_conversion(source.digest, **KEY) is None
 
 

@@ -63,6 +63,7 @@ def test_facts_are_those_that_a_backend_gets(registry: Registry, make_model: Mak
         "architecture": "BertModel",
         "config": registry.model("v/m").config,
         "grants": (),
+        "has_adapter": False,
     }
     with pytest.raises(NotFoundError):
         registry.facts("0" * 64)

@@ -64,7 +64,7 @@ async def test_a_value_is_for_the_model_s_own_task_or_the_named_one(
 @pytest.mark.parametrize(
     ("more", "field", "message"),
     [
-        ({"task": "sing"}, "task", "`task` is `sing`, which takes no `value`; `detokenize`, `embed`, `tokenize` do"),
+        ({"task": "sing"}, "task", "`task` is `sing`, which takes no `value`; `classify`, `detokenize`, `embed`,"),
         ({"task": "tensors"}, "task", "`task` is `tensors`, which takes no `value`"),
         ({"task": "value"}, "task", "`task` is `value`, which takes no `value`"),
         ({"task": "x" * 257}, "task", "`task` has 257 characters; the limit is 256"),

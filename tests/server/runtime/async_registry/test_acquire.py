@@ -38,7 +38,8 @@ def acquisition(session: RegistrySession, *, has_worker: bool = True) -> Acquisi
         session.published_files,
         session.registry.model,
         session.store.id,
-        lambda _: None,
+        lambda _vendor: None,
+        lambda _host: None,
         conversions if has_worker else None,
     )
 
