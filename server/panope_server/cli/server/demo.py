@@ -86,10 +86,12 @@ def _embed_calls(settings: Settings) -> list[str]:
 
 
 def _chat_calls(settings: Settings) -> list[str]:
+    """Without chance: so small a model draws words that make no sense."""
     question = '[{"role":"user","content":"What is the capital of France? Answer in one word."}]'
+    body = f'{{"model":"{CHAT.name}","messages":{question},"max_tokens":20,"temperature":0}}'
     return [
-        _curl(settings, "/v1/chat/completions", f'{{"model":"{CHAT.name}","messages":{question},"max_tokens":20}}'),
-        f"  .venv/bin/panope run {CHAT.name} --address {settings.host}:{settings.grpc_port}",
+        _curl(settings, "/v1/chat/completions", body),
+        f"  .venv/bin/panope run {CHAT.name} --temperature 0 --address {settings.host}:{settings.grpc_port}",
     ]
 
 
