@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -12,21 +12,17 @@ from msgspec import Struct
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
-from panope_server.tasks.classify.json_form import names_in_value
-from panope_server.tasks.classify.types import TRUNCATIONS, ClassifySpec, spec_of
-from panope_server.tasks.embed.workload import EmbedWorkload
-from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage, Workload
-from panope_server.tasks.texts import text_cost
+from panope_server.tasks.classify.types import ClassifySpec, spec_of
+from panope_server.tasks.json_values import Count, names_in_value, whole_number
+from panope_server.tasks.task import JsonForm, Workload
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists, text_cost
 from panope_server.tasks.validation import (
-    Count,
     check_positive,
     check_text,
     check_texts,
     check_word,
-    observe_texts,
-    whole_number,
 )
+from panope_server.tasks.workload import texts_workloads
 
 RerankFunction = Literal["", "sigmoid", "none"]
 """What makes scores of a model's values; empty for what the model's files say."""
@@ -35,31 +31,26 @@ RERANK_FUNCTIONS = ("sigmoid", "none")
 
 
 @dataclass(slots=True)
-class RerankInput(Input):
+class RerankInput(BatchInput):
     """Documents to compare with a query.
 
     Attributes:
-        truncation: `refuse`, `end` or `start`; of query and document the longer loses first.
         function: that makes scores of the model's values; empty for what its files say.
         top_n: how many documents to tell of; None for all.
-        first_index: the position in the call of the first document; more than 0 for parts of a large call.
     """
 
     query: str
     documents: list[str]
-    truncation: str = "refuse"
     function: RerankFunction = ""
     top_n: int | None = None
-    first_index: int = 0
 
 
 @dataclass(slots=True)
-class RerankOutput(Output):
+class RerankOutput(TextsOutput):
     """The score of each document, in the order of the documents.
 
     Attributes:
         token_counts: of each document as it was run, the query's included.
-        truncated_indices: positions in the call of documents that were cut.
     """
 
     scores: list[float]
@@ -106,35 +97,15 @@ class RerankJsonForm(JsonForm[RerankInput, RerankOutput]):
         return names_in_value(value, RerankValue, "query")
 
 
-@dataclass(frozen=True)
-class RerankWorkload:
-    """A query and documents of equal length in each call."""
-
-    words: int
-    batch: int
-
-    @property
-    def name(self) -> str:
-        """As measurements are kept under it."""
-        return f"rerank-{self.words}-words-batch-{self.batch}"
-
-    @property
-    def items(self) -> int:
-        """Documents in one call."""
-        return self.batch
-
-    def input(self, number: int) -> RerankInput:
-        """One call; no two have a document in common."""
-        return RerankInput("where two people look at birds", EmbedWorkload(self.words, self.batch).input(number).texts)
-
-
-class RerankTask(Task[RerankInput, RerankOutput]):
+class RerankTask(TextsTask[RerankInput, RerankOutput]):
     """Documents to scores."""
 
     name = "rerank"
     input_type = RerankInput
     json = RerankJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = (RerankWorkload(22, 32), RerankWorkload(22, 1))
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads(
+        "rerank", partial(RerankInput, "where two people look at birds")
+    )
 
     def encode(self, task_input: RerankInput) -> bytes:
         """Which documents to tell of is decided when all are known."""
@@ -160,19 +131,7 @@ class RerankTask(Task[RerankInput, RerankOutput]):
 
     def split(self, task_input: RerankInput, max_items: int) -> Sequence[RerankInput]:
         """So many documents in each part."""
-        documents = task_input.documents
-        return [
-            replace(task_input, documents=documents[start : start + max_items], first_index=start)
-            for start in range(0, len(documents), max_items)
-        ]
-
-    def join(self, parts: Sequence[RerankOutput]) -> RerankOutput:
-        """The scores of all parts, one after another."""
-        return RerankOutput(
-            scores=list(chain.from_iterable(part.scores for part in parts)),
-            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
-            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
-        )
+        return split_lists(task_input, max_items, "documents")
 
     def validate(self, task_input: RerankInput, limits: Limits) -> None:
         """Checks every field."""
@@ -186,11 +145,3 @@ class RerankTask(Task[RerankInput, RerankOutput]):
     def facts_of(self, ready: wire.Ready) -> ClassifySpec:
         """The one label."""
         return spec_of(ready)
-
-    def usage(self, output: RerankOutput) -> Usage:
-        """Tokens of query and document, for each document."""
-        return Usage(sum(output.token_counts), 0)
-
-    def observe(self, output: RerankOutput, usage: Usage, metrics: Metrics, model: str) -> None:
-        """Counts tokens and documents that were cut."""
-        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)

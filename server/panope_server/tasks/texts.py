@@ -3,46 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import Field, dataclass, field, fields, replace
+from itertools import chain
+from typing import Any, ClassVar, TypeVar
 
 from panope.worker.v1.tokenize_pb2 import TokenSequence
-from panope_server.tasks.task import Input
+from panope_server.observability.metrics import Metrics
+from panope_server.tasks.task import I, Input, Output, Task, Usage
+
+TRUNCATIONS = ("refuse", "end", "start")
 
 #: Bytes that a queue counts for a token id.
 TOKEN_BYTES = 4
 
 
+@dataclass(slots=True, kw_only=True)
+class BatchInput(Input):
+    """Texts that run as batches.
+
+    Attributes:
+        truncation: `refuse`, `end` or `start`; of texts that are read together the longer loses first.
+        first_index: the position in the call of the first text; more than 0 for parts of a large call.
+    """
+
+    truncation: str = "refuse"
+    first_index: int = 0
+
+
 @dataclass(slots=True)
-class TextsInput(Input):
+class TextsInput(BatchInput):
     """Texts to run; exactly one of `texts` and `token_sequences` is filled.
 
     Attributes:
         own_ids: whether `token_sequences` are ids of the model's vocabulary; otherwise nobody knows yet whose they are.
-        first_index: the position in the call of the first of them; more than 0 for parts of a large call.
     """
 
     texts: list[str] = field(default_factory=list)
     token_sequences: list[list[int]] = field(default_factory=list)
     own_ids: bool = True
-    first_index: int = 0
 
 
-T = TypeVar("T", bound=TextsInput)
+class TextsOutput(Output):
+    """A dataclass of lists, in the order of the texts.
+
+    Attributes:
+        token_counts: of each text as it was run.
+        truncated_indices: positions in the call of the texts that were cut.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    token_counts: list[int]
+    truncated_indices: list[int]
 
 
-def split_texts(task_input: T, max_items: int) -> Sequence[T]:
-    """Parts of at most so many texts or sequences, in order."""
-    texts, sequences = task_input.texts, task_input.token_sequences
-    count = len(texts) + len(sequences)
+B = TypeVar("B", bound=BatchInput)
+T = TypeVar("T", bound=TextsOutput)
+
+
+class TextsTask(Task[I, T]):
+    """A task that gives something for each text."""
+
+    def join(self, parts: Sequence[T]) -> T:
+        """The lists of all parts, one after another."""
+        kind = type(parts[0])
+        return kind(*(list(chain.from_iterable(getattr(part, each.name) for part in parts)) for each in fields(kind)))
+
+    def usage(self, output: T) -> Usage:
+        """Tokens of the texts."""
+        return Usage(sum(output.token_counts), 0)
+
+    def observe(self, output: T, usage: Usage, metrics: Metrics, model: str) -> None:
+        """Counts tokens, and texts that were cut."""
+        metrics.input_tokens.labels(model).inc(usage.input_units)
+        if output.truncated_indices:
+            metrics.truncated_items.labels(model).inc(len(output.truncated_indices))
+
+
+def split_lists(task_input: B, max_items: int, *names: str) -> Sequence[B]:
+    """Parts of at most so many items, in order.
+
+    Args:
+        task_input: as a whole.
+        max_items: of one part.
+        names: of the lists to split; one that is empty stays so.
+    """
+    count = max(len(getattr(task_input, name)) for name in names)
     if count <= max_items:
         return [task_input]
     return [
         replace(
             task_input,
-            texts=texts[start : start + max_items],
-            token_sequences=sequences[start : start + max_items],
             first_index=start,
+            **{name: getattr(task_input, name)[start : start + max_items] for name in names},
         )
         for start in range(0, count, max_items)
     ]

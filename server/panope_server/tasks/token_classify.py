@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -13,13 +12,12 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
-from panope_server.tasks.classify.json_form import names_in_value
-from panope_server.tasks.classify.types import TRUNCATIONS, ClassifySpec, spec_of
-from panope_server.tasks.classify.workload import ClassifyWorkload
-from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage, Workload
-from panope_server.tasks.texts import text_cost
-from panope_server.tasks.validation import check_length, check_texts, check_word, observe_texts, whole_number
+from panope_server.tasks.classify.types import ClassifySpec, spec_of
+from panope_server.tasks.json_values import names_in_value, whole_number
+from panope_server.tasks.task import JsonForm, Workload
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists, text_cost
+from panope_server.tasks.validation import check_length, check_texts, check_word
+from panope_server.tasks.workload import texts_workloads
 
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 """How tokens become entities, in transformers' words."""
@@ -34,22 +32,18 @@ MAX_STRIDE = 1 << 20
 
 
 @dataclass(slots=True)
-class TokenClassifyInput(Input):
+class TokenClassifyInput(BatchInput):
     """Texts to find entities in.
 
     Attributes:
         ignore_labels: labels whose tokens are not told.
         stride: how many tokens the pieces of a text that is too long have in common; None where it runs whole.
-        truncation: `refuse`, `end` or `start`.
-        first_index: the position in the call of the first text; more than 0 for parts of a large call.
     """
 
     texts: list[str]
     aggregation: Aggregation = "simple"
     ignore_labels: list[str] = field(default_factory=lambda: list(IGNORED))
     stride: int | None = None
-    truncation: str = "refuse"
-    first_index: int = 0
 
 
 @dataclass(slots=True)
@@ -71,12 +65,8 @@ class Entity:
 
 
 @dataclass(slots=True)
-class TokenClassifyOutput(Output):
-    """The entities of each text, in the order of the texts.
-
-    Attributes:
-        truncated_indices: positions in the call of the texts that were cut.
-    """
+class TokenClassifyOutput(TextsOutput):
+    """The entities of each text, in the order of the texts."""
 
     texts: list[list[Entity]]
     token_counts: list[int]
@@ -119,35 +109,13 @@ class TokenClassifyJsonForm(JsonForm[TokenClassifyInput, TokenClassifyOutput]):
         return names_in_value(value, TokenClassifyValue, "texts")
 
 
-@dataclass(frozen=True)
-class TokenClassifyWorkload:
-    """Texts of equal length, a batch in each call."""
-
-    words: int
-    batch: int
-
-    @property
-    def name(self) -> str:
-        """As measurements are kept under it."""
-        return f"token-classify-{self.words}-words-batch-{self.batch}"
-
-    @property
-    def items(self) -> int:
-        """Texts in one call."""
-        return self.batch
-
-    def input(self, number: int) -> TokenClassifyInput:
-        """One call; no two have a text in common."""
-        return TokenClassifyInput(ClassifyWorkload(self.words, self.batch).input(number).texts)
-
-
-class TokenClassifyTask(Task[TokenClassifyInput, TokenClassifyOutput]):
+class TokenClassifyTask(TextsTask[TokenClassifyInput, TokenClassifyOutput]):
     """Texts to entities."""
 
     name = "token-classify"
     input_type = TokenClassifyInput
     json = TokenClassifyJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = (TokenClassifyWorkload(22, 32), TokenClassifyWorkload(22, 1))
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads("token-classify", TokenClassifyInput)
 
     def encode(self, task_input: TokenClassifyInput) -> bytes:
         """The texts."""
@@ -178,19 +146,7 @@ class TokenClassifyTask(Task[TokenClassifyInput, TokenClassifyOutput]):
     def split(self, task_input: TokenClassifyInput, max_items: int) -> Sequence[TokenClassifyInput]:
         """So many texts in each part; one where texts run in pieces."""
         step = max_items if task_input.stride is None else 1
-        texts = task_input.texts
-        return [
-            replace(task_input, texts=texts[start : start + step], first_index=start)
-            for start in range(0, len(texts), step)
-        ]
-
-    def join(self, parts: Sequence[TokenClassifyOutput]) -> TokenClassifyOutput:
-        """The texts of all parts, one after another."""
-        return TokenClassifyOutput(
-            texts=list(chain.from_iterable(part.texts for part in parts)),
-            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
-            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
-        )
+        return split_lists(task_input, step, "texts")
 
     def validate(self, task_input: TokenClassifyInput, limits: Limits) -> None:
         """Checks every field."""
@@ -209,14 +165,6 @@ class TokenClassifyTask(Task[TokenClassifyInput, TokenClassifyOutput]):
     def facts_of(self, ready: wire.Ready) -> ClassifySpec:
         """The labels."""
         return spec_of(ready)
-
-    def usage(self, output: TokenClassifyOutput) -> Usage:
-        """Tokens of the texts."""
-        return Usage(sum(output.token_counts), 0)
-
-    def observe(self, output: TokenClassifyOutput, usage: Usage, metrics: Metrics, model: str) -> None:
-        """Counts tokens and texts that were cut."""
-        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)
 
 
 def _entity(message: messages.Entity) -> Entity:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import msgspec
 from msgspec import Struct
 
 from panope.worker.v1 import tokenize_pb2 as messages
@@ -15,6 +14,7 @@ from panope_server.config import Limits
 from panope_server.tasks.generate.limits import check_conversation
 from panope_server.tasks.generate.messages import conversation_message
 from panope_server.tasks.generate.types import Conversation
+from panope_server.tasks.json_values import names_in_value
 from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage
 from panope_server.tasks.texts import sequence_messages, text_cost
 from panope_server.tasks.validation import check_texts, check_token_sequences
@@ -90,7 +90,7 @@ class TokenizeJsonForm(JsonForm[TokenizeInput, TokenizeOutput]):
 
     def fields_of(self, value: object) -> Mapping[str, str]:
         """Texts by themselves are the value."""
-        return _fields(value, TokenizeValue, "texts")
+        return names_in_value(value, TokenizeValue, "texts")
 
 
 class DetokenizeValue(Struct, forbid_unknown_fields=True):
@@ -117,13 +117,7 @@ class DetokenizeJsonForm(JsonForm[DetokenizeInput, DetokenizeOutput]):
 
     def fields_of(self, value: object) -> Mapping[str, str]:
         """Ids by themselves are the value."""
-        return _fields(value, DetokenizeValue, "token_sequences")
-
-
-def _fields(value: object, schema: type[Struct], alone: str) -> Mapping[str, str]:
-    if not isinstance(value, dict):
-        return {alone: "value"}
-    return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(schema)}
+        return names_in_value(value, DetokenizeValue, "token_sequences")
 
 
 class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):

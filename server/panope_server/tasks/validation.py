@@ -6,21 +6,14 @@ What depends on the model (its longest text, its tensors, its prompts) is checke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
-
-from msgspec import Meta
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
 
 MAX_NAME_CHARACTERS = 256
 MAX_TOKEN_ID = (1 << 31) - 1
 MAX_COUNT = (1 << 32) - 1
 """What messages to workers carry."""
-
-Count = Annotated[int, Meta(ge=1)] | Annotated[float, Meta(ge=1)]
-"""A whole number in a value; numbers of google.protobuf.Value are doubles."""
 
 
 def check_length(text: str, field: str, limit: int = MAX_NAME_CHARACTERS) -> None:
@@ -47,7 +40,8 @@ def check_texts(texts: Sequence[str], limits: Limits, field: str = "texts") -> N
     """Refuses no texts, too many, an empty one and one that is too long."""
     check_count(field, len(texts), limits)
     for index, text in enumerate(texts):
-        check_text(text, f"{field}[{index}]", limits)
+        if not text or len(text) * 4 > limits.max_text_bytes:  # few have to be looked at, and need a name
+            check_text(text, f"{field}[{index}]", limits)
 
 
 def check_text(text: str, field: str, limits: Limits) -> None:
@@ -84,19 +78,3 @@ def check_count(name: str, count: int, limits: Limits) -> None:
         raise InvalidInputError.at(
             name, "{field} has {count:,} items; the limit is {limit:,}", count=count, limit=limits.max_items
         )
-
-
-def whole_number(number: float | None, field: str) -> int | None:
-    """A number of a value as an integer; InvalidInputError for a part of one."""
-    if number is None or isinstance(number, int):
-        return number
-    if not number.is_integer():
-        raise InvalidInputError(f"`{field}` must be a whole number", field=field)
-    return int(number)
-
-
-def observe_texts(tokens: int, truncated: int, metrics: Metrics, model: str) -> None:
-    """Counts tokens of texts, and texts that were cut."""
-    metrics.input_tokens.labels(model).inc(tokens)
-    if truncated:
-        metrics.truncated_items.labels(model).inc(truncated)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -12,11 +11,11 @@ from msgspec import Struct
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
-from panope_server.tasks.classify.json_form import names_in_value
-from panope_server.tasks.classify.types import TRUNCATIONS, LabelScore
-from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage
-from panope_server.tasks.validation import check_texts, check_word, observe_texts
+from panope_server.tasks.classify.types import LabelScore
+from panope_server.tasks.json_values import names_in_value
+from panope_server.tasks.task import JsonForm
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists
+from panope_server.tasks.validation import check_length, check_texts, check_word
 
 DEFAULT_TEMPLATE = "This example is {}."
 """As transformers has it."""
@@ -26,31 +25,26 @@ MAX_LABEL_CHARACTERS = 1024
 
 
 @dataclass(slots=True)
-class ZeroShotInput(Input):
+class ZeroShotInput(BatchInput):
     """Texts, and labels that may fit them.
 
     Attributes:
         hypothesis_template: what is said of a text, with `{}` in the place of a label.
         multi_label: whether each label has a score of its own; otherwise those of a text sum up to 1.
-        truncation: `refuse`, `end` or `start`; labels are never cut.
-        first_index: the position in the call of the first text; more than 0 for parts of a large call.
     """
 
     texts: list[str]
     candidate_labels: list[str]
     hypothesis_template: str = DEFAULT_TEMPLATE
     multi_label: bool = False
-    truncation: str = "refuse"
-    first_index: int = 0
 
 
 @dataclass(slots=True)
-class ZeroShotOutput(Output):
+class ZeroShotOutput(TextsOutput):
     """The scores of the labels, in the order of texts and labels: `labels` of each text.
 
     Attributes:
         token_counts: of each text as it was run, over all labels.
-        truncated_indices: positions in the call of texts that were cut.
     """
 
     scores: list[float]
@@ -98,7 +92,7 @@ class ZeroShotJsonForm(JsonForm[ZeroShotInput, ZeroShotOutput]):
         return names_in_value(value, ZeroShotValue, "texts")
 
 
-class ZeroShotTask(Task[ZeroShotInput, ZeroShotOutput]):
+class ZeroShotTask(TextsTask[ZeroShotInput, ZeroShotOutput]):
     """Labels of the caller's own."""
 
     name = "zero-shot"
@@ -132,19 +126,7 @@ class ZeroShotTask(Task[ZeroShotInput, ZeroShotOutput]):
     def split(self, task_input: ZeroShotInput, max_items: int) -> Sequence[ZeroShotInput]:
         """As many texts in each part as are so many with all labels, and one at least."""
         step = max(1, max_items // len(task_input.candidate_labels))
-        texts = task_input.texts
-        return [
-            replace(task_input, texts=texts[start : start + step], first_index=start)
-            for start in range(0, len(texts), step)
-        ]
-
-    def join(self, parts: Sequence[ZeroShotOutput]) -> ZeroShotOutput:
-        """The texts of all parts, one after another."""
-        return ZeroShotOutput(
-            scores=list(chain.from_iterable(part.scores for part in parts)),
-            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
-            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
-        )
+        return split_lists(task_input, step, "texts")
 
     def validate(self, task_input: ZeroShotInput, limits: Limits) -> None:
         """Checks every field; texts times labels are as few as the items of a call."""
@@ -152,7 +134,7 @@ class ZeroShotTask(Task[ZeroShotInput, ZeroShotOutput]):
         labels = task_input.candidate_labels
         check_texts(labels, limits, "candidate_labels")
         for index, label in enumerate(labels):
-            _check_characters(label, f"candidate_labels[{index}]")
+            check_length(label, f"candidate_labels[{index}]", MAX_LABEL_CHARACTERS)
         if len(set(labels)) < len(labels):
             raise InvalidInputError.at("candidate_labels", "{field} has a label twice")
         if (count := len(labels) * len(task_input.texts)) > limits.max_items:
@@ -162,25 +144,7 @@ class ZeroShotTask(Task[ZeroShotInput, ZeroShotOutput]):
                 count=count,
                 limit=limits.max_items,
             )
-        _check_characters(task_input.hypothesis_template, "hypothesis_template")
+        check_length(task_input.hypothesis_template, "hypothesis_template", MAX_LABEL_CHARACTERS)
         if "{}" not in task_input.hypothesis_template:
             raise InvalidInputError.at("hypothesis_template", "{field} has no `{place}`, where labels go", place="{}")
         check_word(task_input.truncation, "truncation", TRUNCATIONS)
-
-    def usage(self, output: ZeroShotOutput) -> Usage:
-        """Tokens of the texts with their labels."""
-        return Usage(sum(output.token_counts), 0)
-
-    def observe(self, output: ZeroShotOutput, usage: Usage, metrics: Metrics, model: str) -> None:
-        """Counts tokens and texts that were cut."""
-        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)
-
-
-def _check_characters(text: str, field: str) -> None:
-    if len(text) > MAX_LABEL_CHARACTERS:
-        raise InvalidInputError.at(
-            field,
-            "{field} has {count:,} characters; the limit is {limit:,}",
-            count=len(text),
-            limit=MAX_LABEL_CHARACTERS,
-        )

@@ -27,18 +27,18 @@ MANY = [f"text {number}" for number in range(70)]
     ("task_input", "message"),
     [
         (
-            ClassifyInput(["a"], ["b"], "end", "sigmoid", 2, 5),
+            ClassifyInput(["a"], ["b"], "sigmoid", 2, truncation="end", first_index=5),
             messages.ClassifyInput(
                 texts=["a"], second_texts=["b"], truncation="end", function="sigmoid", top_k=2, first_index=5
             ),
         ),
         (ClassifyInput(["a"]), messages.ClassifyInput(texts=["a"], truncation="refuse")),
         (
-            RerankInput("q", ["a"], "start", "none", 3, 1),
+            RerankInput("q", ["a"], "none", 3, truncation="start", first_index=1),
             messages.RerankInput(query="q", documents=["a"], truncation="start", function="none", first_index=1),
         ),
         (
-            ZeroShotInput(["a"], ["x"], "{}!", True, "end", 1),
+            ZeroShotInput(["a"], ["x"], "{}!", True, truncation="end", first_index=1),
             messages.ZeroShotInput(
                 texts=["a"],
                 candidate_labels=["x"],
@@ -49,7 +49,7 @@ MANY = [f"text {number}" for number in range(70)]
             ),
         ),
         (
-            TokenClassifyInput(["a"], "max", ["O", "X"], 4, "refuse", 1),
+            TokenClassifyInput(["a"], "max", ["O", "X"], 4, first_index=1),
             messages.TokenClassifyInput(
                 texts=["a"], aggregation="max", ignore_labels=["O", "X"], stride=4, truncation="refuse", first_index=1
             ),
@@ -193,7 +193,7 @@ def test_what_no_model_could_run_is_refused_by_field_and_limit(task_input: Input
         (
             "classify",
             {"texts": ["a"], "second_texts": ["b"], "top_k": 2.0, "function": "none", "truncation": "end"},
-            ClassifyInput(["a"], ["b"], "end", "none", 2),
+            ClassifyInput(["a"], ["b"], "none", 2, truncation="end"),
         ),
         ("rerank", {"query": "q", "documents": ["a"], "top_n": 1}, RerankInput("q", ["a"], top_n=1)),
         ("zero-shot", {"texts": ["a"], "candidate_labels": ["x"]}, ZeroShotInput(["a"], ["x"])),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-import msgspec
 from msgspec import Struct
 
 from panope_server.tasks.classify.types import ClassifyInput, ClassifyOutput, LabelScore
+from panope_server.tasks.json_values import Count, names_in_value, whole_number
 from panope_server.tasks.task import JsonForm
-from panope_server.tasks.validation import Count, whole_number
 
 
 class ClassifyValue(Struct, forbid_unknown_fields=True):
@@ -52,10 +51,3 @@ class ClassifyJsonForm(JsonForm[ClassifyInput, ClassifyOutput]):
 def labels_value(labels: list[LabelScore]) -> list[dict[str, Any]]:
     """Labels as JSON."""
     return [{"label": label, "score": score} for label, score in labels]
-
-
-def names_in_value(value: object, schema: type[Struct], alone: str) -> Mapping[str, str]:
-    """What a task's fields are called in a value: one may be given by itself."""
-    if not isinstance(value, dict):
-        return {alone: "value"}
-    return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(schema)}

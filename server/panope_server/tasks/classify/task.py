@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import chain
 from typing import ClassVar
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
 from panope_server.tasks.classify.json_form import ClassifyJsonForm
 from panope_server.tasks.classify.types import (
     FUNCTIONS,
-    TRUNCATIONS,
     ClassifyInput,
     ClassifyOutput,
     ClassifySpec,
     LabelScore,
     spec_of,
 )
-from panope_server.tasks.classify.workload import ClassifyWorkload
-from panope_server.tasks.task import Task, Usage, Workload
-from panope_server.tasks.texts import text_cost
-from panope_server.tasks.validation import check_positive, check_texts, check_word, observe_texts
+from panope_server.tasks.task import Workload
+from panope_server.tasks.texts import TRUNCATIONS, TextsTask, split_lists, text_cost
+from panope_server.tasks.validation import check_positive, check_texts, check_word
+from panope_server.tasks.workload import texts_workloads
 
 
-class ClassifyTask(Task[ClassifyInput, ClassifyOutput]):
+class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
     """Texts to labels."""
 
     name = "classify"
     input_type = ClassifyInput
     json = ClassifyJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = (ClassifyWorkload(22, 32), ClassifyWorkload(22, 1))
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads("classify", ClassifyInput)
 
     def encode(self, task_input: ClassifyInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -69,25 +65,7 @@ class ClassifyTask(Task[ClassifyInput, ClassifyOutput]):
 
     def split(self, task_input: ClassifyInput, max_items: int) -> Sequence[ClassifyInput]:
         """So many texts in each part."""
-        if len(task_input.texts) <= max_items:
-            return [task_input]
-        return [
-            replace(
-                task_input,
-                texts=task_input.texts[start : start + max_items],
-                second_texts=task_input.second_texts[start : start + max_items],
-                first_index=start,
-            )
-            for start in range(0, len(task_input.texts), max_items)
-        ]
-
-    def join(self, parts: Sequence[ClassifyOutput]) -> ClassifyOutput:
-        """The texts of all parts, one after another."""
-        return ClassifyOutput(
-            texts=list(chain.from_iterable(part.texts for part in parts)),
-            token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
-            truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
-        )
+        return split_lists(task_input, max_items, "texts", "second_texts")
 
     def validate(self, task_input: ClassifyInput, limits: Limits) -> None:
         """Checks every field."""
@@ -109,11 +87,3 @@ class ClassifyTask(Task[ClassifyInput, ClassifyOutput]):
     def facts_of(self, ready: wire.Ready) -> ClassifySpec:
         """The labels."""
         return spec_of(ready)
-
-    def usage(self, output: ClassifyOutput) -> Usage:
-        """Tokens of the texts."""
-        return Usage(sum(output.token_counts), 0)
-
-    def observe(self, output: ClassifyOutput, usage: Usage, metrics: Metrics, model: str) -> None:
-        """Counts tokens and texts that were cut."""
-        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)

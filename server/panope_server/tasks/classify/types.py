@@ -7,13 +7,12 @@ from typing import Literal, NamedTuple
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
-from panope_server.tasks.task import Input, Output
+from panope_server.tasks.texts import BatchInput, TextsOutput
 
 Function = Literal["", "softmax", "sigmoid", "none"]
 """What makes scores of a model's values; empty for what the model's files say."""
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
-TRUNCATIONS = ("refuse", "end", "start")
 
 
 class LabelScore(NamedTuple):
@@ -24,31 +23,23 @@ class LabelScore(NamedTuple):
 
 
 @dataclass(slots=True)
-class ClassifyInput(Input):
+class ClassifyInput(BatchInput):
     """Texts to classify.
 
     Attributes:
         second_texts: the second text of each, where pairs are classified; else empty.
-        truncation: `refuse`, `end` or `start`; of a pair the longer text loses first.
         top_k: how many labels to tell of each text; None for all.
-        first_index: the position in the call of the first text; more than 0 for parts of a large call.
     """
 
     texts: list[str]
     second_texts: list[str] = field(default_factory=list)
-    truncation: str = "refuse"
     function: Function = ""
     top_k: int | None = None
-    first_index: int = 0
 
 
 @dataclass(slots=True)
-class ClassifyOutput(Output):
-    """The labels of each text, in the order of the texts, the highest score first.
-
-    Attributes:
-        truncated_indices: positions in the call of the texts that were cut.
-    """
+class ClassifyOutput(TextsOutput):
+    """The labels of each text, in the order of the texts, the highest score first."""
 
     texts: list[list[LabelScore]]
     token_counts: list[int]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput
+from panope_server.tasks.json_values import Count, names_in_value, whole_number
 from panope_server.tasks.task import JsonForm
-from panope_server.tasks.validation import Count, whole_number
 
 
 class EmbedValue(Struct, forbid_unknown_fields=True):
@@ -54,6 +53,4 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
 
     def fields_of(self, value: object) -> Mapping[str, str]:
         """Texts by themselves are the value."""
-        if not isinstance(value, dict):
-            return {"texts": "value"}
-        return {field.name: f"value.{field.name}" for field in msgspec.structs.fields(EmbedValue)}
+        return names_in_value(value, EmbedValue, "texts")

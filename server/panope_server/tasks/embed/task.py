@@ -11,26 +11,27 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.texts import check_characters
 from panope_server.config import Limits
-from panope_server.observability.metrics import Metrics
 from panope_server.tasks.embed.json_form import EmbedJsonForm
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
-from panope_server.tasks.embed.workload import EmbedWorkload
-from panope_server.tasks.task import Task, Usage, Workload
-from panope_server.tasks.texts import sequence_messages, split_texts, text_cost
-from panope_server.tasks.validation import check_length, check_texts, check_token_sequences, observe_texts
+from panope_server.tasks.task import Usage, Workload
+from panope_server.tasks.texts import TRUNCATIONS, TextsTask, sequence_messages, split_lists, text_cost
+from panope_server.tasks.validation import (
+    check_length,
+    check_positive,
+    check_texts,
+    check_token_sequences,
+    check_word,
+)
+from panope_server.tasks.workload import texts_workloads
 
-TRUNCATIONS = ("refuse", "end", "start")
-MAX_DIMENSIONS = (1 << 32) - 1
-"""What the message to workers carries; how many a model has is known in its worker."""
 
-
-class EmbedTask(Task[EmbedInput, EmbedOutput]):
+class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
     """Texts to vectors."""
 
     name = "embed"
     input_type = EmbedInput
     json = EmbedJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = (EmbedWorkload(22, 32), EmbedWorkload(22, 1))
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads("embed", EmbedInput)
 
     def encode(self, task_input: EmbedInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -64,7 +65,7 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
 
     def split(self, task_input: EmbedInput, max_items: int) -> Sequence[EmbedInput]:
         """So many texts in each part."""
-        return split_texts(task_input, max_items)
+        return split_lists(task_input, max_items, "texts", "token_sequences")
 
     def join(self, parts: Sequence[EmbedOutput]) -> EmbedOutput:
         """The vectors of all parts, one after another."""
@@ -86,12 +87,8 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
             check_token_sequences(task_input.token_sequences, limits)
         else:
             check_texts(task_input.texts, limits)
-        if task_input.truncation not in TRUNCATIONS:
-            raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
-        if task_input.dimensions is not None and not 1 <= task_input.dimensions <= MAX_DIMENSIONS:
-            raise InvalidInputError.at(
-                "dimensions", "{field} must be at least 1 and at most {limit:,}", limit=MAX_DIMENSIONS
-            )
+        check_word(task_input.truncation, "truncation", TRUNCATIONS)
+        check_positive(task_input.dimensions, "dimensions")  # how many a model has is known in its worker
         check_length(task_input.prompt_name or "", "prompt_name")
 
     def check(self, task_input: EmbedInput, facts: object) -> None:
@@ -114,7 +111,3 @@ class EmbedTask(Task[EmbedInput, EmbedOutput]):
     def usage(self, output: EmbedOutput) -> Usage:
         """Tokens of the texts, and bytes of the vectors."""
         return Usage(sum(output.token_counts), len(output.vectors))
-
-    def observe(self, output: EmbedOutput, usage: Usage, metrics: Metrics, model: str) -> None:
-        """Counts tokens and texts that were cut."""
-        observe_texts(usage.input_units, len(output.truncated_indices), metrics, model)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from panope_server.tasks.task import Output
-from panope_server.tasks.texts import TextsInput
+from panope_server.tasks.texts import TextsInput, TextsOutput
 
 Purpose = Literal["", "query", "document"]
 
@@ -16,14 +15,12 @@ class EmbedInput(TextsInput):
     """Texts, or their token ids, to embed.
 
     Attributes:
-        truncation: `refuse`, `end` or `start`.
         normalize: None for what the model's files say.
         dimensions: how many leading values to keep; None for all.
         prompt_name: None for what the model's files say.
         purpose: what the texts are for; the model's own prompt for it goes before each, if it has one.
     """
 
-    truncation: str = "refuse"
     normalize: bool | None = None
     dimensions: int | None = None
     prompt_name: str | None = None
@@ -31,12 +28,8 @@ class EmbedInput(TextsInput):
 
 
 @dataclass(slots=True)
-class EmbedOutput(Output):
-    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats.
-
-    Attributes:
-        truncated_indices: positions in the call of the texts that were cut.
-    """
+class EmbedOutput(TextsOutput):
+    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
 
     vectors: bytes
     count: int
