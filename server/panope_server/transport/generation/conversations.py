@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation
@@ -55,12 +55,13 @@ class FunctionJson(Struct, omit_defaults=True):
     """A function that may be called.
 
     Attributes:
-        parameters: the schema of its arguments, in the caller's own bytes: models read the order of its keys.
+        parameters: the schema of its arguments, in the caller's own bytes: models read the order of its keys. Unset for
+            no arguments: an empty `Raw` would be written as no value at all.
     """
 
     name: str
     description: str = ""
-    parameters: Raw = Raw()
+    parameters: Raw | UnsetType = UNSET
     strict: bool = False
 
 
@@ -144,5 +145,6 @@ def _check_tools(tools: Sequence[ToolJson]) -> None:
         if name in names:
             raise InvalidInputError.at(f"tools[{index}].function.name", "{field} is the name of another tool too")
         names.add(name)
-        if bytes(tool.function.parameters)[:1] not in (b"", b"{"):
+        parameters = tool.function.parameters
+        if parameters is not UNSET and bytes(parameters)[:1] != b"{":
             raise InvalidInputError.at(f"tools[{index}].function.parameters", "{field} must be a JSON object")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 from google.protobuf.message import Message
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generation_pb2 as generation
@@ -198,8 +198,8 @@ def _texts(content: Sequence[pb.ContentPart], field: str) -> Iterator[str]:
 
 
 def _tool(tool: pb.Tool, index: int) -> ToolJson:
-    parameters = Raw(_json_object(tool.parameters_json, f"tools[{index}].parameters_json"))
-    return ToolJson(FunctionJson(tool.name, tool.description, parameters, tool.strict))
+    given = _json_object(tool.parameters_json, f"tools[{index}].parameters_json")
+    return ToolJson(FunctionJson(tool.name, tool.description, Raw(given) if given else UNSET, tool.strict))
 
 
 def _tool_mode(choice: pb.ToolChoice) -> str:

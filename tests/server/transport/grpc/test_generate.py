@@ -188,7 +188,7 @@ async def test_a_conversation_reaches_the_model_in_openais_form(served: Served) 
             pb.ChatMessage(role=pb.CHAT_ROLE_TOOL, content=[pb.ContentPart(text="4")], tool_call_id="c1"),
             pb.ChatMessage(role=pb.CHAT_ROLE_USER, content=[pb.ContentPart(text="so?")], name="ann"),
         ],
-        tools=[pb.Tool(name="f", description="d", parameters_json=parameters, strict=True)],
+        tools=[pb.Tool(name="f", description="d", parameters_json=parameters, strict=True), pb.Tool(name="g")],
         tool_choice=pb.ToolChoice(name="f"),
         parallel_tool_calls=False,
         template_kwargs_json='{"thinking": true}',
@@ -204,6 +204,7 @@ async def test_a_conversation_reaches_the_model_in_openais_form(served: Served) 
         {"role": "user", "content": "so?", "name": "ann"},
     ]
     assert parameters.encode() in given.tools
+    assert json.loads(given.tools)[1] == {"type": "function", "function": {"name": "g"}}
     assert (given.tool_choice, given.parallel_tool_calls) == ("name:f", False)
     assert given.template_kwargs == b'{"thinking": true}'
 

@@ -128,6 +128,12 @@ def test_a_conversation_reaches_the_model_in_openais_form_and_the_callers_order(
     assert (given.tool_choice, given.parallel_tool_calls) == ("required", False)
 
 
+@pytest.mark.parametrize("given", [{}, {"parameters": None}])
+def test_a_tool_without_parameters_reaches_the_model(edge, given):
+    assert edge.post(PATH, {**BODY, "tools": [{"type": "function", "function": {"name": "f", **given}}]}).status == 200
+    assert json.loads(asked(edge).conversation.tools) == [{"type": "function", "function": {"name": "f"}}]
+
+
 @pytest.mark.parametrize(
     ("choice", "given"),
     [(None, "auto"), ("none", "none"), ({"type": "function", "function": {"name": "weather"}}, "name:weather")],

@@ -167,6 +167,12 @@ def test_a_conversation_of_items_is_one_of_messages(edge):
     assert tools.index(b'"zone"') < tools.index(b'"at"')
 
 
+def test_a_tool_without_parameters_reaches_the_model(edge):
+    tool = {"type": "function", "name": "f", "parameters": None, "strict": False}
+    assert edge.post(PATH, {**BODY, "tools": [tool]}).status == 200
+    assert json.loads(asked(edge).conversation.tools) == [{"type": "function", "function": {"name": "f"}}]
+
+
 def test_an_answer_can_be_sent_back_as_it_is(edge, client):
     edge.instances.script.deltas = CALLS
     answer = client.responses.create(**BODY, tools=[TOOL])

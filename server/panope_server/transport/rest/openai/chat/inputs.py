@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation, GenerateInput, GenerationOptions
@@ -138,7 +138,7 @@ def _texts(parts: list[ContentPart], field: str) -> Iterator[str]:
 
 
 def _function(body: FunctionBody) -> FunctionJson:
-    parameters = body.parameters if is_given(body.parameters) else Raw()
+    parameters = body.parameters if is_given(body.parameters) else UNSET
     return FunctionJson(body.name, body.description or "", parameters, bool(body.strict))
 
 

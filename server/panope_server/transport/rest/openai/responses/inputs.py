@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation, GenerateInput, GenerationOptions, GrammarKind, Sampling
@@ -108,7 +108,7 @@ def _conversation(body: ResponseBody) -> Conversation:
 
 
 def _tool(tool: FunctionTool) -> ToolJson:
-    parameters = tool.parameters if is_given(tool.parameters) else Raw()
+    parameters = tool.parameters if is_given(tool.parameters) else UNSET
     return ToolJson(FunctionJson(tool.name, tool.description or "", parameters, tool.strict is not False))
 
 
