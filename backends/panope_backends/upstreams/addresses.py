@@ -90,15 +90,18 @@ def may_connect(address: str, host: str, *, private: bool) -> bool:
     """Whether an address that a host's name resolves to may be called.
 
     A host that is written as an address was allowed as such. A name may lead to public addresses, and where the
-    settings say so to private ones; to link-local ones, where clouds keep their credentials, and to those of no single
-    machine it never may.
+    settings say so to private ones; to link-local ones and others where clouds keep their credentials, and to those of
+    no single machine it never may.
     """
     if _literal(host) is not None:
         return True
-    found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
-    if found.is_link_local or found.is_multicast or found.is_unspecified:
-        return False
-    return private or found.is_global
+    return is_public(address) or (private and not _is_never_called(_reached(address)))
+
+
+def is_public(address: str) -> bool:
+    """Whether an address, of IPv6 with its zone or without, is one machine's out in the internet."""
+    found = _reached(address)
+    return found.is_global and not _is_never_called(found)
 
 
 def _split(netloc: str) -> tuple[str, int]:
@@ -123,14 +126,26 @@ def _literal(host: str) -> IpAddress | None:
         return None
 
 
-def _unwrapped(address: IpAddress) -> IpAddress:
+def _is_never_called(address: IpAddress) -> bool:
+    return address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA
+
+
+def _reached(text: str) -> IpAddress:
     """The IPv4 address that an IPv6 address leads to; the address itself where it leads to none."""
-    if isinstance(address, ipaddress.IPv4Address):
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
         return address
-    if address in _NAT64:
+    if any(address in network for network in _ENDS_IN_IPV4):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address
 
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: NAT64, that of single networks (RFC 8215) in its usual form, and the old form of IPv4-compatible addresses.
+_ENDS_IN_IPV4 = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+
+#: Where clouds tell machines their credentials, beside link-local addresses: AWS and Google by IPv6, Alibaba, Azure,
+#: Oracle.
+_METADATA = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"))
+)

@@ -6,7 +6,6 @@ address must be http or https, must not lie inside this network unless the hub d
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 import httpx2
 
 from panope_backends.errors import AvailabilityError
+from panope_backends.upstreams.addresses import is_public
 from panope_registry.sources.links import broken_link, host_of, is_proxied
 from panope_registry.sources.responses import HubRefusal, refusal, unavailable
 
@@ -142,7 +142,7 @@ class HubHttp:
             if is_proxied(url):  # the proxy knows the name, and where it lets us go is its own rule
                 return False
             raise unavailable(f"the name of `{host_of(url)}` cannot be resolved") from error
-        return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses)
+        return not all(map(is_public, addresses))
 
 
 def protocol_error(problem: str) -> AvailabilityError:

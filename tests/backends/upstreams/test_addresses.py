@@ -70,6 +70,11 @@ def test_hosts_are_listed_by_name_port_and_domain() -> None:
         *((a, False, True) for a in ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:10.0.0.1")),
         *((a, False, False) for a in ("169.254.169.254", "fe80::1", "fe80::1%eth0", "0.0.0.0", "::", "224.0.0.1")),
         *((a, False, False) for a in ("::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "ff02::1")),
+        *((a, False, False) for a in ("64:ff9b:1::a9fe:a9fe", "::169.254.169.254", "2002:a9fe:a9fe::1")),
+        *((a, False, False) for a in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")),
+        *((a, False, False) for a in ("192.0.0.192", "::ffff:100.100.100.200")),
+        *((a, False, True) for a in ("64:ff9b:1::7f00:1", "::127.0.0.1")),
+        *((a, True, True) for a in ("64:ff9b::808:808", "64:ff9b:1::808:808")),
     ],
 )
 def test_names_lead_to_public_addresses_and_where_allowed_to_private_ones(
