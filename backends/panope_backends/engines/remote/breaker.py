@@ -18,7 +18,8 @@ class UpstreamBreaker:
     """Counts failures in a row; belongs to one event loop.
 
     Closed, all requests pass. After `FAILURES` failures it is open, and refuses. When its pause is over one request
-    passes: it closes the breaker if it succeeds, and opens it for longer if it does not.
+    passes: it closes the breaker if it succeeds, and opens it for longer if it does not. Requests that were on the way
+    when it opened, and fail, make its pause no longer.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, pauses: RetryPolicy = _PAUSES) -> None:
@@ -26,7 +27,7 @@ class UpstreamBreaker:
         self._pauses = pauses
         self._failures = 0
         self._opened = 0
-        self._closed_at = 0.0
+        self._open_until = 0.0
         self._is_tried = False
 
     def check(self) -> None:
@@ -37,7 +38,7 @@ class UpstreamBreaker:
         """
         if self._failures < FAILURES:
             return
-        wait = self._closed_at - self._clock()
+        wait = self._open_until - self._clock()
         if wait > 0 or self._is_tried:
             raise AvailabilityError(
                 "the server that runs the model has failed several times in a row",
@@ -49,15 +50,16 @@ class UpstreamBreaker:
     def succeeded(self) -> None:
         """The server has answered, be it with a refusal."""
         self._failures = self._opened = 0
+        self._open_until = 0.0
         self._is_tried = False
 
     def failed(self) -> None:
         """The server has failed, or is not there."""
         self._failures += 1
         self._is_tried = False
-        if self._failures >= FAILURES:
+        if self._failures >= FAILURES and self._clock() >= self._open_until:
             self._opened += 1
-            self._closed_at = self._clock() + self._pauses.delay_seconds(self._opened)
+            self._open_until = self._clock() + self._pauses.delay_seconds(self._opened)
 
     def abandoned(self) -> None:
         """Whoever asked has gone before the end, which tells nothing of the server."""
