@@ -100,6 +100,11 @@ def broke_off() -> AvailabilityError:
     return AvailabilityError("the server that runs the model broke its answer off", reason="upstream_broke_off")
 
 
+def failed_within() -> AvailabilityError:
+    """The error of an answer in whose middle the server tells of an error."""
+    return AvailabilityError("the server that runs the model failed within its answer", reason="upstream_failed")
+
+
 def too_slow() -> AvailabilityError:
     """The error of an answer that does not come."""
     return AvailabilityError("the server that runs the model did not answer in time", reason="upstream_too_slow")
@@ -114,6 +119,13 @@ def too_much() -> AvailabilityError:
     """The error of an answer that is longer than any."""
     return AvailabilityError(
         "the server that runs the model gave an answer that is too long", reason="upstream_garbage"
+    )
+
+
+def needs_limit() -> InvalidInputError:
+    """The error of a request without `max_tokens` to a server that would end its answer after a few."""
+    return InvalidInputError.at(
+        "max_tokens", "{field} must be given: the server that runs the model has a short limit of its own"
     )
 
 

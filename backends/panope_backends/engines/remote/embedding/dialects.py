@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from panope_backends.api import EmbeddingRequest, Embeddings
 from panope_backends.engines.remote.connection import Connection
+from panope_backends.engines.remote.decoding import Count, decoded
 from panope_backends.engines.remote.generation.servers import find_listed
 from panope_backends.engines.remote.refusals import no_answer
 from panope_backends.errors import PreconditionError
 from panope_backends.upstreams.description import Upstream
-
-_Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
 
 #: OpenAI's limit of one request.
 _MOST_TEXTS = 2048
@@ -57,11 +56,11 @@ class Dialect(Protocol):
 
 class _Embedding(Struct):
     embedding: list[float] | str
-    index: _Count
+    index: Count
 
 
 class _Usage(Struct):
-    prompt_tokens: _Count = 0
+    prompt_tokens: Count = 0
 
 
 class _Vectors(Struct):
@@ -90,7 +89,7 @@ class OpenAiEmbeddings:
         body = msgspec.json.encode({"model": self._model, "input": inputs, "encoding_format": "base64"})
         field = "texts" if request.texts else "token_sequences"
         data = await connection.read("POST", "/embeddings", body, fields={"input": field}, prompt=field)
-        found = _decoded(data, _Vectors)
+        found = decoded(data, _Vectors)
         by_index = {each.index: each.embedding for each in found.data}
         if len(found.data) != len(inputs) or by_index.keys() != set(range(len(inputs))):
             raise no_answer()
@@ -99,8 +98,8 @@ class OpenAiEmbeddings:
 
 
 class _Info(Struct):
-    max_input_length: _Count = 0
-    max_client_batch_size: _Count = _FEW_TEXTS
+    max_input_length: Count = 0
+    max_client_batch_size: Count = _FEW_TEXTS
 
 
 class TeiEmbeddings:
@@ -112,7 +111,7 @@ class TeiEmbeddings:
 
     async def look(self, connection: Connection) -> None:
         """Asks for the limits."""
-        info = _decoded(await connection.read("GET", "/info"), _Info)
+        info = decoded(await connection.read("GET", "/info"), _Info)
         self.max_texts = max(1, info.max_client_batch_size)
         self.max_tokens = info.max_input_length
 
@@ -131,7 +130,7 @@ class TeiEmbeddings:
         async with connection.exchange(
             "POST", "/embed", msgspec.json.encode(body), fields=names, prompt=field
         ) as answer:
-            rows = _decoded(await answer.body(), list[list[float]])
+            rows = decoded(await answer.body(), list[list[float]])
             told = answer.headers.get("x-compute-tokens", "")
         if len(rows) != len(inputs):
             raise no_answer()
@@ -149,13 +148,6 @@ def dialect_of(upstream: Upstream) -> Dialect:
     if upstream.protocol == "tei":
         return TeiEmbeddings()
     raise PreconditionError(f"servers that speak {upstream.protocol} embed nothing")
-
-
-def _decoded(data: bytes, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise no_answer() from error
 
 
 def _row(told: list[float] | str) -> Sequence[float] | NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -19,13 +18,13 @@ from panope_backends.api import (
     TokenLogprobs,
     ToolCallDelta,
 )
+from panope_backends.engines.remote.decoding import Count, checked_logprob, decoded, require_no_error
 from panope_backends.engines.remote.generation.openai_logprobs import ChatLogprobs, CompletionLogprobs
 from panope_backends.engines.remote.refusals import no_answer
-from panope_backends.errors import AvailabilityError, PreconditionError
+from panope_backends.errors import PreconditionError
 
 _DONE = b"[DONE]"
 
-_Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
 _Index = Annotated[int, Meta(ge=0, lt=1 << 10)]
 
 _FINISHES = {
@@ -65,12 +64,12 @@ class _Choice(Struct):
 
 
 class _PromptDetails(Struct):
-    cached_tokens: _Count | None = None
+    cached_tokens: Count | None = None
 
 
 class _Usage(Struct):
-    prompt_tokens: _Count = 0
-    completion_tokens: _Count | None = None
+    prompt_tokens: Count = 0
+    completion_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
 
 
@@ -115,15 +114,11 @@ class OpenAiAnswers:
         if event.strip() == _DONE:
             self._is_done = True
             return ()
-        try:
-            chunk = _CHUNKS.decode(event)
-            if bytes(chunk.error) not in (b"", b"null"):
-                raise AvailabilityError("the server that runs the model failed within its answer")
-            if chunk.usage is not None:
-                self._usage = chunk.usage
-            return [delta for choice in chunk.choices if (delta := self._of_choice(choice)) is not None]
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise no_answer() from error
+        chunk = decoded(event, _CHUNKS)
+        require_no_error(chunk.error)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        return [delta for choice in chunk.choices if (delta := self._of_choice(choice)) is not None]
 
     def ends(self) -> Sequence[TokenDelta]:
         """The end of each answer."""
@@ -180,7 +175,7 @@ class OpenAiAnswers:
         if not self._wants_logprobs or data in (b"", b"null"):
             return ()
         kind: Any = ChatLogprobs if self._is_chat else CompletionLogprobs
-        found: Iterable[TokenLogprobs] = msgspec.json.decode(data, type=kind).entries()
+        found: Iterable[TokenLogprobs] = decoded(data, kind).entries()
         return tuple(map(_checked, found))
 
 
@@ -189,11 +184,9 @@ def _call_of(call: _Call) -> ToolCallDelta:
 
 
 def _checked(entry: TokenLogprobs) -> TokenLogprobs:
-    """The entry, of numbers that are probabilities; some servers round a little above 1."""
-    return TokenLogprobs(_at_most_0(entry.chosen), tuple(map(_at_most_0, entry.top)))
+    """The entry, of numbers that are log-probabilities."""
+    return TokenLogprobs(_checked_one(entry.chosen), tuple(map(_checked_one, entry.top)))
 
 
-def _at_most_0(logprob: Logprob) -> Logprob:
-    if math.isnan(logprob.logprob) or logprob.logprob > 1e-3:
-        raise no_answer()
-    return replace(logprob, logprob=max(min(logprob.logprob, 0.0), -9999.0))
+def _checked_one(logprob: Logprob) -> Logprob:
+    return replace(logprob, logprob=checked_logprob(logprob.logprob))

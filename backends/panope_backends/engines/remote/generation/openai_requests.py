@@ -11,7 +11,7 @@ import msgspec
 
 from panope_backends.api import Conversation, GenerationRequest, Grammar, GrammarKind, SamplingParams
 from panope_backends.engines.remote.generation.dialect import Asked
-from panope_backends.errors import InvalidInputError
+from panope_backends.engines.remote.refusals import needs_limit
 
 #: By the names of our fields, those of bodies; what has the same name there is listed with it.
 OPENAI = {
@@ -78,9 +78,7 @@ class OpenAiRequests:
             limit = "max_tokens"
             names |= {"prompt": "prompt", "max_tokens": "max_tokens", "logprobs": "logprobs"}
             if request.max_tokens is None and not self._is_vllm:
-                raise InvalidInputError.at(
-                    "max_tokens", "{field} must be given: the server that runs the model has a short limit of its own"
-                )
+                raise needs_limit()
             body["max_tokens"] = None  # vLLM's word for no limit, where a body without one has a short one
             body["prompt"] = request.prompt or request.prompt_token_ids
             if request.logprobs is not None:
@@ -90,16 +88,15 @@ class OpenAiRequests:
         body |= self._options(request)
         path = "/completions" if request.conversation is None else "/chat/completions"
         prompt = "prompt" if request.conversation is None else "messages"
-        return Asked(path, _encoded(body), names, prompt)
+        return Asked(path, msgspec.json.encode(body), names, prompt)
 
     def _options(self, request: GenerationRequest) -> dict[str, Any]:
         """Those that are set, and those at their defaults that the caller has set."""
         found: dict[str, Any] = {}
-        blank = _BLANK
         for name, wire in self._table.items():
             of_sampling = name in _SAMPLING
             value = getattr(request.sampling if of_sampling else request, name)
-            default = getattr(blank.sampling if of_sampling else blank, name)
+            default = getattr(_BLANK.sampling if of_sampling else _BLANK, name)
             if value != default or (name in request.given and value is not None):
                 found[wire] = value
         if request.sampling.logit_bias:
@@ -141,7 +138,3 @@ def _grammar(grammar: Grammar | None) -> dict[str, Any]:
             return {"structured_outputs": {"regex": grammar.source}}
         case GrammarKind.LARK:
             return {"structured_outputs": {"grammar": grammar.source}}
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(body)

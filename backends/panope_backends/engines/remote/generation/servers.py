@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from panope_backends.engines.remote.connection import Connection
+from panope_backends.engines.remote.decoding import decoded
 from panope_backends.engines.remote.generation.dialect import Dialect
 from panope_backends.engines.remote.generation.openai import OpenAiDialect
 from panope_backends.engines.remote.generation.tgi import TgiDialect
-from panope_backends.engines.remote.refusals import no_answer
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.upstreams.description import Upstream
 
@@ -58,10 +58,7 @@ async def look_at(upstream: Upstream, connection: Connection) -> Server:
     """
     if upstream.protocol != "tgi":
         return await find_listed(upstream.model, connection)
-    try:
-        info = msgspec.json.decode(await connection.read("GET", "/info"), type=_Info)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise no_answer() from error
+    info = decoded(await connection.read("GET", "/info"), _Info)
     return Server(_positions(info.max_total_tokens), max(0, info.max_concurrent_requests or 0))
 
 
@@ -78,10 +75,7 @@ async def find_listed(name: str, connection: Connection) -> Server:
         if error.reason == "upstream_not_found":
             return Server()
         raise
-    try:
-        models = {model.id: model for model in msgspec.json.decode(listed, type=_Models).data}
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise no_answer() from error
+    models = {model.id: model for model in decoded(listed, _Models).data}
     if (found := models.get(name)) is None:
         raise PreconditionError(
             "the server that runs the model does not list it: the name there is another, or the key is not for it",

@@ -5,13 +5,12 @@ Fields: https://huggingface.github.io/text-generation-inference/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from panope_backends.api import (
     FinishReason,
@@ -23,9 +22,9 @@ from panope_backends.api import (
     TokenDelta,
     TokenLogprobs,
 )
+from panope_backends.engines.remote.decoding import Count, checked_logprob, decoded, require_no_error
 from panope_backends.engines.remote.generation.dialect import Asked
-from panope_backends.engines.remote.refusals import no_answer
-from panope_backends.errors import AvailabilityError, InvalidInputError
+from panope_backends.engines.remote.refusals import needs_limit, no_answer
 from panope_backends.generation.text.stops import StopScanner
 
 _HONOURED = frozenset(
@@ -42,11 +41,9 @@ _FINISHES = {
     "stop_sequence": FinishReason.STOP,
 }
 
-_Count = Annotated[int, Meta(ge=0, lt=1 << 31)]
-
 
 class _Token(Struct):
-    id: _Count
+    id: Count
     text: str
     logprob: float | None = None
     special: bool = False
@@ -54,8 +51,8 @@ class _Token(Struct):
 
 class _Details(Struct):
     finish_reason: str
-    generated_tokens: _Count = 0
-    input_length: _Count = 0
+    generated_tokens: Count = 0
+    input_length: Count = 0
 
 
 class _Event(Struct):
@@ -85,9 +82,7 @@ class TgiDialect:
             InvalidInputError: no limit was given, and TGI has a short one.
         """
         if request.max_tokens is None:
-            raise InvalidInputError.at(
-                "max_tokens", "{field} must be given: the server that runs the model has a short limit of its own"
-            )
+            raise needs_limit()
         names = {wire: name for name, wire in _NAMES.items()}
         return [
             Asked("/generate_stream", msgspec.json.encode(_body(request, index)), names) for index in range(request.n)
@@ -170,12 +165,8 @@ class TgiAnswer:
 
     def take(self, event: bytes) -> Sequence[TokenDelta]:
         """A token, and perhaps the end."""
-        try:
-            told = _EVENTS.decode(event)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise no_answer() from error
-        if bytes(told.error) not in (b"", b"null"):
-            raise AvailabilityError("the server that runs the model failed within its answer")
+        told = decoded(event, _EVENTS)
+        require_no_error(told.error)
         if self.has_ended or (told.details is not None and told.details.finish_reason not in _FINISHES):
             raise no_answer()
         self._details = told.details
@@ -208,7 +199,5 @@ class TgiAnswer:
 
 
 def _logprob(token: _Token) -> Logprob:
-    value = 0.0 if token.logprob is None else token.logprob
-    if math.isnan(value) or value > 1e-3:
-        raise no_answer()
-    return Logprob(token.id, token.text.encode("utf-8", "replace"), max(min(value, 0.0), -9999.0))
+    value = 0.0 if token.logprob is None else checked_logprob(token.logprob)
+    return Logprob(token.id, token.text.encode("utf-8", "replace"), value)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from panope_backends.api import Arrays, TensorSpec
+from panope_backends.engines.remote.decoding import decoded
 from panope_backends.engines.remote.refusals import no_answer
 from panope_backends.errors import PreconditionError
 
@@ -119,10 +120,7 @@ def outputs_of(
     """
     told = headers.get(JSON_LENGTH, "")
     length = int(told) if told.isdecimal() and len(told) < 12 else len(body)
-    try:
-        found = msgspec.json.decode(body[:length], type=_Outputs).outputs
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise no_answer() from error
+    found = decoded(body[:length], _Outputs).outputs
     rest = memoryview(body)[length:]
     arrays: dict[str, NDArray[Any]] = {}
     for output in found:

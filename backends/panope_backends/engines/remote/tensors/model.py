@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.engines.remote.connection import Connection
-from panope_backends.engines.remote.refusals import no_answer
+from panope_backends.engines.remote.decoding import decoded
 from panope_backends.engines.remote.tensors.messages import Metadata, outputs_of, request_of, specs_of
 from panope_backends.errors import PanopeError
 from panope_backends.upstreams.description import Upstream
@@ -73,7 +73,4 @@ class KServeModel(TensorModel):
             raise
 
     def _read(self, path: str, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(self._connection.call(self._connection.read("GET", path)), type=kind)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise no_answer() from error
+        return decoded(self._connection.call(self._connection.read("GET", path)), kind)
