@@ -1,7 +1,9 @@
 """Decoders of every family in PyTorch pass the suite of step models, with transformers as their reference."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from panope_backends.api import Backend, Level, ModelFacts
@@ -29,8 +31,11 @@ class OfFamily(StepModelContract):
 
     @pytest.fixture
     def model(self, family: str, folder: Path) -> ModelFacts:
-        self.reference = lambda tokens: reference_logits(folder, tokens)  # type: ignore[method-assign]
+        self._written = folder
         return tiny_decoder(folder, family)
+
+    def reference(self, tokens: list[int]) -> np.ndarray[Any, Any]:
+        return reference_logits(self._written, tokens)
 
 
 class TestPaged(OfFamily):

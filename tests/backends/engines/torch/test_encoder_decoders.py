@@ -5,6 +5,7 @@ transformers' own computation of the same weights is the reference of both.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,10 +65,11 @@ class OfFamily(EncoderDecoderContract):
 
     @pytest.fixture
     def model(self, family: str, folder: Path) -> ModelFacts:
-        self.answer_reference = lambda source, tokens: reference_answer_logits(  # type: ignore[method-assign]
-            folder, source, tokens
-        )
+        self._written = folder
         return tiny_encoder_decoder(folder, family)
+
+    def answer_reference(self, source: list[int], tokens: list[int]) -> np.ndarray[Any, Any]:
+        return reference_answer_logits(self._written, source, tokens)
 
     # M2M-100 gives tokens of padding no position, and takes those behind one for earlier ones.
     def text(self, decoder: StepModel, seed: int = 0, length: int = 0) -> list[int]:
@@ -188,7 +190,7 @@ def test_a_type_that_nobody_knew_of_is_refused_when_it_is_loaded(
     """Here one whose decoder counts positions from the end of what it reads, which no step knows."""
     from transformers.models.bart import modeling_bart
 
-    class FromTheEnd(modeling_bart.BartLearnedPositionalEmbedding):  # type: ignore[misc]
+    class FromTheEnd(modeling_bart.BartLearnedPositionalEmbedding):  # type: ignore[misc]  # it ships no types
         def forward(self, *arguments: object, **keywords: object) -> torch.Tensor:
             positions: torch.Tensor = super().forward(*arguments, **keywords)
             return positions.flip(1)

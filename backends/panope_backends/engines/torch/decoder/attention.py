@@ -85,11 +85,12 @@ def _attention(
         float(scaling if scaling is not None else size**-0.5),
         int(sliding_window or 0),
     )
-    attended = getattr(module, _ATTRIBUTE)(layer, _flat(query), _flat(key), _flat(value), s_aux)
+    attended = getattr(module, _ATTRIBUTE)(layer, flat(query), flat(key), flat(value), s_aux)
     return attended.reshape(1, tokens, heads, layer.value_size), None
 
 
-def _flat(states: Any) -> Any:
+def flat(states: Any) -> Any:
+    """`[1, heads, tokens, size]` as `[tokens, heads * size]`."""
     return states.transpose(1, 2).reshape(-1, states.shape[1] * states.shape[3])
 
 

@@ -10,6 +10,9 @@ from panope_backends.engines.torch.decoder.facts import AUTO_CLASS, decoder_refu
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
+LOGITS_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
+"""How far logits of the same tokens may differ from each other in a trial at loading, as a part of the largest."""
+
 
 def load_decoder(model: ModelFacts, folder: Path, precision: str, attention: str | None) -> Any:
     """Loads a decoder, ready to run.

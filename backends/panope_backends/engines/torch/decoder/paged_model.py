@@ -38,10 +38,7 @@ class TorchStepModel(StepModel):
     def allocate(self, blocks: int) -> None:
         """Replaces the pools."""
         self.blocks = 0
-        try:
-            self._pages.allocate(blocks)
-        except (MemoryError, ValueError):  # more than there is, more than can be counted
-            raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory") from None
+        self._pages.allocate(blocks)
         self.blocks = blocks
 
     def forward(self, batch: StepBatch) -> Array:
@@ -61,9 +58,7 @@ class TorchStepModel(StepModel):
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""
         self.check_copies(copies)
-        if copies:
-            with torch.inference_mode():
-                self._pages.copy_blocks(*zip(*copies, strict=True))
+        self._pages.copy_blocks(copies)
 
     def close(self) -> None:
         """Frees the weights and the cache."""

@@ -13,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from panope_backends.api import StepBatch
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
+from panope_backends.errors import PreconditionError
 
 BLOCK_SIZE = 32
 
@@ -71,14 +72,16 @@ class Pages:
         """Replaces the pools by empty ones.
 
         Raises:
-            MemoryError: there is not so much, and now none.
-            ValueError: so much cannot be counted, and now there is none.
+            PreconditionError: there is not so much memory, and now there is no pool.
         """
         self.free()
-        self._pools = {
-            layer.index: (self._pool(blocks, layer, layer.key_size), self._pool(blocks, layer, layer.value_size))
-            for layer in self._layers
-        }
+        try:
+            self._pools = {
+                layer.index: (self._pool(blocks, layer, layer.key_size), self._pool(blocks, layer, layer.value_size))
+                for layer in self._layers
+            }
+        except (MemoryError, ValueError):  # more than there is, more than can be counted
+            raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory") from None
 
     def free(self) -> None:
         """Forgets the pools."""
@@ -93,11 +96,15 @@ class Pages:
         """Says which step the layers that follow are of; None for none."""
         self._step = step
 
-    def copy_blocks(self, sources: Sequence[int], destinations: Sequence[int]) -> None:
-        """Copies whole blocks of all layers."""
-        for pools in self._pools.values():
-            for pool in pools:
-                pool[list(destinations)] = pool[list(sources)]
+    def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
+        """Copies whole blocks of all layers: from the first number of each pair to the second."""
+        if not copies:
+            return
+        sources, destinations = map(list, zip(*copies, strict=True))
+        with torch.inference_mode():
+            for pools in self._pools.values():
+                for pool in pools:
+                    pool[destinations] = pool[sources]
 
     def attend(
         self, layer: AttentionLayer, query: Any, key: Any, value: Any, sinks: Any, distance_bias: Any = None

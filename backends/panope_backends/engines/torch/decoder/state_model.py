@@ -17,14 +17,13 @@ from transformers import DynamicCache
 
 from panope_backends.api import CacheSpec, StepBatch, StepModel
 from panope_backends.engines.host import memory_bytes
-from panope_backends.engines.torch.decoder.loading import vocab_size_of
+from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 Array = np.ndarray[Any, Any]
 
-#: Tokens of the trial at loading, and how far its logits may differ, as a part of the largest.
+#: Tokens of the trial at loading.
 _TRIED = 40
-_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 
 #: Of a model whose cache does not grow and whose configuration names no end: a number to count with.
 _ENDLESS = 1 << 20
@@ -122,7 +121,7 @@ class TorchStateModel(StepModel):
                 if end > begin
             ]
             difference = np.abs(np.concatenate(found) - expected).max() / np.abs(expected).max()
-            if difference <= _TOLERANCE[self.precision]:
+            if difference <= LOGITS_TOLERANCE[self.precision]:
                 self._caches = {}
                 return self._goes_on_in_chunks
         raise PreconditionError(

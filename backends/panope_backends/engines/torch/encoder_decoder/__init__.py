@@ -2,7 +2,7 @@
 
 facts          what is known of one without its weights
 attention      the function that hands a decoder's attention to whoever computes it
-layers         which modules of a decoder attend, to itself and to sources
+layers         which modules of a decoder compute attention, to its own tokens and to sources
 positions      where tokens stand: tables of positions, and biases by distance
 sources        keys and values that the decoder's layers make of what the encoder read
 states         what an encoder gives

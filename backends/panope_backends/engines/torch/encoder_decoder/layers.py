@@ -1,4 +1,4 @@
-"""Which modules of a decoder attend: to its own tokens, and to what the encoder read."""
+"""The modules of a decoder that compute attention: to its own tokens, and to what the encoder read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
 from panope_backends.engines.torch.encoder_decoder.attention import attend_by
-from panope_backends.engines.torch.encoder_decoder.states import EncoderStates
+from panope_backends.engines.torch.encoder_decoder.states import blank_states
 from panope_backends.errors import PreconditionError
 
 #: Lengths by which a look tells one kind of attention from the other.
@@ -19,8 +19,8 @@ _SOURCE_TOKENS = 3
 
 
 @dataclass(frozen=True)
-class AttendingModule:
-    """A module of the decoder that attends.
+class AttentionModule:
+    """A module of the decoder that computes attention.
 
     Attributes:
         module: of transformers.
@@ -40,8 +40,8 @@ class DecoderLayers:
         cross: to sources.
     """
 
-    own: Sequence[AttendingModule]
-    cross: Sequence[AttendingModule]
+    own: Sequence[AttentionModule]
+    cross: Sequence[AttentionModule]
 
 
 def decoder_layers(module: Any) -> DecoderLayers:
@@ -50,13 +50,13 @@ def decoder_layers(module: Any) -> DecoderLayers:
     Raises:
         PreconditionError: some layers compute attention otherwise.
     """
-    found: dict[int, dict[int, AttendingModule]] = {_OWN_TOKENS: {}, _SOURCE_TOKENS: {}}
+    found: dict[int, dict[int, AttentionModule]] = {_OWN_TOKENS: {}, _SOURCE_TOKENS: {}}
 
     def look_at(part: Any) -> None:
         def look(query: Any, key: Any, value: Any, scale: float) -> Any:
             sizes = (int(query.shape[1]), int(key.shape[1]), int(key.shape[3]), int(value.shape[3]))
             layer = AttentionLayer(int(part.layer_idx), *sizes, scale, 0)
-            found[int(key.shape[2])][layer.index] = AttendingModule(part, layer)
+            found[int(key.shape[2])][layer.index] = AttentionModule(part, layer)
             return query.new_zeros(1, query.shape[2], query.shape[1], value.shape[3])
 
         attend_by(part, look)
@@ -64,10 +64,9 @@ def decoder_layers(module: Any) -> DecoderLayers:
     for part in module.get_decoder().modules():
         if isinstance(getattr(part, "layer_idx", None), int):
             look_at(part)
-    states = torch.zeros(1, _SOURCE_TOKENS, int(module.config.hidden_size), dtype=module.dtype)
     with torch.inference_mode():
         module(
-            encoder_outputs=EncoderStates(last_hidden_state=states),
+            encoder_outputs=blank_states(module, _SOURCE_TOKENS),
             decoder_input_ids=torch.zeros(1, _OWN_TOKENS, dtype=torch.int64),
             use_cache=False,
         )

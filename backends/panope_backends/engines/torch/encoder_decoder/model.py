@@ -13,14 +13,14 @@ from transformers import DynamicCache, EncoderDecoderCache
 from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
 from panope_backends.api.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
-from panope_backends.engines.torch.decoder.attention import AttentionLayer
+from panope_backends.engines.torch.decoder.attention import AttentionLayer, flat
 from panope_backends.engines.torch.decoder.loading import vocab_size_of
 from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
 from panope_backends.engines.torch.encoder_decoder.attention import attend_by
 from panope_backends.engines.torch.encoder_decoder.layers import DecoderLayers
 from panope_backends.engines.torch.encoder_decoder.positions import PositionTable, distance_biases
 from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
-from panope_backends.engines.torch.encoder_decoder.states import EncoderStates
+from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -51,15 +51,12 @@ class TorchEncoderDecoder(EncoderDecoderModel):
             attend_by(each.module, self._own_attention(each.layer, bias))
         for each in layers.cross:
             attend_by(each.module, partial(self._states.attend, each.layer.index))
-        self._no_cache = _no_cache(layers, module.dtype)
+        self._no_states, self._no_cache = blank_states(module), _no_cache(layers, module.dtype)
 
     def allocate(self, blocks: int) -> None:
         """Replaces the pools."""
         self.blocks = 0
-        try:
-            self._pages.allocate(blocks)
-        except (MemoryError, ValueError):  # more than there is, more than can be counted
-            raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory") from None
+        self._pages.allocate(blocks)
         self.blocks = blocks
 
     def allocate_sources(self, sources: int) -> None:
@@ -94,7 +91,7 @@ class TorchEncoderDecoder(EncoderDecoderModel):
         self._pages.begin(Step(batch))
         with torch.inference_mode():
             made = self._module(
-                encoder_outputs=EncoderStates(last_hidden_state=self._nothing),
+                encoder_outputs=self._no_states,
                 decoder_input_ids=torch.tensor(batch.tokens)[None],
                 past_key_values=self._no_cache,
                 use_cache=True,
@@ -105,9 +102,7 @@ class TorchEncoderDecoder(EncoderDecoderModel):
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""
         self.check_copies(copies)
-        if copies:
-            with torch.inference_mode():
-                self._pages.copy_blocks(*zip(*copies, strict=True))
+        self._pages.copy_blocks(copies)
 
     def forget(self) -> None:
         """Frees the cache and the sources."""
@@ -120,11 +115,6 @@ class TorchEncoderDecoder(EncoderDecoderModel):
         self.forget()
         del self._module
 
-    @property
-    def _nothing(self) -> Any:
-        """States in the place of an encoder's, which nothing looks at."""
-        return torch.zeros(1, 1, int(self._module.config.hidden_size), dtype=self._module.dtype)
-
     def _own_attention(self, layer: AttentionLayer, bias: Any) -> Callable[[Any, Any, Any, float], Any]:
         """Attention of a layer to the tokens before; none is needed while a source is read."""
 
@@ -133,13 +123,13 @@ class TorchEncoderDecoder(EncoderDecoderModel):
             tokens, heads = int(query.shape[2]), int(query.shape[1])
             if not self._pages.is_stepping:
                 return query.new_zeros(1, tokens, heads, layer.value_size)
-            attended = self._pages.attend(layer, _flat(query), _flat(key), _flat(value), None, bias)
+            attended = self._pages.attend(layer, flat(query), flat(key), flat(value), None, bias)
             return attended.reshape(1, tokens, heads, layer.value_size)
 
         return attend
 
 
-class _PassingCache(DynamicCache):  # type: ignore[misc]
+class _PassingCache(DynamicCache):  # type: ignore[misc]  # transformers' types are not read (see pyproject.toml)
     """Keeps nothing: a step's keys and values go to the attention as they are."""
 
     def update(self, key_states: Any, value_states: Any, *_arguments: Any, **_keywords: Any) -> tuple[Any, Any]:
@@ -153,7 +143,3 @@ def _no_cache(layers: DecoderLayers, dtype: Any) -> Any:
         sizes = (each.layer.key_size, each.layer.value_size)
         made.update(*(torch.zeros(1, each.layer.kv_heads, 1, size, dtype=dtype) for size in sizes), each.layer.index)
     return EncoderDecoderCache(_PassingCache(), made)
-
-
-def _flat(states: Any) -> Any:
-    return states.transpose(1, 2).reshape(-1, states.shape[1] * states.shape[3])

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from panope_backends.engines.torch.encoder_decoder.states import EncoderStates
+from panope_backends.engines.torch.encoder_decoder.states import blank_states
 
 
 class _SeenError(Exception):
@@ -49,12 +49,11 @@ def _read(module: Any, embedding: Any, length: int) -> Any:
 
     # Any token but that of padding, which has no position in some types.
     token = next(number for number in range(2) if number != module.config.pad_token_id)
-    states = torch.zeros(1, 1, int(module.config.hidden_size), dtype=module.dtype)
     hook = embedding.register_forward_hook(see)
     try:
         with torch.inference_mode():
             module(
-                encoder_outputs=EncoderStates(last_hidden_state=states),
+                encoder_outputs=blank_states(module),
                 decoder_input_ids=torch.full((1, length), token),
                 use_cache=False,
             )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import StepBatch, StepSequence
+from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.errors import PreconditionError
@@ -16,7 +17,6 @@ Array = np.ndarray[Any, Any]
 
 #: Tokens of each source, and of the decoder at each: two sequences that begin at different steps.
 _TRIED = ((9, 6), (4, 4))
-_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 
 
 def expected_logits(module: Any) -> list[Array]:
@@ -54,7 +54,7 @@ def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array]) -> N
         ]
         found = model.forward(StepBatch.of(parts))
         right = np.stack([expected[number][end] for number, end in zip(running, ends, strict=True)])
-        if not np.abs(found - right).max() <= _TOLERANCE[model.precision] * np.abs(right).max():
+        if not np.abs(found - right).max() <= LOGITS_TOLERANCE[model.precision] * np.abs(right).max():
             raise PreconditionError(
                 "the decoder's steps differ from what transformers computes of the same texts",
                 reason="unsupported_model",
