@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from panope_backends.tasks.generate.answer_text import TextPiece
 from panope_backends.tasks.generate.chat.chat_text import ChatFormat, ChatText
-from panope_backends.tasks.generate.chat.tool_formats import HERMES, JSON, LLAMA, MISTRAL
+from panope_backends.tasks.generate.chat.tools.formats import HERMES, JSON, LLAMA, MISTRAL
 
 NAMES = frozenset({"get_weather", "add"})
 THINK = ("<think>", "</think>")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_backends.tasks.generate.answer_text import TextPiece
-from panope_backends.tasks.generate.chat import tool_formats
 from panope_backends.tasks.generate.chat.chat_text import ChatFormat, ChatText
-from panope_backends.tasks.generate.chat.tool_formats import ToolFormat, tool_format
+from panope_backends.tasks.generate.chat.tools import formats
+from panope_backends.tasks.generate.chat.tools.formats import ToolFormat, tool_format
 
 #: Enough of a template of each format to tell it by, as the templates of its models have it.
 TEMPLATES = {
@@ -115,7 +115,7 @@ def cut(text: str, data: st.DataObject) -> list[str]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_told_by_its_template(name: str) -> None:
     assert FORMATS[name].name == name
-    known = {value.name for value in vars(tool_formats).values() if isinstance(value, ToolFormat)}
+    known = {value.name for value in vars(formats).values() if isinstance(value, ToolFormat)}
     assert known == set(FORMATS) == {*WRITTEN, *TAGGED, *PYTHON}
 
 
@@ -286,6 +286,7 @@ def test_a_template_that_reads_tools_from_the_first_message_gets_them_there(gene
         ("qwen-coder", {"properties": {"city": {"type": "string", "pattern": "^R"}}}, "pattern"),
         ("glm", {"oneOf": [{}]}, "oneOf"),
         ("python", {"patternProperties": {}}, "patternProperties"),
+        ("python", {"properties": {"first-name": {}}, "required": ["first-name"]}, "first-name"),
     ],
 )
 def test_a_strict_tool_that_a_format_cannot_be_held_to_is_refused_with_the_keyword(

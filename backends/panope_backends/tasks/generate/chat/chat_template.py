@@ -9,13 +9,14 @@ from typing import Any
 from panope.worker.v1 import generate_pb2 as wire
 from panope_backends.api import Grammar
 from panope_backends.errors import Field, InvalidInputError
+from panope_backends.tasks.generate.chat.answer_grammars import after_reasoning, calls_grammar, strict_grammar
 from panope_backends.tasks.generate.chat.chat_text import ChatFormat
 from panope_backends.tasks.generate.chat.conversations import kwargs_of, messages_of, tools_of
+from panope_backends.tasks.generate.chat.reasoning import reasoning_marks
 from panope_backends.tasks.generate.chat.render import RenderRequest, Setup
 from panope_backends.tasks.generate.chat.render_process import RenderProcess
 from panope_backends.tasks.generate.chat.template_facts import TemplateFacts
-from panope_backends.tasks.generate.chat.tool_formats import reasoning_marks, tool_format
-from panope_backends.tasks.generate.chat.tool_grammars import after_reasoning, calls_grammar, strict_grammar
+from panope_backends.tasks.generate.chat.tools.formats import tool_format
 
 _NAMED = "name:"
 

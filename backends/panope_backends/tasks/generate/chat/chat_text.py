@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from panope_backends.tasks.generate.answer_text import TextPiece, ToolCallPiece
-from panope_backends.tasks.generate.chat.call_readers import CallReader, Parameters
 from panope_backends.tasks.generate.chat.marks import split_at
-from panope_backends.tasks.generate.chat.tool_formats import ToolFormat
+from panope_backends.tasks.generate.chat.tools.formats import ToolFormat
+from panope_backends.tasks.generate.chat.tools.readers import CallReader, Parameters
 
 _LETTERS = string.ascii_letters + string.digits
 

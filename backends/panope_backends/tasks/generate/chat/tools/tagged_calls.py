@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from panope_backends.tasks.generate.chat.call_readers import BufferedReader, Parameters
 from panope_backends.tasks.generate.chat.marks import split_at
+from panope_backends.tasks.generate.chat.tools.readers import BufferedReader, Parameters, as_json
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_CHARACTERS = 256
@@ -134,7 +134,7 @@ class TaggedCallReader(BufferedReader):
         else:
             self._value += text
         if mark:
-            self._made.append('"' if self._is_text else _as_json(self._value))
+            self._made.append('"' if self._is_text else as_json(self._value, json.loads))
             self._state = "between"
         return bool(mark)
 
@@ -161,10 +161,3 @@ def resolved(root: Mapping[str, Any], schema: object) -> object:
     for name in reference[2:].split("/"):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
-
-
-def _as_json(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return json.dumps(text, ensure_ascii=False)

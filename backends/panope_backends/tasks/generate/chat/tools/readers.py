@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 #: Name of a tool -> the JSON Schema of its arguments.
@@ -35,7 +37,7 @@ class CallReader(Protocol):
         """What there is more of the arguments as JSON; nothing before the name is known."""
 
 
-class BufferedReader:
+class BufferedReader(ABC):
     """A reader that takes steps through what it holds; subclasses write the steps.
 
     Attributes:
@@ -74,9 +76,9 @@ class BufferedReader:
     def _has_ended(self) -> bool:
         return self.is_done or self.is_broken
 
+    @abstractmethod
     def _advance(self) -> bool:
         """One step with what is held; False when more text is needed."""
-        raise NotImplementedError
 
     def _skip(self, mark: str) -> bool | None:
         """Takes a mark and the blanks before it; None when it may still come, False when something else does."""
@@ -85,3 +87,16 @@ class BufferedReader:
             self._held = rest[len(mark) :]
             return True
         return None if mark.startswith(rest) else False
+
+
+def as_json(text: str, *parsers: Callable[[str], Any]) -> str:
+    """A value as JSON: by the first parser that reads it, and as a text where none does.
+
+    Numbers that JSON lacks, such as infinity, stay texts too.
+    """
+    for parse in parsers:
+        try:
+            return json.dumps(parse(text), ensure_ascii=False, allow_nan=False)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    return json.dumps(text, ensure_ascii=False)

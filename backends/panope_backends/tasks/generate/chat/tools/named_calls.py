@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from panope_backends.tasks.generate.chat.call_readers import BufferedReader
+from panope_backends.tasks.generate.chat.tools.nesting import Nesting
+from panope_backends.tasks.generate.chat.tools.readers import BufferedReader
 
 _MOST_CHARACTERS = 256
 #: What some models put around a name: where the function stands, and the number of the call.
@@ -36,8 +37,7 @@ class NamedCallReader(BufferedReader):
         self._before, self._between, self._after = marks.before.strip(), marks.between.strip(), marks.after.strip()
         self._state: Literal["before", "name", "arguments", "after"] = "before"
         self._name = ""
-        self._depth = 0
-        self._in_string = self._escaped = False
+        self._nesting = Nesting()
 
     def _advance(self) -> bool:
         match self._state:
@@ -69,15 +69,15 @@ class NamedCallReader(BufferedReader):
         return True
 
     def _read_arguments(self) -> bool:
-        if not self._depth:
+        if not self._nesting.depth:
             self._held = self._held.lstrip()
             if not self._held.startswith("{"):
                 self.is_broken = bool(self._held)
                 return False
             self.name = self._name
         for place, character in enumerate(self._held):
-            self._step(character)
-            if not self._depth:
+            self._nesting.step(character)
+            if not self._nesting.depth:
                 self._made.append(self._held[: place + 1])
                 self._held = self._held[place + 1 :]
                 self._state = "after"
@@ -86,21 +86,6 @@ class NamedCallReader(BufferedReader):
         self._made.append(self._held)
         self._held = ""
         return False
-
-    def _step(self, character: str) -> None:
-        if self._in_string:
-            if self._escaped:
-                self._escaped = False
-            elif character == "\\":
-                self._escaped = True
-            elif character == '"':
-                self._in_string = False
-        elif character == '"':
-            self._in_string = True
-        elif character in "{[":
-            self._depth += 1
-        elif character in "}]":
-            self._depth -= 1
 
     def _end(self) -> bool:
         found = self._skip(self._after)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from panope_backends.tasks.generate.chat.call_readers import CallReader, Parameters
-from panope_backends.tasks.generate.chat.json_calls import CallScanner
-from panope_backends.tasks.generate.chat.named_calls import NamedCallReader, NamedMarks
-from panope_backends.tasks.generate.chat.python_calls import PythonCallReader
-from panope_backends.tasks.generate.chat.tagged_calls import TaggedCallReader, Tags
+from panope_backends.tasks.generate.chat.tools.json_calls import CallScanner
+from panope_backends.tasks.generate.chat.tools.named_calls import NamedCallReader, NamedMarks
+from panope_backends.tasks.generate.chat.tools.python_calls import PythonCallReader
+from panope_backends.tasks.generate.chat.tools.readers import CallReader, Parameters
+from panope_backends.tasks.generate.chat.tools.tagged_calls import TaggedCallReader, Tags
 
 
 @dataclass(frozen=True)
@@ -218,12 +218,3 @@ def tool_format(template: str) -> ToolFormat:
     """The format that a chat template asks its model for: by the marks in its text."""
     found = (form for marks, form in _TOLD_BY if all(mark in template for mark in marks))
     return next(found, JSON)
-
-
-#: Marks around what models think, the opening ones first.
-REASONING_MARKS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<thinking>", "</thinking>"))
-
-
-def reasoning_marks(template: str) -> tuple[str, str] | None:
-    """The marks of a template whose model thinks before it answers; None for others."""
-    return next((marks for marks in REASONING_MARKS if marks[0] in template or marks[1] in template), None)

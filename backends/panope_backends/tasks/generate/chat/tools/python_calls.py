@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import json
 import re
+from functools import partial
 from typing import Literal
 
-from panope_backends.tasks.generate.chat.call_readers import BufferedReader
+from panope_backends.tasks.generate.chat.tools.nesting import Nesting
+from panope_backends.tasks.generate.chat.tools.readers import BufferedReader, as_json
 
+#: Python's brackets and quotes.
+_nesting = partial(Nesting, "([{", ")]}", "\"'")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_OPENING, _CLOSING = "([{", ")]}"
 
 
 class PythonCallReader(BufferedReader):
@@ -21,9 +24,7 @@ class PythonCallReader(BufferedReader):
         self._state: Literal["name", "key", "value"] = "name"
         self._count = 0
         self._value = ""
-        self._depth = 0
-        self._quote = ""
-        self._escaped = False
+        self._nesting = _nesting()
 
     def _advance(self) -> bool:
         match self._state:
@@ -61,40 +62,16 @@ class PythonCallReader(BufferedReader):
         self._made.append(f"{', ' if self._count else '{'}{json.dumps(found[0])}: ")
         self._count += 1
         self._state, self._held, self._value = "value", rest[1:], ""
+        self._nesting = _nesting()
         return True
 
     def _read_value(self) -> bool:
         for place, character in enumerate(self._held):
-            if not (self._quote or self._depth) and character in ",)":
-                self._made.append(_as_json(self._value + self._held[:place]))
+            if self._nesting.is_outside and character in ",)":
+                self._made.append(as_json((self._value + self._held[:place]).strip(), json.loads, ast.literal_eval))
                 self._state, self._held = "key", self._held[place:]
                 return True
-            self._step(character)
+            self._nesting.step(character)
         self._value += self._held
         self._held = ""
         return False
-
-    def _step(self, character: str) -> None:
-        if self._quote:
-            if self._escaped:
-                self._escaped = False
-            elif character == "\\":
-                self._escaped = True
-            elif character == self._quote:
-                self._quote = ""
-        elif character in "\"'":
-            self._quote = character
-        elif character in _OPENING:
-            self._depth += 1
-        elif character in _CLOSING:
-            self._depth -= 1
-
-
-def _as_json(text: str) -> str:
-    text = text.strip()
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return json.dumps(read(text), ensure_ascii=False)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            continue
-    return json.dumps(text, ensure_ascii=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.generate.chat.lark import Writer, json_of, literal
-from panope_backends.tasks.generate.chat.tagged_calls import Tags, is_text, resolved
+from panope_backends.tasks.generate.chat.tools.lark import Writer, json_of, literal
+from panope_backends.tasks.generate.chat.tools.tagged_calls import Tags, is_text, resolved
 
 Schema = Mapping[str, Any]
 
@@ -20,6 +19,7 @@ _OF_ALL = frozenset(
 )
 #: What limits a text and cannot be told in a grammar of texts without quotes.
 _OF_TEXTS = ("pattern", "format")
+_PYTHON_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PYTHON = {"boolean": '("True" | "False")', "null": '"None"'}
 
 
@@ -28,10 +28,10 @@ def require_expressible(schema: Schema, *, texts: bool) -> None:
 
     Args:
         schema: of the arguments.
-        texts: whether texts are written without quotes.
+        texts: whether arguments stand in tags, texts without quotes; they are written as Python otherwise.
 
     Raises:
-        InvalidInputError: `tools`, with the keyword.
+        InvalidInputError: `tools`, with the keyword or the argument.
     """
     found = next((keyword for keyword in schema if keyword not in _OF_ALL), None)
     for key in _properties(schema) if texts and found is None else ():
@@ -43,6 +43,14 @@ def require_expressible(schema: Schema, *, texts: bool) -> None:
             "tools",
             "{field} are strict and say `{keyword}`, to which the form in which this model writes calls is not held",
             keyword=found[:64],
+            reason="unsupported_field",
+        )
+    unnamed = next((key for key, is_required in _keys(schema) if is_required and not _PYTHON_NAME.fullmatch(key)), None)
+    if unnamed is not None and not texts:
+        raise InvalidInputError.at(
+            "tools",
+            "{field} are strict and require `{name}`, which is no name in Python, in which this model writes calls",
+            name=unnamed[:64],
             reason="unsupported_field",
         )
 
@@ -81,7 +89,7 @@ def _tagged_value(rule: str, schema: Schema, key: str, close: str, writer: Write
 
 def python_arguments(name: str, schema: Schema) -> list[str]:
     """Rules of arguments as Python has them, those that must be there first; the first rule is `name`."""
-    keys = [key for key in _keys(schema) if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key[0])]
+    keys = [key for key in _keys(schema) if _PYTHON_NAME.fullmatch(key[0])]
     rules = [f"{name}_{number}: {_python_value(key, schema)}" for number, (key, _) in enumerate(keys)]
     items = [f"{name}_{number}" for number in range(len(keys))]
     required = [item for item, (_, is_required) in zip(items, keys, strict=True) if is_required]
@@ -111,11 +119,12 @@ def _keys(schema: Schema) -> Iterator[tuple[str, bool]]:
 
 
 def _properties(schema: Schema) -> Schema:
+    """Each argument's schema; `true`, which lets anything be, as the empty one."""
     found = schema.get("properties")
-    return found if isinstance(found, Mapping) else {}
+    return {key: {} if each is True else each for key, each in found.items()} if isinstance(found, Mapping) else {}
 
 
 def _alone(root: Schema, schema: Schema) -> Schema:
     """A schema of one argument, with the definitions to which it may refer."""
     shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
-    return json.loads(json.dumps({**shared, **schema}))  # type: ignore[no-any-return]
+    return {**shared, **schema}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Literal
 
+from panope_backends.tasks.generate.chat.tools.nesting import Nesting
+
 #: What models call the arguments.
 _ARGUMENTS = ("arguments", "parameters")
 #: All that a call has; an object with something else is none.
@@ -29,9 +31,8 @@ class CallScanner:
         self._state: _State = "start"
         self._key = ""
         self._value = ""
-        self._depth = 0
-        self._in_string = False
-        self._escaped = False
+        self._nesting = Nesting()
+        self._escaped = False  # of the next character of a key
         self._arguments = ""
         self._told = 0
         self._arguments_complete = False
@@ -79,7 +80,7 @@ class CallScanner:
                 self._value = ""
             case "colon":
                 self._state = "value" if character == ":" else "broken"
-                self._value, self._depth, self._in_string = "", 0, False
+                self._value, self._nesting = "", Nesting()
             case "comma":
                 self._step_comma(character)
 
@@ -104,38 +105,21 @@ class CallScanner:
     def _step_value(self, character: str) -> None:
         if not self._value and character.isspace():
             return
-        if self._in_string:
-            self._put(character)
-            if self._escaped:
-                self._escaped = False
-            elif character == "\\":
-                self._escaped = True
-            elif character == '"':
-                self._in_string = False
-                self._end_value_if_closed()
-            return
-        if self._depth == 0 and self._value and (character in ",}" or character.isspace()):
+        if self._nesting.is_outside and self._value and (character in ",}" or character.isspace()):
             self._end_value()  # a number or a word
             if not character.isspace():
                 self._step_comma(character)
             return
         self._put(character)
-        if character == '"':
-            self._in_string = True
-        elif character in "{[":
-            self._depth += 1
-        elif character in "}]":
-            self._depth -= 1
-            self._end_value_if_closed()
+        was_outside = self._nesting.is_outside
+        self._nesting.step(character)
+        if self._nesting.is_outside and not was_outside:
+            self._end_value()
 
     def _put(self, character: str) -> None:
         self._value += character
         if self._key in _ARGUMENTS:
             self._arguments += character
-
-    def _end_value_if_closed(self) -> None:
-        if self._depth == 0 and not self._in_string:
-            self._end_value()
 
     def _end_value(self) -> None:
         if self._key == "name":
