@@ -71,13 +71,13 @@ def entities_of(tokens: Sequence[Token], aggregation: str, labels: Sequence[str]
         spell: joins tokens.
     """
     if aggregation in ("none", "simple"):
-        found = [_labelled(token.scores, labels, [token], token.word) for token in tokens]
+        found = [_entity(token.scores, labels, [token], token.word) for token in tokens]
     else:
         found = [
-            _labelled(_word_scores(word, aggregation), labels, word, spell([token.word for token in word]))
+            _entity(_word_scores(word, aggregation), labels, word, spell([token.word for token in word]))
             for word in _words(tokens)
         ]
-    return found if aggregation == "none" else _joined(found, spell)
+    return found if aggregation == "none" else _grouped(found, spell)
 
 
 def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
@@ -91,7 +91,7 @@ def without_overlaps(entities: Sequence[Entity]) -> list[Entity]:
     return kept
 
 
-def _labelled(scores: Scores, labels: Sequence[str], tokens: Sequence[Token], word: str) -> Entity:
+def _entity(scores: Scores, labels: Sequence[str], tokens: Sequence[Token], word: str) -> Entity:
     best = int(scores.argmax())
     index = tokens[0].index if len(tokens) == 1 else None
     return Entity(labels[best], float(scores[best]), word, tokens[0].start, tokens[-1].end, index)
@@ -116,7 +116,7 @@ def _word_scores(word: Sequence[Token], aggregation: str) -> Scores:
     return mean
 
 
-def _joined(found: Sequence[Entity], spell: Spell) -> list[Entity]:
+def _grouped(found: Sequence[Entity], spell: Spell) -> list[Entity]:
     groups: list[list[Entity]] = [[found[0]]] if found else []
     for before, entity in pairwise(found):
         kind, name = _tag(entity.label)
@@ -124,10 +124,10 @@ def _joined(found: Sequence[Entity], spell: Spell) -> list[Entity]:
             groups[-1].append(entity)
         else:
             groups.append([entity])
-    return [_group(group, spell) for group in groups]
+    return [_group_entity(group, spell) for group in groups]
 
 
-def _group(group: Sequence[Entity], spell: Spell) -> Entity:
+def _group_entity(group: Sequence[Entity], spell: Spell) -> Entity:
     label = group[0].label.split("-", 1)[-1]
     score = float(np.mean([entity.score for entity in group], dtype=np.float64))
     return Entity(label, score, spell([entity.word for entity in group]), group[0].start, group[-1].end)
