@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
@@ -71,7 +71,7 @@ class EchoUpstream:
         """Requests that have not ended."""
         return len(self._model._answers)  # noqa: SLF001 - its own double
 
-    def generate(self, body: Mapping[str, Any]) -> Iterator[TokenDelta]:
+    def generate(self, body: Mapping[str, Any]) -> Generator[TokenDelta]:
         """The deltas of an answer; leaving early ends it."""
         request = _request_of(next(self._ids), body)
         deltas = self._queues[request.id]
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._event({"choices": [], "usage": usage})
                 delta = next(deltas, None)
         finally:
-            deltas.close()  # type: ignore[attr-defined]
+            deltas.close()
         self._chunk(b"data: [DONE]\n\n")
         self._chunk(b"")
 

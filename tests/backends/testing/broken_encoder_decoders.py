@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from panope_backends.api import Backend, LoadOptions, ModelFacts, StepBatch, StepModel
+from panope_backends.api import Backend, LoadOptions, ModelFacts, SourceSpec, StepBatch, StepModel
 from panope_backends.api.step_batch import Integers
 from panope_backends.testing import (
     ChecksumBackend,
@@ -46,6 +47,15 @@ class Broken(EncoderDecoderContract):
         right.allocate_sources(1)
         right.encode(0, source)
         return self.whole(right, tokens, range(self.blocks))
+
+
+class TestNoLimitIsTold(Broken):
+    caught_by = "test_limits_of_sources_are_told"
+
+    class Model(ChecksumEncoderDecoder):
+        def __init__(self, config: Mapping[str, Any]) -> None:
+            super().__init__(config)
+            self.source = SourceSpec(self.source.max_length, 0)
 
 
 class TestCutSources(Broken):
@@ -113,6 +123,23 @@ class TestSourcesGoWithTheCache(Broken):
         def allocate(self, blocks: int) -> None:
             super().allocate(blocks)
             self._sums = dict.fromkeys(getattr(self, "_sums", {}), 0)
+
+
+class TestWritesOverTexts(Broken):
+    caught_by = "test_what_is_encoded_is_only_read"
+
+    class Model(ChecksumEncoderDecoder):
+        def encode(self, source: int, tokens: Integers) -> None:
+            super().encode(source, tokens)
+            np.asarray(tokens).sort()
+
+
+class TestAnyNumberIsASource(Broken):
+    caught_by = "test_a_source_that_does_not_exist_is_refused"
+
+    class Model(ChecksumEncoderDecoder):
+        def encode(self, source: int, tokens: Integers) -> None:
+            super().encode(source % self.sources, tokens)
 
 
 class TestUnknownSourceIsTaken(Broken):

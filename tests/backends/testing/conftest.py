@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `broken_embedding_models`
+
 FAILED = re.compile(r"^(?:FAILED|ERROR) .*::(\w+)::(\w+)", re.MULTILINE)
 
 Named = tuple[str, str]

@@ -75,6 +75,7 @@ class EmbeddingModelContract(BackendContract):
         assert embedder.honoured <= VALUES.keys()
         request = EmbeddingRequest(**{"texts": ("a",), **VALUES[name]})
         if name in embedder.honoured:
+            assert len(embedder.embed(request).result(self.timeout_seconds).vectors) == 1
             return
         with pytest.raises(InvalidInputError) as refusal:
             embedder.embed(request).result(self.timeout_seconds)
