@@ -54,5 +54,8 @@ class Refusals:
 
 
 def _is_neutral(raw: Raw, refusal: Refusal) -> bool:
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):  # a number out of range, or too deep for a second look
+        return False
     return value is None or any(type(value) is type(each) and value == each for each in refusal.neutral)

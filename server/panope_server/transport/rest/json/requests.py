@@ -63,6 +63,7 @@ class RequestBody(Generic[T]):
         _check_content_type(body.content_type)
         if not body.data:
             raise InvalidInputError("the body is empty; send a JSON object", reason="invalid_json")
+        _check_utf8(body.data)
         value = self._decoded(body.data, unknown)
         if self._names is None or any(body.data.count(name) > 1 for name in self._names):
             refuse_duplicates(body.data.lstrip())
@@ -108,6 +109,14 @@ def refuse_content(body: HttpBody) -> None:
     _check_content_type(body.content_type)
     if body.data.strip() not in {b"", b"{}"}:
         raise InvalidInputError("this method takes no fields; send `{}`", reason=UNKNOWN_FIELD)
+
+
+def _check_utf8(data: bytes) -> None:
+    """The reader of JSON looks at the bytes of texts where it makes texts of them, and passes over those of a `Raw`."""
+    try:
+        data.isascii() or data.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(error, data) from None
 
 
 def _check_content_type(given: str) -> None:

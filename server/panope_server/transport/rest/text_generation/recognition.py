@@ -28,14 +28,14 @@ async def generates(models: Models, path_model: str, data: bytes) -> bool:
     """
     try:
         fields = _FIELDS.decode(data)
+        names, named = _names_of(fields.get("parameters", Raw())), _text(fields.get("model", Raw()))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
-    if "stream" in fields or _names_of(fields.get("parameters", Raw())) & _OWN:
+    if "stream" in fields or names & _OWN:
         return True
     if not bytes(fields.get("inputs", Raw())).startswith(b'"'):
         return False
-    name = path_model or _text(fields.get("model", Raw()))
-    name = name or await models.default_for("embed") or await models.default_for(TASK) or ""
+    name = path_model or named or await models.default_for("embed") or await models.default_for(TASK) or ""
     try:
         return (await models.get(name)).task == TASK
     except NotFoundError:

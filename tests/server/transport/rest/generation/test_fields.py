@@ -264,3 +264,60 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(edge):
     deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
     reply = edge.post(CHAT, b'{"messages": [{"role": "user", "content": "a"}], "guided_json": ' + deep + b"}")
     assert (reply.status, reply.error["code"]) == (400, "invalid_json")
+
+
+RESPONSES = "/v1/responses"
+_LONG = b"1" * 5_000
+"""A whole number of more digits than Python makes a number of."""
+
+
+@pytest.mark.parametrize("value", [b"1e400", b"[1e400]", _LONG, b'{"a": ' + _LONG + b', "a": 1}'])
+@pytest.mark.parametrize(
+    ("path", "field"), [(CHAT, "functions"), (CHAT, "best_of"), (COMPLETIONS, "suffix"), (RESPONSES, "conversation")]
+)
+def test_a_refused_field_is_refused_by_its_name_whatever_numbers_it_has(edge, path, field, value):
+    begin = {CHAT: b'"messages": [{"role": "user", "content": "a"}]', COMPLETIONS: b'"prompt": "a"'}
+    body = b'{%s, "%s": %s}' % (begin.get(path, b'"input": "a"'), field.encode(), value)
+    reply = edge.post(path, body)
+    assert (reply.status, reply.error["param"]) == (400, field), reply.body
+
+
+@pytest.mark.parametrize("value", [b'"\xff"', b'["\xff"]', b'{"\xff": 1}', b'{"a": "\xff"}'])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, b'"messages": [{"role": "user", "content": "a"}], "functions": %s'),
+        (CHAT, b'"messages": [{"role": "user", "content": "a"}], "guided_json": %s'),
+        (CHAT, b'"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": %s'),
+        (
+            CHAT,
+            b'"messages": [{"role": "user", "content": "a"}], "tools": [{"function": {"name": "f", "parameters": %s}}]',
+        ),
+        (RESPONSES, b'"input": "a", "tools": [{"type": "function", "name": "f", "parameters": %s}]'),
+        ("/generate", b'"inputs": "a", "parameters": {"grammar": {"type": "json", "value": %s}}'),
+        ("/generate", b'"inputs": "a", "parameters": %s'),
+    ],
+)
+def test_a_body_that_is_not_utf8_is_refused_wherever_it_is_not(edge, path, body, value):
+    reply = edge.post(path, b"{%s}" % (body % value))
+    assert (reply.status, b"the body is not UTF-8" in reply.body) == (422 if path == "/generate" else 400, True)
+
+
+@pytest.mark.parametrize("path", ["/", f"/models/{GENERATOR}"])
+def test_parameters_that_are_not_utf8_are_refused_where_the_body_tells_the_task(edge, path):
+    reply = edge.post(path, b'{"inputs": "a", "parameters": {"\xff": 1}}')
+    assert (reply.status, b"the body is not UTF-8" in reply.body) == (422, True)
+
+
+def test_a_whole_number_of_thousands_of_digits_in_a_schema_is_no_error_of_the_servers(edge):
+    schema = b'{"type": "integer", "enum": [' + _LONG + b', "title"], "title": 1}'
+    body = b'{"messages": [{"role": "user", "content": "a"}], "guided_json": %s}' % schema
+    assert edge.post(CHAT, body).status in {200, 400}
+
+
+@pytest.mark.parametrize("stream", [b"false", b"true"])
+@pytest.mark.parametrize("number", [b"1e400", b"18446744073709551616", _LONG])
+def test_numbers_of_schemas_are_told_as_they_were_written(edge, number, stream):
+    tool = b'{"type": "function", "name": "f", "strict": false, "parameters": {"a":\n%s}}' % number
+    reply = edge.post(RESPONSES, b'{"input": "a", "stream": %s, "tools": [%s]}' % (stream, tool))
+    assert (reply.status, b'"parameters":{"a":%s}' % number in reply.body) == (200, True), reply.body

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 import msgspec
+import orjson
+from msgspec import Raw
 
 from panope_server.transport.rest.json.raw import is_given
 from panope_server.transport.rest.openai.responses.schemas import FunctionTool, NamedFunction, ResponseBody
@@ -31,7 +33,7 @@ class EchoedJson(TypedDict):
 
 
 def echoed(body: ResponseBody) -> EchoedJson:
-    """What a body asked for; what it left to the model is null."""
+    """What a body asked for, its schemas as they were written; what it left to the model is null."""
     choice = body.tool_choice or "auto"
     return {
         "instructions": body.instructions,
@@ -59,7 +61,7 @@ def _text(body: ResponseBody) -> dict[str, Any]:
     told: dict[str, Any] = {
         "type": "json_schema",
         "name": given.name or "",
-        "schema": msgspec.json.decode(given.schema),
+        "schema": _as_written(given.schema),
     }
     told |= {"description": given.description, "strict": given.strict is not False}
     return {"format": told}
@@ -70,6 +72,11 @@ def _tool(tool: FunctionTool) -> dict[str, Any]:
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": msgspec.json.decode(tool.parameters) if is_given(tool.parameters) else None,
+        "parameters": _as_written(tool.parameters) if is_given(tool.parameters) else None,
         "strict": tool.strict is not False,
     }
+
+
+def _as_written(value: Raw) -> orjson.Fragment:
+    """A value on one line, as an event is, its numbers as the caller wrote them: Python has not all of them."""
+    return orjson.Fragment(msgspec.json.format(bytes(value), indent=-1))
