@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.lora import CONFIG
 from panope_backends.text_graphs import text_outputs, text_shape
 from panope_backends.weights_support import decoder_of, packing_of
 from panope_registry.inspect.weights import WeightSet
@@ -17,8 +18,6 @@ RUN_BY_TRANSFORMERS = frozenset({"safetensors", "pytorch"})
 
 #: Element types that mean nothing without the scales of whatever quantized them.
 _SCALED = frozenset({"fp8", "fp4", "int8", "int4"})
-
-_ADAPTER = "adapter_config.json"
 
 
 def embedding_sets(
@@ -48,7 +47,7 @@ def refuse_beside_adapter(weight_sets: Collection[WeightSet], files: Collection[
     Raises:
         PreconditionError: naming both.
     """
-    adapter = str(PurePosixPath(folder) / _ADAPTER)
+    adapter = str(PurePosixPath(folder) / CONFIG)
     if adapter not in files:
         return
     whole = [path for found in weight_sets for path in found.main_files if not _is_adapter(path)]

@@ -20,7 +20,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.engines.config_checks import check_layers
 from panope_backends.errors import PreconditionError
-from panope_backends.lora import FOLDER
+from panope_backends.lora import CONFIG, FOLDER
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.weights_support import packing_of
 
@@ -92,7 +92,7 @@ def load_pretrained(
             configuration says.
     """
     check_layers(model.config, folder)
-    if (folder / "adapter_config.json").exists():
+    if (folder / CONFIG).exists():
         # With PEFT installed transformers would apply it, and pass it over without.
         raise PreconditionError("an adapter is without its base model", reason="unsupported_adapter")
     torch, transformers = _import("torch"), _import("transformers")
