@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Raw
 
 from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
@@ -15,11 +13,13 @@ from panope_server.tasks.classify.json_form import labels_value
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.classification.inputs import Texts, read_inputs, truncation_of
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.outline import Outline
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -42,7 +42,8 @@ _NAMES = {"texts": "inputs", "second_texts": "inputs", "function": "parameters.f
 }
 _NAMES |= {"aggregation": "parameters.aggregation_strategy", "truncation": "parameters.truncate"}
 
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+#: Parameters that nothing else has: `top_k` is one of generation too.
+_RECOGNISED = frozenset(name for names in _OWN.values() for name in names) - {"top_k"}
 
 
 @dataclass(frozen=True)
@@ -75,58 +76,48 @@ class Classifying:
     async def answer(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
         """Reads a body and answers it."""
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
-        if asked.path_model and body.model not in {None, asked.path_model}:
-            raise InvalidInputError("`model` is not the model of the path", field="model")
+        model = model_of(body.model, asked.path_model)
         texts = await off_loop(len(request.data), read_inputs, body.inputs)
         parameters = body.parameters or ClassifyParameters()
-        model = asked.path_model or body.model or ""
         task = asked.task or await self._task(model, parameters)
         task_input = input_of(task, texts, parameters)
-        call = call_for(context, model=model, task_input=task_input, task=TASKS[task], interface=asked.interface)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        call = call_with(
+            body.options, context, model=model, task_input=task_input, task=TASKS[task], interface=asked.interface
+        )
         output = await answered(self._pipeline, call, _NAMES, single=texts.single)
         await unknown.tell(context)
         return json_response(value_of(output, task_input, single=texts.single))
 
-    async def recognises(self, path_model: str, data: bytes, *, generates: bool) -> bool:
-        """Whether a body on a path of every task is for a model that classifies; faults are told when it is read.
+    async def recognises(self, path_model: str, outline: Outline, *, generates: bool) -> bool:
+        """Whether a body on a path of every task is for a model that classifies.
 
         Args:
             path_model: the model of the path; empty where it names none.
-            data: the body.
+            outline: of the body.
             generates: whether a model that generates might be meant.
         """
-        try:
-            fields = _FIELDS.decode(data)
-            parameters = _FIELDS.decode(fields.get("parameters", Raw(b"{}")))
-            named = path_model or msgspec.json.decode(fields.get("model", Raw(b'""')), type=str)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return False
-        if any(name in parameters for names in _OWN.values() for name in names if name != "top_k"):
+        if outline.parameters & _RECOGNISED:
             return True
+        named = path_model or outline.model
         if not named and (generates or await self._models.default_for("embed")):
             return False
-        name = named or await self._models.default_for("classify") or await self._models.default_for("token-classify")
-        try:
-            return bool(name) and (await self._models.get(name or "")).task in TASKS.values()
-        except NotFoundError:
-            return False
+        return await self._task_of(named) in TASKS.values()
 
     async def _task(self, model: str, parameters: ClassifyParameters) -> str:
         if parameters.candidate_labels is not None:
             return ZERO_SHOT
         if not model and (given := next((task for task in (TEXTS, TOKENS) if _given(parameters, task)), "")):
             return given
-        model = (
-            model
-            or await self._models.default_for("classify")
-            or await self._models.default_for("token-classify")
-            or ""
-        )
+        # Where there is no such model, the call says so.
+        return TOKENS if await self._task_of(model) == TASKS[TOKENS] else TEXTS
+
+    async def _task_of(self, model: str) -> str:
+        """The task of a model, or of the default one; empty where there is none."""
+        name = model or await self._models.default_for("classify") or await self._models.default_for("token-classify")
         try:
-            return TOKENS if (await self._models.get(model)).task == TASKS[TOKENS] else TEXTS
+            return (await self._models.get(name or "")).task
         except NotFoundError:
-            return TEXTS  # whose call says that there is no such model
+            return ""
 
 
 def input_of(task: str, texts: Texts, parameters: ClassifyParameters) -> Input:

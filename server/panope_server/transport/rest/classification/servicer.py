@@ -17,7 +17,7 @@ from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.classification.classify import Asked, Classifying
 from panope_server.transport.rest.classification.schemas import RerankBody, RerankJson, RerankResultJson
 from panope_server.transport.rest.embedding.run import answered
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -80,9 +80,7 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
         return json_response(told)
 
     def _unknown(self, context: Context) -> UnknownFields:
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
-        return unknown
+        return unknown_of(context, report=self._report_unknown)
 
 
 def _input_of(body: RerankBody) -> RerankInput:

@@ -7,19 +7,18 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import hugging_face_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_backends.errors import InvalidInputError
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
@@ -71,16 +70,13 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         return await self._writer.translate(request.model, request.body, context, interface)
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
+        unknown = unknown_of(context, report=self._report_unknown)
         body = await off_loop(len(request.data), _EMBED.read, request, unknown)
-        if path_model and body.model not in {None, path_model}:
-            raise InvalidInputError("`model` is not the model of the path", field="model")
+        model = model_of(body.model, path_model)
         wanted = Wanted(body, body.parameters, "parameters")
         given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
-        model = path_model or body.model or ""
-        call = call_for(context, model=model, task_input=wanted.embed_input(given), task="embed", interface=interface)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        task_input = wanted.embed_input(given)
+        call = call_with(body.options, context, model=model, task_input=task_input, task="embed", interface=interface)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)

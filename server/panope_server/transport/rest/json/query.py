@@ -45,6 +45,19 @@ def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFiel
     return found
 
 
+def unknown_of(context: Context, known: Collection[str] = (), *, report: bool) -> UnknownFields:
+    """What takes a call's unknown fields, and has taken the unknown parameters of its query already.
+
+    Args:
+        context: of the call.
+        known: parameters that the method takes.
+        report: whether what is unknown is passed over and told of.
+    """
+    unknown = UnknownFields(report=report)
+    query_of(context, known, unknown)
+    return unknown
+
+
 def number_of(query: Mapping[str, str], name: str, *, default: int, least: int = 0, most: int = 1 << 53) -> int:
     """A parameter that is a whole number; InvalidInputError when it is none, or out of its range."""
     text = query.get(name)

@@ -16,7 +16,7 @@ from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.generation.fields import GenerationFields, named_model
 from panope_server.transport.rest.generation.responses import Responder
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.openai.chat.answers import ChatAnswer
@@ -92,10 +92,7 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
             yield message
 
     def _unknown(self, context: Context) -> UnknownFields:
-        """Takes unknown fields, and the unknown parameters of the query already."""
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, _NEUTRAL, unknown)
-        return unknown
+        return unknown_of(context, _NEUTRAL, report=self._report_unknown)
 
 
 def _call(context: Context, body: GenerationFields | ResponseBody, task_input: GenerateInput, method: str) -> Call:

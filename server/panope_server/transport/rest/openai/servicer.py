@@ -18,10 +18,9 @@ from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
-from panope_server.transport.rest.json.query import boolean_of, number_of, query_of
+from panope_server.transport.rest.json.query import boolean_of, number_of, query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, json_response
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.openai.model_list import all_models
 from panope_server.transport.rest.openai.schemas import EmbeddingsBody, ModelJson, ModelsJson
 from panope_server.transport.services import Services
@@ -52,8 +51,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
 
     async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:
         """Embeds texts or token ids."""
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, _NEUTRAL, unknown)
+        unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
         body = await off_loop(len(request.data), _EMBEDDINGS.read, request, unknown)
         wanted = Wanted(body, body.extra_body, "extra_body")
         given = await off_loop(len(request.data), read_input, body.input, "input")

@@ -15,10 +15,9 @@ from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.embedding.vectors import value_json
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, json_response
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
@@ -54,8 +53,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
 
     async def Infer(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Runs a model on tensors or on its task's value."""
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
+        unknown = unknown_of(context, report=self._report_unknown)
         body = await off_loop(len(request.body.data), _INFER.read, request.body, unknown)
         if (body.inputs is UNSET) == (body.value is UNSET):
             raise InvalidInputError("the body needs one of `inputs` and `value`", field="inputs")

@@ -14,7 +14,7 @@ from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.generation.fields import named_model
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -86,9 +86,7 @@ class TokenRoutes:
         return _length_of(await self._models.get(model))
 
     def _unknown(self, context: Context) -> UnknownFields:
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
-        return unknown
+        return unknown_of(context, report=self._report_unknown)
 
 
 def _length_of(view: ModelView) -> int | None:

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator
 from typing import NoReturn
 
 import grpc
-import msgspec
 from google.api.httpbody_pb2 import HttpBody
-from msgspec import Raw, Struct
 
 from panope.rest.v1 import text_embeddings_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody, ModelTaskPathWithBody, NoPath
@@ -18,7 +16,7 @@ from panope_server.pipeline.call import Call
 from panope_server.tasks.task import Input
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
 from panope_server.transport.generation.names import TASK as GENERATE
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.classification.classify import TASKS as CLASSIFICATIONS
 from panope_server.transport.rest.classification.classify import Asked, Classifying
@@ -27,8 +25,10 @@ from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import answered, embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.generation.responses import Responder
-from panope_server.transport.rest.hugging_face.schemas import EmbedBody
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.outline import outline_of
+from panope_server.transport.rest.hugging_face.schemas import CallOptions, EmbedBody
+from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, in_pieces, json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -55,13 +55,6 @@ _SIMILARITY = RequestBody(SimilarityBody)
 _TOKENIZE = RequestBody(TokenizeBody)
 _DECODE = RequestBody(DecodeBody)
 _EMBED_ALL = RequestBody(EmbedAllBody)
-
-
-class _Inputs(Struct):
-    inputs: Raw
-
-
-_INPUTS = msgspec.json.Decoder(_Inputs)
 
 
 class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
@@ -181,8 +174,9 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         return json_response(info_json(view, self._settings))
 
     async def _run_any(self, model: str, request: HttpBody, context: Context, method: str) -> AsyncIterator[HttpBody]:
-        generation = await generates(self._models, model, request.data)
-        if await self._classifying.recognises(model, request.data, generates=generation):
+        outline = await off_loop(len(request.data), outline_of, request.data)
+        generation = await generates(self._models, model, outline)
+        if await self._classifying.recognises(model, outline, generates=generation):
             for message in in_pieces(await in_its_shape(self._classify)(model, request, context, method)):
                 yield message
             return
@@ -190,8 +184,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             async for message in self._generate(request, context, _interface(method), path_model=model):
                 yield message
             return
-        compares = await off_loop(len(request.data), _compares, request.data)
-        run = in_its_shape(self._compare if compares else self._embed)
+        run = in_its_shape(self._compare if outline.inputs == "{" else self._embed)
         for message in in_pieces(await run(model, request, context, method)):
             yield message
 
@@ -233,8 +226,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         task_input = wanted.embed_input(given, direction_alone=True)
         # TEI's default, whatever the model's files say.
         task_input.normalize = True if task_input.normalize is None else task_input.normalize
-        call = _call(context, _model_of(body, path_model), task_input, method)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        call = _call(context, model_of(body.model, path_model), task_input, method, body.options)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
@@ -245,39 +237,22 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _SIMILARITY.read, request, unknown)
         wanted = Wanted(body, body.parameters, "parameters")
-        call = _call(context, _model_of(body, path_model), similarity_work(body, wanted), method)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        model, task_input = model_of(body.model, path_model), similarity_work(body, wanted)
+        call = _call(context, model, task_input, method, body.options)
         cosines = await similarities(self._pipeline, call, wanted.names)
         await unknown.tell(context)
         return json_response(cosines)
 
     def _unknown(self, context: Context) -> UnknownFields:
-        """Takes unknown fields, and the unknown parameters of the query already."""
-        unknown = UnknownFields(report=self._settings.unknown_fields == "report")
-        query_of(context, (), unknown)
-        return unknown
+        return unknown_of(context, report=self._settings.unknown_fields == "report")
 
 
 def _interface(method: str) -> str:
     return f"TextEmbeddingsService/{method}"
 
 
-def _call(context: Context, model: str, task_input: Input, method: str) -> Call:
-    return call_for(context, model=model, task_input=task_input, task=_TASK, interface=_interface(method))
-
-
-def _model_of(body: EmbedBody | SimilarityBody, path_model: str) -> str:
-    if path_model and body.model not in {None, path_model}:
-        raise InvalidInputError("`model` is not the model of the path", field="model")
-    return path_model or body.model or ""
-
-
-def _compares(data: bytes) -> bool:
-    """Whether `inputs` is an object, as of sentences to compare; what is wrong with a body is told when it is read."""
-    try:
-        return bytes(_INPUTS.decode(data).inputs).startswith(b"{")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
+def _call(context: Context, model: str, task_input: Input, method: str, options: CallOptions | None = None) -> Call:
+    return call_with(options, context, model=model, task_input=task_input, task=_TASK, interface=_interface(method))
 
 
 def _refuse(task: str) -> NoReturn:

@@ -14,7 +14,8 @@ from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.generation.fields import named_model
 from panope_server.transport.rest.generation.responses import Responder
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -63,12 +64,9 @@ class TextGenerator:
             stream: whether the route streams where the body does not say.
             path_model: the model of the path; empty where it names none.
         """
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
+        unknown = unknown_of(context, report=self._report_unknown)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
-        if path_model and body.model not in {None, path_model}:
-            raise InvalidInputError("`model` is not the model of the path", field="model")
-        asked = _Asked(body, context, interface, path_model or named_model(body.model))
+        asked = _Asked(body, context, interface, path_model or named_model(model_of(body.model, path_model)))
         streams = stream if body.stream is None else body.stream
         task_input = text_generation_input(body, stream=streams)
         try:
@@ -84,8 +82,9 @@ class TextGenerator:
 
     async def _sent(self, asked: _Asked, task_input: GenerateInput, unknown: UnknownFields) -> AsyncIterator[HttpBody]:
         body, context = asked.body, asked.context
-        call = call_for(context, model=asked.model, task_input=task_input, task=TASK, interface=asked.interface)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        call = call_with(
+            body.options, context, model=asked.model, task_input=task_input, task=TASK, interface=asked.interface
+        )
         first_id = -1
         if body.parameters is not None and body.parameters.decoder_input_details:
             first_id = await self._first_id(body.inputs, asked.model, context, asked.interface)

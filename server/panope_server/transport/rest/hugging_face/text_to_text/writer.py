@@ -7,11 +7,12 @@ from typing import TypeVar
 import orjson
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError, InvalidInputError
+from panope_backends.errors import CallerError
 from panope_server.tasks.generate.types import GenerateOutput, TextTask
 from panope_server.transport.generation.names import TASK
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.text_to_text.inputs import cleaned, names_of, text_input
 from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     SummaryBody,
@@ -19,10 +20,9 @@ from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     TranslationBody,
     TranslationJson,
 )
-from panope_server.transport.rest.json.query import query_of
+from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 Body = TypeVar("Body", SummaryBody, TranslationBody)
 
@@ -63,15 +63,10 @@ class TextWriter:
         context: Context,
         interface: str,
     ) -> tuple[Body, list[str]]:
-        unknown = UnknownFields(report=self._report_unknown)
-        query_of(context, (), unknown)
+        unknown = unknown_of(context, report=self._report_unknown)
         body = await off_loop(len(request.data), reader.read, request, unknown)
-        if path_model and body.model not in {None, path_model}:
-            raise InvalidInputError("`model` is not the model of the path", field="model")
-        task_input = text_input(body, task)
-        model = path_model or body.model or ""
-        call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
-        call.wait = call.wait or bool(body.options and body.options.wait_for_model)
+        model, task_input = model_of(body.model, path_model), text_input(body, task)
+        call = call_with(body.options, context, model=model, task_input=task_input, task=TASK, interface=interface)
         try:
             output = await self._pipeline.run(call)
         except CallerError as error:
