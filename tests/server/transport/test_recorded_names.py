@@ -9,8 +9,8 @@ import pytest
 
 from panope.v1 import alias_service_pb2, registry_service_pb2
 from panope_server.access.principal import ANONYMOUS, Principal, set_principal
-from panope_server.transport.grpc.alias_servicer import AliasServicer
-from panope_server.transport.grpc.registry_servicer import RegistryServicer
+from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
+from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
 from panope_server.transport.rest.panope import alias_servicer, registry_servicer
 
 

@@ -11,6 +11,7 @@ from panope.v1 import infer_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.tensors import TensorInput, TensorOutput
+from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.grpc.tensors import named_tensors, tensor_messages
 from panope_server.transport.grpc.values import plain_value, value_message
@@ -50,8 +51,7 @@ class InferServicer(pb_grpc.InferServiceServicer):
             yield response
 
     async def _infer(self, request: pb.InferRequest, context: Context, interface: str) -> pb.InferResponse:
-        if not request.model:
-            raise InvalidInputError("`model` is empty", field="model")
+        named_model(request.model)
         if request.HasField("value"):
             return await self._infer_value(request, context, interface)
         if request.task:

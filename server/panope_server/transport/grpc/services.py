@@ -18,14 +18,15 @@ from panope.v1 import (
     registry_service_pb2,
     rerank_service_pb2,
 )
-from panope_server.transport.grpc.alias_servicer import AliasServicer
-from panope_server.transport.grpc.classify_servicer import ClassifyServicer, RerankServicer
-from panope_server.transport.grpc.embed_servicer import EmbedServicer
-from panope_server.transport.grpc.generate_servicer import GenerateServicer
+from panope_server.transport.grpc.generation.servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
-from panope_server.transport.grpc.job_servicer import JobServicer
 from panope_server.transport.grpc.reflection import add_reflection
-from panope_server.transport.grpc.registry_servicer import RegistryServicer
+from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
+from panope_server.transport.grpc.registry.job_servicer import JobServicer
+from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
+from panope_server.transport.grpc.texts.classify_servicer import ClassifyServicer
+from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
+from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer

@@ -29,8 +29,8 @@ from panope_server.tasks.generate.types import (
     TokenLogprobs,
     ToolCallDelta,
 )
-from panope_server.transport.grpc.generate_responses import in_messages
-from panope_server.transport.grpc.generate_servicer import GenerateServicer
+from panope_server.transport.grpc.generation.responses import in_messages
+from panope_server.transport.grpc.generation.servicer import GenerateServicer
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.running_calls import RunningCalls
 

@@ -18,7 +18,7 @@ from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_registry.jobs import JobContext, JobPart, Jobs, Runner
 from panope_registry.session import RegistrySession
 from panope_server.runtime.async_registry.jobs import AsyncJobs
-from panope_server.transport.grpc.job_servicer import JobServicer
+from panope_server.transport.grpc.registry.job_servicer import JobServicer
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
 from panope_server.transport.running_calls import RunningCalls

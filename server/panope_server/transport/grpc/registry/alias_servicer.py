@@ -9,7 +9,8 @@ from panope.v1 import alias_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent
 from panope_server.access.principal import recorded_name
-from panope_server.transport.grpc.messages import timestamp
+from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.grpc.registry.model_messages import timestamp
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Aliases
 from panope_server.transport.services import Services
@@ -48,11 +49,9 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
     async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> pb.SetAliasResponse:
         """Points an alias to a model."""
         expected = request.expected if request.HasField("expected") else None
-        if not request.model:
-            raise InvalidInputError("`model` is empty", field="model")
         entry = await self._aliases.set(
             _named(request.alias),
-            request.model,
+            named_model(request.model),
             variant=request.variant,
             expected=expected,
             principal=recorded_name(INTERFACE),

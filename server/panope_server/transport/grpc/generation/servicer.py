@@ -8,12 +8,13 @@ import grpc
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
-from panope_backends.errors import CallerError, InvalidInputError
+from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput
 from panope_server.transport.generation.names import TASK
-from panope_server.transport.grpc.generate_requests import NAMES, chat_input, generate_input
-from panope_server.transport.grpc.generate_responses import (
+from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.grpc.generation.requests import NAMES, chat_input, generate_input
+from panope_server.transport.grpc.generation.responses import (
     chat_answer,
     completion,
     in_messages,
@@ -93,7 +94,5 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
 
 
 def _call(context: Context, model: str, task_input: GenerateInput, method: str) -> Call:
-    if not model:
-        raise InvalidInputError("`model` is empty", field="model")
     interface = f"GenerateService/{method}"
-    return call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
+    return call_for(context, model=named_model(model), task_input=task_input, task=TASK, interface=interface)

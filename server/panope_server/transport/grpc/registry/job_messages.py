@@ -6,7 +6,7 @@ import orjson
 
 from panope.v1 import job_service_pb2 as pb
 from panope_registry.jobs import JobEntry, JobProgress, JobStatus
-from panope_server.transport.grpc.messages import timestamp
+from panope_server.transport.grpc.registry.model_messages import timestamp
 
 STATUSES = {
     JobStatus.WAITING: pb.Job.STATUS_WAITING,

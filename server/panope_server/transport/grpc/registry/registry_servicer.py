@@ -6,12 +6,12 @@ import grpc
 
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
-from panope_backends.errors import InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.models.types import ModelFilter
 from panope_server.access.principal import recorded_name
-from panope_server.transport.grpc.job_messages import job_message
-from panope_server.transport.grpc.messages import device_message, model_message
+from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.grpc.registry.job_messages import job_message
+from panope_server.transport.grpc.registry.model_messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, ModelAdmin, Models
 from panope_server.transport.paging import after_of, page_of, page_size_of
@@ -49,21 +49,21 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tells about one model."""
-        return pb.GetModelResponse(model=model_message(await self._models.get(_named(request.model))))
+        return pb.GetModelResponse(model=model_message(await self._models.get(named_model(request.model))))
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """Loads a model."""
-        view = await self._models.load(_named(request.model), request.backend, request.precision, request.variant)
+        view = await self._models.load(named_model(request.model), request.backend, request.precision, request.variant)
         return pb.LoadModelResponse(model=model_message(view))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """Unloads a model."""
-        return pb.UnloadModelResponse(model=model_message(await self._models.unload(_named(request.model))))
+        return pb.UnloadModelResponse(model=model_message(await self._models.unload(named_model(request.model))))
 
     async def RegisterModel(self, request: pb.RegisterModelRequest, context: Context) -> pb.RegisterModelResponse:
         """Asks for a look at a model's repo."""
         sync = SyncRequest(
-            model=_named(request.model),
+            model=named_model(request.model),
             revision=request.revision or MAIN,
             task_hints=tuple(request.task_hints),
             preferred_format=request.preferred_format,
@@ -79,7 +79,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     async def PullModel(self, request: pb.PullModelRequest, context: Context) -> pb.PullModelResponse:
         """Asks for a model's files."""
         download = DownloadRequest(
-            model=_named(request.model),
+            model=named_model(request.model),
             revision=request.revision or MAIN,
             format=request.format,
             precision=request.precision,
@@ -89,29 +89,29 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def BuildVariant(self, request: pb.BuildVariantRequest, context: Context) -> pb.BuildVariantResponse:
         """Asks for another variant of a model."""
-        build = BuildRequest(_named(request.model), request.format, request.precision, request.revision)
+        build = BuildRequest(named_model(request.model), request.format, request.precision, request.revision)
         return pb.BuildVariantResponse(job=job_message(await self._acquisition.build(build, recorded_name(INTERFACE))))
 
     async def PinModel(self, request: pb.PinModelRequest, context: Context) -> pb.PinModelResponse:
         """Keeps a model's files."""
         view = await self._model_admin.pin(
-            _named(request.model), request.variant, principal=recorded_name(INTERFACE), reason=request.reason
+            named_model(request.model), request.variant, principal=recorded_name(INTERFACE), reason=request.reason
         )
         return pb.PinModelResponse(model=model_message(view))
 
     async def UnpinModel(self, request: pb.UnpinModelRequest, context: Context) -> pb.UnpinModelResponse:
         """Lets a model's files go again."""
-        view = await self._model_admin.unpin(_named(request.model), request.variant)
+        view = await self._model_admin.unpin(named_model(request.model), request.variant)
         return pb.UnpinModelResponse(model=model_message(view))
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
         """Deletes a model."""
-        removed = await self._model_admin.delete(_named(request.model))
+        removed = await self._model_admin.delete(named_model(request.model))
         return pb.DeleteModelResponse(variant_digests=removed.variants, freed_bytes=removed.freed_bytes)
 
     async def ListModelFiles(self, request: pb.ListModelFilesRequest, context: Context) -> pb.ListModelFilesResponse:
         """Lists a model's files."""
-        found = await self._acquisition.files(_named(request.model))
+        found = await self._acquisition.files(named_model(request.model))
         files = [
             pb.ModelFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256, kind=f.kind, is_local=f.is_local)
             for f in found
@@ -125,9 +125,3 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
 def _upstream(message: pb.Upstream) -> dict[str, str]:
     return {"url": message.url, "protocol": message.protocol, "model": message.model}
-
-
-def _named(model: str) -> str:
-    if not model:
-        raise InvalidInputError("`model` is empty", field="model")
-    return model

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
 
 import grpc
 
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
-from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
-from panope_server.tasks.task import Input
+from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
+from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.streams import Window, answer_each
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
 
 TASK = "embed"
 
-_TRUNCATIONS = {
-    pb.TRUNCATION_UNSPECIFIED: "refuse",
-    pb.TRUNCATION_REFUSE: "refuse",
-    pb.TRUNCATION_END: "end",
-    pb.TRUNCATION_START: "start",
-}
+T = TypeVar("T", bound=Output)
 
 
 class EmbedServicer(pb_grpc.EmbedServiceServicer):
@@ -43,7 +40,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         """Embeds a batch."""
-        return await self._embed(request, context, "EmbedService/Embed")
+        return await self._embed(request, context, "Embed")
 
     async def StreamEmbed(
         self, request_iterator: AsyncIterator[pb.StreamEmbedRequest], context: Context
@@ -51,7 +48,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         """Embeds one batch for each request."""
 
         def run(request: pb.EmbedRequest) -> Awaitable[pb.EmbedResponse]:
-            return self._embed(request, context, "EmbedService/StreamEmbed")
+            return self._embed(request, context, "StreamEmbed")
 
         window = Window(self._limits, _size_of)
         async for response in answer_each(request_iterator, run, pb.StreamEmbedResponse, window):
@@ -61,8 +58,7 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         """Splits texts into tokens."""
         special = request.add_special_tokens if request.HasField("add_special_tokens") else True
         task_input = TokenizeInput(list(request.texts), special)
-        answer, model = await self._run(request.model, task_input, context, "EmbedService/Tokenize")
-        assert isinstance(answer, TokenizeOutput)
+        answer, model = await self._run(request.model, context, task_input, TokenizeOutput, "Tokenize")
         texts = (pb.TokenizedText(ids=t.ids, tokens=t.tokens, starts=t.starts, ends=t.ends) for t in answer.texts)
         return pb.TokenizeResponse(model=model, texts=texts)
 
@@ -70,13 +66,11 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         """Joins token ids into texts."""
         skip = request.skip_special_tokens if request.HasField("skip_special_tokens") else True
         task_input = DetokenizeInput([list(sequence.ids) for sequence in request.token_sequences], skip)
-        answer, model = await self._run(request.model, task_input, context, "EmbedService/Detokenize")
-        assert isinstance(answer, DetokenizeOutput)
+        answer, model = await self._run(request.model, context, task_input, DetokenizeOutput, "Detokenize")
         return pb.DetokenizeResponse(model=model, texts=answer.texts)
 
-    async def _embed(self, request: pb.EmbedRequest, context: Context, interface: str) -> pb.EmbedResponse:
-        answer, model = await self._run(request.model, embed_input(request), context, interface)
-        assert isinstance(answer, EmbedOutput)
+    async def _embed(self, request: pb.EmbedRequest, context: Context, method: str) -> pb.EmbedResponse:
+        answer, model = await self._run(request.model, context, embed_input(request), EmbedOutput, method)
         return pb.EmbedResponse(
             model=model,
             vectors=answer.vectors,
@@ -86,11 +80,9 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
             truncated_indices=answer.truncated_indices,
         )
 
-    async def _run(self, model: str, task_input: Input, context: Context, interface: str) -> tuple[object, str]:
-        if not model:
-            raise InvalidInputError("`model` is empty", field="model")
-        call = call_for(context, model=model, task_input=task_input, task=TASK, interface=interface)
-        return await self._pipeline.run(call), call.model
+    async def _run(self, model: str, context: Context, task_input: Input, kind: type[T], method: str) -> tuple[T, str]:
+        interface = f"EmbedService/{method}"
+        return await run(self._pipeline, context, model, task_input, kind, task=TASK, interface=interface)
 
 
 def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:
@@ -99,12 +91,10 @@ def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:
 
 def embed_input(request: pb.EmbedRequest) -> EmbedInput:
     """The input that a request holds."""
-    if request.truncation not in _TRUNCATIONS:
-        raise InvalidInputError(f"`truncation` has no value {request.truncation}", field="truncation")
     return EmbedInput(
         texts=list(request.texts),
         token_sequences=[list(sequence.ids) for sequence in request.token_sequences],
-        truncation=_TRUNCATIONS[request.truncation],
+        truncation=known(TRUNCATIONS, request.truncation, "truncation"),
         normalize=request.normalize if request.HasField("normalize") else None,
         dimensions=request.dimensions if request.HasField("dimensions") else None,
         prompt_name=request.prompt_name if request.HasField("prompt_name") else None,

@@ -30,6 +30,7 @@ from panope_server.transport.generation.conversations import (
     conversation,
 )
 from panope_server.transport.generation.names import GenerationNames
+from panope_server.transport.grpc.fields import known
 
 T = TypeVar("T")
 
@@ -94,10 +95,8 @@ def generate_input(request: pb.GenerateRequest, *, stream: bool) -> GenerateInpu
 
 
 def _text_to_text(given: pb.TextToText) -> TextToText:
-    if given.task not in _TEXT_TASKS:
-        raise InvalidInputError("`text_to_text.task` is not a task of this version", field="text_to_text.task")
     return TextToText(
-        task=_TEXT_TASKS[given.task],
+        task=known(_TEXT_TASKS, given.task, "text_to_text.task"),
         source_language=given.source_language,
         target_language=given.target_language,
         truncate=given.truncate,
@@ -168,10 +167,8 @@ def _grammar(given: generation.Grammar) -> tuple[GrammarKind | None, str]:
 
 
 def _message(message: pb.ChatMessage, field: str) -> MessageJson:
-    if message.role not in _ROLES:
-        raise InvalidInputError(f"`{field}.role` has no value {message.role}", field=f"{field}.role")
     return MessageJson(
-        role=_ROLES[message.role],
+        role=known(_ROLES, message.role, f"{field}.role"),
         content="\n".join(_texts(message.content, field)),
         name=message.name,
         reasoning=message.reasoning,
@@ -203,9 +200,7 @@ def _tool(tool: pb.Tool, index: int) -> ToolJson:
 
 
 def _tool_mode(choice: pb.ToolChoice) -> str:
-    if choice.mode not in _TOOL_MODES:
-        raise InvalidInputError(f"`tool_choice.mode` has no value {choice.mode}", field="tool_choice.mode")
-    return _TOOL_MODES[choice.mode]
+    return known(_TOOL_MODES, choice.mode, "tool_choice.mode")
 
 
 def _json_object(text: str, field: str) -> bytes:

@@ -10,7 +10,8 @@ from panope.v1 import job_service_pb2 as pb
 from panope.v1 import job_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
 from panope_registry.jobs import JobStatus
-from panope_server.transport.grpc.job_messages import STATUSES, job_message
+from panope_server.transport.grpc.fields import known
+from panope_server.transport.grpc.registry.job_messages import STATUSES, job_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Jobs
 from panope_server.transport.paging import after_of, page_of, page_size_of, wrong_token
@@ -70,9 +71,7 @@ def _id(given: int) -> int:
 def _status(number: int) -> JobStatus | None:
     if number == pb.Job.STATUS_UNSPECIFIED:
         return None
-    if number not in _BY_NUMBER:
-        raise InvalidInputError(f"`status` has the unknown value {number}", field="status")
-    return _BY_NUMBER[number]
+    return known(_BY_NUMBER, number, "status")
 
 
 def _after(token: str) -> int:

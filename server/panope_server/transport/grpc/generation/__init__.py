@@ -1,0 +1,1 @@
+"""GenerateService: continues prompts, and answers conversations."""

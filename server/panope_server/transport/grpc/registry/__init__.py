@@ -1,0 +1,1 @@
+"""Models, aliases and jobs: their services and messages."""

@@ -1,0 +1,1 @@
+"""Services of tasks that give something for each text."""
