@@ -90,6 +90,33 @@ def check_names(name: str, value: object) -> None:
         raise InvalidArgumentError(f"`{name}` must be a mapping by names", field=name)
 
 
+def check_options(given: Mapping[str, object], options: type) -> None:
+    """Checks that options are known.
+
+    Args:
+        given: by their names.
+        options: the TypedDict of those that are known.
+
+    Raises:
+        InvalidArgumentError: one is not.
+    """
+    known = options.__annotations__
+    if unknown := given.keys() - known.keys():
+        name = min(unknown)
+        raise InvalidArgumentError(f"unknown option `{name}`; known are {', '.join(known)}", field=name)
+
+
+def value_of(word: str, values: Mapping[str, Item], name: str) -> Item:
+    """What a word stands for.
+
+    Raises:
+        InvalidArgumentError: nothing.
+    """
+    if word not in values:
+        raise InvalidArgumentError(f"{name} must be one of {', '.join(values)}; got {word!r}", field=name)
+    return values[word]
+
+
 def check_count(name: str, value: object) -> None:
     """Checks that an argument is an integer of at least 1.
 

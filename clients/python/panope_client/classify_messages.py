@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict, TypeVar
+from typing import Literal, TypedDict
 
 from panope.v1 import classify_service_pb2 as classify_pb
-from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import rerank_service_pb2 as rerank_pb
-from panope_client.arguments import request_of
-from panope_client.embed_messages import Truncation
-from panope_client.errors import InvalidArgumentError
+from panope_client.arguments import check_options, request_of, value_of
+from panope_client.embed_messages import Truncation, truncation_of
 
 Function = Literal["softmax", "sigmoid", "none"]
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 
-V = TypeVar("V")
-
-_TRUNCATIONS: Mapping[str, embed_pb.Truncation.ValueType] = {
-    "refuse": embed_pb.TRUNCATION_REFUSE,
-    "end": embed_pb.TRUNCATION_END,
-    "start": embed_pb.TRUNCATION_START,
-}
 _FUNCTIONS: Mapping[str, classify_pb.ScoreFunction.ValueType] = {
     "softmax": classify_pb.SCORE_FUNCTION_SOFTMAX,
     "sigmoid": classify_pb.SCORE_FUNCTION_SIGMOID,
@@ -105,13 +96,13 @@ def classify_request(texts: Sequence[str], model: str, options: ClassifyOptions)
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
-    _check_known(options, ClassifyOptions)
+    check_options(options, ClassifyOptions)
     return request_of(
         classify_pb.ClassifyRequest,
         model=model,
         texts=texts,
         second_texts=options.get("second_texts", ()),
-        truncation=_truncation(options.get("truncation", "refuse")),
+        truncation=truncation_of(options),
         function=_function(options.get("function")),
         top_k=options.get("top_k"),
     )
@@ -125,16 +116,16 @@ def classify_tokens_request(
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
-    _check_known(options, ClassifyTokensOptions)
+    check_options(options, ClassifyTokensOptions)
     ignored = options.get("ignore_labels")
     return request_of(
         classify_pb.ClassifyTokensRequest,
         model=model,
         texts=texts,
-        aggregation=_word(_AGGREGATIONS, options.get("aggregation", "simple"), "aggregation"),
+        aggregation=value_of(options.get("aggregation", "simple"), _AGGREGATIONS, "aggregation"),
         ignored=None if ignored is None else request_of(classify_pb.IgnoredLabels, labels=ignored),
         stride=options.get("stride"),
-        truncation=_truncation(options.get("truncation", "refuse")),
+        truncation=truncation_of(options),
     )
 
 
@@ -146,7 +137,7 @@ def zero_shot_request(
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
-    _check_known(options, ZeroShotOptions)
+    check_options(options, ZeroShotOptions)
     return request_of(
         classify_pb.ClassifyZeroShotRequest,
         model=model,
@@ -154,7 +145,7 @@ def zero_shot_request(
         candidate_labels=candidate_labels,
         hypothesis_template=options.get("hypothesis_template"),
         multi_label=options.get("multi_label", False),
-        truncation=_truncation(options.get("truncation", "refuse")),
+        truncation=truncation_of(options),
     )
 
 
@@ -164,35 +155,18 @@ def rerank_request(query: str, documents: Sequence[str], model: str, options: Re
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
-    _check_known(options, RerankOptions)
+    check_options(options, RerankOptions)
     return request_of(
         rerank_pb.RerankRequest,
         model=model,
         query=query,
         documents=documents,
         top_n=options.get("top_n"),
-        truncation=_truncation(options.get("truncation", "refuse")),
+        truncation=truncation_of(options),
         function=_function(options.get("function")),
         return_documents=options.get("return_documents", False),
     )
 
 
-def _check_known(options: Mapping[str, object], kind: type) -> None:
-    unknown = options.keys() - kind.__annotations__.keys()
-    if unknown:
-        known = ", ".join(kind.__annotations__)
-        raise InvalidArgumentError(f"unknown option `{min(unknown)}`; known are {known}", field=min(unknown))
-
-
-def _truncation(word: str) -> embed_pb.Truncation.ValueType:
-    return _word(_TRUNCATIONS, word, "truncation")
-
-
 def _function(word: str | None) -> classify_pb.ScoreFunction.ValueType:
-    return classify_pb.SCORE_FUNCTION_UNSPECIFIED if word is None else _word(_FUNCTIONS, word, "function")
-
-
-def _word(words: Mapping[str, V], word: str, field: str) -> V:
-    if word not in words:
-        raise InvalidArgumentError(f"{field} must be one of {', '.join(words)}; got {word!r}", field=field)
-    return words[word]
+    return classify_pb.SCORE_FUNCTION_UNSPECIFIED if word is None else value_of(word, _FUNCTIONS, "function")

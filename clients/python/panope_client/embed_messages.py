@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from panope.v1 import embed_service_pb2 as embed_pb
-from panope_client.arguments import iterated, request_of
+from panope_client.arguments import check_options, iterated, request_of, value_of
 from panope_client.errors import InvalidArgumentError, InvalidResponseError
 from panope_client.results import Embeddings
 from panope_client.token_messages import sequences_of
@@ -49,25 +49,27 @@ def embed_request(batch: Batch, model: str, options: EmbedOptions) -> embed_pb.E
         InvalidArgumentError: an option is unknown or has a wrong value; the batch is a single text, or mixes texts and
             token ids.
     """
-    unknown = options.keys() - EmbedOptions.__annotations__.keys()
-    if unknown:
-        known = ", ".join(EmbedOptions.__annotations__)
-        raise InvalidArgumentError(f"unknown option `{min(unknown)}`; known are {known}", field=min(unknown))
-    truncation = options.get("truncation", "refuse")
-    if truncation not in _TRUNCATIONS:
-        known = ", ".join(_TRUNCATIONS)
-        raise InvalidArgumentError(f"truncation must be one of {known}; got {truncation!r}", field="truncation")
+    check_options(options, EmbedOptions)
     texts, token_sequences = _split(batch)
     return request_of(
         embed_pb.EmbedRequest,
         model=model,
         texts=texts,
         token_sequences=token_sequences,
-        truncation=_TRUNCATIONS[truncation],
+        truncation=truncation_of(options),
         normalize=options.get("normalize"),
         dimensions=options.get("dimensions"),
         prompt_name=options.get("prompt_name"),
     )
+
+
+def truncation_of(options: Mapping[str, Any]) -> embed_pb.Truncation.ValueType:
+    """What options say of a text that is too long.
+
+    Raises:
+        InvalidArgumentError: another word than there are.
+    """
+    return value_of(options.get("truncation", "refuse"), _TRUNCATIONS, "truncation")
 
 
 def embeddings_of(response: embed_pb.EmbedResponse) -> Embeddings:

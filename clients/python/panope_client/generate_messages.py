@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1.embed_service_pb2 import TokenSequence
 from panope.v1.generation_pb2 import GenerationOptions, Grammar, PromptLookup, SamplingParams
-from panope_client.arguments import check_names, iterated, request_of
+from panope_client.arguments import check_names, check_options, iterated, request_of
 from panope_client.errors import InvalidArgumentError
 from panope_client.token_messages import sequences_of
 
@@ -139,10 +139,7 @@ def chat_request(
 
 
 def _options(options: GenerateOptions) -> GenerationOptions:
-    unknown = options.keys() - GenerateOptions.__annotations__.keys()
-    if unknown:
-        known = ", ".join(GenerateOptions.__annotations__)
-        raise InvalidArgumentError(f"unknown option `{min(unknown)}`; known are {known}", field=min(unknown))
+    check_options(options, GenerateOptions)
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     sampling: dict[str, Any] = {name: given.pop(name) for name in _SAMPLING if name in given}
     grammars: dict[str, Any] = {name: given.pop(name) for name in _GRAMMARS if name in given}
