@@ -196,13 +196,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def _embedded(texts: Sequence[str]) -> dict[str, Any]:
-    """How often each of eight kinds of bytes is in a text, which tells the tests' texts apart."""
+def _embedded(inputs: Sequence[str | Sequence[int]]) -> dict[str, Any]:
+    """How often each of eight kinds of bytes, or of token ids, is in an input, which tells the tests' inputs apart."""
+    sequences = [list(each.encode()) if isinstance(each, str) else each for each in inputs]
     data = [
-        {"index": index, "embedding": [float(sum(byte % 8 == kind for byte in text.encode())) for kind in range(8)]}
-        for index, text in enumerate(texts)
+        {"index": index, "embedding": [float(sum(number % 8 == kind for number in sequence)) for kind in range(8)]}
+        for index, sequence in enumerate(sequences)
     ]
-    return {"data": data, "usage": {"prompt_tokens": sum(len(text.encode()) for text in texts)}}
+    return {"data": data, "usage": {"prompt_tokens": sum(map(len, sequences))}}
 
 
 def _request_of(number: int, body: Mapping[str, Any]) -> GenerationRequest:
