@@ -4,10 +4,10 @@
 
 Two loops stand for what OpenVINO gives: one that a careful person would write in an afternoon, which fills the step
 model's batches and takes the likeliest tokens; and, where the package `openvino-genai` is installed, GenAI's continuous
-batching over the same weights. Every round runs every case once and ratios are taken within a round, so that a machine
-whose speed drifts does not decide. No prompt is used twice, so no case finds another's computed already, but for the
-last ones, whose prompts share their beginning. CPU seconds stand beside tokens a second, those of the load generator
-included.
+batching over the same weights. Every round runs every case once, in an order of its own, and ratios are taken within a
+round, so that a machine whose speed drifts does not decide. No prompt is used twice, so no case finds another's
+computed already, but for the last ones, whose prompts share their beginning. CPU seconds stand beside tokens a second,
+those of the load generator included.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ async def measure(arguments: argparse.Namespace, server: Served, engines: Engine
     results = Results(("raw loop", "GenAI"))
     for number in range(arguments.rounds + 1):  # the first warms up and does not count
         for width in arguments.widths:
-            for name, run in cases.items():
+            for index in random.permutation(len(cases)):  # what ran before a case may cost it something
+                name, run = list(cases.items())[index]
                 measured = await run(prompts(width, arguments.prompt, random))
                 if number:
                     results.add(f"{name}, {width}", measured)
