@@ -24,14 +24,15 @@ MAX_NAMES = 100_000
 
 _HONOURED = frozenset(
     {"alpha_pattern", "base_model_name_or_path", "bias", "fan_in_fan_out", "init_lora_weights", "lora_alpha"}
-    | {"modules_to_save", "peft_type", "r", "rank_pattern", "target_modules", "task_type", "use_dora", "use_rslora"}
+    | {"modules_to_save", "peft_type", "r", "rank_pattern", "revision", "target_modules", "task_type", "use_dora"}
+    | {"use_rslora"}
 )
 
 #: What training alone reads, and what says where tensors are, which their names say too.
 _WITHOUT_EFFECT = frozenset(
     {"auto_mapping", "corda_config", "eva_config", "exclude_modules", "inference_mode", "layers_pattern"}
     | {"layers_to_transform", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_version"}
-    | {"qalora_group_size", "revision", "runtime_config"}
+    | {"qalora_group_size", "runtime_config"}
 )
 
 #: Ways to begin a training that leave the base's weights as they are; the others train against changed ones.
@@ -56,6 +57,7 @@ class AdapterConfig:
         saved_modules: names, or their ends, of modules that it replaces as they are.
         targets: names, or their ends, of the modules that it adapts; empty for an expression.
         base: the model that was trained on, as its author called it; empty without one.
+        base_revision: the branch, tag or commit of that model's repo; empty for its newest.
         task_type: in PEFT's words; empty without one.
     """
 
@@ -67,6 +69,7 @@ class AdapterConfig:
     saved_modules: frozenset[str] = frozenset()
     targets: frozenset[str] = frozenset()
     base: str = ""
+    base_revision: str = ""
     task_type: str = ""
     rank_pattern: Mapping[str, int] = field(default_factory=dict)
     alpha_pattern: Mapping[str, float] = field(default_factory=dict)
@@ -99,6 +102,7 @@ def read_config(document: Mapping[str, Any]) -> AdapterConfig:
         saved_modules=_names(document, "modules_to_save"),
         targets=_targets(document),
         base=_text(document, "base_model_name_or_path"),
+        base_revision=_text(document, "revision"),
         task_type=_text(document, "task_type"),
         rank_pattern={key: _rank(value, "rank_pattern") for key, value in _pattern(document, "rank_pattern")},
         alpha_pattern={key: _alpha(value, "alpha_pattern") for key, value in _pattern(document, "alpha_pattern")},

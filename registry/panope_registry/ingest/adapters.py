@@ -26,6 +26,9 @@ from panope_registry.names import ModelName, parse_model_name, shown
 from panope_registry.store.manifest import Manifest, ManifestFile
 from panope_registry.store.store import Store
 
+MISSING_BASE, BASE_REVISION = "base_model", "base_revision"
+"""Details of `base_model_not_found`: the repo that may be the base, and its revision; absent where none is named."""
+
 ADAPTER = "adapter"
 """The component that is an adapter's files."""
 
@@ -62,27 +65,36 @@ def with_base(
         if said:
             raise InvalidInputError.at("base_model", "{field} is an adapter's, and these are the files of none")
         return imported
-    base = _find(connection, store, name, imported, said)
+    base = _find(connection, store, name, imported, adapter, said)
     for variant in base.variants:
         _check(adapter, variant, store)
     return _together(imported, adapter, base)
 
 
-def _find(connection: Connection, store: Store, name: ModelName, imported: ImportedRevision, said: str) -> _Base:
+def _find(
+    connection: Connection, store: Store, name: ModelName, imported: ImportedRevision, adapter: AdapterFacts, said: str
+) -> _Base:
     named = _names(connection, name, imported, said)
     if named[:1] == [str(name)]:
         raise PreconditionError(f"`{name}` would need itself as its base model", reason="cyclic_components")
     entries = (queries.find_model(connection, StoreIds(store.id), each) for each in named)
     entry = next((entry for entry in entries if entry is not None), None)
     if entry is None:
-        known = ", ".join(f"`{shown(each)}`" for each in named) or "which it does not name"
-        raise NotFoundError(
-            f"the adapter's base model is not registered: {known}; import or pull it first, or say by which name it "
-            "is known here",
-            reason="base_model_not_found",
-            field="base_model",
-        )
+        raise _not_found(named, said or imported.inspection.base, adapter)
     return _Base(entry, _adaptable(connection, store, entry))
+
+
+def _not_found(named: Sequence[str], repo: str, adapter: AdapterFacts) -> NotFoundError:
+    """The error for a base that is not registered, with what would have to be."""
+    known = ", ".join(f"`{shown(each)}`" for each in named) or "which it does not name"
+    first = f"pull `{repo}` first" if repo else "import or pull it first"
+    revision = adapter.config.base_revision if repo == adapter.config.base else ""
+    return NotFoundError(
+        f"the adapter's base model is not registered: {known}; {first}, or say by which name it is known here",
+        reason="base_model_not_found",
+        field="base_model",
+        details={MISSING_BASE: repo, BASE_REVISION: revision} if repo else None,
+    )
 
 
 def _names(connection: Connection, name: ModelName, imported: ImportedRevision, said: str) -> Sequence[str]:

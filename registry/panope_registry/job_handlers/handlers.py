@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from panope_registry.download import Downloader
@@ -29,6 +29,7 @@ def handlers_for(
     conversion_runner: ConversionRunner,
     scratch: Path,
     shared: SharedStoreSource | None = None,
+    check_vendor: Callable[[str], None],
 ) -> Mapping[str, Handler]:
     """Returns what a worker needs to run every kind of job but `share`, which runs beside the others and holds up none.
 
@@ -41,11 +42,12 @@ def handlers_for(
         conversion_runner: makes variants.
         scratch: where it may make them.
         shared: the shared store; None when there is none.
+        check_vendor: raises PermissionDeniedError for a model that may not be registered.
     """
     download = ArtifactDownload(registry, source, downloader, emit, machine_bytes, shared)
     build = Build(registry, download, conversion_runner, scratch, emit)
     handlers: Mapping[str, Handler] = {
-        REPO_SYNC: RepoSync(registry, source, emit),
+        REPO_SYNC: RepoSync(registry, source, emit, check_vendor),
         ARTIFACT_DOWNLOAD: download,
         BUILD_ENGINE: build,
         QUANTIZE: build,

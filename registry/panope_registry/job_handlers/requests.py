@@ -109,7 +109,7 @@ def enqueue_sync(jobs: Jobs, request: SyncRequest, requested_by: str = "", *, st
     Raises:
         InvalidInputError: a field cannot be honoured.
     """
-    _check_model(request.model, request.revision)
+    check_model(request.model, request.revision)
     _check_format(request.preferred_format, "preferred_format")
     _check_precision(request.preferred_precision, "preferred_precision")
     check_targets(request.quantization_targets)
@@ -223,7 +223,7 @@ def check_build(request: BuildRequest) -> None:
     Raises:
         InvalidInputError: naming the field.
     """
-    _check_model(request.model, request.revision or "main")
+    check_model(request.model, request.revision or "main")
     if not request.format:
         raise InvalidInputError.at("format", "{field} must be given")
     _check_format(request.format, "format")
@@ -275,7 +275,7 @@ def _enqueue_download(
 
 
 def _check_download(request: DownloadRequest) -> None:
-    _check_model(request.model, request.revision)
+    check_model(request.model, request.revision)
     _check_format(request.format, "format")
     _check_precision(request.precision, "precision")
     chosen = request.format or request.precision or request.variant
@@ -289,7 +289,12 @@ def _check_download(request: DownloadRequest) -> None:
         safe_relative_path(pattern)
 
 
-def _check_model(model: str, revision: str) -> None:
+def check_model(model: str, revision: str) -> None:
+    """Refuses what is no name of a model, or of a branch, tag or commit.
+
+    Raises:
+        InvalidInputError: naming the field.
+    """
     parse_model_name(model, "model")
     if not revision or len(revision) > MAX_REVISION or not revision.isprintable() or ".." in revision:
         raise InvalidInputError.at("revision", "{field} is no name of a branch, tag or commit")

@@ -27,7 +27,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.shared_store import SharedStoreSource
 from panope_registry.shared_store.factory import open_remote_store
 from panope_registry.sources.counted import CountedSource
-from panope_server.app.hub import downloader_for, source_for
+from panope_server.app.hub import check_vendor, downloader_for, source_for
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.config import Settings
 from panope_server.job_worker.conversion_runner import ProgramConversionRunner
@@ -98,6 +98,7 @@ def run_jobs(
         conversion_runner=ProgramConversionRunner(settings),
         scratch=settings.home_path / "scratch",
         shared=SharedStoreSource(remote, session.registry.record_not_shared, _shared_store_away) if remote else None,
+        check_vendor=partial(check_vendor, settings),
     )
     lease_seconds = settings.jobs.lease_seconds
     if only is not None:

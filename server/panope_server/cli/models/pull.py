@@ -75,6 +75,8 @@ def register(
         print_json(dict(result))
     else:
         console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no decided task'})")
+        if base := result["registered_base"]:
+            console.print(f"  and its base model {base}", highlight=False)
         for variant in result["variants"]:
             console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
     require_task(result["model"], result["task_candidates"])
