@@ -5,6 +5,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from panope_registry.access.limits import Limit
+from panope_registry.access.priority import Priority
+from panope_registry.access.scopes import EVERY_MODEL, EVERY_SCOPE, ModelPatterns, Scopes
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -12,9 +16,20 @@ class Principal:
 
     Attributes:
         name: stable and without secrets, as logs and records have it; empty for somebody who is not known.
+        key_id: the public part of the key that came with the call; empty without one. Fairness, quotas and usage count
+            by it.
+        scopes: what it may do.
+        models: on which models; all others are hidden from it.
+        max_priority: the most urgent that its calls may be.
+        limits: how much it may ask for.
     """
 
     name: str = ""
+    key_id: str = ""
+    scopes: Scopes = EVERY_SCOPE
+    models: ModelPatterns = EVERY_MODEL
+    max_priority: Priority = Priority.HIGH
+    limits: tuple[Limit, ...] = ()
 
     @property
     def is_anonymous(self) -> bool:
