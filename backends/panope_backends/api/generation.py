@@ -46,6 +46,7 @@ class SamplingParams:
         presence_penalty: taken off the logits of tokens that the answer has; 0 for none.
         frequency_penalty: taken off once for each time that the answer has the token; 0 for none.
         logit_bias: added to the logits, by token id.
+        no_repeat_ngram_size: tokens of a run that prompt and answer have once only; 0 for runs of any length.
         seed: draws the same tokens each time, whatever runs beside it, as far as the logits are the same; None draws
             others each time.
     """
@@ -58,6 +59,7 @@ class SamplingParams:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     logit_bias: Mapping[int, float] = field(default_factory=dict)
+    no_repeat_ngram_size: int = 0
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class SamplingParams:
             "repetition_penalty",
             "must be above 0",
         )
+        _require(self.no_repeat_ngram_size >= 0, "no_repeat_ngram_size", "must be at least 0")
         for name in ("presence_penalty", "frequency_penalty"):
             _require(math.isfinite(getattr(self, name)), name, "must be a finite number")
         _require(all(map(math.isfinite, self.logit_bias.values())), "logit_bias", "must have finite numbers")
@@ -91,6 +94,8 @@ class GenerationRequest:
         stop_token_ids: tokens that end an answer, beside the model's own.
         include_stop: whether the answer's text keeps the stop that ended it.
         ignore_eos: whether the model's own end-of-sequence token does not end an answer.
+        forced_eos_token_ids: one of them is the last token of an answer that has `max_tokens`, unless `ignore_eos` or a
+            grammar says otherwise; empty for any token.
         skip_special_tokens: whether special tokens have no text. Default: True.
         logprobs: how many likeliest tokens are told beside each token of the answer; 0 for the token itself alone, None
             for no log-probabilities.
@@ -120,6 +125,7 @@ class GenerationRequest:
     stop_token_ids: tuple[int, ...] = ()
     include_stop: bool = False
     ignore_eos: bool = False
+    forced_eos_token_ids: tuple[int, ...] = ()
     skip_special_tokens: bool = True
     logprobs: int | None = None
     prompt_logprobs: int | None = None

@@ -62,8 +62,8 @@ class Decoding:
         if request.grammar is not None:
             self._grammars.compile(request.grammar)
 
-    def start(self, request: GenerationRequest) -> list[AnswerState]:
-        """The states of a request's answers.
+    def start(self, request: GenerationRequest, limit: int) -> list[AnswerState]:
+        """The states of a request's answers, of `limit` tokens at most.
 
         Raises:
             InvalidInputError: a field of the request cannot be honoured.
@@ -73,7 +73,7 @@ class Decoding:
         grammar = None if request.grammar is None else self._grammars.compile(request.grammar)
         return [
             AnswerState(
-                SamplingState.of(request, self._eos_token_ids, index, grammar.start() if grammar else None),
+                SamplingState.of(request, self._eos_token_ids, index, grammar.start() if grammar else None, limit),
                 TextStream(self._vocabulary, request, self._eos_token_ids, request.context_token_ids),
             )
             for index in range(request.n)

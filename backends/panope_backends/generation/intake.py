@@ -68,7 +68,8 @@ def activate(
     room = max_positions - len(prompt)
     unread = len(request.prompt_token_ids) if request.decoder_token_ids else 0
     guesses = draft_tokens if request.lookup_tokens is None else request.lookup_tokens
-    active = ActiveRequest(request, min(room, request.max_tokens or room), open=request.n, unread_tokens=unread)
+    limit = min(room, request.max_tokens or room)
+    active = ActiveRequest(request, limit, open=request.n, unread_tokens=unread)
     active.sequences = [
         Sequence(
             active,
@@ -78,6 +79,6 @@ def activate(
             list(prompt),
             Drafter(guesses, request.lookup_max_ngram) if guesses else None,
         )
-        for index, state in enumerate(decoding.start(request))
+        for index, state in enumerate(decoding.start(request, limit))
     ]
     return active

@@ -21,7 +21,8 @@ def require_sensible(request: GenerationRequest, vocab_size: int) -> None:
         InvalidInputError: `field` names what is wrong.
     """
     _require_token_ids("logit_bias", request.sampling.logit_bias, vocab_size)
-    _require_token_ids("stop_token_ids", request.stop_token_ids, vocab_size)
+    for name in ("stop_token_ids", "forced_eos_token_ids"):
+        _require_token_ids(name, getattr(request, name), vocab_size)
     for name in ("logprobs", "prompt_logprobs"):
         _require_at_most(name, getattr(request, name) or 0, MOST_LOGPROBS)
     if request.max_tokens is not None and request.min_tokens > request.max_tokens:

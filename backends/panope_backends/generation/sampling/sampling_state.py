@@ -10,7 +10,9 @@ import numpy as np
 from panope_backends.api.generation import GenerationRequest, SamplingParams
 from panope_backends.generation.grammar.bitmasks import restrict
 from panope_backends.generation.grammar.compiler import GrammarState
+from panope_backends.generation.sampling.endings import Ending
 from panope_backends.generation.sampling.penalties import LARGEST, Penalties
+from panope_backends.generation.sampling.repeated_ngrams import RepeatedNgrams
 
 Array = np.ndarray[Any, Any]
 
@@ -21,15 +23,15 @@ _LOWEST_TEMPERATURE = 1e-5
 class SamplingState:
     """One sequence's settings, token counts and generator of chance; it outlives the sequence's pre-emptions.
 
-    Adjustments come in vLLM's order: the mask, tokens that may not end the answer yet, the bias, then penalties.
+    Adjustments come in vLLM's order: the mask, tokens that may not end the answer yet, the bias, then penalties; what
+    would repeat a run of tokens comes last.
 
     Args:
         params: of the request.
         prompt_token_ids: the tokens before the answer.
         index: of the answer among the request's `n`; each draws differently from the same seed.
         top_logprobs: how many likeliest tokens are told beside each; None for no log-probabilities.
-        min_tokens: of the answer, before which none of `ending_token_ids` is drawn.
-        ending_token_ids: tokens that end the answer.
+        ending: what may not end the answer yet, and what must; None for nothing of either.
 
     Attributes:
         grammar: what the answer must match; None for anything.
@@ -43,8 +45,7 @@ class SamplingState:
         *,
         index: int = 0,
         top_logprobs: int | None = None,
-        min_tokens: int = 0,
-        ending_token_ids: Collection[int] = (),
+        ending: Ending | None = None,
         grammar: GrammarState | None = None,
     ) -> None:
         self.params = params
@@ -56,8 +57,9 @@ class SamplingState:
         self._penalties = Penalties(params, prompt_token_ids)
         self._biased = np.fromiter(params.logit_bias.keys(), np.int64)
         self._bias = np.fromiter(params.logit_bias.values(), np.float64).clip(-LARGEST, LARGEST).astype(np.float32)
-        self._ending = np.fromiter(ending_token_ids, np.int64)
-        self._tokens_until_end = min_tokens if len(self._ending) else 0
+        self._ending = Ending() if ending is None else ending
+        size = params.no_repeat_ngram_size
+        self._repeated = RepeatedNgrams(size, prompt_token_ids) if size else None
 
     @classmethod
     def of(
@@ -66,23 +68,25 @@ class SamplingState:
         eos_token_ids: Collection[int],
         index: int = 0,
         grammar: GrammarState | None = None,
+        limit: int | None = None,
     ) -> SamplingState:
-        """The state at the start of one answer to a request whose prompt is tokens."""
-        eos = () if request.ignore_eos else eos_token_ids
+        """The state at the start of one answer, of `limit` tokens at most, to a request whose prompt is tokens."""
+        eos, forced = ((), ()) if request.ignore_eos else (eos_token_ids, request.forced_eos_token_ids)
         return cls(
             request.sampling,
             request.context_token_ids,
             index=index,
             top_logprobs=request.logprobs,
-            min_tokens=request.min_tokens,
-            ending_token_ids={*eos, *request.stop_token_ids},
+            ending=Ending({*eos, *request.stop_token_ids}, request.min_tokens, forced, limit),
             grammar=grammar,
         )
 
     def append(self, token_id: int) -> None:
         """Counts one more token of the answer."""
-        self._tokens_until_end = max(0, self._tokens_until_end - 1)
+        self._ending.append()
         self._penalties.append(token_id)
+        if self._repeated is not None:
+            self._repeated.append(token_id)
         if self.grammar is not None:
             self.grammar.accept(token_id)
 
@@ -98,20 +102,15 @@ class SamplingState:
     @property
     def adjusts(self) -> bool:
         """Whether the next token's logits are changed at all."""
-        return bool(self.mask is not None or self._tokens_until_end or len(self._biased) or self._penalties)
+        return bool(self.mask is not None or self._ending or len(self._biased) or self._penalties or self._repeated)
 
     def adjust(self, logits: Array) -> None:
         """Changes the next token's logits, a row of float32, in place."""
         if self.mask is not None:
             restrict(logits, self.mask)
-        if self._tokens_until_end:
-            self._forbid_end(logits)
+        if self._ending:
+            self._ending.apply(logits)
         logits[self._biased] += self._bias
         self._penalties.apply(logits)
-
-    def _forbid_end(self, logits: Array) -> None:
-        """Unless the grammar allows nothing else: then the answer is complete, however short."""
-        before = logits[self._ending]
-        logits[self._ending] = -np.inf
-        if self.mask is not None and logits.max() == -np.inf:
-            logits[self._ending] = before
+        if self._repeated:
+            self._repeated.apply(logits)

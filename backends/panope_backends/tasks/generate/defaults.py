@@ -12,14 +12,23 @@ from panope_backends.tasks.json_files import read_json
 
 _FILE = "generation_config.json"
 
-#: Fields of the file -> fields of a request, which have the same names but for one.
+#: Fields of the file -> fields of a request, most of which have the same names.
 _FIELDS = {
     "temperature": "temperature",
     "top_k": "top_k",
     "top_p": "top_p",
     "min_p": "min_p",
     "repetition_penalty": "repetition_penalty",
+    "no_repeat_ngram_size": "no_repeat_ngram_size",
     "max_new_tokens": "max_tokens",
+    "min_new_tokens": "min_tokens",
+}
+
+#: What transformers has in the place of a `forced_eos_token_id` that neither file names.
+_USUAL_FORCED_EOS: Mapping[object, int] = {
+    **dict.fromkeys(("bart", "blenderbot", "blenderbot-small", "mbart", "plbart"), 2),
+    "marian": 0,
+    "pegasus": 1,
 }
 
 #: Settings of transformers that change answers and are not honoured -> their value that changes nothing.
@@ -30,16 +39,15 @@ _NOT_DONE: Mapping[str, Any] = {
     "typical_p": 1.0,
     "epsilon_cutoff": 0.0,
     "eta_cutoff": 0.0,
-    "no_repeat_ngram_size": 0,
     "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1.0,
     "min_length": 0,
-    "forced_eos_token_id": None,
     "forced_decoder_ids": None,
     "begin_suppress_tokens": None,
     "sequence_bias": None,
+    "exponential_decay_length_penalty": None,
 }
-_WHOLE = frozenset({"top_k", "max_tokens"})
+_WHOLE = frozenset({"top_k", "no_repeat_ngram_size", "max_tokens", "min_tokens"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class GenerationDefaults:
         eos_token_ids: tokens that end an answer.
         decoder_token_ids: what the answers of an encoder-decoder go on from; empty for any other model.
         suppressed_token_ids: tokens that are never drawn.
+        forced_eos_token_ids: one of which an answer ends with where it has as many tokens as it may.
         ignored: settings that ask for what is not done.
     """
 
@@ -58,13 +67,23 @@ class GenerationDefaults:
     eos_token_ids: tuple[int, ...] = ()
     decoder_token_ids: tuple[int, ...] = ()
     suppressed_token_ids: tuple[int, ...] = ()
+    forced_eos_token_ids: tuple[int, ...] = ()
     ignored: tuple[str, ...] = ()
 
     def honoured_by(self, names: frozenset[str]) -> GenerationDefaults:
         """Those that an engine honours; a default that nothing would come of is none."""
         values = {name: value for name, value in self.values.items() if name in names or name == "max_tokens"}
         suppressed = self.suppressed_token_ids if "logit_bias" in names else ()
-        return replace(self, values=values, suppressed_token_ids=suppressed)
+        forced = self.forced_eos_token_ids if "forced_eos_token_ids" in names else ()
+        lost = [key for key, name in _FIELDS.items() if name in self.values.keys() - values.keys()]
+        lost += ["forced_eos_token_id"] if self.forced_eos_token_ids and not forced else []
+        return replace(
+            self,
+            values=values,
+            suppressed_token_ids=suppressed,
+            forced_eos_token_ids=forced,
+            ignored=(*self.ignored, *lost),
+        )
 
 
 def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults:
@@ -78,18 +97,45 @@ def read_defaults(folder: Path, config: Mapping[str, Any]) -> GenerationDefaults
         PreconditionError: the file is no JSON object.
     """
     found = read_json(folder / _FILE, missing_ok=True)
-    values = {name: value for key, name in _FIELDS.items() if (value := _number(found.get(key), name)) is not None}
+    if config.get("is_encoder_decoder") is True:
+        return _of_encoder_decoder(found, config)
     text_config = config.get("text_config")
     parts = (found, config, text_config if isinstance(text_config, Mapping) else {})
     eos = next((ids for part in parts if (ids := _ids(part.get("eos_token_id")))), ())
-    if config.get("is_encoder_decoder") is not True:
-        return GenerationDefaults(values, eos, suppressed_token_ids=_suppressed(found), ignored=_ignored(found))
-    both = {**config, **found}  # older models have all of it in config.json
+    return GenerationDefaults(
+        _values(found),
+        eos,
+        suppressed_token_ids=_suppressed(found),
+        forced_eos_token_ids=_ids(found.get("forced_eos_token_id")),
+        ignored=_ignored(found),
+    )
+
+
+def _of_encoder_decoder(found: Mapping[str, Any], config: Mapping[str, Any]) -> GenerationDefaults:
+    """As transformers: older models have all of it in config.json, and their types the rest."""
+    usual = _USUAL_FORCED_EOS.get(config.get("model_type"))
+    told = found or {**({} if usual is None else {"forced_eos_token_id": usual}), **config}
+    values = _values(told)
+    both = {**config, **found}
     start = _decoder_start(both)
-    length = _number(both.get("max_length"), "max_tokens")
-    if length is not None and length > len(start):  # it counts what the decoder starts with
-        values.setdefault("max_tokens", int(length) - len(start))
-    return GenerationDefaults(values, eos, start, _suppressed(both), _ignored(both))
+    # They count what the decoder starts with.
+    longest, shortest = _number(both.get("max_length"), "max_tokens"), _number(told.get("min_length"), "min_tokens")
+    if longest is not None and longest > len(start):
+        values.setdefault("max_tokens", int(longest) - len(start))
+    if shortest is not None and shortest > len(start):
+        values["min_tokens"] = max(values.get("min_tokens", 0), int(shortest) - len(start))
+    return GenerationDefaults(
+        values,
+        _ids(both.get("eos_token_id")),
+        start,
+        _suppressed(told),
+        _ids(told.get("forced_eos_token_id")),
+        tuple(name for name in _ignored(told) if name != "min_length"),
+    )
+
+
+def _values(found: Mapping[str, Any]) -> dict[str, float | int]:
+    return {name: value for key, name in _FIELDS.items() if (value := _number(found.get(key), name)) is not None}
 
 
 def _ignored(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -114,7 +160,7 @@ def _number(value: object, name: str) -> float | int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     if name in _WHOLE:
-        return int(value) if value == int(value) and value >= (1 if name == "max_tokens" else 0) else None
+        return int(value) if value == int(value) and value >= (0 if name == "top_k" else 1) else None
     if name == "top_p":
         return float(value) if 0 < value <= 1 else None
     if name == "min_p":

@@ -12,7 +12,7 @@ from panope_backends.tasks.generate.text_to_text import TextForm
 
 _SAMPLING = (
     *("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
-    *("logit_bias", "seed"),
+    *("no_repeat_ngram_size", "seed"),
 )
 #: Added to the logit of a token that is not to be drawn; a logit_bias is a finite number.
 _NEVER = -1e9
@@ -43,7 +43,8 @@ def request_of(
     most = max_tokens_of(message, defaults)
     if form.max_tokens is not None and not message.HasField("max_tokens"):
         most = form.max_tokens
-    least = form.min_tokens if most is None else min(form.min_tokens, most)
+    least = form.min_tokens or int(defaults.values.get("min_tokens", 0))
+    least = least if most is None else min(least, most)
     return GenerationRequest(
         id=0,
         sampling=sampling_of(message, defaults),
@@ -55,6 +56,7 @@ def request_of(
         stop_token_ids=tuple(message.stop_token_ids),
         include_stop=message.include_stop,
         ignore_eos=message.ignore_eos,
+        forced_eos_token_ids=defaults.forced_eos_token_ids,
         skip_special_tokens=message.skip_special_tokens,
         logprobs=_optional(message, "logprobs"),
         prompt_logprobs=_optional(message, "prompt_logprobs"),

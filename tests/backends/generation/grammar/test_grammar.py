@@ -13,6 +13,7 @@ from generation_kinds.tokenizers import KINDS
 
 from panope_backends.api import GrammarKind, SamplingParams
 from panope_backends.generation.grammar.parser import tokenizer_of
+from panope_backends.generation.sampling.endings import Ending
 from panope_backends.generation.sampling.sampler import NO_TOKEN, Sampler
 from panope_backends.generation.sampling.sampling_state import SamplingState
 from panope_backends.generation.text.vocabulary import TokenVocabulary
@@ -110,12 +111,26 @@ def test_the_answers_of_one_request_are_each_at_their_own_place() -> None:
 def test_a_complete_answer_ends_before_min_tokens_when_nothing_else_is_allowed() -> None:
     size = vocabulary().size + MORE_COLUMNS
     grammar = compiled("a", GrammarKind.REGEX).start()
-    state = SamplingState(SamplingParams(temperature=0), grammar=grammar, min_tokens=9, ending_token_ids=[EOS])
+    state = SamplingState(SamplingParams(temperature=0), grammar=grammar, ending=Ending([EOS], 9))
     tokens = []
     for _ in range(2):
         tokens.append(Sampler(size).sample(np.zeros((1, size), np.float32), [state])[0].token_id)
         state.append(tokens[-1])
     assert tokens == [vocabulary().tokenizer.token_to_id("a"), EOS]
+
+
+def test_a_grammar_is_not_broken_to_force_the_end_or_to_avoid_a_repetition() -> None:
+    size = vocabulary().size + MORE_COLUMNS
+    a = vocabulary().tokenizer.token_to_id("a")
+    grammar = compiled("aaaa", GrammarKind.REGEX).start()
+    params = SamplingParams(temperature=0, no_repeat_ngram_size=1)
+    state = SamplingState(params, [a], grammar=grammar, ending=Ending((), 0, [EOS], limit=3))
+    tokens = []
+    for _ in range(3):
+        tokens.append(Sampler(size).sample(np.zeros((1, size), np.float32), [state])[0].token_id)
+        state.append(tokens[-1])
+    assert vocabulary().tokenizer.decode(tokens) in ("aaa", "aaaa")
+    assert EOS not in tokens
 
 
 def test_an_answer_that_left_its_grammar_has_no_next_token() -> None:

@@ -14,6 +14,7 @@ from scipy.stats import chisquare
 from panope_backends.api import SamplingParams
 from panope_backends.generation.grammar.bitmasks import mask_of
 from panope_backends.generation.sampling.draws import distribution
+from panope_backends.generation.sampling.endings import Ending
 from panope_backends.generation.sampling.sampler import NO_TOKEN, Sampler
 from panope_backends.generation.sampling.sampling_state import SamplingState
 
@@ -159,7 +160,7 @@ def test_logits_are_left_as_they_are() -> None:
     logits = logits_of(8, 500)
     before = logits.copy()
     params = SamplingParams(top_p=0.5, logit_bias={3: 5}, repetition_penalty=2, frequency_penalty=1)
-    state = SamplingState(params, [1, 2], top_logprobs=3, min_tokens=2, ending_token_ids=[7])
+    state = SamplingState(params, [1, 2], top_logprobs=3, ending=Ending([7], 2))
     state.mask = mask_of(range(100), 500)
     Sampler(500).sample(logits, [state])
     assert (logits == before).all()
@@ -183,7 +184,7 @@ def test_a_bias_lets_a_token_win_and_forbids_another() -> None:
 
 def test_no_ending_token_is_drawn_before_min_tokens() -> None:
     logits = np.array([[9, 8, 7, 0]], np.float32)
-    state = SamplingState(SamplingParams(temperature=0), min_tokens=2, ending_token_ids=[0, 1])
+    state = SamplingState(SamplingParams(temperature=0), ending=Ending([0, 1], 2))
     tokens = []
     for _ in range(3):
         tokens.append(Sampler(4).sample(logits, [state])[0].token_id)

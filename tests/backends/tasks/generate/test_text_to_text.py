@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
 from panope_backends.tasks.generate.languages import languages_of
 from panope_backends.tasks.generate.prepared import LanguageTokens
 
@@ -64,7 +66,8 @@ def refused(model: Any, **fields: Any) -> str:
 def test_a_prompt_goes_to_the_encoder_and_answers_begin_as_the_files_say(encoder: Load) -> None:
     model = encoder()
     assert (model.facts.max_source_length, model.facts.max_positions) == (20, 2048)
-    assert list(model.facts.ignored_defaults) == ["num_beams", "no_repeat_ngram_size"]
+    assert list(model.facts.ignored_defaults) == ["num_beams"]
+    assert json.loads(model.facts.defaults_json) == {"max_tokens": 11, "no_repeat_ngram_size": 3}
     assert "prompt_logprobs" not in model.facts.honoured
     (request,) = model.job(prompts=["ab"]).requests
     assert request.prompt_token_ids == (256, 64, 65)
@@ -78,6 +81,37 @@ def test_a_forced_first_token_is_what_answers_go_on_from(encoder: Load) -> None:
     model = encoder(forced_bos_token_id=9)
     assert asked(model).decoder_token_ids == (3, 9)
     assert asked(model).max_tokens == 10
+
+
+def test_answers_keep_to_what_the_files_say_of_their_words_and_their_end(encoder: Load) -> None:
+    model = encoder(min_length=7, forced_eos_token_id=EOS, eos_token_id=EOS)
+    request = asked(model)
+    assert (request.sampling.no_repeat_ngram_size, request.min_tokens, request.max_tokens) == (3, 6, 11)
+    (part,) = model.run(prompts=["ab"])
+    tokens = part.deltas[0].token_ids
+    assert (len(tokens), tokens[-1], part.deltas[0].finish_reason) == (11, EOS, "stop")
+    (part,) = model.run(prompts=["ab"], max_tokens=2)
+    assert part.deltas[0].token_ids[-1] == EOS
+    (part,) = model.run(prompts=["ab"], ignore_eos=True)
+    assert EOS not in part.deltas[0].token_ids
+
+
+def test_older_models_say_it_in_config_json_and_their_types_say_the_rest(tmp_path: Path) -> None:
+    config = {"is_encoder_decoder": True, "decoder_start_token_id": 2, "no_repeat_ngram_size": 3, "min_length": 56}
+    found = read_defaults(tmp_path, {**config, "model_type": "bart"})
+    assert (found.values, found.forced_eos_token_ids) == ({"no_repeat_ngram_size": 3, "min_tokens": 55}, (2,))
+    assert read_defaults(tmp_path, {**config, "model_type": "marian", "forced_eos_token_id": 7}) == replace(
+        found, forced_eos_token_ids=(7,)
+    )
+    (tmp_path / "generation_config.json").write_text(json.dumps({"min_new_tokens": 4}))
+    found = read_defaults(tmp_path, {**config, "model_type": "bart"})
+    assert (found.values, found.forced_eos_token_ids) == ({"min_tokens": 4}, ())
+
+
+def test_what_an_engine_cannot_do_of_it_is_told() -> None:
+    found = GenerationDefaults({"no_repeat_ngram_size": 3}, forced_eos_token_ids=(2,), ignored=("num_beams",))
+    assert found.honoured_by(frozenset()).ignored == ("num_beams", "no_repeat_ngram_size", "forced_eos_token_id")
+    assert found.honoured_by(frozenset({"no_repeat_ngram_size", "forced_eos_token_ids"})) == found
 
 
 def test_without_a_start_the_model_is_refused(encoder: Load) -> None:
