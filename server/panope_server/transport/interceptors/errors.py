@@ -16,6 +16,7 @@ import structlog
 from panope_backends.errors import InternalError, PanopeError, ShuttingDownError
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.transport.errors import code_of, message_of, trailers_of
+from panope_server.transport.interceptors.answer_headers import headers_of, send_headers, unsent_headers
 from panope_server.transport.interceptors.context import REQUEST_ID, Context, metadata_of, request_id_of
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
 from panope_server.transport.running_calls import RunningCalls
@@ -41,7 +42,9 @@ class ErrorInterceptor(HandlerInterceptor):
             with calls:
                 _begin(context)
                 try:
-                    return await handle(request, context)
+                    answer = await handle(request, context)
+                    await send_headers(context)
+                    return answer
                 except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
                     await refuse(context, error)
 
@@ -58,8 +61,9 @@ class ErrorInterceptor(HandlerInterceptor):
                     only_first = EDGE_HEAD in metadata_of(context)
                     if hasattr(request, "__aiter__"):
                         # Envoy gives a request so long to arrive; one that is a stream has when its answer begins.
-                        await context.send_initial_metadata(())
+                        await send_headers(context, also_none=True)
                     async for answer in handle(request, context):
+                        await send_headers(context)
                         yield answer
                         if only_first:
                             return
@@ -73,6 +77,7 @@ class ErrorInterceptor(HandlerInterceptor):
 
 def _begin(context: Context) -> None:
     """Gives the call its id, which its log lines and its trailers have too."""
+    headers_of(context)  # from here on, for every task of the call
     current.set(request_id_from(metadata_of(context).get(REQUEST_ID)))
     context.set_trailing_metadata(((REQUEST_ID, current.get()),))
 
@@ -85,4 +90,5 @@ async def refuse(context: Context, error: Exception) -> None:
         request_id = request_id_of(context)
         _log.error("unexpected_error", request_id=request_id, exc_info=error)
         error = InternalError(f"internal error; the server's log has it under request id {request_id}")
-    await context.abort(code_of(error), message_of(error), (*trailers_of(error), (REQUEST_ID, request_id_of(context))))
+    told = (*unsent_headers(context), *trailers_of(error), (REQUEST_ID, request_id_of(context)))
+    await context.abort(code_of(error), message_of(error), told)

@@ -18,6 +18,7 @@ from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.validate import Validate
+from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
@@ -151,20 +152,16 @@ def test_neutral_fields_of_openais_body_are_taken(edge):
 
 
 class Context:
-    """A call as gRPC hands it over, and the headers of its answer."""
+    """A call as gRPC hands it over."""
 
     def __init__(self, path: str = "") -> None:
         self.path = path
-        self.headers: tuple[tuple[str, str], ...] = ()
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         return [("x-envoy-original-path", self.path)]
 
     def time_remaining(self) -> None:
         return None
-
-    async def send_initial_metadata(self, headers: tuple[tuple[str, str], ...]) -> None:
-        self.headers = headers
 
 
 def body_of(value: object) -> HttpBody:
@@ -184,7 +181,7 @@ async def ask(path: str, body: dict[str, Any], *, report: bool, query: str = "")
     else:
         request = ModelPathWithBody(model=EMBEDDER, body=body_of(body))
         reply = await PanopeServicer(*parts, report_unknown=report).Infer(request, context)
-    return json.loads(reply.data), dict(context.headers).get("x-panope-ignored-fields", "")
+    return json.loads(reply.data), headers_of(context).get("x-panope-ignored-fields", "")
 
 
 @pytest.mark.parametrize(

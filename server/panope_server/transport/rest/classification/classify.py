@@ -85,7 +85,7 @@ class Classifying:
             body.options, context, model=model, task_input=task_input, task=TASKS[task], interface=asked.interface
         )
         output = await answered(self._pipeline, call, _NAMES, single=texts.single)
-        await unknown.tell(context)
+        unknown.tell(context)
         return json_response(value_of(output, task_input, single=texts.single))
 
     async def recognises(self, path_model: str, outline: Outline, *, generates: bool) -> bool:

@@ -68,7 +68,7 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
         )
         answer = await answered(self._pipeline, call, _NAMES, single=False)
         assert isinstance(answer, RerankOutput)
-        await unknown.tell(context)
+        unknown.tell(context)
         tokens = sum(answer.token_counts)
         ranked = answer.ranked(body.top_n)
         told: RerankJson = {

@@ -75,7 +75,7 @@ class Responder:
             raise error.renamed(name_of) from None
         assert isinstance(output, GenerateOutput)
         data = await off_loop(_size(output), answer.whole, output)
-        await unknown.tell(context)
+        unknown.tell(context)
         for message in messages_of(JSON, data):
             yield message
 
@@ -94,7 +94,7 @@ class Responder:
                     data = PING if part is None else answer.events(part)
                     for message in messages_of("" if begun else EVENTS, data):
                         if not begun:
-                            await unknown.tell(context)
+                            unknown.tell(context)
                         begun = True
                         yield message
             last = answer.end()

@@ -80,5 +80,5 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
-        await unknown.tell(context)
+        unknown.tell(context)
         return encoded_response(vectors)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
+from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.rest.json.requests import JSON
 
@@ -16,9 +17,9 @@ ACCEPTED = "x-panope-accepted"
 PIECE_BYTES = 256 << 10
 
 
-async def accepted_response(value: object, context: Context) -> HttpBody:
+def accepted_response(value: object, context: Context) -> HttpBody:
     """An answer from plain values, as 202: what was asked for is under way. Envoy turns the header into the status."""
-    await context.send_initial_metadata(((ACCEPTED, "true"),))
+    headers_of(context)[ACCEPTED] = "true"
     return json_response(value)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, inspect
 
 from panope_backends.errors import InvalidInputError
+from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.interceptors.context import Context
 
 #: Tells the names of what was ignored.
@@ -46,13 +47,13 @@ class UnknownFields:
             raise refusal
         return self._known(data, _struct_of(inspect.type_info(schema)), "")
 
-    async def tell(self, context: Context) -> None:
+    def tell(self, context: Context) -> None:
         """Says in a header of the answer what was ignored; called when nothing can go wrong any more."""
         if self._names:
             shown = list(dict.fromkeys(map(_printable, self._names)))
             more = ["..."] if len(shown) > _MOST_NAMES else []
             names = ", ".join([*shown[:_MOST_NAMES], *more])
-            await context.send_initial_metadata(((IGNORED, names),))
+            headers_of(context)[IGNORED] = names
 
     def _known(self, data: bytes | Raw, struct: inspect.StructType | None, prefix: str) -> bytes:
         if struct is None or not bytes(data).lstrip().startswith(b"{"):

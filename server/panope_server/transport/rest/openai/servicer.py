@@ -64,7 +64,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         data = await vectors_json(matrix_of(answer), wanted.options.encoding_format or "float", _embedding)
         tokens = sum(answer.token_counts)
-        await unknown.tell(context)
+        unknown.tell(context)
         rest = {"model": call.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
         return encoded_response(b'{"object":"list","data":' + data + b"," + orjson.dumps(rest)[1:])
 

@@ -58,14 +58,14 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         """Asks for a look at a model's repo."""
         query_of(context)
         job = await self._acquisition.register(_sync_request(_REGISTER.read(request)), recorded_name(INTERFACE))
-        return await accepted_response(AcceptedJson(job=job_json(job)), context)
+        return accepted_response(AcceptedJson(job=job_json(job)), context)
 
     async def PullModel(self, request: HttpBody, context: Context) -> HttpBody:
         """Asks for a model's files."""
         query_of(context)
         body = _PULL.read(request)
         download = DownloadRequest(body.model, body.revision, body.format, body.precision, tuple(body.include))
-        return await accepted_response(
+        return accepted_response(
             AcceptedJson(job=job_json(await self._acquisition.pull(download, recorded_name(INTERFACE)))), context
         )
 
@@ -74,7 +74,7 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         query_of(context)
         body = _BUILD.read(request.body)
         build = BuildRequest(request.model, body.format, body.precision, body.revision)
-        return await accepted_response(
+        return accepted_response(
             AcceptedJson(job=job_json(await self._acquisition.build(build, recorded_name(INTERFACE)))), context
         )
 

@@ -65,7 +65,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
             raise InvalidInputError("`outputs` goes with `inputs` alone", field="outputs")
         else:
             answer = await self._infer_value(request.model, body, context)
-        await unknown.tell(context)
+        unknown.tell(context)
         return answer
 
     async def _infer_tensors(

@@ -54,7 +54,7 @@ class TokenRoutes:
         told: TokensJson = {"count": len(found.ids), "max_model_len": await self._length(model), "tokens": found.ids}
         if body.return_token_strs:
             told["token_strs"] = found.tokens
-        await unknown.tell(context)
+        unknown.tell(context)
         return json_response(told)
 
     async def detokenize(self, request: HttpBody, context: Context) -> HttpBody:
@@ -65,7 +65,7 @@ class TokenRoutes:
         answer = await self._run(context, await self._model(body.model), task_input, "PanopeService/DetokenizeText")
         assert isinstance(answer, DetokenizeOutput)
         told: TextJson = {"prompt": answer.texts[0]}
-        await unknown.tell(context)
+        unknown.tell(context)
         return json_response(told)
 
     async def _run(self, context: Context, model: str, task_input: Input, interface: str) -> Output:

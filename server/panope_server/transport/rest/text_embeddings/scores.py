@@ -38,7 +38,7 @@ async def predict(
     answer = await answered(pipeline, call, _PREDICT_NAMES, single=texts.single)
     assert isinstance(answer, ClassifyOutput)
     told = [labels_value(labels) for labels in answer.texts]
-    await unknown.tell(context)
+    unknown.tell(context)
     return json_response(told[0] if texts.single else told)
 
 
@@ -61,5 +61,5 @@ async def rank(
     if body.return_text:
         for result in told:
             result["text"] = body.texts[result["index"]]
-    await unknown.tell(context)
+    unknown.tell(context)
     return json_response(told)

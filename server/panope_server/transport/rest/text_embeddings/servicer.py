@@ -113,7 +113,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             return await answered(self._pipeline, call, _NAMES, single=single)
 
         printed = await token_vectors(run, self._models, texts, context, _interface("EmbedAll"), single=single)
-        await unknown.tell(context)
+        unknown.tell(context)
         return encoded_response(b"[" + b",".join(printed) + b"]")
 
     @in_its_shape
@@ -127,7 +127,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         answer = await answered(self._pipeline, call, _NAMES, single=single)
         assert isinstance(answer, TokenizeOutput)
         printed = await off_loop(len(request.data), tokens_json, texts, answer.texts)
-        await unknown.tell(context)
+        unknown.tell(context)
         return encoded_response(printed)
 
     @in_its_shape
@@ -141,7 +141,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         call = _call(context, "", DetokenizeInput(given.token_sequences, body.skip_special_tokens), "Decode")
         answer = await answered(self._pipeline, call, {"token_sequences": "ids"}, single=given.single)
         assert isinstance(answer, DetokenizeOutput)
-        await unknown.tell(context)
+        unknown.tell(context)
         return json_response(answer.texts)
 
     @in_its_shape
@@ -230,7 +230,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
-        await unknown.tell(context)
+        unknown.tell(context)
         return encoded_response(vectors)
 
     async def _compare(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
@@ -240,7 +240,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         model, task_input = model_of(body.model, path_model), similarity_work(body, wanted)
         call = _call(context, model, task_input, method, body.options)
         cosines = await similarities(self._pipeline, call, wanted.names)
-        await unknown.tell(context)
+        unknown.tell(context)
         return json_response(cosines)
 
     def _unknown(self, context: Context) -> UnknownFields:

@@ -17,6 +17,7 @@ from panope_server.pipeline.call import Call
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.tasks.generate.types import GenerateDelta, GenerateOutput, GenerateUsage
+from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.json.responses import PIECE_BYTES
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
@@ -27,20 +28,13 @@ END = GenerateOutput([GenerateDelta(text="!", finish_reason="stop")], GenerateUs
 
 
 class Context:
-    """A call as gRPC hands it over, and the headers of its answer."""
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[str, str]] = []
+    """A call as gRPC hands it over."""
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         return []
 
     def time_remaining(self) -> None:
         return None
-
-    async def send_initial_metadata(self, headers: tuple[tuple[str, str], ...]) -> None:
-        assert not self.headers, "headers are sent once"
-        self.headers += headers
 
 
 async def answered(
@@ -153,7 +147,7 @@ async def test_a_server_that_reports_passes_over_what_nobody_knows_and_tells_it_
     context = Context()
     body = {**BODY, "stream": stream, "zzz": 1, "best_of": 1}
     assert [message async for message in answered(quick, body, context, report=True)]
-    assert context.headers == [("x-panope-ignored-fields", "zzz")]
+    assert headers_of(context) == {"x-panope-ignored-fields": "zzz"}
 
 
 async def test_a_server_that_reports_refuses_all_the_same_what_changes_an_answer() -> None:

@@ -72,5 +72,5 @@ class TextWriter:
         except CallerError as error:
             raise error.renamed(names_of(body)) from None
         assert isinstance(output, GenerateOutput)
-        await unknown.tell(context)
+        unknown.tell(context)
         return body, [delta.text for delta in output.deltas]
