@@ -10,6 +10,9 @@ from typing import Self
 from sqlalchemy import Engine
 
 from panope_backends.errors import PanopeError, PreconditionError
+from panope_registry.access.audit import AuditLog
+from panope_registry.access.budgets import Budgets
+from panope_registry.access.keys import ApiKeys
 from panope_registry.events import EventSink, no_events
 from panope_registry.inspect.grants import NO_GRANTS, Grants
 from panope_registry.jobs import Jobs
@@ -46,6 +49,9 @@ class RegistrySession:
         instances: the worker processes of all servers on this database.
         inference_log: a sample of the calls that servers answered.
         published_files: what other programs may fetch by the name of a model.
+        keys: the API keys of callers.
+        budgets: what servers may hand out of rates and quotas.
+        audit: what was done, and by whom.
     """
 
     database: Database
@@ -59,6 +65,9 @@ class RegistrySession:
     instances: Instances
     inference_log: InferenceLog
     published_files: PublishedFiles
+    keys: ApiKeys
+    budgets: Budgets
+    audit: AuditLog
 
     @classmethod
     def open(
@@ -111,6 +120,9 @@ class RegistrySession:
             instances=Instances(database),
             inference_log=InferenceLog(database),
             published_files=PublishedFiles(database, store, verify),
+            keys=ApiKeys(database),
+            budgets=Budgets(database),
+            audit=AuditLog(database),
         )
 
     def close(self) -> None:

@@ -70,6 +70,11 @@ class Scopes:
             )
         return cls(pairs)
 
+    @classmethod
+    def stored(cls, texts: Iterable[str]) -> Scopes:
+        """Those of a table, also of words that only another version of Panope knows, which allow nothing here."""
+        return cls(frozenset((resource, action) for resource, _, action in (text.partition(":") for text in texts)))
+
     def allow(self, resource: str, action: str) -> bool:
         """Whether one of them allows an action on a resource."""
         pairs = self.pairs
