@@ -28,6 +28,7 @@ SUBJECTS: tuple[tuple[str, range], ...] = (
     ("Turns between calls", range(650, 700)),
     ("Clients", range(700, 800)),
     ("Generation", range(800, 900)),
+    ("Usage", range(910, 920)),
 )
 
 _HEADING = re.compile(r"# (?P<number>\d{4}):? (?P<title>.+)")

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from panope_server.tasks.embed.json_form import EmbedValue
 from panope_server.tasks.generate.json_form import GenerateValue
-from panope_server.transport import job_json
+from panope_server.transport import job_json, usage_json
 from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.embedding.options import EmbedOptions
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
@@ -75,6 +75,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
     (job_json.ProgressJson, "JobProgress"),
     (job_json.PartJson, "JobProgressPart"),
     (job_json.JobErrorJson, "JobError"),
+    (usage_json.UsageSumJson, "Usage"),
     (alias_schemas.AliasJson, "Alias"),
     (alias_schemas.AliasEventJson, "AliasEvent"),
     (registry_schemas.FileJson, "ModelFile"),

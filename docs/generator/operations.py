@@ -45,10 +45,12 @@ from panope_server.transport.rest.panope import (
     registry_schemas,
     token_schemas,
 )
+from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
 from panope_server.transport.rest.text_generation.info import TextGenerationInfoJson
+from panope_server.transport.usage_json import UsageJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -89,7 +91,7 @@ PATHS: Mapping[str, tuple[Any, str]] = {
 #: What query parameters mean, by their names.
 QUERY: Mapping[str, str] = {
     "api-version": "The version that Azure's clients speak; without effect.",
-    "task": "Only models of this task.",
+    "task": "Only of this task.",
     "format": "Only models with a variant of this format.",
     "prefix": "Only models whose names begin so.",
     "loaded": "Only models that serve here, or only those that do not.",
@@ -97,9 +99,13 @@ QUERY: Mapping[str, str] = {
     "after": "What the last answer ended with: the next page comes after it.",
     "status": "Only jobs of this state.",
     "kind": "Only jobs of this kind.",
-    "model": "Only aliases of this model.",
+    "model": "Only of this model.",
     "expected": "The model that the alias must point to now, or nothing happens.",
     "reason": "Why, for the alias's history.",
+    "since": "From the hour of this moment on: a day, a moment of RFC 3339, or so long ago such as `36h` or `7d`.",
+    "until": "Before the hour of this moment.",
+    "by": "What sums are told by, with commas between: `key`, `model`, `task`, `day` or `hour`; one sum without it.",
+    "key": "Only of this caller; empty for callers that nobody knows.",
     "search": "Only models whose names hold this, in any case.",
     "author": "Only models whose names begin with this part.",
     "filter": "Only models with all of these tags.",
@@ -261,6 +267,14 @@ METHODS: Mapping[str, Operation] = {
     "JobService.CancelJob": Operation(JobJson, empty=True),
     "JobService.RetryJob": Operation(JobJson, empty=True),
     "JobService.WatchJob": Operation(media="text/event-stream"),
+    "UsageService.ListUsage": Operation(
+        UsageJson,
+        query={
+            **dict.fromkeys(("since", "until", "by", "key", "model", "task"), _Text),
+            "limit": _Limit,
+            "after": Annotated[int, Meta(ge=0, le=MAX_OFFSET)],
+        },
+    ),
     "AliasService.ListAliases": Operation(alias_schemas.AliasesJson, query={"model": str}),
     "AliasService.GetAlias": Operation(alias_schemas.AliasHistoryJson),
     "AliasService.SetAlias": Operation(alias_schemas.AliasJson, alias_schemas.SetBody, changes=True),

@@ -1,4 +1,4 @@
 """The registry's schema, step by step."""
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest version; a test compares it with the versions folder."""

@@ -25,6 +25,7 @@ from panope_registry.retention.types import Quota
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.serving_records.instances import Instances
 from panope_registry.serving_records.profiles import Profiles
+from panope_registry.serving_records.usage import UsageLedger
 from panope_registry.store.files import make_private
 from panope_registry.store.store import Store, VerifyPolicy
 from panope_registry.tables.database import Database, open_engine, sqlite_file
@@ -48,6 +49,7 @@ class RegistrySession:
         profiles: what they were measured to do.
         instances: the worker processes of all servers on this database.
         inference_log: a sample of the calls that servers answered.
+        usage: what callers have used, by the hour.
         published_files: what other programs may fetch by the name of a model.
         keys: the API keys of callers.
         budgets: what servers may hand out of rates and quotas.
@@ -64,6 +66,7 @@ class RegistrySession:
     profiles: Profiles
     instances: Instances
     inference_log: InferenceLog
+    usage: UsageLedger
     published_files: PublishedFiles
     keys: ApiKeys
     budgets: Budgets
@@ -119,6 +122,7 @@ class RegistrySession:
             profiles=Profiles(database),
             instances=Instances(database),
             inference_log=InferenceLog(database),
+            usage=UsageLedger(database),
             published_files=PublishedFiles(database, store, verify),
             keys=ApiKeys(database),
             budgets=Budgets(database),

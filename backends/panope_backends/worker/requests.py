@@ -22,6 +22,7 @@ class Request:
         request_id: for the log.
         accepted: when its tokens were ready, in seconds of `time.perf_counter`.
         over: whether it is answered, failed or cancelled; nothing is sent for it any more.
+        device_seconds: its share of the device's time, of which nothing was told yet.
     """
 
     frame_id: int
@@ -30,12 +31,35 @@ class Request:
     accepted: float
     timing: wire.Timing
     over: bool = False
+    device_seconds: float = 0.0
 
-    def ran(self, started: float, ended: float, batch_size: int) -> None:
-        """Counts a batch that it was part of."""
+    def ran(self, started: float, ended: float, batch_size: int, share: float = 1.0) -> None:
+        """Counts a batch that it was part of, with so much of it."""
+        self.device_seconds += (ended - started) * share
         self.timing.batch_wait_microseconds = microseconds(started - self.accepted)
         self.timing.run_microseconds += microseconds(ended - started)
         self.timing.batch_size = max(self.timing.batch_size, batch_size)
+
+    def part(self, output: bytes) -> wire.Part:
+        """A part of its answer, with the device's time since the one before."""
+        return wire.Part(id=self.frame_id, output=output, device_microseconds=self._take_device_microseconds())
+
+    def last_part(self, output: bytes) -> wire.Part:
+        """As `part`, for the last one."""
+        made = self.part(output)
+        made.last = True
+        made.timing.CopyFrom(self.timing)
+        return made
+
+    def failure_part(self, error: PanopeError) -> wire.Part:
+        """The end of its answer, when it fails."""
+        made = failure_part(self.frame_id, error, self.timing)
+        made.device_microseconds = self._take_device_microseconds()
+        return made
+
+    def _take_device_microseconds(self) -> int:
+        told, self.device_seconds = self.device_seconds, 0.0
+        return microseconds(told)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -19,6 +19,7 @@ from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device
 from panope.v1.rerank_service_pb2 import RerankResponse
+from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.client import AsyncClient
 from panope_client.classify_messages import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
 from panope_client.embed_messages import EmbedOptions
@@ -72,6 +73,7 @@ __all__ = [
     "TextToText",
     "Tokens",
     "UnavailableError",
+    "Usage",
     "Variant",
     "ZeroShotOptions",
 ]

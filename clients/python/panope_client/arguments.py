@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from numbers import Real
 from typing import ParamSpec, TypeVar, cast
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from panope_client.errors import InvalidArgumentError
 
@@ -207,3 +209,18 @@ def _shown(value: object) -> str:
     """The value, or the kind of one that would be long."""
     text = repr(value)
     return text if len(text) <= 40 else f"{type(value).__name__} {text[:37]}…"
+
+
+def timestamp_of(moment: object, argument: str) -> Timestamp | None:
+    """A moment as a message.
+
+    Raises:
+        InvalidArgumentError: it is none, or has no zone, so that nobody can place it.
+    """
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise InvalidArgumentError(f"`{argument}` must be a datetime with a zone; got {moment!r}", field=argument)
+    made = Timestamp()
+    made.FromDatetime(moment)
+    return made

@@ -135,6 +135,8 @@ class App:
 
     async def _start_models(self, stack: AsyncExitStack, parts: Parts) -> None:
         models, heartbeat = parts.models, parts.heartbeat
+        stack.push_async_callback(parts.usage.stop)
+        await parts.usage.start()
         self._metrics.instances.watch(models.runtimes.instances)
         stack.push_async_callback(models.close)
         await models.start()

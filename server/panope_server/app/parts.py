@@ -25,6 +25,8 @@ from panope_server.runtime.async_registry.aliases import AsyncAliases
 from panope_server.runtime.async_registry.call_log import CallLog, sample_of
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.async_registry.usage import AsyncUsage, UsageWriter
+from panope_server.runtime.async_registry.usage_journal import UsageJournal
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
@@ -46,6 +48,7 @@ class Parts:
         heartbeat: reports their instances to the registry.
         jobs: the registry's jobs, for the event loop.
         call_log: samples calls; None when the settings ask for none.
+        usage: counts what calls use.
         services: all that servicers need.
     """
 
@@ -53,6 +56,7 @@ class Parts:
     heartbeat: Heartbeat
     jobs: AsyncJobs
     call_log: CallLog | None
+    usage: UsageWriter
     services: Services
 
 
@@ -65,25 +69,29 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) 
     hardware = Hardware.for_settings(settings)
     models = ModelManager(_dependencies(settings, session, metrics, hardware, jobs), _events(health, heartbeat))
     call_log = _call_log(settings, session.inference_log, metrics)
+    usage = _usage(settings, session, metrics)
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(settings, models, metrics, call_log),
+        pipeline=build_pipeline(settings, models, metrics, call_log, usage),
         models=models,
         model_admin=ModelAdmin(session.retention, session.registry, models),
         acquisition=_acquisition(settings, session, hardware),
         jobs=jobs,
         aliases=AsyncAliases(session.aliases),
+        usage=AsyncUsage(session.usage),
         health=health,
         calls=calls,
     )
-    return Parts(models, heartbeat, jobs, call_log, services)
+    return Parts(models, heartbeat, jobs, call_log, usage, services)
 
 
-def build_pipeline(settings: Settings, models: ModelManager, metrics: Metrics, call_log: CallLog | None) -> Pipeline:
+def build_pipeline(
+    settings: Settings, models: ModelManager, metrics: Metrics, call_log: CallLog | None, usage: UsageWriter
+) -> Pipeline:
     """The steps of a call, in their order."""
     validate = Validate(settings.limits)
     steps: list[Step] = [
-        Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log),
+        Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log, usage=usage),
         Deadline(settings.limits),
         validate,
         Resolve(models.directory),
@@ -124,6 +132,14 @@ def _call_log(settings: Settings, inference_log: InferenceLog, metrics: Metrics)
         return None
     retention_days = settings.inference_log.retention_days
     return CallLog(inference_log, sample=sample, retention_days=retention_days, dropped=metrics.inference_log_dropped)
+
+
+def _usage(settings: Settings, session: RegistrySession, metrics: Metrics) -> UsageWriter:
+    journal = UsageJournal(settings.home_path / "usage-journal.json")
+    retention_days = settings.usage.retention_days
+    writer = UsageWriter(session.usage, journal, retention_days=retention_days, lost=metrics.usage_lost)
+    metrics.usage_waiting.set_function(lambda: writer.waiting)
+    return writer
 
 
 def _acquisition(settings: Settings, session: RegistrySession, hardware: Hardware) -> Acquisition:

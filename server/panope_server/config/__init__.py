@@ -14,6 +14,7 @@ from panope_server.config.sections import (
     JobSettings,
     Limits,
     OpenAiSettings,
+    UsageSettings,
     Workers,
 )
 from panope_server.config.settings import Setting, Settings, settings_of
@@ -30,6 +31,7 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsError",
+    "UsageSettings",
     "Workers",
     "load_settings",
     "settings_of",

@@ -385,3 +385,11 @@ class InferenceLogSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="The part of the requests, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
     ] = None
     retention_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30
+
+
+class UsageSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What callers have used, by the hour: requests, tokens, bytes and device time of each caller, model and task."""
+
+    retention_days: Annotated[
+        float, Meta(ge=0, le=36500, description="After so many days it is deleted; 0 keeps it for ever.")
+    ] = 400.0

@@ -20,6 +20,7 @@ from panope_server.config.sections import (
     OpenAiSettings,
     SharedStoreSettings,
     StoreSettings,
+    UsageSettings,
     Workers,
 )
 
@@ -118,6 +119,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     remote: RemoteSettings = RemoteSettings()
     jobs: JobSettings = JobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
+    usage: UsageSettings = UsageSettings()
 
     @property
     def home_path(self) -> Path:

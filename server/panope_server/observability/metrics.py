@@ -96,6 +96,12 @@ class Metrics:
             "Requests that were to be kept in the registry and were not.",
             registry=self.registry,
         )
+        self.usage_lost = LockedCounter(
+            "panope_usage_lost_requests",
+            "Requests whose use is not recorded, because too much waited for the registry.",
+            registry=self.registry,
+        )
+        self.usage_waiting = self._gauge("usage_waiting_requests", "Requests whose use the registry has not got yet.")
         self.downloads = DownloadMetrics(self.registry)
         self.log_build()
 

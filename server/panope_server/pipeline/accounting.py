@@ -6,18 +6,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from panope_backends.errors import CapacityError, PanopeError
 from panope_registry.serving_records.inference_log import LoggedCall
+from panope_registry.serving_records.usage import UsageCounts
 from panope_registry.tables.columns import now
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
-from panope_server.tasks.catalog import task_of
+from panope_server.tasks.catalog import AnyTask, task_of
 from panope_server.tasks.task import Output, Usage
 
 _log = structlog.get_logger("panope.calls")
@@ -52,9 +54,10 @@ class CountedParts:
         first: when the first of them came, on `time.monotonic`'s clock.
         last: when the last of them came.
         usage: of all of them.
+        usage_so_far: of all of them, should the answer end here.
     """
 
-    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "last", "usage")
+    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "last", "usage", "usage_so_far")
 
     def __init__(self, call: Call, metrics: Metrics) -> None:
         self._call = call
@@ -63,6 +66,7 @@ class CountedParts:
         self.count = 0
         self.first = self.last = 0.0
         self.usage = Usage()
+        self.usage_so_far = Usage()
 
     def put(self, part: Output) -> Awaitable[None]:
         """Counts the part and passes it on."""
@@ -75,10 +79,17 @@ class CountedParts:
         self.last = now
         task = task_of(self._call.input)
         usage = task.usage(part)
-        self.usage.input_units += usage.input_units
-        self.usage.output_units += usage.output_units
+        self.usage.add(usage)
+        self.usage_so_far.add(task.usage_so_far(part))
         task.observe(part, usage, self._metrics, self._call.model)
         return self._sink.put(part)
+
+
+class UsageSink(Protocol):
+    """Takes what calls have used."""
+
+    def add(self, principal: str, model: str, task: str, counts: UsageCounts) -> None:
+        """Takes what one call has used, at once: by whom (empty for nobody known), of which model, for which task."""
 
 
 class Accounting:
@@ -89,6 +100,7 @@ class Accounting:
         code_name: the protocol's word for an error, such as `NOT_FOUND`; transport's table gives it.
         log_requests: whether each call is a line of the log.
         keep: takes the calls that are kept in the registry's log, or a sample of them; None keeps none.
+        usage: takes what each call has used; None for nobody.
     """
 
     def __init__(
@@ -98,11 +110,13 @@ class Accounting:
         *,
         log_requests: bool,
         keep: Callable[[LoggedCall], None] | None = None,
+        usage: UsageSink | None = None,
     ) -> None:
         self._metrics = metrics
         self._code_name = code_name
         self._log_requests = log_requests
         self._keep = keep
+        self._usage = usage
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and records its end, with what there was of its answer."""
@@ -129,6 +143,10 @@ class Accounting:
         self._count(call, outcome, seconds)
         if parts.count > 1:
             self._metrics.first_part_duration.labels(call.interface, _label(call)).observe(parts.first - call.started)
+        if self._usage is not None and call.resolved:
+            task = task_of(call.input)
+            counts = _counts(call, task, outcome, parts)
+            self._usage.add(current_principal().name, call.model_name, task.name, counts)
         if not self._log_requests and self._keep is None:
             return
         usage = Usage(parts.usage.input_units + task_of(call.input).input_units(call.input), parts.usage.output_units)
@@ -164,6 +182,30 @@ def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> 
         output_units=usage.output_units,
         **fault,
     )
+
+
+def _counts(call: Call, task: AnyTask, outcome: Outcome, parts: CountedParts) -> UsageCounts:
+    """What a call has used: that of which its caller has had nothing is not counted, but for its device's time."""
+    counts = UsageCounts(requests=1, device_microseconds=call.placement.device_microseconds)
+    counts.failed_requests = int(outcome.status != "ok")
+    if not parts.count:
+        return counts
+    usage = parts.usage
+    if counts.failed_requests:
+        # The last part, which may tell of the whole, has not come.
+        soon = parts.usage_so_far
+        usage = Usage(
+            max(usage.input_units, soon.input_units),
+            max(usage.output_units, soon.output_units),
+            max(usage.cached_units, soon.cached_units),
+        )
+    if task.input_unit == "tokens":
+        counts.input_tokens = usage.input_units + task.input_units(call.input)
+        counts.cached_tokens = usage.cached_units
+    if task.output_unit == "tokens":
+        counts.output_tokens = usage.output_units
+    counts.input_bytes, counts.output_bytes = call.input_bytes, call.output_bytes
+    return counts
 
 
 def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> LoggedCall:

@@ -50,6 +50,8 @@ class Call:
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
+        input_bytes: of the messages to its worker.
+        output_bytes: of the messages that came back, up to now.
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
     """
 
@@ -64,6 +66,8 @@ class Call:
     wait: bool = False
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
+    input_bytes: int = 0
+    output_bytes: int = 0
     output: Sink = field(default_factory=Collected)
 
     @property

@@ -52,8 +52,10 @@ class Dispatch:
         task, model = task_of(call.input), call.resolved
         task.check(call.input, self._runner.facts_of(model))
         requests = requests_of(call.input, call.request_id)
+        call.input_bytes = sum(len(request.data) for request in requests)
 
         def put(data: bytes) -> Awaitable[None]:
+            call.output_bytes += len(data)
             return call.output.put(task.decode(data))
 
         await self._runner.run(model, requests, call.request_id, call.placement, put)

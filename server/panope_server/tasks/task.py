@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError
@@ -33,12 +33,26 @@ I = TypeVar("I", bound=Input)  # noqa: E741 - the input
 O = TypeVar("O", bound=Output)  # noqa: E741 - the output
 
 
+Unit = Literal["tokens", "bytes", "items"]
+
+
 @dataclass(slots=True)
 class Usage:
-    """What a call brought and took, in the units of its task: tokens where there are tokens, else bytes."""
+    """What a call brought and took, in the units of its task: tokens where there are tokens, else bytes.
+
+    Attributes:
+        cached_units: of the input's, those that were found computed already.
+    """
 
     input_units: int = 0
     output_units: int = 0
+    cached_units: int = 0
+
+    def add(self, other: Usage) -> None:
+        """Adds what else was brought and taken."""
+        self.input_units += other.input_units
+        self.output_units += other.output_units
+        self.cached_units += other.cached_units
 
 
 @dataclass(slots=True)
@@ -112,12 +126,16 @@ class Task(ABC, Generic[I, O]):
         input_type: the class of its inputs, by which a call's task is found.
         json: its form as a JSON value; None for tasks that have none.
         workloads: what models of the task of this name are measured with; the first decides between candidates.
+        input_unit: what the units of its inputs are; those that are tokens are told as tokens by `panope usage`.
+        output_unit: the same of its outputs.
     """
 
     name: ClassVar[str]
     input_type: ClassVar[type[Input]]
     json: ClassVar[JsonForm[Any, Any] | None] = None
     workloads: ClassVar[Sequence[Workload]] = ()
+    input_unit: ClassVar[Unit] = "items"
+    output_unit: ClassVar[Unit] = "items"
 
     @abstractmethod
     def encode(self, task_input: I) -> bytes:
@@ -207,6 +225,13 @@ class Task(ABC, Generic[I, O]):
         """The units that a part of an answer adds; those of all parts are summed. Default: one of output."""
         del output
         return Usage(0, 1)
+
+    def usage_so_far(self, output: O) -> Usage:
+        """The units that a part adds to an answer that ends before its last part. Default: as `usage`.
+
+        For tasks whose last part tells the units of the whole answer.
+        """
+        return self.usage(output)
 
     def observe(self, output: O, usage: Usage, metrics: Metrics, model: str) -> None:
         """Counts a part of an answer, and its usage, in metrics that only this task has. Default: nothing."""

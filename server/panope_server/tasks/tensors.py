@@ -61,6 +61,7 @@ class TensorTask(Task[TensorInput, TensorOutput]):
     """Named tensors in, named tensors out; a call costs one item."""
 
     name = "tensors"
+    input_unit = output_unit = "bytes"
     input_type = TensorInput
 
     def encode(self, task_input: TensorInput) -> bytes:

@@ -65,6 +65,9 @@ T = TypeVar("T", bound=TextsOutput)
 class TextsTask(Task[I, T]):
     """A task that gives something for each text."""
 
+    input_unit = "tokens"
+    output_unit = "bytes"
+
     def join(self, parts: Sequence[T]) -> T:
         """The lists of all parts, one after another."""
         kind = type(parts[0])

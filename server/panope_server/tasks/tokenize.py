@@ -126,6 +126,7 @@ class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
     name = "tokenize"
     input_type = TokenizeInput
     json = TokenizeJsonForm()
+    input_unit = output_unit = "tokens"
 
     def encode(self, task_input: TokenizeInput) -> bytes:
         """The texts, or the conversation."""
@@ -171,6 +172,8 @@ class DetokenizeTask(Task[DetokenizeInput, DetokenizeOutput]):
     name = "detokenize"
     input_type = DetokenizeInput
     json = DetokenizeJsonForm()
+    input_unit = "tokens"
+    output_unit = "bytes"
 
     def encode(self, task_input: DetokenizeInput) -> bytes:
         """The sequences."""

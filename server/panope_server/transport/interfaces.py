@@ -13,6 +13,7 @@ from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.commits import PublishedFile
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult
+from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
 from panope_server.pipeline.call import Call
 from panope_server.runtime.status import ModelView
 from panope_server.tasks.task import Output
@@ -107,6 +108,13 @@ class ModelAdmin(Protocol):
 
     async def delete(self, model: str) -> RemovalResult:
         """Deletes a model; PreconditionError while it is in use, pinned, or what an alias points to."""
+
+
+class Usage(Protocol):
+    """Tells what callers have used."""
+
+    async def sums(self, only: UsageFilter, *, by: Sequence[Dimension], offset: int, limit: int) -> Sequence[UsageSum]:
+        """What was used, told by time, caller, model or task; see `UsageLedger.sums` for the errors."""
 
 
 class Aliases(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from panope_server.config import Settings
 from panope_server.transport.health import Health
-from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, ModelAdmin, Models, Pipeline
+from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, ModelAdmin, Models, Pipeline, Usage
 from panope_server.transport.running_calls import RunningCalls
 
 
@@ -22,6 +22,7 @@ class Services:
         acquisition: registers, downloads and builds models, by jobs.
         jobs: lists, cancels and follows jobs.
         aliases: the names that point to models.
+        usage: what callers have used.
         health: serves grpc.health.v1.
         calls: counts the calls that run.
     """
@@ -33,5 +34,6 @@ class Services:
     acquisition: Acquisition
     jobs: Jobs
     aliases: Aliases
+    usage: Usage
     health: Health
     calls: RunningCalls

@@ -41,6 +41,7 @@ class Received:
         self.failure = part.failure if part else frame.failure
         self.timing = part.timing if part else wire.Timing()
         self.has_timing = part is not None and part.HasField("timing")
+        self.device_microseconds = part.device_microseconds if part else 0
         self.last = part is not None and part.last
         self.output = part.output if part else b""
         self.kind = frame.WhichOneof("body")

@@ -11,6 +11,7 @@ import pytest
 
 from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
+from panope.worker.v1.tokenize_pb2 import TokenSequence
 
 Start = Callable[..., tuple[Any, Any]]
 
@@ -66,6 +67,25 @@ def test_parts_of_one_step_come_in_one_frame(generating: Callable[..., Any]) -> 
     assert 2 in sizes
     for frame_id in (first, second):
         worker.send(wire.ServerFrame(id=frame_id, cancel=wire.Cancel()))
+
+
+def test_each_part_of_a_stream_tells_its_share_of_the_time_and_the_first_how_long_the_prompt_is(
+    generating: Callable[..., Any],
+) -> None:
+    worker = generating()
+    began = time.perf_counter()
+    ids = [ask(worker, prompt_token_ids=[TokenSequence(ids=[97] * 200)], stream=True) for _ in range(2)]
+    received: dict[int, list[Any]] = {frame_id: [] for frame_id in ids}
+    while not all(parts and parts[-1].last for parts in received.values()):
+        part = worker.receive()
+        received[part.id].append(part)
+    seconds = time.perf_counter() - began
+    for parts in received.values():
+        assert parts[0].device_microseconds > 0
+        told = [output_of(part).prompt_tokens for part in parts]
+        assert told == [200] + [0] * (len(parts) - 1)
+    shares = sum(part.device_microseconds for parts in received.values() for part in parts)
+    assert 0 < shares / 1e6 <= seconds
 
 
 def test_more_sequences_than_slots_wait_for_them_in_turns(generating: Callable[..., Any]) -> None:

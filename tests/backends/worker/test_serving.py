@@ -76,6 +76,18 @@ def test_with_a_timer_requests_run_as_one_batch(start: Start) -> None:
     assert [worker.receive().timing.batch_size for _ in range(4)] == [4, 4, 4, 4]
 
 
+def test_requests_of_one_batch_share_its_time_by_their_tokens(start: Start) -> None:
+    worker, _ = start(batch_wait_microseconds=30_000_000, max_batch_size=4)
+    worker.embed("w1 w2 w3 w4", "w1 w2 w3 w4", "w1 w2 w3 w4")
+    worker.embed("w1 w2 w3 w4")
+    large, small = sorted((worker.receive() for _ in range(2)), key=lambda each: each.id)
+    whole = large.timing.run_microseconds
+    assert whole == small.timing.run_microseconds, "each ran for as long as the batch"
+    assert small.device_microseconds > 0
+    assert large.device_microseconds == pytest.approx(3 * small.device_microseconds, abs=3)
+    assert large.device_microseconds + small.device_microseconds == pytest.approx(whole, abs=3)
+
+
 def test_every_answer_tells_where_its_time_went(start: Start, gates: object) -> None:
     worker, _ = start()
     worker.embed("w1 w2")

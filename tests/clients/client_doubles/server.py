@@ -19,6 +19,7 @@ from client_doubles.generate_servicer import GenerateServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
 from client_doubles.registry_servicer import RegistryServicer
+from client_doubles.usage_servicer import UsageServicer
 from panope.v1 import classify_service_pb2_grpc as classify_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
@@ -26,6 +27,7 @@ from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+from panope.v1 import usage_service_pb2_grpc as usage_grpc
 
 
 class HealthServicer(aio_health.HealthServicer):
@@ -41,7 +43,9 @@ class HealthServicer(aio_health.HealthServicer):
 
 
 @dataclass
-class FakeServer(EmbedServicer, ClassifyServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer):
+class FakeServer(
+    EmbedServicer, ClassifyServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer, UsageServicer
+):
     """A server of one model, for all that clients ask.
 
     Attributes:
@@ -59,6 +63,7 @@ class FakeServer(EmbedServicer, ClassifyServicer, GenerateServicer, InferService
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)
         job_grpc.add_JobServiceServicer_to_server(self, server)
+        usage_grpc.add_UsageServiceServicer_to_server(self, server)
         registry_grpc.add_RegistryServiceServicer_to_server(self, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         server.add_insecure_port(address)

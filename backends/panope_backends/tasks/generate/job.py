@@ -62,6 +62,7 @@ class GenerateJob(TokenJob):
             for answer in answers if prompt.echo else ():
                 answer.begin_with(prompt.echo)
         self._usages: list[GenerationUsage] = []
+        self._has_told = False
         self._tells_answers = tells_answers
 
     def take(self, index: int, delta: TokenDelta) -> None:
@@ -82,6 +83,9 @@ class GenerateJob(TokenJob):
         output = messages.GenerateOutput(deltas=deltas)
         if is_last:
             output.usage.CopyFrom(self._usage())
+        elif not self._has_told:  # so that it is known of a stream that is cut
+            output.prompt_tokens = sum(len(request.prompt_token_ids) for request in self.requests)
+            self._has_told = True
         return output.SerializeToString()
 
     def located(self, index: int, error: InvalidInputError) -> InvalidInputError:

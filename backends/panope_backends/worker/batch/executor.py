@@ -15,7 +15,7 @@ from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.parts import error_for_caller, send_parts
-from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot, failure_part
+from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot
 
 
 class Executor:
@@ -43,7 +43,7 @@ class Executor:
     def fail(self, request: Request, error: PanopeError) -> None:
         """Answers a request with its failure, unless it is over."""
         if self._queue.end(request):
-            self._send([failure_part(request.frame_id, error, request.timing)])
+            self._send([request.failure_part(error)])
 
     def _run_sequences(self, batch: Sequence[Slot]) -> None:
         started = time.perf_counter()
@@ -58,8 +58,10 @@ class Executor:
         for slot, row, is_finite in zip(batch, rows, finite, strict=True):
             self._keep(slot, row, is_finite=is_finite)
         answers = []
-        for request in _requests(batch):
-            request.ran(started, ended, len(batch))
+        for request, share in _shares(batch).items():
+            request.ran(started, ended, len(batch), share)
+            if request.over:
+                continue
             if not request.missing and (answer := self._answer(request)) is not None:
                 answers.append(answer)
         self._send(answers)
@@ -113,7 +115,7 @@ class Executor:
             return None
         if not self._queue.end(request):
             return None
-        return wire.Part(id=request.frame_id, output=output, last=True, timing=request.timing)
+        return request.last_part(output)
 
     def _run_step(self, request: DeviceRequest) -> None:
         started = time.perf_counter()
@@ -125,11 +127,11 @@ class Executor:
             return
         request.ran(started, time.perf_counter(), 1)
         if not is_last:
-            if not request.over and not self._send([wire.Part(id=request.frame_id, output=output)]):
+            if not request.over and not self._send([request.part(output)]):
                 self._queue.end(request)
             self._queue.put_next_step(request)
         elif self._queue.end(request):
-            self._send([wire.Part(id=request.frame_id, output=output, last=True, timing=request.timing)])
+            self._send([request.last_part(output)])
 
     def _send(self, parts: Sequence[wire.Part]) -> bool:
         """Sends parts; False when one is too long to send, and told so."""
@@ -141,6 +143,10 @@ def _finite(rows: Rows) -> list[bool]:
     return finite
 
 
-def _requests(batch: Sequence[Slot]) -> list[SequenceRequest]:
-    """The requests of a batch that still want an answer, each once, in order."""
-    return [request for request in dict.fromkeys(slot.request for slot in batch) if not request.over]
+def _shares(batch: Sequence[Slot]) -> dict[SequenceRequest, float]:
+    """The requests of a batch in order, each with its part of the batch's tokens."""
+    tokens: dict[SequenceRequest, int] = {}
+    for slot in batch:
+        tokens[slot.request] = tokens.get(slot.request, 0) + slot.tokens
+    whole = sum(tokens.values())
+    return {request: count / whole for request, count in tokens.items()}

@@ -17,7 +17,7 @@ from panope_backends.errors import InternalError, InvalidInputError, OverloadedE
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.parts import error_for_caller, send_parts
-from panope_backends.worker.requests import TokenRequest, failure_part, microseconds
+from panope_backends.worker.requests import TokenRequest, microseconds
 from panope_backends.worker.step.queue import TokenQueue
 from panope_backends.worker.step.token_counts import TokenCounts
 
@@ -41,9 +41,11 @@ class StepExecutor:
         """Returns when the queue is drained."""
         threading.Thread(target=self._submit_all, name="submit", daemon=True).start()
         while self._queue.wait_for_work():
+            started = time.perf_counter()
             deltas = self._model.deltas(STEP_WAIT_SECONDS)
-            self._queue.step_ended()
-            self._send(self._parts(deltas, time.perf_counter()))
+            ended = time.perf_counter()
+            self._queue.step_ended(ended - started)
+            self._send(self._parts(deltas, ended))
 
     def statistics(self) -> wire.GenerationStatistics:
         """What the model does and has done, for heartbeats; from any thread."""
@@ -92,7 +94,7 @@ class StepExecutor:
     def _fail(self, request: TokenRequest, error: PanopeError) -> None:
         """Answers a request with its failure, unless it is over; what runs of it ends."""
         if self._queue.end(request):
-            self._send([failure_part(request.frame_id, error, request.timing)])
+            self._send([request.failure_part(error)])
 
     def _parts(self, deltas: Sequence[TokenDelta], now: float) -> list[wire.Part]:
         """What a step that ended just now has to tell, a part for each request that hears of it."""
@@ -131,12 +133,12 @@ class StepExecutor:
             self._fail(request, error_for_caller(error))
             return None
         if not request.is_complete:
-            return None if output is None else wire.Part(id=request.frame_id, output=output)
+            return None if output is None else request.part(output)
         if not self._queue.end(request):
             return None
         request.timing.batch_wait_microseconds = microseconds(request.started - request.accepted)
         request.timing.run_microseconds = microseconds(time.perf_counter() - request.started)
-        return wire.Part(id=request.frame_id, output=output or b"", last=True, timing=request.timing)
+        return request.last_part(output or b"")
 
     def _may_send(self, request: TokenRequest) -> bool:
         return not request.paused and not self._outbox.is_full

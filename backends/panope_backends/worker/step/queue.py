@@ -135,9 +135,12 @@ class TokenQueue:
             self._running.start(list({request.frame_id for request, _ in self._owners.values()}))
             return True
 
-    def step_ended(self) -> None:
-        """The step that ran is over."""
+    def step_ended(self, seconds: float) -> None:
+        """The step that ran is over; those that have slots share the time that it took, by their sequences."""
         self._running.stop()
+        with self._changed:
+            for request, index in self._owners.values():
+                request.device_seconds += seconds * request.job.requests[index].n / self._held
 
     def owner(self, model_id: int) -> tuple[TokenRequest, int] | None:
         """Whose prompt it is, and which; None when nobody waits for its answers any more."""

@@ -9,6 +9,7 @@ from panope_client.aio.health_calls import AsyncHealthCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
 from panope_client.aio.job_calls import AsyncJobCalls
 from panope_client.aio.model_calls import AsyncModelCalls
+from panope_client.aio.usage_calls import AsyncUsageCalls
 
 
 class AsyncClient(
@@ -18,6 +19,7 @@ class AsyncClient(
     AsyncInferCalls,
     AsyncModelCalls,
     AsyncJobCalls,
+    AsyncUsageCalls,
     AsyncHealthCalls,
 ):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.

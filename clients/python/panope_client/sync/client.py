@@ -10,6 +10,7 @@ from panope_client.sync.health_calls import HealthCalls
 from panope_client.sync.infer_calls import InferCalls
 from panope_client.sync.job_calls import JobCalls
 from panope_client.sync.model_calls import ModelCalls
+from panope_client.sync.usage_calls import UsageCalls
 
 
 class Client(
@@ -19,6 +20,7 @@ class Client(
     InferCalls,
     ModelCalls,
     JobCalls,
+    UsageCalls,
     HealthCalls,
 ):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.

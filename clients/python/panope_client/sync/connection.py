@@ -17,6 +17,7 @@ from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
+from panope.v1.usage_service_pb2_grpc import UsageServiceStub
 from panope_client.arguments import check_address, check_metadata, check_seconds
 from panope_client.retry import Retries, RetryPolicy
 from panope_client.sync.concurrency import Method, RpcError, failure_of, open_channel, sleep
@@ -51,6 +52,7 @@ class Connection:
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._usage = UsageServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
     def __enter__(self) -> Self:

@@ -63,6 +63,7 @@ class Entry:
 
     def receive(self, part: Part) -> None:
         """Takes a part of the worker's answer; leaves with the last."""
+        self.placement.device_microseconds += part.device_microseconds
         if part.last:
             self.leave()
         match part.WhichOneof("body"):

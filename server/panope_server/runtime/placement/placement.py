@@ -13,6 +13,7 @@ class Placement:
         instance: its name, unique in this server.
         format: of the variant's files.
         precision: of the variant's weights.
+        device_microseconds: the call's share of its device's time so far.
     """
 
     instance: str = ""
@@ -20,6 +21,7 @@ class Placement:
     format: str = ""
     precision: str = ""
     backend: str = ""
+    device_microseconds: int = 0
 
     @property
     def variant(self) -> str:

@@ -59,6 +59,7 @@ def output_of(message: messages.GenerateOutput) -> GenerateOutput:
         GenerateUsage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens)
         if message.HasField("usage")
         else None,
+        message.prompt_tokens,
     )
 
 

@@ -29,6 +29,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     name = "generate"
     input_type = GenerateInput
     json = GenerateJsonForm()
+    input_unit = output_unit = "tokens"
 
     def encode(self, task_input: GenerateInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -118,7 +119,13 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
         """Tokens, once they are told."""
         if output.usage is None:
             return Usage()
-        return Usage(output.usage.prompt_tokens, output.usage.completion_tokens)
+        return Usage(output.usage.prompt_tokens, output.usage.completion_tokens, output.usage.cached_tokens)
+
+    def usage_so_far(self, output: GenerateOutput) -> Usage:
+        """The tokens that came; a piece of text counts as one where an engine tells texts alone."""
+        pieces = output.deltas
+        tokens = sum(len(piece.token_ids) or bool(piece.text or piece.reasoning) for piece in pieces)
+        return Usage(output.prompt_tokens, tokens)
 
     def observe(self, output: GenerateOutput, usage: Usage, metrics: Metrics, model: str) -> None:
         """Counts tokens."""

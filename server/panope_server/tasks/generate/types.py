@@ -198,10 +198,16 @@ class GenerateUsage:
 
 @dataclass(slots=True)
 class GenerateOutput(Output):
-    """A part of the answers; `usage` in the last part alone. Joined, there is one delta for each answer, whole."""
+    """A part of the answers. Joined, there is one delta for each answer, whole.
+
+    Attributes:
+        usage: of them all, in the last part alone.
+        prompt_tokens: in the first part of a stream, where they are known; 0 in all others.
+    """
 
     deltas: list[GenerateDelta]
     usage: GenerateUsage | None = None
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from panope.v1 import (
     job_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
+    usage_service_pb2,
 )
 from panope_server.transport.grpc.generation.servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
@@ -24,6 +25,7 @@ from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
 from panope_server.transport.grpc.registry.job_servicer import JobServicer
 from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
+from panope_server.transport.grpc.registry.usage_servicer import UsageServicer
 from panope_server.transport.grpc.texts.classify_servicer import ClassifyServicer
 from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
@@ -35,6 +37,7 @@ from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
 from panope_server.transport.rest.panope.job_servicer import JobRestServicer
 from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
+from panope_server.transport.rest.panope.usage_servicer import UsageRestServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
 from panope_server.transport.services import Services
@@ -48,6 +51,7 @@ PUBLIC_SERVICES: list[str] = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
+    usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -66,6 +70,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     RegistryServicer,
     AliasServicer,
     JobServicer,
+    UsageServicer,
     OpenAiServicer,
     OpenAiGenerationServicer,
     HuggingFaceServicer,
@@ -76,6 +81,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     RegistryRestServicer,
     AliasRestServicer,
     JobRestServicer,
+    UsageRestServicer,
 )
 
 

@@ -42,6 +42,7 @@ from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
 from rest_doubles.models import DEFAULTS, OPENAIS_IDS, OWN_IDS, FakeModels, model_views
 from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
+from rest_doubles.usage import FakeUsage
 
 MAX_BODY_BYTES = 1 << 20
 MAX_ITEMS = 64
@@ -87,6 +88,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             acquisition=acquisition,
             jobs=jobs,
             aliases=aliases,
+            usage=FakeUsage(),
             health=Health(PUBLIC_SERVICES),
             calls=calls,
         )

@@ -445,6 +445,9 @@ class GenerateOutput(google.protobuf.message.Message):
 
     DELTAS_FIELD_NUMBER: builtins.int
     USAGE_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    prompt_tokens: builtins.int
+    """Of the prompts, in the first part of a stream; 0 where the engine makes the tokens itself."""
     @property
     def deltas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GenerateDelta]:
         """What answers have more than before."""
@@ -458,9 +461,10 @@ class GenerateOutput(google.protobuf.message.Message):
         *,
         deltas: collections.abc.Iterable[Global___GenerateDelta] | None = ...,
         usage: Global___GenerateUsage | None = ...,
+        prompt_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["deltas", b"deltas", "usage", b"usage"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deltas", b"deltas", "prompt_tokens", b"prompt_tokens", "usage", b"usage"]) -> None: ...
 
 Global___GenerateOutput: typing_extensions.TypeAlias = GenerateOutput
 

@@ -315,12 +315,17 @@ class Part(google.protobuf.message.Message):
     FAILURE_FIELD_NUMBER: builtins.int
     LAST_FIELD_NUMBER: builtins.int
     TIMING_FIELD_NUMBER: builtins.int
+    DEVICE_MICROSECONDS_FIELD_NUMBER: builtins.int
     id: builtins.int
     """The id of the server's frame."""
     output: builtins.bytes
     """The task's own message."""
     last: builtins.bool
     """Whether the answer ends here."""
+    device_microseconds: builtins.int
+    """The request's share of the device's time since its part before: a batch's or a step's time is shared by those that
+    were part of it, so that the shares of all requests are the time that the device was busy.
+    """
     @property
     def failure(self) -> Global___Failure:
         """The request failed; always last."""
@@ -337,9 +342,10 @@ class Part(google.protobuf.message.Message):
         failure: Global___Failure | None = ...,
         last: builtins.bool = ...,
         timing: Global___Timing | None = ...,
+        device_microseconds: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "output", b"output", "timing", b"timing"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "id", b"id", "last", b"last", "output", b"output", "timing", b"timing"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "device_microseconds", b"device_microseconds", "failure", b"failure", "id", b"id", "last", b"last", "output", b"output", "timing", b"timing"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["output", "failure"] | None: ...
 
 Global___Part: typing_extensions.TypeAlias = Part

@@ -1,0 +1,1 @@
+"""Commands on what servers have recorded of their calls; no server is needed."""
