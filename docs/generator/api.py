@@ -76,6 +76,11 @@ A call of a registered model whose files are not here starts their download and 
 `model_loading`, how far it is, and the time to come back. With the header `x-panope-wait: true` (in gRPC, the metadata)
 it waits instead, as long as its deadline lets it.
 
+Calls that wait for the same model are taken by priority: the header `x-panope-priority` (in gRPC, the metadata) is
+`high`, `normal` or `low`, and a key may be bound to one of the lower two, which its calls then have at most. Inside a
+class callers take turns, by key, or by address where there is none. A call whose deadline is sooner than the model can
+answer is refused at once (`deadline_unreachable`).
+
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
 Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified. With

@@ -137,6 +137,14 @@ WAIT = {
     "schema": {"type": "string", "pattern": "^(true|false)?$"},
 }
 
+PRIORITY = {
+    "name": "x-panope-priority",
+    "in": "header",
+    "required": False,
+    "description": "`high`, `normal` or `low`: which calls that wait for the same model are taken first.",
+    "schema": {"type": "string", "pattern": "^(high|normal|low)?$"},
+}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -151,7 +159,7 @@ class Operation:
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
         status: of a good answer.
         media: of a good answer.
-        waits: whether the call honours `x-panope-wait`.
+        waits: whether the call runs on a model, and honours `x-panope-wait` and `x-panope-priority`.
         changes: whether the method may be refused for what is there: 409.
         events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.

@@ -17,6 +17,7 @@ from panope_backends.tasks.task import Answered, DeviceJob, Job, SequenceJob, To
 from panope_backends.worker import log
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
+from panope_backends.worker.flow import Flow
 from panope_backends.worker.loading import ServedModel
 from panope_backends.worker.preparers import Preparers
 from panope_backends.worker.progress import Busy, Stopwatch
@@ -26,6 +27,7 @@ from panope_backends.worker.requests import (
     SequenceRequest,
     TokenRequest,
     failure_part,
+    is_late,
     microseconds,
 )
 from panope_backends.worker.step.queue import TokenQueue
@@ -93,6 +95,8 @@ class Intake:
 
     def _prepared(self, frame: wire.ServerFrame) -> Callable[[], None]:
         """What is left to do for a request: to queue it, or to send what became of it."""
+        if is_late(frame.deadline_nanoseconds):
+            return _nothing
         try:
             return self._accepted(frame)
         except PanopeError as error:
@@ -110,25 +114,25 @@ class Intake:
         started = time.perf_counter()
         job = prepare(frame.request.input)
         accepted = time.perf_counter()
-        flow_id = frame.flow_id or frame.id
         timing = wire.Timing(tokenize_microseconds=microseconds(accepted - started))
         if isinstance(job, Answered):
             return partial(self._answer, wire.Part(id=frame.id, output=job.output, last=True, timing=timing))
-        request = self._request(frame.id, flow_id, frame.request_id, accepted, timing, job)
+        request = self._request(frame, accepted, timing, job)
+        request.priority, request.deadline = frame.priority, frame.deadline_nanoseconds
         self._queue.refuse_other(request)
         return partial(self._queue.put, request)
 
-    def _request(
-        self, frame_id: int, flow_id: int, request_id: str, accepted: float, timing: wire.Timing, job: Job
-    ) -> Request:
+    def _request(self, frame: wire.ServerFrame, accepted: float, timing: wire.Timing, job: Job) -> Request:
+        priority_class = (frame.priority > 0) - (frame.priority < 0)
+        flow = Flow(frame.flow_id or frame.id, frame.caller_id, priority_class)
         if isinstance(job, DeviceJob):
-            return DeviceRequest(frame_id, flow_id, request_id, accepted, wire.Timing(), job=job)
+            return DeviceRequest(frame.id, flow, frame.request_id, accepted, wire.Timing(), job=job)
         if isinstance(job, TokenJob):
-            return TokenRequest(frame_id, flow_id, request_id, accepted, timing, job=job)
+            return TokenRequest(frame.id, flow, frame.request_id, accepted, timing, job=job)
         assert isinstance(job, SequenceJob)
         count = len(job.sequences)
         rows = np.empty((count, self._row_width), np.float32) if self._row_width else np.empty(count, object)
-        return SequenceRequest(frame_id, flow_id, request_id, accepted, timing, job=job, rows=rows, missing=count)
+        return SequenceRequest(frame.id, flow, frame.request_id, accepted, timing, job=job, rows=rows, missing=count)
 
     def _answer(self, part: wire.Part) -> None:
         try:
@@ -138,3 +142,7 @@ class Intake:
 
     def _send(self, part: wire.Part) -> None:
         self._outbox.send(wire.WorkerFrame(parts=[part]))
+
+
+def _nothing() -> None:
+    """What is left to do for a request for which nobody waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import BY_REASON, Field, PanopeError
 from panope_backends.tasks.task import DeviceJob, Rows, SequenceJob, TokenJob
+from panope_backends.worker.flow import Flow
+
+
+def is_late(deadline: int) -> bool:
+    """Whether a time of `time.monotonic_ns` has passed; 0 for no such time."""
+    return 0 < deadline <= time.monotonic_ns()
 
 
 @dataclass(slots=True, eq=False)
@@ -18,20 +25,29 @@ class Request:
 
     Attributes:
         frame_id: of the server's frame.
-        flow_id: whose turns it waits for: requests of one flow share the device's time with those of each other.
+        flow: whose turns it waits for on the device.
         request_id: for the log.
+        priority: -100 to 100.
+        deadline: in nanoseconds of `time.monotonic_ns`, when nobody waits for it any more; 0 for no such time.
         accepted: when its tokens were ready, in seconds of `time.perf_counter`.
         over: whether it is answered, failed or cancelled; nothing is sent for it any more.
         device_seconds: its share of the device's time, of which nothing was told yet.
     """
 
     frame_id: int
-    flow_id: int
+    flow: Flow
     request_id: str
     accepted: float
     timing: wire.Timing
+    priority: int = 0
+    deadline: int = 0
     over: bool = False
     device_seconds: float = 0.0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed; the server has told its caller."""
+        return is_late(self.deadline)
 
     def ran(self, started: float, ended: float, batch_size: int, share: float = 1.0) -> None:
         """Counts a batch that it was part of, with so much of it."""

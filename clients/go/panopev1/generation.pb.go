@@ -106,7 +106,9 @@ type GenerationOptions struct {
 	PromptLogprobs *uint32 `protobuf:"varint,11,opt,name=prompt_logprobs,json=promptLogprobs,proto3,oneof" json:"prompt_logprobs,omitempty"`
 	// What the whole answer must match. Default: anything.
 	Grammar *Grammar `protobuf:"bytes,12,opt,name=grammar,proto3" json:"grammar,omitempty"`
-	// Requests with a higher one are taken first, -100 to 100. Default: 0.
+	// Of the requests of one caller those with a higher one are taken first, -100 to 100. Above 0 they are of high, below 0
+	// of low priority among those of all callers, which the metadata `x-panope-priority` must not contradict. Default: as
+	// that says, else 0.
 	Priority int32 `protobuf:"zigzag32,13,opt,name=priority,proto3" json:"priority,omitempty"`
 	// Keep only this many tokens at the end of a prompt that is longer. Default: a prompt that is too long is refused.
 	TruncatePromptTokens *uint32 `protobuf:"varint,14,opt,name=truncate_prompt_tokens,json=truncatePromptTokens,proto3,oneof" json:"truncate_prompt_tokens,omitempty"`

@@ -15,6 +15,7 @@ from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
+from panope_server.pipeline.prioritize import Prioritize
 from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
@@ -97,6 +98,7 @@ def build_pipeline(
         Resolve(models.directory),
         ReadValue(validate.check),
         TokenIds(settings.openai, settings.limits, validate.check),
+        Prioritize(),
         Download(models.dispatcher),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))

@@ -30,6 +30,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_queue_bytes: Annotated[
         int, Meta(ge=1, description="Bytes of texts and tensors that may wait for one model.")
     ] = 256 << 20
+    max_queue_work: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Units of work that may wait for one model: about one for each token of texts, and for each "
+            "token that answers may have.",
+        ),
+    ] = 1 << 26
     default_timeout_seconds: Annotated[
         float,
         Meta(

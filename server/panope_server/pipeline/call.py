@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from panope_registry.access.priority import Priority
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.task import Input, Output
@@ -47,6 +48,9 @@ class Call:
         started: when transport saw the call, on the same clock.
         resolved_model: the name under which runs what `requested_model` means: a model's, or that of one variant of
             it; empty until it was looked up.
+        caller: whose turns it waits for, beside the calls of others: a key's id, or the address of who has none.
+        asked_priority: as the call's metadata asks; None where it does not.
+        priority: -100 to 100, above 0 high and below 0 low; 0 until the step Prioritize.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
         resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
@@ -63,6 +67,9 @@ class Call:
     deadline: float | None = None
     started: float = field(default_factory=time.monotonic)
     resolved_model: str = ""
+    caller: str = ""
+    asked_priority: Priority | None = None
+    priority: int = 0
     wait: bool = False
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from panope_server.pipeline.call import Call
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.catalog import requests_of, task_of
@@ -22,7 +23,7 @@ class Runner(Protocol):
         self,
         model: ResolvedModel,
         requests: Sequence[Request],
-        request_id: str,
+        context: CallContext,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
@@ -31,7 +32,7 @@ class Runner(Protocol):
         Args:
             model: that the call's name means.
             requests: what to run; they wait, and fail, together.
-            request_id: of the call.
+            context: of the call.
             placement: is told which instance has it, also when there is no answer.
             put: takes the parts.
         """
@@ -58,4 +59,5 @@ class Dispatch:
             call.output_bytes += len(data)
             return call.output.put(task.decode(data))
 
-        await self._runner.run(model, requests, call.request_id, call.placement, put)
+        context = CallContext(call.request_id, call.caller, call.priority, call.deadline)
+        await self._runner.run(model, requests, context, call.placement, put)

@@ -110,4 +110,5 @@ def requests_of(task_input: Input, request_id: str = "") -> list[Request]:
 def _request(task: AnyTask, task_input: Input) -> Request:
     data = task.encode(task_input)
     items, size_bytes = task.cost(task_input, data)
-    return Request(task.name, data, items, size_bytes, task.slots(task_input), task.priority(task_input))
+    work = max(1, task.work(task_input, items, size_bytes))
+    return Request(task.name, data, items, size_bytes, task.slots(task_input), work)

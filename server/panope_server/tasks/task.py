@@ -16,6 +16,9 @@ from panope_backends.errors import InternalError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
 
+#: A token of English text has about so many.
+BYTES_OF_UNIT = 4
+
 
 class Input:
     """What a caller asks of a task; a dataclass with slots."""
@@ -65,7 +68,7 @@ class Request:
         items: what it costs in items, such as texts; at least 1.
         size_bytes: what it costs in bytes, by estimate.
         slots: of the model, that it holds while it runs; 0 for requests that hold none.
-        priority: requests with a higher one are taken first.
+        work: what it costs in units of work, about one a token, by estimate; at least 1.
     """
 
     task: str
@@ -73,7 +76,7 @@ class Request:
     items: int
     size_bytes: int
     slots: int = 0
-    priority: int = 0
+    work: int = 1
 
 
 class Workload(Protocol):
@@ -159,8 +162,19 @@ class Task(ABC, Generic[I, O]):
         del task_input
         return 0
 
+    def work(self, task_input: I, items: int, size_bytes: int) -> int:
+        """Units of work, by which callers share a model: about a token each. Default: one for each item and four bytes.
+
+        Args:
+            task_input: a part of a call's, as `split` gives them.
+            items: as `cost` says.
+            size_bytes: as above.
+        """
+        del task_input
+        return items + size_bytes // BYTES_OF_UNIT
+
     def priority(self, task_input: I) -> int:
-        """Inputs with a higher one leave the queue first. Default: 0."""
+        """What an input says itself of how urgent it is, -100 to 100: above 0 high, below 0 low. Default: 0."""
         del task_input
         return 0
 

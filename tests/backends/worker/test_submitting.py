@@ -16,6 +16,7 @@ from panope_backends.frames import FrameDecoder
 from panope_backends.tasks.task import TokenJob
 from panope_backends.testing.echo_token_model import EchoTokenModel
 from panope_backends.worker.connection import Outbox
+from panope_backends.worker.flow import Flow
 from panope_backends.worker.requests import TokenRequest
 from panope_backends.worker.step.executor import StepExecutor
 from panope_backends.worker.step.queue import TokenQueue
@@ -68,7 +69,7 @@ class Worker:
     def put(self, frame_id: int, text: str, grammar: Grammar | None = None) -> None:
         greedy = SamplingParams(temperature=0)
         job = Texts(GenerationRequest(0, prompt=text, sampling=greedy, grammar=grammar))
-        self.queue.put(TokenRequest(frame_id, frame_id, "", time.perf_counter(), wire.Timing(), job=job))
+        self.queue.put(TokenRequest(frame_id, Flow(frame_id), "", time.perf_counter(), wire.Timing(), job=job))
 
     def last(self, frame_id: int) -> wire.Part:
         while not (found := [part for part in self._parts if part.id == frame_id and part.last]):

@@ -12,6 +12,7 @@ from panope_backends.errors import InternalError
 from panope_server.pipeline.call import Collected
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.step import Pipeline
+from panope_server.runtime.call_context import CallContext
 from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Request
@@ -29,7 +30,12 @@ class Runner:
         return None
 
     async def run(
-        self, _: object, requests: Sequence[Request], __: str, ___: object, put: Callable[[bytes], Awaitable[None]]
+        self,
+        _: object,
+        requests: Sequence[Request],
+        __: CallContext,
+        ___: object,
+        put: Callable[[bytes], Awaitable[None]],
     ) -> None:
         for number, request in enumerate(requests):
             if number == self._fails_at:

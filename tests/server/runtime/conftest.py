@@ -16,6 +16,7 @@ from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.testing.models import keep_tokenizer
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -61,7 +62,7 @@ class Rig:
             parts.append(task.decode(data))
 
         task.check(task_input, self.runtime.facts)
-        await self.runtime.run(requests_of(task_input), "r1", Placement(), put)
+        await self.runtime.run(requests_of(task_input), CallContext("r1"), Placement(), put)
         return parts
 
     def pids(self) -> list[int]:

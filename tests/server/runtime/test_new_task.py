@@ -25,6 +25,7 @@ from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.validate import Validate
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.part_stream import PAUSE_PARTS
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
@@ -64,11 +65,11 @@ class OneModel:
         self,
         _: ResolvedModel,
         requests: Sequence[Request],
-        request_id: str,
+        context: CallContext,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        await self.runtime.run(requests, request_id, placement, put)
+        await self.runtime.run(requests, context, placement, put)
 
 
 class Served:

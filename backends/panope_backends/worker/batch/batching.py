@@ -6,9 +6,13 @@ because every item of a batch is padded to the longest. Sorted by length, the wa
 the longest down, and the batch that holds the leading item is taken. A batch ends when it is full, or when its padding
 would cost the device more than one more batch does.
 
-A flow that has led goes behind all others when the next batch is taken, so that one that arrived while the batch ran
-leads before it. So an item runs at the latest after as many turns of its flow as the flow had items before it, and a
-turn comes after one of each other flow that waits, whatever arrives later.
+Callers have the turns, and the flows of one caller share them. Who has led goes behind all others when the next batch
+is taken, so that one that arrived while the batch ran leads before it. So an item runs at the latest after as many
+turns of its flow as the flow had items before it, and a turn comes after one of each other caller that waits, and of
+each other flow of its own, whatever arrives later.
+
+Items of a higher class lead first, and run with none of a lower one. A class that waits beside higher ones leads one
+batch in `BATCHES_OF_HIGHER + 1`.
 """
 
 from __future__ import annotations
@@ -20,7 +24,14 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Generic, TypeVar
 
+from panope_backends.worker.flow import Flow
+
 T = TypeVar("T")
+
+NO_FLOW = Flow()
+
+#: Batches of higher classes in a row while a lower class waits.
+BATCHES_OF_HIGHER = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +40,7 @@ class _Waiting(Generic[T]):
     tokens: int
     order: int
     arrived: float
-    flow: Hashable
+    flow: Flow
     alone: bool
     taken: bool = False
     # Those that run together with it, itself included; empty until planned.
@@ -60,35 +71,34 @@ class Batcher(Generic[T]):
         self.max_padding = max_padding
         self._wait_seconds = wait_seconds
         self._order = itertools.count()
-        # By flow, in the order of their turns, the items in the order of their arrival; those taken are dropped late.
-        self._flows: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()
-        self._led: Hashable = None
+        self._turns = {each: _Turns[T]() for each in (1, 0, -1)}
+        self._passed_over = dict.fromkeys(self._turns, 0)  # batches of higher classes while a class waited
         self._is_planned = True
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, item: T, tokens: int, now: float, flow: Hashable = None) -> None:
+    def add(self, item: T, tokens: int, now: float, flow: Flow = NO_FLOW) -> None:
         """Adds an item that runs with others.
 
         Args:
             item: what waits.
             tokens: its length, at least 1.
             now: the time, in seconds of any steady clock.
-            flow: whose turns it waits for, such as its call's.
+            flow: whose turns it waits for.
         """
         self._add(_Waiting(item, tokens, next(self._order), now, flow, alone=False))
 
-    def add_alone(self, item: T, now: float, flow: Hashable = None) -> None:
+    def add_alone(self, item: T, now: float, flow: Flow = NO_FLOW) -> None:
         """Adds an item that runs as a batch of its own."""
         self._add(_Waiting(item, 0, next(self._order), now, flow, alone=True))
 
     def remove(self, gone: Callable[[T], bool]) -> None:
         """Drops the items for which `gone` is true."""
-        for flow, items in list(self._flows.items()):
-            self._keep(flow, deque(waiting for waiting in items if not waiting.taken and not gone(waiting.item)))
-        self._count = sum(map(len, self._flows.values()))
+        for turns in self._turns.values():
+            turns.keep(lambda waiting: not waiting.taken and not gone(waiting.item))
+        self._count = sum(1 for _ in self._all())
         self._is_planned = False
 
     def seconds_until_due(self, now: float) -> float | None:
@@ -106,45 +116,50 @@ class Batcher(Generic[T]):
         """Takes the next batch; empty only when nothing waits."""
         if not self._is_planned:
             self._plan()
-        if self._led in self._flows:
-            self._flows.move_to_end(self._led)
         lead = self._lead()
         if lead is None:
             return []
-        self._led, batch = lead.flow, lead.batch
+        self._count_turn(lead.flow)
+        batch = lead.batch
         for waiting in batch:
             waiting.taken, waiting.batch = True, []
         self._count -= len(batch)
         return [waiting.item for waiting in batch]
 
     def _add(self, waiting: _Waiting[T]) -> None:
-        self._flows.setdefault(waiting.flow, deque()).append(waiting)
+        self._turns[waiting.flow.priority_class].add(waiting)
         self._is_planned = False
         self._count += 1
 
     def _all(self) -> Iterator[_Waiting[T]]:
-        return (waiting for waiting in itertools.chain(*self._flows.values()) if not waiting.taken)
+        return itertools.chain.from_iterable(turns.waiting() for turns in self._turns.values())
 
     def _lead(self) -> _Waiting[T] | None:
-        """The oldest item of the flow whose turn it is; flows of which nothing waits are dropped on the way."""
-        while self._flows:
-            flow, items = next(iter(self._flows.items()))
-            while items and items[0].taken:
-                items.popleft()
-            if items:
-                return items[0]
-            del self._flows[flow]
-        return None
+        """The oldest item of the flow whose turn it is, in the highest class or one passed over too long."""
+        found: _Waiting[T] | None = None
+        for priority_class, turns in self._turns.items():
+            lead = turns.lead()
+            if lead is None:
+                self._passed_over[priority_class] = 0
+            elif self._passed_over[priority_class] >= BATCHES_OF_HIGHER:
+                return lead
+            else:
+                found = found or lead
+        return found
 
-    def _keep(self, flow: Hashable, items: deque[_Waiting[T]]) -> None:
-        if items:
-            self._flows[flow] = items
-        else:
-            del self._flows[flow]
+    def _count_turn(self, flow: Flow) -> None:
+        self._passed_over[flow.priority_class] = 0
+        for lower in (each for each in self._turns if each < flow.priority_class):
+            self._passed_over[lower] += 1
+        self._turns[flow.priority_class].led = flow
 
     def _plan(self) -> None:
-        """Cuts everything that waits into batches."""
-        everything = sorted(self._all(), key=attrgetter("order"))
+        """Cuts everything that waits into batches, each class by itself."""
+        for turns in self._turns.values():
+            self._plan_class(sorted(turns.waiting(), key=attrgetter("order")))
+        self._is_planned = True
+
+    def _plan_class(self, everything: list[_Waiting[T]]) -> None:
         for waiting in everything:
             waiting.batch = [waiting]
         # Sorting keeps the order of arrival among items of one length.
@@ -155,7 +170,6 @@ class Batcher(Generic[T]):
             for waiting in batch:
                 waiting.batch = batch
             start += len(batch)
-        self._is_planned = True
 
     def _size_from(self, by_length: list[_Waiting[T]], start: int) -> int:
         """How many items from `start` on run together."""
@@ -176,8 +190,76 @@ class Batcher(Generic[T]):
         return max(1, most if paced is None else min(most, paced))
 
     def _has_large_flow(self) -> bool:
-        return any(len(items) > self.max_size for items in self._flows.values())
+        return any(turns.has_more_than(self.max_size) for turns in self._turns.values())
 
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]
         return len(together) >= self._size_for(max(together))
+
+
+class _Turns(Generic[T]):
+    """What waits of one class: callers in the order of their turns, the flows of each in theirs, items as they came.
+
+    Attributes:
+        led: who has led last, and goes behind the others when the next batch is taken; None for nobody.
+    """
+
+    def __init__(self) -> None:
+        # Items that are taken are dropped late.
+        self._callers: OrderedDict[Hashable, OrderedDict[Hashable, deque[_Waiting[T]]]] = OrderedDict()
+        self.led: Flow | None = None
+
+    def add(self, waiting: _Waiting[T]) -> None:
+        """Adds an item."""
+        flows = self._callers.get(waiting.flow.caller)
+        if flows is None:
+            flows = self._callers[waiting.flow.caller] = OrderedDict()
+        items = flows.get(waiting.flow.call)
+        if items is None:
+            items = flows[waiting.flow.call] = deque()
+        items.append(waiting)
+
+    def waiting(self) -> Iterator[_Waiting[T]]:
+        """Every item."""
+        flows = itertools.chain.from_iterable(flows.values() for flows in self._callers.values())
+        return (waiting for waiting in itertools.chain.from_iterable(flows) if not waiting.taken)
+
+    def keep(self, wanted: Callable[[_Waiting[T]], bool]) -> None:
+        """Drops all items but these."""
+        for caller, flows in list(self._callers.items()):
+            for call, items in list(flows.items()):
+                flows[call] = deque(filter(wanted, items))
+                if not flows[call]:
+                    del flows[call]
+            if not flows:
+                del self._callers[caller]
+
+    def lead(self) -> _Waiting[T] | None:
+        """The oldest item of the flow whose turn it is; those of which nothing waits are dropped on the way."""
+        self._end_turn()
+        while self._callers:
+            caller, flows = next(iter(self._callers.items()))
+            while flows:
+                call, items = next(iter(flows.items()))
+                while items and items[0].taken:
+                    items.popleft()
+                if items:
+                    return items[0]
+                del flows[call]
+            del self._callers[caller]
+        return None
+
+    def has_more_than(self, size: int) -> bool:
+        """Whether a flow has more items waiting, or beside others a caller."""
+        callers = list(self._callers.values())
+        if any(len(items) > size for flows in callers for items in flows.values()):
+            return True
+        return len(callers) > 1 and any(sum(map(len, flows.values())) > size for flows in callers)
+
+    def _end_turn(self) -> None:
+        led, self.led = self.led, None
+        if led is None or (flows := self._callers.get(led.caller)) is None:
+            return
+        self._callers.move_to_end(led.caller)
+        if led.call in flows:
+            flows.move_to_end(led.call)

@@ -40,7 +40,7 @@ class DeviceQueue:
             self._requests[request.frame_id] = request
             now = time.perf_counter()
             for index, sequence in enumerate(request.job.sequences):
-                self._batcher.add(Slot(request, index), len(sequence.ids), now, request.flow_id)
+                self._batcher.add(Slot(request, index), len(sequence.ids), now, request.flow)
             self._changed.notify()
 
     def put_device(self, request: DeviceRequest) -> None:
@@ -81,7 +81,9 @@ class DeviceQueue:
             while True:
                 seconds = self._batcher.seconds_until_due(time.perf_counter())
                 if seconds == 0 or (seconds is not None and self._draining):
-                    return self._begin(self._batcher.take())
+                    if batch := self._in_time(self._batcher.take()):
+                        return self._begin(batch)
+                    continue
                 if seconds is None and self._draining and not self._requests:
                     return None
                 self._changed.wait(seconds)
@@ -123,7 +125,7 @@ class DeviceQueue:
 
     def _queue_step(self, request: DeviceRequest) -> None:
         request.is_queued = True
-        self._batcher.add_alone(request, time.perf_counter(), request.flow_id)
+        self._batcher.add_alone(request, time.perf_counter(), request.flow)
         self._changed.notify()
 
     def _begin(self, batch: list[Item]) -> list[Slot] | DeviceRequest:
@@ -133,6 +135,13 @@ class DeviceQueue:
             first.is_queued, self._stepping = False, first
             return first
         return [item for item in batch if isinstance(item, Slot)]
+
+    def _in_time(self, batch: list[Item]) -> list[Item]:
+        """The items for which somebody waits; the requests of the others end, and nothing is told of them."""
+        for request in {_request(item) for item in batch}:
+            if request.is_late and not request.over:
+                self._end(request)
+        return [item for item in batch if not _request(item).over]
 
     def _end(self, request: Request) -> None:
         request.over = True

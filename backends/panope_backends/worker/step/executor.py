@@ -72,8 +72,10 @@ class StepExecutor:
                 threading.Thread(target=self._submit, args=prompt, name="submit-grammar", daemon=True).start()
 
     def _submit(self, request: TokenRequest, index: int, model_id: int) -> None:
+        # An engine that knows no priority has the queues' order alone.
+        priority = request.priority if "priority" in self._model.honoured else 0
         try:
-            self._model.submit(replace(request.job.requests[index], id=model_id))
+            self._model.submit(replace(request.job.requests[index], id=model_id, priority=priority))
         except OverloadedError:
             self._queue.put_back(model_id, FULL_SECONDS)
         except InvalidInputError as error:

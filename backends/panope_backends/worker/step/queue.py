@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Hashable
 
 from panope_backends.api import TokenModel
 from panope_backends.errors import InternalError
@@ -27,6 +29,7 @@ class TokenQueue:
         self._changed = threading.Condition()
         self._requests: dict[int, TokenRequest] = {}
         self._waiting: list[TokenRequest] = []  # in the order of their turns
+        self._callers: OrderedDict[Hashable, None] = OrderedDict()  # that wait, in the order of theirs
         self._owners: dict[int, tuple[TokenRequest, int]] = {}
         self._held = 0
         self._last_id = 0
@@ -43,7 +46,7 @@ class TokenQueue:
         assert isinstance(request, TokenRequest)  # others were refused
         with self._changed:
             self._requests[request.frame_id] = request
-            self._waiting.append(request)
+            self._wait_for_turn(request, len(self._waiting))
             self._changed.notify_all()
 
     def cancel(self, frame_id: int) -> None:
@@ -93,7 +96,8 @@ class TokenQueue:
     def next_prompt(self) -> tuple[TokenRequest, int, int] | None:
         """Waits for a prompt whose sequences have slots; None when the queue is drained.
 
-        Requests of a higher priority come first; those of one priority take turns, a prompt each.
+        Requests of a higher class come first. In a class callers take turns, a prompt each, and of one caller's
+        requests those of a higher priority come first, and those of one priority in turns. One that is late is dropped.
 
         Returns:
             The request, the index of its prompt, and the id under which to submit it.
@@ -120,7 +124,8 @@ class TokenQueue:
                 request.submitted -= 1
                 if request in self._waiting:
                     self._waiting.remove(request)
-                self._waiting.insert(0, request)
+                self._wait_for_turn(request, 0)
+                self._callers.move_to_end(request.flow.caller, last=False)
             self._changed.wait(seconds)
 
     # For the thread that runs steps.
@@ -159,10 +164,15 @@ class TokenQueue:
         return self._held
 
     def _next(self) -> TokenRequest | None:
-        """The first of the highest priority; None while its sequences have no slots."""
+        """Whose turn it is; None while its sequences have no slots."""
+        for late in [each for each in self._waiting if each.is_late]:
+            self._end(late)
         if not self._waiting:
             return None
-        request = max(self._waiting, key=lambda each: each.job.requests[each.submitted].priority)
+        turns = {caller: turn for turn, caller in enumerate(self._callers)}
+        request = min(
+            self._waiting, key=lambda each: (-each.flow.priority_class, turns[each.flow.caller], -each.priority)
+        )
         wanted = request.job.requests[request.submitted].n
         # The model refuses what exceeds all its slots, by the field's name.
         return request if self._held + wanted <= self._model.slots or not self._held else None
@@ -173,6 +183,7 @@ class TokenQueue:
         self._waiting.remove(request)
         if request.waits:
             self._waiting.append(request)
+        self._end_turn(request.flow.caller)
         self._last_id += 1
         self._owners[self._last_id] = request, index
         self._held += request.job.requests[index].n
@@ -180,6 +191,18 @@ class TokenQueue:
         request.started = request.started or time.perf_counter()
         self._changed.notify_all()
         return request, index, self._last_id
+
+    def _wait_for_turn(self, request: TokenRequest, place: int) -> None:
+        self._waiting.insert(place, request)
+        self._callers.setdefault(request.flow.caller)
+
+    def _end_turn(self, caller: Hashable) -> None:
+        self._callers.move_to_end(caller)
+        self._forget_unless_waiting(caller)
+
+    def _forget_unless_waiting(self, caller: Hashable) -> None:
+        if not any(each.flow.caller == caller for each in self._waiting):
+            del self._callers[caller]
 
     def _release(self, model_id: int) -> None:
         if (owner := self._owners.pop(model_id, None)) is None:
@@ -194,6 +217,7 @@ class TokenQueue:
         del self._requests[request.frame_id]
         if request in self._waiting:
             self._waiting.remove(request)
+            self._forget_unless_waiting(request.flow.caller)
         for model_id in request.running:  # their slots are free with their last deltas
             self._model.cancel(model_id)
         self._changed.notify_all()

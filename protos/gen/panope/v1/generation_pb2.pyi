@@ -88,7 +88,10 @@ class GenerationOptions(google.protobuf.message.Message):
     prompt_logprobs: builtins.int
     """As `logprobs`, for the tokens of the prompt."""
     priority: builtins.int
-    """Requests with a higher one are taken first, -100 to 100. Default: 0."""
+    """Of the requests of one caller those with a higher one are taken first, -100 to 100. Above 0 they are of high, below 0
+    of low priority among those of all callers, which the metadata `x-panope-priority` must not contradict. Default: as
+    that says, else 0.
+    """
     truncate_prompt_tokens: builtins.int
     """Keep only this many tokens at the end of a prompt that is longer. Default: a prompt that is too long is refused."""
     cache_salt: builtins.str

@@ -23,6 +23,7 @@ from panope_server.runtime.bench.background_load import (
     BackgroundLoad,
     background_load_of,
 )
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -34,6 +35,8 @@ from panope_server.runtime.placement.selection import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
 from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.task import Workload
+
+_CONTEXT = CallContext("bench")
 
 WARM_UP_SECONDS = 1.0
 """At least one call, and calls for so long before the first that counts."""
@@ -170,7 +173,7 @@ class Bench:
         while not latencies or time.monotonic() < end:
             task_input = workload.input(len(latencies))
             started = time.monotonic()
-            await runtime.run(requests_of(task_input), "bench", Placement(), _ignore)
+            await runtime.run(requests_of(task_input), _CONTEXT, Placement(), _ignore)
             latencies.append(time.monotonic() - started)
         return latencies
 

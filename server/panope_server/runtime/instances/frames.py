@@ -10,9 +10,13 @@ from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInputError, PanopeError
 from panope_backends.frames import FrameError, encode_frame_of
 from panope_server.config import Workers
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import TokenIntervals
 from panope_server.tasks.task import Request
+
+#: The worker only tells callers apart.
+_UNSIGNED = (1 << 64) - 1
 
 
 def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
@@ -40,13 +44,20 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
     return wire.ServerFrame(load=load)
 
 
-def request_frame(frame_id: int, request: Request, request_id: str, flow_id: int) -> tuple[bytes, int]:
+def request_frame(frame_id: int, request: Request, context: CallContext, flow_id: int) -> tuple[bytes, int]:
     """The frame that asks for a request, ready to be sent, and where in it what is asked begins.
 
     Raises:
         InvalidInputError: the request is too long for a frame.
     """
-    head = wire.ServerFrame(id=frame_id, request_id=request_id, flow_id=flow_id).SerializeToString()
+    head = wire.ServerFrame(
+        id=frame_id,
+        request_id=context.request_id,
+        flow_id=flow_id,
+        caller_id=hash(context.caller) & _UNSIGNED,
+        priority=context.priority,
+        deadline_nanoseconds=0 if context.deadline is None else round(context.deadline * 1e9),
+    ).SerializeToString()
     body = wire.ServerFrame(request=wire.Request(task=request.task, input=request.data)).SerializeToString()
     try:
         frame = encode_frame_of(head, body)

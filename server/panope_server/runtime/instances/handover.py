@@ -10,6 +10,7 @@ from panope_backends.errors import InternalError
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.queue import RequestQueue
+from panope_server.runtime.instances.turns import Passed
 from panope_server.runtime.placement.placement import Placement
 
 _log = structlog.get_logger("panope.models")
@@ -45,14 +46,18 @@ class Handover:
     def _next(self) -> Entry | None:
         """The next entry for which there is room.
 
-        Only a flow that has its share of every window is passed over. At any other the rest waits, so that large ones
-        get in too.
+        Only a call, or a caller, that has its share of every window is passed over. At any other the rest waits, so
+        that large ones get in too.
         """
-        passed: set[int] = set()
+        passed = Passed()
         while (entry := self._queue.head(passed)) is not None and not self._fitting(entry):
-            if not [instance for instance in self._instances if instance.has_room(entry)]:
+            with_room = [instance for instance in self._instances if instance.has_room(entry)]
+            if not with_room:
                 return None
-            passed.add(entry.flow_id)
+            if any(instance.leaves_reserve(entry) for instance in with_room):
+                passed.flows.add(entry.flow_id)
+            else:
+                passed.callers.add((entry.priority_class, entry.caller))
         return entry
 
     def _fitting(self, entry: Entry) -> list[Instance]:

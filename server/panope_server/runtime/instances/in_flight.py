@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from panope.worker.v1.worker_pb2 import Part
 from panope_backends.errors import PanopeError
+from panope_registry.access.priority import Priority
 from panope_server.runtime.instances.frames import error_of
 from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.placement.placement import Placement
 
 #: How many times what is free of a window one flow may have of it.
 MAX_SHARE_OF_FREE = 2
+
+#: One in so many places is kept for callers that have nothing there, and for calls of high priority.
+RESERVED_PART = 8
+#: The same of slots, each of which is worth more.
+RESERVED_SLOTS_PART = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +40,10 @@ class Entry:
         head_bytes: where in the frame what is asked begins; before that stands what differs from call to call.
         flow_id: whose turns it waits for, in the queue and in the worker; its call's, so that calls share alike.
         slots: of the model, that it holds while it runs; 0 for none.
-        priority: entries with a higher one leave the queue first.
+        work: its cost in units of work, such as tokens, by estimate; at least 1.
+        caller: whose call it is; callers have turns, and their calls share these.
+        priority: above 0 is high and below 0 low: higher classes first; of one caller's calls the higher one.
+        deadline: when nobody waits for it any more, on `time.monotonic`'s clock; None for no such time.
         alone: whether it must not share a worker with others.
         holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
@@ -51,11 +60,19 @@ class Entry:
     head_bytes: int = 0
     flow_id: int = 0
     slots: int = 0
+    work: int = 1
+    caller: str = ""
     priority: int = 0
+    deadline: float | None = None
     alone: bool = False
     holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None
     parts: PartStream = field(default_factory=PartStream)
+
+    @property
+    def priority_class(self) -> Priority:
+        """High above 0, low below."""
+        return Priority((self.priority > 0) - (self.priority < 0))
 
     def leave(self) -> bool:
         """Leaves where it stands; False when it stood nowhere."""
@@ -88,6 +105,12 @@ class Held:
     items: int = 0
     bytes: int = 0
 
+    def count(self, entry: Entry, sign: int) -> None:
+        """Counts an entry that has come, or with a sign of -1 one that has gone."""
+        self.entries += sign
+        self.items += sign * entry.items
+        self.bytes += sign * entry.size_bytes
+
 
 NOTHING = Held()
 
@@ -98,9 +121,11 @@ class Entries:
     def __init__(self) -> None:
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._by_flow: dict[int, Held] = {}
+        self._by_caller: dict[str, Held] = {}
         self.items = 0
         self.bytes = 0
         self.slots = 0
+        self.work = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -108,16 +133,13 @@ class Entries:
     def add(self, entry: Entry) -> None:
         """Takes an entry in; it leaves the holder that it had."""
         entry.leave()
-        held = self._by_flow.get(entry.flow_id) or Held()
-        # Nothing is called from here on, so that all is counted or nothing.
-        self._by_flow[entry.flow_id] = held
+        of_flow = self._by_flow.get(entry.flow_id) or Held()
+        of_caller = self._by_caller.get(entry.caller) or Held()
+        # Nothing that can fail is called from here on, so that all is counted or nothing.
+        self._by_flow[entry.flow_id] = of_flow
+        self._by_caller[entry.caller] = of_caller
         self._entries[entry.id] = entry
-        self.items += entry.items
-        self.bytes += entry.size_bytes
-        self.slots += entry.slots
-        held.entries += 1
-        held.items += entry.items
-        held.bytes += entry.size_bytes
+        self._sum(entry, 1, of_flow, of_caller)
         entry.holder = self
 
     def remove(self, entry: Entry) -> bool:
@@ -125,17 +147,22 @@ class Entries:
         if entry.holder is not self:
             return False
         del self._entries[entry.id]
-        self.items -= entry.items
-        self.bytes -= entry.size_bytes
-        self.slots -= entry.slots
-        held = self._by_flow[entry.flow_id]
-        held.entries -= 1
-        held.items -= entry.items
-        held.bytes -= entry.size_bytes
-        if not held.entries:
+        of_flow, of_caller = self._by_flow[entry.flow_id], self._by_caller[entry.caller]
+        self._sum(entry, -1, of_flow, of_caller)
+        if not of_flow.entries:
             del self._by_flow[entry.flow_id]
+        if not of_caller.entries:
+            del self._by_caller[entry.caller]
         entry.holder = None
         return True
+
+    def _sum(self, entry: Entry, sign: int, of_flow: Held, of_caller: Held) -> None:
+        self.items += sign * entry.items
+        self.bytes += sign * entry.size_bytes
+        self.slots += sign * entry.slots
+        self.work += sign * entry.work
+        of_flow.count(entry, sign)
+        of_caller.count(entry, sign)
 
     def get(self, entry_id: int) -> Entry | None:
         """The entry of this id, if it is here."""
@@ -144,6 +171,14 @@ class Entries:
     def held_by(self, flow_id: int) -> Held:
         """What a flow takes here."""
         return self._by_flow.get(flow_id, NOTHING)
+
+    def held_by_caller(self, caller: str) -> Held:
+        """What a caller takes here."""
+        return self._by_caller.get(caller, NOTHING)
+
+    def all(self) -> Iterable[Entry]:
+        """Every entry, in the order they came."""
+        return self._entries.values()
 
     def leaves_room(self, entry: Entry, max_items: int, max_bytes: int) -> bool:
         """Whether an entry's flow leaves room for others: it has at most so many times what is free then.
@@ -159,6 +194,18 @@ class Entries:
             held.items + entry.items <= MAX_SHARE_OF_FREE * free_items
             and held.bytes + entry.size_bytes <= MAX_SHARE_OF_FREE * free_bytes
         )
+
+    def leaves_reserve(self, entry: Entry, max_items: int, max_bytes: int, max_slots: int = 0) -> bool:
+        """Whether what is kept for callers that have nothing here, and for high priority, stays free of an entry.
+
+        So one caller's thousand calls never take the last places, and the next caller's goes in at once.
+        """
+        if entry.priority > 0 or not self.held_by_caller(entry.caller).entries:
+            return True
+        free = max_items - self.items - entry.items, max_bytes - self.bytes - entry.size_bytes
+        if entry.slots and max_slots - self.slots - entry.slots < max_slots // RESERVED_SLOTS_PART:
+            return False
+        return free[0] >= max_items // RESERVED_PART and free[1] >= max_bytes // RESERVED_PART
 
     def first(self) -> Entry | None:
         """The entry that came first."""

@@ -126,10 +126,19 @@ class Instance:
         return self._in_flight.items
 
     def fits(self, entry: Entry) -> bool:
-        """Whether work may be handed over: the window has room for it, and its flow has not had its share."""
+        """Whether work may be handed over: the window has room for it, and neither call nor caller has its share."""
         workers = self._workers
-        return self.has_room(entry) and self._in_flight.leaves_room(
-            entry, workers.max_in_flight_items, workers.max_in_flight_bytes
+        return (
+            self.has_room(entry)
+            and self.leaves_reserve(entry)
+            and self._in_flight.leaves_room(entry, workers.max_in_flight_items, workers.max_in_flight_bytes)
+        )
+
+    def leaves_reserve(self, entry: Entry) -> bool:
+        """Whether work leaves the places free that are kept for other callers and for high priority."""
+        workers = self._workers
+        return self._in_flight.leaves_reserve(
+            entry, workers.max_in_flight_items, workers.max_in_flight_bytes, self._slots
         )
 
     def has_room(self, entry: Entry) -> bool:
@@ -150,8 +159,12 @@ class Instance:
 
     def _has_slots(self, entry: Entry) -> bool:
         """Whether the model has slots for it; what exceeds them all waits for the first of them in the worker."""
-        slots = self.ready.slots if self.ready is not None else 0
+        slots = self._slots
         return not (slots and entry.slots and self._in_flight.slots) or self._in_flight.slots + entry.slots <= slots
+
+    @property
+    def _slots(self) -> int:
+        return self.ready.slots if self.ready is not None else 0
 
     async def start(self) -> None:
         """Starts the process and returns when the model has answered a trial run.

@@ -11,6 +11,7 @@ from contextlib import suppress
 from panope.worker.v1.worker_pb2 import Part
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
@@ -39,8 +40,8 @@ class InstancePool:
     """
 
     def __init__(self, model: str, limits: Limits, metrics: Metrics) -> None:
-        self.queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes)
-        self.slot_queue = RequestQueue(model, limits.max_queue_items, limits.max_queue_bytes, noun="answers")
+        self.queue = RequestQueue(model, limits)
+        self.slot_queue = RequestQueue(model, limits, noun="answers")
         self.instances: list[Instance] = []
         queues = self.queue, self.slot_queue
         self._handovers = {queue: Handover(model, queue, self.instances) for queue in queues}
@@ -55,12 +56,12 @@ class InstancePool:
     async def run(
         self,
         requests: Sequence[Request],
-        request_id: str,
+        context: CallContext,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Runs the requests of one call; see `ModelRuntime.run`."""
-        entries = self._entries(requests, request_id, placement)
+        entries = self._entries(requests, context, placement)
         try:
             self._take_in(entries)
             for entry in entries:
@@ -102,7 +103,7 @@ class InstancePool:
     def answered(self, entry: Entry, last: Part) -> None:
         """Counts where the time of an answer went."""
         now = time.monotonic()
-        self._queue_of(entry).rate.record(entry.items, now - max(entry.dispatched, self._last_answer))
+        self._queue_of(entry).rate.record(entry.work, now - max(entry.dispatched, self._last_answer))
         self._last_answer = now
         self._quarantine.answered(entry)
         self._meters.observe(entry, last)
@@ -126,13 +127,13 @@ class InstancePool:
     def _queue_of(self, entry: Entry) -> RequestQueue:
         return self.slot_queue if entry.slots else self.queue
 
-    def _entries(self, requests: Sequence[Request], request_id: str, placement: Placement) -> list[Entry]:
+    def _entries(self, requests: Sequence[Request], context: CallContext, placement: Placement) -> list[Entry]:
         """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
         entries: list[Entry] = []
         for request in requests:
             entry_id = next(self._ids)
             flow_id = entries[0].id if entries else entry_id
-            frame, head = request_frame(entry_id, request, request_id, flow_id)
+            frame, head = request_frame(entry_id, request, context, flow_id)
             entry = Entry(
                 entry_id,
                 frame,
@@ -142,7 +143,10 @@ class InstancePool:
                 head_bytes=head,
                 flow_id=flow_id,
                 slots=request.slots,
-                priority=request.priority,
+                work=request.work,
+                caller=context.caller,
+                priority=context.priority,
+                deadline=context.deadline,
             )
             self._quarantine.admit(entry)
             entries.append(entry)

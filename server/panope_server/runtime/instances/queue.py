@@ -1,94 +1,75 @@
-"""Input that waits for an instance of one model: bounded in texts and in bytes, shared alike between flows.
+"""Input that waits for an instance of one model: bounded in items, bytes and work, and shared alike between callers.
 
-A flow is a call: its entries leave in the order they came, and flows take turns. A turn is as many items as the largest
-request has, so a call of thousands, which comes in many requests, lets every other call pass between two of them. Calls
-of a higher priority come before all turns of those of a lower one.
+The classes of priority, high, normal and low, are taken in this order. A class that waits beside higher ones gets one
+unit of work for each `STARVATION_FACTOR` of theirs, so that nothing waits for ever. Inside a class callers have turns
+by work, and inside a caller its calls have turns by items (`turns.py`).
+
+A full queue lets a newcomer in at the cost of those of a lower class, or of a caller that has more waiting in the same
+class; whole calls go, the newest first. So no caller fills a queue for the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from itertools import takewhile
+import time
+from collections.abc import Callable, Iterable, Sequence
 
-from panope_backends.errors import OverloadedError
+from panope_backends.errors import DeadlineError, OverloadedError
+from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entries, Entry
+from panope_server.runtime.instances.rate import Rate
+from panope_server.runtime.instances.shedding import Need, calls_to_shed
+from panope_server.runtime.instances.turns import CallerTurns, Passed
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
 
-#: Items that a flow hands over before it goes behind all others.
-TURN_ITEMS = 32
+#: Work of higher classes for which a class that waits gets as much as one of these.
+STARVATION_FACTOR = 16
 
-
-class Rate:
-    """How many items a model answers in a second, averaged over about the last ten seconds of work."""
-
-    _WINDOW = 10.0
-
-    def __init__(self) -> None:
-        self._items = 0.0
-        self._seconds = 0.0
-
-    def record(self, items: int, seconds: float) -> None:
-        """Counts items that took `seconds` of the model's busy time."""
-        keep = max(0.0, 1 - seconds / self._WINDOW)
-        self._items = self._items * keep + items
-        self._seconds = self._seconds * keep + seconds
-
-    @property
-    def items_per_second(self) -> float | None:
-        """None until something was measured."""
-        return self._items / self._seconds if self._seconds > 0 else None
-
-
-@dataclass(slots=True)
-class _Flow:
-    entries: OrderedDict[int, Entry] = field(default_factory=OrderedDict)
-    items_left: int = TURN_ITEMS
+NOBODY = Passed()
 
 
 class RequestQueue(Entries):
     """A queue of one model; an entry whose caller gives up leaves it wherever it stands.
 
     Args:
+        limits: how much may wait.
         noun: what items are, for people.
+        clock: monotonic seconds, as deadlines are told in.
     """
 
-    def __init__(self, model: str, max_items: int, max_bytes: int, *, noun: str = "texts") -> None:
+    def __init__(
+        self, model: str, limits: Limits, *, noun: str = "texts", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
         self._noun = noun
         self._model = model
-        self._max_items = max_items
-        self._max_bytes = max_bytes
-        self._lines: dict[int, OrderedDict[int, _Flow]] = {}  # by priority, flows in the order of their turns
+        self._limits = limits
+        self._clock = clock
+        self._classes = {1: CallerTurns(), 0: CallerTurns(), -1: CallerTurns()}
+        #: Of each class, the work that higher ones had handed over while it waited, less what it got itself for it.
+        self._passed_over = dict.fromkeys(self._classes, 0)
         self._empty = asyncio.Event()
         self._empty.set()
         self.rate = Rate()
 
     def add(self, entry: Entry) -> None:
         """Takes an entry in, behind those of its flow; it leaves the holder that it had."""
-        line = self._lines.get(entry.priority)
-        flow = (line and line.get(entry.flow_id)) or _Flow()
+        turns = self._classes[entry.priority_class]
         super().add(entry)
-        self._lines.setdefault(entry.priority, OrderedDict())[entry.flow_id] = flow
-        flow.entries[entry.id] = entry
+        turns.add(entry)
         self._empty.clear()
 
     def remove(self, entry: Entry) -> bool:
         """Lets an entry go; False when it is not here."""
+        turns = self._classes[entry.priority_class]
         if not super().remove(entry):
             return False
-        line = self._lines[entry.priority]
-        flow = line[entry.flow_id]
-        del flow.entries[entry.id]
-        if not flow.entries:
-            del line[entry.flow_id]
-        if not line:
-            del self._lines[entry.priority]
+        turns.remove(entry)
+        if turns.is_empty:
+            self._passed_over[entry.priority_class] = 0
         if not len(self):
             self._empty.set()
         return True
@@ -98,65 +79,121 @@ class RequestQueue(Entries):
         await self._empty.wait()
 
     def put(self, *entries: Entry) -> None:
-        """Adds the entries of one call at the end, all or none.
+        """Adds the entries of one call, all or none; others may have to go for it.
 
         Raises:
             OverloadedError: there is no room; it tells when there may be.
+            DeadlineError: the call cannot be answered before its deadline, as fast as the model works.
         """
-        items, size_bytes = sum(entry.items for entry in entries), sum(entry.size_bytes for entry in entries)
-        if len(self) and (self.items + items > self._max_items or self.bytes + size_bytes > self._max_bytes):
-            raise OverloadedError(
-                f"model `{self._model}` has {self.items:,} {self._noun} of {self.bytes:,} bytes waiting; "
-                f"the limits are {self._max_items:,} {self._noun} and {self._max_bytes:,} bytes",
-                retry_after_seconds=self.retry_after(),
-            )
+        need = Need.of(entries)
+        self._refuse_late(entries[0], need.work)
+        for call in self._to_shed(entries[0], need):
+            self._shed(call)
         for entry in entries:
             self.add(entry)
 
-    def head(self, passed: Collection[int] = ()) -> Entry | None:
-        """The entry that is next; those whose caller has gone this very moment are dropped on the way.
+    def head(self, passed: Passed = NOBODY) -> Entry | None:
+        """The entry that is next; those for which nobody waits any more are dropped on the way.
 
         Args:
-            passed: flows that are passed over this time.
+            passed: who is passed over this time.
         """
-        while (entry := self._first_but(passed)) is not None and entry.parts.is_over:
+        while (entry := self._first_but(passed)) is not None and self._is_over(entry):
             self.remove(entry)
         return entry
 
-    def _first_but(self, passed: Collection[int]) -> Entry | None:
-        """Of the highest priority that has one."""
-        for priority in sorted(self._lines, reverse=True):
-            if (entry := self._first_in_line(self._lines[priority], passed)) is not None:
-                return entry
-        return None
-
-    def _first_in_line(self, line: OrderedDict[int, _Flow], passed: Collection[int]) -> Entry | None:
-        """Of the first flow that has something left of its turn; of the first of all when none has."""
-        first: _Flow | None = None
-        for flow_id, flow in line.items():
-            if flow_id in passed:
-                continue
-            if flow.items_left > 0:
-                return next(iter(flow.entries.values()))
-            first = first or flow
-        return None if first is None else next(iter(first.entries.values()))
-
     def count_turn(self, entry: Entry) -> None:
-        """Counts an entry that is about to be handed over.
+        """Counts an entry that is about to be handed over."""
+        of_entry = entry.priority_class
+        for priority_class, turns in self._classes.items():
+            if priority_class < of_entry and not turns.is_empty:
+                self._passed_over[priority_class] += entry.work
+        owed = self._passed_over[of_entry]
+        self._passed_over[of_entry] = max(0, owed - STARVATION_FACTOR * entry.work)
+        self._classes[of_entry].count(entry)
 
-        Flows whose turn is over go behind all others only now, when another has its turn, and so behind those that came
-        in between.
+    def seconds_until_answered(self, entry: Entry, work: int) -> float | None:
+        """How long a call that comes now would take at least, as fast as the model works; None when nobody knows.
+
+        Args:
+            entry: of the call; who calls and how urgently.
+            work: of the whole call.
         """
-        line = self._lines[entry.priority]
-        before = takewhile(lambda flow_id: flow_id != entry.flow_id, line)
-        for flow_id in [flow_id for flow_id in before if line[flow_id].items_left <= 0]:
-            line[flow_id].items_left = TURN_ITEMS
-            line.move_to_end(flow_id)
-        line[entry.flow_id].items_left -= entry.items
+        rate = self.rate.per_second
+        if rate is None:
+            return None
+        of_entry = entry.priority_class
+        above = sum(turns.work for priority_class, turns in self._classes.items() if priority_class > of_entry)
+        own = self._classes[of_entry].work_of(entry.caller) + work
+        others = sum(min(calls.work, own) for name, calls in self._classes[of_entry].callers() if name != entry.caller)
+        return (above + others + own) / rate
 
     def retry_after(self) -> float:
         """Seconds until the queue is likely to be empty, spread so that callers do not return together."""
-        rate = self.rate.items_per_second
-        seconds = 1.0 if rate is None else self.items / rate
+        rate = self.rate.per_second
+        seconds = 1.0 if rate is None else self.work / rate
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
         return min(MAX_RETRY_SECONDS, max(MIN_RETRY_SECONDS, seconds * jitter))
+
+    def _first_but(self, passed: Passed) -> Entry | None:
+        """Of a class that has waited too long for higher ones, else of the highest class that has one."""
+        found: Entry | None = None
+        for priority_class, turns in self._classes.items():
+            if turns.is_empty or (entry := turns.first(passed, priority_class)) is None:
+                continue
+            if self._passed_over[priority_class] >= STARVATION_FACTOR * entry.work:
+                return entry
+            found = found or entry
+        return found
+
+    def _is_over(self, entry: Entry) -> bool:
+        """Whether nobody waits for an entry: its caller has gone, or hears now that its time is up."""
+        if entry.deadline is not None and entry.deadline <= self._clock():
+            entry.parts.end(DeadlineError("the call's deadline passed while it waited for the model"))
+        return entry.parts.is_over
+
+    def _refuse_late(self, entry: Entry, work: int) -> None:
+        if entry.deadline is None or not len(self):
+            return  # without a queue the model is soon at it, and what it takes is measured
+        seconds = self.seconds_until_answered(entry, work)
+        left = entry.deadline - self._clock()
+        if seconds is not None and seconds > left:
+            raise DeadlineError(
+                f"model `{self._model}` would answer in about {seconds:.1f} seconds, and the call's deadline is in "
+                f"{max(0.0, left):.1f}",
+                reason="deadline_unreachable",
+            )
+
+    def _to_shed(self, entry: Entry, need: Need) -> Iterable[Sequence[Entry]]:
+        if not len(self):
+            return ()  # what exceeds an empty queue runs by itself
+        limits = self._limits
+        missing = need.less(
+            Need(
+                limits.max_queue_items - self.items,
+                limits.max_queue_bytes - self.bytes,
+                limits.max_queue_work - self.work,
+            )
+        )
+        if missing.is_nothing:
+            return ()
+        found = calls_to_shed(self._classes, entry, need.work, missing)
+        if found is None:
+            raise OverloadedError(
+                f"model `{self._model}` has {self.items:,} {self._noun} of {self.bytes:,} bytes waiting; the limits "
+                f"are {limits.max_queue_items:,} {self._noun} and {limits.max_queue_bytes:,} bytes, and "
+                f"{limits.max_queue_work:,} units of work",
+                retry_after_seconds=self.retry_after(),
+            )
+        return found
+
+    def _shed(self, call: Sequence[Entry]) -> None:
+        """Lets a call go that waits; its parts that run elsewhere end with it."""
+        error = OverloadedError(
+            f"the queue of model `{self._model}` is full, and calls of a higher priority or of callers with less "
+            "waiting came",
+            reason="shed",
+            retry_after_seconds=self.retry_after(),
+        )
+        for entry in call:
+            entry.fail(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.runtimes import ModelRuntimes
@@ -46,9 +47,9 @@ class ModelDispatcher:
         self,
         model: ResolvedModel,
         requests: Sequence[Request],
-        request_id: str,
+        context: CallContext,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Runs the requests of a call and puts the parts of its answer; see `ModelRuntime.run`."""
-        await self._runtimes.get_or_make(model.name).run(requests, request_id, placement, put)
+        await self._runtimes.get_or_make(model.name).run(requests, context, placement, put)

@@ -15,6 +15,7 @@ from panope_backends.errors import AvailabilityError, InternalError, PanopeError
 from panope_registry.models.types import ModelEntry
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance import Instance
@@ -94,7 +95,7 @@ class ModelRuntime:
     async def run(
         self,
         requests: Sequence[Request],
-        request_id: str,
+        context: CallContext,
         placement: Placement,
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
@@ -102,7 +103,7 @@ class ModelRuntime:
 
         Args:
             requests: what to run; they are accepted together, and the first that fails ends the others.
-            request_id: of the call.
+            context: of the call.
             placement: is told which instance has it.
             put: takes the parts of the answers in the order of the requests; while it waits, the worker is asked to.
 
@@ -110,7 +111,7 @@ class ModelRuntime:
             PanopeError: why there is no answer, or no more of it.
         """
         self._admit()
-        await self.pool.run(requests, request_id, placement, put)
+        await self.pool.run(requests, context, placement, put)
 
     async def load(self, constraints: LoadConstraints = UNCONSTRAINED) -> None:
         """Loads the model and returns when it serves; when it fails later, it comes back as it was asked for here.

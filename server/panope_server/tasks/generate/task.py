@@ -22,6 +22,11 @@ from panope_server.tasks.task import Task, Usage
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
 
+#: That an answer is taken for whose caller sets no limit.
+_TOKENS_OF_ANSWER = 256
+#: A token of an answer costs about as much as reading so many bytes: eight tokens of a prompt.
+_BYTES_READ_OF_UNIT = 32
+
 
 class GenerateTask(Task[GenerateInput, GenerateOutput]):
     """Prompts and conversations to answers."""
@@ -46,6 +51,11 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def slots(self, task_input: GenerateInput) -> int:
         """One for each answer."""
         return task_input.sequences
+
+    def work(self, task_input: GenerateInput, items: int, size_bytes: int) -> int:
+        """The tokens of all answers at their longest, and a part of those that are only read, which are cheaper."""
+        most = task_input.options.max_tokens
+        return items * (_TOKENS_OF_ANSWER if most is None else most) + size_bytes // _BYTES_READ_OF_UNIT
 
     def priority(self, task_input: GenerateInput) -> int:
         """As the caller says."""

@@ -10,8 +10,11 @@ from typing import Any
 import grpc
 
 from panope_backends.errors import InvalidInputError
+from panope_registry.access.priority import Priority
+from panope_server.access.principal import current_principal
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.prioritize import HEADER as PRIORITY
 from panope_server.tasks.task import Input
 
 #: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
@@ -64,8 +67,29 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         interface=interface,
         request_id=request_id_of(context),
         deadline=deadline_of(context),
+        caller=caller_of(context),
+        asked_priority=_asked_priority(metadata),
         wait=_waits(metadata),
     )
+
+
+def caller_of(context: Context) -> str:
+    """Whose turns the call waits for: its key's, else those of the address that it came from.
+
+    Envoy alone connects by the server's Unix socket, and it ends `x-forwarded-for` with the address that it saw; what a
+    caller wrote there stands before that.
+    """
+    if key_id := current_principal().key_id:
+        return f"key:{key_id}"
+    kind, _, address = context.peer().partition(":")
+    if kind == "unix":
+        return metadata_of(context).get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return address.rpartition(":")[0]  # without the port, of which each connection has another
+
+
+def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:
+    word = metadata.get(PRIORITY)
+    return Priority.parse(word, PRIORITY) if word else None
 
 
 def _waits(metadata: Mapping[str, str]) -> bool:

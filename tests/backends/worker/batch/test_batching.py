@@ -3,7 +3,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panope_backends.worker.batch.batching import Batcher
+from panope_backends.worker.batch.batching import BATCHES_OF_HIGHER, Batcher
+from panope_backends.worker.flow import Flow
 
 lengths = st.lists(st.integers(min_value=1, max_value=300), min_size=1, max_size=60)
 budgets = st.integers(min_value=1, max_value=2000)
@@ -148,10 +149,10 @@ def test_batches_are_paced_only_while_a_flow_has_more_items_than_a_batch_holds()
     batcher = Batcher[int](10_000, 8)
     batcher.paced_most_of = lambda _: 2
     for flow in range(8):
-        batcher.add(flow, 5, 0.0, flow)
+        batcher.add(flow, 5, 0.0, Flow(flow))
     assert len(batcher.take()) == 8
     for item in range(9):
-        batcher.add(item, 5, 0.0, "large")
+        batcher.add(item, 5, 0.0, Flow("large"))
     assert len(batcher.take()) == 2
 
 
@@ -163,10 +164,10 @@ def test_the_item_of_a_newcomer_is_in_the_first_batch_after_it_came_but_for_one_
 ) -> None:
     batcher = Batcher[str](budget, size, max_padding=16)
     for number, length in enumerate(large):
-        batcher.add(f"large {number}", length, now=0.0, flow="large")
+        batcher.add(f"large {number}", length, now=0.0, flow=Flow("large"))
     batcher.take()  # runs while the newcomers arrive
     for number, length in enumerate(newcomers):
-        batcher.add(f"newcomer {number}", length, now=0.0, flow=number)
+        batcher.add(f"newcomer {number}", length, now=0.0, flow=Flow(number))
     ran: set[str] = set()
     for number in range(len(newcomers)):
         ran.update(batcher.take())
@@ -181,7 +182,7 @@ def test_the_oldest_item_of_a_flow_waits_for_one_batch_of_each_other_flow_at_mos
     waiting: dict[int, list[tuple[int, int]]] = {}
     for flow, tokens in flows.items():
         for number, length in enumerate(tokens):
-            batcher.add((flow, number), length, now=0.0, flow=flow)
+            batcher.add((flow, number), length, now=0.0, flow=Flow(flow))
             waiting.setdefault(flow, []).append((flow, number))
     arrivals = iter(late)
     unled = dict.fromkeys(waiting, 0)  # batches since a flow's oldest item was in one
@@ -195,7 +196,7 @@ def test_the_oldest_item_of_a_flow_waits_for_one_batch_of_each_other_flow_at_mos
                 del waiting[flow]
         if (flow := next(arrivals, None)) is not None:
             item = (flow, 1000 + len(batcher))
-            batcher.add(item, 7, now=0.0, flow=flow)
+            batcher.add(item, 7, now=0.0, flow=Flow(flow))
             waiting.setdefault(flow, []).append(item)
             unled.setdefault(flow, 0)
     assert not waiting
@@ -205,10 +206,51 @@ def test_the_oldest_item_of_a_flow_waits_for_one_batch_of_each_other_flow_at_mos
 def test_endless_newcomers_do_not_starve_a_large_call(count: int) -> None:
     batcher = Batcher[str](100, 1)
     for _ in range(count):
-        batcher.add("large", 10, now=0.0, flow="large")
+        batcher.add("large", 10, now=0.0, flow=Flow("large"))
     for taken in range(2 * count):
         if taken % 2:
-            batcher.add("newcomer", 10, now=0.0, flow=taken)
+            batcher.add("newcomer", 10, now=0.0, flow=Flow(taken))
         batcher.take()
     left = list(itertools.chain.from_iterable(drained(batcher)))
     assert left.count("large") == 0
+
+
+@given(st.integers(1, 200), sizes)
+def test_one_callers_many_calls_have_the_turns_of_one_caller(flood: int, size: int) -> None:
+    batcher = Batcher[str](10_000, size)
+    for number in range(flood):
+        batcher.add("flood", 5, now=0.0, flow=Flow(number, "flood"))
+    batcher.take()  # runs while the other arrives
+    batcher.add("single", 50, now=0.0, flow=Flow("single", "ada"))
+    assert "single" in batcher.take()
+
+
+@given(st.lists(st.tuples(st.integers(-1, 1), st.integers(1, 50)), min_size=1, max_size=60), sizes)
+def test_items_of_a_class_run_together_alone_and_lower_classes_have_one_batch_in_so_many(
+    items: list[tuple[int, int]], size: int
+) -> None:
+    batcher = Batcher[int](10_000, size)
+    waiting = [0, 0, 0]
+    for number, (priority, length) in enumerate(items):
+        batcher.add(priority, length, now=0.0, flow=Flow(number, number % 3, priority))
+        waiting[priority] += 1
+    passed = {0: 0, -1: 0}
+    while batch := batcher.take():
+        (taken,) = set(batch)
+        waiting[taken] -= len(batch)
+        higher = [each for each in (1, 0) if each > taken and waiting[each]]
+        assert not higher or passed[taken] >= BATCHES_OF_HIGHER
+        for lower in (each for each in passed if each < taken):
+            passed[lower] = passed[lower] + 1 if waiting[lower] else 0
+            assert passed[lower] <= 2 * BATCHES_OF_HIGHER + 1
+        if taken in passed:
+            passed[taken] = 0
+
+
+def test_a_batch_is_paced_when_another_caller_waits_beside_one_with_more_than_a_batch_holds() -> None:
+    batcher = Batcher[str](10_000, 8)
+    batcher.paced_most_of = lambda _: 2
+    for number in range(9):
+        batcher.add("many", 5, 0.0, Flow(number, "many"))
+    batcher.add("one", 5, 0.0, Flow("one", "ada"))
+    assert len(batcher.take()) == 2

@@ -18,6 +18,7 @@ from panope_backends.errors import PanopeError
 from panope_backends.worker.requests import failure_part
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.models.model import ModelRuntime
@@ -116,14 +117,17 @@ class Worker:
             self.socket.connection_lost(None)
 
 
-async def run(runtime: ModelRuntime, task_input: Input, request_id: str = "r") -> Output:
+NOBODY = CallContext("r")
+
+
+async def run(runtime: ModelRuntime, task_input: Input, context: CallContext = NOBODY) -> Output:
     """The whole answer."""
     parts: list[Output] = []
 
     async def put(data: bytes) -> None:
         parts.append(task_of(task_input).decode(data))
 
-    await runtime.run(requests_of(task_input, request_id), request_id, Placement(), put)
+    await runtime.run(requests_of(task_input), context, Placement(), put)
     return parts[0] if len(parts) == 1 else task_of(task_input).join(parts)
 
 
@@ -146,8 +150,8 @@ class Bench:
         self.workers.append(Worker(instance, socket, transport))
         self.runtime.instance_ready(instance)
 
-    def call(self, task_input: EmbedInput) -> None:
-        self.calls.append(asyncio.create_task(run(self.runtime, task_input, "r")))
+    def call(self, task_input: EmbedInput, context: CallContext = NOBODY) -> None:
+        self.calls.append(asyncio.create_task(run(self.runtime, task_input, context)))
 
     async def settle(self) -> None:
         """Lets everything happen that can happen without another step."""

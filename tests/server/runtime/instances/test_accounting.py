@@ -36,7 +36,7 @@ from panope_server.tasks.tensors import NamedTensor, TensorInput
 #: Where faults are thrown: the code of the server and what it sends frames by.
 CODE = (str(Path(panope_server.__file__).parent), frames.__file__)
 #: Arithmetic on two counters, which everything else stands on and nothing can interrupt.
-SOUND = {"add", "remove", "leave"}
+SOUND = {"add", "remove", "leave", "count", "_sum", "is_empty"}
 #: The last instruction before a coroutine's own code.
 LAST_OF_ENTRY = 8
 
@@ -74,7 +74,7 @@ async def test_what_one_instance_holds_is_bounded_in_bytes_as_in_texts() -> None
     (worker,) = made.workers
     large = NamedTensor("x", "uint8", (40 << 20,), bytes(40 << 20))
     for _ in range(3):
-        made.calls.append(asyncio.create_task(run(made.runtime, TensorInput(inputs=[large]), "r")))
+        made.calls.append(asyncio.create_task(run(made.runtime, TensorInput(inputs=[large]))))
     await made.settle()
     assert len(worker.waiting()) == 1, "two would be 80 MiB, and the window has 64"
     assert (len(made.runtime.pool.queue), made.held()["texts"]) == (2, 2)
@@ -148,7 +148,7 @@ async def test_work_that_no_frame_can_carry_is_refused_before_it_holds_anything(
     made = bench()
     made.start_worker()
     with pytest.raises(InvalidInputError, match="outside the range"):
-        await run(made.runtime, EmbedInput(texts=["a"] * 512, dimensions=dimensions), "r")
+        await run(made.runtime, EmbedInput(texts=["a"] * 512, dimensions=dimensions))
     assert not any(made.held().values())
     made.call(EmbedInput(texts=["a"]))
     await made.settle()
@@ -176,7 +176,7 @@ async def test_calls_that_are_given_up_free_the_queue_wherever_they_stand() -> N
         made.call(EmbedInput(texts=["waiting"] * 4))
     await made.settle()
     with pytest.raises(OverloadedError):
-        await run(made.runtime, EmbedInput(texts=["one too many"]), "r")
+        await run(made.runtime, EmbedInput(texts=["one too many"]))
     made.calls[2].cancel()  # neither the first in the queue nor the last
     await made.settle()
     assert (made.runtime.pool.queue.items, len(made.runtime.pool.queue)) == (8, 2)

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from panope_backends.errors import PreconditionError
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance_supervisor import CRASH_LIMIT
@@ -30,7 +31,7 @@ def entry(task_input: Input | str) -> Entry:
     entry_id = next(_ids)
     given = EmbedInput(texts=[task_input]) if isinstance(task_input, str) else task_input
     (request,) = requests_of(given)
-    frame, head_bytes = request_frame(entry_id, request, f"request-{entry_id}", entry_id)
+    frame, head_bytes = request_frame(entry_id, request, CallContext(f"request-{entry_id}", "ada"), entry_id)
     return Entry(entry_id, frame, 1, 1, head_bytes=head_bytes)
 
 

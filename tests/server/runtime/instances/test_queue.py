@@ -3,25 +3,33 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import OverloadedError
+from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, TURN_ITEMS, Rate, RequestQueue
+from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, RequestQueue
+from panope_server.runtime.instances.rate import Rate
+from panope_server.runtime.instances.turns import TURN_ITEMS
 
 _ids = itertools.count(1)
 
 
-def entry(items: int = 1, size_bytes: int = 1) -> Entry:
+def entry(items: int = 1, size_bytes: int = 1, **more: Any) -> Entry:
     entry_id = next(_ids)
-    return Entry(entry_id, b"", items, size_bytes, flow_id=entry_id)
+    return Entry(entry_id, b"", items, size_bytes, flow_id=entry_id, **more)
+
+
+def made(model: str, max_items: int, max_bytes: int) -> RequestQueue:
+    return RequestQueue(model, Limits(max_queue_items=max_items, max_queue_bytes=max_bytes))
 
 
 async def test_entries_leave_in_the_order_they_came() -> None:
-    queue = RequestQueue("m", 100, 100)
+    queue = made("m", 100, 100)
     entries = [entry() for _ in range(3)]
     for each in entries:
         queue.put(each)
@@ -34,7 +42,7 @@ async def test_entries_leave_in_the_order_they_came() -> None:
 
 
 async def test_a_higher_priority_leaves_first_and_takes_no_turn_of_the_others() -> None:
-    queue = RequestQueue("m", 1000, 1000)
+    queue = made("m", 1000, 1000)
     first, urgent, second, later = (entry() for _ in range(4))
     urgent.priority, later.priority = 5, -1
     for each in (later, first, urgent, second):
@@ -48,7 +56,7 @@ async def test_a_higher_priority_leaves_first_and_takes_no_turn_of_the_others() 
 
 
 async def test_an_entry_leaves_once_wherever_it_stands() -> None:
-    queue, held = RequestQueue("m", 100, 100), Entries()
+    queue, held = made("m", 100, 100), Entries()
     first, second, third = (entry(2, 3) for _ in range(3))
     for each in (first, second, third):
         queue.put(each)
@@ -66,7 +74,7 @@ async def test_an_entry_leaves_once_wherever_it_stands() -> None:
 async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_back(
     texts: int, size_bytes: int
 ) -> None:
-    queue = RequestQueue("acme/tiny", max_items=4, max_bytes=10)
+    queue = made("acme/tiny", 4, 10)
     queue.put(entry(3, 3))
     with pytest.raises(OverloadedError, match=r"the limits are 4 texts and 10 bytes") as caught:
         queue.put(entry(texts, size_bytes))
@@ -76,13 +84,13 @@ async def test_a_full_queue_refuses_by_texts_or_by_bytes_and_says_when_to_come_b
 
 
 async def test_an_empty_queue_takes_even_one_entry_that_is_larger_than_the_queue() -> None:
-    queue = RequestQueue("m", max_items=4, max_bytes=10)
+    queue = made("m", 4, 10)
     queue.put(entry(5, 50))
     assert queue.head() is not None
 
 
 async def test_entries_whose_caller_has_gone_are_dropped_and_free_their_room() -> None:
-    queue = RequestQueue("m", 4, 100)
+    queue = made("m", 4, 100)
     gone, waiting = entry(2), entry(2)
     queue.put(gone)
     queue.put(waiting)
@@ -95,9 +103,9 @@ async def test_entries_whose_caller_has_gone_are_dropped_and_free_their_room() -
 
 
 async def test_the_hint_to_retry_follows_the_measured_rate() -> None:
-    queue = RequestQueue("m", 1000, 1000)
+    queue = made("m", 1000, 1000)
     queue.rate.record(100, 1.0)
-    queue.put(entry(500))
+    queue.put(entry(5, work=500))
     assert 5 * 0.8 <= queue.retry_after() <= 5 * 1.2
 
 
@@ -107,8 +115,8 @@ def test_the_rate_is_between_the_slowest_and_the_fastest_measurement(samples: li
     for texts, seconds in samples:
         rate.record(texts, seconds)
     singles = [texts / seconds for texts, seconds in samples]
-    assert rate.items_per_second is not None
-    assert min(singles) * 0.999 <= rate.items_per_second <= max(singles) * 1.001
+    assert rate.per_second is not None
+    assert min(singles) * 0.999 <= rate.per_second <= max(singles) * 1.001
 
 
 Calls = st.lists(st.lists(st.integers(1, TURN_ITEMS), min_size=1, max_size=8), min_size=1, max_size=12)
@@ -119,7 +127,7 @@ Calls = st.lists(st.lists(st.integers(1, TURN_ITEMS), min_size=1, max_size=8), m
 async def test_no_call_starves_each_keeps_its_order_and_everything_is_given_back(
     calls: list[list[int]], data: st.DataObject
 ) -> None:
-    queue = RequestQueue("m", 10_000, 10_000)
+    queue = made("m", 10_000, 10_000)
     handed: dict[int, list[int]] = {}
     passed_by: dict[int, Counter[int]] = {}  # flow -> flows that had turns since its last one, with their items
     coming = [[Entry(next(_ids), b"", items, 1) for items in sizes] for sizes in calls]
@@ -149,7 +157,7 @@ async def test_no_call_starves_each_keeps_its_order_and_everything_is_given_back
 
 @given(st.integers(1, 20), st.integers(0, 5))
 async def test_a_newcomer_is_next_but_for_the_newcomers_before_it(newcomers: int, served: int) -> None:
-    queue = RequestQueue("m", 10_000, 10_000)
+    queue = made("m", 10_000, 10_000)
     queue.put(*(Entry(next(_ids), b"", TURN_ITEMS, 1, flow_id=-1) for _ in range(10)))
     for _ in range(served + 1):
         head = queue.head()
@@ -167,7 +175,7 @@ async def test_a_newcomer_is_next_but_for_the_newcomers_before_it(newcomers: int
 
 
 async def test_a_call_of_several_entries_is_refused_as_a_whole() -> None:
-    queue = RequestQueue("m", max_items=10, max_bytes=100)
+    queue = made("m", 10, 100)
     queue.put(entry(4))
     with pytest.raises(OverloadedError):
         queue.put(entry(4), entry(4))

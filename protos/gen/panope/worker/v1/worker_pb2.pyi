@@ -38,6 +38,9 @@ class ServerFrame(google.protobuf.message.Message):
     FLOW_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     FLOW_ID_FIELD_NUMBER: builtins.int
+    CALLER_ID_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
+    DEADLINE_NANOSECONDS_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Chosen by the server, echoed by every part of the answer; 0 for frames that have none."""
     request_id: builtins.str
@@ -46,6 +49,12 @@ class ServerFrame(google.protobuf.message.Message):
     """Requests of one flow, such as the parts of one call, take turns on the device with those of others. 0 for a flow of
     its own.
     """
+    caller_id: builtins.int
+    """Callers take turns, and the flows of one caller share these."""
+    priority: builtins.int
+    """-100 to 100; above 0 is high and below 0 low, and higher ones come first."""
+    deadline_nanoseconds: builtins.int
+    """When nobody waits for the answer any more, on the machine's monotonic clock; 0 for no such time."""
     @property
     def load(self) -> Global___Load:
         """Load the model."""
@@ -77,9 +86,12 @@ class ServerFrame(google.protobuf.message.Message):
         flow: Global___Flow | None = ...,
         request_id: builtins.str = ...,
         flow_id: builtins.int = ...,
+        caller_id: builtins.int = ...,
+        priority: builtins.int = ...,
+        deadline_nanoseconds: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "load", b"load", "request", b"request"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "flow_id", b"flow_id", "id", b"id", "load", b"load", "request", b"request", "request_id", b"request_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "caller_id", b"caller_id", "cancel", b"cancel", "deadline_nanoseconds", b"deadline_nanoseconds", "drain", b"drain", "flow", b"flow", "flow_id", b"flow_id", "id", b"id", "load", b"load", "priority", b"priority", "request", b"request", "request_id", b"request_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "request", "cancel", "drain", "flow"] | None: ...
 
 Global___ServerFrame: typing_extensions.TypeAlias = ServerFrame
