@@ -1,6 +1,6 @@
 """The layers around every gRPC method, the outermost first.
 
-    arrival      its message has come
+    arrival      its message has come; a stream of messages may end when memory is short
     errors       every error becomes a status; the call has an id and counts as running
     accounting   its end is counted, timed and logged
     auth         its caller is known from here on; keys are checked here
@@ -18,11 +18,14 @@ import grpc
 from panope_server.access.authentication import Authenticator
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
-from panope_server.transport.interceptors.arrival import ArrivalInterceptor, Arrivals
+from panope_server.transport.interceptors.arrival import MAX_SLOW, ArrivalInterceptor, Arrivals
 from panope_server.transport.interceptors.auth import AuthInterceptor
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
 from panope_server.transport.running_calls import RunningCalls
+
+#: What the server may have in use besides as many messages as may be on the way.
+HEADROOM_BYTES = 512 << 20
 
 
 def interceptors_for(
@@ -42,8 +45,9 @@ def interceptors_for(
         log_requests: whether each call is a line of the log.
         max_message_bytes: of one request.
     """
+    arrivals = Arrivals(HEADROOM_BYTES + MAX_SLOW * max_message_bytes, max_message_bytes)
     return (
-        ArrivalInterceptor(Arrivals()),
+        ArrivalInterceptor(arrivals),
         ErrorInterceptor(calls),
         AccountingInterceptor(metrics, log_requests=log_requests),
         AuthInterceptor(authenticator),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
+from half_sender import HalfSender
 from panope_server.transport.interceptors import arrival
 from panope_server.transport.interceptors.arrival import ArrivalInterceptor, Arrivals
 
-DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
-END_STREAM, END_HEADERS = 1, 4
 MESSAGE = 1000
 
 
@@ -34,46 +32,10 @@ class Echo(grpc.GenericRpcHandler):
         return grpc.unary_stream_rpc_method_handler(twice)
 
 
-class HalfSender:
-    """Begins calls on one connection and sends half a message of each."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._ended: set[int] = set()
-        self.writer = writer
-        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS, 0, 0))
-
-    def begin(self, stream: int, method: str, *, end: bool = False) -> None:
-        pairs = ((":method", "POST"), (":scheme", "http"), (":path", method), (":authority", "x"))
-        pairs += (("te", "trailers"), ("content-type", "application/grpc"))
-        block = b"".join(b"\0" + b"".join(bytes([len(word)]) + word.encode() for word in pair) for pair in pairs)
-        self.writer.write(_frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block))
-        if not end:
-            self.writer.write(_frame(DATA, 0, stream, struct.pack(">BI", 0, MESSAGE) + b"a" * (MESSAGE // 2)))
-
-    def finish(self, stream: int) -> None:
-        self.writer.write(_frame(DATA, END_STREAM, stream, b"a" * (MESSAGE - MESSAGE // 2)))
-
-    async def ended(self) -> int:
-        """The next stream that the server ends; many a one it ends by trailers and a reset."""
-        while True:
-            head = await self._reader.readexactly(9)
-            size, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
-            await self._reader.readexactly(size)
-            stream = int.from_bytes(head[5:], "big")
-            if ((kind == HEADERS and flags & END_STREAM) or kind == RESET) and stream not in self._ended:
-                self._ended.add(stream)
-                return stream
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
 @pytest.fixture
 async def arrivals(monkeypatch: pytest.MonkeyPatch) -> Arrivals:
-    monkeypatch.setattr(arrival, "CHECK_SECONDS", 0.05)
-    return Arrivals()
+    monkeypatch.setattr(arrival, "CHECK_SECONDS", 0.0125)
+    return Arrivals(1 << 60, 1)
 
 
 @pytest.fixture
@@ -88,9 +50,9 @@ async def port(arrivals: Arrivals) -> AsyncIterator[int]:
 
 @pytest.fixture
 async def sender(port: int) -> AsyncIterator[HalfSender]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    yield HalfSender(reader, writer)
-    writer.close()
+    sender = await HalfSender.connect(port, MESSAGE)
+    yield sender
+    await sender.close()
 
 
 @pytest.mark.parametrize("method", ["/x.Echo/Once", "/x.Echo/Twice"])
