@@ -24,7 +24,8 @@ func WithVariantPrecision(precision string) PullOption {
 	return func(r *panopev1.PullModelRequest) { r.Precision = precision }
 }
 
-// Register registers a model of a hub without its weights; the job does it.
+// Register registers a model of a hub without its weights, or with Upstream one that a server elsewhere runs; the job
+// does it.
 func (c *Client) Register(ctx context.Context, request *panopev1.RegisterModelRequest) (*panopev1.Job, error) {
 	response, err := c.registry.RegisterModel(ctx, request)
 	return response.GetJob(), err

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
-from panope_client import DeadlineError, Health, Job, Model, NotFoundError
+from panope_client import DeadlineError, Health, Job, Model, NotFoundError, Upstream
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -107,6 +107,14 @@ async def test_a_model_is_registered_and_pulled_as_asked(client: Any, fake: Any)
     assert (fake.requests[0].revision, list(fake.requests[0].task_hints)) == ("v1", ["embed"])
     assert (fake.requests[0].preferred_precision, list(fake.requests[0].quantization_targets)) == ("fp16", ["int8"])
     assert (fake.requests[1].format, fake.requests[1].precision) == ("onnx", "fp16")
+
+
+async def test_a_model_that_a_server_elsewhere_runs_is_registered_with_its_address(client: Any, fake: Any) -> None:
+    upstream = Upstream(url="https://host/v1", protocol="openai", model="gpt")
+    assert (await client.register("acme/gpt", task_hints=["generate"], upstream=upstream)).kind == "repo_sync"
+    await client.register("vendor/m")
+    assert fake.requests[0].upstream == upstream
+    assert not fake.requests[1].HasField("upstream")
 
 
 async def test_a_job_is_looked_at_cancelled_and_queued_again(client: Any) -> None:

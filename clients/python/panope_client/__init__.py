@@ -17,7 +17,7 @@ from panope.v1.generate_service_pb2 import (
 )
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
-from panope.v1.registry_service_pb2 import Device
+from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.client import AsyncClient
@@ -73,6 +73,7 @@ __all__ = [
     "TextToText",
     "Tokens",
     "UnavailableError",
+    "Upstream",
     "Usage",
     "Variant",
     "ZeroShotOptions",

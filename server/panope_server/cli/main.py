@@ -12,7 +12,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import usage
-from panope_server.cli.server import labels, models, serve
+from panope_server.cli.server import labels, models, serve, text_to_text
 from panope_server.cli.store import pin, store
 
 
@@ -63,6 +63,8 @@ app.command("unload")(models.unload)
 app.command("embed")(models.embed)
 app.command("classify")(labels.classify)
 app.command("rerank")(labels.rerank)
+app.command("summarize")(text_to_text.summarize)
+app.command("translate")(text_to_text.translate)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("usage")(usage.usage)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Model
-from panope.v1.registry_service_pb2 import Device
+from panope.v1.registry_service_pb2 import Device, Upstream
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import request_of
 
@@ -95,9 +95,12 @@ class AsyncModelCalls(AsyncConnection):
         preferred_precision: str = "",
         quantization_targets: Sequence[str] = (),
         base_model: str = "",
+        upstream: Upstream | None = None,
         timeout: float | None = None,
     ) -> Job:
-        """Registers a model of a hub without its weights; returns the job that does it.
+        """Registers a model of a hub without its weights, or one that a server elsewhere runs.
+
+        Returns the job that does it.
 
         Args:
             model: `vendor/name`, as the hub knows it.
@@ -108,6 +111,8 @@ class AsyncModelCalls(AsyncConnection):
             quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
             base_model: of an adapter, the model that it changes, by its name on the server; empty for the one that its
                 files name.
+            upstream: the server elsewhere that runs the model, such as `Upstream(url="https://HOST/v1",
+                protocol="openai", model="gpt-4.1-mini")`; then only `task_hints` may stand beside it.
             timeout: see the class.
         """
         request = request_of(
@@ -119,6 +124,7 @@ class AsyncModelCalls(AsyncConnection):
             preferred_precision=preferred_precision,
             quantization_targets=quantization_targets,
             base_model=base_model,
+            upstream=upstream,
         )
         response = await self._call(self._registry.RegisterModel, request, timeout)
         return response.job

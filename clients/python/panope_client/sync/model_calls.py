@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Model
-from panope.v1.registry_service_pb2 import Device
+from panope.v1.registry_service_pb2 import Device, Upstream
 from panope_client.arguments import request_of
 from panope_client.sync.connection import Connection
 
@@ -94,9 +94,12 @@ class ModelCalls(Connection):
         preferred_precision: str = "",
         quantization_targets: Sequence[str] = (),
         base_model: str = "",
+        upstream: Upstream | None = None,
         timeout: float | None = None,
     ) -> Job:
-        """Registers a model of a hub without its weights; returns the job that does it.
+        """Registers a model of a hub without its weights, or one that a server elsewhere runs.
+
+        Returns the job that does it.
 
         Args:
             model: `vendor/name`, as the hub knows it.
@@ -107,6 +110,8 @@ class ModelCalls(Connection):
             quantization_targets: precisions to quantize to once the weights are here, such as `int8`.
             base_model: of an adapter, the model that it changes, by its name on the server; empty for the one that its
                 files name.
+            upstream: the server elsewhere that runs the model, such as `Upstream(url="https://HOST/v1",
+                protocol="openai", model="gpt-4.1-mini")`; then only `task_hints` may stand beside it.
             timeout: see the class.
         """
         request = request_of(
@@ -118,6 +123,7 @@ class ModelCalls(Connection):
             preferred_precision=preferred_precision,
             quantization_targets=quantization_targets,
             base_model=base_model,
+            upstream=upstream,
         )
         response = self._call(self._registry.RegisterModel, request, timeout)
         return response.job
