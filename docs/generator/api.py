@@ -81,6 +81,9 @@ Calls that wait for the same model are taken by priority: the header `x-panope-p
 class callers take turns, by key, or by address where there is none. A call whose deadline is sooner than the model can
 answer is refused at once (`deadline_unreachable`).
 
+A server that keeps answers ([response cache](response-cache.md)) says `x-cache: hit`, `miss` or `bypass` with each, and
+obeys `cache-control: no-store`, `no-cache` and `max-age=SECONDS`.
+
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
 Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified. With

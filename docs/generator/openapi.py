@@ -14,7 +14,19 @@ from msgspec import inspect
 from generator.api import PLAIN as TEXTS
 from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
-from generator.operations import BYTES, JSON, METHODS, PATHS, PLAIN, PRIORITY, QUERY, READ_LATER, WAIT, Operation
+from generator.operations import (
+    BYTES,
+    CACHE_CONTROL,
+    JSON,
+    METHODS,
+    PATHS,
+    PLAIN,
+    PRIORITY,
+    QUERY,
+    READ_LATER,
+    WAIT,
+    Operation,
+)
 from panope_server.observability.metrics import panope_version
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE
@@ -120,7 +132,7 @@ def _identity(verb: str, path: str) -> str:
 def _operation(path: str, operation: Operation, comment: str) -> Json:
     summary, _, more = plain(comment).partition(". ")
     heading: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
-    parameters = [*_of_path(path), *_of_query(operation), *([WAIT, PRIORITY] if operation.waits else [])]
+    parameters = [*_of_path(path), *_of_query(operation), *([WAIT, PRIORITY, CACHE_CONTROL] if operation.waits else [])]
     return (
         {key: text for key, text in heading.items() if text}
         | ({"parameters": parameters} if parameters else {})

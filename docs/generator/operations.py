@@ -136,6 +136,14 @@ WAIT = {
     "description": "`true` waits while the model's files are downloaded instead of answering 503.",
     "schema": {"type": "string", "pattern": "^(true|false)?$"},
 }
+CACHE_CONTROL = {
+    "name": "cache-control",
+    "in": "header",
+    "required": False,
+    "description": "Of a server that keeps answers: `no-store` neither takes nor keeps one, `no-cache` computes the "
+    "answer anew, `max-age=60` takes none that is older. `x-cache` of the answer says `hit`, `miss` or `bypass`.",
+    "schema": {"type": "string", "pattern": "^(no-store|no-cache|max-age=[0-9]{1,10})?$"},
+}
 
 PRIORITY = {
     "name": "x-panope-priority",
@@ -159,7 +167,7 @@ class Operation:
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
         status: of a good answer.
         media: of a good answer.
-        waits: whether the call runs on a model, and honours `x-panope-wait` and `x-panope-priority`.
+        waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority` and `cache-control`.
         changes: whether the method may be refused for what is there: 409.
         events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.

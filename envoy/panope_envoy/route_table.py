@@ -63,7 +63,7 @@ _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 #: What scripts of other origins may read of an answer, beside what every script may.
 _EXPOSED = (
     *("grpc-status", "grpc-message", "grpc-status-details-bin"),
-    *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-cache", "age"),
     # Of files, and of the hub's answers.
     *("accept-ranges", "content-disposition", "content-length", "content-range", "etag", "link", "x-total-count"),
     *("x-error-code", "x-error-message", "x-linked-etag", "x-linked-size", "x-repo-commit"),

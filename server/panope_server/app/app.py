@@ -142,6 +142,8 @@ class App:
         await models.start()
         stack.push_async_callback(heartbeat.stop)
         heartbeat.start(models.runtimes.instances)
+        if parts.cache_store is not None:
+            stack.push_async_callback(parts.cache_store.close)
         if parts.call_log is not None:
             parts.call_log.start()
             stack.push_async_callback(parts.call_log.stop)

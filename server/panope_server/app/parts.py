@@ -8,10 +8,12 @@ from functools import partial
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
 from panope_server.app.hub import check_vendor
+from panope_server.app.response_cache import build_cache, build_store
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.cache.stores.store import Store
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
@@ -50,6 +52,7 @@ class Parts:
         jobs: the registry's jobs, for the event loop.
         call_log: samples calls; None when the settings ask for none.
         usage: counts what calls use.
+        cache_store: where answers are kept; None when the settings ask for none.
         services: all that servicers need.
     """
 
@@ -58,6 +61,7 @@ class Parts:
     jobs: AsyncJobs
     call_log: CallLog | None
     usage: UsageWriter
+    cache_store: Store | None
     services: Services
 
 
@@ -71,9 +75,10 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) 
     models = ModelManager(_dependencies(settings, session, metrics, hardware, jobs), _events(health, heartbeat))
     call_log = _call_log(settings, session.inference_log, metrics)
     usage = _usage(settings, session, metrics)
+    cache_store = build_store(settings, metrics)
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(settings, models, metrics, call_log, usage),
+        pipeline=build_pipeline(settings, models, metrics, call_log, usage, cache_store),
         models=models,
         model_admin=ModelAdmin(session.retention, session.registry, models),
         acquisition=_acquisition(settings, session, hardware),
@@ -83,11 +88,16 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) 
         health=health,
         calls=calls,
     )
-    return Parts(models, heartbeat, jobs, call_log, usage, services)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services)
 
 
 def build_pipeline(
-    settings: Settings, models: ModelManager, metrics: Metrics, call_log: CallLog | None, usage: UsageWriter
+    settings: Settings,
+    models: ModelManager,
+    metrics: Metrics,
+    call_log: CallLog | None,
+    usage: UsageWriter,
+    cache_store: Store | None = None,
 ) -> Pipeline:
     """The steps of a call, in their order."""
     validate = Validate(settings.limits)
@@ -99,6 +109,7 @@ def build_pipeline(
         ReadValue(validate.check),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
+        *([] if cache_store is None else [build_cache(settings, cache_store, models, metrics)]),
         Download(models.dispatcher),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))

@@ -7,6 +7,7 @@ docs/configuration.md is generated from this package.
 
 from panope_server.config.loading import load_settings
 from panope_server.config.remote_section import RemoteSettings
+from panope_server.config.response_cache_section import ResponseCacheSettings
 from panope_server.config.sections import (
     Generation,
     Grants,
@@ -28,6 +29,7 @@ __all__ = [
     "Limits",
     "OpenAiSettings",
     "RemoteSettings",
+    "ResponseCacheSettings",
     "Setting",
     "Settings",
     "SettingsError",

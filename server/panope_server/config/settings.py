@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, inspect
 
 from panope_server.config.remote_section import RemoteSettings
+from panope_server.config.response_cache_section import ResponseCacheSettings
 from panope_server.config.sections import (
     Generation,
     Grants,
@@ -111,6 +112,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     workers: Workers = Workers()
     generation: Generation = Generation()
+    response_cache: ResponseCacheSettings = ResponseCacheSettings()
     hub: Hub = Hub()
     store: StoreSettings = StoreSettings()
     shared_store: SharedStoreSettings = SharedStoreSettings()

@@ -77,6 +77,20 @@ class Metrics:
             "model_load", "From being asked for to the first ready instance.", "model"
         )
         self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
+        self.response_cache_hits = self._counter(
+            "response_cache_hits", "Answers that were kept and given again, to single texts or whole calls.", "model"
+        )
+        self.response_cache_misses = self._counter(
+            "response_cache_misses", "Answers that could be kept and were computed.", "model"
+        )
+        self.response_cache_joined = self._counter(
+            "response_cache_joined", "Answers that were computed for an equal call already.", "model"
+        )
+        self.response_cache_evictions = self._counter(
+            "response_cache_evictions", "Kept answers that went: for want of room, or after their time.", "reason"
+        )
+        self.response_cache_bytes = self._gauge("response_cache_bytes", "Memory that kept answers take.")
+        self.response_cache_entries = self._gauge("response_cache_entries", "Answers kept in memory.")
         # The words of the design that Panope grew from, beside our own: dashboards made for it find what they look for.
         self.inference_requests = Counter(
             "inference_requests",

@@ -167,6 +167,7 @@ class Accounting:
 
 def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> None:
     fault = {} if outcome.status != "error" else {"reason": outcome.reason, "field": outcome.field}
+    cache = {"cache": call.cache_status} if call.cache_status else {}
     _log.info(
         "request_finished",
         request_id=call.request_id,
@@ -180,6 +181,7 @@ def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> 
         duration_seconds=round(seconds, 6),
         input_units=usage.input_units,
         output_units=usage.output_units,
+        **cache,
         **fault,
     )
 

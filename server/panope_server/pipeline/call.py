@@ -33,6 +33,25 @@ class Collected:
         self.parts.append(part)
 
 
+@dataclass(frozen=True, slots=True)
+class CacheControl:
+    """What a caller says of kept answers, in HTTP's words.
+
+    Attributes:
+        may_answer: whether one may answer; otherwise the call is run (`no-cache`).
+        may_keep: whether the answer may be kept (`no-store`, which neither may answer).
+        max_age_seconds: of a kept answer; None for any.
+    """
+
+    may_answer: bool = True
+    may_keep: bool = True
+    max_age_seconds: float | None = None
+
+
+#: As if there were no cache.
+NO_STORE = CacheControl(may_answer=False, may_keep=False)
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way.
@@ -57,6 +76,9 @@ class Call:
         input_bytes: of the messages to its worker.
         output_bytes: of the messages that came back, up to now.
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
+        cache_control: what the caller says of kept answers.
+        cache_status: whether a kept answer answered: `hit`, `miss` or `bypass`; empty while nobody has looked.
+        headers: what is told beside the answer, by names in lower case; sent before its first part.
     """
 
     requested_model: str
@@ -76,6 +98,9 @@ class Call:
     input_bytes: int = 0
     output_bytes: int = 0
     output: Sink = field(default_factory=Collected)
+    cache_control: CacheControl = CacheControl()
+    cache_status: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str:

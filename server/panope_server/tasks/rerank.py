@@ -15,7 +15,7 @@ from panope_server.config import Limits
 from panope_server.tasks.classify.types import ClassifySpec, spec_of
 from panope_server.tasks.json_values import Count, names_in_value, whole_number
 from panope_server.tasks.task import JsonForm, Workload
-from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists, text_cost
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, text_cost
 from panope_server.tasks.validation import (
     check_positive,
     check_text,
@@ -102,6 +102,9 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
 
     name = "rerank"
     input_type = RerankInput
+    output_type = RerankOutput
+    item_lists = ("documents",)
+    apart = frozenset({"top_n"})
     json = RerankJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads(
         "rerank", partial(RerankInput, "where two people look at birds")
@@ -128,10 +131,6 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
         del data
         items, size = text_cost(task_input.documents, [])
         return items, size + items * len(task_input.query)
-
-    def split(self, task_input: RerankInput, max_items: int) -> Sequence[RerankInput]:
-        """So many documents in each part."""
-        return split_lists(task_input, max_items, "documents")
 
     def validate(self, task_input: RerankInput, limits: Limits) -> None:
         """Checks every field."""

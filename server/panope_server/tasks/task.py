@@ -79,6 +79,24 @@ class Request:
     work: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """An input as its answer depends on it: two inputs that are equal here have the same answer.
+
+    What cannot change the answer is left out, such as whether it is streamed. Both parts are of types that msgspec
+    encodes, always to the same bytes.
+
+    Attributes:
+        options: what the answer to every item depends on.
+        items: what is answered item by item; the whole input is one item of a task that does not.
+        size_bytes: of all, by estimate.
+    """
+
+    options: object
+    items: Sequence[object]
+    size_bytes: int
+
+
 class Workload(Protocol):
     """What models of a task are measured with: the same for each, so that measurements can be compared."""
 
@@ -127,6 +145,10 @@ class Task(ABC, Generic[I, O]):
     Attributes:
         name: unique; the worker's module of the task has the same.
         input_type: the class of its inputs, by which a call's task is found.
+        output_type: the class of its outputs, as which kept answers are read; None where no answer is kept.
+        answers_each: whether the items of an input are answered one by one, so that each answer is kept by itself.
+        is_pure: whether models of the task are known to answer an input that has a canonical form always alike;
+            otherwise answers are kept of models that the settings name.
         json: its form as a JSON value; None for tasks that have none.
         workloads: what models of the task of this name are measured with; the first decides between candidates.
         input_unit: what the units of its inputs are; those that are tokens are told as tokens by `panope usage`.
@@ -135,6 +157,9 @@ class Task(ABC, Generic[I, O]):
 
     name: ClassVar[str]
     input_type: ClassVar[type[Input]]
+    output_type: ClassVar[type[Output] | None] = None
+    answers_each: ClassVar[bool] = False
+    is_pure: ClassVar[bool] = True
     json: ClassVar[JsonForm[Any, Any] | None] = None
     workloads: ClassVar[Sequence[Workload]] = ()
     input_unit: ClassVar[Unit] = "items"
@@ -192,6 +217,44 @@ class Task(ABC, Generic[I, O]):
         """
         del max_items
         return [task_input]
+
+    def canonical(self, task_input: I, facts: object) -> Canonical | None:
+        """The input as its answer depends on it. Default: None, the answer is not kept.
+
+        Args:
+            task_input: validated.
+            facts: as of `check`.
+
+        Returns:
+            None where another answer would be as right, as where it is drawn by chance.
+        """
+        del task_input, facts
+        return None
+
+    def pick(self, task_input: I, positions: Sequence[int]) -> I:
+        """The input with those items of its canonical form alone. Default: the input, which is one item."""
+        del positions
+        return task_input
+
+    def path_at(self, path: str, positions: Sequence[int]) -> str:
+        """What a field of an input that `pick` gave is called in the input that it was picked from. Default: alike."""
+        del positions
+        return path
+
+    def answers(self, part: O, first: int) -> Sequence[O]:
+        """The answer to each item of a part, as if it were the only one asked for. Default: the part.
+
+        Args:
+            part: of an answer.
+            first: the position of its first item.
+        """
+        del first
+        return [part]
+
+    def answer_at(self, answer: O, position: int) -> O:
+        """What `answers` gave, as the answer to the item at a position of a call. Default: as it is."""
+        del position
+        return answer
 
     def validate(self, task_input: I, limits: Limits) -> None:
         """Refuses what no model could run, with InvalidInputError. Default: refuses nothing."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from panope.worker.v1 import tensors_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.task import Canonical, Input, Output, Task, Usage
 from panope_server.tasks.validation import check_length
 
 MAX_AXES = 8
@@ -58,11 +58,16 @@ class TensorOutput(Output):
 
 
 class TensorTask(Task[TensorInput, TensorOutput]):
-    """Named tensors in, named tensors out; a call costs one item."""
+    """Named tensors in, named tensors out; a call costs one item.
+
+    A graph may draw random numbers, or keep a state from call to call, which nobody can tell from its files.
+    """
 
     name = "tensors"
     input_unit = output_unit = "bytes"
     input_type = TensorInput
+    output_type = TensorOutput
+    is_pure = False
 
     def encode(self, task_input: TensorInput) -> bytes:
         """The tensors and the names of outputs."""
@@ -81,6 +86,11 @@ class TensorTask(Task[TensorInput, TensorOutput]):
         """One item, and the bytes of the tensors."""
         del data
         return 1, _size(task_input.inputs)
+
+    def canonical(self, task_input: TensorInput, facts: object) -> Canonical:
+        """The tensors and the names of outputs, in their order."""
+        del facts
+        return Canonical((), [task_input], _size(task_input.inputs))
 
     def validate(self, task_input: TensorInput, limits: Limits) -> None:
         """Checks names, and whether each tensor's type, shape and bytes fit each other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from itertools import chain
@@ -9,7 +10,9 @@ from typing import Any, ClassVar, TypeVar
 
 from panope.worker.v1.tokenize_pb2 import TokenSequence
 from panope_server.observability.metrics import Metrics
-from panope_server.tasks.task import I, Input, Output, Task, Usage
+from panope_server.tasks.task import Canonical, Input, Output, Task, Usage
+
+_POSITION = re.compile(r"(?P<name>\w+)\[(?P<index>\d+)\]")
 
 TRUNCATIONS = ("refuse", "end", "start")
 
@@ -62,8 +65,17 @@ B = TypeVar("B", bound=BatchInput)
 T = TypeVar("T", bound=TextsOutput)
 
 
-class TextsTask(Task[I, T]):
-    """A task that gives something for each text."""
+class TextsTask(Task[B, T]):
+    """A task that gives something for each text.
+
+    Attributes:
+        item_lists: the fields of an input that have an item for each text; one that is empty has none.
+        apart: fields of an input that change no text's answer.
+    """
+
+    answers_each = True
+    item_lists: ClassVar[tuple[str, ...]] = ("texts",)
+    apart: ClassVar[frozenset[str]] = frozenset()
 
     input_unit = "tokens"
     output_unit = "bytes"
@@ -72,6 +84,50 @@ class TextsTask(Task[I, T]):
         """The lists of all parts, one after another."""
         kind = type(parts[0])
         return kind(*(list(chain.from_iterable(getattr(part, each.name) for part in parts)) for each in fields(kind)))
+
+    def split(self, task_input: B, max_items: int) -> Sequence[B]:
+        """So many texts in each part."""
+        return split_lists(task_input, max_items, *self.item_lists)
+
+    def canonical(self, task_input: B, facts: object) -> Canonical:
+        """Each text, and with all of them the options."""
+        del facts
+        lists = {name: given for name in self.item_lists if (given := getattr(task_input, name))}
+        left_out = self.apart.union(self.item_lists, ("first_index",))
+        options = {
+            each.name: getattr(task_input, each.name) for each in fields(task_input) if each.name not in left_out
+        }
+        size = sum(len(item) for items in lists.values() for item in items)
+        return Canonical((sorted(lists), options), list(zip(*lists.values(), strict=True)), size)
+
+    def pick(self, task_input: B, positions: Sequence[int]) -> B:
+        """Those texts alone."""
+        lists = {name: given for name in self.item_lists if (given := getattr(task_input, name))}
+        picked: dict[str, Any] = {name: [items[at] for at in positions] for name, items in lists.items()}
+        return replace(task_input, first_index=0, **picked)
+
+    def path_at(self, path: str, positions: Sequence[int]) -> str:
+        """With the position that the text had before."""
+        if (found := _POSITION.match(path)) is None or found["name"] not in self.item_lists:
+            return path
+        return f"{found['name']}[{positions[int(found['index'])]}]{path[found.end() :]}"
+
+    def answers(self, part: T, first: int) -> Sequence[T]:
+        """What each text has of every list."""
+        truncated = frozenset(part.truncated_indices)
+        found = [self.answer_of(part, index) for index in range(len(part.token_counts))]
+        for index, answer in enumerate(found):
+            answer.truncated_indices = [0] if first + index in truncated else []
+        return found
+
+    def answer_of(self, part: T, index: int) -> T:
+        """What one text of a part has of every list; `truncated_indices` is set by the caller."""
+        return type(part)(*(getattr(part, each.name)[index : index + 1] for each in fields(part)))
+
+    def answer_at(self, answer: T, position: int) -> T:
+        """With the position, if the text was cut."""
+        answer.truncated_indices = [position] if answer.truncated_indices else []
+        return answer
 
     def usage(self, output: T) -> Usage:
         """Tokens of the texts."""

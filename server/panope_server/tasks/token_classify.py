@@ -15,7 +15,7 @@ from panope_server.config import Limits
 from panope_server.tasks.classify.types import ClassifySpec, spec_of
 from panope_server.tasks.json_values import names_in_value, whole_number
 from panope_server.tasks.task import JsonForm, Workload
-from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists, text_cost
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, text_cost
 from panope_server.tasks.validation import check_length, check_texts, check_word
 from panope_server.tasks.workload import texts_workloads
 
@@ -114,6 +114,7 @@ class TokenClassifyTask(TextsTask[TokenClassifyInput, TokenClassifyOutput]):
 
     name = "token-classify"
     input_type = TokenClassifyInput
+    output_type = TokenClassifyOutput
     json = TokenClassifyJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads("token-classify", TokenClassifyInput)
 
@@ -145,8 +146,7 @@ class TokenClassifyTask(TextsTask[TokenClassifyInput, TokenClassifyOutput]):
 
     def split(self, task_input: TokenClassifyInput, max_items: int) -> Sequence[TokenClassifyInput]:
         """So many texts in each part; one where texts run in pieces."""
-        step = max_items if task_input.stride is None else 1
-        return split_lists(task_input, step, "texts")
+        return super().split(task_input, max_items if task_input.stride is None else 1)
 
     def validate(self, task_input: TokenClassifyInput, limits: Limits) -> None:
         """Checks every field."""

@@ -14,7 +14,7 @@ from panope_server.config import Limits
 from panope_server.tasks.classify.types import LabelScore
 from panope_server.tasks.json_values import names_in_value
 from panope_server.tasks.task import JsonForm
-from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, split_lists
+from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask
 from panope_server.tasks.validation import check_length, check_texts, check_word
 
 DEFAULT_TEMPLATE = "This example is {}."
@@ -97,6 +97,7 @@ class ZeroShotTask(TextsTask[ZeroShotInput, ZeroShotOutput]):
 
     name = "zero-shot"
     input_type = ZeroShotInput
+    output_type = ZeroShotOutput
     json = ZeroShotJsonForm()
 
     def encode(self, task_input: ZeroShotInput) -> bytes:
@@ -125,8 +126,13 @@ class ZeroShotTask(TextsTask[ZeroShotInput, ZeroShotOutput]):
 
     def split(self, task_input: ZeroShotInput, max_items: int) -> Sequence[ZeroShotInput]:
         """As many texts in each part as are so many with all labels, and one at least."""
-        step = max(1, max_items // len(task_input.candidate_labels))
-        return split_lists(task_input, step, "texts")
+        return super().split(task_input, max(1, max_items // len(task_input.candidate_labels)))
+
+    def answer_of(self, part: ZeroShotOutput, index: int) -> ZeroShotOutput:
+        """The scores of all labels."""
+        width = len(part.scores) // len(part.token_counts)
+        scores = part.scores[index * width : (index + 1) * width]
+        return ZeroShotOutput(scores, part.token_counts[index : index + 1], [])
 
     def validate(self, task_input: ZeroShotInput, limits: Limits) -> None:
         """Checks every field; texts times labels are as few as the items of a call."""

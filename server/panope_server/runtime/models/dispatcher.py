@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.models.computation import Computation
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.placement import Placement
+from panope_server.runtime.status import ModelState
 from panope_server.tasks.task import Request
 
 
@@ -29,6 +31,7 @@ class ModelDispatcher:
         self._planner = planner
         self._downloads = downloads
         self._lazy_load = lazy_load
+        self._variants: dict[str, frozenset[str]] = {}  # by key, when the model served last
 
     async def fetch(self, model: ResolvedModel, *, wait: bool) -> None:
         """Returns when the model's files are here; starts their download when calls may load it."""
@@ -42,6 +45,25 @@ class ModelDispatcher:
         """What the model's workers have told of it; None for nothing."""
         runtime = self._runtimes.get(model.key)
         return None if runtime is None else runtime.facts
+
+    def computation_of(self, model: ResolvedModel) -> Computation | None:
+        """What computes a model's answers.
+
+        A model that was unloaded, or cannot be loaded, is taken to compute as it did, for as long as it has the
+        variants that it had then.
+
+        Returns:
+            None while nobody knows, and where no call may load the model.
+        """
+        runtime = self._runtimes.get(model.key)
+        if runtime is None or runtime.computation is None:
+            return None
+        variants = frozenset(variant.digest for variant in model.entry.variants)
+        if runtime.state is ModelState.SERVING:
+            self._variants[model.key] = variants
+        elif not self._lazy_load or self._variants.get(model.key) != variants:
+            return None
+        return runtime.computation if runtime.computation.variant_digest in variants else None
 
     async def run(
         self,

@@ -22,6 +22,7 @@ from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
 from panope_server.runtime.instances.pool import InstancePool
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
+from panope_server.runtime.models.computation import Computation, computation_of
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement
@@ -50,6 +51,7 @@ class ModelRuntime:
 
     Attributes:
         pool: the instances that serve, and the requests that wait for them.
+        computation: what computes its answers, or did before it was unloaded; None while nobody knows.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ModelRuntime:
         self.state = ModelState.UNLOADED
         self.state_reason = ""
         self.facts: object = None
+        self.computation: Computation | None = None
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self._settings = settings
@@ -198,6 +201,7 @@ class ModelRuntime:
         self.pool.add(instance)
         task = task_named(instance.plan.task)
         self.facts = None if task is None else task.facts_of(instance.ready)
+        self.computation = computation_of(self.pool.instances, self.facts)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
         self._breaker.reset()

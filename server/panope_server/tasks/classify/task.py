@@ -19,7 +19,7 @@ from panope_server.tasks.classify.types import (
     spec_of,
 )
 from panope_server.tasks.task import Workload
-from panope_server.tasks.texts import TRUNCATIONS, TextsTask, split_lists, text_cost
+from panope_server.tasks.texts import TRUNCATIONS, TextsTask, text_cost
 from panope_server.tasks.validation import check_positive, check_texts, check_word
 from panope_server.tasks.workload import texts_workloads
 
@@ -29,6 +29,8 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
 
     name = "classify"
     input_type = ClassifyInput
+    output_type = ClassifyOutput
+    item_lists = ("texts", "second_texts")
     json = ClassifyJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads("classify", ClassifyInput)
 
@@ -62,10 +64,6 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
         del data
         items, size = text_cost(task_input.texts, [])
         return items, size + sum(map(len, task_input.second_texts))
-
-    def split(self, task_input: ClassifyInput, max_items: int) -> Sequence[ClassifyInput]:
-        """So many texts in each part."""
-        return split_lists(task_input, max_items, "texts", "second_texts")
 
     def validate(self, task_input: ClassifyInput, limits: Limits) -> None:
         """Checks every field."""

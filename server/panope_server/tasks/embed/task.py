@@ -14,7 +14,7 @@ from panope_server.config import Limits
 from panope_server.tasks.embed.json_form import EmbedJsonForm
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
 from panope_server.tasks.task import Usage, Workload
-from panope_server.tasks.texts import TRUNCATIONS, TextsTask, sequence_messages, split_lists, text_cost
+from panope_server.tasks.texts import TRUNCATIONS, TextsTask, sequence_messages, text_cost
 from panope_server.tasks.validation import (
     check_length,
     check_positive,
@@ -30,6 +30,9 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
 
     name = "embed"
     input_type = EmbedInput
+    output_type = EmbedOutput
+    item_lists = ("texts", "token_sequences")
+    apart = frozenset({"own_ids"})
     json = EmbedJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads("embed", EmbedInput)
 
@@ -63,10 +66,6 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
         del data
         return text_cost(task_input.texts, task_input.token_sequences)
 
-    def split(self, task_input: EmbedInput, max_items: int) -> Sequence[EmbedInput]:
-        """So many texts in each part."""
-        return split_lists(task_input, max_items, "texts", "token_sequences")
-
     def join(self, parts: Sequence[EmbedOutput]) -> EmbedOutput:
         """The vectors of all parts, one after another."""
         return EmbedOutput(
@@ -76,6 +75,12 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
             truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
         )
+
+    def answer_of(self, part: EmbedOutput, index: int) -> EmbedOutput:
+        """One vector."""
+        width = len(part.vectors) // part.count
+        vector = part.vectors[index * width : (index + 1) * width]
+        return EmbedOutput(vector, 1, part.dimensions, part.token_counts[index : index + 1], [])
 
     def validate(self, task_input: EmbedInput, limits: Limits) -> None:
         """Checks every field."""

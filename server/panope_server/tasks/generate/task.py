@@ -12,12 +12,13 @@ from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
+from panope_server.tasks.generate.canonical import canonical_form
 from panope_server.tasks.generate.joining import join_parts
 from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
-from panope_server.tasks.task import Task, Usage
+from panope_server.tasks.task import Canonical, Task, Usage
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
@@ -33,6 +34,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
 
     name = "generate"
     input_type = GenerateInput
+    output_type = GenerateOutput
     json = GenerateJsonForm()
     input_unit = output_unit = "tokens"
 
@@ -83,6 +85,10 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def join(self, parts: Sequence[GenerateOutput]) -> GenerateOutput:
         """Whole answers."""
         return join_parts(parts)
+
+    def canonical(self, task_input: GenerateInput, facts: object) -> Canonical | None:
+        """All that is asked, where no chance is in the answer; whether it is streamed changes nothing."""
+        return canonical_form(task_input, facts)
 
     def validate(self, task_input: GenerateInput, limits: Limits) -> None:
         """Checks every field."""

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from panope_server.transport.interceptors.context import Context
+import grpc
+
+if TYPE_CHECKING:
+    # grpcio's class takes no type arguments when the program runs; its stubs ask for them.
+    Context = grpc.aio.ServicerContext[Any, Any]
+else:
+    Context = grpc.aio.ServicerContext
 
 
 @dataclass(slots=True)

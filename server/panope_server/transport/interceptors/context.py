@@ -1,4 +1,4 @@
-"""Reads what a gRPC call carries beside its message: request id, deadline."""
+"""Reads what a gRPC call carries beside its message: request id, deadline, what is said of kept answers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.prioritize import HEADER as PRIORITY
 from panope_server.tasks.task import Input
+from panope_server.transport.interceptors.answer_headers import headers_of
+from panope_server.transport.interceptors.cache_control import cache_control_of
 
 #: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
 #: Inference API's word for it.
@@ -70,6 +72,8 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         caller=caller_of(context),
         asked_priority=_asked_priority(metadata),
         wait=_waits(metadata),
+        cache_control=cache_control_of(metadata),
+        headers=headers_of(context),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.errors import InvalidInputError
-from panope_server.pipeline.call import Call
+from panope_server.pipeline.call import NO_STORE, Call
 from panope_server.tasks.task import Input
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
@@ -26,4 +26,6 @@ def call_with(
     """The call of a body with its `options`."""
     call = call_for(context, model=model, task_input=task_input, task=task, interface=interface)
     call.wait = call.wait or bool(options and options.wait_for_model)
+    if options and options.use_cache is False:
+        call.cache_control = NO_STORE
     return call

@@ -14,7 +14,8 @@ class CallOptions(Struct, forbid_unknown_fields=True):
 
     Attributes:
         wait_for_model: Whether to wait while the model is downloaded, instead of being told to come back.
-        use_cache: Has no effect: every answer is computed.
+        use_cache: Whether a kept answer may be given, and this one be kept; `false` is as the header
+            `cache-control: no-store`.
     """
 
     wait_for_model: bool | None = None
