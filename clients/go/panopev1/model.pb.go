@@ -87,6 +87,63 @@ func (Model_State) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_model_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Whether requests pass.
+type Breaker_State int32
+
+const (
+	// Never sent.
+	Breaker_STATE_UNSPECIFIED Breaker_State = 0
+	// They do.
+	Breaker_STATE_CLOSED Breaker_State = 1
+	// They are refused until the pause is over.
+	Breaker_STATE_OPEN Breaker_State = 2
+	// The pause is over, and the next try tells.
+	Breaker_STATE_HALF_OPEN Breaker_State = 3
+)
+
+// Enum value maps for Breaker_State.
+var (
+	Breaker_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "STATE_CLOSED",
+		2: "STATE_OPEN",
+		3: "STATE_HALF_OPEN",
+	}
+	Breaker_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"STATE_CLOSED":      1,
+		"STATE_OPEN":        2,
+		"STATE_HALF_OPEN":   3,
+	}
+)
+
+func (x Breaker_State) Enum() *Breaker_State {
+	p := new(Breaker_State)
+	*p = x
+	return p
+}
+
+func (x Breaker_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Breaker_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_model_proto_enumTypes[1].Descriptor()
+}
+
+func (Breaker_State) Type() protoreflect.EnumType {
+	return &file_panope_v1_model_proto_enumTypes[1]
+}
+
+func (x Breaker_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Breaker_State.Descriptor instead.
+func (Breaker_State) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // Whether an instance can answer.
 type Instance_State int32
 
@@ -136,11 +193,11 @@ func (x Instance_State) String() string {
 }
 
 func (Instance_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_model_proto_enumTypes[1].Descriptor()
+	return file_panope_v1_model_proto_enumTypes[2].Descriptor()
 }
 
 func (Instance_State) Type() protoreflect.EnumType {
-	return &file_panope_v1_model_proto_enumTypes[1]
+	return &file_panope_v1_model_proto_enumTypes[2]
 }
 
 func (x Instance_State) Number() protoreflect.EnumNumber {
@@ -149,7 +206,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{7, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // A model that users can name.
@@ -198,7 +255,9 @@ type Model struct {
 	// What a `generate` model takes and gives; unset for other tasks, and until the model was loaded.
 	Generate *GenerateSpec `protobuf:"bytes,21,opt,name=generate,proto3" json:"generate,omitempty"`
 	// What a model with labels takes and gives; unset for other tasks, and until the model was loaded.
-	Classify      *ClassifySpec `protobuf:"bytes,22,opt,name=classify,proto3" json:"classify,omitempty"`
+	Classify *ClassifySpec `protobuf:"bytes,22,opt,name=classify,proto3" json:"classify,omitempty"`
+	// Why its calls are refused at once, if they are: it could not be loaded, or all its instances fail.
+	Breaker       *Breaker `protobuf:"bytes,23,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +446,77 @@ func (x *Model) GetClassify() *ClassifySpec {
 	return nil
 }
 
+func (x *Model) GetBreaker() *Breaker {
+	if x != nil {
+		return x.Breaker
+	}
+	return nil
+}
+
+// A circuit breaker, which keeps requests from what fails.
+type Breaker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether requests pass.
+	State Breaker_State `protobuf:"varint,1,opt,name=state,proto3,enum=panope.v1.Breaker_State" json:"state,omitempty"`
+	// The rest of the pause; 0 unless it is open.
+	RetryAfterSeconds float64 `protobuf:"fixed64,2,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
+	// Why it is not closed, for a person.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Breaker) Reset() {
+	*x = Breaker{}
+	mi := &file_panope_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Breaker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Breaker) ProtoMessage() {}
+
+func (x *Breaker) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Breaker.ProtoReflect.Descriptor instead.
+func (*Breaker) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Breaker) GetState() Breaker_State {
+	if x != nil {
+		return x.State
+	}
+	return Breaker_STATE_UNSPECIFIED
+}
+
+func (x *Breaker) GetRetryAfterSeconds() float64 {
+	if x != nil {
+		return x.RetryAfterSeconds
+	}
+	return 0
+}
+
+func (x *Breaker) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // What a model with labels, of the task `classify`, `rerank` or `token-classify`, takes and gives.
 type ClassifySpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -407,7 +537,7 @@ type ClassifySpec struct {
 
 func (x *ClassifySpec) Reset() {
 	*x = ClassifySpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[1]
+	mi := &file_panope_v1_model_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +549,7 @@ func (x *ClassifySpec) String() string {
 func (*ClassifySpec) ProtoMessage() {}
 
 func (x *ClassifySpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[1]
+	mi := &file_panope_v1_model_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +562,7 @@ func (x *ClassifySpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassifySpec.ProtoReflect.Descriptor instead.
 func (*ClassifySpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ClassifySpec) GetLabels() []string {
@@ -492,7 +622,7 @@ type EmbedSpec struct {
 
 func (x *EmbedSpec) Reset() {
 	*x = EmbedSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +634,7 @@ func (x *EmbedSpec) String() string {
 func (*EmbedSpec) ProtoMessage() {}
 
 func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[2]
+	mi := &file_panope_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +647,7 @@ func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedSpec.ProtoReflect.Descriptor instead.
 func (*EmbedSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *EmbedSpec) GetDimensions() uint32 {
@@ -602,7 +732,7 @@ type GenerateSpec struct {
 
 func (x *GenerateSpec) Reset() {
 	*x = GenerateSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +744,7 @@ func (x *GenerateSpec) String() string {
 func (*GenerateSpec) ProtoMessage() {}
 
 func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +757,7 @@ func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateSpec.ProtoReflect.Descriptor instead.
 func (*GenerateSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GenerateSpec) GetMaxPositions() uint32 {
@@ -770,7 +900,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +912,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +925,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Variant) GetDigest() string {
@@ -920,7 +1050,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1062,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1075,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Profile) GetBackend() string {
@@ -1040,7 +1170,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1182,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1195,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Pin) GetPrincipal() string {
@@ -1119,14 +1249,16 @@ type Instance struct {
 	// The precision of its variant's weights, such as `int8`; empty when unknown.
 	WeightsPrecision string `protobuf:"bytes,13,opt,name=weights_precision,json=weightsPrecision,proto3" json:"weights_precision,omitempty"`
 	// What it generates, as it told last, each second; unset for models that do not generate.
-	Generation    *GenerationStatistics `protobuf:"bytes,14,opt,name=generation,proto3" json:"generation,omitempty"`
+	Generation *GenerationStatistics `protobuf:"bytes,14,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Whether it is given requests, by how many of the last ones failed.
+	Breaker       *Breaker `protobuf:"bytes,15,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1270,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1283,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Instance) GetId() string {
@@ -1252,6 +1384,13 @@ func (x *Instance) GetGeneration() *GenerationStatistics {
 	return nil
 }
 
+func (x *Instance) GetBreaker() *Breaker {
+	if x != nil {
+		return x.Breaker
+	}
+	return nil
+}
+
 // What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
 // where the engine does not tell.
 type GenerationStatistics struct {
@@ -1288,7 +1427,7 @@ type GenerationStatistics struct {
 
 func (x *GenerationStatistics) Reset() {
 	*x = GenerationStatistics{}
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1439,7 @@ func (x *GenerationStatistics) String() string {
 func (*GenerationStatistics) ProtoMessage() {}
 
 func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1452,7 @@ func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerationStatistics.ProtoReflect.Descriptor instead.
 func (*GenerationStatistics) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GenerationStatistics) GetRunningSequences() uint32 {
@@ -1411,7 +1550,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xcf\b\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xfd\b\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1436,7 +1575,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x0ftask_candidates\x18\x13 \x03(\tR\x0etaskCandidates\x12\x19\n" +
 	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x123\n" +
 	"\bgenerate\x18\x15 \x01(\v2\x17.panope.v1.GenerateSpecR\bgenerate\x123\n" +
-	"\bclassify\x18\x16 \x01(\v2\x17.panope.v1.ClassifySpecR\bclassify\x1a:\n" +
+	"\bclassify\x18\x16 \x01(\v2\x17.panope.v1.ClassifySpecR\bclassify\x12,\n" +
+	"\abreaker\x18\x17 \x01(\v2\x12.panope.v1.BreakerR\abreaker\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1446,7 +1586,17 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_LOADING\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x05\"\xa8\x01\n" +
+	"\fSTATE_FAILED\x10\x05\"\xd8\x01\n" +
+	"\aBreaker\x12.\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x18.panope.v1.Breaker.StateR\x05state\x12.\n" +
+	"\x13retry_after_seconds\x18\x02 \x01(\x01R\x11retryAfterSeconds\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"U\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fSTATE_CLOSED\x10\x01\x12\x0e\n" +
+	"\n" +
+	"STATE_OPEN\x10\x02\x12\x13\n" +
+	"\x0fSTATE_HALF_OPEN\x10\x03\"\xa8\x01\n" +
 	"\fClassifySpec\x12\x16\n" +
 	"\x06labels\x18\x01 \x03(\tR\x06labels\x12\x1d\n" +
 	"\n" +
@@ -1516,7 +1666,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\x95\x05\n" +
+	"createTime\"\xc3\x05\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1535,7 +1685,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x11weights_precision\x18\r \x01(\tR\x10weightsPrecision\x12?\n" +
 	"\n" +
 	"generation\x18\x0e \x01(\v2\x1f.panope.v1.GenerationStatisticsR\n" +
-	"generation\"\x86\x01\n" +
+	"generation\x12,\n" +
+	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
@@ -1571,47 +1722,52 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 	return file_panope_v1_model_proto_rawDescData
 }
 
-var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
-	(Instance_State)(0),           // 1: panope.v1.Instance.State
-	(*Model)(nil),                 // 2: panope.v1.Model
-	(*ClassifySpec)(nil),          // 3: panope.v1.ClassifySpec
-	(*EmbedSpec)(nil),             // 4: panope.v1.EmbedSpec
-	(*GenerateSpec)(nil),          // 5: panope.v1.GenerateSpec
-	(*Variant)(nil),               // 6: panope.v1.Variant
-	(*Profile)(nil),               // 7: panope.v1.Profile
-	(*Pin)(nil),                   // 8: panope.v1.Pin
-	(*Instance)(nil),              // 9: panope.v1.Instance
-	(*GenerationStatistics)(nil),  // 10: panope.v1.GenerationStatistics
-	nil,                           // 11: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 13: panope.v1.TensorSpec
+	(Breaker_State)(0),            // 1: panope.v1.Breaker.State
+	(Instance_State)(0),           // 2: panope.v1.Instance.State
+	(*Model)(nil),                 // 3: panope.v1.Model
+	(*Breaker)(nil),               // 4: panope.v1.Breaker
+	(*ClassifySpec)(nil),          // 5: panope.v1.ClassifySpec
+	(*EmbedSpec)(nil),             // 6: panope.v1.EmbedSpec
+	(*GenerateSpec)(nil),          // 7: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 8: panope.v1.Variant
+	(*Profile)(nil),               // 9: panope.v1.Profile
+	(*Pin)(nil),                   // 10: panope.v1.Pin
+	(*Instance)(nil),              // 11: panope.v1.Instance
+	(*GenerationStatistics)(nil),  // 12: panope.v1.GenerationStatistics
+	nil,                           // 13: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 15: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	6,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	9,  // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	12, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	4,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	13, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	13, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	11, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	5,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
-	3,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
-	8,  // 10: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	7,  // 11: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	12, // 12: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	12, // 13: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 14: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	12, // 15: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	10, // 16: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	8,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	11, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	14, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
+	15, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	15, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	13, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	7,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	5,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
+	4,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
+	1,  // 11: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
+	10, // 12: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	9,  // 13: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	14, // 14: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	14, // 15: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 16: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	14, // 17: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	12, // 18: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	4,  // 19: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1625,8 +1781,8 @@ func file_panope_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   10,
+			NumEnums:      3,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -111,6 +111,21 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
             "again.",
         ),
     ] = 30.0
+    breaker_failure_ratio: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="The part of the requests to an instance that must fail, by no fault of their callers, until "
+            "it gets none for a while.",
+        ),
+    ] = 0.5
+    breaker_min_requests: Annotated[
+        int, Meta(ge=1, le=512, description="Of at least so many requests, for `breaker_failure_ratio`.")
+    ] = 20
+    breaker_window_seconds: Annotated[
+        float, Meta(gt=0, description="Within this time, for `breaker_failure_ratio`.")
+    ] = 30.0
     drain_timeout_seconds: Annotated[
         float,
         Meta(

@@ -16,6 +16,17 @@ from prometheus_client.registry import Collector
 from panope_backends.api import GenerationStatistics
 from panope_server.observability.generation import GenerationMetrics, TokenIntervals
 
+#: As alerts compare them: the higher, the worse.
+BREAKER_STATES = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+
+
+class BreakerView(Protocol):
+    """What is told of a circuit breaker."""
+
+    @property
+    def state(self) -> str:
+        """Of `BREAKER_STATES`."""
+
 
 class View(Protocol):
     """What is told of a worker process."""
@@ -27,6 +38,10 @@ class View(Protocol):
     @property
     def resident_bytes(self) -> int:
         """Its memory, as it told last."""
+
+    @property
+    def breaker(self) -> BreakerView:
+        """Its circuit breaker."""
 
     @property
     def generation(self) -> GenerationStatistics | None:
@@ -58,15 +73,22 @@ class InstanceMetrics(Collector):
         memory = GaugeMetricFamily(
             "panope_instance_resident_memory_bytes", "Resident memory of the worker.", labels=labels
         )
+        breaker = GaugeMetricFamily(
+            "panope_circuit_breaker_state",
+            "0 while the instance is given requests, 2 while it is not, 1 while one tries it.",
+            labels=labels,
+        )
         generation = GenerationMetrics()
         places: Counter[str] = Counter()
         for model, view in self._running():
             place = (model, str(places[model]))
             places[model] += 1
             up.add_metric(place, float(view.state == "ready"))
+            breaker.add_metric(place, BREAKER_STATES[view.breaker.state])
             memory.add_metric(place, 0.0 if view.state == "backing_off" else float(view.resident_bytes))
             if view.generation is not None:
                 generation.add(place, view.generation, view.token_intervals)
         yield up
         yield memory
+        yield breaker
         yield from generation.families()

@@ -38,6 +38,34 @@ class InstanceState(StrEnum):
         return self in (InstanceState.READY, InstanceState.UNRESPONSIVE)
 
 
+class BreakerState(StrEnum):
+    """Whether something that failed is given requests."""
+
+    CLOSED = "closed"
+    """It is: it has not failed, or not since it answered."""
+    OPEN = "open"
+    """It is not until the pause is over."""
+    HALF_OPEN = "half_open"
+    """The pause is over: the next try tells."""
+
+
+@dataclass(frozen=True)
+class BreakerView:
+    """A circuit breaker.
+
+    Attributes:
+        retry_after_seconds: the rest of the pause; 0 unless it is open.
+        reason: why it is not closed, for people.
+    """
+
+    state: BreakerState = BreakerState.CLOSED
+    retry_after_seconds: float = 0.0
+    reason: str = ""
+
+
+CLOSED = BreakerView()
+
+
 @dataclass(frozen=True)
 class PinView:
     """Keeps a variant's files in the store."""
@@ -124,6 +152,7 @@ class InstanceView:
     started_at: datetime | None = None
     generation: GenerationStatistics | None = None
     token_intervals: TokenIntervals | None = None
+    breaker: BreakerView = CLOSED
 
 
 @dataclass(frozen=True)
@@ -156,6 +185,7 @@ class ModelView:
     task_candidates: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     alias_of: str = ""
+    breaker: BreakerView = CLOSED
 
     @property
     def base_model(self) -> str:

@@ -100,6 +100,7 @@ class Model(google.protobuf.message.Message):
     ALIAS_OF_FIELD_NUMBER: builtins.int
     GENERATE_FIELD_NUMBER: builtins.int
     CLASSIFY_FIELD_NUMBER: builtins.int
+    BREAKER_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -166,6 +167,10 @@ class Model(google.protobuf.message.Message):
     def classify(self) -> Global___ClassifySpec:
         """What a model with labels takes and gives; unset for other tasks, and until the model was loaded."""
 
+    @property
+    def breaker(self) -> Global___Breaker:
+        """Why its calls are refused at once, if they are: it could not be loaded, or all its instances fail."""
+
     def __init__(
         self,
         *,
@@ -191,11 +196,65 @@ class Model(google.protobuf.message.Message):
         alias_of: builtins.str = ...,
         generate: Global___GenerateSpec | None = ...,
         classify: Global___ClassifySpec | None = ...,
+        breaker: Global___Breaker | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
+
+@typing.final
+class Breaker(google.protobuf.message.Message):
+    """A circuit breaker, which keeps requests from what fails."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _State:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Breaker._State.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Breaker._State.ValueType  # 0
+        """Never sent."""
+        STATE_CLOSED: Breaker._State.ValueType  # 1
+        """They do."""
+        STATE_OPEN: Breaker._State.ValueType  # 2
+        """They are refused until the pause is over."""
+        STATE_HALF_OPEN: Breaker._State.ValueType  # 3
+        """The pause is over, and the next try tells."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whether requests pass."""
+
+    STATE_UNSPECIFIED: Breaker.State.ValueType  # 0
+    """Never sent."""
+    STATE_CLOSED: Breaker.State.ValueType  # 1
+    """They do."""
+    STATE_OPEN: Breaker.State.ValueType  # 2
+    """They are refused until the pause is over."""
+    STATE_HALF_OPEN: Breaker.State.ValueType  # 3
+    """The pause is over, and the next try tells."""
+
+    STATE_FIELD_NUMBER: builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    state: Global___Breaker.State.ValueType
+    """Whether requests pass."""
+    retry_after_seconds: builtins.float
+    """The rest of the pause; 0 unless it is open."""
+    reason: builtins.str
+    """Why it is not closed, for a person."""
+    def __init__(
+        self,
+        *,
+        state: Global___Breaker.State.ValueType = ...,
+        retry_after_seconds: builtins.float = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "retry_after_seconds", b"retry_after_seconds", "state", b"state"]) -> None: ...
+
+Global___Breaker: typing_extensions.TypeAlias = Breaker
 
 @typing.final
 class ClassifySpec(google.protobuf.message.Message):
@@ -581,6 +640,7 @@ class Instance(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     WEIGHTS_PRECISION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
+    BREAKER_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -613,6 +673,10 @@ class Instance(google.protobuf.message.Message):
     def generation(self) -> Global___GenerationStatistics:
         """What it generates, as it told last, each second; unset for models that do not generate."""
 
+    @property
+    def breaker(self) -> Global___Breaker:
+        """Whether it is given requests, by how many of the last ones failed."""
+
     def __init__(
         self,
         *,
@@ -630,9 +694,10 @@ class Instance(google.protobuf.message.Message):
         format: builtins.str = ...,
         weights_precision: builtins.str = ...,
         generation: Global___GenerationStatistics | None = ...,
+        breaker: Global___Breaker | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["breaker", b"breaker", "generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
 

@@ -46,13 +46,18 @@ def ps(
             str(instance.pid or "-"),
             bytes_text(instance.resident_bytes),
             str(instance.restart_count),
+            _breaker_text(instance),
             _generation_text(instance),
         )
         for model in models
         for instance in model.instances
     ]
-    rows += [(model.name, "-", "-", _state(model), "-", "-", "-", "-") for model in models if not model.instances]
-    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS", "GENERATES")
+    rows += [
+        (model.name, "-", "-", _state(model), "-", "-", "-", _breaker_text(model), "-")
+        for model in models
+        if not model.instances
+    ]
+    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS", "BREAKER", "GENERATES")
     print_table(columns, rows, empty="no instance runs")
     for model in models:
         if not model.instances and model.state_reason:
@@ -213,6 +218,7 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "restart_count": instance.restart_count,
         "selection_reason": instance.selection_reason,
         "generation": _generation(instance),
+        "breaker": _breaker(instance),
     }
 
 
@@ -221,7 +227,25 @@ def _without_instance(model: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision"), "")
     counts = dict.fromkeys(("pid", "resident_bytes", "restart_count"), 0)
     told = {"state": _state(model), "state_reason": model.state_reason}
-    return {**empty, "model": model.name, **told, **counts, "selection_reason": "", "generation": None}
+    more = {"selection_reason": "", "generation": None, "breaker": _breaker(model)}
+    return {**empty, "model": model.name, **told, **counts, **more}
+
+
+def _breaker(told: Any) -> dict[str, Any]:
+    """Of an instance or a model."""
+    breaker = told.breaker
+    return {
+        "state": _state(breaker).replace(" ", "_"),
+        "retry_after_seconds": breaker.retry_after_seconds,
+        "reason": breaker.reason,
+    }
+
+
+def _breaker_text(told: Any) -> str:
+    """The same for people; of one that is open for how long."""
+    breaker = told.breaker
+    seconds = breaker.retry_after_seconds
+    return f"{_state(breaker)} {seconds:.0f} s" if seconds else _state(breaker)
 
 
 def _generation(instance: Any) -> dict[str, int] | None:

@@ -24,6 +24,7 @@ from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of, intervals_of, load_frame, statistics_of
 from panope_server.runtime.instances.in_flight import Entries, Entry
+from panope_server.runtime.instances.instance_breaker import InstanceBreaker
 from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
 from panope_server.runtime.instances.suspects import Suspects
 from panope_server.runtime.instances.worker_log import WorkerOutput
@@ -92,6 +93,7 @@ class Instance:
         self.closed = asyncio.Event()
         self._workers = workers
         self._listener = listener
+        self.breaker = InstanceBreaker(workers)
         self._in_flight = Entries()
         self._suspects = Suspects()
         self._generation: wire.GenerationStatistics | None = None
@@ -146,6 +148,8 @@ class Instance:
         if self.state is not InstanceState.READY or self._socket.clogged:
             return False
         first = self._in_flight.first()
+        if not self.breaker.admits(is_idle=first is None):
+            return False
         if first is None:
             return True
         if first.alone or entry.alone:
@@ -288,6 +292,7 @@ class Instance:
             started_at=self.started_at,
             generation=statistics_of(self._generation),
             token_intervals=intervals_of(self._generation),
+            breaker=self.breaker.view(),
         )
 
     async def _wait_until_loaded(self) -> None:
@@ -358,9 +363,16 @@ class Instance:
             entry.receive(part)
             if part.last:
                 has_ended = True
+                self._count_end(entry, part)
                 self._listener.answered(entry, part)
         if has_ended:
             self._listener.capacity_freed()
+
+    def _count_end(self, entry: Entry, last: wire.Part) -> None:
+        failure = error_of(last.failure) if last.HasField("failure") else None
+        if self.breaker.record(entry.caller, has_failed=isinstance(failure, InternalError | AvailabilityError)):
+            seconds = round(self.breaker.seconds_left, 3)
+            _log.error("breaker_opened", instance=self.name, model=self.plan.model, duration_seconds=seconds)
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes

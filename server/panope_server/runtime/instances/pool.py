@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 
 from panope.worker.v1.worker_pb2 import Part
+from panope_backends.errors import AvailabilityError
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
@@ -22,7 +23,7 @@ from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue import RequestQueue
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.safe_callbacks import contained
-from panope_server.runtime.status import InstanceState
+from panope_server.runtime.status import CLOSED, BreakerState, BreakerView, InstanceState
 from panope_server.tasks.task import Request
 
 
@@ -43,6 +44,7 @@ class InstancePool:
         self.queue = RequestQueue(model, limits)
         self.slot_queue = RequestQueue(model, limits, noun="answers")
         self.instances: list[Instance] = []
+        self._model = model
         queues = self.queue, self.slot_queue
         self._handovers = {queue: Handover(model, queue, self.instances) for queue in queues}
         self._quarantine = Quarantine(model)
@@ -61,6 +63,8 @@ class InstancePool:
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Runs the requests of one call; see `ModelRuntime.run`."""
+        if refusal := self._refusal():
+            raise refusal
         entries = self._entries(requests, context, placement)
         try:
             self._take_in(entries)
@@ -107,6 +111,16 @@ class InstancePool:
         self._last_answer = now
         self._quarantine.answered(entry)
         self._meters.observe(entry, last)
+        if last.HasField("failure") and (refusal := self._refusal()):
+            for waiting in self.drain_waiting():
+                waiting.fail(refusal.renamed(str))
+
+    @property
+    def breaker(self) -> BreakerView:
+        """Of the instance that is the nearest to taking requests; closed while there is none."""
+        order = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
+        views = [instance.breaker.view() for instance in self.instances]
+        return min(views, key=lambda view: (order.index(view.state), view.retry_after_seconds), default=CLOSED)
 
     async def until_handed_over(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound on waiting, not on a call
         """Waits until nothing waits any more; not at all while no instance serves, for nothing can be handed over."""
@@ -115,6 +129,17 @@ class InstancePool:
                 async with asyncio.timeout(timeout):
                     await self.queue.until_empty()
                     await self.slot_queue.until_empty()
+
+    def _refusal(self) -> AvailabilityError | None:
+        """What calls hear while every instance fails; None while one may be given requests."""
+        breaker = self.breaker
+        if breaker.state is not BreakerState.OPEN:
+            return None
+        return AvailabilityError(
+            f"model `{self._model}` cannot serve: {breaker.reason}",
+            reason="model_failing",
+            retry_after_seconds=breaker.retry_after_seconds,
+        )
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
         """Hands the entries of one call over, or queues them."""

@@ -4,7 +4,8 @@ closed ──failure──▶ open ──pause over──▶ half_open ──suc
                      ▲                       │
                      └──────failure──────────┘   and each failure in a row doubles the pause
 
-A crash loop, a load that fails and a model that does not fit open the breaker. While it is half open, all who need the
+A crash loop, a load that fails and a model that does not fit open the breaker; a worker that lives and fails has one of
+its own (`instances/instance_breaker.py`). While it is half open, all who need the
 model wait for the one load that tries it.
 """
 
@@ -12,24 +13,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
 from panope_backends.errors import AvailabilityError, DataLossError, PanopeError, PreconditionError
 from panope_backends.retry import RetryPolicy
+from panope_server.runtime.status import BreakerState, BreakerView
 
 #: Callers are told how long a pause is, so nothing in it is random.
 PAUSES = RetryPolicy(base_seconds=10.0, cap_seconds=300.0, jitter=0.0)
-
-
-class BreakerState(StrEnum):
-    """Whether a model may be loaded."""
-
-    CLOSED = "closed"
-    """It may: it serves, or has not failed since it did."""
-    OPEN = "open"
-    """It may not until the pause is over."""
-    HALF_OPEN = "half_open"
-    """The pause is over: the next load tells."""
 
 
 class CircuitBreaker:
@@ -58,6 +48,11 @@ class CircuitBreaker:
     def seconds_left(self) -> float:
         """The rest of the pause; 0 when the model may be tried."""
         return max(0.0, self._open_until - self._clock())
+
+    def view(self) -> BreakerView:
+        """What people see of it."""
+        reason = "" if self._last_error is None else self._last_error.message
+        return BreakerView(self.state, self.seconds_left, reason)
 
     def record_failure(self, error: PanopeError) -> None:
         """Opens the breaker."""

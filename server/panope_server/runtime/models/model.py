@@ -28,7 +28,7 @@ from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConst
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.safe_callbacks import contained
-from panope_server.runtime.status import InstanceView, ModelState
+from panope_server.runtime.status import BreakerState, BreakerView, InstanceView, ModelState
 from panope_server.tasks.catalog import task_named
 from panope_server.tasks.task import Request
 
@@ -89,6 +89,12 @@ class ModelRuntime:
     def wanted(self) -> bool:
         """Whether the model should serve now, so that the server is ready only when it does."""
         return self.state in (ModelState.LOADING, ModelState.SERVING, ModelState.FAILED)
+
+    @property
+    def breaker(self) -> BreakerView:
+        """Why calls are refused at once, if they are: it could not be loaded, or all its instances fail."""
+        own = self._breaker.view()
+        return self.pool.breaker if own.state is BreakerState.CLOSED else own
 
     @property
     def may_be_tried_again(self) -> bool:

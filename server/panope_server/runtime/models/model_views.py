@@ -65,7 +65,13 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
     generate = runtime.facts if isinstance(runtime.facts, GenerateSpec) else None
     classify = runtime.facts if isinstance(runtime.facts, ClassifySpec) else None
     return replace(
-        view, embed=embed, generate=generate, classify=classify, inputs=runtime.inputs, outputs=runtime.outputs
+        view,
+        embed=embed,
+        generate=generate,
+        classify=classify,
+        inputs=runtime.inputs,
+        outputs=runtime.outputs,
+        breaker=runtime.breaker,
     )
 
 

@@ -179,14 +179,15 @@ class Bench:
         await self.settle()
 
 
-def bench(*, window: int = 4, **limits: Any) -> Bench:
+def bench(*, window: int = 4, breaker_min_requests: int = 20, **limits: Any) -> Bench:
     """A model that serves, so far without workers; each will hold so many texts at a time."""
 
     async def never(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
         raise AssertionError("nothing is loaded here")
 
     metrics = Metrics()
-    given = Settings(limits=Limits(**limits), workers=Workers(max_in_flight_items=window))
+    workers = Workers(max_in_flight_items=window, breaker_min_requests=breaker_min_requests)
+    given = Settings(limits=Limits(**limits), workers=workers)
     runtime = ModelRuntime(ResolvedName(MODEL), given, metrics, never, lambda *_: None)
     runtime.state = ModelState.SERVING
     return Bench(runtime, metrics)

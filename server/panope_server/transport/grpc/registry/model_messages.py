@@ -9,7 +9,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device, GenerationStatistics
-from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, ProfileView, VariantView
+from panope_server.runtime.status import (
+    BreakerState,
+    BreakerView,
+    InstanceState,
+    InstanceView,
+    ModelState,
+    ModelView,
+    ProfileView,
+    VariantView,
+)
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.grpc.tensors import spec_messages
 
@@ -19,6 +28,11 @@ _MODEL_STATES = {
     ModelState.SERVING: pb.Model.STATE_SERVING,
     ModelState.UNLOADING: pb.Model.STATE_UNLOADING,
     ModelState.FAILED: pb.Model.STATE_FAILED,
+}
+_BREAKER_STATES = {
+    BreakerState.CLOSED: pb.Breaker.STATE_CLOSED,
+    BreakerState.OPEN: pb.Breaker.STATE_OPEN,
+    BreakerState.HALF_OPEN: pb.Breaker.STATE_HALF_OPEN,
 }
 _INSTANCE_STATES = {
     InstanceState.STARTING: pb.Instance.STATE_STARTING,
@@ -51,6 +65,7 @@ def model_message(view: ModelView) -> pb.Model:
         task_candidates=view.task_candidates,
         reasons=view.reasons,
         alias_of=view.alias_of,
+        breaker=_breaker_message(view.breaker),
     )
     if view.embed is not None:
         message.embed.dimensions = view.embed.dimensions
@@ -143,6 +158,13 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         format=view.format,
         weights_precision=view.weights_precision,
         generation=None if view.generation is None else _generation_message(view.generation),
+        breaker=_breaker_message(view.breaker),
+    )
+
+
+def _breaker_message(view: BreakerView) -> pb.Breaker:
+    return pb.Breaker(
+        state=_BREAKER_STATES[view.state], retry_after_seconds=view.retry_after_seconds, reason=view.reason
     )
 
 

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 
 from panope_backends.api import Device, GenerationStatistics
 from panope_server.runtime.status import (
+    BreakerState,
+    BreakerView,
     InstanceState,
     InstanceView,
     ModelState,
@@ -32,6 +34,7 @@ _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _NameOrNone = Annotated[str, Meta(max_length=256)]
 
 ModelStateJson = Literal["unloaded", "loading", "serving", "unloading", "failed"]
+BreakerStateJson = Literal["closed", "open", "half_open"]
 InstanceStateJson = Literal["starting", "ready", "unresponsive", "backing_off", "draining"]
 
 _MODEL_STATES: dict[ModelState, ModelStateJson] = {
@@ -40,6 +43,11 @@ _MODEL_STATES: dict[ModelState, ModelStateJson] = {
     ModelState.SERVING: "serving",
     ModelState.UNLOADING: "unloading",
     ModelState.FAILED: "failed",
+}
+_BREAKER_STATES: dict[BreakerState, BreakerStateJson] = {
+    BreakerState.CLOSED: "closed",
+    BreakerState.OPEN: "open",
+    BreakerState.HALF_OPEN: "half_open",
 }
 _INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
     InstanceState.STARTING: "starting",
@@ -112,6 +120,19 @@ class VariantJson(Struct):
     profiles: list[ProfileJson]
 
 
+class BreakerJson(Struct):
+    """A circuit breaker, which keeps requests from what fails.
+
+    Attributes:
+        retry_after_seconds: the rest of the pause; 0 unless it is open.
+        reason: why it is not closed, for people.
+    """
+
+    state: BreakerStateJson
+    retry_after_seconds: float
+    reason: str
+
+
 class GenerationStatisticsJson(Struct):
     """What an instance that generates does now, and what it has done since it was loaded; zero where it does not tell.
 
@@ -171,6 +192,7 @@ class InstanceJson(Struct):
     selection_reason: str
     ready_at: datetime | None
     started_at: datetime | None
+    breaker: BreakerJson
     generation: GenerationStatisticsJson | None = None
 
 
@@ -206,6 +228,7 @@ class ModelInfoJson(Struct):
     task_candidates: list[str]
     reasons: dict[str, str]
     alias_of: str
+    breaker: BreakerJson
 
 
 class DeviceJson(Struct):
@@ -256,6 +279,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         task_candidates=list(view.task_candidates),
         reasons=dict(view.reasons),
         alias_of=view.alias_of,
+        breaker=_breaker(view.breaker),
     )
 
 
@@ -327,8 +351,13 @@ def _instance(view: InstanceView) -> InstanceJson:
         selection_reason=view.selection_reason,
         ready_at=view.ready_at,
         started_at=view.started_at,
+        breaker=_breaker(view.breaker),
         generation=None if view.generation is None else _generation_statistics(view.generation),
     )
+
+
+def _breaker(view: BreakerView) -> BreakerJson:
+    return BreakerJson(_BREAKER_STATES[view.state], view.retry_after_seconds, view.reason)
 
 
 def _generation_statistics(told: GenerationStatistics) -> GenerationStatisticsJson:
