@@ -1,4 +1,4 @@
-"""Both databases for every test, and small models made of nothing."""
+"""Both databases for every test, a cable to one that can be pulled, and small models made of nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import struct
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `cable`
+
+from cable import SOCKET, Cable
 
 from panope_registry.registry import Registry
 from panope_registry.session import RegistrySession
@@ -239,3 +244,14 @@ def _migrate(url: str) -> None:
     engine = open_engine(url)
     migrate(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def cable(database_url: str) -> Iterator[tuple[Cable, str]]:
+    """And the URL of a database at its end."""
+    url = make_url(database_url)
+    folder = Path(tempfile.mkdtemp(prefix="panope-cable-"))  # a socket's path has a short limit
+    made = Cable(Path(str(url.query["host"])) / SOCKET, folder)
+    yield made, url.set(query={"host": str(folder)}).render_as_string(False)
+    made.close()
+    shutil.rmtree(folder)

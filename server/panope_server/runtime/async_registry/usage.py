@@ -78,6 +78,7 @@ class UsageWriter:
         self._pending: dict[UsageKey, UsageCounts] = {}
         self._batches: deque[UsageBatch] = deque()  # sealed, the oldest first; nothing is added to them
         self._is_journaled = False
+        self._ending = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -106,9 +107,10 @@ class UsageWriter:
 
     async def stop(self) -> None:
         """Writes what waits, if the database takes it, or leaves it to the next start."""
+        self._ending.set()
         if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait([self._loop])
+            # Its turn ends by itself: an older journal must not come after a newer one.
+            await asyncio.wait([self._loop], timeout=GOODBYE_SECONDS)
         await self._keep_journal()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
@@ -121,10 +123,12 @@ class UsageWriter:
     async def _run(self) -> None:
         prune_at = 0.0
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._ending.wait()
             await contained_turn(self._turn)
-            if self._keep and loop.time() >= prune_at:
+            if self._keep and loop.time() >= prune_at and not self._ending.is_set():
                 await contained_turn(self._prune)
                 prune_at = loop.time() + PRUNE_SECONDS
 
