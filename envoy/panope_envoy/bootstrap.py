@@ -6,6 +6,7 @@ from panope_envoy.http_connections import connection_manager
 from panope_envoy.options import EdgeOptions
 from panope_envoy.overload import overload_manager
 from panope_envoy.route_table import ADMIN_CLUSTER, LARGE_CLUSTER, SERVER_CLUSTER
+from panope_envoy.secrets import transport_socket
 from panope_envoy.typed import Json, pipe, socket_address, typed
 
 _OWNER_ONLY = 0o600
@@ -45,7 +46,7 @@ def _listener(options: EdgeOptions) -> Json:
         # With SO_REUSEPORT a second server would take half of the connections instead of failing to start.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 1 << 20,
-        "filter_chains": [{"filters": [connection_manager(options)]}],
+        "filter_chains": [{"filters": [connection_manager(options)], **transport_socket(options)}],
     }
 
 
@@ -63,7 +64,8 @@ def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
 
 
 def _admin_cluster(options: EdgeOptions) -> Json:
-    return _cluster(ADMIN_CLUSTER, socket_address(options.admin_host, options.admin_port))
+    address = pipe(options.admin_socket) if options.admin_socket else None
+    return _cluster(ADMIN_CLUSTER, address or socket_address(options.admin_host, options.admin_port))
 
 
 def _cluster(name: str, address: Json) -> Json:

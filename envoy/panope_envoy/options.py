@@ -30,6 +30,7 @@ class EdgeOptions:
         envoy_admin_socket: the Unix socket to make for Envoy's own administration; only the server's user may open it.
         http_host: the address to listen on.
         http_port: REST, gRPC and gRPC-Web.
+        admin_socket: the Unix socket of Panope's admin app; empty for its port.
         admin_host: where Panope's admin app listens.
         admin_port: where Panope's admin app listens.
         admin_paths: the paths that go to the admin app.
@@ -37,6 +38,8 @@ class EdgeOptions:
         file_pattern: paths of files that begin otherwise; empty for none.
         hub_prefix: where the hub's own routes begin, which the admin app answers whatever the method; empty for none.
         max_body_bytes: the largest REST body; past it the answer is 413.
+        tls_folder: the folder of what `panope_envoy.secrets` makes, taken up when they are replaced; empty for no TLS.
+        client_certificates: whether callers must show a certificate; which one the folder says.
         cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
         allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
             loopback address, so that no web page can reach the server by rebinding its own name, and every name
@@ -56,6 +59,7 @@ class EdgeOptions:
     envoy_admin_socket: str
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    admin_socket: str = ""
     admin_host: str = "127.0.0.1"
     admin_port: int = 8002
     admin_paths: tuple[str, ...] = ADMIN_PATHS
@@ -63,6 +67,8 @@ class EdgeOptions:
     file_pattern: str = FILE_PATTERN
     hub_prefix: str = HUB_PREFIX
     max_body_bytes: int = 16 << 20
+    tls_folder: str = ""
+    client_certificates: bool = False
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] | None = None
     access_log: str = ""

@@ -14,6 +14,7 @@ from panope_envoy.__main__ import validate
 from panope_envoy.bootstrap import bootstrap
 from panope_envoy.options import EdgeOptions, hosts_for
 from panope_envoy.rest_routes import RestRoute, rest_routes
+from panope_envoy.secrets import secret_files
 from panope_server.observability import request_id
 
 
@@ -25,6 +26,7 @@ def options(**given: object) -> EdgeOptions:
     "given",
     [
         {},
+        {"admin_socket": "admin.sock"},
         {"http_host": "0.0.0.0", "admin_host": "0.0.0.0"},
         {"http_host": "::1", "admin_host": "::1"},
         {"http_host": "localhost", "admin_host": "localhost"},
@@ -34,6 +36,13 @@ def options(**given: object) -> EdgeOptions:
 )
 def test_envoy_accepts_the_configuration(given):
     assert validate(options(**given)) == 0
+
+
+def test_envoy_accepts_tls_with_and_without_certificates_of_clients(tmp_path):
+    for name, document in secret_files("certificate", "key", "ca").items():
+        (tmp_path / name).write_text(json.dumps(document))
+    for asked in (False, True):
+        assert validate(options(tls_folder=str(tmp_path), client_certificates=asked)) == 0
 
 
 def test_envoy_refuses_a_broken_script(monkeypatch, capsys):

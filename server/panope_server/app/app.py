@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,7 +16,7 @@ from panope_envoy.options import hosts_for
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store.driver import check_driver
 from panope_server.access.authentication import AnonymousAccess
-from panope_server.app.edge import GRPC_SOCKET, edge_options, refuse_open_bind
+from panope_server.app.edge import ADMIN_SOCKET, GRPC_SOCKET, edge_options, refuse_open_bind, write_secrets
 from panope_server.app.garbage import tune_garbage_collection
 from panope_server.app.parts import Parts, build_parts
 from panope_server.app.registry_session import open_registry_session, shared_store_location
@@ -28,7 +29,9 @@ from panope_server.runtime.home import StartError, locked_home, run_folder_for
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
+from panope_server.runtime.tls_files import TlsWatcher, newest_context, read_tls_files
 from panope_server.tasks.catalog import register_installed
+from panope_server.transport.grpc.credentials import server_credentials
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
@@ -114,9 +117,10 @@ class App:
         run_folder, session = await self._open_home(stack)
         parts = build_parts(self._settings, session, self._metrics)
         await self._start_models(stack, parts)
-        grpc_server = await self._start_grpc(stack, parts, run_folder)
-        admin = await self._start_admin(stack, parts, session)
-        await self._start_envoy(stack, run_folder)
+        tls = await self._start_tls(stack)
+        grpc_server = await self._start_grpc(stack, parts, run_folder, tls)
+        admin = await self._start_admin(stack, parts, session, run_folder, tls)
+        await self._start_envoy(stack, run_folder, tls)
         await self._job_worker.start()
         stack.push_async_callback(self._job_worker.stop)
         self._drain_first(stack, parts, grpc_server, admin)
@@ -148,7 +152,19 @@ class App:
             parts.call_log.start()
             stack.push_async_callback(parts.call_log.stop)
 
-    async def _start_grpc(self, stack: AsyncExitStack, parts: Parts, run_folder: Path) -> GrpcServer:
+    async def _start_tls(self, stack: AsyncExitStack) -> TlsWatcher | None:
+        settings = self._settings.tls
+        if not settings.is_on:
+            return None
+        watcher = TlsWatcher(settings, await asyncio.to_thread(read_tls_files, settings))
+        self._metrics.tls_expiry.set_function(lambda: watcher.files.expires_at.timestamp())
+        watcher.start()
+        stack.push_async_callback(watcher.stop)
+        return watcher
+
+    async def _start_grpc(
+        self, stack: AsyncExitStack, parts: Parts, run_folder: Path, tls: TlsWatcher | None
+    ) -> GrpcServer:
         interceptors = interceptors_for(
             parts.services.calls,
             self._metrics,
@@ -156,12 +172,15 @@ class App:
             log_requests=self._settings.log_requests,
             max_message_bytes=self._settings.limits.max_message_bytes,
         )
-        server = GrpcServer(parts.services, interceptors)
+        credentials = None if tls is None else server_credentials(lambda: tls.files)
+        server = GrpcServer(parts.services, interceptors, credentials)
         await server.start(run_folder / GRPC_SOCKET)
         stack.push_async_callback(server.stop)
         return server
 
-    async def _start_admin(self, stack: AsyncExitStack, parts: Parts, session: RegistrySession) -> AdminServer:
+    async def _start_admin(
+        self, stack: AsyncExitStack, parts: Parts, session: RegistrySession, run_folder: Path, tls: TlsWatcher | None
+    ) -> AdminServer:
         async def status() -> StatusJson:
             return self._status.document(parts.models)
 
@@ -175,14 +194,23 @@ class App:
             more=[*file_routes(session.published_files), *hub_routes(session.published_files)],
             authenticator=self._authenticator,
         )
-        admin = AdminServer(app, self._settings.host, self._settings.admin_port)
+        admin = AdminServer(
+            app,
+            self._settings.host,
+            self._settings.admin_port,
+            tls=None if tls is None else newest_context(tls, run_folder),
+            socket_path=run_folder / ADMIN_SOCKET,
+        )
         await admin.start()
         stack.push_async_callback(admin.stop)
         return admin
 
-    async def _start_envoy(self, stack: AsyncExitStack, run_folder: Path) -> None:
+    async def _start_envoy(self, stack: AsyncExitStack, run_folder: Path, tls: TlsWatcher | None) -> None:
         if not self._settings.envoy:
             return
+        if tls is not None:
+            write_secrets(tls.files, run_folder)
+            tls.subscribe(partial(write_secrets, run_folder=run_folder))
         log_file = self._settings.home_path / "logs/envoy.log"
         envoy = self._status.envoy = EnvoyProcess(edge_options(self._settings, run_folder), run_folder, log_file)
         await envoy.start()

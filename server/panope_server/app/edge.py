@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 from panope_envoy.options import EdgeOptions, is_loopback
+from panope_envoy.secrets import secret_files
 from panope_server.config import Settings
 from panope_server.runtime.home import StartError
+from panope_server.runtime.tls_files import TlsFiles, write_private
 
 GRPC_SOCKET = "grpc.sock"
+ADMIN_SOCKET = "admin.sock"
 """In the folder of a running server: where Envoy reaches it."""
 
 IDLE_MARGIN_SECONDS = 60
@@ -38,9 +42,17 @@ def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:
         envoy_admin_socket=str(run_folder / "envoy.sock"),
         http_host=settings.host,
         http_port=settings.http_port,
-        admin_host=settings.host,
-        admin_port=settings.admin_port,
+        admin_socket=str(run_folder / ADMIN_SOCKET),
+        tls_folder=str(run_folder) if settings.tls.is_on else "",
+        client_certificates=bool(settings.tls.client_ca),
         max_body_bytes=limits.max_message_bytes,
         cors_origins=settings.cors_origins,
         idle_seconds=max(EdgeOptions.idle_seconds, math.ceil(longest) + IDLE_MARGIN_SECONDS),
     )
+
+
+def write_secrets(files: TlsFiles, run_folder: Path) -> None:
+    """Gives Envoy the certificate and its key, which it takes up at once; the folder is our user's alone."""
+    texts = (data.decode("ascii") for data in (files.certificate, files.key, files.client_ca))
+    for name, document in secret_files(*texts).items():
+        write_private(run_folder / name, json.dumps(document).encode())

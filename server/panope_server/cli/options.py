@@ -44,8 +44,14 @@ def settings_for(
 
 
 def address_for(address: str | None, home: str | None = None, config: Path | None = None) -> str:
-    """The server's gRPC address."""
+    """The server's gRPC address; where it speaks TLS, its own socket on this machine, which needs no certificate."""
     if address:
         return address
     settings = settings_for(home, config=config)
+    if settings.tls.is_on:
+        from panope_server.app.edge import GRPC_SOCKET
+        from panope_server.runtime.home import running_folder
+
+        folder = running_folder(settings.home_path)
+        return f"unix:{folder or settings.home_path}/{GRPC_SOCKET}"
     return f"{settings.host}:{settings.grpc_port}"

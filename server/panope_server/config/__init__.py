@@ -20,6 +20,7 @@ from panope_server.config.sections import (
 )
 from panope_server.config.settings import Setting, Settings, settings_of
 from panope_server.config.settings_errors import SettingsError
+from panope_server.config.tls_section import TlsSettings
 
 __all__ = [
     "Generation",
@@ -33,6 +34,7 @@ __all__ = [
     "Setting",
     "Settings",
     "SettingsError",
+    "TlsSettings",
     "UsageSettings",
     "Workers",
     "load_settings",

@@ -24,6 +24,7 @@ from panope_server.config.sections import (
     UsageSettings,
     Workers,
 )
+from panope_server.config.tls_section import TlsSettings
 
 PREFIX = "PANOPE_"
 
@@ -109,6 +110,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_file_bytes: Annotated[int, Meta(ge=1 << 16, description="The size at which a log goes on in a new file.")] = (
         64 << 20
     )
+    tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
     workers: Workers = Workers()
     generation: Generation = Generation()

@@ -110,6 +110,9 @@ class Metrics:
             "Requests that were to be kept in the registry and were not.",
             registry=self.registry,
         )
+        self.tls_expiry = self._gauge(
+            "tls_certificate_expiry_timestamp_seconds", "When the server's certificate expires; 0 without TLS."
+        )
         self.usage_lost = LockedCounter(
             "panope_usage_lost_requests",
             "Requests whose use is not recorded, because too much waited for the registry.",

@@ -55,6 +55,14 @@ def run_folder_for(lock: IO[str]) -> Iterator[Path]:
     _remember(lock, "")
 
 
+def running_folder(home: Path) -> Path | None:
+    """The folder of the sockets of the server that runs in a home; None when none does."""
+    with suppress(OSError):
+        folder = Path((home / "server.lock").read_text().strip())
+        return folder if folder.name.startswith(RUN_PREFIX) and folder.is_dir() else None
+    return None
+
+
 def _remove_former(lock: IO[str]) -> None:
     lock.seek(0)
     former = Path(lock.read().strip())

@@ -90,5 +90,9 @@ def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
 
 def addresses(settings: Settings) -> list[str]:
     """Where the server listens, a line for each port."""
-    lines = [f"gRPC   {settings.host}:{settings.grpc_port}", f"admin  http://{settings.host}:{settings.admin_port}"]
-    return [f"REST   http://{settings.host}:{settings.http_port}", *lines] if settings.envoy else lines
+    scheme = "https" if settings.tls.is_on else "http"
+    lines = [
+        f"gRPC   {settings.host}:{settings.grpc_port}{' (TLS)' if settings.tls.is_on else ''}",
+        f"admin  {scheme}://{settings.host}:{settings.admin_port}",
+    ]
+    return [f"REST   {scheme}://{settings.host}:{settings.http_port}", *lines] if settings.envoy else lines

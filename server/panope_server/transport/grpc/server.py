@@ -23,9 +23,16 @@ class GrpcServer:
     Args:
         services: what the servicers stand on.
         interceptors: around every method, the outermost first.
+        credentials: of the TCP port; None for no TLS.
     """
 
-    def __init__(self, services: Services, interceptors: Sequence[grpc.aio.ServerInterceptor]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        self._credentials = credentials
         self._settings = services.settings
         self._health = services.health
         self._calls = services.calls
@@ -44,7 +51,10 @@ class GrpcServer:
         """
         address = f"{self._settings.host}:{self._settings.grpc_port}"
         try:
-            bound = self._public.add_insecure_port(address)
+            if self._credentials is None:
+                bound = self._public.add_insecure_port(address)
+            else:
+                bound = self._public.add_secure_port(address, self._credentials)
         except RuntimeError:
             bound = 0
         if bound == 0:

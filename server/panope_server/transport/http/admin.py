@@ -7,9 +7,11 @@ import contextlib
 import ipaddress
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
 import uvicorn
@@ -129,31 +131,33 @@ def _openapi() -> bytes:
 
 
 class AdminServer:
-    """Serves an application in the running event loop.
+    """Serves an application in the running event loop, on a TCP port and, for Envoy, on a Unix socket.
 
     Args:
         app: what to serve.
         host: an address of this machine.
         port: 0 takes any free one.
         connections: the limits of its connections.
+        tls: of the TCP port; None for none.
+        socket_path: of the Unix socket; None for none.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, connections: Connections | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        connections: Connections | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        socket_path: Path | None = None,
+    ) -> None:
         connections = connections or Connections()
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                http=connections.protocol,  # type: ignore[arg-type]  # uvicorn calls it as it does a class
-                # Envoy and watchers keep connections open; they are closed when the server stops.
-                timeout_graceful_shutdown=1,
-            )
-        )
+        self._public = _Server(_config(app, connections, tls))
+        self._edge = _Server(_config(app, connections, None))
         self._address = ("127.0.0.1" if host == "localhost" else host, port)
-        self._task: asyncio.Task[None] | None = None
+        self._socket_path = socket_path
+        self._tasks: list[asyncio.Task[None]] = []
         self.port = port
 
     async def start(self) -> None:
@@ -164,18 +168,19 @@ class AdminServer:
         """
         listener = _listen(*self._address)
         self.port = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve([listener]))
+        self._tasks.append(asyncio.create_task(self._public.serve([listener])))
+        if self._socket_path is not None:
+            self._tasks.append(asyncio.create_task(self._edge.serve([_listen_privately(self._socket_path)])))
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer is under way."""
-        return bool(self._server.server_state.tasks)
+        return any(server.server_state.tasks for server in (self._public, self._edge))
 
     async def stop(self) -> None:
         """Lets answers under way end, for at most a second."""
-        if self._task is not None:
-            self._server.should_exit = True
-            await self._task
+        self._public.should_exit = self._edge.should_exit = True
+        await asyncio.gather(*self._tasks)
 
 
 class _Server(uvicorn.Server):
@@ -185,10 +190,34 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _config(app: ASGIApp, connections: Connections, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        http=connections.protocol,  # type: ignore[arg-type]  # uvicorn calls it as it does a class
+        # Envoy and watchers keep connections open; they are closed when the server stops.
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    config.ssl = tls
+    return config
+
+
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _WORDS.get(error.status_code, ("invalid_request", "the request cannot be served"))
     return json_response(error_json(message, "invalid_request_error", code), error.status_code, error.headers)
+
+
+def _listen_privately(path: Path) -> socket.socket:
+    """A Unix socket in a folder that our user alone may enter."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
 
 
 def _listen(host: str, port: int) -> socket.socket:
