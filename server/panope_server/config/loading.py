@@ -16,7 +16,7 @@ from panope_server.config.settings_errors import SettingsError, unknown_setting,
 
 #: Variables of that prefix which are no settings: where clients and their tests find a server, what tests need,
 #: and the hub's token, which is to be in no file.
-OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL", "PANOPE_HUB_TOKEN")
+OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL", "PANOPE_HUB_TOKEN", "PANOPE_RESPONSE_CACHE_SECRET")
 TEST_PREFIX = "PANOPE_TEST_"
 
 

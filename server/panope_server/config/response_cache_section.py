@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from panope_server.config.sections import ByteSize, OpenAiName
 from panope_server.config.sizes import parse_size
+from panope_server.config.value_words import WORDS
 
 
 class ResponseCacheSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +51,19 @@ class ResponseCacheSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "without this server's knowledge."
         ),
     ] = False
+
+    redis_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^((rediss?|unix)://.+)?$",
+            extra={WORDS: "an address such as `redis://HOST:6379/0`, `rediss://…` or `unix:///PATH`"},
+            description="A server that speaks Redis's protocol, by which several servers share what they keep; empty "
+            "for none. It needs the package `redis`.",
+        ),
+    ] = ""
+    redis_timeout_ms: Annotated[
+        float, Meta(gt=0, le=1000, description="How long a call waits for that server; past it, it is run.")
+    ] = 50.0
 
     def __post_init__(self) -> None:
         parse_size(self.max_bytes, "max_bytes")

@@ -91,6 +91,11 @@ class Metrics:
         )
         self.response_cache_bytes = self._gauge("response_cache_bytes", "Memory that kept answers take.")
         self.response_cache_entries = self._gauge("response_cache_entries", "Answers kept in memory.")
+        self.response_cache_shared_failures = self._counter(
+            "response_cache_shared_failures",
+            "Exchanges with the cache's server that failed or came to nothing.",
+            "reason",
+        )
         # The words of the design that Panope grew from, beside our own: dashboards made for it find what they look for.
         self.inference_requests = Counter(
             "inference_requests",

@@ -203,7 +203,8 @@ def _counts(call: Call, task: AnyTask, outcome: Outcome, parts: CountedParts) ->
         )
     if task.input_unit == "tokens":
         counts.input_tokens = usage.input_units + task.input_units(call.input)
-        counts.cached_tokens = usage.cached_units
+        # Of a kept answer nothing was computed.
+        counts.cached_tokens = counts.input_tokens if call.cache_status == "hit" else usage.cached_units
     if task.output_unit == "tokens":
         counts.output_tokens = usage.output_units
     counts.input_bytes, counts.output_bytes = call.input_bytes, call.output_bytes
