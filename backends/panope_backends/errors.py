@@ -6,9 +6,12 @@
     │   ├── NotFoundError         no such model, file, job …
     │   ├── AlreadyExistsError    the name is taken by something else
     │   ├── PreconditionError     right call, wrong moment or wrong machine
-    │   └── PermissionDeniedError not allowed, though it exists
+    │   ├── PermissionDeniedError not allowed, though it exists
+    │   └── UnauthenticatedError  no key, or none that is good
     ├── CapacityError             try again later, here
-    │   └── OverloadedError       a queue is full; `retry_after_seconds` says when
+    │   ├── OverloadedError       a queue is full; `retry_after_seconds` says when
+    │   ├── RateLimitError        the caller asks too fast; `retry_after_seconds`
+    │   └── QuotaError            the caller has had all of the day or the month
     ├── AvailabilityError         Panope cannot serve this now
     │   ├── LoadingError          the model is being loaded; `retry_after_seconds`
     │   ├── InstanceLostError     the worker died under the call
@@ -153,6 +156,12 @@ class PermissionDeniedError(CallerError):
     default_reason = "permission_denied"
 
 
+class UnauthenticatedError(CallerError):
+    """The call came without a key, or with one that is not good; which of them is told to nobody."""
+
+    default_reason = "invalid_api_key"
+
+
 class CapacityError(PanopeError):
     """There is no room now; the same call can succeed here later."""
 
@@ -161,6 +170,18 @@ class CapacityError(PanopeError):
 
 class OverloadedError(CapacityError):
     """A queue is full."""
+
+
+class RateLimitError(CapacityError):
+    """The caller asks for more in so short a time than it may."""
+
+    default_reason = "rate_limit_exceeded"
+
+
+class QuotaError(CapacityError):
+    """The caller has had all that it may have in this day or month."""
+
+    default_reason = "insufficient_quota"
 
 
 class AvailabilityError(PanopeError):

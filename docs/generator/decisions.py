@@ -28,6 +28,7 @@ SUBJECTS: tuple[tuple[str, range], ...] = (
     ("Turns between calls", range(650, 700)),
     ("Clients", range(700, 800)),
     ("Generation", range(800, 900)),
+    ("Keys and limits", range(900, 910)),
     ("Usage", range(910, 920)),
 )
 

@@ -250,11 +250,11 @@ class Registry:
         try:
             parse_model_name(name)
         except InvalidInputError:
-            raise _no_model(name) from None
+            raise model_not_found(name) from None
         with self._database.read() as connection:
             entry = queries.find_model(connection, self._stores, name)
         if entry is None:
-            raise _no_model(name)
+            raise model_not_found(name)
         return entry
 
     def facts(self, variant_digest: str) -> ModelFacts:
@@ -331,5 +331,6 @@ class Registry:
         return self._database.change_token()
 
 
-def _no_model(name: str) -> NotFoundError:
+def model_not_found(name: str) -> NotFoundError:
+    """For a name that no model has, or that the caller may not know of: both hear the same."""
     return NotFoundError(f"model `{shown(name)}` does not exist", reason="model_not_found", field="model")

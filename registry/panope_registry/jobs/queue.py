@@ -216,7 +216,7 @@ class Jobs:
         parent_id = values["parent_id"]
         needed = {*depends_on, *([] if parent_id is None else [parent_id])}
         for missing in needed - set(lock(connection, needed)):
-            raise _no_job(missing)
+            raise job_not_found(missing)
         if parent_id is not None:
             _refuse_cancelled(connection, parent_id)
         moment = self.clock(connection)
@@ -256,11 +256,12 @@ def _refuse_cancelled(connection: Connection, parent_id: int) -> None:
 def _require(connection: Connection, job_id: int) -> JobEntry:
     entry = queries.find_job(connection, job_id) if abs(job_id) <= MAX_INTEGER else None
     if entry is None:
-        raise _no_job(job_id)
+        raise job_not_found(job_id)
     return entry
 
 
-def _no_job(job_id: int) -> NotFoundError:
+def job_not_found(job_id: int) -> NotFoundError:
+    """For an id that no job has, or that the caller may not know of."""
     return NotFoundError(f"job {job_id} does not exist", reason="job_not_found", field="job_id")
 
 

@@ -155,7 +155,7 @@ class Aliases:
         with self._database.read() as connection:
             events = [_event(row) for row in connection.execute(wanted)]
         if not events:
-            raise _no_alias(name)
+            raise alias_not_found(name)
         return events
 
 
@@ -172,7 +172,7 @@ def find_model(connection: Connection, alias_name: str) -> str:
 def _current(connection: Connection, name: str) -> Row[Any]:
     row = connection.execute(_CURRENT.where(alias.c.name == name)).one_or_none()
     if row is None:
-        raise _no_alias(name)
+        raise alias_not_found(name)
     return row
 
 
@@ -205,7 +205,7 @@ def _refuse_unknown(name: str) -> None:
     try:
         _check_name(name)
     except InvalidInputError:
-        raise _no_alias(name) from None
+        raise alias_not_found(name) from None
 
 
 def _check_words(principal: str, reason: str) -> None:
@@ -276,5 +276,6 @@ def _no_target(target_model: str) -> NotFoundError:
     )
 
 
-def _no_alias(name: str) -> NotFoundError:
+def alias_not_found(name: str) -> NotFoundError:
+    """For a name that no alias has, or that the caller may not know of."""
     return NotFoundError(f"alias `{shown(name)}` does not exist", reason="alias_not_found", field="alias")

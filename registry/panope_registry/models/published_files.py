@@ -24,6 +24,9 @@ from panope_registry.store.store import BlobError, Store, VerifyPolicy
 from panope_registry.tables.database import Database
 from panope_registry.tables.model_tables import blob, blob_location, model, repo_file, revision
 
+#: The revision that a model serves, whose repo may have others.
+_served = revision.alias("served")
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,12 +56,12 @@ class PublishedFiles:
         try:
             parse_model_name(name)
         except InvalidInputError:
-            raise _no_repo(name) from None
+            raise repo_not_found(name) from None
         with self._database.read() as connection:
             name = aliases.find_model(connection, name) or name
             rows = connection.execute(revisions(name)).all()
             if not rows:
-                raise _no_repo(name)
+                raise repo_not_found(name)
             found = next((row for row in rows if _answers_to(row, wanted)), None)
             if found is None:
                 raise NotFoundError("the model has no such revision", reason="revision_not_found", field="revision")
@@ -113,7 +116,7 @@ class PublishedFiles:
             DataLossError: they are damaged; they were put away.
         """
         if not _SHA256.fullmatch(sha256):
-            raise _no_file()
+            raise file_not_found()
         here = and_(
             blob_location.c.sha256 == blob.c.sha256,
             blob_location.c.store == self._store.id,
@@ -126,7 +129,7 @@ class PublishedFiles:
                 .where(blob.c.sha256 == sha256)
             ).one_or_none()
         if row is None:
-            raise _no_file()
+            raise file_not_found()
         try:
             hashed = self._store.verify(sha256, row.size_bytes, row.fingerprint, self._verify)
         except BlobError as error:
@@ -135,6 +138,20 @@ class PublishedFiles:
             with self._database.write() as connection:
                 writes.record_hashed(connection, {sha256: hashed}, self._store.id)
         return ServedBlob(sha256, row.size_bytes, self._store.blob_path(sha256))
+
+    def models_with(self, sha256: str) -> tuple[str, ...]:
+        """Returns the models of which some revision that is known here has a file of that sha256, by name."""
+        question = (
+            select(model.c.name)
+            .join(_served, _served.c.id == model.c.revision_id)
+            .join(revision, revision.c.repo_id == _served.c.repo_id)
+            .join(repo_file, repo_file.c.revision_id == revision.c.id)
+            .where(repo_file.c.sha256 == sha256)
+            .distinct()
+            .order_by(model.c.name)
+        )
+        with self._database.read() as connection:
+            return tuple(connection.execute(question).scalars())
 
     def _files_of(self, revision_id: int) -> Select[Any]:
         here = and_(
@@ -157,7 +174,7 @@ class PublishedFiles:
 
     def _lost(self, error: BlobError) -> NotFoundError | DataLossError:
         if error.missing:
-            return _no_file()
+            return file_not_found()
         with self._database.change() as connection:
             writes.record_damaged(connection, error.sha256, self._store.id)
         return DataLossError("the file is damaged: its bytes do not match their sha256")
@@ -170,9 +187,11 @@ def _answers_to(row: Row[Any], wanted: str) -> bool:
     return wanted in (row.commit, row.commit[:COMMIT_LENGTH]) or (bool(served) and row.ref == name)
 
 
-def _no_repo(name: str) -> NotFoundError:
+def repo_not_found(name: str) -> NotFoundError:
+    """For a name that no model has, or that the caller may not know of: both hear the same."""
     return NotFoundError(f"model `{shown(name)}` does not exist", reason="repo_not_found", field="model")
 
 
-def _no_file() -> NotFoundError:
+def file_not_found() -> NotFoundError:
+    """For a file that is not here, or that the caller may not know of."""
     return NotFoundError("there is no such file in the store", reason="entry_not_found")

@@ -8,26 +8,123 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from panope_backends.errors import UnauthenticatedError
+from panope_registry.access.key_format import PREFIX, ApiKey
+from panope_registry.access.scopes import EVERY_MODEL, Scopes
+from panope_server.access.caller import Caller
+from panope_server.access.failures import Failures
+from panope_server.access.key_cache import KeyCache
 from panope_server.access.principal import ANONYMOUS, Principal
+
+#: What callers without a key may do where keys are optional: everything that changes nothing.
+GUEST = Principal(
+    scopes=Scopes.parse(
+        ["infer:*", *(f"{name}:read" for name in ("models", "files", "aliases", "jobs", "status", "metrics"))]
+    ),
+    models=EVERY_MODEL,
+)
+
+_HEADERS = ("x-api-key", "api-key")
+_BEARER = "bearer "
 
 
 class Authenticator(Protocol):
     """Knows callers."""
 
-    async def principal_of(self, metadata: Mapping[str, str]) -> Principal:
+    async def principal_of(self, caller: Caller) -> Principal:
         """Who calls.
-
-        Args:
-            metadata: of the gRPC call, or the headers of the HTTP request; names in lower case.
 
         Raises:
             PanopeError: the caller is nobody who may call; nothing of the call has been looked at yet.
         """
 
+    def is_live(self, principal: Principal) -> bool:
+        """Whether somebody who was let in before would be now."""
+
 
 class AnonymousAccess:
-    """Everybody may call and nobody is known: as long as there are no keys."""
+    """Everybody may call and nobody is known, whatever keys they send: `auth = off`."""
 
-    async def principal_of(self, metadata: Mapping[str, str]) -> Principal:
+    async def principal_of(self, caller: Caller) -> Principal:
         """Nobody in particular."""
         return ANONYMOUS
+
+    def is_live(self, principal: Principal) -> bool:
+        """Always."""
+        return True
+
+
+class Claims(Protocol):
+    """Reads the claims of tokens that Envoy has verified."""
+
+    def principal_of(self, claims: str) -> Principal:
+        """Who they tell of; UnauthenticatedError when they are none."""
+
+
+class KeyAccess:
+    """Callers are known by their API keys, or by tokens that Envoy has verified.
+
+    Args:
+        keys: that there are.
+        failures: bound how often one address may send wrong keys.
+        is_required: whether callers without a key are refused; others are guests.
+        claims: reads the claims of tokens; None where Envoy verifies none.
+    """
+
+    def __init__(self, keys: KeyCache, failures: Failures, *, is_required: bool, claims: Claims | None = None) -> None:
+        self._keys = keys
+        self._failures = failures
+        self._is_required = is_required
+        self._claims = claims
+
+    async def principal_of(self, caller: Caller) -> Principal:
+        """Who calls.
+
+        Raises:
+            UnauthenticatedError: no key, or none that is good; the caller is not told which.
+            RateLimitError: its address has sent too many wrong keys.
+            AvailabilityError: the key is not known here and the database does not answer.
+        """
+        if self._claims is not None and (claims := caller.claims):
+            return self._claims.principal_of(claims)
+        sent = sent_key(caller.metadata)
+        # Programs send keys of other services where none is asked for, such as the hub's client its token.
+        if not sent or not (self._is_required or sent.startswith(PREFIX)):
+            if self._is_required:
+                raise unauthenticated()
+            return GUEST
+        key = ApiKey.parse(sent)
+        if key is None:
+            self._failures.count(caller.address)
+            raise unauthenticated()
+        return await self._known(key, caller)
+
+    def is_live(self, principal: Principal) -> bool:
+        """Whether the key was neither taken back nor has ended; tokens last as long as their calls."""
+        return not principal.key_id or self._keys.is_live(principal.key_id)
+
+    async def _known(self, key: ApiKey, caller: Caller) -> Principal:
+        principal = self._keys.known(key)
+        if principal is None and not self._keys.is_refused(key):
+            self._failures.count(caller.address)  # before the database is asked; given back for a good key
+            principal = await self._keys.look_up(key)
+            if principal is not None:
+                self._failures.forgive(caller.address)
+        elif principal is None:
+            self._failures.count(caller.address)
+        if principal is None:
+            raise unauthenticated()
+        return principal
+
+
+def sent_key(metadata: Mapping[str, str]) -> str:
+    """The key that came with a call, as OpenAI's clients send it, Anthropic's or Azure's; empty without one."""
+    given = metadata.get("authorization", "")
+    if given[: len(_BEARER)].lower() == _BEARER:
+        return given[len(_BEARER) :].strip()
+    return given or next((metadata[name] for name in _HEADERS if metadata.get(name)), "")
+
+
+def unauthenticated() -> UnauthenticatedError:
+    """The same for a key that is missing, unknown, revoked or expired."""
+    return UnauthenticatedError("the call needs a valid API key: send it as `authorization: Bearer KEY`")

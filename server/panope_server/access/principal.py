@@ -36,8 +36,20 @@ class Principal:
         """Whether nobody knows who it is."""
         return not self.name
 
+    def may_use(self, resource: str, action: str) -> bool:
+        """Whether its scopes allow an action on a resource, or a task to be run."""
+        return self.scopes.allow(resource, action)
 
+    def sees(self, *names: str) -> bool:
+        """Whether it may know of what has these names: a model's own, and that of the alias that was asked for."""
+        models = self.models
+        return models.are_all or any(map(models.match, names))
+
+
+#: Somebody unknown where everybody may do everything.
 ANONYMOUS = Principal()
+#: Somebody unknown where keys are asked for: it may do nothing and sees no model.
+NOBODY = Principal(scopes=Scopes(frozenset()), models=ModelPatterns(()))
 
 _current: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 

@@ -15,7 +15,7 @@ from panope_backends.errors import PanopeError
 from panope_envoy.options import hosts_for
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store.driver import check_driver
-from panope_server.access.authentication import AnonymousAccess
+from panope_server.app.access import open_access
 from panope_server.app.edge import ADMIN_SOCKET, GRPC_SOCKET, edge_options, refuse_open_bind, write_secrets
 from panope_server.app.garbage import tune_garbage_collection
 from panope_server.app.parts import Parts, build_parts
@@ -66,7 +66,6 @@ class App:
         self._on_waiting = on_waiting
         self._on_ready = on_ready
         self._stop = asyncio.Event()
-        self._authenticator = AnonymousAccess()
         self._metrics = Metrics()
         self._job_worker = JobsProcess(settings, on_report=self._metrics.downloads.add)
         self._status = ServerStatus(settings, self._job_worker)
@@ -115,7 +114,10 @@ class App:
         """Starts part after part; the stack stops them in reverse, which is the order of a graceful end."""
         register_installed()
         run_folder, session = await self._open_home(stack)
-        parts = build_parts(self._settings, session, self._metrics)
+        authenticator = await open_access(stack, self._settings, session)
+        parts = build_parts(self._settings, session, self._metrics, authenticator)
+        parts.audit.start()
+        stack.push_async_callback(parts.audit.stop)
         await self._start_models(stack, parts)
         tls = await self._start_tls(stack)
         grpc_server = await self._start_grpc(stack, parts, run_folder, tls)
@@ -168,9 +170,10 @@ class App:
         interceptors = interceptors_for(
             parts.services.calls,
             self._metrics,
-            self._authenticator,
+            parts.authenticator,
             log_requests=self._settings.log_requests,
             max_message_bytes=self._settings.limits.max_message_bytes,
+            on_denied=parts.on_denied,
         )
         credentials = None if tls is None else server_credentials(lambda: tls.files)
         server = GrpcServer(parts.services, interceptors, credentials)
@@ -191,8 +194,10 @@ class App:
             status=status,
             closed=self._status.closed,
             hosts=hosts_for(self._settings.host),
-            more=[*file_routes(session.published_files), *hub_routes(session.published_files)],
-            authenticator=self._authenticator,
+            more=[*file_routes(parts.files), *hub_routes(parts.files)],
+            authenticator=parts.authenticator,
+            public_metrics=self._settings.access.public_metrics,
+            on_denied=parts.on_denied,
         )
         admin = AdminServer(
             app,

@@ -21,16 +21,18 @@ IDLE_MARGIN_SECONDS = 60
 
 
 def refuse_open_bind(settings: Settings) -> None:
-    """Refuses an address that others can reach, unless the settings say that this is meant.
+    """Refuses an address that others can reach, where callers need no key, unless the settings say that it is meant.
 
     Raises:
         StartError: it is one.
     """
-    if not is_loopback(settings.host) and not settings.allow_unauthenticated:
-        raise StartError(
-            f"{settings.host} can be reached from other machines and this server asks for no key; "
-            "--allow-unauthenticated says that this is meant"
-        )
+    if is_loopback(settings.host) or settings.auth == "required" or settings.allow_unauthenticated:
+        return
+    raise StartError(
+        f"{settings.host} can be reached from other machines and this server "
+        f"{'asks for no key' if settings.auth == 'off' else 'answers callers without a key'}; "
+        "`--auth required` asks everybody for one, --allow-unauthenticated says that this is meant"
+    )
 
 
 def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:

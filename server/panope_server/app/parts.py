@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from panope_registry.access.scopes import WRITE
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
+from panope_server.access.authentication import Authenticator
+from panope_server.access.principal import Principal, set_principal
 from panope_server.app.hub import check_vendor
 from panope_server.app.response_cache import build_cache, build_store
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.authorise import Authorise
 from panope_server.pipeline.cache.stores.store import Store
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
@@ -25,11 +29,19 @@ from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.async_registry.acquire import Acquisition, Conversions
 from panope_server.runtime.async_registry.aliases import AsyncAliases
+from panope_server.runtime.async_registry.audit import AuditTrail
 from panope_server.runtime.async_registry.call_log import CallLog, sample_of
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.async_registry.usage import AsyncUsage, UsageWriter
 from panope_server.runtime.async_registry.usage_journal import UsageJournal
+from panope_server.runtime.authorized.acquisition import AuthorizedAcquisition
+from panope_server.runtime.authorized.aliases import AuthorizedAliases
+from panope_server.runtime.authorized.files import AuthorizedFiles
+from panope_server.runtime.authorized.jobs import AuthorizedJobs
+from panope_server.runtime.authorized.models import AuthorizedModelAdmin, AuthorizedModels
+from panope_server.runtime.authorized.usage import AuthorizedUsage
+from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
@@ -38,6 +50,7 @@ from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 from panope_server.transport.health import Health
+from panope_server.transport.permissions import Permission
 from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
 
@@ -54,6 +67,9 @@ class Parts:
         usage: counts what calls use.
         cache_store: where answers are kept; None when the settings ask for none.
         services: all that servicers need.
+        authenticator: knows callers.
+        audit: records what they change.
+        files: the store's, as callers may fetch them.
     """
 
     models: ModelManager
@@ -63,9 +79,18 @@ class Parts:
     usage: UsageWriter
     cache_store: Store | None
     services: Services
+    authenticator: Authenticator
+    audit: AuditTrail
+    files: AuthorizedFiles
+
+    def on_denied(self, principal: Principal, permission: Permission) -> None:
+        """Records that somebody was refused what would have changed something."""
+        if permission.action == WRITE:
+            set_principal(principal)
+            self.audit.record(f"{permission.resource}.{permission.action}", outcome="scope_missing")
 
 
-def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) -> Parts:
+def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, authenticator: Authenticator) -> Parts:
     """Builds every part; starts none."""
     calls = RunningCalls()
     health = Health(PUBLIC_SERVICES, calls)
@@ -74,26 +99,31 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics) 
     hardware = Hardware.for_settings(settings)
     models = ModelManager(_dependencies(settings, session, metrics, hardware, jobs), _events(health, heartbeat))
     call_log = _call_log(settings, session.inference_log, metrics)
+    audit = AuditTrail(session.audit, settings.access.audit_retention_days)
+    visibility = Visibility(models.directory)
     usage = _usage(settings, session, metrics)
     cache_store = build_store(settings, metrics)
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(settings, models, metrics, call_log, usage, cache_store),
-        models=models,
-        model_admin=ModelAdmin(session.retention, session.registry, models),
-        acquisition=_acquisition(settings, session, hardware),
-        jobs=jobs,
-        aliases=AsyncAliases(session.aliases),
-        usage=AsyncUsage(session.usage),
+        pipeline=build_pipeline(settings, models, visibility, authenticator, metrics, call_log, usage, cache_store),
+        models=AuthorizedModels(models, visibility, audit),
+        model_admin=AuthorizedModelAdmin(ModelAdmin(session.retention, session.registry, models), visibility, audit),
+        acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
+        jobs=AuthorizedJobs(jobs, audit),
+        aliases=AuthorizedAliases(AsyncAliases(session.aliases), visibility, audit),
+        usage=AuthorizedUsage(AsyncUsage(session.usage)),
         health=health,
         calls=calls,
     )
-    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services)
+    files = AuthorizedFiles(session.published_files, visibility)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services, authenticator, audit, files)
 
 
 def build_pipeline(
     settings: Settings,
     models: ModelManager,
+    visibility: Visibility,
+    authenticator: Authenticator,
     metrics: Metrics,
     call_log: CallLog | None,
     usage: UsageWriter,
@@ -105,8 +135,9 @@ def build_pipeline(
         Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log, usage=usage),
         Deadline(settings.limits),
         validate,
-        Resolve(models.directory),
+        Resolve(AuthorizedDirectory(models.directory, visibility)),
         ReadValue(validate.check),
+        Authorise(authenticator),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
         *([] if cache_store is None else [build_cache(settings, cache_store, models, metrics)]),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.access import audit, keys
 from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
@@ -55,6 +56,8 @@ app.command("gc")(store.gc)
 app.command("du")(store.du)
 app.command("verify")(store.verify)
 app.add_typer(alias.alias, name="alias")
+app.add_typer(keys.keys, name="keys")
+app.command("audit")(audit.audit)
 app.add_typer(jobs.jobs, name="jobs")
 app.command("job-worker")(worker.worker)
 app.command("ps")(models.ps)

@@ -15,8 +15,15 @@ from panope_server.config.settings import PREFIX, Setting, Settings, settings_of
 from panope_server.config.settings_errors import SettingsError, unknown_setting, unknown_variable, wrong_value
 
 #: Variables of that prefix which are no settings: where clients and their tests find a server, what tests need,
-#: and the hub's token, which is to be in no file.
-OTHER_VARIABLES = ("PANOPE_ADDRESS", "PANOPE_MODEL", "PANOPE_HUB_TOKEN", "PANOPE_RESPONSE_CACHE_SECRET")
+#: and secrets, which are to be in no file: tokens, passwords, commands' own key, and what keys are hashed with.
+OTHER_VARIABLES = (
+    "PANOPE_ADDRESS",
+    "PANOPE_MODEL",
+    "PANOPE_HUB_TOKEN",
+    "PANOPE_RESPONSE_CACHE_SECRET",
+    "PANOPE_API_KEY",
+    "PANOPE_PEPPER",
+)
 TEST_PREFIX = "PANOPE_TEST_"
 
 

@@ -13,6 +13,17 @@ ByteSize = Annotated[str | int, Meta(extra={WORDS: "a number of bytes, or a text
 HttpUrl = Annotated[str, Meta(pattern="^(https?://.+)?$", extra={WORDS: "an address such as `https://HOST:PORT`"})]
 
 
+class AccessSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What belongs to keys, beside `auth`. The pepper of their hashes is the variable `PANOPE_PEPPER`, or a file."""
+
+    public_metrics: Annotated[
+        bool, Meta(description="Whether `/metrics` asks for no key; else for one with the scope `metrics:read`.")
+    ] = False
+    audit_retention_days: Annotated[
+        int, Meta(ge=0, le=36500, description="After so many days events of the audit log are deleted; 0 for never.")
+    ] = 365
+
+
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one request may ask, and how much may wait."""
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, inspect
 from panope_server.config.remote_section import RemoteSettings
 from panope_server.config.response_cache_section import ResponseCacheSettings
 from panope_server.config.sections import (
+    AccessSettings,
     Generation,
     Grants,
     Hub,
@@ -36,14 +37,26 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     home: Annotated[str, Meta(description="The folder of the registry, the store and the logs.")] = "~/.panope"
     host: Annotated[
-        str, Meta(description="The address to listen on. Only loopback unless `allow_unauthenticated` is set.")
+        str,
+        Meta(
+            description="The address to listen on. Only loopback unless `auth` is `required`, or "
+            "`allow_unauthenticated` is set."
+        ),
     ] = "127.0.0.1"
     http_port: Annotated[Port, Meta(description="REST, by Envoy; it carries gRPC and gRPC-Web too.")] = 8000
     grpc_port: Annotated[Port, Meta(description="gRPC.")] = 8001
     admin_port: Annotated[Port, Meta(description="Metrics, health and status.")] = 8002
     envoy: Annotated[bool, Meta(description="Whether to start Envoy.")] = True
+    auth: Annotated[
+        str,
+        Meta(
+            pattern="^(off|optional|required)$",
+            description="Whether callers need an API key: off asks for none, required asks everybody, optional only "
+            "those who change something.",
+        ),
+    ] = "off"
     allow_unauthenticated: Annotated[
-        bool, Meta(description="Whether other machines may call this server, which asks for no key.")
+        bool, Meta(description="Whether other machines may call this server though `auth` is not `required`.")
     ] = False
     cors_origins: Annotated[
         tuple[str, ...],
@@ -110,6 +123,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_file_bytes: Annotated[int, Meta(ge=1 << 16, description="The size at which a log goes on in a new file.")] = (
         64 << 20
     )
+    access: AccessSettings = AccessSettings()
     tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
     workers: Workers = Workers()

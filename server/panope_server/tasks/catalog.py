@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import structlog
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.access.scopes import ADMIN, ANY, INFER, RESOURCES
+from panope_registry.names import shown
 from panope_server.tasks.classify.task import ClassifyTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.generate.task import GenerateTask
@@ -87,6 +91,25 @@ def task_named(name: str) -> AnyTask | None:
 def tasks() -> list[AnyTask]:
     """Every task, by name."""
     return [_BY_NAME[name] for name in sorted(_BY_NAME)]
+
+
+def check_scopes(texts: Iterable[str]) -> None:
+    """Refuses scopes of a resource that is neither a task here nor anything else: most are written wrong.
+
+    Raises:
+        InvalidInputError: one is.
+    """
+    known = {*_BY_NAME, *RESOURCES, INFER, ANY}
+    for resource in (text.partition(":")[0] for text in texts if text != ADMIN):
+        if resource not in known:
+            close = difflib.get_close_matches(resource, known, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(known - {ANY}))}"
+            raise InvalidInputError.at(
+                "scopes",
+                "{field} names `{name}`, which is no task and no resource; {hint}",
+                name=shown(resource),
+                hint=hint,
+            )
 
 
 def requests_of(task_input: Input, request_id: str = "") -> list[Request]:

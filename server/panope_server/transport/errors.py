@@ -32,8 +32,10 @@ TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
     (tree.NotFoundError, grpc.StatusCode.NOT_FOUND, "invalid_request_error"),
     (tree.AlreadyExistsError, grpc.StatusCode.ALREADY_EXISTS, "invalid_request_error"),
     (tree.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED, "permission_error"),
+    (tree.UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED, "authentication_error"),
     (tree.PreconditionError, grpc.StatusCode.FAILED_PRECONDITION, "invalid_request_error"),
     (tree.CallerError, grpc.StatusCode.INVALID_ARGUMENT, "invalid_request_error"),
+    (tree.QuotaError, grpc.StatusCode.RESOURCE_EXHAUSTED, "insufficient_quota"),
     (tree.CapacityError, grpc.StatusCode.RESOURCE_EXHAUSTED, "rate_limit_error"),
     (tree.AvailabilityError, grpc.StatusCode.UNAVAILABLE, "server_error"),
     (tree.DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED, "timeout_error"),
@@ -44,6 +46,7 @@ TABLE: tuple[tuple[type[PanopeError], grpc.StatusCode, str], ...] = (
 #: What Envoy's transcoder makes of each code, for the answers that we give over HTTP ourselves.
 STATUSES: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.ALREADY_EXISTS: 409,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -56,7 +59,13 @@ STATUSES: Mapping[grpc.StatusCode, int] = {
 }
 
 #: Trying these again repeats the cost and cannot help, though SDKs retry their HTTP status by default.
-NO_RETRY = (tree.DeadlineError, tree.AlreadyExistsError, tree.DataLossError, tree.InternalError)
+NO_RETRY = (
+    *(tree.DeadlineError, tree.AlreadyExistsError, tree.DataLossError, tree.InternalError),
+    tree.QuotaError,
+)
+
+#: What an answer to a call without a good key says of how to come in.
+CHALLENGE = {"www-authenticate": "Bearer"}
 
 
 #: What a caller wrote may stand in a message. Trailers past 8 KiB are dropped or end connections that others share; a
@@ -116,16 +125,23 @@ def status_of(error: PanopeError) -> status_pb2.Status:
 def trailers_of(error: PanopeError) -> tuple[tuple[str, str | bytes], ...]:
     """The trailing metadata of an error."""
     trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status_of(error).SerializeToString())]
+    trailers += headers_of_error(error).items()
+    if error.retry_after_seconds is not None:
+        trailers.append(("grpc-retry-pushback-ms", str(_milliseconds(error.retry_after_seconds))))
+    return tuple(trailers)
+
+
+def headers_of_error(error: PanopeError) -> dict[str, str]:
+    """What an error says in headers of HTTP: when a call may succeed, or that it will not, and how callers come in."""
+    headers: dict[str, str] = {}
     if error.retry_after_seconds is not None:
         wait = _milliseconds(error.retry_after_seconds)
-        trailers += [
-            ("retry-after-ms", str(wait)),
-            ("retry-after", str(math.ceil(wait / 1000))),
-            ("grpc-retry-pushback-ms", str(wait)),
-        ]
+        headers |= {"retry-after-ms": str(wait), "retry-after": str(math.ceil(wait / 1000))}
+    if isinstance(error, tree.UnauthenticatedError):
+        headers |= CHALLENGE
     if isinstance(error, NO_RETRY):
-        trailers.append(("x-should-retry", "false"))
-    return tuple(trailers)
+        headers |= {"x-should-retry": "false"}
+    return headers
 
 
 def code_name(error: PanopeError) -> str:

@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope_backends.errors import NotFoundError, ShuttingDownError
+from panope_server.access.principal import current_principal
 from panope_server.runtime.status import ModelState
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.running_calls import RunningCalls
@@ -73,14 +74,18 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
         """Tells the status of one name; NOT_FOUND for one that is not known."""
-        status = self._statuses.get(request.service)
+        status = self._statuses.get(request.service) if self._is_seen(request.service) else None
         if status is None:
             raise NotFoundError("the health service knows no such name", field="service")
         return health_pb2.HealthCheckResponse(status=status)
 
     async def List(self, request: health_pb2.HealthListRequest, context: Context) -> health_pb2.HealthListResponse:
         """Tells the status of every name."""
-        statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._statuses.items()}
+        statuses = {
+            name: health_pb2.HealthCheckResponse(status=status)
+            for name, status in self._statuses.items()
+            if self._is_seen(name)
+        }
         return health_pb2.HealthListResponse(statuses=statuses)
 
     async def Watch(
@@ -90,12 +95,18 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
         told: object = None
         while not self._calls.streams_end:
             changed = self._changed
-            status = self._statuses.get(request.service, _UNKNOWN)
+            status = self._statuses.get(request.service, _UNKNOWN) if self._is_seen(request.service) else _UNKNOWN
             if status != told:
                 told = status
                 yield health_pb2.HealthCheckResponse(status=status)
             await _first_of(changed.wait(), self._calls.until_streams_end())
         raise ShuttingDownError("the server is stopping")
+
+    def _is_seen(self, name: str) -> bool:
+        """Whether the caller may know of it: of the server and its services everybody, of models who sees them."""
+        if not name or name in self._services:
+            return True
+        return current_principal().sees(name, self._aliases.get(name, name).partition("@")[0])
 
     def _set(self, name: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         if self._stopping:

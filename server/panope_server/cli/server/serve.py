@@ -25,6 +25,9 @@ def serve(
     backend: Annotated[str | None, typer.Option(help="The backend for every model.")] = None,
     precision: Annotated[str | None, typer.Option(help="The precision for every model.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="Whether callers need an API key: off, optional or required.")
+    ] = None,
     allow_unauthenticated: Annotated[
         bool | None, typer.Option("--allow-unauthenticated", help="Let other machines call, without any key.")
     ] = None,
@@ -51,6 +54,7 @@ def serve(
         backend=backend,
         precision=precision,
         log_level=log_level,
+        auth=auth,
         allow_unauthenticated=allow_unauthenticated,
         assignments=set_ or (),
     )

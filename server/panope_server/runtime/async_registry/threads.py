@@ -29,6 +29,10 @@ STUCK_SECONDS = 5.0
 
 FILE_THREADS = 4
 
+ACCESS_THREADS = 3
+ACCESS_SECONDS = 5.0
+"""What calls wait for their key or their limits while the database hangs."""
+
 
 class RegistryThreads:
     """A few daemon threads that run blocking calls.
@@ -119,12 +123,18 @@ def _no_answer() -> AvailabilityError:
 
 
 _QUESTIONS = RegistryThreads("registry")
+_ACCESS = RegistryThreads("access", ACCESS_THREADS, answer_seconds=ACCESS_SECONDS)
 _FILES = RegistryThreads("registry-files", FILE_THREADS, answer_seconds=None)
 
 
 async def call_registry(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
     """Asks the registry something that its database answers in moments; as `RegistryThreads.run`."""
     return await _QUESTIONS.run(function, *arguments, **named)
+
+
+async def call_access(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+    """Asks the registry who a caller is and what it may have: calls wait for it, and must not for other questions."""
+    return await _ACCESS.run(function, *arguments, **named)
 
 
 async def call_store(function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:

@@ -24,11 +24,13 @@ from starlette.types import ASGIApp
 
 from panope_backends.errors import PreconditionError
 from panope_server.access.authentication import AnonymousAccess, Authenticator
+from panope_server.access.principal import current_principal
 from panope_server.transport.error_json import ErrorFieldsJson, error_json
 from panope_server.transport.http.admin_connections import Connections
 from panope_server.transport.http.admin_guard import Guard
 from panope_server.transport.http.exposition import metrics_response
 from panope_server.transport.http.json import json_response
+from panope_server.transport.interceptors.auth import OnDenied
 
 _WORDS = {
     404: ("unknown_path", "there is nothing at this path"),
@@ -71,6 +73,8 @@ def admin_app(
     hosts: Sequence[str] = (),
     more: Sequence[BaseRoute] = (),
     authenticator: Authenticator | None = None,
+    public_metrics: bool = False,
+    on_denied: OnDenied = lambda _principal, _permission: None,
 ) -> Starlette:
     """The application behind the admin port.
 
@@ -83,6 +87,8 @@ def admin_app(
         hosts: names that a Host header may have, such as `panope_envoy.options.hosts_for` gives; empty for every name.
         more: further routes, such as `panope_server.transport.http.files.file_routes` gives.
         authenticator: knows callers; None lets everybody in.
+        public_metrics: whether metrics are told to everybody.
+        on_denied: told of callers that are known and may not.
     """
 
     async def metrics(request: Request) -> Response:
@@ -95,8 +101,10 @@ def admin_app(
         why, waiting = closed(), not_ready()
         if not why and not waiting:
             return json_response(ReadyJson(ready=True, not_ready=[]))
-        models = [WaitingJson(name=name, reason=reason) for name, reason in waiting.items()]
-        error = error_json(f"not ready: {why or ', '.join(waiting)}", "server_error", "not_ready")["error"]
+        principal = current_principal()
+        models = [WaitingJson(name=name, reason=reason) for name, reason in waiting.items() if principal.sees(name)]
+        told = why or ", ".join(model["name"] for model in models) or "a model does not serve yet"
+        error = error_json(f"not ready: {told}", "server_error", "not_ready")["error"]
         return json_response(ReadyJson(error=error, ready=False, not_ready=models), 503)
 
     async def tell_status(_: Request) -> Response:
@@ -120,7 +128,14 @@ def admin_app(
     # A redirect names a host, and through Envoy it would be another one than the caller's.
     app.router.redirect_slashes = False
     mounts = [route.path for route in more if isinstance(route, Mount)]
-    app.add_middleware(Guard, authenticator=authenticator or AnonymousAccess(), hosts=hosts, mounts=mounts)
+    app.add_middleware(
+        Guard,
+        authenticator=authenticator or AnonymousAccess(),
+        hosts=hosts,
+        mounts=mounts,
+        public_metrics=public_metrics,
+        on_denied=on_denied,
+    )
     return app
 
 

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panope_backends.errors import PanopeError
+from panope_registry.access.scopes import READ
 from panope_server.access.authentication import Authenticator
+from panope_server.access.caller import Caller, set_caller
 from panope_server.access.principal import set_principal
 from panope_server.observability.request_id import request_id_from
 from panope_server.transport.error_json import error_json
+from panope_server.transport.http.hub.errors import hub_error_response
 from panope_server.transport.http.json import error_response, json_response
+from panope_server.transport.interceptors.auth import OnDenied, admitted
+from panope_server.transport.permissions import KNOWN, PUBLIC, Permission
+
+#: By the path without a slash at its end, the first that matches; what none matches asks for a good key at least.
+_METRICS = re.compile(r"(/v1)?/metrics")
+_PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
+    (re.compile("/health|/ready|/openapi.json"), PUBLIC),
+    (_METRICS, Permission("metrics", READ)),
+    (re.compile("/status"), Permission("status", READ)),
+    (re.compile("(?s)/v1/files/.*|/v1/model/.*|/hub(/.*)?"), Permission("files", READ)),
+)
 
 
 class Guard:
     """Knows hosts and callers, gives ids, and takes a path with a slash at its end as one without.
 
     A name that is not the server's is refused, so that no web page reaches it by rebinding its own name.
+
+    Args:
+        app: what requests reach.
+        authenticator: knows callers.
+        hosts: names that a Host header may have; empty for every name.
+        mounts: paths that begin with one of the app's own.
+        public_metrics: whether metrics are told to everybody.
+        on_denied: told of callers that are known and may not.
     """
 
     def __init__(
-        self, app: ASGIApp, authenticator: Authenticator, hosts: Sequence[str], mounts: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        hosts: Sequence[str],
+        mounts: Sequence[str] = (),
+        *,
+        public_metrics: bool = False,
+        on_denied: OnDenied = lambda _principal, _permission: None,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._hosts = frozenset(hosts)
         self._mounts = frozenset(mounts)
+        self._public_metrics = public_metrics
+        self._on_denied = on_denied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -47,12 +79,23 @@ class Guard:
             response = json_response(error_json(message, "permission_error", "host_not_allowed"), 403)
             await response(scope, receive, send_with_id)
             return
+        path = self._plain(scope["path"])
+        client = scope["client"]  # none by the Unix socket, which only our own Envoy reaches
+        caller = Caller(headers, client[0] if client else "", is_edge=client is None)
+        set_caller(caller)
         try:
-            set_principal(await self._authenticator.principal_of(headers))
+            permission = self._permission(path.rstrip("/"))
+            set_principal(await admitted(self._authenticator, caller, permission, self._on_denied))
         except PanopeError as error:
-            await error_response(error)(scope, receive, send_with_id)
+            refuse = hub_error_response if path.startswith("/hub") else error_response
+            await refuse(error)(scope, receive, send_with_id)
             return
-        await self._app({**scope, "path": self._plain(scope["path"])}, receive, send_with_id)
+        await self._app({**scope, "path": path}, receive, send_with_id)
+
+    def _permission(self, path: str) -> Permission:
+        if self._public_metrics and _METRICS.fullmatch(path):
+            return PUBLIC
+        return next((permission for pattern, permission in _PERMISSIONS if pattern.fullmatch(path)), KNOWN)
 
     def _plain(self, path: str) -> str:
         """The path without a slash at its end; what is mounted begins with one."""

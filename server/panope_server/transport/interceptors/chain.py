@@ -3,7 +3,7 @@
     arrival      its message has come; a stream of messages may end when memory is short
     errors       every error becomes a status; the call has an id and counts as running
     accounting   its end is counted, timed and logged
-    auth         its caller is known from here on; keys are checked here
+    auth         its caller is known from here on, and may call this method
     requests     its message is read and within the limits
 
 A limit on how often a caller may call stands behind `auth`: in the pipeline for what is run on models.
@@ -19,7 +19,7 @@ from panope_server.access.authentication import Authenticator
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
 from panope_server.transport.interceptors.arrival import MAX_SLOW, ArrivalInterceptor, Arrivals
-from panope_server.transport.interceptors.auth import AuthInterceptor
+from panope_server.transport.interceptors.auth import AuthInterceptor, OnDenied
 from panope_server.transport.interceptors.errors import ErrorInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
 from panope_server.transport.running_calls import RunningCalls
@@ -35,6 +35,7 @@ def interceptors_for(
     *,
     log_requests: bool,
     max_message_bytes: int,
+    on_denied: OnDenied = lambda _principal, _permission: None,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """The layers of one server.
 
@@ -44,12 +45,13 @@ def interceptors_for(
         authenticator: knows callers.
         log_requests: whether each call is a line of the log.
         max_message_bytes: of one request.
+        on_denied: told of callers that are known and may not call a method.
     """
     arrivals = Arrivals(HEADROOM_BYTES + MAX_SLOW * max_message_bytes, max_message_bytes)
     return (
         ArrivalInterceptor(arrivals),
         ErrorInterceptor(calls),
         AccountingInterceptor(metrics, log_requests=log_requests),
-        AuthInterceptor(authenticator),
+        AuthInterceptor(authenticator, on_denied),
         RequestInterceptor(calls, max_message_bytes),
     )

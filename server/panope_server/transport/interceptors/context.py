@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 
 from panope_backends.errors import InvalidInputError
 from panope_registry.access.priority import Priority
+from panope_server.access.caller import Caller
 from panope_server.access.principal import current_principal
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
@@ -42,6 +44,15 @@ def metadata_of(context: Context) -> Mapping[str, str]:
     return read[1]
 
 
+def caller_of(context: Context) -> Caller:
+    """Where a call comes from."""
+    peer = str(context.peer())
+    kind, _, rest = peer.partition(":")
+    if kind == "unix":  # only our own Envoy reaches the socket, which lies in the server's private folder
+        return Caller(metadata_of(context), is_edge=True)
+    return Caller(metadata_of(context), unquote(rest).rpartition(":")[0].strip("[]"))
+
+
 def current_request_id() -> str:
     """The id of the call that this task answers."""
     return current.get()
@@ -69,7 +80,7 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         interface=interface,
         request_id=request_id_of(context),
         deadline=deadline_of(context),
-        caller=caller_of(context),
+        caller=_flow_of(context),
         asked_priority=_asked_priority(metadata),
         wait=_waits(metadata),
         cache_control=cache_control_of(metadata),
@@ -77,18 +88,10 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
     )
 
 
-def caller_of(context: Context) -> str:
-    """Whose turns the call waits for: its key's, else those of the address that it came from.
-
-    Envoy alone connects by the server's Unix socket, and it ends `x-forwarded-for` with the address that it saw; what a
-    caller wrote there stands before that.
-    """
-    if key_id := current_principal().key_id:
-        return f"key:{key_id}"
-    kind, _, address = context.peer().partition(":")
-    if kind == "unix":
-        return metadata_of(context).get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return address.rpartition(":")[0]  # without the port, of which each connection has another
+def _flow_of(context: Context) -> str:
+    """Whose turns the call waits for: its key's, else those of the address that it came from."""
+    key_id = current_principal().key_id
+    return f"key:{key_id}" if key_id else caller_of(context).address
 
 
 def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:

@@ -48,10 +48,10 @@ class Service(grpc.GenericRpcHandler):
                 yield request
 
         kinds: dict[str, Any] = {
-            "One": (grpc.unary_unary_rpc_method_handler, one),
-            "Several": (grpc.unary_stream_rpc_method_handler, several),
-            "Missing": (grpc.unary_unary_rpc_method_handler, missing),
-            "BothWays": (grpc.stream_stream_rpc_method_handler, both_ways),
+            "GetJob": (grpc.unary_unary_rpc_method_handler, one),
+            "WatchJob": (grpc.unary_stream_rpc_method_handler, several),
+            "CancelJob": (grpc.unary_unary_rpc_method_handler, missing),
+            "RetryJob": (grpc.stream_stream_rpc_method_handler, both_ways),
         }
         make, behaviour = kinds[details.method.removeprefix(METHODS)]
         return make(behaviour, Value.FromString, Value.SerializeToString)
@@ -72,19 +72,19 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def test_what_any_task_of_a_call_adds_goes_before_its_answer(channel: grpc.aio.Channel) -> None:
-    call = channel.unary_unary(f"{METHODS}One", response_deserializer=Value.FromString)(b"")
+    call = channel.unary_unary(f"{METHODS}GetJob", response_deserializer=Value.FromString)(b"")
     assert (await call).value == "answer"
     assert dict(await call.initial_metadata()) == {"x-cache": "hit", "x-deep": "2"}
 
 
 async def test_a_stream_is_told_once_before_its_first_message(channel: grpc.aio.Channel) -> None:
-    call = channel.unary_stream(f"{METHODS}Several", response_deserializer=Value.FromString)(b"")
+    call = channel.unary_stream(f"{METHODS}WatchJob", response_deserializer=Value.FromString)(b"")
     assert [answer.value async for answer in call] == ["first", "second"]
     assert dict(await call.initial_metadata()) == {"x-cache": "miss"}
 
 
 async def test_an_error_carries_them_in_its_status(channel: grpc.aio.Channel) -> None:
-    call = channel.unary_unary(f"{METHODS}Missing")(b"")
+    call = channel.unary_unary(f"{METHODS}CancelJob")(b"")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     assert dict(caught.value.trailing_metadata() or ())["x-cache"] == "miss"
@@ -93,7 +93,7 @@ async def test_an_error_carries_them_in_its_status(channel: grpc.aio.Channel) ->
 async def test_a_stream_of_requests_begins_its_answer_at_once_and_tells_nothing_later(
     channel: grpc.aio.Channel,
 ) -> None:
-    call = channel.stream_stream(f"{METHODS}BothWays", response_deserializer=Value.FromString)()
+    call = channel.stream_stream(f"{METHODS}RetryJob", response_deserializer=Value.FromString)()
     assert not dict(await call.initial_metadata())
     await call.write(Value(value="a").SerializeToString())
     assert (await call.read()).value == "a"

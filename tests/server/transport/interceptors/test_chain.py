@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -11,7 +11,10 @@ import structlog
 from google.protobuf.wrappers_pb2 import StringValue as Value
 from structlog.testing import LogCapture
 
-from panope_backends.errors import NotFoundError, PermissionDeniedError
+from panope_backends.errors import NotFoundError
+from panope_registry.access.scopes import Scopes
+from panope_server.access import caller as access
+from panope_server.access.authentication import unauthenticated
 from panope_server.access.principal import Principal, current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import Metrics
@@ -28,10 +31,13 @@ JOBS = "/panope.v1.JobService/"
 class Doors:
     """Knows one caller."""
 
-    async def principal_of(self, metadata: Mapping[str, str]) -> Principal:
-        if metadata.get("authorization") != "Bearer ada":
-            raise PermissionDeniedError("nobody knows this key", reason="unknown_key")
-        return Principal("ada")
+    async def principal_of(self, caller: access.Caller) -> Principal:
+        if caller.metadata.get("authorization") != "Bearer ada":
+            raise unauthenticated()
+        return Principal("ada", scopes=Scopes.parse(["jobs:*"]))
+
+    def is_live(self, principal: Principal) -> bool:
+        return True
 
 
 class Service(grpc.GenericRpcHandler):
@@ -54,10 +60,12 @@ class Service(grpc.GenericRpcHandler):
 
         unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         return {
-            f"{JOBS}Who": unary(who, Value.FromString, Value.SerializeToString),
-            f"{JOBS}Piped": unary(piped, Value.FromString, Value.SerializeToString),
-            f"{JOBS}Missing": unary(missing, Value.FromString, Value.SerializeToString),
-            f"{JOBS}Watch": streaming(watch, Value.FromString, Value.SerializeToString),
+            f"{JOBS}GetJob": unary(who, Value.FromString, Value.SerializeToString),
+            f"{JOBS}ListJobs": unary(piped, Value.FromString, Value.SerializeToString),
+            f"{JOBS}CancelJob": unary(missing, Value.FromString, Value.SerializeToString),
+            f"{JOBS}WatchJob": streaming(watch, Value.FromString, Value.SerializeToString),
+            "/panope.v1.RegistryService/DeleteModel": unary(who, Value.FromString, Value.SerializeToString),
+            "/panope.v1.NewService/Method": unary(who, Value.FromString, Value.SerializeToString),
             "/grpc.health.v1.Health/Check": unary(who, Value.FromString, Value.SerializeToString),
         }.get(details.method)
 
@@ -112,36 +120,55 @@ async def caller(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Caller]:
 
 
 async def test_methods_know_who_calls_whether_they_answer_once_or_as_a_stream(caller: Caller) -> None:
-    assert await caller.unary(f"{JOBS}Who") == "ada"
-    assert await caller.stream(f"{JOBS}Watch") == ["ada", "ada"]
+    assert await caller.unary(f"{JOBS}GetJob") == "ada"
+    assert await caller.stream(f"{JOBS}WatchJob") == ["ada", "ada"]
 
 
 async def test_a_caller_that_nobody_knows_is_refused_before_its_message_is_looked_at(caller: Caller) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await caller.unary(f"{JOBS}Who", key="eve", request=b"\xff no message")
+        await caller.unary(f"{JOBS}GetJob", key="eve", request=b"\xff no message")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert caller.counted() == {("JobService/GetJob", "UNAUTHENTICATED"): 1}
+
+
+@pytest.mark.parametrize("method", ["/panope.v1.RegistryService/DeleteModel", "/panope.v1.NewService/Method"])
+async def test_a_caller_that_is_known_may_call_only_what_its_scopes_name_and_somebody_decided_on(
+    caller: Caller, method: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await caller.unary(method, request=b"\xff no message")
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    assert caller.counted() == {("JobService/Who", "PERMISSION_DENIED"): 1}
+
+
+async def test_who_sends_no_good_key_is_told_how_to_come_in(caller: Caller) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await caller.unary(f"{JOBS}GetJob", key="eve")
+    assert dict(caught.value.trailing_metadata())["www-authenticate"] == "Bearer"
+
+
+async def test_health_answers_everybody(caller: Caller) -> None:
+    assert await caller.unary("/grpc.health.v1.Health/Check", key="eve") == ""
 
 
 async def test_calls_that_reach_no_pipeline_are_counted_and_logged_with_their_caller(caller: Caller) -> None:
-    await caller.unary(f"{JOBS}Who")
-    await caller.stream(f"{JOBS}Watch")
+    await caller.unary(f"{JOBS}GetJob")
+    await caller.stream(f"{JOBS}WatchJob")
     with pytest.raises(grpc.aio.AioRpcError):
-        await caller.unary(f"{JOBS}Missing")
+        await caller.unary(f"{JOBS}CancelJob")
     with pytest.raises(grpc.aio.AioRpcError):
-        await caller.unary(f"{JOBS}Who", request=b"\xff no message")
+        await caller.unary(f"{JOBS}GetJob", request=b"\xff no message")
     assert caller.counted() == {
-        ("JobService/Who", "OK"): 1,
-        ("JobService/Watch", "OK"): 1,
-        ("JobService/Missing", "NOT_FOUND"): 1,
-        ("JobService/Who", "INVALID_ARGUMENT"): 1,
+        ("JobService/GetJob", "OK"): 1,
+        ("JobService/WatchJob", "OK"): 1,
+        ("JobService/CancelJob", "NOT_FOUND"): 1,
+        ("JobService/GetJob", "INVALID_ARGUMENT"): 1,
     }
     calls = caller.lines
     assert [line["interface"] for line in calls] == [
-        "JobService/Who",
-        "JobService/Watch",
-        "JobService/Missing",
-        "JobService/Who",
+        "JobService/GetJob",
+        "JobService/WatchJob",
+        "JobService/CancelJob",
+        "JobService/GetJob",
     ]
     assert {line["principal"] for line in calls} == {"ada"}
     assert (calls[2]["code"], calls[2]["reason"], calls[2]["field"]) == ("NOT_FOUND", "not_found", "id")
@@ -149,7 +176,7 @@ async def test_calls_that_reach_no_pipeline_are_counted_and_logged_with_their_ca
 
 
 async def test_what_the_pipeline_has_counted_is_not_counted_again(caller: Caller) -> None:
-    await caller.unary(f"{JOBS}Piped")
+    await caller.unary(f"{JOBS}ListJobs")
     assert caller.counted() == {}
 
 
@@ -161,9 +188,9 @@ async def test_health_checks_are_not_counted(caller: Caller) -> None:
 async def test_a_message_that_is_too_large_is_no_overload_that_clients_would_try_again(caller: Caller) -> None:
     # A field that the message does not have, repeated: it counts by its bytes alone.
     largest = b"\x78\x00" * ((MAX_MESSAGE_BYTES + HEADROOM_BYTES) // 2)
-    assert await caller.unary(f"{JOBS}Who", request=largest) == "ada"
+    assert await caller.unary(f"{JOBS}GetJob", request=largest) == "ada"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await caller.unary(f"{JOBS}Who", request=largest + b"\x78\x00")
+        await caller.unary(f"{JOBS}GetJob", request=largest + b"\x78\x00")
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "the limit is 1,000" in str(caught.value.details())
     assert {key for key, _ in caught.value.trailing_metadata()} & {"retry-after", "grpc-retry-pushback-ms"} == set()

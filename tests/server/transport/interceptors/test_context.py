@@ -39,7 +39,7 @@ def made(context: Any) -> Call:
     ("context", "caller"),
     [
         (Context("ipv4:10.1.2.3:4711"), "10.1.2.3"),
-        (Context("ipv6:%5B::1%5D:4711"), "%5B::1%5D"),
+        (Context("ipv6:%5B::1%5D:4711"), "::1"),
         (Context("ipv4:10.1.2.3:4711", x_forwarded_for="6.6.6.6"), "10.1.2.3"),
         (Context("unix:", x_forwarded_for="6.6.6.6, 10.1.2.3"), "10.1.2.3"),
         (Context("unix:"), ""),

@@ -165,8 +165,8 @@ async def test_one_peer_cannot_take_every_connection(app):
 class _Doors:
     """Knows one caller."""
 
-    async def principal_of(self, metadata):
-        if metadata.get("authorization") != "Bearer ada":
+    async def principal_of(self, caller):
+        if caller.metadata.get("authorization") != "Bearer ada":
             raise PermissionDeniedError("nobody knows this key", reason="unknown_key")
         return Principal("ada")
 

@@ -8,8 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from panope_backends.errors import InternalError, InvalidInputError, NotFoundError, PanopeError
-from panope_server.transport.errors import code_of, message_of
+from panope_backends.errors import (
+    CapacityError,
+    InternalError,
+    InvalidInputError,
+    NotFoundError,
+    PanopeError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from panope_server.transport.errors import code_of, headers_of_error, message_of
 from panope_server.transport.http.json import json_response
 
 #: The hub's word for each of our reasons; its clients raise by it.
@@ -21,6 +29,9 @@ _CODES = {
 _STATUS: tuple[tuple[type[PanopeError], int], ...] = (
     (InvalidInputError, 400),
     (NotFoundError, 404),
+    (UnauthenticatedError, 401),
+    (PermissionDeniedError, 403),
+    (CapacityError, 429),
     (InternalError, 500),
 )
 _WORDS = {
@@ -40,9 +51,14 @@ class HubErrorJson(TypedDict):
 async def answer_error(_: Request, error: Exception) -> Response:
     """The answer to a call that failed."""
     assert isinstance(error, PanopeError)
+    return hub_error_response(error)
+
+
+def hub_error_response(error: PanopeError) -> Response:
+    """An error in the hub's shape."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
     code = _CODES.get(error.reason, code_of(error).name)
-    return _answer(message_of(error), status, {"x-error-code": code})
+    return _answer(message_of(error), status, {"x-error-code": code, **headers_of_error(error)})
 
 
 async def answer_refusal(_: Request, error: Exception) -> Response:

@@ -1,0 +1,1 @@
+"""Commands on who may call: keys, and the audit log."""

@@ -1,0 +1,111 @@
+"""Keeps the audit log: takes events at once and writes them soon, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+
+from panope_backends.errors import PanopeError
+from panope_registry.access.audit import AuditEvent, AuditLog
+from panope_registry.tables.columns import now
+from panope_server.access.caller import current_address
+from panope_server.access.principal import current_principal
+from panope_server.observability.request_id import current as current_request_id
+from panope_server.runtime.async_registry.threads import call_access
+from panope_server.runtime.safe_callbacks import contained_turn
+
+_log = structlog.get_logger("panope.access")
+
+FLUSH_SECONDS = 0.5
+PRUNE_SECONDS = 3600.0
+MAX_WAITING = 10_000
+BATCH = 500
+ANONYMOUS = "anonymous"
+
+
+class AuditTrail:
+    """Records what callers do.
+
+    Args:
+        log: where events go.
+        retention_days: after which they are deleted; 0 for never.
+    """
+
+    def __init__(self, log: AuditLog, retention_days: int) -> None:
+        self._log = log
+        self._retention = timedelta(days=retention_days)
+        self._waiting: deque[AuditEvent] = deque(maxlen=MAX_WAITING)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def record(self, action: str, target: str = "", outcome: str = "ok") -> None:
+        """Records something that the caller of this task did, or was refused; never waits."""
+        principal = current_principal()
+        if len(self._waiting) == MAX_WAITING:
+            _log.error("audit_event_dropped", action=self._waiting[0].action, principal=self._waiting[0].principal)
+        self._waiting.append(
+            AuditEvent(
+                created_at=now(),
+                principal=principal.name or ANONYMOUS,
+                key_id=principal.key_id,
+                action=action,
+                target=target,
+                outcome=outcome,
+                request_id=current_request_id.get(),
+                peer=current_address(),
+            )
+        )
+
+    @contextmanager
+    def recording(self, action: str, target: str = "") -> Iterator[None]:
+        """Records what the block does, with how it ends."""
+        try:
+            yield
+        except PanopeError as error:
+            self.record(action, target, error.reason)
+            raise
+        except BaseException:
+            self.record(action, target, "interrupted")
+            raise
+        self.record(action, target)
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._prune())]
+
+    async def stop(self) -> None:
+        """Writes what waits, if the database answers."""
+        for task in self._tasks:
+            task.cancel()
+        try:
+            async with asyncio.timeout(2.0):
+                await self._flush()
+        except (PanopeError, TimeoutError):
+            _log.error("audit_events_lost", count=len(self._waiting))
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self._flush()
+            except PanopeError as error:  # they wait for the database
+                _log.warning("audit_events_delayed", count=len(self._waiting), reason=error.reason)
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+            await call_access(self._log.record, *batch)
+            for _ in batch:
+                self._waiting.popleft()
+
+    async def _prune(self) -> None:
+        while self._retention:
+            await contained_turn(self._prune_once, now() - self._retention)
+            await asyncio.sleep(PRUNE_SECONDS)
+
+    async def _prune_once(self, before: datetime) -> None:
+        await call_access(self._log.prune, before)

@@ -1,0 +1,128 @@
+"""What each gRPC method asks of its caller.
+
+A method that is not listed is refused to everybody: one that is added is decided on here, or answers nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from panope_backends.errors import PermissionDeniedError
+from panope_registry.access.scopes import READ, RUN, WRITE
+from panope_server.access.authentication import unauthenticated
+from panope_server.access.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a caller must be allowed.
+
+    Attributes:
+        resource: of a scope, or a task; empty where whoever is let in may do it.
+        action: on that.
+        is_public: whether callers need not be let in; what is told to them is up to the method.
+    """
+
+    resource: str = ""
+    action: str = ""
+    is_public: bool = False
+
+    @property
+    def is_inference(self) -> bool:
+        """Whether the pipeline has the last word, which knows the model and its task."""
+        return self.action == RUN
+
+    def check(self, principal: Principal) -> None:
+        """Refuses who may not.
+
+        Raises:
+            UnauthenticatedError: it is somebody without a key, who might with one.
+            PermissionDeniedError: its key has no such scope.
+        """
+        if not self.resource or self.is_public or principal.may_use(self.resource, self.action):
+            return
+        if self.is_inference and principal.scopes.allow_some_task:
+            return
+        if principal.is_anonymous:
+            raise unauthenticated()
+        raise PermissionDeniedError(
+            f"the key has no scope for this: it needs `{self.resource}:{self.action}`", reason="scope_missing"
+        )
+
+
+PUBLIC = Permission(is_public=True)
+#: For whoever is let in.
+KNOWN = Permission()
+#: Any task; which one is known when the model is.
+INFERENCE = Permission("infer", RUN)
+MODELS_READ, MODELS_WRITE = Permission("models", READ), Permission("models", WRITE)
+ALIASES_READ, ALIASES_WRITE = Permission("aliases", READ), Permission("aliases", WRITE)
+USAGE_READ = Permission("usage", READ)
+JOBS_READ, JOBS_WRITE = Permission("jobs", READ), Permission("jobs", WRITE)
+
+_ALIASES = {
+    **dict.fromkeys(("ListAliases", "GetAlias"), ALIASES_READ),
+    **dict.fromkeys(("SetAlias", "RollbackAlias", "DeleteAlias"), ALIASES_WRITE),
+}
+_JOBS = {
+    **dict.fromkeys(("ListJobs", "GetJob", "WatchJob"), JOBS_READ),
+    **dict.fromkeys(("CancelJob", "RetryJob"), JOBS_WRITE),
+}
+_CHANGES_OF_MODELS = dict.fromkeys(
+    ("RegisterModel", "PullModel", "BuildVariant", "PinModel", "UnpinModel", "DeleteModel"), MODELS_WRITE
+)
+_LOADS = dict.fromkeys(("LoadModel", "UnloadModel"), MODELS_WRITE)
+_REFLECTION = {"ServerReflectionInfo": KNOWN}
+
+_SERVICES: Mapping[str, Mapping[str, Permission]] = {
+    "grpc.health.v1.Health": dict.fromkeys(("Check", "List", "Watch"), PUBLIC),
+    "grpc.reflection.v1.ServerReflection": _REFLECTION,
+    "grpc.reflection.v1alpha.ServerReflection": _REFLECTION,
+    "panope.v1.AliasService": _ALIASES,
+    "panope.v1.ClassifyService": dict.fromkeys(("Classify", "ClassifyTokens", "ClassifyZeroShot"), INFERENCE),
+    "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
+    "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
+    "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),
+    "panope.v1.JobService": _JOBS,
+    "panope.v1.RegistryService": {
+        **dict.fromkeys(("ListModels", "GetModel", "ListModelFiles", "ListDevices"), MODELS_READ),
+        **_CHANGES_OF_MODELS,
+        **_LOADS,
+    },
+    "panope.v1.RerankService": {"Rerank": INFERENCE},
+    "panope.v1.UsageService": {"ListUsage": USAGE_READ},
+    "panope.rest.v1.AliasService": _ALIASES,
+    "panope.rest.v1.ClassificationService": dict.fromkeys(("Classify", "ClassifyModel", "RerankDocuments"), INFERENCE),
+    "panope.rest.v1.HuggingFaceService": dict.fromkeys(
+        ("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"), INFERENCE
+    ),
+    "panope.rest.v1.JobService": _JOBS,
+    "panope.rest.v1.OpenAiGenerationService": dict.fromkeys(
+        ("CreateCompletion", "CreateChatCompletion", "CreateResponse"), INFERENCE
+    ),
+    "panope.rest.v1.OpenAiService": {
+        "CreateEmbeddings": INFERENCE,
+        **dict.fromkeys(("ListModels", "GetModel"), MODELS_READ),
+    },
+    "panope.rest.v1.PanopeService": {
+        **dict.fromkeys(("Infer", "TokenizeText", "DetokenizeText"), INFERENCE),
+        **dict.fromkeys(("GetModelInfo", "ListDevices"), MODELS_READ),
+        **_LOADS,
+    },
+    "panope.rest.v1.RegistryService": {**_CHANGES_OF_MODELS, "ListModelFiles": MODELS_READ},
+    "panope.rest.v1.TextEmbeddingsService": {
+        **dict.fromkeys(("EmbedTexts", "Run", "RunModel", "RunPipeline", "Similarity", "EmbedAll"), INFERENCE),
+        **dict.fromkeys(("Tokenize", "Decode", "Rerank", "Predict", "EmbedSparse"), INFERENCE),
+        "Info": MODELS_READ,
+    },
+    "panope.rest.v1.UsageService": {"ListUsage": USAGE_READ},
+    "panope.rest.v1.TextGenerationService": dict.fromkeys(("Generate", "GenerateStream"), INFERENCE),
+}
+
+#: By the method's path, such as `/panope.v1.EmbedService/Embed`.
+PERMISSIONS: Mapping[str, Permission] = {
+    f"/{service}/{method}": permission
+    for service, methods in _SERVICES.items()
+    for method, permission in methods.items()
+}

@@ -1,0 +1,206 @@
+"""A server that asks for keys: every method of every service and every path, with no key, a wrong one and another's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from panope_envoy.options import ADMIN_PATHS
+from panope_envoy.rest_routes import descriptors, rest_routes
+from panope_registry.access.key_format import ApiKey
+from panope_registry.access.key_types import KeySpec
+from panope_registry.access.pepper import Peppers
+from panope_registry.access.scopes import EVERY_MODEL, ModelPatterns, Scopes
+from panope_registry.session import RegistrySession
+
+if TYPE_CHECKING:
+    from conftest import LiveServer, Servers
+
+#: The services that no proto of ours holds.
+MORE_METHODS = (
+    *(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha")),
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+)
+PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
+FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
+#: What a path's variables are in these calls.
+VALUES = {"model": "acme/tiny", "alias": "prod", "job_id": "1", "task": "feature-extraction"}
+
+
+@dataclass
+class Locked:
+    """A server with `auth = required`, and keys for it.
+
+    Attributes:
+        other: may read the audit log, which no method gives.
+        told: every answer, for a look for secrets.
+    """
+
+    server: LiveServer
+    admin: str
+    other: str
+    told: list[bytes] = field(default_factory=list)
+
+    def code(self, method: str, key: str, *, envoy: bool) -> grpc.StatusCode:
+        """What a raw gRPC call with an empty message ends with."""
+        port = self.server.http_port if envoy else self.server.grpc_port
+        metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            try:
+                answer = channel.unary_unary(method)(b"", metadata=metadata, timeout=60)
+            except grpc.RpcError as error:
+                call: Any = error
+                self.told.append(f"{call.details()} {call.trailing_metadata()}".encode())
+                code: grpc.StatusCode = call.code()
+                return code
+        self.told.append(answer)
+        return grpc.StatusCode.OK
+
+    def http(self, verb: str, path: str, key: str = "", *, port: int | None = None, **headers: str) -> Any:
+        sent = {"authorization": f"Bearer {key}"} if key else {}
+        body = b"{}" if verb in ("POST", "PUT") else None
+        more = {"content-type": "application/json"} if body else {}
+        reply = self.server.request(verb, path, body=body, headers=sent | more | headers, port=port)
+        self.told += [reply.body, repr(reply.headers).encode()]
+        return reply
+
+
+def make_key(home: Path, name: str, *scopes: str, models: ModelPatterns = EVERY_MODEL) -> str:
+    spec = KeySpec(name=name, scopes=Scopes.parse(scopes), models=models)
+    with RegistrySession.open(home / "registry.sqlite3", home) as session:
+        return str(session.keys.create(spec, peppers=Peppers.open(home, {}), created_by="a test").key)
+
+
+@pytest.fixture(scope="module")
+def locked(make_servers: type[Servers], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    folder = tmp_path_factory.mktemp("locked")
+    servers = make_servers(folder, folder)
+    server = servers.start("--auth", "required", home=folder / "home", demo=False)
+    admin = (server.home / "admin-key").read_text().strip()
+    locked = Locked(server, admin, make_key(server.home, "auditor", "audit:read"))
+    for key in (locked.admin, locked.other):  # known from here on, whatever wrong keys come from the same address
+        assert locked.http("GET", "/v1/models", key).status in (200, 403)
+    yield locked
+    servers.stop()
+
+
+def all_methods() -> list[str]:
+    found = FileDescriptorSet.FromString(descriptors())
+    ours = [
+        f"/{file.package}.{service.name}/{method.name}"
+        for file in found.file
+        for service in file.service
+        for method in service.method
+    ]
+    return [*ours, *MORE_METHODS]
+
+
+WRONG = str(ApiKey("A" * 12, "b" * 32))
+
+
+@pytest.mark.parametrize("kind", ["no key", "a wrong key", "a key of another scope"])
+@pytest.mark.parametrize("envoy", [False, True], ids=["straight", "through Envoy"])
+def test_no_method_answers_raw_grpc_without_a_key_that_may(locked: Locked, kind: str, envoy: bool) -> None:
+    key = {"no key": "", "a wrong key": WRONG, "a key of another scope": locked.other}[kind]
+    codes = {method: locked.code(method, key, envoy=envoy) for method in all_methods() if "Health" not in method}
+    hidden = {grpc.StatusCode.UNIMPLEMENTED} if envoy else set()  # what Envoy's routes do not lead to
+    # Reflection is for whoever is let in; its first message is refused then.
+    known = {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+    for method, code in codes.items():
+        allowed = {
+            grpc.StatusCode.PERMISSION_DENIED if key == locked.other else grpc.StatusCode.UNAUTHENTICATED
+        } | hidden
+        if "reflection" in method and kind == "a key of another scope":
+            allowed |= known
+        if kind == "a wrong key":
+            allowed |= {grpc.StatusCode.RESOURCE_EXHAUSTED}  # after sixty of them
+        assert code in allowed, (method, code)
+
+
+@pytest.mark.parametrize("kind", ["no key", "a key of another scope"])
+def test_no_route_answers_json_without_a_key_that_may(locked: Locked, kind: str) -> None:
+    key = "" if kind == "no key" else locked.other
+    for route in rest_routes():
+        reply = locked.http(route.verb, route.path(**VALUES), key)
+        assert reply.status == (403 if key else 401), (route.template, reply.body)
+        assert reply.error["code"] == ("scope_missing" if key else "invalid_api_key")
+        assert key or reply.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("through", ["Envoy", "the admin port"])
+def test_no_path_of_the_admin_app_answers_but_those_that_tell_nothing(locked: Locked, through: str) -> None:
+    port = None if through == "Envoy" else locked.server.admin_port
+    for path in (*ADMIN_PATHS, *FILE_PATHS):
+        for key, status in (("", 401), (WRONG, 401), (locked.other, 403)):
+            reply = locked.http("GET", path, key, port=port)
+            expected = {200} if path in PUBLIC_PATHS else {status, 429 if key == WRONG else status}
+            assert reply.status in expected, (path, key, reply.body)
+    assert locked.http("GET", "/metrics", locked.admin, port=port).status == 200
+
+
+def test_keys_come_as_every_kind_of_client_sends_them(locked: Locked) -> None:
+    for headers in (
+        {"authorization": f"bearer {locked.admin}"},
+        {"x-api-key": locked.admin},
+        {"api-key": locked.admin},
+    ):
+        assert locked.http("GET", "/v1/models", **headers).status == 200
+
+
+def test_health_answers_everybody_for_the_server_and_its_services_alone(locked: Locked) -> None:
+    assert locked.code("/grpc.health.v1.Health/Check", "", envoy=False) is grpc.StatusCode.OK
+    assert locked.code("/grpc.health.v1.Health/Check", WRONG, envoy=True) is grpc.StatusCode.OK
+
+
+def test_a_revoked_key_is_refused_within_five_seconds(locked: Locked) -> None:
+    key = make_key(locked.server.home, "short-lived", "models:read")
+    assert locked.http("GET", "/v1/models", key).status == 200
+    with RegistrySession.open(locked.server.home / "registry.sqlite3", locked.server.home) as session:
+        session.keys.revoke("short-lived")
+    revoked = time.monotonic()
+    while locked.http("GET", "/v1/models", key).status == 200:
+        assert time.monotonic() - revoked < 5
+        time.sleep(0.05)
+
+
+def test_what_is_changed_and_what_is_refused_stands_in_the_audit_log(locked: Locked) -> None:
+    locked.http("DELETE", "/v1/models/acme/tiny", locked.admin, **{"x-request-id": "deleting-1"})
+    reader = make_key(locked.server.home, "reader", "models:read")
+    locked.http("DELETE", "/v1/models/acme/tiny", reader)
+
+    def events() -> list[tuple[str, str, str, str]]:
+        with RegistrySession.open(locked.server.home / "registry.sqlite3", locked.server.home) as session:
+            found = session.audit.list(action="models.")
+        return [(event.principal, event.action, event.target, event.outcome) for event in found]
+
+    wanted = {
+        ("admin", "models.delete", "acme/tiny", "model_not_found"),
+        ("reader", "models.write", "", "scope_missing"),
+    }
+    locked.server.wait(lambda: wanted <= set(events()), 20, "the audit log")
+
+
+def test_no_key_is_found_in_any_log_metric_or_answer(locked: Locked) -> None:
+    """It comes last: what the other tests sent is looked for."""
+    told = [*locked.told, locked.http("GET", "/metrics", locked.admin).body]
+    files = [file for file in locked.server.home.rglob("*") if file.is_file() and file.name != "admin-key"]
+    files.append(locked.server.log_path)
+    for key in (locked.admin, locked.other, WRONG):
+        secret = key.split("_")[2].encode()
+        assert not any(secret in answer for answer in told)
+        assert [file for file in files if secret in file.read_bytes()] == []
+
+
+def test_the_first_key_is_for_whoever_reads_the_home_alone(locked: Locked) -> None:
+    assert (locked.server.home / "admin-key").stat().st_mode & 0o777 == 0o600
+    assert "admin-key" in locked.server.log()
+    assert (locked.server.home / "pepper").stat().st_mode & 0o777 == 0o600
