@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,41 @@ def expected(server: Any) -> dict[str, list[int]]:
     return found
 
 
-def test_the_base_and_its_adapters_answer_each_by_its_name(
+def pid_of(client: Client, model: str) -> int:
+    (instance,) = client.model(model).instances
+    return instance.pid
+
+
+def load_beside(client: Client) -> int:
+    """Loads the base and an adapter in its worker; the worker's process id."""
+    client.load(BASE, backend="cpu")
+    loaded = client.load(SQL, backend="cpu")
+    assert "in the worker of its base model" in loaded.instances[0].selection_reason
+    return loaded.instances[0].pid
+
+
+def test_the_base_and_its_adapters_answer_each_by_its_name_from_one_worker(
     client: Client, answers: Answers, expected: dict[str, list[int]]
 ) -> None:
     client.load(BASE, backend="cpu")
     assert answers(BASE) == expected[BASE]
-    client.load(SQL, backend="cpu")
+    assert load_beside(client) == pid_of(client, BASE)
     assert answers(SQL) == expected[SQL]
     assert answers(BASE) == expected[BASE]
+
+
+def test_calls_of_the_base_and_of_its_adapters_run_together(
+    client: Client, answers: Answers, expected: dict[str, list[int]]
+) -> None:
+    worker = load_beside(client)
+    client.load(FRENCH, backend="cpu")
+    assert pid_of(client, FRENCH) == worker
+    models = [BASE, SQL, FRENCH] * 8
+    with ThreadPoolExecutor(len(models)) as pool:
+        assert list(pool.map(answers, models)) == [expected[model] for model in models]
+    client.unload(FRENCH)
+    assert answers(SQL) == expected[SQL]
+    assert pid_of(client, BASE) == worker, "the base goes on when an adapter goes"
 
 
 def test_openvino_runs_an_adapter_that_a_build_job_has_merged(
@@ -146,15 +174,26 @@ def test_info_tells_the_base_the_rank_and_the_targets(server: Any) -> None:
     assert told["reasons"]["adapter"] == "LoRA of rank 4 and alpha 8 in 4 modules: q_proj, v_proj"
 
 
-def test_a_worker_that_dies_takes_only_its_own_adapter_with_it(
+def test_a_worker_that_dies_comes_back_with_the_adapters_that_were_in_it(
     server: Any, client: Client, answers: Answers, expected: dict[str, list[int]]
 ) -> None:
-    client.load(BASE, backend="cpu")
-    loaded = client.load(SQL, backend="cpu")
-    psutil.Process(killed := loaded.instances[0].pid).kill()
-    assert answers(BASE) == expected[BASE]
-    server.wait(lambda: [each.pid for each in client.model(SQL).instances] != [killed], 60, "the end of the worker")
+    psutil.Process(killed := load_beside(client)).kill()
+    server.wait(lambda: pid_of(client, SQL) not in (0, killed), 60, "the next worker")
     assert answers(SQL) == expected[SQL]
+    assert answers(BASE) == expected[BASE]
+    assert pid_of(client, SQL) == pid_of(client, BASE)
+
+
+def test_an_adapter_whose_base_is_unloaded_goes_with_it_and_then_has_a_worker_of_its_own(
+    client: Client, answers: Answers, expected: dict[str, list[int]]
+) -> None:
+    load_beside(client)
+    client.unload(BASE)
+    assert not client.model(SQL).instances
+    loaded = client.load(SQL, backend="cpu")
+    assert "in the worker of its base" not in loaded.instances[0].selection_reason
+    assert answers(SQL) == expected[SQL]
+    client.unload(SQL)
 
 
 def test_a_base_is_not_deleted_while_it_has_adapters(server: Any, client: Client) -> None:

@@ -6,7 +6,8 @@ returns is one of four kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
-                  encoder it is an EncoderDecoderModel
+                  encoder it is an EncoderDecoderModel, and one that runs adapters beside its weights an
+                  AdaptableStepModel
     TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
     EmbeddingModel  texts to vectors: an engine that tokenizes itself, or a server elsewhere
 
@@ -29,6 +30,7 @@ A third party registers its class under the entry-point group `panope.backends`;
 name. `panope_backends.testing` has a conformance suite for each kind of model.
 """
 
+from panope_backends.api.adaptable_step_model import AdaptableStepModel
 from panope_backends.api.backend import (
     API_VERSION,
     OLDEST_API_VERSION,
@@ -66,6 +68,7 @@ __all__ = [
     "API_VERSION",
     "OLDEST_API_VERSION",
     "TOKEN_INTERVAL_BOUNDS",
+    "AdaptableStepModel",
     "Arrays",
     "Backend",
     "CacheSpec",

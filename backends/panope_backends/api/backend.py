@@ -102,6 +102,8 @@ class LoadOptions:
         cache_bytes: memory of a TokenModel's own cache; 0 lets the backend choose. A StepModel's comes by `allocate`.
         slots: the most sequences that a TokenModel generates at once; 0 lets the backend choose. It may have fewer.
         prefix_cache: whether a TokenModel may keep what it computed of a prompt for later ones that begin alike.
+        max_adapters: that an AdaptableStepModel is to take at a time; 0 for none.
+        max_adapter_rank: of each of them.
         backend_settings: the server's settings of the backend, as it reads them; of Panope's own `remote` alone. They
             may hold a key, so they are never logged.
     """
@@ -113,6 +115,8 @@ class LoadOptions:
     cache_bytes: int = 0
     slots: int = 0
     prefix_cache: bool = True
+    max_adapters: int = 0
+    max_adapter_rank: int = 64
     backend_settings: bytes = field(default=b"", repr=False)
 
 

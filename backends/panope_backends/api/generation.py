@@ -112,6 +112,7 @@ class GenerationRequest:
         given: the fields of `sampling` that the caller has set, at their defaults perhaps: engines that have defaults
             of their own leave the others to those. It is nothing to honour.
         conversation: in place of a prompt, for models that make their prompts of conversations themselves.
+        adapter: what names the content of the adapter that it is run with, such as a digest; empty for none.
     """
 
     id: int
@@ -137,6 +138,7 @@ class GenerationRequest:
     decoder_token_ids: tuple[int, ...] = ()
     given: frozenset[str] = frozenset()
     conversation: Conversation | None = None
+    adapter: str = ""
 
     @property
     def context_token_ids(self) -> tuple[int, ...]:

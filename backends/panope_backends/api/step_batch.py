@@ -23,6 +23,7 @@ class StepSequence:
         blocks: the block table for all positions up to the last new token, and no further.
         sampled: which of `tokens` logits are wanted of, by index, from the end when negative.
         source: what an encoder-decoder looks at; all sequences of a batch have one, or none has.
+        adapter: the number of the adapter that it is run with; 0 for none.
     """
 
     tokens: Integers
@@ -30,6 +31,7 @@ class StepSequence:
     blocks: Integers
     sampled: Sequence[int] = (-1,)
     source: int | None = None
+    adapter: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class StepBatch:
         block_begins: int32 `[n + 1]`, from 0 to `b`.
         sampled: int64 `[s]`, indices into `tokens`, in any order; may be empty.
         sources: int32 `[n]`, the source of each sequence at an encoder-decoder; None at any other.
+        adapters: int32 `[n]`, the number of each sequence's adapter at a model that takes them, 0 for none; None where
+            no sequence has one.
     """
 
     tokens: np.ndarray[Any, Any]
@@ -57,6 +61,7 @@ class StepBatch:
     block_begins: np.ndarray[Any, Any]
     sampled: np.ndarray[Any, Any]
     sources: np.ndarray[Any, Any] | None = None
+    adapters: np.ndarray[Any, Any] | None = None
 
     @classmethod
     def of(cls, sequences: Sequence[StepSequence]) -> StepBatch:
@@ -70,6 +75,7 @@ class StepBatch:
             for index in sequence.sampled
         ]
         sources = [sequence.source for sequence in sequences if sequence.source is not None]
+        adapters = [sequence.adapter for sequence in sequences]
         return cls(
             tokens=_joined([sequence.tokens for sequence in sequences], np.int64),
             token_begins=token_begins,
@@ -78,6 +84,7 @@ class StepBatch:
             block_begins=_begins([len(sequence.blocks) for sequence in sequences]),
             sampled=np.array(sampled, np.int64),
             sources=np.array(sources, np.int32) if sources else None,
+            adapters=np.array(adapters, np.int32) if any(adapters) else None,
         )
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from panope_backends.api.step_batch import Integers, StepBatch
@@ -49,6 +49,18 @@ def check_sources(batch: StepBatch, sources: int) -> None:
     if batch.sources is None or len(batch.sources) != len(batch.past_lengths):
         raise InvalidInputError("every sequence of an encoder-decoder has a source", field="sources")
     _require_below(batch.sources, sources, "sources", "numbers of sources")
+
+
+def check_adapters(batch: StepBatch, known: Collection[int]) -> None:
+    """Checks that the adapters of a step are there.
+
+    Raises:
+        InvalidInputError: a number is no adapter's, or not every sequence has one or 0.
+    """
+    if batch.adapters is None:
+        return
+    if len(batch.adapters) != len(batch.past_lengths) or not {0, *known}.issuperset(batch.adapters.tolist()):
+        raise InvalidInputError("every sequence names an adapter that the model has, or 0", field="adapters")
 
 
 def check_source(source: int, tokens: Integers, *, sources: int, max_length: int, vocab_size: int) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import count
+from pathlib import Path
 from time import monotonic
 
 from panope_backends.api import (
@@ -21,6 +22,7 @@ from panope_backends.api import (
     TokenModel,
 )
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
+from panope_backends.generation.adapters import Adapters
 from panope_backends.generation.decoding import Decoding
 from panope_backends.generation.intake import activate, require_fitting
 from panope_backends.generation.scheduling.sequence import ActiveRequest
@@ -34,6 +36,7 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "given",
     "prompt",
     "conversation",
+    "adapter",
 }
 _OF_ENCODERS = frozenset({"decoder_token_ids"})
 #: The prompt passes no head, so that nothing is said of its tokens.
@@ -67,6 +70,10 @@ class GenerationEngine(TokenModel):
         self._draft_tokens = settings.draft_tokens if model.rewinds else 0
         if not model.rewinds:  # a state that took a wrong guess in cannot go back
             self.honoured -= {"lookup_tokens", "lookup_max_ngram"}
+        self._adapters = Adapters(model)
+        self.max_adapters = self._adapters.most
+        if self.max_adapters:
+            self.honoured |= {"adapter"}
         self._model = model
         self._decoding = decoding
         self._loop = StepLoop(model, decoding, settings)
@@ -103,6 +110,7 @@ class GenerationEngine(TokenModel):
         )
         with self._changed:
             self._require_room(request)
+            active.adapter = self._adapters.number_of(request.adapter)
             self._requests[request.id] = active
             self._taken_slots += request.n
             self._arrived.append(active)
@@ -134,8 +142,43 @@ class GenerationEngine(TokenModel):
             self._arrived.clear()
             self._cancelled.clear()
             self._taken_slots = 0
+            self._release_adapters()
             self._loop.release()
             self._model.close()
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        """Reads an adapter, which requests may be run with from now on. From any thread; no step waits for it.
+
+        Args:
+            name: of its content, without a NUL.
+            folder: its files.
+
+        Raises:
+            InvalidInputError: its files do not go together.
+            PreconditionError: there are `max_adapters` already, or the model cannot run it beside its weights
+                (`needs_own_instance`), or it is not of this model (`adapter_mismatch`).
+        """
+        with self._changed:
+            number = self._adapters.reserve()
+        try:
+            self._adapters.read(number, folder)
+        except BaseException:
+            with self._changed:
+                self._adapters.give_back(number)
+            raise
+        with self._changed:
+            self._adapters.put(name, number)
+
+    def remove_adapter(self, name: str) -> None:
+        """Forgets an adapter; requests that run with it are cancelled. From any thread."""
+        with self._changed:
+            number = self._adapters.leave(name)
+            users = (key for key, request in self._requests.items() if request.adapter == number)
+            self._cancelled.update(users if number else ())
+            self._release_adapters()
+
+    def _release_adapters(self) -> None:
+        self._adapters.release({request.adapter for request in self._requests.values()})
 
     def statistics(self) -> GenerationStatistics:
         """Numbers of now; a step that runs meanwhile may be in some of them and not in others."""
@@ -190,3 +233,4 @@ class GenerationEngine(TokenModel):
                 for number in ended:
                     self._taken_slots -= self._requests.pop(number).given.n
                 self._cancelled.difference_update(ended)
+                self._release_adapters()

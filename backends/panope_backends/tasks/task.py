@@ -149,6 +149,40 @@ class SequenceTask(ABC):
         """
 
 
+@dataclass(frozen=True)
+class LoadedAdapter:
+    """An adapter that runs beside a model, as a model of its own to those who call it.
+
+    Attributes:
+        requests: as of `LoadedTask`, for requests that name it.
+        facts: the task's message to the server about it.
+        end: forgets it; requests that run with it are cancelled.
+    """
+
+    requests: Mapping[str, Prepare]
+    facts: bytes
+    end: Callable[[], None]
+
+
+class AdapterTask(Protocol):
+    """Loads adapters beside a model that is loaded and perhaps runs; called from any thread."""
+
+    @property
+    def most(self) -> int:
+        """How many at a time, at least 1."""
+
+    def load(self, folder: Path, variant_digest: str) -> LoadedAdapter:
+        """Loads one.
+
+        Args:
+            folder: of its variant's files: the base's, with those of the adapter in `lora.FOLDER`.
+            variant_digest: of its variant's manifest.
+
+        Raises:
+            PanopeError: why it cannot run here; with the reason `needs_own_instance` it can elsewhere.
+        """
+
+
 class ModelSource(Protocol):
     """What a task loads a model from."""
 
@@ -211,6 +245,7 @@ class LoadedTask:
         facts: the task's message to the server about the model.
         is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
         end: ends what the task has beside the model, such as processes.
+        adapters: loads adapters beside the model; None where it takes none.
     """
 
     model: LoadedModel
@@ -220,6 +255,7 @@ class LoadedTask:
     facts: bytes = b""
     is_tried: bool = True
     end: Callable[[], None] = lambda: None
+    adapters: AdapterTask | None = None
 
     def close(self) -> None:
         """Ends the model and what the task has beside it."""

@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.errors import InternalError, OverloadedError, PanopeError, PreconditionError
+from panope_backends.errors import InternalError, OverloadedError, PanopeError
 from panope_backends.tasks.task import Answered, DeviceJob, Job, SequenceJob, TokenJob
 from panope_backends.worker import log
+from panope_backends.worker.adapters import ServedModels
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.flow import Flow
@@ -43,11 +44,14 @@ class Intake:
     """Handles one frame after the other; used by one thread.
 
     Args:
+        models: by which requests find theirs.
         preparing: told which request tokens are made for.
     """
 
-    def __init__(self, loaded: ServedModel, queue: AnyQueue, outbox: Outbox, preparing: Stopwatch) -> None:
-        self._requests = loaded.requests
+    def __init__(
+        self, loaded: ServedModel, models: ServedModels, queue: AnyQueue, outbox: Outbox, preparing: Stopwatch
+    ) -> None:
+        self._models = models
         self._row_width = 0 if loaded.sequences is None else loaded.sequences.row_width
         self._queue = queue
         self._outbox = outbox
@@ -70,6 +74,10 @@ class Intake:
                     self._queue.cancel(frame.id)
             case "flow":
                 self._queue.pause(frame.id, paused=frame.flow.paused)
+            case "load_adapter":
+                self._models.load(frame.load_adapter)
+            case "unload_adapter":
+                self._models.unload(frame.unload_adapter.model_number)
             case "drain":
                 self._is_draining = True
                 if self._preparers is None:
@@ -107,10 +115,7 @@ class Intake:
         return partial(self._send, part)
 
     def _accepted(self, frame: wire.ServerFrame) -> Callable[[], None]:
-        task = frame.request.task
-        prepare = self._requests.get(task)
-        if prepare is None:
-            raise PreconditionError(f"the model does not do the task `{task}`")
+        prepare = self._models.prepare_of(frame.request.model_number, frame.request.task)
         started = time.perf_counter()
         job = prepare(frame.request.input)
         accepted = time.perf_counter()

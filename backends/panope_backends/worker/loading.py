@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.registry import find_task
-from panope_backends.tasks.task import Prepare, SequenceTask
+from panope_backends.tasks.task import AdapterTask, Prepare, SequenceTask
 from panope_backends.tasks.tensors.requests import tensor_requests
 from panope_backends.worker import log
 from panope_backends.worker.batch.batch_effects import Batching, measure_batching
@@ -36,6 +37,7 @@ class ServedModel:
         runs_alone: whether texts change each other's answers, so that each is a batch of its own.
         ready: the frame that tells the server.
         budget: of one run.
+        adapters: loads adapters beside it; None where it takes none.
     """
 
     model: LoadedModel
@@ -46,6 +48,7 @@ class ServedModel:
     runs_alone: bool
     ready: wire.Ready
     budget: Budget
+    adapters: AdapterTask | None = None
 
 
 def load_model(load: wire.Load) -> ServedModel:
@@ -54,18 +57,29 @@ def load_model(load: wire.Load) -> ServedModel:
     Raises:
         PanopeError: why it cannot be served; other exceptions are logged and become InternalError.
     """
-    try:
+    with loading_errors(load.model, load.backend):
         return _load(load)
+
+
+@contextmanager
+def loading_errors(model: str, backend: str) -> Iterator[None]:
+    """Logs what goes wrong within, and raises it as what callers may read.
+
+    Raises:
+        PanopeError: always one.
+    """
+    try:
+        yield
     except PanopeError:
         raise
     except ImportError as error:
-        log.error("load_failed", error, model=load.model, backend=load.backend)
-        raise PreconditionError(f"the backend `{load.backend}` needs a package that is not installed") from None
+        log.error("load_failed", error, model=model, backend=backend)
+        raise PreconditionError(f"the backend `{backend}` needs a package that is not installed") from None
     except BaseException as error:  # engines raise what they like, panics too; their texts are not for callers
-        log.error("load_failed", error, model=load.model, backend=load.backend)
+        log.error("load_failed", error, model=model, backend=backend)
         if is_out_of_memory(error):
-            raise PreconditionError(f"loading `{load.model}` needs more memory than its worker may have") from None
-        raise InternalError(f"the backend `{load.backend}` failed to load `{load.model}`; the log has more") from None
+            raise PreconditionError(f"loading `{model}` needs more memory than its worker may have") from None
+        raise InternalError(f"the backend `{backend}` failed to load `{model}`; the log has more") from None
 
 
 def _load(load: wire.Load) -> ServedModel:
@@ -78,6 +92,7 @@ def _load(load: wire.Load) -> ServedModel:
     requests = {**own, **loaded.requests}
     ready = _ready(model)
     ready.facts = loaded.facts
+    ready.max_adapters = loaded.adapters.most if loaded.adapters is not None else 0
     batching, max_padding, overhead_tokens = None, None, 0
     if loaded.sequences is not None:
         batching = measure_batching(loaded.sequences, model.precision)
@@ -85,7 +100,9 @@ def _load(load: wire.Load) -> ServedModel:
         max_padding = overhead_tokens if batching is Batching.ANY else 0
         ready.batching = batching.value
     alone = batching is Batching.ALONE
-    return ServedModel(model, requests, loaded.sequences, max_padding, overhead_tokens, alone, ready, budget)
+    return ServedModel(
+        model, requests, loaded.sequences, max_padding, overhead_tokens, alone, ready, budget, loaded.adapters
+    )
 
 
 class FrameSource:

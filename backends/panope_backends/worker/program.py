@@ -26,6 +26,7 @@ from panope_backends.api import TokenModel
 from panope_backends.errors import PanopeError
 from panope_backends.frames import FrameError
 from panope_backends.worker import log
+from panope_backends.worker.adapters import ServedModels
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor
 from panope_backends.worker.batch.pace import Pace
@@ -56,12 +57,13 @@ class Worker:
         self._queue: AnyQueue | None = None
         self._reader: Intake | None = None
         self._loaded: ServedModel | None = None
+        self._load = wire.Load()
         self._executor: Executor | StepExecutor | None = None
         self._is_loaded = threading.Event()
 
     def run(self) -> int:
         """Serves until the server ends it; the process's exit code."""
-        load = self._read_load()
+        load = self._load = self._read_load()
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
         Heartbeat(self._outbox, self._waiting, self._running, self._busy_preparing, self._statistics).start()
         threading.Thread(target=self._intake, name="intake", daemon=True).start()
@@ -123,7 +125,8 @@ class Worker:
                 if self._reader is None:
                     assert self._loaded is not None  # set before the event
                     assert self._queue is not None
-                    self._reader = Intake(self._loaded, self._queue, self._outbox, self._preparing)
+                    models = ServedModels(self._load, self._loaded, self._outbox)
+                    self._reader = Intake(self._loaded, models, self._queue, self._outbox, self._preparing)
                 self._reader.handle(frame)
         except UnknownFrameError as error:
             end(EXIT_GARBAGE, "frame_without_meaning", kind=str(error))

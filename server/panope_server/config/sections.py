@@ -208,6 +208,18 @@ class Generation(Struct, frozen=True, forbid_unknown_fields=True):
             "one; the answers are the same. It pays where answers repeat what was before.",
         ),
     ] = 0
+    max_adapters: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64,
+            description="LoRA adapters that run beside their base in one instance, where its backend can; others have "
+            "instances of their own.",
+        ),
+    ] = 8
+    max_adapter_rank: Annotated[
+        int, Meta(ge=1, le=4096, description="The rank of an adapter that runs beside its base, at most.")
+    ] = 64
     template_seconds: Annotated[
         float, Meta(gt=0, le=60, description="Processor seconds for which a chat template may render a conversation.")
     ] = 2.0

@@ -93,7 +93,7 @@ class CpuBackend(Backend):
         if model.format in TORCH_FORMATS and model.task == GENERATE:
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
             choose_precision(options.cache_precision, (precision,), f"cpu's cache beside {precision} with PyTorch")
-            return _load_step_model(model, folder, precision, threads)
+            return _load_step_model(model, folder, precision, threads, options)
         if model.format in TORCH_FORMATS:
             from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 
@@ -127,7 +127,9 @@ class CpuBackend(Backend):
         export(model, folder, out)
 
 
-def _load_step_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> LoadedModel:
+def _load_step_model(
+    model: ModelFacts, folder: Path, precision: str, threads: int, options: LoadOptions
+) -> LoadedModel:
     """A decoder, with an encoder or without; either import brings torch."""
     if is_encoder_decoder(model.config):
         from panope_backends.engines.torch.encoder_decoder.loading import load_encoder_decoder
@@ -135,7 +137,7 @@ def _load_step_model(model: ModelFacts, folder: Path, precision: str, threads: i
         return load_encoder_decoder(model, folder, precision, threads)
     from panope_backends.engines.torch.decoder.step_models import load_step_model
 
-    return load_step_model(model, folder, precision, threads)
+    return load_step_model(model, folder, precision, threads, options)
 
 
 def _engine_version() -> str:

@@ -78,6 +78,7 @@ class ActiveRequest:
         scored: the first position whose log-probabilities are not known yet, where the prompt's are asked for.
         source: where an encoder-decoder keeps what its encoder read; None before that, and at any other model.
         unread_tokens: that its encoder is still to read.
+        adapter: the number of the adapter that its sequences are run with; 0 for none.
     """
 
     given: GenerationRequest
@@ -91,6 +92,7 @@ class ActiveRequest:
     scored: int = 0
     source: int | None = None
     unread_tokens: int = 0
+    adapter: int = 0
 
     @property
     def prompt_length(self) -> int:
@@ -99,8 +101,14 @@ class ActiveRequest:
 
     @property
     def cache_origin(self) -> bytes:
-        """What the contents of its blocks depend on beside the model and the tokens: here an adapter belongs too."""
-        return self.given.cache_salt.encode("utf-8", "surrogatepass")
+        """What the contents of its blocks depend on beside the model and the tokens, the adapter, and the salt.
+
+        No salt passes for an adapter, because no adapter's name has a NUL in it.
+        """
+        given = self.given
+        if not given.adapter and not given.cache_salt:
+            return b""
+        return f"{given.adapter}\0{given.cache_salt}".encode("utf-8", "surrogatepass")
 
     @property
     def is_scoring(self) -> bool:

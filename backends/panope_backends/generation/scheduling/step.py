@@ -69,7 +69,14 @@ def batch_of(parts: Items[StepPart], block_size: int) -> StepBatch:
         block_begins=np.array(list(accumulate(counts, initial=0)), np.int32),
         sampled=np.array(sampled, np.int64),
         sources=_sources(parts),
+        adapters=_adapters(parts),
     )
+
+
+def _adapters(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:
+    """The adapters of the sequences, by number; None where no sequence has one."""
+    adapters = [part.sequence.request.adapter for part in parts]
+    return np.array(adapters, np.int32) if any(adapters) else None
 
 
 def _sources(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:

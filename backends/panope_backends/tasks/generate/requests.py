@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from panope.worker.v1.generate_pb2 import GenerateInput
-from panope_backends.api import Conversation, TokenModel
+from panope_backends.api import Conversation, GenerationRequest, TokenModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.generate.answer_text import PlainText
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.chat.chat_text import ChatText
 from panope_backends.tasks.generate.defaults import GenerationDefaults
-from panope_backends.tasks.generate.engine import Check
 from panope_backends.tasks.generate.job import GenerateJob, Prompt, located
 from panope_backends.tasks.generate.options import grammar_of, request_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.generate.text_to_text import TextForm, TextForms
 from panope_backends.tasks.task import Job
+
+Check = Callable[[GenerationRequest], None]
+"""Refuses a request that the model cannot honour, and does for it what takes long, such as compiling a grammar."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class GenerateRequests:
         tokens: makes tokens of prompts; None for a model that takes texts as they are.
         chat: makes prompts of conversations; None for a model without a chat template.
         forms: what becomes of texts that an encoder reads.
+        adapter: that the model runs requests with, by its digest; empty for none.
     """
 
     model: TokenModel
@@ -39,6 +43,7 @@ class GenerateRequests:
     tokens: PromptTokens | None
     chat: ChatTemplate | None = None
     forms: TextForms = field(default_factory=TextForms)
+    adapter: str = ""
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message.
@@ -130,6 +135,8 @@ class GenerateRequests:
         return self._checked(Prompt(request, path, index, echo))
 
     def _checked(self, prompt: Prompt) -> Prompt:
+        if self.adapter:
+            prompt = replace(prompt, request=replace(prompt.request, adapter=self.adapter))
         try:
             self.check(prompt.request)
         except InvalidInputError as error:

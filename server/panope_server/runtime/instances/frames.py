@@ -40,11 +40,25 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         backend_settings=plan.backend_settings,
         max_memory_bytes=plan.memory_limit_bytes,
         variant_digest=plan.variant_digest,
+        model_number=plan.model_number,
     )
     return wire.ServerFrame(load=load)
 
 
-def request_frame(frame_id: int, request: Request, context: CallContext, flow_id: int) -> tuple[bytes, int]:
+def adapter_frame(plan: LoadPlan) -> wire.ServerFrame:
+    """Asks the worker of a base model for an adapter of it."""
+    load = wire.LoadAdapter(
+        model_number=plan.model_number,
+        model=plan.model,
+        folder=str(plan.folder),
+        variant_digest=plan.variant_digest,
+    )
+    return wire.ServerFrame(load_adapter=load)
+
+
+def request_frame(
+    frame_id: int, request: Request, context: CallContext, flow_id: int, model_number: int = 0
+) -> tuple[bytes, int]:
     """The frame that asks for a request, ready to be sent, and where in it what is asked begins.
 
     Raises:
@@ -58,7 +72,8 @@ def request_frame(frame_id: int, request: Request, context: CallContext, flow_id
         priority=context.priority,
         deadline_nanoseconds=0 if context.deadline is None else round(context.deadline * 1e9),
     ).SerializeToString()
-    body = wire.ServerFrame(request=wire.Request(task=request.task, input=request.data)).SerializeToString()
+    asked = wire.Request(task=request.task, input=request.data, model_number=model_number)
+    body = wire.ServerFrame(request=asked).SerializeToString()
     try:
         frame = encode_frame_of(head, body)
     except FrameError as error:

@@ -8,7 +8,7 @@ import structlog
 
 from panope_backends.errors import InternalError
 from panope_server.runtime.instances.in_flight import Entry
-from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.model_instance import ModelInstance
 from panope_server.runtime.instances.queue import RequestQueue
 from panope_server.runtime.instances.turns import Passed
 from panope_server.runtime.placement.placement import Placement
@@ -24,7 +24,7 @@ class Handover:
         instances: that serve; may change between calls.
     """
 
-    def __init__(self, model: str, queue: RequestQueue, instances: Sequence[Instance]) -> None:
+    def __init__(self, model: str, queue: RequestQueue, instances: Sequence[ModelInstance]) -> None:
         self._model = model
         self._queue = queue
         self._instances = instances
@@ -60,10 +60,10 @@ class Handover:
                 passed.callers.add((entry.priority_class, entry.caller))
         return entry
 
-    def _fitting(self, entry: Entry) -> list[Instance]:
+    def _fitting(self, entry: Entry) -> list[ModelInstance]:
         return [instance for instance in self._instances if instance.fits(entry)]
 
-    def _hand_over(self, entry: Entry, instance: Instance) -> None:
+    def _hand_over(self, entry: Entry, instance: ModelInstance) -> None:
         try:
             _set_placement(entry.placement, instance)
             instance.submit(entry)
@@ -72,11 +72,11 @@ class Handover:
             entry.fail(InternalError("the call could not be handed to a worker"))
 
 
-def _in_flight_items(instance: Instance) -> int:
+def _in_flight_items(instance: ModelInstance) -> int:
     return instance.in_flight_items
 
 
-def _set_placement(placement: Placement, instance: Instance) -> None:
+def _set_placement(placement: Placement, instance: ModelInstance) -> None:
     plan = instance.plan
     placement.instance, placement.variant_digest, placement.backend = instance.name, plan.variant_digest, plan.backend
     placement.format, placement.precision = plan.format, plan.weights_precision

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from panope.worker.v1.worker_pb2 import Part
 from panope_backends.errors import PanopeError
@@ -25,6 +26,16 @@ MAX_SHARE_OF_FREE = 2
 RESERVED_PART = 8
 #: The same of slots, each of which is worth more.
 RESERVED_SLOTS_PART = 16
+
+
+class Tenant(Protocol):
+    """What an instance tells each whose requests it runs."""
+
+    def capacity_freed(self) -> None:
+        """The instance can take more requests."""
+
+    def answered(self, entry: Entry, last: Part) -> None:
+        """An entry has the last part of its answer; its reader has been told already."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +59,7 @@ class Entry:
         holder: where it stands; None before and after.
         withdraw: tells the instance that has it that nobody waits for it any more; None while it is in the queue.
         parts: the answer.
+        tenant: whose request it is, told of its end; None before an instance has it.
     """
 
     id: int
@@ -68,6 +80,7 @@ class Entry:
     holder: Entries | None = None
     withdraw: Callable[[Entry], None] | None = None
     parts: PartStream = field(default_factory=PartStream)
+    tenant: Tenant | None = None
 
     @property
     def priority_class(self) -> Priority:
@@ -179,6 +192,14 @@ class Entries:
     def all(self) -> Iterable[Entry]:
         """Every entry, in the order they came."""
         return self._entries.values()
+
+    def of(self, tenant: Tenant) -> list[Entry]:
+        """The entries of one of those whose requests are here."""
+        return [entry for entry in self._entries.values() if entry.tenant is tenant]
+
+    def items_of(self, tenant: Tenant) -> int:
+        """What those have in items."""
+        return sum(entry.items for entry in self.of(tenant))
 
     def leaves_room(self, entry: Entry, max_items: int, max_bytes: int) -> bool:
         """Whether an entry's flow leaves room for others: it has at most so many times what is free then.

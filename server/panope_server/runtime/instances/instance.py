@@ -11,10 +11,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
 
 import structlog
 
@@ -23,13 +23,13 @@ from panope_backends.errors import AvailabilityError, InstanceLostError, Interna
 from panope_backends.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of, intervals_of, load_frame, statistics_of
-from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.instance_breaker import InstanceBreaker
+from panope_server.runtime.instances.guests import Guest, Guests
+from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
+from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.suspects import Suspects
 from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
-from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
@@ -52,28 +52,7 @@ class NotSpawnedError(AvailabilityError):
     default_reason = "worker_start_failed"
 
 
-class Listener(Protocol):
-    """What an instance tells the model it belongs to."""
-
-    def capacity_freed(self) -> None:
-        """The instance can take more requests."""
-
-    def responsiveness_changed(self, instance: Instance) -> None:
-        """The instance does not answer, or answers again, as its state says."""
-
-    def answered(self, entry: Entry, last: wire.Part) -> None:
-        """An entry has the last part of its answer; its reader has been told already."""
-
-    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
-        """The worker's socket has ended; the calls that it held have failed.
-
-        Args:
-            instance: whose worker it was.
-            suspects: the fingerprints of the requests that it may have died of.
-        """
-
-
-class Instance:
+class Instance(ModelInstance):
     """One worker process that runs one plan.
 
     Args:
@@ -82,22 +61,13 @@ class Instance:
     """
 
     def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener) -> None:
-        self.name = name
-        self.plan = plan
-        self.state = InstanceState.STARTING
-        self.ready: wire.Ready | None = None
-        self.started_at = datetime.now(UTC)
-        self.ready_at: datetime | None = None
-        self.resident_bytes = 0
-        self.end_reason = ""
-        self.closed = asyncio.Event()
+        super().__init__(name, plan, workers, listener)
         self._workers = workers
-        self._listener = listener
-        self.breaker = InstanceBreaker(workers)
+        self._guests = Guests(self._send)
         self._in_flight = Entries()
         self._suspects = Suspects()
         self._generation: wire.GenerationStatistics | None = None
-        self._socket = WorkerSocket(self._frame, self._lost, listener.capacity_freed)
+        self._socket = WorkerSocket(self._frame, self._lost, self._capacity_freed)
         self._process: ChildProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
@@ -109,23 +79,13 @@ class Instance:
         return 0 if self._process is None else self._process.pid
 
     @property
-    def precision(self) -> str:
-        """What it computes in; what the plan says, perhaps nothing, until the worker has told."""
-        return self.ready.precision if self.ready is not None else self.plan.precision
-
-    def satisfies(self, constraints: LoadConstraints) -> bool:
-        """Whether it runs within the constraints."""
-        plan = self.plan
-        return (
-            constraints.backend in ("", plan.backend)
-            and constraints.precision in ("", self.precision, plan.weights_precision)
-            and plan.variant_digest.startswith(constraints.variant)
-        )
-
-    @property
     def in_flight_items(self) -> int:
-        """The items of the calls that it has."""
-        return self._in_flight.items
+        """The items of the calls of its own model."""
+        return self.items_of(self.listener)
+
+    def items_of(self, tenant: Tenant) -> int:
+        """The items of the calls of one of the models that it runs."""
+        return self._in_flight.items_of(tenant) if self._guests else self._in_flight.items
 
     def fits(self, entry: Entry) -> bool:
         """Whether work may be handed over: the window has room for it, and neither call nor caller has its share."""
@@ -217,7 +177,12 @@ class Instance:
                 raise
 
     def submit(self, entry: Entry) -> None:
-        """Hands a request over; `entry.parts` gets the answer."""
+        """Hands a request of its own model over; `entry.parts` gets the answer."""
+        self.submit_of(self.listener, entry)
+
+    def submit_of(self, tenant: Tenant, entry: Entry) -> None:
+        """Hands a request of one of the models that it runs over."""
+        entry.tenant = tenant
         entry.dispatched = time.monotonic()
         entry.withdraw = self._withdraw
         entry.parts.flow = partial(self._flow, entry.id)
@@ -233,6 +198,30 @@ class Instance:
         self._send(wire.ServerFrame(id=entry.id, cancel=wire.Cancel()))
         # The worker may be at it all the same, and die of it.
         self._suspects.withdraw(entry)
+        if self._guests:  # who withdraws tells the queue of its own model alone
+            asyncio.get_running_loop().call_soon(self._capacity_freed)
+
+    async def attach(self, guest: Guest) -> wire.Ready:
+        """Has the worker load an adapter beside its model.
+
+        Raises:
+            PanopeError: why it runs nowhere, or not here.
+        """
+        if self.state is not InstanceState.READY:
+            raise AvailabilityError("the worker of the base model does not answer", retry_after_seconds=1.0)
+        return await self._guests.load(guest)
+
+    def detach(self, guest: Guest, error: PanopeError) -> None:
+        """Has the worker forget an adapter; the calls that it still has fail with the error."""
+        if self._guests.remove(guest):
+            for entry in self._in_flight.of(guest):
+                self._withdraw(entry)
+                entry.fail(error)
+            self._capacity_freed()
+
+    def _capacity_freed(self) -> None:
+        for tenant in self._guests.in_turn(self.listener):
+            tenant.capacity_freed()
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - two phases share it: ask, then kill
         """Ends the process after its work, or kills it when that takes longer than `timeout` seconds."""
@@ -274,26 +263,10 @@ class Instance:
         return list(self._output.last_lines)[-lines:]
 
     def view(self, restart_count: int) -> InstanceView:
-        """What people may see of it."""
-        return InstanceView(
-            id=self.name,
-            variant_digest=self.plan.variant_digest,
-            format=self.plan.format,
-            weights_precision=self.plan.weights_precision,
-            backend=self.plan.backend,
-            device=self.plan.device,
-            precision=self.precision,
-            state=self.state,
-            pid=self.pid,
-            resident_bytes=self.resident_bytes,
-            restart_count=restart_count,
-            selection_reason=self.plan.reason,
-            ready_at=self.ready_at,
-            started_at=self.started_at,
-            generation=statistics_of(self._generation),
-            token_intervals=intervals_of(self._generation),
-            breaker=self.breaker.view(),
-        )
+        """What people may see of it; what it generates is that of all models that it runs."""
+        view = super().view(restart_count)
+        told = self._generation
+        return replace(view, generation=statistics_of(told), token_intervals=intervals_of(told))
 
     async def _wait_until_loaded(self) -> None:
         timeout = self._workers.start_timeout_seconds
@@ -330,12 +303,16 @@ class Instance:
         if self.state is InstanceState.READY:
             self.state = InstanceState.UNRESPONSIVE
             _log.warning("instance_unresponsive", instance=self.name, model=self.plan.model)
-            self._listener.responsiveness_changed(self)
+            self._tell_state()
 
     def _responds_again(self) -> None:
         self.state = InstanceState.READY
         _log.info("instance_responsive", instance=self.name, model=self.plan.model)
-        self._listener.responsiveness_changed(self)
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        self.listener.responsiveness_changed(self)
+        self._guests.changed(self.state)
 
     def _frame(self, data: bytes) -> None:
         if self.state is InstanceState.UNRESPONSIVE:
@@ -352,6 +329,8 @@ class Instance:
             case "failure":
                 if not self._loaded.done():
                     self._loaded.set_exception(error_of(frame.failure))
+            case "adapter":
+                self._guests.loaded(frame.adapter)
 
     def _receive(self, parts: Iterable[wire.Part]) -> None:
         """Hands parts to those who wait for them; capacity is told of once for all."""
@@ -363,16 +342,11 @@ class Instance:
             entry.receive(part)
             if part.last:
                 has_ended = True
-                self._count_end(entry, part)
-                self._listener.answered(entry, part)
+                if entry.tenant is self.listener:
+                    self.count_end(entry, part)
+                (entry.tenant or self.listener).answered(entry, part)
         if has_ended:
-            self._listener.capacity_freed()
-
-    def _count_end(self, entry: Entry, last: wire.Part) -> None:
-        failure = error_of(last.failure) if last.HasField("failure") else None
-        if self.breaker.record(entry.caller, has_failed=isinstance(failure, InternalError | AvailabilityError)):
-            seconds = round(self.breaker.seconds_left, 3)
-            _log.error("breaker_opened", instance=self.name, model=self.plan.model, duration_seconds=seconds)
+            self._capacity_freed()
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
@@ -417,8 +391,10 @@ class Instance:
                     retry_after_seconds=LOST_RETRY_SECONDS,
                 )
             )
+        is_draining = self.state is InstanceState.DRAINING
+        suspects = () if is_draining else self._suspects.of(held, hung=self.end_reason == "hang")
         try:
-            is_draining = self.state is InstanceState.DRAINING
-            self._listener.lost(self, () if is_draining else self._suspects.of(held, hung=self.end_reason == "hang"))
+            self._guests.lost(suspects)
+            self.listener.lost(self, suspects)
         finally:
             self.closed.set()

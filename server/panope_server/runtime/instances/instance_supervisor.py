@@ -12,7 +12,9 @@ import structlog
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.retry import RetryPolicy
 from panope_server.config import Workers
-from panope_server.runtime.instances.instance import Instance, Listener, NotSpawnedError
+from panope_server.runtime.instances.adapter_instance import AdapterInstance, FindHost, HostGoneError
+from panope_server.runtime.instances.instance import Instance, NotSpawnedError
+from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 from panope_server.runtime.status import InstanceView
@@ -28,11 +30,14 @@ CRASH_WINDOW_SECONDS = 600.0
 class Owner(Listener, Protocol):
     """What a supervisor tells the model it works for."""
 
-    def instance_ready(self, instance: Instance) -> None:
+    def instance_ready(self, instance: ModelInstance) -> None:
         """An instance serves."""
 
     def gave_up(self, error: PanopeError) -> None:
         """No further instance will be started."""
+
+    def host_gone(self) -> None:
+        """The instance was in the worker of another model, which is not loaded any more."""
 
 
 class InstanceSupervisor:
@@ -41,12 +46,20 @@ class InstanceSupervisor:
     Args:
         name: of the place; every instance in it has it.
         owner: told what happens, from the event loop.
+        find_host: finds the instance that an adapter runs in.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, name: str, plan: LoadPlan, workers: Workers, owner: Owner, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        plan: LoadPlan,
+        workers: Workers,
+        owner: Owner,
+        find_host: FindHost,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._find_host = find_host
         self._name = name
         self._plan = plan
         self._workers = workers
@@ -54,7 +67,7 @@ class InstanceSupervisor:
         self._supervisor = Supervisor(
             "instance", self, restart_policy(), _log, fields={"instance": name, "model": plan.model}, clock=clock
         )
-        self.instance: Instance | None = None
+        self.instance: ModelInstance | None = None
         self._first_start = asyncio.create_task(self._start())
 
     @property
@@ -81,8 +94,12 @@ class InstanceSupervisor:
 
     async def start(self) -> None:
         """Starts an instance."""
-        self.instance = Instance(self._name, self._plan, self._workers, self._owner)
-        await self.instance.start()
+        self.instance = self._made()
+        try:
+            await self.instance.start()
+        except HostGoneError:
+            self._owner.host_gone()
+            raise
         self._owner.instance_ready(self.instance)
 
     async def wait(self) -> Exit:
@@ -118,7 +135,12 @@ class InstanceSupervisor:
         except Exception as error:
             self.gave_up(error)
 
-    def _current(self) -> Instance:
+    def _made(self) -> ModelInstance:
+        if self._plan.host:
+            return AdapterInstance(self._name, self._plan, self._workers, self._owner, self._find_host)
+        return Instance(self._name, self._plan, self._workers, self._owner)
+
+    def _current(self) -> ModelInstance:
         assert self.instance is not None
         return self.instance
 

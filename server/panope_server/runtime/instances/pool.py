@@ -16,7 +16,7 @@ from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
-from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.model_instance import ModelInstance
 from panope_server.runtime.instances.model_metrics import ModelMeters
 from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.instances.quarantine import Quarantine
@@ -26,6 +26,9 @@ from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import CLOSED, BreakerState, BreakerView, InstanceState
 from panope_server.tasks.task import Request
 
+#: Models that share a worker have entries of different ids.
+_ENTRY_IDS = itertools.count(1)
+
 
 class InstancePool:
     """Runs requests on instances; knows nothing of how these come to be.
@@ -33,6 +36,7 @@ class InstancePool:
     Args:
         model: the key of what is served, for metrics and the log.
         limits: of the queue.
+        model_number: by which workers know what is served.
 
     Attributes:
         queue: what waits, and needs no slot of the model.
@@ -40,16 +44,16 @@ class InstancePool:
         instances: that serve.
     """
 
-    def __init__(self, model: str, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, model: str, limits: Limits, metrics: Metrics, model_number: int = 0) -> None:
         self.queue = RequestQueue(model, limits)
         self.slot_queue = RequestQueue(model, limits, noun="answers")
-        self.instances: list[Instance] = []
+        self.instances: list[ModelInstance] = []
         self._model = model
+        self._model_number = model_number
         queues = self.queue, self.slot_queue
         self._handovers = {queue: Handover(model, queue, self.instances) for queue in queues}
         self._quarantine = Quarantine(model)
         self._last_answer = 0.0
-        self._ids = itertools.count(1)
         self._meters = ModelMeters(metrics, model)
         # Asked for when somebody looks, so that they are never out of date.
         self._meters.queued.set_function(lambda: self.queue.items + self.slot_queue.items)
@@ -76,11 +80,11 @@ class InstancePool:
             if abandoned := [entry for entry in entries if entry.leave()]:  # without an end, whatever the reason
                 self._abandon(abandoned)
 
-    def add(self, instance: Instance) -> None:
+    def add(self, instance: ModelInstance) -> None:
         """Takes in an instance; `capacity_freed` hands requests to it."""
         self.instances.append(instance)
 
-    def remove(self, instance: Instance, suspects: Collection[bytes]) -> None:
+    def remove(self, instance: ModelInstance, suspects: Collection[bytes]) -> None:
         """Lets an instance go whose worker has died, perhaps of one of the suspects."""
         self._quarantine.died(suspects)
         self.instances.remove(instance)
@@ -156,9 +160,9 @@ class InstancePool:
         """What carries the requests; whatever a caller can make fail fails here, where nothing is held yet."""
         entries: list[Entry] = []
         for request in requests:
-            entry_id = next(self._ids)
+            entry_id = next(_ENTRY_IDS)
             flow_id = entries[0].id if entries else entry_id
-            frame, head = request_frame(entry_id, request, context, flow_id)
+            frame, head = request_frame(entry_id, request, context, flow_id, self._model_number)
             entry = Entry(
                 entry_id,
                 frame,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.model_instance import ModelInstance
 
 _NUMBER = re.compile(r"[.:]?\d+$")
 
@@ -33,7 +33,7 @@ class Computation(NamedTuple):
     cache_precision: str = ""
 
 
-def computation_of(instances: Sequence[Instance], facts: object) -> Computation | None:
+def computation_of(instances: Sequence[ModelInstance], facts: object) -> Computation | None:
     """What all instances of a model compute with; None where one computes unlike another.
 
     Args:
@@ -45,7 +45,7 @@ def computation_of(instances: Sequence[Instance], facts: object) -> Computation 
     return found.pop() if len(found) == 1 else None
 
 
-def _of(instance: Instance, cache_precision: str) -> Computation:
+def _of(instance: ModelInstance, cache_precision: str) -> Computation:
     plan = instance.plan
     return Computation(
         variant_digest=plan.variant_digest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from panope_backends.errors import PreconditionError
@@ -10,6 +10,7 @@ from panope_registry.models.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
 from panope_server.runtime.models.downloads import Downloads
+from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.models.startup_loads import StartupLoads
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -27,6 +28,7 @@ class ModelLoader:
         planner: knows which variant is worth a download.
         downloads: see to it that files are here.
         report_instances: tells other processes what runs here; waited for after an unload.
+        guests_of: the adapters that run in the workers of models.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class ModelLoader:
         planner: LoadPlanner,
         downloads: Downloads,
         report_instances: Callable[[], Awaitable[None]],
+        guests_of: Callable[[Sequence[ModelRuntime]], Sequence[ModelRuntime]],
     ) -> None:
+        self._guests_of = guests_of
         self._names_to_load = settings.load
         self._directory = directory
         self._runtimes = runtimes
@@ -73,13 +77,13 @@ class ModelLoader:
     async def unload(self, name: str) -> ResolvedModel:
         """Ends the instances of a model, or of the variant that an alias points to; returns when their memory is free.
 
-        With a model end those of its variants that run beside it.
+        With a model end those of its variants that run beside it, and the adapters that run in its workers.
         """
         model = await self._directory.resolve(name)
         runtimes = self._runtimes.of_model(model.name.model)
-        await self._runtimes.unload(
-            runtime for runtime in runtimes if not model.name.variant or runtime.resolved == model.name
-        )
+        ending = [runtime for runtime in runtimes if not model.name.variant or runtime.resolved == model.name]
+        await self._runtimes.unload(self._guests_of(ending))
+        await self._runtimes.unload(ending)
         await self._report_instances()
         await self._runtimes.released()  # so that who is told may remove the files
         return model

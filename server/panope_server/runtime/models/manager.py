@@ -18,6 +18,8 @@ from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.models.adapter_hosts import AdapterHosts
 from panope_server.runtime.models.build_jobs import BuildJobs
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
@@ -30,6 +32,7 @@ from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import DeviceMemory, machine_bytes
+from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import ModelState, ModelView
 
 _log = structlog.get_logger("panope.models")
@@ -113,15 +116,23 @@ class ModelManager:
             memory,
             dependencies.leases,
             builds.run,
+            find_hosts=lambda base, digests: hosts.find(base, digests),
         )
 
         def make_runtime(resolved: ResolvedName, on_state: OnState) -> ModelRuntime:
-            return ModelRuntime(resolved, settings, dependencies.metrics, partial(planner.plan, resolved), on_state)
+            make_plan = partial(planner.plan, resolved)
+            return ModelRuntime(resolved, settings, dependencies.metrics, make_plan, on_state, find_instance)
+
+        async def find_instance(place: int, plan: LoadPlan) -> Instance:
+            return await hosts.instance(place, plan)
 
         self.runtimes = ModelRuntimes(make_runtime, memory, dependencies.leases, events.on_state)
+        hosts = AdapterHosts(self.runtimes)
         self.dispatcher = ModelDispatcher(self.runtimes, planner, downloads, lazy_load=settings.lazy_load)
         self.status = ModelStatus(self.directory, self.runtimes, dependencies.profiles)
-        self.loader = ModelLoader(settings, self.directory, self.runtimes, planner, downloads, events.report_instances)
+        self.loader = ModelLoader(
+            settings, self.directory, self.runtimes, planner, downloads, events.report_instances, hosts.guests_of
+        )
 
     async def start(self) -> None:
         """Begins to follow the registry and to load the models that the settings name.

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -18,15 +20,16 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
-from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
+from panope_server.runtime.instances.model_instance import ModelInstance
 from panope_server.runtime.instances.pool import InstancePool
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.computation import Computation, computation_of
+from panope_server.runtime.models.placing import FindInstance, PlanMaker, find_none
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement
-from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.placement.plan import FailedPlan
 from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import BreakerState, BreakerView, InstanceView, ModelState
 from panope_server.tasks.catalog import task_named
@@ -34,11 +37,10 @@ from panope_server.tasks.task import Request
 
 _log = structlog.get_logger("panope.models")
 
-PlanMaker = Callable[[LoadConstraints, Sequence[FailedPlan]], Awaitable[LoadPlan]]
-"""Selects a candidate that meets the constraints and makes it ready; what failed in this load is none."""
-
 OnState = Callable[["ModelRuntime", ModelState], None]
 """Told after every change of a runtime's state."""
+
+_NUMBERS = itertools.count(1)
 
 
 class ModelRuntime:
@@ -48,10 +50,13 @@ class ModelRuntime:
         resolved: what it serves.
         make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
         on_state: told after every change of `state`.
+        find_instance: of an adapter that runs in a worker of its base; by default there is none.
 
     Attributes:
         pool: the instances that serve, and the requests that wait for them.
         computation: what computes its answers, or did before it was unloaded; None while nobody knows.
+        state_changed: set when the state changes; each state has another.
+        host: the key of the base model in whose workers it runs, or was loaded last; empty for workers of its own.
     """
 
     def __init__(
@@ -61,11 +66,13 @@ class ModelRuntime:
         metrics: Metrics,
         make_plan: PlanMaker,
         on_state: OnState,
+        find_instance: FindInstance = find_none,
     ) -> None:
         self.resolved = resolved
         self.name = name = resolved.key
         self.state = ModelState.UNLOADED
         self.state_reason = ""
+        self.host = ""
         self.facts: object = None
         self.computation: Computation | None = None
         self.inputs: tuple[TensorSpec, ...] = ()
@@ -74,7 +81,10 @@ class ModelRuntime:
         self._metrics = metrics
         self._make_plan = make_plan
         self._on_state = on_state
-        self.pool = InstancePool(name, settings.limits, metrics)
+        self._find_instance = find_instance
+        self._number = next(_NUMBERS)
+        self.state_changed = asyncio.Event()
+        self.pool = InstancePool(name, settings.limits, metrics, self._number)
         self._supervisors: list[InstanceSupervisor] = []
         self._loading: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
@@ -168,6 +178,7 @@ class ModelRuntime:
         self._has_served = False
         self._constraints = UNCONSTRAINED
         self._task = None
+        self.host = ""
         self._set(ModelState.UNLOADED, "")
 
     def explain_loading(self, reason: str) -> None:
@@ -201,7 +212,7 @@ class ModelRuntime:
     # What supervisors and instances tell. Nothing that goes wrong here may end those that tell it.
 
     @contained
-    def instance_ready(self, instance: Instance) -> None:
+    def instance_ready(self, instance: ModelInstance) -> None:
         """An instance serves."""
         assert instance.ready is not None
         self.pool.add(instance)
@@ -218,7 +229,7 @@ class ModelRuntime:
         self.pool.capacity_freed()
 
     @contained
-    def lost(self, instance: Instance, suspects: Collection[bytes]) -> None:
+    def lost(self, instance: ModelInstance, suspects: Collection[bytes]) -> None:
         """A worker is gone; if it served, its supervisor starts another."""
         if instance not in self.pool.instances:
             return
@@ -230,7 +241,7 @@ class ModelRuntime:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
 
     @contained
-    def responsiveness_changed(self, instance: Instance) -> None:
+    def responsiveness_changed(self, instance: ModelInstance) -> None:
         """An instance does not answer, or answers again; the model serves while one does."""
         if self.state is ModelState.SERVING and not self.pool.is_responsive:
             self._set(ModelState.LOADING, "its worker does not answer")
@@ -247,6 +258,12 @@ class ModelRuntime:
             self._fail(error)
         elif not self._first_ready.done():  # whoever loads may know another candidate
             self._first_ready.set_exception(error)
+
+    @contained
+    def host_gone(self) -> None:
+        """The base that it ran beside is gone: it is placed anew, unless whoever loads it sees to that."""
+        if self._first_ready is None and self.state in (ModelState.LOADING, ModelState.SERVING):
+            self._ensure_loading(self._constraints)
 
     @contained
     def capacity_freed(self) -> None:
@@ -332,8 +349,8 @@ class ModelRuntime:
         """Starts the best candidate that works: one whose worker cannot load the model gives place to the next."""
         failed: list[FailedPlan] = []
         while True:
-            plan = await self._make_plan(constraints, failed)
-            self._task = plan.task
+            plan = replace(await self._make_plan(constraints, failed), model_number=self._number)
+            self._task, self.host = plan.task, plan.host
             if self.state_reason:
                 self.explain_loading("")  # what it waited for is over
             if plan.identity in [each.plan.identity for each in failed]:
@@ -341,8 +358,14 @@ class ModelRuntime:
             await asyncio.gather(*(supervisor.stop(0.1) for supervisor in self._supervisors))
             self._first_ready = asyncio.get_running_loop().create_future()
             self._supervisors = [
-                InstanceSupervisor(f"{self.name}#{next(self._numbers)}", plan, self._settings.workers, self)
-                for _ in range(self._settings.workers.instances)
+                InstanceSupervisor(
+                    f"{self.name}#{next(self._numbers)}",
+                    plan,
+                    self._settings.workers,
+                    self,
+                    partial(self._find_instance, place),
+                )
+                for place in range(self._settings.workers.instances)
             ]
             try:
                 await self._first_ready
@@ -384,5 +407,7 @@ class ModelRuntime:
 
     def _set(self, state: ModelState, reason: str) -> None:
         self.state, self.state_reason = state, reason
+        self.state_changed.set()
+        self.state_changed = asyncio.Event()
         _log.info("model_state", model=self.name, state=state, reason=reason)
         contained(self._on_state)(self, state)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import structlog
 
@@ -18,10 +18,12 @@ from panope_backends.errors import (
     PreconditionError,
     ShuttingDownError,
 )
+from panope_backends.lora import FOLDER
 from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
 from panope_registry.job_handlers.conversion_plan import ConversionPlan, request_for
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
+from panope_registry.models.types import FileEntry
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import ModelEntry, Registry, VariantEntry
 from panope_registry.serving_records.profiles import Profile, Profiles
@@ -34,13 +36,18 @@ from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import DeviceMemory, worker_limit
-from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.tasks.catalog import task_named
 
 _log = structlog.get_logger("panope.models")
+
+#: An adapter of 16 bits is kept in 32.
+_COPIES_OF_ADAPTER = 2
+
+FindHosts = Callable[[str, Sequence[str]], Sequence[Host]]
 
 RunBuild = Callable[[BuildRequest], Awaitable[JobEntry]]
 """Returns the job that makes a variant once it has succeeded; raises what it failed with."""
@@ -54,6 +61,7 @@ class LoadPlanner:
         memory: what is free on each device; what is about to be loaded is taken from it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
         run_build: has a conversion done; None where candidates are selected and none is loaded.
+        find_hosts: what takes adapters of a model, of those of its variants whose digests are given.
     """
 
     def __init__(
@@ -65,7 +73,10 @@ class LoadPlanner:
         memory: DeviceMemory,
         leases: ModelLeases | None = None,
         run_build: RunBuild | None = None,
+        *,
+        find_hosts: FindHosts = lambda _base, _digests: (),
     ) -> None:
+        self._find_hosts = find_hosts
         self._leases = leases
         self._run_build = run_build
         self._profiles = profiles
@@ -89,8 +100,11 @@ class LoadPlanner:
             PanopeError: there is none; where several were tried, it tells why each is none.
         """
         entry = await call_registry(self._registry.model, resolved.model)
-        selection = await self.select(entry, replace(constraints, variant=resolved.variant or constraints.variant))
         tried = {each.plan.identity for each in failed}
+        beside = await self._plan_beside(entry, resolved, constraints)
+        if beside is not None and beside.identity not in tried:
+            return beside
+        selection = await self.select(entry, replace(constraints, variant=resolved.variant or constraints.variant))
         errors = [(each.plan.backend, each.error) for each in failed]
         for candidate, reason in zip(selection.candidates, selection.reasons, strict=True):
             self._memory.take(resolved.key, candidate.device, candidate.need_bytes)
@@ -111,12 +125,7 @@ class LoadPlanner:
 
     async def select(self, entry: ModelEntry, constraints: LoadConstraints = UNCONSTRAINED) -> Selection:
         """Returns every candidate to run a model, best first; errors as of `select_candidates`."""
-        settings = self._settings
-        constraints = replace(
-            constraints,
-            backend=constraints.backend or settings.backend,
-            precision=constraints.precision or settings.precision,
-        )
+        constraints = self._with_settings(constraints)
         machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
         profiles = await self._measured(entry)
         return await select_candidates(
@@ -125,7 +134,7 @@ class LoadPlanner:
             machine,
             constraints,
             profiles,
-            settings.workers.instances,
+            self._settings.workers.instances,
             partial(self._extra_bytes, entry),
         )
 
@@ -202,6 +211,48 @@ class LoadPlanner:
             ),
         )
 
+    async def _plan_beside(
+        self, entry: ModelEntry, resolved: ResolvedName, constraints: LoadConstraints
+    ) -> LoadPlan | None:
+        """The plan of an adapter whose base serves here and takes it beside its weights; None for any other model."""
+        constraints = self._with_settings(replace(constraints, variant=resolved.variant or constraints.variant))
+        for variant in entry.variants:
+            if not (variant.base_models and variant.is_local and variant.digest.startswith(constraints.variant)):
+                continue
+            base = await call_registry(self._registry.model, variant.base_models[0])
+            same = [each.digest for each in base.variants if _weights_of(each) == _weights_of(variant)]
+            for host in self._find_hosts(base.name, same):
+                if constraints.backend in ("", host.plan.backend) and constraints.precision in ("", host.precision):
+                    return await self._plan_in(entry, variant, resolved.key, host)
+        return None
+
+    async def _plan_in(self, entry: ModelEntry, variant: VariantEntry, key: str, host: Host) -> LoadPlan:
+        devices = (await self._hardware.probe()).devices
+        device = next((each for each in devices if each.backend == host.plan.backend), None)
+        if device is not None:
+            adapter = sum(file.size_bytes for file in variant.files if _is_of_adapter(file))
+            self._memory.take(key, device, adapter * _COPIES_OF_ADAPTER)
+        return replace(
+            host.plan,
+            model=key,
+            task=entry.task,
+            variant_digest=variant.digest,
+            folder=await self._held_folder(key, variant.digest),
+            precision=host.precision,
+            reason=f"it runs in the worker of its base model `{host.key}`, whose weights it shares",
+            host=host.key,
+            host_variant=host.plan.variant_digest,
+        )
+
+    def _with_settings(self, constraints: LoadConstraints) -> LoadConstraints:
+        """The constraints of a load, with those that the settings have for every one."""
+        settings = self._settings
+        return replace(
+            constraints,
+            backend=constraints.backend or settings.backend,
+            precision=constraints.precision or settings.precision,
+        )
+
     def _task_settings(self, name: str, extra_bytes: int) -> bytes:
         task = task_named(name)
         return b"" if task is None else task.settings_of(self._settings, extra_bytes)
@@ -248,6 +299,16 @@ class LoadPlanner:
         request = request_for(entry, plan, (await self._hardware.probe()).conversions)
         job = await self._run_build(request)
         return find_variant(await call_registry(self._registry.model, entry.name), job.result["variant"])
+
+
+def _weights_of(variant: VariantEntry) -> set[tuple[str, str]]:
+    """What tells whether two variants have the same weights, an adapter's own left out."""
+    weights = (file for file in variant.files if file.path.endswith(".safetensors") and not _is_of_adapter(file))
+    return {(file.path, file.sha256) for file in weights}
+
+
+def _is_of_adapter(file: FileEntry) -> bool:
+    return PurePosixPath(file.path).parent.name == FOLDER
 
 
 def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:

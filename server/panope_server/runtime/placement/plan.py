@@ -22,6 +22,9 @@ class LoadPlan:
         memory_limit_bytes: that its process may allocate; 0 for any.
         task_settings: the task's message to the worker with the server's settings of it.
         backend_settings: the backend's, which may hold a key.
+        host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
+        host_variant: the digest of the variant that runs there.
+        model_number: by which workers know what it becomes; unique in this server.
     """
 
     model: str
@@ -39,11 +42,29 @@ class LoadPlan:
     memory_limit_bytes: int = 0
     task_settings: bytes = b""
     backend_settings: bytes = field(default=b"", repr=False)
+    host: str = ""
+    host_variant: str = ""
+    model_number: int = 0
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
+    def identity(self) -> tuple[str, str, str, str, str]:
         """What tells it from other plans of the same model."""
-        return self.backend, self.device, self.variant_digest, self.precision
+        return self.backend, self.device, self.variant_digest, self.precision, self.host
+
+
+@dataclass(frozen=True)
+class Host:
+    """A base model that serves here and takes adapters.
+
+    Attributes:
+        key: under which it runs.
+        plan: of its instances.
+        precision: that they compute in.
+    """
+
+    key: str
+    plan: LoadPlan
+    precision: str
 
 
 @dataclass(frozen=True)

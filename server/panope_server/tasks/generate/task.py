@@ -125,6 +125,8 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             prefix_cache=generation.prefix_cache,
             template_seconds=generation.template_seconds,
             draft_tokens=generation.draft_tokens,
+            max_adapters=generation.max_adapters,
+            max_adapter_rank=generation.max_adapter_rank,
         ).SerializeToString()
 
     def facts_of(self, ready: wire.Ready) -> GenerateSpec:

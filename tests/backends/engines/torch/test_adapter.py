@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft_adapters import peft_adapter
 from safetensors.torch import load_file, save_file
 
 from panope_backends.engines.torch.pretrained import load_pretrained
@@ -54,22 +55,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, 
     """Saves a base and an adapter by PEFT: the facts, the folder of both, and PEFT's model."""
 
     def save(family: str, options: dict[str, Any]) -> tuple[Any, Path, Any]:
-        from peft import LoraConfig, get_peft_model
-        from transformers import AutoModelForCausalLM
-
         folder = tmp_path_factory.mktemp("adapted")
         facts = tiny_decoder(folder, family)
-        base = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PEFT explains what it does for Conv1D and tied weights
-            torch.manual_seed(1)
-            model = get_peft_model(base, LoraConfig(**{"r": 4, "task_type": "CAUSAL_LM", **options})).eval()
-            with torch.no_grad():
-                for parameter in model.parameters():
-                    if parameter.requires_grad:
-                        parameter += 0.1 * torch.randn_like(parameter)
-            model.save_pretrained(folder / FOLDER)
-        return facts, folder, model
+        return facts, folder, peft_adapter(folder, folder / FOLDER, options)
 
     return save
 

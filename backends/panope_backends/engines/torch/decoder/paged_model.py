@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from panope_backends.api import CacheSpec, StepBatch, StepModel
+from panope_backends.api import AdaptableStepModel, CacheSpec, StepBatch
+from panope_backends.engines.torch.decoder.adapters import Adapters, every_token_layers
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, attend_by
 from panope_backends.engines.torch.decoder.loading import vocab_size_of
 from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
@@ -17,7 +19,7 @@ from panope_backends.errors import PreconditionError
 Array = np.ndarray[Any, Any]
 
 
-class TorchStepModel(StepModel):
+class TorchStepModel(AdaptableStepModel):
     """A module of transformers over pages; texts lie side by side, without padding.
 
     Args:
@@ -25,9 +27,22 @@ class TorchStepModel(StepModel):
         layers: its attention, from `paged_layers`.
         precision: of its weights, and of the cache.
         max_positions: of one sequence.
+        max_adapters: that it takes.
+        max_adapter_rank: of each of them.
     """
 
-    def __init__(self, module: Any, layers: Sequence[AttentionLayer], precision: str, max_positions: int) -> None:
+    def __init__(
+        self,
+        module: Any,
+        layers: Sequence[AttentionLayer],
+        precision: str,
+        max_positions: int,
+        max_adapters: int = 0,
+        max_adapter_rank: int = 0,
+    ) -> None:
+        self.max_adapters = max_adapters
+        adaptable = every_token_layers(module, _attending_to_nothing(module)) if max_adapters else []
+        self._adapters = Adapters(module, adaptable, max_adapters, max_adapter_rank)
         self.precision, self.max_positions = precision, max_positions
         self.vocab_size = vocab_size_of(module)
         self._module = module
@@ -45,6 +60,7 @@ class TorchStepModel(StepModel):
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
         self._pages.begin(Step(batch))
+        self._adapters.begin(batch)
         with torch.inference_mode():
             made = self._module(
                 input_ids=torch.tensor(batch.tokens)[None],
@@ -60,9 +76,23 @@ class TorchStepModel(StepModel):
         self.check_copies(copies)
         self._pages.copy_blocks(copies)
 
+    @property
+    def adapters(self) -> frozenset[int]:
+        """The numbers of those that it has."""
+        return self._adapters.numbers
+
+    def add_adapter(self, number: int, folder: Path) -> None:
+        """Reads an adapter of linear layers that see each token."""
+        self._adapters.add(number, folder)
+
+    def remove_adapter(self, number: int) -> None:
+        """Forgets an adapter."""
+        self._adapters.remove(number)
+
     def close(self) -> None:
-        """Frees the weights and the cache."""
+        """Frees the weights, the adapters and the cache."""
         self._pages.free()
+        self._adapters.free()
         del self._module
 
 
@@ -80,11 +110,25 @@ def paged_layers(module: Any) -> list[AttentionLayer]:
         return query.new_zeros(len(query), layer.heads * layer.value_size)
 
     attend_by(module, look)
-    one = torch.zeros(1, 1, dtype=torch.int64)
     try:
-        with torch.inference_mode():
-            module(input_ids=one, position_ids=one, use_cache=False)
+        _run(module, torch.zeros(1, 1, dtype=torch.int64))
     except PreconditionError:  # a layer has what pages lack
         return []
     count = int(module.config.get_text_config().num_hidden_layers)
     return [found[index] for index in range(count)] if sorted(found) == list(range(count)) else []
+
+
+def _attending_to_nothing(module: Any) -> Callable[[Any], None]:
+    """What runs a module on token ids, without pages."""
+
+    def run(token_ids: Any) -> None:
+        attend_by(module, lambda layer, query, *_: query.new_zeros(len(query), layer.heads * layer.value_size))
+        _run(module, token_ids)
+
+    return run
+
+
+def _run(module: Any, token_ids: Any) -> None:
+    positions = torch.arange(token_ids.shape[1])[None]
+    with torch.inference_mode():
+        module(input_ids=token_ids, position_ids=positions, use_cache=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from panope_backends.api import ModelFacts, StepModel
+from panope_backends.api import LoadOptions, ModelFacts, StepModel
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.decoder.attention import ATTENTION
 from panope_backends.engines.torch.decoder.facts import max_positions
@@ -15,8 +15,17 @@ from panope_backends.engines.torch.decoder.paged_model import TorchStepModel, pa
 from panope_backends.engines.torch.decoder.state_model import TorchStateModel
 
 
-def load_step_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> StepModel:
-    """Loads safetensors; `threads` 0 keeps torch's own number.
+def load_step_model(
+    model: ModelFacts, folder: Path, precision: str, threads: int, options: LoadOptions | None = None
+) -> StepModel:
+    """Loads safetensors.
+
+    Args:
+        model: what is known of it.
+        folder: its files.
+        precision: that its weights are brought to.
+        threads: to compute with; 0 keeps torch's own number.
+        options: of which those of adapters count here; None takes none.
 
     Raises:
         PreconditionError: as `load_decoder`.
@@ -28,7 +37,9 @@ def load_step_model(model: ModelFacts, folder: Path, precision: str, threads: in
         positions = max_positions(module.config)
         layers = paged_layers(module)
         if layers and positions:
-            return TorchStepModel(module, layers, precision, positions)
+            options = options or LoadOptions()
+            most = options.max_adapters if model.format == "safetensors" else 0
+            return TorchStepModel(module, layers, precision, positions, most, options.max_adapter_rank)
         del module
     module = load_decoder(model, folder, precision, None)
     return TorchStateModel(module, precision, max_positions(module.config))

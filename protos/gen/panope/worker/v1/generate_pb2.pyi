@@ -321,6 +321,8 @@ class GenerateSettings(google.protobuf.message.Message):
     PREFIX_CACHE_FIELD_NUMBER: builtins.int
     TEMPLATE_SECONDS_FIELD_NUMBER: builtins.int
     DRAFT_TOKENS_FIELD_NUMBER: builtins.int
+    MAX_ADAPTERS_FIELD_NUMBER: builtins.int
+    MAX_ADAPTER_RANK_FIELD_NUMBER: builtins.int
     slots: builtins.int
     """Sequences at once, at least 1."""
     step_tokens: builtins.int
@@ -337,6 +339,10 @@ class GenerateSettings(google.protobuf.message.Message):
     """Processor seconds that a chat template may render for."""
     draft_tokens: builtins.int
     """Tokens that are guessed from the prompt and the answer so far, and computed with each next one; 0 for none."""
+    max_adapters: builtins.int
+    """Adapters that may run beside the model; 0 for none."""
+    max_adapter_rank: builtins.int
+    """The rank of each of them at most."""
     def __init__(
         self,
         *,
@@ -348,8 +354,10 @@ class GenerateSettings(google.protobuf.message.Message):
         prefix_cache: builtins.bool = ...,
         template_seconds: builtins.float = ...,
         draft_tokens: builtins.int = ...,
+        max_adapters: builtins.int = ...,
+        max_adapter_rank: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "draft_tokens", b"draft_tokens", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "draft_tokens", b"draft_tokens", "max_adapter_rank", b"max_adapter_rank", "max_adapters", b"max_adapters", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
 
 Global___GenerateSettings: typing_extensions.TypeAlias = GenerateSettings
 

@@ -36,6 +36,8 @@ class ServerFrame(google.protobuf.message.Message):
     CANCEL_FIELD_NUMBER: builtins.int
     DRAIN_FIELD_NUMBER: builtins.int
     FLOW_FIELD_NUMBER: builtins.int
+    LOAD_ADAPTER_FIELD_NUMBER: builtins.int
+    UNLOAD_ADAPTER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     FLOW_ID_FIELD_NUMBER: builtins.int
     CALLER_ID_FIELD_NUMBER: builtins.int
@@ -75,6 +77,14 @@ class ServerFrame(google.protobuf.message.Message):
     def flow(self) -> Global___Flow:
         """Stop, or go on, making parts for the request with this frame's id."""
 
+    @property
+    def load_adapter(self) -> Global___LoadAdapter:
+        """Run an adapter beside the model."""
+
+    @property
+    def unload_adapter(self) -> Global___UnloadAdapter:
+        """Forget an adapter, and end what still runs with it."""
+
     def __init__(
         self,
         *,
@@ -84,15 +94,17 @@ class ServerFrame(google.protobuf.message.Message):
         cancel: Global___Cancel | None = ...,
         drain: Global___Drain | None = ...,
         flow: Global___Flow | None = ...,
+        load_adapter: Global___LoadAdapter | None = ...,
+        unload_adapter: Global___UnloadAdapter | None = ...,
         request_id: builtins.str = ...,
         flow_id: builtins.int = ...,
         caller_id: builtins.int = ...,
         priority: builtins.int = ...,
         deadline_nanoseconds: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "load", b"load", "request", b"request"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "caller_id", b"caller_id", "cancel", b"cancel", "deadline_nanoseconds", b"deadline_nanoseconds", "drain", b"drain", "flow", b"flow", "flow_id", b"flow_id", "id", b"id", "load", b"load", "priority", b"priority", "request", b"request", "request_id", b"request_id"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "request", "cancel", "drain", "flow"] | None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body", "cancel", b"cancel", "drain", b"drain", "flow", b"flow", "load", b"load", "load_adapter", b"load_adapter", "request", b"request", "unload_adapter", b"unload_adapter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "caller_id", b"caller_id", "cancel", b"cancel", "deadline_nanoseconds", b"deadline_nanoseconds", "drain", b"drain", "flow", b"flow", "flow_id", b"flow_id", "id", b"id", "load", b"load", "load_adapter", b"load_adapter", "priority", b"priority", "request", b"request", "request_id", b"request_id", "unload_adapter", b"unload_adapter"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["load", "request", "cancel", "drain", "flow", "load_adapter", "unload_adapter"] | None: ...
 
 Global___ServerFrame: typing_extensions.TypeAlias = ServerFrame
 
@@ -120,6 +132,7 @@ class Load(google.protobuf.message.Message):
     MAX_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     BACKEND_SETTINGS_FIELD_NUMBER: builtins.int
+    MODEL_NUMBER_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -154,6 +167,8 @@ class Load(google.protobuf.message.Message):
     """Of the variant's manifest."""
     backend_settings: builtins.bytes
     """The backend's own message with its settings, which may hold a key; empty for backends that have none."""
+    model_number: builtins.int
+    """By which requests name the model."""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
@@ -179,30 +194,83 @@ class Load(google.protobuf.message.Message):
         max_memory_bytes: builtins.int = ...,
         variant_digest: builtins.str = ...,
         backend_settings: builtins.bytes = ...,
+        model_number: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "model_number", b"model_number", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 
 @typing.final
+class LoadAdapter(google.protobuf.message.Message):
+    """Which adapter to run beside the model that is loaded, as a model of its own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_NUMBER_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    FOLDER_FIELD_NUMBER: builtins.int
+    VARIANT_DIGEST_FIELD_NUMBER: builtins.int
+    model_number: builtins.int
+    """By which requests name it."""
+    model: builtins.str
+    """Its name, for logs."""
+    folder: builtins.str
+    """The folder of its variant's files: those of the base, with the adapter's in a folder of their own."""
+    variant_digest: builtins.str
+    """Of the variant's manifest."""
+    def __init__(
+        self,
+        *,
+        model_number: builtins.int = ...,
+        model: builtins.str = ...,
+        folder: builtins.str = ...,
+        variant_digest: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["folder", b"folder", "model", b"model", "model_number", b"model_number", "variant_digest", b"variant_digest"]) -> None: ...
+
+Global___LoadAdapter: typing_extensions.TypeAlias = LoadAdapter
+
+@typing.final
+class UnloadAdapter(google.protobuf.message.Message):
+    """Which adapter to forget."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_NUMBER_FIELD_NUMBER: builtins.int
+    model_number: builtins.int
+    """By which requests name it."""
+    def __init__(
+        self,
+        *,
+        model_number: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model_number", b"model_number"]) -> None: ...
+
+Global___UnloadAdapter: typing_extensions.TypeAlias = UnloadAdapter
+
+@typing.final
 class Request(google.protobuf.message.Message):
-    """Run a task of the loaded model."""
+    """Run a task of a loaded model."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     TASK_FIELD_NUMBER: builtins.int
     INPUT_FIELD_NUMBER: builtins.int
+    MODEL_NUMBER_FIELD_NUMBER: builtins.int
     task: builtins.str
     """The task's name, such as `embed`, `tokenize` or `tensors`."""
     input: builtins.bytes
     """The task's own message."""
+    model_number: builtins.int
+    """Of the model that is loaded, or of an adapter that runs beside it."""
     def __init__(
         self,
         *,
         task: builtins.str = ...,
         input: builtins.bytes = ...,
+        model_number: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["input", b"input", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["input", b"input", "model_number", b"model_number", "task", b"task"]) -> None: ...
 
 Global___Request: typing_extensions.TypeAlias = Request
 
@@ -285,6 +353,7 @@ class WorkerFrame(google.protobuf.message.Message):
     READY_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
     HEARTBEAT_FIELD_NUMBER: builtins.int
+    ADAPTER_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
     @property
     def ready(self) -> Global___Ready:
@@ -299,6 +368,10 @@ class WorkerFrame(google.protobuf.message.Message):
         """The worker lives; once a second, from a thread of its own."""
 
     @property
+    def adapter(self) -> Global___AdapterLoaded:
+        """What became of an adapter that was to be loaded."""
+
+    @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Part]:
         """Parts of answers, of one request or of many; those of one request in their order."""
 
@@ -308,11 +381,12 @@ class WorkerFrame(google.protobuf.message.Message):
         ready: Global___Ready | None = ...,
         failure: Global___Failure | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
+        adapter: Global___AdapterLoaded | None = ...,
         parts: collections.abc.Iterable[Global___Part] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "ready", b"ready"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "parts", b"parts", "ready", b"ready"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["ready", "failure", "heartbeat"] | None: ...
+    def HasField(self, field_name: typing.Literal["adapter", b"adapter", "body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "ready", b"ready"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["adapter", b"adapter", "body", b"body", "failure", b"failure", "heartbeat", b"heartbeat", "parts", b"parts", "ready", b"ready"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["ready", "failure", "heartbeat", "adapter"] | None: ...
 
 Global___WorkerFrame: typing_extensions.TypeAlias = WorkerFrame
 
@@ -374,6 +448,7 @@ class Ready(google.protobuf.message.Message):
     PRECISION_FIELD_NUMBER: builtins.int
     BATCHING_FIELD_NUMBER: builtins.int
     SLOTS_FIELD_NUMBER: builtins.int
+    MAX_ADAPTERS_FIELD_NUMBER: builtins.int
     facts: builtins.bytes
     """The task's own message about the loaded model, such as its limits; empty for tasks that have none."""
     precision: builtins.str
@@ -382,6 +457,8 @@ class Ready(google.protobuf.message.Message):
     """Which inputs run as one batch: `any`, `equal_length` or `alone`; empty for tasks that form no batches."""
     slots: builtins.int
     """Sequences that the model generates at once; 0 for models that generate none."""
+    max_adapters: builtins.int
+    """Adapters that can run beside it."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TensorSpec]:
         """The tensors that the model takes."""
@@ -399,10 +476,43 @@ class Ready(google.protobuf.message.Message):
         precision: builtins.str = ...,
         batching: builtins.str = ...,
         slots: builtins.int = ...,
+        max_adapters: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["batching", b"batching", "facts", b"facts", "inputs", b"inputs", "outputs", b"outputs", "precision", b"precision", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "facts", b"facts", "inputs", b"inputs", "max_adapters", b"max_adapters", "outputs", b"outputs", "precision", b"precision", "slots", b"slots"]) -> None: ...
 
 Global___Ready: typing_extensions.TypeAlias = Ready
+
+@typing.final
+class AdapterLoaded(google.protobuf.message.Message):
+    """An adapter runs beside the model, or why it does not."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_NUMBER_FIELD_NUMBER: builtins.int
+    READY_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    model_number: builtins.int
+    """As in `LoadAdapter`."""
+    @property
+    def ready(self) -> Global___Ready:
+        """Requests may name it."""
+
+    @property
+    def failure(self) -> Global___Failure:
+        """It was not loaded; the worker goes on."""
+
+    def __init__(
+        self,
+        *,
+        model_number: builtins.int = ...,
+        ready: Global___Ready | None = ...,
+        failure: Global___Failure | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["failure", b"failure", "outcome", b"outcome", "ready", b"ready"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["failure", b"failure", "model_number", b"model_number", "outcome", b"outcome", "ready", b"ready"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["outcome", b"outcome"]) -> typing.Literal["ready", "failure"] | None: ...
+
+Global___AdapterLoaded: typing_extensions.TypeAlias = AdapterLoaded
 
 @typing.final
 class Failure(google.protobuf.message.Message):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import EncoderDecoderModel, GenerationRequest, LoadedModel, StepModel, TokenModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
-from panope_backends.tasks.generate.cache_memory import memory_at_hand
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.requests import Check
 from panope_backends.tasks.generate.text_encoder import TextEncoder
-
-Check = Callable[[GenerationRequest], None]
-"""Refuses a request that the model cannot honour, and does for it what takes long, such as compiling a grammar."""
 
 #: Of the memory at hand, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4

@@ -10,6 +10,9 @@ from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.text_to_text import TextForms
 
+#: What the server decides by the model that a call names.
+_NOT_OF_CALLS = frozenset({"adapter"})
+
 
 def facts_of(
     model: TokenModel, loaded: LoadedModel, defaults: GenerationDefaults, chat: ChatTemplate | None, forms: TextForms
@@ -33,7 +36,7 @@ def facts_of(
         template_kwargs=chat.facts.kwargs if chat is not None else (),
         has_tools=chat.facts.has_tools if chat is not None else "tools" in model.honoured,
         has_reasoning=chat is not None and chat.reasoning is not None,
-        honoured=sorted(model.honoured),
+        honoured=sorted(model.honoured - _NOT_OF_CALLS),
         defaults_json=json.dumps(dict(defaults.values)).encode(),
         eos_token_ids=defaults.eos_token_ids,
         cache_precision=cache.precision if cache is not None else "",
