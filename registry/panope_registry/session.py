@@ -13,6 +13,7 @@ from panope_backends.errors import PanopeError, PreconditionError
 from panope_registry.access.audit import AuditLog
 from panope_registry.access.budgets import Budgets
 from panope_registry.access.keys import ApiKeys
+from panope_registry.access.model_limits import ModelLimits
 from panope_registry.events import EventSink, no_events
 from panope_registry.inspect.grants import NO_GRANTS, Grants
 from panope_registry.jobs import Jobs
@@ -52,6 +53,7 @@ class RegistrySession:
         usage: what callers have used, by the hour.
         published_files: what other programs may fetch by the name of a model.
         keys: the API keys of callers.
+        model_limits: what all callers of a model share.
         budgets: what servers may hand out of rates and quotas.
         audit: what was done, and by whom.
     """
@@ -69,6 +71,7 @@ class RegistrySession:
     usage: UsageLedger
     published_files: PublishedFiles
     keys: ApiKeys
+    model_limits: ModelLimits
     budgets: Budgets
     audit: AuditLog
 
@@ -125,6 +128,7 @@ class RegistrySession:
             usage=UsageLedger(database),
             published_files=PublishedFiles(database, store, verify),
             keys=ApiKeys(database),
+            model_limits=ModelLimits(database),
             budgets=Budgets(database),
             audit=AuditLog(database),
         )

@@ -33,7 +33,7 @@ MORE_METHODS = (
 PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
 FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
 #: What a path's variables are in these calls.
-VALUES = {"model": "acme/tiny", "alias": "prod", "job_id": "1", "task": "feature-extraction"}
+VALUES = {"model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from panope_registry.access.key_types import (
     limits_of,
     limits_text,
 )
+from panope_registry.access.limits import Limit
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.priority import Priority
 from panope_registry.access.scopes import ModelPatterns, Scopes
@@ -153,13 +154,13 @@ class ApiKeys:
     def change_token(self) -> int:
         """Returns a number that every change of keys and of models' limits raises."""
         with self._database.read() as connection:
-            return _token(connection)
+            return access_token(connection)
 
     def find(self, key_ids: Collection[str]) -> tuple[int, dict[str, StoredKey]]:
         """Returns the keys of some ids with what callers are checked against, and the change token of that moment."""
         moment = now()
         with self._database.read() as connection:
-            token = _token(connection)
+            token = access_token(connection)
             wanted = _KEYS.where(api_key.c.id.in_(key_ids))
             entries = [_entry(row) for row in connection.execute(wanted, {"moment": moment})]
             secrets = connection.execute(select(api_key_secret).where(api_key_secret.c.key_id.in_(key_ids))).all()
@@ -185,8 +186,17 @@ def count_change(connection: Connection) -> None:
     connection.execute(update(access_counter).values(value=access_counter.c.value + 1))
 
 
-def _token(connection: Connection) -> int:
+def access_token(connection: Connection) -> int:
+    """Returns the number that `count_change` raises."""
     return int(connection.execute(select(access_counter.c.value)).scalar_one())
+
+
+def check_limits(limits: Sequence[Limit]) -> None:
+    """Refuses limits that are too many, or of which one would hide another, with InvalidInputError."""
+    if len(limits) > MAX_LIMITS:
+        raise InvalidInputError.at("limits", "{field} has more than {limit} items", limit=MAX_LIMITS)
+    if len({(limit.counted, limit.period) for limit in limits}) < len(limits):
+        raise InvalidInputError.at("limits", "{field} has two limits of one kind with the same period")
 
 
 def _check(spec: KeySpec, moment: datetime) -> None:
@@ -195,10 +205,7 @@ def _check(spec: KeySpec, moment: datetime) -> None:
     checked_text(spec.name, "name", MAX_NAME_LENGTH)
     if not spec.name.isprintable():
         raise InvalidInputError.at("name", "{field} holds characters that cannot be printed")
-    if len(spec.limits) > MAX_LIMITS:
-        raise InvalidInputError.at("limits", "{field} has more than {limit} items", limit=MAX_LIMITS)
-    if len({(limit.counted, limit.period) for limit in spec.limits}) < len(spec.limits):
-        raise InvalidInputError.at("limits", "{field} has two limits of one kind with the same period")
+    check_limits(spec.limits)
     if spec.expires_at is not None and spec.expires_at <= moment:
         raise InvalidInputError.at("expires_at", "{field} is not in the future")
 

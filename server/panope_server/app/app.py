@@ -118,6 +118,8 @@ class App:
         parts = build_parts(self._settings, session, self._metrics, authenticator)
         parts.audit.start()
         stack.push_async_callback(parts.audit.stop)
+        await parts.limits.start()
+        stack.push_async_callback(parts.limits.stop)
         await self._start_models(stack, parts)
         tls = await self._start_tls(stack)
         grpc_server = await self._start_grpc(stack, parts, run_folder, tls)

@@ -22,6 +22,7 @@ from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.prioritize import Prioritize
+from panope_server.pipeline.rate import Rate
 from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline, Step
@@ -33,6 +34,7 @@ from panope_server.runtime.async_registry.audit import AuditTrail
 from panope_server.runtime.async_registry.call_log import CallLog, sample_of
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.async_registry.limits import AsyncLimits
 from panope_server.runtime.async_registry.usage import AsyncUsage, UsageWriter
 from panope_server.runtime.async_registry.usage_journal import UsageJournal
 from panope_server.runtime.authorized.acquisition import AuthorizedAcquisition
@@ -70,6 +72,7 @@ class Parts:
         authenticator: knows callers.
         audit: records what they change.
         files: the store's, as callers may fetch them.
+        limits: let calls in.
     """
 
     models: ModelManager
@@ -82,6 +85,7 @@ class Parts:
     authenticator: Authenticator
     audit: AuditTrail
     files: AuthorizedFiles
+    limits: AsyncLimits
 
     def on_denied(self, principal: Principal, permission: Permission) -> None:
         """Records that somebody was refused what would have changed something."""
@@ -101,11 +105,14 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     call_log = _call_log(settings, session.inference_log, metrics)
     audit = AuditTrail(session.audit, settings.access.audit_retention_days)
     visibility = Visibility(models.directory)
+    limits = AsyncLimits(session.budgets, session.model_limits)
     usage = _usage(settings, session, metrics)
     cache_store = build_store(settings, metrics)
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(settings, models, visibility, authenticator, metrics, call_log, usage, cache_store),
+        pipeline=build_pipeline(
+            settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache_store
+        ),
         models=AuthorizedModels(models, visibility, audit),
         model_admin=AuthorizedModelAdmin(ModelAdmin(session.retention, session.registry, models), visibility, audit),
         acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
@@ -116,7 +123,7 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         calls=calls,
     )
     files = AuthorizedFiles(session.published_files, visibility)
-    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services, authenticator, audit, files)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services, authenticator, audit, files, limits)
 
 
 def build_pipeline(
@@ -124,6 +131,7 @@ def build_pipeline(
     models: ModelManager,
     visibility: Visibility,
     authenticator: Authenticator,
+    limits: AsyncLimits,
     metrics: Metrics,
     call_log: CallLog | None,
     usage: UsageWriter,
@@ -138,6 +146,7 @@ def build_pipeline(
         Resolve(AuthorizedDirectory(models.directory, visibility)),
         ReadValue(validate.check),
         Authorise(authenticator),
+        Rate(limits.limiter, limits),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
         *([] if cache_store is None else [build_cache(settings, cache_store, models, metrics)]),

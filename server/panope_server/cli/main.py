@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.access import audit, keys
+from panope_server.cli.access import audit, keys, limits
 from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
@@ -57,6 +57,7 @@ app.command("du")(store.du)
 app.command("verify")(store.verify)
 app.add_typer(alias.alias, name="alias")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(limits.limits, name="limits")
 app.command("audit")(audit.audit)
 app.add_typer(jobs.jobs, name="jobs")
 app.command("job-worker")(worker.worker)

@@ -70,7 +70,7 @@ def create(
             scopes=Scopes.parse(scopes),
             models=ModelPatterns.parse(models or ["*"]),
             max_priority=Priority.parse(max_priority, "max_priority"),
-            limits=(*_limits(rate, "requests", "rate"), *_limits(tokens, "tokens", "tokens")),
+            limits=(*parsed_limits(rate, "requests", "rate"), *parsed_limits(tokens, "tokens", "tokens")),
             expires_at=now() + duration_of(expires, "expires") if expires else None,
         )
         issued = session.keys.create(spec, peppers=_peppers(settings), created_by=user_name())
@@ -192,7 +192,8 @@ def _show(issued: IssuedKey, *, json: bool) -> None:
     note(f"the key `{issued.entry.name}` is shown this once; send it as `authorization: Bearer KEY`")
 
 
-def _limits(texts: Iterable[str] | None, counted: str, field: str) -> list[Limit]:
+def parsed_limits(texts: Iterable[str] | None, counted: str, field: str) -> list[Limit]:
+    """The limits of an option, which may be repeated; InvalidInputError for what is none."""
     from panope_registry.access.limits import Counted, Limit
 
     return [Limit.parse(text, Counted(counted), field) for text in texts or ()]

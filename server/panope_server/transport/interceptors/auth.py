@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from panope_backends.errors import PermissionDeniedError, UnauthenticatedError
+from panope_backends.errors import PanopeError, PermissionDeniedError
 from panope_server.access.authentication import Authenticator
 from panope_server.access.caller import Caller, set_caller
 from panope_server.access.principal import NOBODY, Principal, set_principal
@@ -77,10 +77,10 @@ async def admitted(
     """
     try:
         principal = await authenticator.principal_of(caller)
-    except UnauthenticatedError:
+    except PanopeError:
         if permission is None or not permission.is_public:
             raise
-        return NOBODY
+        return NOBODY  # what is public is so for callers with wrong keys too, and while no key can be looked up
     if permission is None:
         raise PermissionDeniedError("nobody may call this method", reason="scope_missing")
     try:

@@ -1,0 +1,193 @@
+"""Lets calls in as far as the limits of their keys and models go, out of slices that the registry hands out.
+
+A call costs no question to the database while its slices last. While the database is away rates are kept by each server
+for itself, and what is given out is counted when it is back: a limit must not end what a lost database does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from panope_backends.errors import AvailabilityError, PanopeError, QuotaError, RateLimitError
+from panope_registry.access.budgets import Demand, Grant
+from panope_registry.access.limits import Counted, Limit
+from panope_server.access.slices import Slice
+
+#: What a call waits for a database that hangs; for a while no other waits then.
+ANSWER_SECONDS = 2.0
+AWAY_SECONDS = 5.0
+#: A slice that nobody uses goes back after so long, for other servers' callers.
+IDLE_SECONDS = 5.0
+#: How often what should be told is told.
+FLUSH_SECONDS = 1.0
+
+Take = Callable[[Sequence[Demand]], Awaitable[Sequence[Grant]]]
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one call has of its limits until it ends."""
+
+    shares: Sequence[tuple[Slice, float]]
+
+    def settle(self, tokens: int, moment: float) -> None:
+        """Counts what the call used in place of what was estimated; less than that goes back."""
+        for held, share in self.shares:
+            if held.limit.counted is Counted.TOKENS:
+                held.give_out(tokens - share, moment)
+
+
+class Limiter:
+    """The limits of all callers of one server.
+
+    Args:
+        take: asks the registry for slices.
+        clock: of seconds that only go forward.
+    """
+
+    def __init__(self, take: Take, clock: Callable[[], float] = time.monotonic) -> None:
+        self._take = take
+        self._clock = clock
+        self._slices: dict[tuple[str, Limit], Slice] = {}
+        self._away_until = 0.0
+
+    async def admit(self, limits: Iterable[tuple[str, Limit]], tokens: int, headers: dict[str, str]) -> Reservation:
+        """Lets a call in.
+
+        Args:
+            limits: that it is under, each with whose it is.
+            tokens: that it will use, by estimate.
+            headers: of its answer, which are told what is left, whether it is let in or not.
+
+        Raises:
+            RateLimitError: a rate is used up; it says when to come back.
+            QuotaError: a quota is used up.
+        """
+        slices = [self._slice(subject, limit) for subject, limit in limits]
+        for held in slices:
+            if held.held < held.need(tokens):
+                await self._ask(held, tokens)
+        moment = self._clock()
+        for held in slices:  # nothing is awaited from here on
+            if held.held < held.need(tokens):
+                headers |= headers_of(slices, moment)
+                raise _refusal(held, tokens)
+        shares = [(held, held.share(tokens)) for held in slices]
+        for held, share in shares:
+            held.give_out(share, moment)
+        headers |= headers_of(slices, moment)
+        return Reservation(shares)
+
+    def settle(self, reservation: Reservation, tokens: int) -> None:
+        """A call has ended and used so many tokens."""
+        reservation.settle(tokens, self._clock())
+
+    async def flush(self, *, everything: bool = False) -> None:
+        """Gives back what nobody uses and tells what was spent; raises what the registry does."""
+        moment = self._clock()
+        told: list[tuple[Slice, float, float]] = []
+        for held in self._slices.values():
+            is_idle = everything or moment - held.used_at >= IDLE_SECONDS
+            back = held.held if is_idle else 0.0
+            if back or held.spent:
+                told.append((held, back, held.spent))
+                held.held -= back
+                held.spent = 0.0
+        if not told:
+            self._forget(moment)
+            return
+        try:
+            await self._take([Demand(held.subject, held.limit, 0.0, spent - back) for held, back, spent in told])
+        except BaseException:
+            for held, back, spent in told:
+                held.held += back
+                held.spent += spent
+            raise
+
+    def _slice(self, subject: str, limit: Limit) -> Slice:
+        held = self._slices.get((subject, limit))
+        if held is None:
+            held = self._slices[subject, limit] = Slice(subject, limit, used_at=self._clock())
+        return held
+
+    async def _ask(self, held: Slice, tokens: int) -> None:
+        """Asks for more, unless another call does, or it is too soon."""
+        async with held.asking:
+            moment = self._clock()
+            if held.held >= held.need(tokens) or moment < held.empty_until:
+                return
+            demand = Demand(held.subject, held.limit, held.wanted(tokens), held.spent)
+            told, held.spent = held.spent, 0.0
+            try:
+                grant = await self._grant(demand)
+            except (PanopeError, TimeoutError):
+                held.spent += told
+                self._away_until = self._clock() + AWAY_SECONDS
+                self._lend(held, demand)
+                return
+            except BaseException:
+                held.spent += told
+                raise
+            held.take_over(grant, self._clock(), tokens)
+
+    async def _grant(self, demand: Demand) -> Grant:
+        if self._clock() < self._away_until:
+            raise AvailabilityError("the registry's database does not answer", reason="database_unavailable")
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return (await self._take([demand]))[0]
+
+    def _lend(self, held: Slice, demand: Demand) -> None:
+        """What the registry would hand out, without it: of a rate so much for so long, of a quota as much as was left.
+
+        A quota of which nothing is known yet is taken for whole.
+        """
+        lent = demand.wanted
+        if held.limit.is_quota:
+            rest = held.rest if held.whole_at else float(held.limit.amount)
+            lent = float(int(max(0.0, min(lent, rest - held.spent))))
+        else:
+            held.empty_until = self._clock() + lent / held.limit.per_second
+        held.held += lent
+        held.spent += lent
+
+    def _forget(self, moment: float) -> None:
+        idle = [key for key, held in self._slices.items() if moment - held.used_at > 10 * IDLE_SECONDS]
+        for key in idle:
+            if not self._slices[key].asking.locked():
+                del self._slices[key]
+
+
+def headers_of(slices: Sequence[Slice], moment: float) -> dict[str, str]:
+    """The headers that OpenAI's clients read: `x-ratelimit-limit-requests` and its kin."""
+    headers: dict[str, str] = {}
+    for counted in Counted:
+        of_kind = [held for held in slices if held.limit.counted is counted]
+        if of_kind:
+            nearest = min(of_kind, key=lambda held: held.remaining() / held.limit.amount)
+            headers[f"x-ratelimit-limit-{counted}"] = str(nearest.limit.amount)
+            headers[f"x-ratelimit-remaining-{counted}"] = str(int(nearest.remaining()))
+            headers[f"x-ratelimit-reset-{counted}"] = duration_text(nearest.whole_at - moment)
+    return headers
+
+
+def duration_text(seconds: float) -> str:
+    """A time as OpenAI writes it: `59ms`, `1.5s`, `6m0s`, `12h0m0s`."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))}ms"
+    if seconds < 60:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+
+
+def _refusal(held: Slice, tokens: int) -> PanopeError:
+    limit = held.limit
+    whose = "the model" if held.subject.startswith("model:") else "the key"
+    what = f"{whose} has a limit of {limit.amount:,} {limit.counted} a {limit.period}"
+    if limit.is_quota:
+        return QuotaError(f"{what}, and they are used up")
+    return RateLimitError(what, retry_after_seconds=max(0.001, held.missing_seconds(tokens)))

@@ -1,0 +1,95 @@
+"""A server's slice of one limit: what it was handed of it and has not given out yet."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from panope_registry.access.budgets import Grant
+from panope_registry.access.limits import Limit
+
+#: A slice is what this time would bring of a rate, but never more than a part of the limit, for others want some too.
+SLICE_SECONDS = 5.0
+PART_OF_RATE = 4
+PART_OF_QUOTA = 100
+#: Of what is left of a quota, so that near its end no server sits on what another needs.
+PART_OF_REST = 16
+#: The least time before an empty limit is asked for again.
+MIN_PAUSE_SECONDS = 0.02
+MAX_PAUSE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Slice:
+    """What is here of one limit.
+
+    Attributes:
+        subject: whose limit it is: `key:ID` or `model:NAME`.
+        held: what may be given out.
+        spent: what was given out without having been handed out: while the database was away, or by answers that were
+            longer than their estimates.
+        rest: what was left of the limit, for everybody, when it was asked for last.
+        whole_at: when all of it will be there again, on the monotonic clock.
+        empty_until: when it pays to ask again, on the same clock.
+        used_at: when something was given out last.
+        asking: held by who asks the registry, so that the others wait for the answer.
+    """
+
+    subject: str
+    limit: Limit
+    held: float = 0.0
+    spent: float = 0.0
+    rest: float = 0.0
+    whole_at: float = 0.0
+    empty_until: float = 0.0
+    used_at: float = 0.0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def need(self, tokens: int) -> float:
+        """What a call needs of it at once: of a quota of tokens any, for the last of it is there to be used."""
+        if self.limit.counted == "requests" or self.limit.is_quota:
+            return 1.0
+        return float(max(1, min(tokens, self.limit.amount)))
+
+    def share(self, tokens: int) -> float:
+        """What a call takes of it until it has ended."""
+        if self.limit.counted == "requests":
+            return 1.0
+        return min(float(tokens), self.held) if self.limit.is_quota else self.need(tokens)
+
+    def wanted(self, tokens: int) -> float:
+        """What to ask the registry for."""
+        limit = self.limit
+        if limit.is_quota:
+            part = min(limit.amount / PART_OF_QUOTA, (self.rest or limit.amount) / PART_OF_REST)
+            least = 1 if limit.counted == "requests" else tokens
+        else:
+            part = min(limit.per_second * SLICE_SECONDS, limit.amount / PART_OF_RATE)
+            least = int(self.need(tokens))
+        return float(max(1, least, int(part)))
+
+    def take_over(self, grant: Grant, moment: float, tokens: int) -> None:
+        """The registry has answered."""
+        self.held += grant.granted
+        self.rest = grant.remaining
+        self.whole_at = moment + grant.reset_seconds
+        if self.held < self.need(tokens):
+            self.empty_until = moment + min(MAX_PAUSE_SECONDS, max(MIN_PAUSE_SECONDS, self.missing_seconds(tokens)))
+
+    def missing_seconds(self, tokens: int) -> float:
+        """How long a rate takes to bring what a call needs."""
+        if self.limit.is_quota:
+            return MAX_PAUSE_SECONDS
+        return (self.need(tokens) - self.held) / self.limit.per_second
+
+    def give_out(self, amount: float, moment: float) -> None:
+        """A call takes something; what is not there is counted as spent."""
+        self.used_at = moment
+        self.held -= amount
+        if self.held < 0:
+            self.spent -= self.held
+            self.held = 0.0
+
+    def remaining(self) -> float:
+        """What is left of the limit, as far as it is known here."""
+        return self.rest + self.held
