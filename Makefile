@@ -98,10 +98,11 @@ lock: $(UV) ## Renew the locked versions
 	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
 
-bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, generation
+bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation
 	$(BIN)/python benchmarks/embeddings.py
 	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/registry.py
+	$(BIN)/python benchmarks/response_cache.py
 	$(BIN)/python benchmarks/generation_core.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/generation.py
