@@ -78,6 +78,15 @@ end
 
 local GRPC_HEADERS = {"grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding", "grpc-status-details-bin"}
 
+-- How Envoy ends a call at its deadline: as UNAVAILABLE, which callers would try again.
+local DURATION_TIMEOUT = "downstream duration timeout"
+
+local function tell_deadline(headers)
+  if headers:get("grpc-message") ~= DURATION_TIMEOUT then return end
+  headers:replace("grpc-status", "4")
+  headers:replace("grpc-message", "the call's deadline passed before there was an answer")
+end
+
 local function is_grpc(headers)
   local content_type = headers:get("content-type")
   return content_type and content_type:find("application/grpc", 1, true) == 1
@@ -87,7 +96,9 @@ function envoy_on_response(handle)
   local status = tonumber(handle:headers():get(":status"))
   local head = is_head(handle)
   if @ORIGIN_MATTERS@ then handle:headers():add("vary", "Origin") end
-  if not is_grpc(handle:headers()) then
+  if is_grpc(handle:headers()) then
+    tell_deadline(handle:headers())
+  else
     for _, name in ipairs(GRPC_HEADERS) do handle:headers():remove(name) end
   end
   if status == 200 and handle:headers():get("x-panope-accepted") then

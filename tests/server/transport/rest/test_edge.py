@@ -1,12 +1,10 @@
-"""What Envoy does before and after the façade: ids, hosts, CORS, native gRPC, gRPC-Web, broken HTTP, cancellation."""
+"""What Envoy does before and after the façade: ids, hosts, native gRPC, broken HTTP, cancellation."""
 
 from __future__ import annotations
 
-import base64
 import json
 import queue
 import socket
-import struct
 import time
 
 import grpc
@@ -82,41 +80,6 @@ def test_a_rebound_name_is_refused_for_grpc_too(edge):
     assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_a_known_origin_may_ask_first_and_then_call(edge):
-    origin = {"origin": "https://app.example.org"}
-    asked = edge.request(
-        "OPTIONS",
-        "/v1/embeddings",
-        headers={
-            **origin,
-            "access-control-request-method": "POST",
-            "access-control-request-headers": "authorization,content-type,x-stainless-lang",
-        },
-    )
-    assert asked.status == 200
-    assert asked.headers["access-control-allow-origin"] == "https://app.example.org"
-    assert asked.headers["access-control-allow-headers"] == "*, authorization"
-    assert "POST" in asked.headers["access-control-allow-methods"]
-    answered = edge.post("/v1/embeddings", BODY, origin)
-    assert answered.headers["access-control-allow-origin"] == "https://app.example.org"
-    assert "x-request-id" in answered.headers["access-control-expose-headers"]
-
-
-def test_a_known_origin_can_read_errors(edge):
-    for path in ("/v1/models/acme/none", "/nowhere"):
-        reply = edge.get(path, {"origin": "https://app.example.org"})
-        assert (reply.status, reply.headers["access-control-allow-origin"]) == (404, "https://app.example.org")
-
-
-def test_an_unknown_origin_gets_no_permission(edge):
-    for verb, path in (("OPTIONS", "/v1/embeddings"), ("GET", "/v1/models")):
-        reply = edge.request(
-            verb, path, headers={"origin": "https://evil.example", "access-control-request-method": "POST"}
-        )
-        assert "access-control-allow-origin" not in reply.headers
-        assert reply.status == (404 if verb == "OPTIONS" else 200)
-
-
 def test_native_grpc_passes_the_same_port(edge, channel):
     answer = embed_service_pb2_grpc.EmbedServiceStub(channel).Embed(
         embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"]), metadata=[("x-request-id", "id-1")]
@@ -178,31 +141,6 @@ def test_services_that_are_not_listed_are_not_reached(channel):
 def test_json_to_the_path_of_a_grpc_method_is_404(edge):
     for path in ("/panope.v1.EmbedService/Embed", "/panope.rest.v1.OpenAiService/CreateEmbeddings"):
         assert (edge.post(path, {}).status, edge.post(path, {}).error["code"]) == (404, "unknown_path")
-
-
-def web_frames(body: bytes) -> dict[int, bytes]:
-    """The frames of a gRPC-Web answer by their flag: 0 is a message, 128 the trailers."""
-    frames = {}
-    while body:
-        flag, size = struct.unpack(">BI", body[:5])
-        frames[flag], body = body[5 : 5 + size], body[5 + size :]
-    return frames
-
-
-def web_call(edge, request, kind: str = "application/grpc-web+proto"):
-    message = request.SerializeToString()
-    frame = struct.pack(">BI", 0, len(message)) + message
-    sent = base64.b64encode(frame) if "text" in kind else frame
-    return edge.post("/panope.v1.EmbedService/Embed", sent, {"content-type": kind, "x-grpc-web": "1"})
-
-
-def test_grpc_web_answers_and_fails_as_grpc_does(edge):
-    reply = web_call(edge, embed_service_pb2.EmbedRequest(model="acme/embedder", texts=["abc"]))
-    frames = web_frames(reply.body)
-    assert embed_service_pb2.EmbedResponse.FromString(frames[0]).count == 1
-    assert b"grpc-status:0" in frames[128]
-    reply = web_call(edge, embed_service_pb2.EmbedRequest(model="acme/none", texts=["abc"]))
-    assert (reply.status, reply.headers["grpc-status"]) == (200, "5")
 
 
 @pytest.mark.parametrize(
