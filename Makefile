@@ -101,6 +101,7 @@ lock: $(UV) ## Renew the locked versions
 bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation
 	$(BIN)/python benchmarks/embeddings.py
 	$(BIN)/python benchmarks/fairness.py
+	$(BIN)/python benchmarks/overload.py
 	$(BIN)/python benchmarks/registry.py
 	$(BIN)/python benchmarks/response_cache.py
 	$(BIN)/python benchmarks/generation_core.py

@@ -33,6 +33,9 @@ NO_FLOW = Flow()
 #: Batches of higher classes in a row while a lower class waits.
 BATCHES_OF_HIGHER = 16
 
+#: For so long after somebody's last item another may come.
+LATELY_SECONDS = 10.0
+
 
 @dataclass(slots=True, eq=False)
 class _Waiting(Generic[T]):
@@ -58,8 +61,9 @@ class Batcher(Generic[T]):
 
     Attributes:
         most_of: how many items run together whose longest is of a length; `max_tokens` decides until it is set.
-        paced_most_of: as `most_of`, while a flow has more items waiting than a batch holds: others must not wait long
-            behind it. None for no further bound. Small flows alone are never bounded so, since each gains by the rest.
+        paced_most_of: as `most_of`, while others must not wait long behind a batch: when a flow has more items waiting
+            than a batch holds, or a caller beside another that came lately, or a class beside a higher one that did.
+            None for no further bound. Small flows alone are never bounded so, since each gains by the rest.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Batcher(Generic[T]):
         self._order = itertools.count()
         self._turns = {each: _Turns[T]() for each in (1, 0, -1)}
         self._passed_over = dict.fromkeys(self._turns, 0)  # batches of higher classes while a class waited
+        self._last_came: dict[tuple[Hashable, int], float] = {}  # of callers in classes
         self._is_planned = True
         self._count = 0
 
@@ -128,6 +133,10 @@ class Batcher(Generic[T]):
 
     def _add(self, waiting: _Waiting[T]) -> None:
         self._turns[waiting.flow.priority_class].add(waiting)
+        self._last_came.pop((waiting.flow.caller, waiting.flow.priority_class), None)
+        self._last_came[waiting.flow.caller, waiting.flow.priority_class] = waiting.arrived
+        while next(iter(self._last_came.values())) < waiting.arrived - LATELY_SECONDS:
+            del self._last_came[next(iter(self._last_came))]
         self._is_planned = False
         self._count += 1
 
@@ -155,26 +164,27 @@ class Batcher(Generic[T]):
 
     def _plan(self) -> None:
         """Cuts everything that waits into batches, each class by itself."""
-        for turns in self._turns.values():
-            self._plan_class(sorted(turns.waiting(), key=attrgetter("order")))
+        for priority_class, turns in self._turns.items():
+            everything = sorted(turns.waiting(), key=attrgetter("order"))
+            self._plan_class(everything, paced=self._is_paced(priority_class))
         self._is_planned = True
 
-    def _plan_class(self, everything: list[_Waiting[T]]) -> None:
+    def _plan_class(self, everything: list[_Waiting[T]], *, paced: bool) -> None:
         for waiting in everything:
             waiting.batch = [waiting]
         # Sorting keeps the order of arrival among items of one length.
         by_length = sorted((w for w in everything if not w.alone), key=attrgetter("tokens"), reverse=True)
         start = 0
         while start < len(by_length):
-            batch = by_length[start : start + self._size_from(by_length, start)]
+            batch = by_length[start : start + self._size_from(by_length, start, paced=paced)]
             for waiting in batch:
                 waiting.batch = batch
             start += len(batch)
 
-    def _size_from(self, by_length: list[_Waiting[T]], start: int) -> int:
+    def _size_from(self, by_length: list[_Waiting[T]], start: int, *, paced: bool) -> int:
         """How many items from `start` on run together."""
         longest = by_length[start].tokens
-        size = self._size_for(longest)
+        size = self._size_for(longest, paced=paced)
         if self.max_padding is None:
             return size
         padding = 0
@@ -184,17 +194,21 @@ class Batcher(Generic[T]):
                 return count
         return size
 
-    def _size_for(self, longest: int) -> int:
+    def _size_for(self, longest: int, *, paced: bool) -> int:
         most = min(self.max_size, self.most_of(longest))
-        paced = self.paced_most_of(longest) if self._has_large_flow() else None
-        return max(1, most if paced is None else min(most, paced))
+        bound = self.paced_most_of(longest) if paced else None
+        return max(1, most if bound is None else min(most, bound))
 
-    def _has_large_flow(self) -> bool:
-        return any(turns.has_more_than(self.max_size) for turns in self._turns.values())
+    def _is_paced(self, priority_class: int) -> bool:
+        """Whether somebody else's item may come while a batch of a class runs, and must not wait for it long."""
+        if any(higher > priority_class for _, higher in self._last_came):
+            return True
+        several = len({caller for caller, _ in self._last_came}) > 1
+        return any(turns.has_more_than(self.max_size, of_caller=several) for turns in self._turns.values())
 
     def _is_full(self) -> bool:
         together = [waiting.tokens for waiting in self._all() if not waiting.alone]
-        return len(together) >= self._size_for(max(together))
+        return len(together) >= self._size_for(max(together), paced=self._is_paced(min(self._turns)))
 
 
 class _Turns(Generic[T]):
@@ -249,12 +263,12 @@ class _Turns(Generic[T]):
             del self._callers[caller]
         return None
 
-    def has_more_than(self, size: int) -> bool:
-        """Whether a flow has more items waiting, or beside others a caller."""
-        callers = list(self._callers.values())
-        if any(len(items) > size for flows in callers for items in flows.values()):
-            return True
-        return len(callers) > 1 and any(sum(map(len, flows.values())) > size for flows in callers)
+    def has_more_than(self, size: int, *, of_caller: bool) -> bool:
+        """Whether a flow has more items waiting, or a caller in all its flows."""
+        callers = self._callers.values()
+        if of_caller:
+            return any(sum(map(len, flows.values())) > size for flows in callers)
+        return any(len(items) > size for flows in callers for items in flows.values())
 
     def _end_turn(self) -> None:
         led, self.led = self.led, None

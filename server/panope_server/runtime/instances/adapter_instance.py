@@ -17,7 +17,7 @@ import structlog
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InternalError, PreconditionError
 from panope_server.config import Workers
-from panope_server.runtime.instances.in_flight import Entry
+from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.liveness import CHECK_SECONDS
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
@@ -63,6 +63,11 @@ class AdapterInstance(ModelInstance):
     def in_flight_items(self) -> int:
         """The items of its own calls."""
         return 0 if self._host is None else self._host.items_of(self)
+
+    @property
+    def held(self) -> Entries:
+        """Its host's."""
+        return Entries() if self._host is None else self._host.held
 
     def fits(self, entry: Entry) -> bool:
         """As its host, whose window all share."""

@@ -135,6 +135,8 @@ class Entries:
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._by_flow: dict[int, Held] = {}
         self._by_caller: dict[str, Held] = {}
+        #: Of each caller in each class.
+        self.work_by_caller: dict[tuple[int, str], int] = {}
         self.items = 0
         self.bytes = 0
         self.slots = 0
@@ -174,6 +176,12 @@ class Entries:
         self.bytes += sign * entry.size_bytes
         self.slots += sign * entry.slots
         self.work += sign * entry.work
+        place = (entry.priority > 0) - (entry.priority < 0), entry.caller
+        work = self.work_by_caller.get(place, 0) + sign * entry.work
+        if work:
+            self.work_by_caller[place] = work
+        else:
+            del self.work_by_caller[place]
         of_flow.count(entry, sign)
         of_caller.count(entry, sign)
 

@@ -79,6 +79,11 @@ class Instance(ModelInstance):
         return 0 if self._process is None else self._process.pid
 
     @property
+    def held(self) -> Entries:
+        """The calls that it has."""
+        return self._in_flight
+
+    @property
     def in_flight_items(self) -> int:
         """The items of the calls of its own model."""
         return self.items_of(self.listener)

@@ -14,7 +14,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InternalError
 from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of
-from panope_server.runtime.instances.in_flight import Entry, Tenant
+from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.instance_breaker import InstanceBreaker
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
@@ -88,6 +88,11 @@ class ModelInstance(ABC):
     @abstractmethod
     def in_flight_items(self) -> int:
         """The items of the calls of its model that it has."""
+
+    @property
+    @abstractmethod
+    def held(self) -> Entries:
+        """All calls that its worker has, also those of other models in it."""
 
     @abstractmethod
     def fits(self, entry: Entry) -> bool:

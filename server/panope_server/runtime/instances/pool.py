@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 
 from panope.worker.v1.worker_pb2 import Part
-from panope_backends.errors import AvailabilityError
+from panope_backends.errors import AvailabilityError, DeadlineError
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.instances.estimate import work_before
 from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
@@ -148,10 +149,26 @@ class InstancePool:
     def _take_in(self, entries: Sequence[Entry]) -> None:
         """Hands the entries of one call over, or queues them."""
         queue = self._queue_of(entries[0])
+        self._refuse_late(queue, entries)
         if len(entries) == 1 and self._handovers[queue].pass_by(entries[0]):
             return
         queue.put(*entries)
         self.capacity_freed()
+
+    def _refuse_late(self, queue: RequestQueue, entries: Sequence[Entry]) -> None:
+        """DeadlineError for a call that cannot be answered in time, as fast as the model works."""
+        deadline, rate = entries[0].deadline, queue.rate.per_second
+        holders = [queue, *(instance.held for instance in self.instances)]
+        if deadline is None or rate is None or not any(map(len, holders)):
+            return  # a model that has nothing to do is soon at it, and what it takes is measured
+        seconds = work_before(holders, entries[0], sum(entry.work for entry in entries)) / rate
+        left = deadline - time.monotonic()
+        if seconds > left:
+            raise DeadlineError(
+                f"model `{self._model}` would answer in about {seconds:.1f} seconds, and the call's deadline is in "
+                f"{max(0.0, left):.1f}",
+                reason="deadline_unreachable",
+            )
 
     def _queue_of(self, entry: Entry) -> RequestQueue:
         return self.slot_queue if entry.slots else self.queue

@@ -83,10 +83,8 @@ class RequestQueue(Entries):
 
         Raises:
             OverloadedError: there is no room; it tells when there may be.
-            DeadlineError: the call cannot be answered before its deadline, as fast as the model works.
         """
         need = Need.of(entries)
-        self._refuse_late(entries[0], need.work)
         for call in self._to_shed(entries[0], need):
             self._shed(call)
         for entry in entries:
@@ -112,22 +110,6 @@ class RequestQueue(Entries):
         self._passed_over[of_entry] = max(0, owed - STARVATION_FACTOR * entry.work)
         self._classes[of_entry].count(entry)
 
-    def seconds_until_answered(self, entry: Entry, work: int) -> float | None:
-        """How long a call that comes now would take at least, as fast as the model works; None when nobody knows.
-
-        Args:
-            entry: of the call; who calls and how urgently.
-            work: of the whole call.
-        """
-        rate = self.rate.per_second
-        if rate is None:
-            return None
-        of_entry = entry.priority_class
-        above = sum(turns.work for priority_class, turns in self._classes.items() if priority_class > of_entry)
-        own = self._classes[of_entry].work_of(entry.caller) + work
-        others = sum(min(calls.work, own) for name, calls in self._classes[of_entry].callers() if name != entry.caller)
-        return (above + others + own) / rate
-
     def retry_after(self) -> float:
         """Seconds until the queue is likely to be empty, spread so that callers do not return together."""
         rate = self.rate.per_second
@@ -151,18 +133,6 @@ class RequestQueue(Entries):
         if entry.deadline is not None and entry.deadline <= self._clock():
             entry.parts.end(DeadlineError("the call's deadline passed while it waited for the model"))
         return entry.parts.is_over
-
-    def _refuse_late(self, entry: Entry, work: int) -> None:
-        if entry.deadline is None or not len(self):
-            return  # without a queue the model is soon at it, and what it takes is measured
-        seconds = self.seconds_until_answered(entry, work)
-        left = entry.deadline - self._clock()
-        if seconds is not None and seconds > left:
-            raise DeadlineError(
-                f"model `{self._model}` would answer in about {seconds:.1f} seconds, and the call's deadline is in "
-                f"{max(0.0, left):.1f}",
-                reason="deadline_unreachable",
-            )
 
     def _to_shed(self, entry: Entry, need: Need) -> Iterable[Sequence[Entry]]:
         if not len(self):

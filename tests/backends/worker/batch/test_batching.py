@@ -250,7 +250,22 @@ def test_items_of_a_class_run_together_alone_and_lower_classes_have_one_batch_in
 def test_a_batch_is_paced_when_another_caller_waits_beside_one_with_more_than_a_batch_holds() -> None:
     batcher = Batcher[str](10_000, 8)
     batcher.paced_most_of = lambda _: 2
-    for number in range(9):
-        batcher.add("many", 5, 0.0, Flow(number, "many"))
     batcher.add("one", 5, 0.0, Flow("one", "ada"))
+    assert batcher.take() == ["one"]
+    for number in range(9):  # of whom it may be who comes next, and should not wait for a large batch
+        batcher.add("many", 5, 9.0, Flow(number, "many"))
     assert len(batcher.take()) == 2
+    drained(batcher)
+    for number in range(9):
+        batcher.add("many", 5, 20.0, Flow(number, "many"))
+    assert len(batcher.take()) == 8, "no other came for a while"
+
+
+def test_batches_of_a_class_are_paced_while_calls_of_a_higher_one_come() -> None:
+    batcher = Batcher[str](10_000, 8)
+    batcher.paced_most_of = lambda _: 2
+    batcher.add("urgent", 5, 0.0, Flow("one", "ada", 1))
+    batcher.add("other", 5, 0.0, Flow("two", "bob"))
+    for number in range(4):
+        batcher.add("many", 5, 1.0, Flow(number, "bob"))
+    assert [len(batch) for batch in drained(batcher)] == [1, 2, 2, 1]

@@ -155,18 +155,6 @@ async def test_a_call_is_shed_with_all_its_parts() -> None:
     assert len(queue) == 2
 
 
-async def test_a_call_that_cannot_be_answered_in_time_is_refused_at_once_and_one_that_can_is_not() -> None:
-    queue = RequestQueue("m", MANY, clock=lambda: 100.0)
-    queue.rate.record(1000, 1.0)
-    queue.put(entry("ada", work=5000, deadline=101.0))  # nothing waits: what it takes is measured
-    queue.put(entry("ada", work=900, deadline=106.0))
-    with pytest.raises(DeadlineError, match=r"in about 6\.9 seconds, and the call's deadline is in 5\.0") as late:
-        queue.put(entry("ada", work=1000, deadline=105.0))
-    assert late.value.reason == "deadline_unreachable"
-    queue.put(entry("bob", work=1000, deadline=102.5))  # callers have turns: it waits for as much of Ada's as it brings
-    queue.put(entry("bob", work=1000, priority=1, deadline=101.5))
-
-
 async def test_what_nobody_waits_for_any_more_never_leaves_the_queue_for_a_batch() -> None:
     now = 100.0
     queue = RequestQueue("m", MANY, clock=lambda: now)

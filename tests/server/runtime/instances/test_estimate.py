@@ -1,0 +1,55 @@
+"""Calls that cannot be answered in time are refused at once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from instance_doubles import bench, run
+
+from panope_backends.errors import DeadlineError
+from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.instances.estimate import work_before
+from panope_server.runtime.instances.in_flight import Entries, Entry
+from panope_server.tasks.embed import EmbedInput
+
+
+def entry(number: int, caller: str, work: int, priority: int = 0) -> Entry:
+    return Entry(number, b"", 1, 1, flow_id=number, caller=caller, work=work, priority=priority)
+
+
+def test_a_call_waits_for_what_is_more_urgent_for_its_callers_and_for_as_much_of_each_others() -> None:
+    waiting, running = Entries(), Entries()
+    for number, (caller, work, priority) in enumerate(
+        [("ada", 100, 0), ("bob", 30, 0), ("cy", 500, 0), ("bob", 1000, 50), ("dan", 70, -1)]
+    ):
+        (waiting if number % 2 else running).add(entry(number, caller, work, priority))
+    assert work_before((waiting, running), entry(9, "ada", 10), 10) == 1000 + 110 + 30 + 110
+    assert work_before((waiting, running), entry(9, "eve", 10), 10) == 1000 + 10 + 10 + 10 + 10
+    assert work_before((waiting, running), entry(9, "eve", 10, 1), 10) == 10 + 10
+    for each in [*waiting.all(), *running.all()]:
+        each.leave()
+    assert work_before((waiting, running), entry(9, "ada", 10), 10) == 10
+    assert not waiting.work_by_caller | running.work_by_caller
+
+
+async def test_a_call_whose_deadline_is_sooner_than_the_model_can_answer_never_waits() -> None:
+    made = bench(window=2)
+    made.start_worker()
+    soon = CallContext("r", "ada", deadline=time.monotonic() + 5)
+    made.runtime.pool.queue.rate.record(1, 1.0)
+    first = CallContext("r", "bob", deadline=time.monotonic() + 5)
+    made.call(EmbedInput(["a" * 400]), first)  # nothing is done now: how long it takes will be measured
+    await made.settle()
+    assert made.workers[0].waiting()
+    for text in ("a" * 400, "a" * 4):
+        started = time.monotonic()
+        with pytest.raises(DeadlineError, match=r"would answer in about \d+\.\d seconds") as late:
+            await run(made.runtime, EmbedInput([text, "b" * 4]), soon)
+        assert time.monotonic() - started < 1
+        assert late.value.reason == "deadline_unreachable"
+    assert not made.runtime.pool.queue.items
+    made.call(EmbedInput(["b"]), CallContext("r", "ada"))  # without a deadline it waits
+    await made.settle()
+    assert not made.calls[-1].done()
+    await made.close()
