@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from panope_envoy.http_connections import connection_manager
 from panope_envoy.options import EdgeOptions
 from panope_envoy.overload import overload_manager
@@ -10,6 +12,21 @@ from panope_envoy.secrets import transport_socket
 from panope_envoy.typed import Json, pipe, socket_address, typed
 
 _OWNER_ONLY = 0o600
+
+#: Of a cluster; Envoy's own for retries is 3 at a time, which a server that ends needs many more of.
+_LIMITS = ("max_requests", "max_pending_requests", "max_retries")
+
+#: A server that stops says so half a second before it closes its port; what comes to it later is sent to another.
+_HEALTH: Json = {
+    "timeout": "2s",
+    "interval": "0.25s",
+    "no_traffic_interval": "0.25s",
+    "unhealthy_threshold": 1,
+    "healthy_threshold": 1,
+    "always_log_health_check_failures": False,
+}
+_GRPC_HEALTH: Json = {"grpc_health_check": {}}
+_ADMIN_HEALTH: Json = {"http_health_check": {"path": "/health", "host": "localhost"}}
 
 #: A connection of which more than half of so many requests were cancelled within a second is closed.
 _RESETS = {
@@ -52,8 +69,8 @@ def _listener(options: EdgeOptions) -> Json:
 
 def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
     return {
-        **_cluster(name, pipe(options.grpc_socket)),
-        "circuit_breakers": {"thresholds": [{"max_requests": max_requests, "max_pending_requests": max_requests}]},
+        **(_replicas(name, options.servers, _GRPC_HEALTH) or _cluster(name, pipe(options.grpc_socket))),
+        "circuit_breakers": {"thresholds": [dict.fromkeys(_LIMITS, max_requests)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -64,8 +81,29 @@ def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
 
 
 def _admin_cluster(options: EdgeOptions) -> Json:
+    if options.admin_servers:
+        return _replicas(ADMIN_CLUSTER, options.admin_servers, _ADMIN_HEALTH)
     address = pipe(options.admin_socket) if options.admin_socket else None
     return _cluster(ADMIN_CLUSTER, address or socket_address(options.admin_host, options.admin_port))
+
+
+def _replicas(name: str, addresses: Sequence[str], health: Json) -> Json:
+    """A cluster of several servers; nothing for none."""
+    if not addresses:
+        return {}
+    hosts = [address.rpartition(":") for address in addresses]
+    endpoints = [{"endpoint": {"address": socket_address(host.strip("[]"), int(port))}} for host, _, port in hosts]
+    return {
+        "name": name,
+        # A name may stand for several machines, and for others later.
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "lb_policy": "LEAST_REQUEST",
+        "health_checks": [{**_HEALTH, **health}],
+        # With every server out of health, calls are refused and not sent to those that said so.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+    }
 
 
 def _cluster(name: str, address: Json) -> Json:

@@ -25,6 +25,9 @@ class EdgeOptions:
     """The settings of one Envoy.
 
     Attributes:
+        servers: the gRPC addresses, `HOST:PORT`, of replicas that share the calls: of those that say that they serve,
+            the one with fewer calls has the next. Empty for the one server behind `grpc_socket`.
+        admin_servers: the addresses of their admin apps, which `servers` needs too.
         grpc_socket: the Unix socket of the gRPC server. Its `grpc.max_receive_message_length` must be at least
             `receive_bytes`, or bodies near the limit are answered 429 instead of 413.
         envoy_admin_socket: the Unix socket to make for Envoy's own administration; only the server's user may open it.
@@ -55,8 +58,10 @@ class EdgeOptions:
         connection_idle_seconds: how long a connection may have no request.
     """
 
-    grpc_socket: str
     envoy_admin_socket: str
+    grpc_socket: str = ""
+    servers: tuple[str, ...] = ()
+    admin_servers: tuple[str, ...] = ()
     http_host: str = "127.0.0.1"
     http_port: int = 8000
     admin_socket: str = ""

@@ -76,6 +76,20 @@ _READS: Json = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".
 #: Whose errors have a shape of their own; its routes tell the hook for answers.
 TEXT_EMBEDDINGS = f"{FACADE}.TextEmbeddingsService"
 
+#: Calls that reached no server: it closed its port, or the connection on which they were, or it was ending, when gRPC
+#: says that it cancelled them. They are tried at another; the one that is gone has the fewest calls and is drawn often.
+_RETRIES: Json = {
+    "retry_on": "connect-failure,refused-stream,reset-before-request,cancelled",
+    "num_retries": 3,
+    "host_selection_retry_max_attempts": 64,
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": typed("extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
+        }
+    ],
+}
+
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
 
@@ -110,6 +124,7 @@ def _known_host(options: EdgeOptions) -> Json:
         "domains": list(options.hosts) or ["*"],
         "typed_per_filter_config": {CORS: _cors_policy(options)},
         "routes": routes,
+        **({"retry_policy": _RETRIES} if options.servers else {}),
     }
 
 

@@ -1,0 +1,213 @@
+"""Two servers behind one Envoy: they are stopped and started one after the other, and no call fails."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+import seeded_chat
+from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import embed_service_pb2_grpc, generate_service_pb2_grpc, registry_service_pb2_grpc
+from panope.v1 import generate_service_pb2 as generate_pb
+from panope.v1 import generation_pb2 as generation
+from panope.v1 import registry_service_pb2 as registry_pb
+from panope_envoy.binary import envoy_path
+from panope_registry.session import RegistrySession
+
+Call = Callable[[], None]
+
+LOAD_SECONDS = 900
+"""For two servers to load two models each in PyTorch, on whatever machine this is."""
+
+
+@contextmanager
+def edge_of(servers: list[Any], port: int, folder: Path) -> Iterator[str]:
+    """An Envoy of its own before servers; its address."""
+    command = [sys.executable, "-m", "panope_envoy", "--port", str(port)]
+    command += ["--envoy-admin-socket", str(folder / "envoy.sock")]
+    for server in servers:
+        command += ["--server", server.grpc_address, "--admin", f"127.0.0.1:{server.admin_port}"]
+    config = folder / "envoy.json"
+    config.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    envoy = [str(envoy_path()), "--config-path", str(config), "--disable-hot-restart", "--concurrency", "1"]
+    with (folder / "envoy.log").open("wb") as log:
+        process = subprocess.Popen([*envoy, "--log-level", "warning"], stdout=log, stderr=log)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+class Callers:
+    """Threads that call again and again, and what came of it."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, object]] = []
+        self.counts: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, name: str, call: Call) -> None:
+        def work() -> None:
+            while not self._stop.is_set():
+                try:
+                    call()
+                except Exception as error:  # told by the test
+                    self.failed.append((name, error))
+                self.counts[name] += 1
+
+        self._threads.append(threading.Thread(target=work, name=name))
+        self._threads[-1].start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(120)
+
+
+def request(address: str, verb: str, path: str, body: str | None = None) -> bytes:
+    """The answer on a connection of its own; it must be a good one."""
+    connection = http.client.HTTPConnection(address, timeout=120)
+    try:
+        connection.request(verb, path, body, {"content-type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        told = answer.read()
+        assert answer.status == 200, told
+        return told
+    finally:
+        connection.close()
+
+
+def get(address: str, path: str) -> None:
+    request(address, "GET", path)
+
+
+def post(address: str, path: str, document: Any) -> bytes:
+    return request(address, "POST", path, json.dumps(document))
+
+
+def wait(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen in {seconds:g} seconds"
+        time.sleep(0.01)
+
+
+def answers(address: str, path: str) -> bool:
+    try:
+        get(address, path)
+    except (OSError, AssertionError):
+        return False
+    return True
+
+
+def restarted(servers: Any, server: Any, *flags: str, **variables: str) -> Any:
+    """The server again, on its ports, when it has ended; it must end well."""
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 0, server.log()[-3000:]
+    assert '"requests_aborted"' not in server.log()
+    ports = ["--grpc-port", str(server.grpc_port), "--admin-port", str(server.admin_port)]
+    again = servers.start(*flags, *ports, home=server.home, demo=False, envoy=False, ready=False, **variables)
+    again.grpc_port, again.admin_port = server.grpc_port, server.admin_port
+    again.wait_ready(LOAD_SECONDS)
+    return again
+
+
+def answered(server: Any) -> int:
+    """The calls that a server has answered."""
+    return server.log().count('"event":"request_finished"')
+
+
+def roll(servers: Any, both: list[Any], *flags: str, **variables: str) -> None:
+    """Stops and starts one after the other, each when calls have come to the one before."""
+    for place in range(2):
+        again = both[place] = restarted(servers, both[place], *flags, **variables)
+        wait(lambda again=again: answered(again) > 5, "a call of the server that came back")  # type: ignore[misc]
+
+
+def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers: Any, tmp_path: Path) -> None:
+    both = [empty_servers.start(demo=False, envoy=False, ready=False) for _ in range(2)]
+    for server in both:
+        server.wait_ready()
+    with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
+        wait(lambda: answers(address, "/health") and answers(address, "/v1/models"), "an answer")
+        registry = registry_service_pb2_grpc.RegistryServiceStub(channel)
+
+        def models() -> None:
+            registry.ListModels(registry_pb.ListModelsRequest(), timeout=120)
+
+        callers = Callers()
+        for number in range(3):
+            callers.start(f"rest {number}", lambda: get(address, "/v1/models"))
+            callers.start(f"grpc {number}", models)
+        callers.start("admin", lambda: get(address, "/health"))
+        roll(empty_servers, both)
+        callers.stop()
+    assert Counter((n.split()[0], str(e)[:160]) for n, e in callers.failed) == Counter()
+    assert min(callers.counts.values()) > 5, callers.counts
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts(empty_servers: Any, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    seeded_chat.write_seeded_chat(source)
+    homes = [tmp_path / "a", tmp_path / "b"]
+    for home in homes:
+        with RegistrySession.open(home / "registry.sqlite3", home) as session:
+            session.registry.import_folder(source, seeded_chat.NAME)
+    flags = ("--demo", "embed", "--load", seeded_chat.NAME)
+    start = {"demo": False, "envoy": False, "ready": False, "PANOPE_BACKEND": "cpu"}  # which needs no conversion
+    both = [empty_servers.start(*flags, home=home, **start) for home in homes]
+    for server in both:
+        server.wait_ready(LOAD_SECONDS)
+    with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
+        wait(lambda: answers(address, "/v1/models"), "an answer")
+        callers = Callers()
+        for number in range(2):
+            for name, call in calls_of(address, channel, both[0].model).items():
+                callers.start(f"{name} {number}", call)
+        while callers.counts.total() < 4000:
+            roll(empty_servers, both, *flags, PANOPE_BACKEND="cpu")
+        callers.stop()
+    sys.stderr.write(f"{callers.counts.total()} calls, {len(callers.failed)} failed: {dict(callers.counts)}\n")
+    assert callers.failed == []
+
+
+def calls_of(address: str, channel: grpc.Channel, model: str) -> dict[str, Call]:
+    """Embeddings and streams, by gRPC and REST."""
+    embed = embed_service_pb2_grpc.EmbedServiceStub(channel)
+    generate = generate_service_pb2_grpc.GenerateServiceStub(channel)
+    options = generation.GenerationOptions(max_tokens=20, ignore_eos=True)
+    prompt = generate_pb.GenerateRequest(model=seeded_chat.NAME, prompts=["Hi"], options=options)
+
+    def vectors() -> None:
+        assert embed.Embed(embed_pb.EmbedRequest(model=model, texts=["hello"]), timeout=120).count == 1
+
+    def embeddings() -> None:
+        assert len(json.loads(post(address, "/v1/embeddings", {"model": model, "input": ["hello"]}))["data"]) == 1
+
+    def stream() -> None:
+        parts = list(generate.StreamGenerate(generate_pb.StreamGenerateRequest(request=prompt), timeout=120))
+        assert sum(len(delta.token_ids) for part in parts for delta in part.deltas) == 20
+
+    def events() -> None:
+        asked = {"model": seeded_chat.NAME, "prompt": "Hi", "max_tokens": 20, "stream": True, "ignore_eos": True}
+        assert post(address, "/v1/completions", asked).endswith(b"data: [DONE]\n\n")
+
+    return {"vectors": vectors, "embeddings": embeddings, "stream": stream, "events": events}
