@@ -4,12 +4,13 @@ config    adapter_config.json: each of its fields honoured, without effect here,
 tensors   the names and shapes of adapter_model.safetensors, and the base's that they must fit
 """
 
-from panope_backends.lora.config import CONFIG, FOLDER, WEIGHTS, AdapterConfig, read_config
+from panope_backends.lora.config import CONFIG, FOLDER, GGUF_WEIGHTS, WEIGHTS, AdapterConfig, read_config
 from panope_backends.lora.tensors import AdaptedModule, AdapterTensors, Shapes, check_base, read_tensors
 
 __all__ = [
     "CONFIG",
     "FOLDER",
+    "GGUF_WEIGHTS",
     "WEIGHTS",
     "AdaptedModule",
     "AdapterConfig",

@@ -15,6 +15,9 @@ _Number = TypeVar("_Number", int, float)
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 
+GGUF_WEIGHTS = "adapter_model.gguf"
+"""An adapter in llama.cpp's format, which is one file."""
+
 FOLDER = "adapter"
 """Where an adapter lies in the folder of the base model that it changes."""
 

@@ -13,10 +13,9 @@ from pathlib import PurePosixPath
 from sqlalchemy import Connection
 
 from panope_backends.errors import InvalidInputError, NotFoundError, PreconditionError
-from panope_backends.lora import CONFIG, FOLDER, WEIGHTS, check_base
+from panope_backends.lora import FOLDER
 from panope_registry.inspect.adapter import AdapterFacts
 from panope_registry.inspect.file_kinds import FileKind
-from panope_registry.inspect.headers.safetensors import read_shapes
 from panope_registry.inspect.weights import INDEX
 from panope_registry.models import queries
 from panope_registry.models.queries import StoredVariant
@@ -81,14 +80,14 @@ def _find(
     entry = next((entry for entry in entries if entry is not None), None)
     if entry is None:
         raise _not_found(named, said or imported.inspection.base, adapter)
-    return _Base(entry, _adaptable(connection, store, entry))
+    return _Base(entry, _adaptable(connection, store, entry, adapter.format))
 
 
 def _not_found(named: Sequence[str], repo: str, adapter: AdapterFacts) -> NotFoundError:
     """The error for a base that is not registered, with what would have to be."""
     known = ", ".join(f"`{shown(each)}`" for each in named) or "which it does not name"
     first = f"pull `{repo}` first" if repo else "import or pull it first"
-    revision = adapter.config.base_revision if repo == adapter.config.base else ""
+    revision = adapter.base_revision if repo == adapter.base else ""
     return NotFoundError(
         f"the adapter's base model is not registered: {known}; {first}, or say by which name it is known here",
         reason="base_model_not_found",
@@ -105,18 +104,18 @@ def _names(connection: Connection, name: ModelName, imported: ImportedRevision, 
     return list(dict.fromkeys(filter(None, (before, imported.inspection.base, str(name).rpartition(":")[0]))))
 
 
-def _adaptable(connection: Connection, store: Store, entry: ModelEntry) -> tuple[StoredVariant, ...]:
+def _adaptable(connection: Connection, store: Store, entry: ModelEntry, wanted: str) -> tuple[StoredVariant, ...]:
     if any(variant.base_models for variant in entry.variants):
         raise PreconditionError(
             f"the base model `{entry.name}` is an adapter itself; merge it into its own base's weights first",
             reason="unsupported_base_model",
             field="base_model",
         )
-    digests = [each.digest for each in entry.variants if each.derived_from is None and each.format == "safetensors"]
+    digests = [each.digest for each in entry.variants if each.derived_from is None and each.format == wanted]
     if not digests:
         formats = ", ".join(sorted({variant.format for variant in entry.variants}))
         raise PreconditionError(
-            f"adapters change weights in safetensors, and the base model `{entry.name}` has {formats}",
+            f"such an adapter changes weights in {wanted}, and the base model `{entry.name}` has {formats}",
             reason="unsupported_base_model",
             field="base_model",
         )
@@ -128,12 +127,9 @@ def _check(adapter: AdapterFacts, variant: StoredVariant, store: Store) -> None:
     """Compares with the headers of the base's weights; what is not here yet is compared when it is loaded."""
     absent = {file.path for file in variant.absent}
     weights = [file for file in variant.files if file.component == FileKind.WEIGHTS.value]
-    files = [file for file in weights if file.path.endswith(".safetensors")]
+    files = [file for file in weights if file.path.endswith(f".{adapter.format}")]
     if absent.isdisjoint(file.path for file in files):
-        base: dict[str, tuple[int, ...]] = {}
-        for file in files:
-            base |= read_shapes(store.blob_path(file.sha256), file.path)
-        check_base(adapter.tensors, adapter.shapes, base)
+        adapter.check({file.path: store.blob_path(file.sha256) for file in files})
 
 
 def _together(imported: ImportedRevision, adapter: AdapterFacts, base: _Base) -> ImportedRevision:
@@ -167,11 +163,11 @@ def _otherwise(named: str, base: str) -> str:
 def _manifest(own: Manifest, adapter: AdapterFacts, base: StoredVariant) -> Manifest:
     """The base's files, the adapter's in a folder beside its weights, and the tokenizer that it was trained with."""
     brought = {file.path: file for file in own.files}
-    parts = [brought.pop(path) for path in (adapter.config_file, adapter.weights_file)]
+    parts = {name: brought.pop(path) for path, name in adapter.files.items()}
     brought = {path: file for path, file in brought.items() if _is_of_model(path, brought)}
     files = {file.path: file for file in _kept(base, brought)} | brought
     folder = _weights_folder(base) / FOLDER
-    for part, name in zip(parts, (CONFIG, WEIGHTS), strict=True):
+    for name, part in parts.items():
         path = str(folder / name)
         if path in files:
             raise PreconditionError(

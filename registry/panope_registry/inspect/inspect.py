@@ -104,7 +104,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     if not weight_sets:
         raise _no_weights(kinds)
     refuse_beside_adapter(weight_sets, files, folder)
-    adapter = read_adapter(files, folder)
+    adapter = read_adapter(files, folder, weight_sets)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = resolve_task(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
@@ -149,7 +149,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         reasons,
         kinds,
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
-        "" if adapter is None else _base(adapter.config.base),
+        "" if adapter is None else _base(adapter.base),
         adapter,
         task.candidates,
         tuple(used),

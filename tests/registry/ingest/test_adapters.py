@@ -268,3 +268,59 @@ def test_an_adapter_of_itself_is_refused(registry: Registry, base: str, tmp_path
 def test_a_base_is_said_of_an_adapter_alone(registry: Registry, base: str, tmp_path: Path) -> None:
     error = refused(registry, base_model(tmp_path / "whole", fill=1), "acme/whole", base_model=BASE)
     assert (type(error), error.field) == (InvalidInputError, "base_model")
+
+
+def gguf_file(folder: Path, name: str, architecture: str = "llama", **keys: str) -> Path:
+    folder.mkdir()
+    named = {key.replace("__", "."): value for key, value in keys.items()}
+    (folder / name).write_bytes(gguf_bytes(architecture, {"blk.0.attn_q.weight.lora_a": [4, 2]}, keys=named))
+    return folder
+
+
+LORA = {"general__type": "adapter", "adapter__type": "lora", "adapter__lora__alpha": "8"}
+
+
+def test_an_adapter_in_llama_cpps_format_has_a_base_of_gguf(registry: Registry, tmp_path: Path) -> None:
+    base = registry.import_folder(gguf_file(tmp_path / "base", "model.gguf"), BASE).variants[0]
+    entry = registry.import_folder(gguf_file(tmp_path / "lora", "sql-f16.gguf", **LORA), ADAPTER)
+    (variant,) = entry.variants
+    assert (variant.format, variant.base_models, entry.task) == ("gguf", (BASE,), "generate")
+    assert entry.reasons["adapter"] == "LoRA of alpha 8 for `llama`, in llama.cpp's format"
+    folder = registry.materialize(variant.digest)
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.gguf")) == [
+        "adapter/adapter_model.gguf",
+        "model.gguf",
+    ]
+    assert (folder / "model.gguf").samefile(registry.materialize(base.digest) / "model.gguf")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "keys", "reason", "told"),
+    [
+        ("qwen2", LORA, "adapter_mismatch", "`qwen2`, and the base model of `llama`"),
+        ("llama", LORA | {"adapter__type": "control_vector"}, "unsupported_adapter", "`control_vector`"),
+        ("llama", LORA | {"adapter__alora__invocation_tokens": "1"}, "unsupported_adapter", "`adapter.alora."),
+    ],
+)
+def test_an_adapter_that_llama_cpp_would_not_apply_as_it_is_is_refused(
+    registry: Registry, tmp_path: Path, architecture: str, keys: dict[str, str], reason: str, told: str
+) -> None:
+    registry.import_folder(gguf_file(tmp_path / "base", "model.gguf"), BASE)
+    error = refused(registry, gguf_file(tmp_path / "lora", "sql.gguf", architecture, **keys))
+    assert error.reason == reason
+    assert told in error.message
+
+
+def test_a_base_of_safetensors_takes_no_adapter_in_llama_cpps_format(
+    registry: Registry, base: str, tmp_path: Path
+) -> None:
+    error = refused(registry, gguf_file(tmp_path / "lora", "sql.gguf", **LORA))
+    assert error.reason == "unsupported_base_model"
+    assert "has safetensors" in error.message
+
+
+def test_two_adapters_in_one_folder_are_refused(registry: Registry, tmp_path: Path) -> None:
+    registry.import_folder(gguf_file(tmp_path / "base", "model.gguf"), BASE)
+    folder = gguf_file(tmp_path / "lora", "a.gguf", **LORA)
+    (folder / "b.gguf").write_bytes((folder / "a.gguf").read_bytes())
+    assert "stands beside other weights: `a.gguf`, `b.gguf`" in refused(registry, folder).message

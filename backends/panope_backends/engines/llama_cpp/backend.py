@@ -12,6 +12,7 @@ from panope_backends.engines.llama_cpp.gguf_header import read_header
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
+from panope_backends.lora import FOLDER, GGUF_WEIGHTS
 
 if TYPE_CHECKING:
     from panope_backends.engines.llama_cpp.model import LlamaCppModel
@@ -34,6 +35,7 @@ class LlamaCppBackend(Backend):
 
     name = "llama-cpp"
     api_version = API_VERSION
+    applies_adapters = True
 
     def devices(self) -> Sequence[Device]:
         """The processor."""
@@ -62,7 +64,7 @@ class LlamaCppBackend(Backend):
         return Support(Level.FULL, "llama.cpp runs GGUF files that generate")
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LlamaCppModel:
-        """Loads the folder's GGUF file, the first where it is in parts.
+        """Loads the folder's GGUF file, the first where it is in parts, with the adapter that lies beside it.
 
         Raises:
             PreconditionError: a file or the device is missing, or llama.cpp refuses the model.
@@ -72,7 +74,7 @@ class LlamaCppBackend(Backend):
         if device not in known:
             raise PreconditionError(f"llama.cpp has no device `{device}`; it has: {', '.join(known)}")
         precision = choose_precision(options.precision, ("fp32",), f"{self.name} on {device}")
-        files = sorted(folder.rglob("*.gguf"))
+        files = sorted(file for file in folder.rglob("*.gguf") if file.parent.name != FOLDER)
         if not files:
             raise PreconditionError("the model has no GGUF file", reason="missing_file")
         header = read_header(files[0])
@@ -82,9 +84,12 @@ class LlamaCppBackend(Backend):
         token_bytes = header.cached_values_per_token * (4 if cache_precision == "fp32" else 2)
         slots, positions = _geometry(header.number("context_length"), token_bytes, options)
         from panope_backends.engines.llama_cpp.local_server import LocalServer  # it brings the package
-        from panope_backends.engines.llama_cpp.model import LlamaCppModel, parameters_of
+        from panope_backends.engines.llama_cpp.model import LlamaCppModel, apply_adapter, parameters_of
 
         parameters = parameters_of(files[0], slots, positions, threads_to_use(options.threads), cache_precision)
+        adapter = files[0].parent / FOLDER / GGUF_WEIGHTS
+        if adapter.exists():
+            apply_adapter(parameters, adapter)
         return LlamaCppModel(
             LocalServer(parameters),
             slots=slots,

@@ -229,3 +229,13 @@ def parameters_of(path: Any, slots: int, positions: int, threads: int, cache_pre
         parameters.cpuparams.n_threads = threads
         parameters.cpuparams_batch.n_threads = threads
     return parameters
+
+
+def apply_adapter(parameters: Any, path: Any) -> None:
+    """Has llama.cpp add the products of an adapter to the outputs of the layers that it adapts, for every request."""
+    import xllamacpp
+
+    adapter = xllamacpp.CommonAdapterLoraInfo()
+    adapter.path = str(path)
+    adapter.scale = 1.0
+    parameters.lora_adapters = [adapter]

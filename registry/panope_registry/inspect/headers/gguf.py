@@ -37,6 +37,14 @@ FILE_TYPES = {
 }  # fmt: skip
 
 
+ADAPTER_KEYS = "adapter."
+"""How the keys of an adapter begin; a file whose `TYPE_KEY` is `adapter` has them, and no model."""
+
+TYPE_KEY = "general.type"
+
+_KEPT = frozenset({"general.architecture", "general.file_type", TYPE_KEY})
+
+
 def read_gguf(file: Header, path: str) -> WeightFacts:
     """Reads a header.
 
@@ -57,7 +65,7 @@ def read_gguf(file: Header, path: str) -> WeightFacts:
         for _ in range(tensor_count):
             precision, count = _tensor(reader)
             elements[precision] += count
-    metadata = {key: value for key, value in keys.items() if key in ("general.architecture", "general.file_type")}
+    metadata = {key: value for key, value in keys.items() if key in _KEPT or key.startswith(ADAPTER_KEYS)}
     pooling = keys.get(f"{keys.get('general.architecture', '')}.pooling_type")
     if pooling is not None:
         metadata["pooling_type"] = pooling
