@@ -1,6 +1,7 @@
 package panope
 
 import (
+	"context"
 	"math"
 	"net"
 	"net/netip"
@@ -30,7 +31,14 @@ type Client struct {
 // Option changes how Dial connects.
 type Option func(*settings)
 
+// WithAPIKey sends a key with every call, as "authorization: Bearer KEY". Others on the way can read it unless the
+// connection speaks TLS.
+func WithAPIKey(key string) Option {
+	return func(s *settings) { s.apiKey = key }
+}
+
 type settings struct {
+	apiKey      string
 	credentials credentials.TransportCredentials
 	retries     RetryPolicy
 	extra       []grpc.DialOption
@@ -74,6 +82,9 @@ func Dial(address string, options ...Option) (*Client, error) {
 	if isLoopback(address) {
 		dial = append(dial, grpc.WithNoProxy()) // a proxy of the environment cannot reach this machine's loopback
 	}
+	if s.apiKey != "" {
+		dial = append(dial, grpc.WithPerRPCCredentials(apiKey(s.apiKey)))
+	}
 	conn, err := grpc.NewClient(address, append(dial, s.extra...)...)
 	if err != nil {
 		return nil, invalidArgument("address", "%v", err)
@@ -99,6 +110,19 @@ func (c *Client) Close() error {
 // retries; streams have gRPC's own errors.
 func (c *Client) Conn() *grpc.ClientConn {
 	return c.conn
+}
+
+// apiKey is a key as gRPC sends it.
+type apiKey string
+
+// GetRequestMetadata is what goes with each call.
+func (k apiKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(k)}, nil
+}
+
+// RequireTransportSecurity allows plain text, as the server does on this machine.
+func (k apiKey) RequireTransportSecurity() bool {
+	return false
 }
 
 func isLoopback(address string) bool {

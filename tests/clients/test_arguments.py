@@ -105,6 +105,8 @@ async def test_the_client_for_threads_takes_no_asynchronous_batches(connect: Cal
         ({"metadata": [("Authorization", "Bearer k")]}, "metadata"),
         ({"metadata": [("authorization", "Bearer\n")]}, "metadata"),
         ({"metadata": ["authorization"]}, "metadata"),
+        ({"api_key": "two words"}, "api_key"),
+        ({"api_key": "a\n"}, "api_key"),
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

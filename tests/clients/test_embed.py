@@ -61,6 +61,15 @@ async def test_options_reach_the_server_falsy_ones_too(client: Any, fake: Any) -
     assert (request.normalize, request.dimensions, request.prompt_name) == (False, 0, "")
 
 
+async def test_a_key_of_the_client_goes_with_every_call(connect: Callable[..., Any], server: Any, fake: Any) -> None:
+    client = connect(api_key="panope_id_secret_sum")
+
+    await client.embed(["a"], MODEL)
+    await client.devices()
+
+    assert [sent["authorization"] for sent in fake.metadata] == ["Bearer panope_id_secret_sum"] * 2
+
+
 async def test_metadata_of_the_client_goes_with_every_call(connect: Callable[..., Any], server: Any, fake: Any) -> None:
     client = connect(metadata=[("authorization", "Bearer k")])
 

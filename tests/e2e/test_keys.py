@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +14,8 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from page_reader import clean_environment
+from panope_client import Client, PermissionDeniedError, UnauthenticatedError
 from panope_envoy.options import ADMIN_PATHS
 from panope_envoy.rest_routes import descriptors, rest_routes
 from panope_registry.access.key_format import ApiKey
@@ -154,6 +158,24 @@ def test_keys_come_as_every_kind_of_client_sends_them(locked: Locked) -> None:
         {"api-key": locked.admin},
     ):
         assert locked.http("GET", "/v1/models", **headers).status == 200
+
+
+@pytest.mark.parametrize("address", ["grpc_port", "http_port"])
+def test_the_client_and_the_commands_send_a_key(locked: Locked, address: str, tmp_path: Path) -> None:
+    reached = f"127.0.0.1:{getattr(locked.server, address)}"
+    with Client(reached, api_key=locked.admin) as client:
+        assert list(client.models()) == []
+    with Client(reached, api_key=locked.other) as client, pytest.raises(PermissionDeniedError, match="models:read"):
+        list(client.models())
+    with Client(reached) as client, pytest.raises(UnauthenticatedError, match="valid API key"):
+        list(client.models())
+    command = [sys.executable, "-m", "panope_server", "ps", "--address", reached]
+    for variables, code in (({"PANOPE_API_KEY": locked.admin}, 0), ({}, 1)):
+        ended = subprocess.run(
+            command, env=clean_environment() | variables, capture_output=True, cwd=tmp_path, text=True
+        )
+        assert ended.returncode == code, ended.stderr
+        assert code == 0 or "valid API key" in ended.stderr
 
 
 def test_health_answers_everybody_for_the_server_and_its_services_alone(locked: Locked) -> None:

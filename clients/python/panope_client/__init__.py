@@ -31,7 +31,9 @@ from panope_client.errors import (
     NotFoundError,
     OverloadedError,
     PanopeClientError,
+    PermissionDeniedError,
     PreconditionError,
+    UnauthenticatedError,
     UnavailableError,
 )
 from panope_client.generate_messages import GenerateOptions
@@ -64,6 +66,7 @@ __all__ = [
     "NotFoundError",
     "OverloadedError",
     "PanopeClientError",
+    "PermissionDeniedError",
     "PreconditionError",
     "RerankOptions",
     "RerankResponse",
@@ -72,6 +75,7 @@ __all__ = [
     "StreamGenerateResponse",
     "TextToText",
     "Tokens",
+    "UnauthenticatedError",
     "UnavailableError",
     "Upstream",
     "Usage",

@@ -37,6 +37,7 @@ _DESCRIPTIONS: Mapping[int, tuple[str, str]] = {
 }
 
 _METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
+_KEY_TEXT = re.compile(r"[!-~]*")
 _METADATA_TEXT = re.compile(r"[\x20-\x7e]*")
 
 
@@ -166,6 +167,18 @@ def check_metadata(metadata: Sequence[tuple[str, str]]) -> tuple[tuple[str, str]
             "`metadata` must be pairs of a key in lower case and a text, both printable ASCII", field="metadata"
         ) from None
     return pairs
+
+
+def check_api_key(api_key: str) -> tuple[tuple[str, str], ...]:
+    """The metadata by which a key is sent; none for no key.
+
+    Raises:
+        InvalidArgumentError: it cannot be sent.
+    """
+    if not _KEY_TEXT.fullmatch(api_key):
+        # It is a secret, and not repeated.
+        raise InvalidArgumentError("`api_key` must be a text of printable ASCII without spaces", field="api_key")
+    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
 
 def _number(value: object) -> float:

@@ -4,6 +4,8 @@
     ├── InvalidInputError           the request is wrong; `field` names the part at fault
     │   └── InvalidArgumentError    the client saw it and made no call; a TypeError and a ValueError too
     ├── NotFoundError               no such model
+    ├── UnauthenticatedError        no API key, or none that is good
+    ├── PermissionDeniedError       the key may not do this
     ├── PreconditionError           right call, but the state or the machine is not
     ├── OverloadedError             a queue is full; `retry_after_seconds` says when to come back
     ├── UnavailableError            no server, or nothing that can serve the call now
@@ -65,6 +67,14 @@ class InvalidArgumentError(InvalidInputError, TypeError, ValueError):
 
 class NotFoundError(PanopeClientError):
     """What the request names does not exist."""
+
+
+class UnauthenticatedError(PanopeClientError):
+    """The call came without an API key, or with one that is not good; the server does not say which."""
+
+
+class PermissionDeniedError(PanopeClientError):
+    """The key may not do this."""
 
 
 class PreconditionError(PanopeClientError):

@@ -17,7 +17,9 @@ from panope_client.errors import (
     NotFoundError,
     OverloadedError,
     PanopeClientError,
+    PermissionDeniedError,
     PreconditionError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -28,6 +30,8 @@ Metadata = Iterable[tuple[str, str | bytes]]
 KINDS: Mapping[grpc.StatusCode, type[PanopeClientError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInputError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
     grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,

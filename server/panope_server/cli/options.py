@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,11 @@ def settings_for(
         return load_settings(file=config, flags={"home": home, **flags}, assignments=assignments)
     except SettingsError as error:
         fail(str(error), 2)
+
+
+def api_key() -> str:
+    """The key of commands that call a server: the variable `PANOPE_API_KEY`, for options are seen by other users."""
+    return os.environ.get("PANOPE_API_KEY", "").strip()
 
 
 def address_for(address: str | None, home: str | None = None, config: Path | None = None) -> str:

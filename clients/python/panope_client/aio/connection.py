@@ -20,7 +20,7 @@ from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
 from panope_client.aio.concurrency import Method, RpcError, failure_of, open_channel, sleep
-from panope_client.arguments import check_address, check_metadata, check_seconds
+from panope_client.arguments import check_address, check_api_key, check_metadata, check_seconds
 from panope_client.retry import Retries, RetryPolicy
 
 Request = TypeVar("Request")
@@ -35,13 +35,14 @@ class AsyncConnection:
         address: str = "localhost:8001",
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str = "",
         metadata: Sequence[tuple[str, str]] = (),
         timeout: float = 60.0,
         retries: RetryPolicy | None = None,
     ) -> None:
         check_address(address)
         check_seconds("timeout", timeout)
-        self._metadata = check_metadata(metadata)
+        self._metadata = (*check_metadata(metadata), *check_api_key(api_key))
         self._timeout = timeout
         self._retries = Retries(retries or RetryPolicy())
         self._sleep = sleep

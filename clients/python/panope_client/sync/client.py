@@ -31,6 +31,8 @@ class Client(
     Args:
         address: `HOST:PORT` of the server's gRPC port.
         credentials: for TLS, such as `grpc.ssl_channel_credentials()`; None speaks plain text.
+        api_key: sent with every call, as `authorization: Bearer KEY`; empty for none. Without TLS others on the way can
+            read it.
         metadata: sent with every call.
         timeout: seconds, for calls that name none.
         retries: how far the server's hints to come back later are followed.

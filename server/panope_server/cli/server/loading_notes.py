@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 
+from panope_server.cli.options import api_key
 from panope_server.cli.output.console import note
 
 #: Between two looks: short ones at first, as most reasons come early, then longer ones, as each is a line in the
@@ -32,7 +33,7 @@ def _follow(address: str, model: str, stop: threading.Event) -> None:
     from panope_client import Client, PanopeClientError
 
     told = ""
-    with suppress(PanopeClientError), Client(address) as client:
+    with suppress(PanopeClientError), Client(address, api_key=api_key()) as client:
         pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while not stop.wait(next(pauses)):
             view = client.model(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, settings_for
+from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, api_key, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, note, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.cli.server.loading_notes import loading_noted
@@ -134,7 +134,7 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
     from panope_client import Client, PanopeClientError, UnavailableError
 
     try:
-        with Client(address_for(address, home, config)) as client:
+        with Client(address_for(address, home, config), api_key=api_key()) as client:
             # An alias has the instances of what it points to, which are told there.
             return [model for model in client.models() if not model.alias_of and _is_asked_for(model)]
     except UnavailableError as error:
@@ -185,7 +185,7 @@ def client_at(address: str | None) -> Iterator[Client]:
     from panope_client import Client, PanopeClientError
 
     try:
-        with Client(address_for(address)) as client:
+        with Client(address_for(address), api_key=api_key()) as client:
             yield client
     except PanopeClientError as error:
         _fail_with(error, address_for(address))
