@@ -67,7 +67,7 @@ def tokenizer_to_add(task: str, folder: Path) -> PreparedTokenizer | None:
 def _prepared(job: Job) -> msgspec.Struct:
     folder = Path(job.folder)
     if job.task == "generate":
-        from panope_backends.tasks.generate.preparing import prepare_chat_tokenizer
+        from panope_backends.tasks.generate.tokenizer.preparing import prepare_chat_tokenizer
 
         return prepare_chat_tokenizer(folder)
     from panope_backends.tasks.embed.preparing import prepare_tokenizer

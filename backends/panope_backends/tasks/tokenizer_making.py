@@ -9,7 +9,9 @@ import contextlib
 import importlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ _VOCABULARIES = (
     *("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.vocab", "*.spm", "*.bpe", "*.tiktoken"),
     "tekken.json",
 )
+_SENTENCE_PIECES = ("*.spm", "*.model")
 
 
 def has_vocabulary(folder: Path, *, below: bool = False) -> bool:
@@ -43,8 +46,8 @@ def import_transformers() -> Any:
         ) from None
 
 
-def load_tokenizer(transformers: Any, folder: Path, arguments: Mapping[str, Any]) -> Any:
-    """The tokenizer of a folder.
+def made_tokenizer(transformers: Any, folder: Path, arguments: Mapping[str, Any]) -> Any:
+    """The tokenizer of a folder as transformers makes it, in Python perhaps.
 
     Args:
         transformers: the library.
@@ -52,15 +55,37 @@ def load_tokenizer(transformers: Any, folder: Path, arguments: Mapping[str, Any]
         arguments: of the tokenizer, besides its files.
 
     Raises:
-        PreconditionError: there is none, or none that runs without transformers.
+        PreconditionError: there is none.
     """
     try:
         with quiet(transformers):
-            made = transformers.AutoTokenizer.from_pretrained(
+            return transformers.AutoTokenizer.from_pretrained(
                 folder, **arguments, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:  # of tokenizers, transformers and the class that the files name
+        if find_spec("sentencepiece") is None and any(True for kind in _SENTENCE_PIECES for _ in folder.glob(kind)):
+            raise PreconditionError(
+                "the model's tokenizer is made once of its SentencePiece files, and the package `sentencepiece` is not "
+                "installed: pip install sentencepiece"
+            ) from error
         raise PreconditionError("transformers makes no tokenizer of the model's files; one is broken") from error
+
+
+def load_tokenizer(transformers: Any, folder: Path, arguments: Mapping[str, Any]) -> Any:
+    """The tokenizer of a folder, as `made_tokenizer`.
+
+    Raises:
+        PreconditionError: there is none, or none that runs without transformers.
+    """
+    return fast_tokenizer(made_tokenizer(transformers, folder, arguments))
+
+
+def fast_tokenizer(made: Any) -> Any:
+    """The same tokenizer.
+
+    Raises:
+        PreconditionError: it is written in Python.
+    """
     if not getattr(made, "is_fast", False) or getattr(made, "backend_tokenizer", None) is None:
         raise PreconditionError(f"the tokenizer {type(made).__name__} has no form that runs without transformers")
     return made
@@ -114,7 +139,8 @@ def quiet(transformers: Any) -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)
     transformers.utils.logging.disable_progress_bar()
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)

@@ -13,9 +13,9 @@ import numpy as np
 from panope_backends.api import ModelFacts
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, sources_digest
-from panope_backends.tasks.generate.prepared import FILE as CHAT_FILE
-from panope_backends.tasks.generate.prepared import LanguageTokens, PreparedChatTokenizer
-from panope_backends.tasks.generate.prepared import sources_digest as chat_sources_digest
+from panope_backends.tasks.generate.tokenizer.prepared import FILE as CHAT_FILE
+from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens, PreparedChatTokenizer
+from panope_backends.tasks.generate.tokenizer.prepared import sources_digest as chat_sources_digest
 from panope_backends.tasks.kept_files import keep
 
 VOCABULARY = 97

@@ -58,6 +58,9 @@ class GenerationDefaults:
         values: by the names of a request's fields.
         eos_token_ids: tokens that end an answer.
         decoder_token_ids: what the answers of an encoder-decoder go on from; empty for any other model.
+        max_length: tokens of an encoder-decoder's answer at most, those that it goes on from included; 0 where nothing
+            says so, or `max_tokens` is said.
+        min_length: tokens before which it does not end, counted alike; 0 for none.
         suppressed_token_ids: tokens that are never drawn.
         forced_eos_token_ids: one of which an answer ends with where it has as many tokens as it may.
         ignored: settings that ask for what is not done.
@@ -66,6 +69,8 @@ class GenerationDefaults:
     values: Mapping[str, float | int] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     decoder_token_ids: tuple[int, ...] = ()
+    max_length: int = 0
+    min_length: int = 0
     suppressed_token_ids: tuple[int, ...] = ()
     forced_eos_token_ids: tuple[int, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -118,16 +123,18 @@ def _of_encoder_decoder(found: Mapping[str, Any], config: Mapping[str, Any]) -> 
     values = _values(told)
     both = {**config, **found}
     start = _decoder_start(both)
-    # They count what the decoder starts with.
-    longest, shortest = _number(both.get("max_length"), "max_tokens"), _number(told.get("min_length"), "min_tokens")
-    if longest is not None and longest > len(start):
-        values.setdefault("max_tokens", int(longest) - len(start))
-    if shortest is not None and shortest > len(start):
-        values["min_tokens"] = max(values.get("min_tokens", 0), int(shortest) - len(start))
+    longest = 0 if "max_tokens" in values else int(_number(both.get("max_length"), "max_tokens") or 0)
+    shortest = int(_number(told.get("min_length"), "min_tokens") or 0)
+    if longest > len(start):
+        values["max_tokens"] = longest - len(start)
+    if shortest > len(start):
+        values["min_tokens"] = max(values.get("min_tokens", 0), shortest - len(start))
     return GenerationDefaults(
         values,
         _ids(both.get("eos_token_id")),
         start,
+        longest,
+        shortest,
         _suppressed(told),
         _ids(told.get("forced_eos_token_id")),
         tuple(name for name in _ignored(told) if name != "min_length"),

@@ -13,8 +13,8 @@ from panope_backends.tasks.generate.defaults import read_defaults
 from panope_backends.tasks.generate.loading.adapters import GenerateAdapters
 from panope_backends.tasks.generate.loading.answering import Answering
 from panope_backends.tasks.generate.loading.engine import token_model
-from panope_backends.tasks.generate.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.generate.text_encoder import TextEncoder
+from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.tokenizer_making import has_vocabulary

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.generate.languages import around
 from panope_backends.tasks.generate.text_to_text import TextForm
+from panope_backends.tasks.generate.tokenizer.languages import around
 from panope_backends.texts import most_characters
 
 #: The reason by which OpenAI's clients know a prompt that is too long.
@@ -75,17 +75,19 @@ class PromptTokens:
 
     def _encoded(self, text: str, form: TextForm, *, add_special_tokens: bool) -> list[int]:
         """The tokens of a text, with those of its language around it, and cut in front of the last of them."""
-        if not add_special_tokens or (form.language is None and not form.truncate):
+        codes = () if form.code is None else (form.code,)
+        most = max(1, self._max_positions - len(codes)) if form.truncate and self._max_positions else None
+        if not add_special_tokens or (form.language is None and most is None):
             ids = self._encoder.encode(text, add_special_tokens=add_special_tokens)
-            return ids[: self._max_positions or None] if form.truncate else ids
+            return [*codes, *ids[:most]]
         body = self._encoder.encode(text, add_special_tokens=False)
         if form.language is not None:
             before, behind = form.language.prefix, form.language.suffix
         else:
             before, behind = around(self._encoder.encode(text, add_special_tokens=True), body)
-        if form.truncate and self._max_positions:
-            body = body[: max(0, self._max_positions - len(before) - len(behind))]
-        return [*before, *body, *behind]
+        if most is not None:
+            body = body[: max(0, most - len(before) - len(behind))]
+        return [*codes, *before, *body, *behind]
 
     def of_ids(self, ids: Sequence[int], path: str, message: GenerateInput) -> tuple[int, ...]:
         """The tokens of a prompt that is tokens already.

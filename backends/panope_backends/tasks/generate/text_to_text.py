@@ -9,7 +9,7 @@ from typing import Any
 from panope.worker.v1.generate_pb2 import GenerateInput, TextToText
 from panope_backends.errors import InvalidInputError
 from panope_backends.tasks.generate.defaults import GenerationDefaults
-from panope_backends.tasks.generate.prepared import LanguageTokens
+from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens
 
 _UNSUPPORTED = "unsupported_field"
 
@@ -21,6 +21,7 @@ class TextForm:
     Attributes:
         beginning: stands before each text, such as `summarize: `.
         language: whose special tokens go around a text; None for those of the tokenizer.
+        code: a token before a text that tells the language of the answer; None for none.
         truncate: whether a text that is too long is cut at its end.
         decoder_token_ids: what answers go on from; empty for the model's own.
         max_tokens: of an answer, where the call does not say; None for the model's own.
@@ -29,6 +30,7 @@ class TextForm:
 
     beginning: str = ""
     language: LanguageTokens | None = None
+    code: int | None = None
     truncate: bool = False
     decoder_token_ids: tuple[int, ...] = ()
     max_tokens: int | None = None
@@ -43,12 +45,16 @@ class TextForms:
         has_encoder: whether the model has one.
         defaults: of its files.
         languages: that its tokenizer has, by name.
+        target_codes: tokens before a text by the language of the answer.
+        language_pair: of a model that translates from one language into one.
         tasks: `task_specific_params` of its config.json.
     """
 
     has_encoder: bool = False
     defaults: GenerationDefaults = field(default_factory=GenerationDefaults)
     languages: Mapping[str, LanguageTokens] = field(default_factory=dict)
+    target_codes: Mapping[str, int] = field(default_factory=dict)
+    language_pair: tuple[str, str] | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, message: GenerateInput) -> TextForm:
@@ -67,12 +73,14 @@ class TextForms:
         settings = self._settings(asked)
         start = self._start(asked)
         longest, shortest = (_whole(settings.get(name)) for name in ("max_length", "min_length"))
-        longest, shortest = asked.max_length or longest, asked.min_length or shortest
+        longest = asked.max_length or longest or self.defaults.max_length
+        shortest = asked.min_length or shortest or self.defaults.min_length
         most = max(1, longest - len(start)) if longest else None
         least = max(0, shortest - len(start))
         return TextForm(
             beginning=_text(settings.get("prefix")),
             language=self.languages[asked.source_language] if self.languages and asked.source_language else None,
+            code=self.target_codes.get(asked.target_language),
             truncate=asked.truncate,
             decoder_token_ids=start,
             max_tokens=most,
@@ -91,16 +99,23 @@ class TextForms:
                         example=next(iter(self.languages)),
                     )
             return self.tasks.get(asked.task, {})
-        if not (asked.source_language or asked.target_language):
+        known_source, known_target = self._knows(asked)
+        if known_source and known_target:
             return self.tasks.get(asked.task, {})
         pair = f"translation_{asked.source_language}_to_{asked.target_language}"
         if asked.source_language and asked.target_language and pair in self.tasks:
             return self.tasks[pair]
         raise InvalidInputError.at(
-            "source_language" if asked.source_language else "target_language",
+            "target_language" if known_source else "source_language",
             "{field} cannot be told to the model: neither its tokenizer nor its config.json has such languages",
             reason=_UNSUPPORTED,
         )
+
+    def _knows(self, asked: TextToText) -> tuple[bool, bool]:
+        """Whether the languages asked for are what the model translates from and into anyhow, or has a code for."""
+        source, target = self.language_pair or ("", "")
+        codes = self.target_codes
+        return asked.source_language in ("", source), asked.target_language in ("", target, *codes)
 
     def _start(self, asked: TextToText) -> tuple[int, ...]:
         """What answers go on from: the token of the target language, behind the decoder's own or in its place."""

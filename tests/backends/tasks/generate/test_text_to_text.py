@@ -13,8 +13,8 @@ import pytest
 from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
-from panope_backends.tasks.generate.languages import languages_of
-from panope_backends.tasks.generate.prepared import LanguageTokens
+from panope_backends.tasks.generate.tokenizer.languages import languages_of
+from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens
 
 BACKEND = "ChecksumEncoderDecoderBackend"
 EOS = 257

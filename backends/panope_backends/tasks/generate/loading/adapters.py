@@ -10,9 +10,9 @@ from panope_backends.generation import GenerationEngine
 from panope_backends.lora import FOLDER
 from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
 from panope_backends.tasks.generate.loading.answering import Answering
-from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
-from panope_backends.tasks.generate.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.generate.text_encoder import TextEncoder
+from panope_backends.tasks.generate.tokenizer.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.task import LoadedAdapter
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
@@ -13,11 +13,11 @@ from panope_backends.tasks.generate.chat.chat_tokenizer import chat_tokenizer
 from panope_backends.tasks.generate.chat.render import Setup
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.loading.facts import facts_of
-from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.generate.requests import Check, GenerateRequests
-from panope_backends.tasks.generate.text_encoder import TextEncoder
 from panope_backends.tasks.generate.text_to_text import TextForms, task_settings
+from panope_backends.tasks.generate.tokenizer.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.task import Prepare
 from panope_backends.tasks.tokenize.requests import tokenizer_requests, without_tokenizer
 from panope_backends.texts import most_characters
@@ -75,8 +75,10 @@ class Answering:
         model = self.model
         codec = self.loaded if encoder is None and isinstance(self.loaded, TextCodec) else None
         chat = self._chat_template(*_template_of(prepared, encoder, codec))
-        languages = prepared.languages if prepared is not None else {}
-        forms = TextForms(bool(model.max_source_length), defaults, languages, task_settings(self.config))
+        forms = TextForms(bool(model.max_source_length), defaults, tasks=task_settings(self.config))
+        if prepared is not None:
+            told = {name: getattr(prepared, name) for name in ("languages", "target_codes", "language_pair")}
+            forms = replace(forms, **told)
         tokens = self._prompt_tokens(encoder, codec)
         requests = GenerateRequests(model, defaults, self.check, tokens, chat, forms, adapter)
         others = (

@@ -10,7 +10,7 @@ from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
 from panope_backends.tasks.generate.requests import Check
-from panope_backends.tasks.generate.text_encoder import TextEncoder
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 
 #: Of the memory at hand, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4

@@ -42,6 +42,6 @@ def facts_of(
         cache_precision=cache.precision if cache is not None else "",
         cache_tokens=blocks * cache.block_size if cache is not None else 0,
         max_source_length=model.max_source_length,
-        languages=sorted(forms.languages),
+        languages=sorted(forms.languages or forms.target_codes),
         ignored_defaults=defaults.ignored,
     )

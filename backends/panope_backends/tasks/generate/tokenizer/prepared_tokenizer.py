@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from panope_backends.errors import InternalError
-from panope_backends.tasks.generate.prepared import FILE, PreparedChatTokenizer, sources_digest
+from panope_backends.tasks.generate.tokenizer.prepared import FILE, PreparedChatTokenizer, sources_digest
 from panope_backends.tasks.kept_files import keep, read_kept
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
@@ -44,7 +44,7 @@ def _kept(path: Path, made_of: str) -> PreparedChatTokenizer | None:
 
 def _make(folder: Path, file: Path) -> None:
     if "transformers" in sys.modules:  # the engine has paid for the import
-        from panope_backends.tasks.generate.preparing import prepare_chat_tokenizer
+        from panope_backends.tasks.generate.tokenizer.preparing import prepare_chat_tokenizer
 
         keep(prepare_chat_tokenizer(folder), file)
     else:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer
-
 from panope.worker.v1 import tokenize_pb2 as messages
-from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.generate.prepared import PreparedChatTokenizer
+from panope_backends.errors import InvalidInputError
+from panope_backends.tasks.generate.tokenizer.prepared import PreparedChatTokenizer
+from panope_backends.tasks.generate.tokenizer.source_encoder import SourceEncoder, read_tokenizer
 
 
 class TextEncoder:
     """One model's tokenizer; safe to call from several threads.
 
     Attributes:
-        tokenizer: the library's.
+        tokenizer: the library's, of answers where texts are read by another.
         highest_id: of the ids that it gives.
 
     Raises:
@@ -23,19 +22,16 @@ class TextEncoder:
     """
 
     def __init__(self, prepared: PreparedChatTokenizer) -> None:
-        try:
-            tokenizer = Tokenizer.from_str(bytes(prepared.tokenizer).decode())
-        except Exception:  # the library raises nothing narrower
-            raise PreconditionError("the model's prepared tokenizer is broken") from None
-        # A property of the library's object that its serialised form leaves out.
-        tokenizer.encode_special_tokens = prepared.splits_special_tokens
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self.tokenizer = tokenizer
-        self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        splits = prepared.splits_special_tokens
+        self.tokenizer = read_tokenizer(prepared.tokenizer, splits_special_tokens=splits)
+        self.highest_id = max(self.tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        source = prepared.source
+        self._source = None if source is None else SourceEncoder(source, splits_special_tokens=splits)
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """The ids of a text."""
+        if self._source is not None:
+            return self._source.encode(text, add_special_tokens=add_special_tokens)
         # Unlike `encode`, it does not hold the interpreter lock.
         (encoding,) = self.tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)
         return encoding.ids
@@ -46,6 +42,10 @@ class TextEncoder:
 
     def tokenize(self, message: messages.TokenizeInput) -> messages.TokenizeOutput:
         """Splits texts into tokens."""
+        if self._source is not None:
+            add = message.add_special_tokens
+            made = [self._source.tokenize(text, add_special_tokens=add) for text in message.texts]
+            return messages.TokenizeOutput(texts=made)
         encodings = self.tokenizer.encode_batch(list(message.texts), add_special_tokens=message.add_special_tokens)
         result = messages.TokenizeOutput()
         for encoding in encodings:

@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.generate.languages import languages_of
-from panope_backends.tasks.generate.prepared import PreparedChatTokenizer, sources_digest
-from panope_backends.tasks.generate.text_encoder import TextEncoder
+from panope_backends.tasks.generate.tokenizer.languages import language_pair_of, languages_of, target_codes_of
+from panope_backends.tasks.generate.tokenizer.prepared import PreparedChatTokenizer, sources_digest
+from panope_backends.tasks.generate.tokenizer.sentence_pieces import PieceTokenizer
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.tokenizer_making import (
+    fast_tokenizer,
     has_vocabulary,
     import_transformers,
-    load_tokenizer,
+    made_tokenizer,
     quiet,
     serialised,
 )
@@ -36,18 +38,24 @@ def prepare_chat_tokenizer(folder: Path) -> PreparedChatTokenizer:
     if read_json(folder / "tokenizer_config.json", missing_ok=True).get("auto_map"):
         raise PreconditionError("tokenizer_config.json asks for a tokenizer of the repo's own code (`auto_map`)")
     transformers = import_transformers()
-    made = load_tokenizer(transformers, folder, {})
+    made = made_tokenizer(transformers, folder, {})
+    pieces = PieceTokenizer.of(made)
     prepared = PreparedChatTokenizer(
         made_of=sources_digest(folder),
         made_by=transformers.__version__,
-        tokenizer=msgspec.Raw(serialised(made).encode()),
+        tokenizer=msgspec.Raw((pieces.of_answers() if pieces else serialised(fast_tokenizer(made))).encode()),
         splits_special_tokens=bool(made.split_special_tokens),
         special_tokens=dict(made.special_tokens_map),
         chat_templates=_chat_templates(made),
         languages=languages_of(made),
+        target_codes=target_codes_of(made),
+        language_pair=language_pair_of(made),
+        source=pieces.of_sources() if pieces else None,
     )
     with quiet(transformers):
         _prove(made, TextEncoder(prepared))
+        if pieces:
+            pieces.prove(TextEncoder(prepared))
     return prepared
 
 

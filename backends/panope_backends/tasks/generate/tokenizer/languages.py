@@ -1,4 +1,4 @@
-"""The languages of tokenizers of transformers that are told which one a text is in, as mBART's and NLLB's."""
+"""The languages that tokenizers of transformers are told, as mBART's, NLLB's, M2M-100's and Marian's are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.generate.prepared import LanguageTokens
+from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens
 
 _TEXT = "a"
 
@@ -22,8 +22,9 @@ def languages_of(made: Any) -> dict[str, LanguageTokens]:
     usual = made.src_lang
     body = made(_TEXT, add_special_tokens=False)["input_ids"]
     found: dict[str, LanguageTokens] = {}
-    for code in getattr(sys.modules[type(made).__module__], "FAIRSEQ_LANGUAGE_CODES", ()):
-        token_id = made.convert_tokens_to_ids(code)
+    own: Any = getattr(made, "lang_code_to_id", None)  # M2M-100's tokens are named otherwise than its languages
+    for code in own or getattr(sys.modules[type(made).__module__], "FAIRSEQ_LANGUAGE_CODES", ()):
+        token_id = own[code] if own else made.convert_tokens_to_ids(code)
         if token_id is None or token_id == made.unk_token_id:
             continue
         made.src_lang = code
@@ -47,3 +48,14 @@ def around(whole: list[int], body: list[int]) -> tuple[tuple[int, ...], tuple[in
         if whole[begin : begin + len(body)] == body:
             return tuple(whole[:begin]), tuple(whole[begin + len(body) :])
     raise PreconditionError("the tokenizer puts special tokens elsewhere than around a text")
+
+
+def target_codes_of(made: Any) -> dict[str, int]:
+    """The tokens by which Marian is told the language of an answer, by its name: `fra` for `>>fra<<`."""
+    return {code[2:-2]: int(made.encoder[code]) for code in getattr(made, "supported_language_codes", ())}
+
+
+def language_pair_of(made: Any) -> tuple[str, str] | None:
+    """The languages that a Marian's files name, for those that have one of each."""
+    source, target = getattr(made, "source_lang", None), getattr(made, "target_lang", None)
+    return (str(source), str(target)) if source and target else None

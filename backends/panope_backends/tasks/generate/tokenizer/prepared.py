@@ -29,6 +29,26 @@ class LanguageTokens(msgspec.Struct, frozen=True):
     token_id: int
 
 
+class SourceTokenizer(msgspec.Struct, frozen=True):
+    """What texts are read with where the model's ids are not those of its pieces, as Marian's and M2M-100's are not.
+
+    Attributes:
+        tokenizer: as the library `tokenizers` serialises it; its ids are its own.
+        ids: the model's, by pieces.
+        unknown_id: the model's, of any other piece.
+        prefix: special tokens before a text.
+        suffix: special tokens behind it.
+        has_codes: whether a text begins with `>>code<<`, which is one token, where it begins with `>>`.
+    """
+
+    tokenizer: msgspec.Raw
+    ids: dict[str, int]
+    unknown_id: int
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    has_codes: bool
+
+
 class PreparedChatTokenizer(msgspec.Struct, frozen=True):
     """A tokenizer and what goes with it.
 
@@ -40,6 +60,9 @@ class PreparedChatTokenizer(msgspec.Struct, frozen=True):
         special_tokens: by their names in templates, such as `bos_token`.
         chat_templates: by name, such as `default` and `tool_use`; empty for a model without.
         languages: by name, such as `eng_Latn`; empty for a model that is told none.
+        target_codes: tokens before a text by the language that it is to be translated into, as Marian has them.
+        language_pair: the languages that a model translates from and into, where it has one of each.
+        source: what texts are read with; None for `tokenizer`, by which answers are written.
     """
 
     made_of: str
@@ -49,6 +72,9 @@ class PreparedChatTokenizer(msgspec.Struct, frozen=True):
     special_tokens: dict[str, str]
     chat_templates: dict[str, str]
     languages: dict[str, LanguageTokens] = {}
+    target_codes: dict[str, int] = {}
+    language_pair: tuple[str, str] | None = None
+    source: SourceTokenizer | None = None
 
 
 def sources_digest(folder: Path) -> str:
