@@ -5,6 +5,7 @@ One stream over all cores and shapes left dynamic: docs/decisions/0101 has the m
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,9 @@ from panope_backends.api import (
     Support,
 )
 from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to_use
+from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
+from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
+from panope_backends.engines.openvino.encoder_decoder.support import encoder_decoder_refusal
 from panope_backends.engines.openvino.model import OpenVinoModel
 from panope_backends.engines.openvino.paged.geometry import CACHE_PRECISIONS
 from panope_backends.engines.openvino.paged.load import load_step_model
@@ -31,6 +35,7 @@ from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.errors import PreconditionError
 
@@ -109,7 +114,7 @@ class OpenVinoBackend(Backend):
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         try:
             if model.task == GENERATE:
-                return _load_decoder(path, device, self._native(device), options)
+                return _load_generator(path, device, self._native(device), options, model)
             precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
             configuration = _configuration(device, precision, options)
             tables = read_tables(import_runtime(), core, core.read_model(path))
@@ -138,9 +143,9 @@ class OpenVinoBackend(Backend):
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress` and `paged.convert`."""
         if model.task == GENERATE:
-            from panope_backends.engines.openvino.paged import convert as decoders  # it brings torch
-
-            decoders.convert(model, conversion.precision, folder, out / MODEL_FILE)
+            kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
+            made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
+            made.convert(model, conversion.precision, folder, out / MODEL_FILE)
         elif conversion.precision == "fp32":
             from panope_backends.engines.openvino.convert import convert  # it brings torch
 
@@ -181,12 +186,18 @@ class OpenVinoBackend(Backend):
 def _generate_support(model: ModelFacts, device: Device) -> Support:
     if not device.name.startswith("CPU"):
         return Support(Level.NONE, "decoders run on processors; OpenVINO's other devices are not tried yet")
+    if is_encoder_decoder(model.config):
+        if refusal := encoder_decoder_refusal(model):
+            return Support(Level.NONE, refusal)
+        return Support(Level.FULL, "OpenVINO runs the encoder, and the decoder over blocks of its cache")
     if refusal := paging_refusal(model.config):
         return Support(Level.NONE, refusal)
     return Support(Level.FULL, "OpenVINO runs decoders with paged attention on every processor")
 
 
-def _load_decoder(path: Path, device: str, native: Sequence[str], options: LoadOptions) -> LoadedModel:
+def _load_generator(
+    path: Path, device: str, native: Sequence[str], options: LoadOptions, model: ModelFacts
+) -> LoadedModel:
     if device != "CPU":
         raise PreconditionError("decoders run on processors alone", reason="unknown_device")
     where = f"openvino on {device}"
@@ -194,6 +205,12 @@ def _load_decoder(path: Path, device: str, native: Sequence[str], options: LoadO
         # Joined queries, keys and values in bf16 divide the work by threads and end the process with one (2026.4, AMX).
         native, where = ("fp32",), f"{where} with one thread"
     precision = choose_precision(options.precision, native, where)
+    if is_encoder_decoder(model.config):
+        choose_precision(
+            options.cache_precision, (CACHE_PRECISION,), f"openvino's cache of encoder-decoders on {device}"
+        )
+        configuration = _configuration(device, precision, options)
+        return load_encoder_decoder(import_runtime(), path, configuration, precision)
     cache = choose_precision(
         options.cache_precision, CACHE_PRECISIONS[precision], f"openvino's cache beside {precision} on {device}"
     )

@@ -6,7 +6,7 @@ that lie anywhere. Every token's logits are compared with those that transformer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -16,6 +16,9 @@ from panope_backends.api import StepBatch, StepModel, StepSequence
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
+
+
+Pairs = Iterable[tuple[Array, Array]]
 
 
 class Reference(Protocol):
@@ -59,10 +62,24 @@ def prove(made: StepModel, original: Reference, precision: str, windows: Sequenc
         (found, np.concatenate([expected[n][begin:end] for n, begin, end in parts]))
         for parts, found in _steps(made, texts)
     ]
+    check(pairs, precision)
+
+
+def check(found: Pairs, precision: str) -> None:
+    """Compares logits with those of the original.
+
+    Args:
+        found: of each step, the logits found and the right ones.
+        precision: of the weights.
+
+    Raises:
+        PreconditionError: as `prove`.
+    """
+    pairs = list(found)
     if precision in LEAST_COSINE:
         _check_cosine(float(np.min([_cosine(*pair) for pair in pairs])), LEAST_COSINE[precision])
         return
-    difference = float(np.max([np.abs(found - right).max() / np.abs(right).max() for found, right in pairs]))
+    difference = float(np.max([np.abs(made - right).max() / np.abs(right).max() for made, right in pairs]))
     if not difference <= TOLERANCE:  # NaN fails too
         raise PreconditionError(
             f"the converted model's logits differ by {difference:.1e} from the original's", reason="conversion_failed"

@@ -5,6 +5,7 @@ attention      the function that hands a decoder's attention to whoever computes
 layers         which modules of a decoder compute attention, to its own tokens and to sources
 positions      where tokens stand: tables of positions, and biases by distance
 sources        keys and values that the decoder's layers make of what the encoder read
+passing_cache  no cache of transformers' own
 states         what an encoder gives
 model          the step model
 trial          its comparison with transformers when it is loaded

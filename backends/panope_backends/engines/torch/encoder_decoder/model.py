@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache, EncoderDecoderCache
 
 from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
 from panope_backends.api.step_batch import Integers
@@ -18,6 +17,7 @@ from panope_backends.engines.torch.decoder.loading import vocab_size_of
 from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
 from panope_backends.engines.torch.encoder_decoder.attention import attend_by
 from panope_backends.engines.torch.encoder_decoder.layers import DecoderLayers
+from panope_backends.engines.torch.encoder_decoder.passing_cache import passing_cache
 from panope_backends.engines.torch.encoder_decoder.positions import PositionTable, distance_biases
 from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
 from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
@@ -51,7 +51,7 @@ class TorchEncoderDecoder(EncoderDecoderModel):
             attend_by(each.module, self._own_attention(each.layer, bias))
         for each in layers.cross:
             attend_by(each.module, partial(self._states.attend, each.layer.index))
-        self._no_states, self._no_cache = blank_states(module), _no_cache(layers, module.dtype)
+        self._no_states, self._no_cache = blank_states(module), passing_cache(layers, module.dtype)
 
     def allocate(self, blocks: int) -> None:
         """Replaces the pools."""
@@ -127,19 +127,3 @@ class TorchEncoderDecoder(EncoderDecoderModel):
             return attended.reshape(1, tokens, heads, layer.value_size)
 
         return attend
-
-
-class _PassingCache(DynamicCache):  # type: ignore[misc]  # transformers' types are not read (see pyproject.toml)
-    """Keeps nothing: a step's keys and values go to the attention as they are."""
-
-    def update(self, key_states: Any, value_states: Any, *_arguments: Any, **_keywords: Any) -> tuple[Any, Any]:
-        return key_states, value_states
-
-
-def _no_cache(layers: DecoderLayers, dtype: Any) -> Any:
-    """A cache of transformers by which no layer makes keys and values of an encoder's states."""
-    made = DynamicCache()
-    for each in layers.cross:
-        sizes = (each.layer.key_size, each.layer.value_size)
-        made.update(*(torch.zeros(1, each.layer.kv_heads, 1, size, dtype=dtype) for size in sizes), each.layer.index)
-    return EncoderDecoderCache(_PassingCache(), made)

@@ -1,9 +1,10 @@
-"""Encoder-decoders of many families in PyTorch: they pass the suite of step models, and answer as `generate` does.
+"""Encoder-decoders of many families on every engine: they pass the suite of step models, and answer as `generate` does.
 
 transformers' own computation of the same weights is the reference of both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from transformers import AutoModelForSeq2SeqLM
 
 from panope_backends.api import (
     Backend,
+    Device,
     EncoderDecoderModel,
     GenerationRequest,
     Level,
+    LoadedModel,
     LoadOptions,
     ModelFacts,
     SamplingParams,
+    StepBatch,
     StepModel,
+    StepSequence,
 )
+from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
@@ -37,9 +43,16 @@ from panope_backends.testing.encoder_decoders import (
     tiny_encoder_decoder,
 )
 
+ENGINES: Mapping[str, Backend] = {"cpu": CpuBackend(), "openvino": OpenVinoBackend()}
+
 #: Positions as distances; positions from a table.
-SAMPLE = ("flan-t5", "bart")
-REST = sorted(set(ENCODER_DECODERS) - set(SAMPLE))
+SAMPLE = [("cpu", "flan-t5"), ("cpu", "bart"), ("openvino", "flan-t5"), ("openvino", "marian")]
+EVERY = [
+    (engine, family)
+    for engine in ENGINES
+    for family in ENCODER_DECODERS
+    if (engine, family) not in SAMPLE and (engine, family) != ("openvino", "nllb-moe")
+]
 
 ANSWER = 24
 SEQUENCES = 16
@@ -49,27 +62,63 @@ ANY = 3
 """A token in the place of that of padding."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A model, as transformers has it in `source` and as an engine loads it from `folder`."""
+
+    facts: ModelFacts
+    source: Path
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Written]:
+    """Writes each once."""
+    done: dict[tuple[str, str], Written] = {}
+
+    def written(engine: str, family: str) -> Written:
+        if (engine, family) not in done:
+            source = folder = tmp_path_factory.mktemp(family)
+            facts = tiny_encoder_decoder(source, family)
+            if engine == "openvino":
+                folder = tmp_path_factory.mktemp(f"{family}-{engine}")
+                backend = OpenVinoBackend()
+                exact = next(each for each in backend.conversions() if each.precision == "fp32")
+                backend.convert(facts, exact, source, folder)
+                facts = replace(facts, format="openvino")
+            done[engine, family] = Written(facts, source, folder)
+        return done[engine, family]
+
+    return written
+
+
 class OfFamily(EncoderDecoderContract):
-    """The suite with one family's model."""
+    """The suite with one family's model on one engine."""
 
     # The sums of T5 and its kin, which nothing scales, round further where a text comes token by token.
     tolerance = 3e-5
 
     @pytest.fixture
-    def backend(self) -> Backend:
-        return CpuBackend()
+    def backend(self, case: tuple[str, str]) -> Backend:
+        return ENGINES[case[0]]
 
     @pytest.fixture
-    def folder(self, family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp(family)
+    def model(self, case: tuple[str, str], write: Callable[[str, str], Written]) -> ModelFacts:
+        self._written = write(*case)
+        return self._written.facts
 
     @pytest.fixture
-    def model(self, family: str, folder: Path) -> ModelFacts:
-        self._written = folder
-        return tiny_encoder_decoder(folder, family)
+    def loaded(self, backend: Backend, model: ModelFacts, folder: Path, device: Device) -> Iterator[LoadedModel]:
+        made = backend.load(model, folder, device.name, LoadOptions(precision="fp32", threads=1))
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def folder(self, model: ModelFacts) -> Path:
+        return self._written.folder
 
     def answer_reference(self, source: list[int], tokens: list[int]) -> np.ndarray[Any, Any]:
-        return reference_answer_logits(self._written, source, tokens)
+        return reference_answer_logits(self._written.source, source, tokens)
 
     # M2M-100 gives tokens of padding no position, and takes those behind one for earlier ones.
     def text(self, decoder: StepModel, seed: int = 0, length: int = 0) -> list[int]:
@@ -79,24 +128,24 @@ class OfFamily(EncoderDecoderContract):
         return [token or ANY for token in super().source_text(decoder, seed, length)]
 
 
-class TestOneFamily(OfFamily):
-    @pytest.fixture
-    def family(self) -> str:
-        return SAMPLE[0]
+class TestSomeFamilies(OfFamily):
+    @pytest.fixture(params=[SAMPLE[0], SAMPLE[2]], ids="-".join)
+    def case(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
 
 
 @pytest.mark.slow
 class TestEveryFamily(OfFamily):
-    @pytest.fixture(params=[*SAMPLE[1:], *REST])
-    def family(self, request: pytest.FixtureRequest) -> str:
-        return str(request.param)
+    @pytest.fixture(params=[SAMPLE[1], SAMPLE[3], *EVERY], ids="-".join)
+    def case(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
 
 
 @pytest.fixture
-def loaded(family: str, tmp_path: Path) -> Iterator[EncoderDecoderModel]:
-    facts = tiny_encoder_decoder(tmp_path, family)
+def loaded(engine: str, family: str, write: Callable[[str, str], Written]) -> Iterator[EncoderDecoderModel]:
+    written = write(engine, family)
     # Threads that wait for each other beside other programs' make these tests many times slower.
-    model = CpuBackend().load(facts, tmp_path, "CPU", LoadOptions(precision="fp32", threads=1))
+    model = ENGINES[engine].load(written.facts, written.folder, "CPU", LoadOptions(precision="fp32", threads=1))
     assert isinstance(model, EncoderDecoderModel)
     yield model
     model.close()
@@ -163,23 +212,53 @@ def assert_as_transformers(model: EncoderDecoderModel, folder: Path) -> None:
     assert answers(model, asked, SLOTS) == right
 
 
-@pytest.mark.parametrize("family", SAMPLE)
-def test_answers_are_those_of_transformers(loaded: EncoderDecoderModel, tmp_path: Path) -> None:
-    assert_as_transformers(loaded, tmp_path)
+@pytest.mark.parametrize(("engine", "family"), SAMPLE)
+def test_answers_are_those_of_transformers(
+    loaded: EncoderDecoderModel, write: Callable[[str, str], Written], engine: str, family: str
+) -> None:
+    assert_as_transformers(loaded, write(engine, family).source)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", REST)
-def test_answers_of_every_family_are_those_of_transformers(loaded: EncoderDecoderModel, tmp_path: Path) -> None:
-    assert_as_transformers(loaded, tmp_path)
+@pytest.mark.parametrize(("engine", "family"), EVERY)
+def test_answers_of_every_family_are_those_of_transformers(
+    loaded: EncoderDecoderModel, write: Callable[[str, str], Written], engine: str, family: str
+) -> None:
+    assert_as_transformers(loaded, write(engine, family).source)
 
 
-@pytest.mark.parametrize("family", REFUSED_ENCODER_DECODERS)
-def test_a_type_that_does_not_run_in_steps_is_refused_with_the_reason(family: str) -> None:
-    kind, _ = REFUSED_ENCODER_DECODERS[family]
-    facts = ModelFacts("test/refused", "safetensors", "generate", "", {"model_type": kind, "is_encoder_decoder": True})
-    (device,) = CpuBackend().devices()
-    support = CpuBackend().supports(facts, device)
+@pytest.mark.parametrize("family", ["marian", pytest.param("flan-t5", marks=pytest.mark.slow)])
+def test_openvino_computes_alike_in_what_it_is_fastest_in(write: Callable[[str, str], Written], family: str) -> None:
+    """Texts of any length after those of any other: OpenVINO takes other ways for longer ones."""
+    written = write("openvino", family)
+    backend = OpenVinoBackend()
+    fastest = backend.devices()[0].precisions[0]
+    model = backend.load(written.facts, written.folder, "CPU", LoadOptions(precision=fastest, threads=2))
+    assert isinstance(model, EncoderDecoderModel)
+    model.allocate(8)
+    model.allocate_sources(1)
+    random = np.random.default_rng(0)
+    for source_length, length in ((1, 1), (40, 20), (17, 3), (5, 60), (64, 1)):
+        source, tokens = (random.integers(3, VOCABULARY, count).tolist() for count in (source_length, length))
+        model.encode(0, source)
+        found = model.forward(StepBatch.of([StepSequence(tokens, 0, [3, 5][: -(-length // 32)], range(length), 0)]))
+        right = reference_answer_logits(written.source, source, tokens)
+        assert float((found * right).sum()) >= 0.98 * float(np.linalg.norm(found) * np.linalg.norm(right))
+    model.close()
+
+
+@pytest.mark.parametrize("family", [*REFUSED_ENCODER_DECODERS, "nllb-moe"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_type_that_does_not_run_in_steps_is_refused_with_the_reason(engine: str, family: str) -> None:
+    if (engine, family) == ("cpu", "nllb-moe"):
+        pytest.skip("PyTorch runs it")
+    kind, _ = {**ENCODER_DECODERS, **REFUSED_ENCODER_DECODERS}[family]
+    formats = {"cpu": "safetensors", "openvino": "openvino"}
+    facts = ModelFacts(
+        "test/refused", formats[engine], "generate", "", {"model_type": kind, "is_encoder_decoder": True}
+    )
+    device = ENGINES[engine].devices()[0]
+    support = ENGINES[engine].supports(facts, device)
     assert support.level is Level.NONE
     assert f"`{kind}`" in support.reason or kind == "switch_transformers"
 
