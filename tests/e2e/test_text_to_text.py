@@ -16,7 +16,7 @@ from panope_registry.session import RegistrySession
 
 MODEL = "acme/flan-t5-small"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the package is 69 MB
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # the package is 69 MB
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def t5(make_servers, tmp_path_factory):
     servers = make_servers(folder, folder)
     try:
         server = servers.start("--load", MODEL, home=home, demo=False, ready=False)
-        server.wait_ready(300)
+        server.wait_ready(900)  # a conversion
         yield server
     finally:
         servers.stop()
@@ -91,3 +91,4 @@ def test_a_chat_is_refused_and_the_model_tells_what_it_is(t5, stubs):
     assert (told["task"], told["architecture"]) == ("generate", "T5ForConditionalGeneration")
     assert told["generate"]["max_source_length"] == 512
     assert told["generate"]["languages"] == []
+    assert [instance["backend"] for instance in told["instances"]] == ["openvino"]
