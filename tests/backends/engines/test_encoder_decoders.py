@@ -227,10 +227,9 @@ def test_answers_of_every_family_are_those_of_transformers(
     assert_as_transformers(loaded, write(engine, family).source)
 
 
-@pytest.mark.parametrize("family", ["marian", pytest.param("flan-t5", marks=pytest.mark.slow)])
-def test_openvino_computes_alike_in_what_it_is_fastest_in(write: Callable[[str, str], Written], family: str) -> None:
+def test_openvino_computes_alike_in_what_it_is_fastest_in(write: Callable[[str, str], Written]) -> None:
     """Texts of any length after those of any other: OpenVINO takes other ways for longer ones."""
-    written = write("openvino", family)
+    written = write("openvino", "marian")
     backend = OpenVinoBackend()
     fastest = backend.devices()[0].precisions[0]
     model = backend.load(written.facts, written.folder, "CPU", LoadOptions(precision=fastest, threads=2))
@@ -243,7 +242,7 @@ def test_openvino_computes_alike_in_what_it_is_fastest_in(write: Callable[[str, 
         model.encode(0, source)
         found = model.forward(StepBatch.of([StepSequence(tokens, 0, [3, 5][: -(-length // 32)], range(length), 0)]))
         right = reference_answer_logits(written.source, source, tokens)
-        assert float((found * right).sum()) >= 0.98 * float(np.linalg.norm(found) * np.linalg.norm(right))
+        assert float((found * right).sum()) > 0.99 * float(np.linalg.norm(found) * np.linalg.norm(right))
     model.close()
 
 

@@ -49,7 +49,6 @@ def test_each_precision_runs(converted: Callable[..., Any], family: str, precisi
 
 #: Families, what their configuration has of its own, and a word of the reason.
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("t5", {"is_encoder_decoder": True}, "an encoder has read"),
     ("bloom", {}, "by themselves"),
     ("falcon", {}, "by themselves"),
     ("mpt", {}, "by themselves"),
@@ -75,6 +74,12 @@ def test_attention_that_has_no_pages_is_refused_from_the_configuration(
         with pytest.raises(PreconditionError, match="cannot be converted") as refusal:
             BACKEND.convert(replace(facts, format="safetensors"), TO["fp32"], tmp_path, tmp_path)
         assert reason in refusal.value.message
+
+
+def test_a_decoder_with_an_encoder_inside_another_model_is_refused() -> None:
+    config = {"model_type": "images", "text_config": {"model_type": "t5", "is_encoder_decoder": True}}
+    support = BACKEND.supports(ModelFacts("a/b", "openvino", "generate", config=config), CPU)
+    assert (support.level, "an encoder has read" in support.reason) == (Level.NONE, True)
 
 
 @pytest.mark.parametrize("kind", ["bloom", "mamba", "gemma2", "falcon"])
