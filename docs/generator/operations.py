@@ -21,6 +21,7 @@ from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest.classification import inputs as classification_inputs
 from panope_server.transport.rest.classification import schemas as classification
+from panope_server.transport.rest.classification import vllm_schemas as vllm
 from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
@@ -238,8 +239,15 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.SummarizeModel": Operation(list[SummaryJson], SummaryBody, waits=True),
     "HuggingFaceService.Translate": Operation(list[TranslationJson], TranslationBody, waits=True),
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
-    "ClassificationService.Classify": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
+    "ClassificationService.Classify": Operation(
+        _ENTITIES[0],
+        classification.ClassifyBody,
+        or_bodies=(vllm.ClassifyInputBody,),
+        or_answers=(*_LABELS, *_ENTITIES, vllm.ClassifiedJson),
+        waits=True,
+    ),
     "ClassificationService.ClassifyModel": Operation(_ENTITIES[0], classification.ClassifyBody, **_SCORES),
+    "ClassificationService.ScoreTexts": Operation(vllm.ScoredJson, vllm.ScoreBody, waits=True),
     "ClassificationService.RerankDocuments": Operation(
         classification.RerankJson, classification.RerankBody, waits=True
     ),

@@ -128,6 +128,30 @@ def test_documents_are_ordered_as_by_sentence_transformers(
     assert [(one["index"], one["score"]) for one in tei] == wanted
 
 
+def test_pairs_are_scored_and_texts_classified_as_vllm_does(
+    labelled: Any, client: Client, folders: dict[str, Path]
+) -> None:
+    from sentence_transformers import CrossEncoder
+
+    pairs = [("who is in the house", DOCUMENTS[0]), ("the fox", DOCUMENTS[1])]
+    expected = CrossEncoder(str(folders[RERANKER]), device="cpu").predict(pairs)
+    body = {"text_1": [query for query, _ in pairs], "text_2": [text for _, text in pairs]}
+    told = labelled.post("/score", {**body, "model": RERANKER}).json
+    assert [one["score"] for one in told["data"]] == pytest.approx([float(score) for score in expected], abs=1e-5)
+    wanted = {one["label"]: one["score"] for one in pipeline_of(folders[NLI], "text-classification")(TEXT, top_k=None)}
+    (found,) = labelled.post("/classify", {"input": TEXT, "model": NLI}).json["data"]
+    assert found["probs"] == pytest.approx([wanted[label] for label in LABELS[NLI][1]], abs=1e-5)
+    assert found["label"] == max(wanted, key=lambda label: wanted[label])
+
+
+def test_their_tokens_are_told(labelled: Any, client: Client) -> None:
+    for model in LABELS:
+        (found,) = client.tokenize([TEXT], model)
+        told = labelled.post("/v1/tokenize", {"prompt": TEXT, "model": model}).json
+        assert told == {"count": len(found.ids), "max_model_len": 64, "tokens": list(found.ids)}
+        assert client.detokenize([found.ids], model) == [TEXT]
+
+
 def test_many_documents_run_in_parts_and_keep_their_places(client: Client) -> None:
     documents = [f"{DOCUMENTS[number % 3]} {'fox ' * (number % 7)}" for number in range(100)]
     together = client.rerank("fox", documents, RERANKER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.classify.types import ClassifySpec, spec_of
 from panope_server.tasks.json_values import Count, names_in_value, whole_number
@@ -32,9 +33,11 @@ RERANK_FUNCTIONS = ("sigmoid", "none")
 
 @dataclass(slots=True)
 class RerankInput(BatchInput):
-    """Documents to compare with a query.
+    """Documents to compare with a query, or each with one of its own.
 
     Attributes:
+        query: of all documents; empty where `queries` are given.
+        queries: the query of each document; empty where all have one.
         function: that makes scores of the model's values; empty for what its files say.
         top_n: how many documents to tell of; None for all.
     """
@@ -43,6 +46,7 @@ class RerankInput(BatchInput):
     documents: list[str]
     function: RerankFunction = ""
     top_n: int | None = None
+    queries: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -103,7 +107,7 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
     name = "rerank"
     input_type = RerankInput
     output_type = RerankOutput
-    item_lists = ("documents",)
+    item_lists = ("documents", "queries")
     apart = frozenset({"top_n"})
     json = RerankJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads(
@@ -118,6 +122,7 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
             truncation=task_input.truncation,
             function=task_input.function,
             first_index=task_input.first_index,
+            queries=task_input.queries,
         )
         return message.SerializeToString()
 
@@ -130,12 +135,22 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
         """Documents, and their characters with the query's for each."""
         del data
         items, size = text_cost(task_input.documents, [])
-        return items, size + items * len(task_input.query)
+        return items, size + items * len(task_input.query) + sum(map(len, task_input.queries))
 
     def validate(self, task_input: RerankInput, limits: Limits) -> None:
         """Checks every field."""
-        check_text(task_input.query, "query", limits)
         check_texts(task_input.documents, limits, "documents")
+        if not task_input.queries:
+            check_text(task_input.query, "query", limits)
+        else:
+            check_texts(task_input.queries, limits, "queries")
+            if len(task_input.queries) != len(task_input.documents):
+                raise InvalidInputError.at(
+                    "queries",
+                    "{field} has {count:,} texts, and there are {others:,} to go with",
+                    count=len(task_input.queries),
+                    others=len(task_input.documents),
+                )
         check_word(task_input.truncation, "truncation", TRUNCATIONS)
         if task_input.function:
             check_word(task_input.function, "function", RERANK_FUNCTIONS)

@@ -93,7 +93,9 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.RerankService": {"Rerank": INFERENCE},
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},
     "panope.rest.v1.AliasService": _ALIASES,
-    "panope.rest.v1.ClassificationService": dict.fromkeys(("Classify", "ClassifyModel", "RerankDocuments"), INFERENCE),
+    "panope.rest.v1.ClassificationService": dict.fromkeys(
+        ("Classify", "ClassifyModel", "ScoreTexts", "RerankDocuments"), INFERENCE
+    ),
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
         ("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"), INFERENCE
     ),

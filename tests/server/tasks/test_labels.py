@@ -38,6 +38,10 @@ MANY = [f"text {number}" for number in range(70)]
             messages.RerankInput(query="q", documents=["a"], truncation="start", function="none", first_index=1),
         ),
         (
+            RerankInput("", ["a", "b"], queries=["q", "r"]),
+            messages.RerankInput(documents=["a", "b"], truncation="refuse", queries=["q", "r"]),
+        ),
+        (
             ZeroShotInput(["a"], ["x"], "{}!", True, truncation="end", first_index=1),
             messages.ZeroShotInput(
                 texts=["a"],
@@ -60,12 +64,21 @@ def test_the_message_to_a_worker_holds_every_field(task_input: Input, message: A
     assert type(message).FromString(task_of(task_input).encode(task_input)) == message
 
 
+def test_documents_with_queries_of_their_own_stay_beside_them_in_parts() -> None:
+    parts = [
+        messages.RerankInput.FromString(request.data)
+        for request in requests_of(RerankInput("", MANY, queries=[f"q {text}" for text in MANY]))
+    ]
+    assert [text for part in parts for text in part.documents] == MANY
+    assert all(list(part.queries) == [f"q {text}" for text in part.documents] for part in parts)
+
+
 def test_answers_of_workers_are_read() -> None:
     found = messages.ClassifyOutput(
         labels=["x", "y"], top_k=1, label_ids=[1, 0], scores=[0.5, 0.25], token_counts=[3, 4], truncated_indices=[1]
     )
     assert task_named("classify").decode(found.SerializeToString()) == ClassifyOutput(
-        [[LabelScore("y", 0.5)], [LabelScore("x", 0.25)]], [3, 4], [1]
+        [[LabelScore("y", 0.5)], [LabelScore("x", 0.25)]], [3, 4], [1], [[1], [0]]
     )
     entities = [messages.Entity(label="A", score=0.5, word="w", start=1, end=2)]
     entities.append(messages.Entity(label="B", score=0.25, word="v", start=3, end=4, index=0))
@@ -163,6 +176,8 @@ def test_the_best_come_first_and_of_equal_ones_the_first() -> None:
         (RerankInput("", ["a"]), "query", "is empty"),
         (RerankInput("q" * 1001, ["a"]), "query", "1,001 bytes"),
         (RerankInput("q", []), "documents", "is empty"),
+        (RerankInput("", ["a", "b"], queries=["q"]), "queries", "has 1 texts, and there are 2 to go with"),
+        (RerankInput("", ["a"], queries=[""]), "queries[0]", "is empty"),
         (RerankInput("q", ["a", ""]), "documents[1]", "is empty"),
         (RerankInput("q", ["a"], top_n=0), "top_n", "at least 1"),
         (RerankInput("q", ["a"], function="softmax"), "function", "must be one of sigmoid, none"),  # type: ignore[arg-type] # wrong

@@ -49,15 +49,17 @@ class ClassifyRequests:
         return ClassifyJob(found.rows, truncated, labels, self._function(message.function), min(top_k, len(labels)))
 
     def rerank(self, data: bytes) -> RerankJob:
-        """A query and documents."""
+        """A query and documents, or a query for each document."""
         message = messages.RerankInput.FromString(data)
+        if message.queries and len(message.queries) != len(message.documents):
+            raise InvalidInputError.at("queries", "{field} must be as many as the documents")
         if len(self._files.labels) != 1:
             raise PreconditionError(
                 f"the model gives {len(self._files.labels)} labels for two texts; to rerank takes one score"
             )
         start = message.first_index
         found = self._sequences.pairs(
-            [message.query] * len(message.documents),
+            message.queries or [message.query] * len(message.documents),
             message.documents,
             message.truncation,
             lambda index: f"documents[{start + index}]",

@@ -49,12 +49,13 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
     def decode(self, data: bytes) -> ClassifyOutput:
         """The labels by their names."""
         message = messages.ClassifyOutput.FromString(data)
-        labels = list(message.labels)
-        pairs = zip(message.label_ids, message.scores, strict=True)
-        flat = [LabelScore(labels[label], score) for label, score in pairs]
+        labels, ids = list(message.labels), list(message.label_ids)
+        flat = [LabelScore(labels[label], score) for label, score in zip(ids, message.scores, strict=True)]
         width = message.top_k
+        starts = range(0, len(flat), width)
         return ClassifyOutput(
-            texts=[flat[start : start + width] for start in range(0, len(flat), width)],
+            texts=[flat[start : start + width] for start in starts],
+            label_ids=[ids[start : start + width] for start in starts],
             token_counts=list(message.token_counts),
             truncated_indices=list(message.truncated_indices),
         )

@@ -39,11 +39,16 @@ class ClassifyInput(BatchInput):
 
 @dataclass(slots=True)
 class ClassifyOutput(TextsOutput):
-    """The labels of each text, in the order of the texts, the highest score first."""
+    """The labels of each text, in the order of the texts, the highest score first.
+
+    Attributes:
+        label_ids: the ids of the labels, in the same order.
+    """
 
     texts: list[list[LabelScore]]
     token_counts: list[int]
     truncated_indices: list[int]
+    label_ids: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+panope/rest/v1/classification_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xc0\x02\n\x15\x43lassificationService\x12O\n\x08\x43lassify\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/classify:\x01*\x12o\n\rClassifyModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"%\x82\xd3\xe4\x93\x02\x1f\"\x17/v1/classify/{model=**}:\x04\x62ody\x12\x65\n\x0fRerankDocuments\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\n/v1/rerank:\x01*Z\x0f\"\n/v2/rerank:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+panope/rest/v1/classification_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xad\x03\n\x15\x43lassificationService\x12_\n\x08\x43lassify\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\'\x82\xd3\xe4\x93\x02!\"\x0c/v1/classify:\x01*Z\x0e\"\t/classify:\x01*\x12o\n\rClassifyModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"%\x82\xd3\xe4\x93\x02\x1f\"\x17/v1/classify/{model=**}:\x04\x62ody\x12[\n\nScoreTexts\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\t/v1/score:\x01*Z\x0b\"\x06/score:\x01*\x12\x65\n\x0fRerankDocuments\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\n/v1/rerank:\x01*Z\x0f\"\n/v2/rerank:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.rest.v1.classificati
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Classify']._loaded_options = None
-  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Classify']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/classify:\001*'
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['Classify']._serialized_options = b'\202\323\344\223\002!\"\014/v1/classify:\001*Z\016\"\t/classify:\001*'
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifyModel']._loaded_options = None
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ClassifyModel']._serialized_options = b'\202\323\344\223\002\037\"\027/v1/classify/{model=**}:\004body'
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ScoreTexts']._loaded_options = None
+  _globals['_CLASSIFICATIONSERVICE'].methods_by_name['ScoreTexts']._serialized_options = b'\202\323\344\223\002\033\"\t/v1/score:\001*Z\013\"\006/score:\001*'
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['RerankDocuments']._loaded_options = None
   _globals['_CLASSIFICATIONSERVICE'].methods_by_name['RerankDocuments']._serialized_options = b'\202\323\344\223\002 \"\n/v1/rerank:\001*Z\017\"\n/v2/rerank:\001*'
   _globals['_CLASSIFICATIONSERVICE']._serialized_start=148
-  _globals['_CLASSIFICATIONSERVICE']._serialized_end=468
+  _globals['_CLASSIFICATIONSERVICE']._serialized_end=577
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,11 @@ class ClassificationServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.ScoreTexts = channel.unary_unary(
+                '/panope.rest.v1.ClassificationService/ScoreTexts',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.RerankDocuments = channel.unary_unary(
                 '/panope.rest.v1.ClassificationService/RerankDocuments',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -61,7 +66,8 @@ class ClassificationServiceServicer(object):
 
     def Classify(self, request, context):
         """Classifies texts, parts of texts, or texts by labels of the caller's own, as the model's task and the body ask: the
-        bodies of InferenceClient.text_classification, token_classification and zero_shot_classification.
+        bodies of InferenceClient.text_classification, token_classification and zero_shot_classification, and with `input`
+        in place of `inputs` that of vLLM.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,6 +75,13 @@ class ClassificationServiceServicer(object):
 
     def ClassifyModel(self, request, context):
         """As Classify, with the model in the path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreTexts(self, request, context):
+        """Scores texts beside others, in pairs or one beside all: the body of vLLM.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +105,11 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
             'ClassifyModel': grpc.unary_unary_rpc_method_handler(
                     servicer.ClassifyModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ScoreTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreTexts,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'RerankDocuments': grpc.unary_unary_rpc_method_handler(
@@ -155,6 +173,33 @@ class ClassificationService(object):
             target,
             '/panope.rest.v1.ClassificationService/ClassifyModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.ClassificationService/ScoreTexts',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

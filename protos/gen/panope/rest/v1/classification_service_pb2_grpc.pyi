@@ -58,6 +58,22 @@ _ClassificationServiceClassifyModelType = typing_extensions.TypeVar(
     ],
 )
 
+_ClassificationServiceScoreTextsType = typing_extensions.TypeVar(
+    '_ClassificationServiceScoreTextsType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _ClassificationServiceRerankDocumentsType = typing_extensions.TypeVar(
     '_ClassificationServiceRerankDocumentsType',
     grpc.UnaryUnaryMultiCallable[
@@ -74,7 +90,7 @@ _ClassificationServiceRerankDocumentsType = typing_extensions.TypeVar(
     ],
 )
 
-class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyType, _ClassificationServiceClassifyModelType, _ClassificationServiceRerankDocumentsType]):
+class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyType, _ClassificationServiceClassifyModelType, _ClassificationServiceScoreTextsType, _ClassificationServiceRerankDocumentsType]):
     """The REST bodies of clients that classify and rerank. Where neither the path nor the body names a model the only one of
     the task answers.
     """
@@ -87,6 +103,10 @@ class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyTyp
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -109,15 +129,23 @@ class ClassificationServiceStub(typing.Generic[_ClassificationServiceClassifyTyp
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Classify: _ClassificationServiceClassifyType
     """Classifies texts, parts of texts, or texts by labels of the caller's own, as the model's task and the body ask: the
-    bodies of InferenceClient.text_classification, token_classification and zero_shot_classification.
+    bodies of InferenceClient.text_classification, token_classification and zero_shot_classification, and with `input`
+    in place of `inputs` that of vLLM.
     """
 
     ClassifyModel: _ClassificationServiceClassifyModelType
     """As Classify, with the model in the path."""
+
+    ScoreTexts: _ClassificationServiceScoreTextsType
+    """Scores texts beside others, in pairs or one beside all: the body of vLLM."""
 
     RerankDocuments: _ClassificationServiceRerankDocumentsType
     """Orders documents by a query: the bodies of Cohere's, Jina's and vLLM's clients."""
@@ -129,6 +157,10 @@ ClassificationServiceAsyncStub: typing_extensions.TypeAlias = ClassificationServ
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -149,7 +181,8 @@ class ClassificationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Classifies texts, parts of texts, or texts by labels of the caller's own, as the model's task and the body ask: the
-        bodies of InferenceClient.text_classification, token_classification and zero_shot_classification.
+        bodies of InferenceClient.text_classification, token_classification and zero_shot_classification, and with `input`
+        in place of `inputs` that of vLLM.
         """
 
     @abc.abstractmethod
@@ -159,6 +192,14 @@ class ClassificationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As Classify, with the model in the path."""
+
+    @abc.abstractmethod
+    def ScoreTexts(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Scores texts beside others, in pairs or one beside all: the body of vLLM."""
 
     @abc.abstractmethod
     def RerankDocuments(

@@ -232,8 +232,9 @@ class RerankInput(google.protobuf.message.Message):
     TRUNCATION_FIELD_NUMBER: builtins.int
     FUNCTION_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
+    QUERIES_FIELD_NUMBER: builtins.int
     query: builtins.str
-    """The query."""
+    """The query, of every document."""
     truncation: builtins.str
     """What to do with a document that is too long."""
     function: builtins.str
@@ -244,6 +245,10 @@ class RerankInput(google.protobuf.message.Message):
     def documents(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The documents."""
 
+    @property
+    def queries(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The query of each document, in place of `query`; empty where all have one."""
+
     def __init__(
         self,
         *,
@@ -252,8 +257,9 @@ class RerankInput(google.protobuf.message.Message):
         truncation: builtins.str = ...,
         function: builtins.str = ...,
         first_index: builtins.int = ...,
+        queries: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["documents", b"documents", "first_index", b"first_index", "function", b"function", "query", b"query", "truncation", b"truncation"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["documents", b"documents", "first_index", b"first_index", "function", b"function", "queries", b"queries", "query", b"query", "truncation", b"truncation"]) -> None: ...
 
 Global___RerankInput: typing_extensions.TypeAlias = RerankInput
 

@@ -82,7 +82,9 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
 
     async def _run(self, model: str, context: Context, task_input: Input, kind: type[T], method: str) -> tuple[T, str]:
         interface = f"EmbedService/{method}"
-        return await run(self._pipeline, context, model, task_input, kind, task=TASK, interface=interface)
+        # Tokens are of models of every task; only who names none means one that embeds.
+        task = TASK if kind is EmbedOutput or not model else ""
+        return await run(self._pipeline, context, model, task_input, kind, task=task, interface=interface)
 
 
 def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:

@@ -14,9 +14,11 @@ from panope_backends.errors import InvalidInputError
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
+from panope_server.transport.rest.classification import vllm
 from panope_server.transport.rest.classification.classify import Asked, Classifying
 from panope_server.transport.rest.classification.schemas import RerankBody, RerankJson, RerankResultJson
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.outline import outline_of
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
@@ -44,13 +46,21 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
 
     async def Classify(self, request: HttpBody, context: Context) -> HttpBody:
         """Classifies with the model of the body."""
-        asked = Asked("", "ClassificationService/Classify")
-        return await self._classifying.answer(asked, request, context, self._unknown(context))
+        interface = "ClassificationService/Classify"
+        outline = await off_loop(len(request.data), outline_of, request.data)
+        if "input" in outline.fields:
+            return await vllm.classify(self._pipeline, request, context, interface, self._unknown(context))
+        return await self._classifying.answer(Asked("", interface), request, context, self._unknown(context))
 
     async def ClassifyModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Classifies with the model of the path."""
         asked = Asked(request.model, "ClassificationService/ClassifyModel")
         return await self._classifying.answer(asked, request.body, context, self._unknown(context))
+
+    async def ScoreTexts(self, request: HttpBody, context: Context) -> HttpBody:
+        """Scores pairs of texts."""
+        interface = "ClassificationService/ScoreTexts"
+        return await vllm.score(self._pipeline, request, context, interface, self._unknown(context))
 
     async def RerankDocuments(self, request: HttpBody, context: Context) -> HttpBody:
         """Scores documents by a query."""

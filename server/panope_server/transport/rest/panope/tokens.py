@@ -30,6 +30,8 @@ from panope_server.transport.rest.panope.token_schemas import (
 _TOKENIZE = RequestBody(TokenizeTextBody)
 _DETOKENIZE = RequestBody(DetokenizeTextBody)
 
+#: Whose models have tokenizers; those of the first one are the default.
+_TASKS = (TASK, "embed", "rerank", "classify", "token-classify")
 _NAMES = {"texts": "prompt", "token_sequences": "tokens"}
 _OF_CHATS = ("tools", "chat_template_kwargs", "continue_final_message", "add_generation_prompt")
 
@@ -76,11 +78,13 @@ class TokenRoutes:
             raise error.renamed(_name_of) from None
 
     async def _model(self, given: str | None) -> str:
-        """The model that a body names, or the default of those that generate, else of those that embed."""
-        name = named_model(given) or await self._models.default_for(TASK) or await self._models.default_for("embed")
-        if not name:
-            raise InvalidInputError("`model` is missing and there is no default model", field="model")
-        return name
+        """The model that a body names, or the default of the first task that has one."""
+        if name := named_model(given):
+            return name
+        for task in _TASKS:
+            if name := await self._models.default_for(task) or "":
+                return name
+        raise InvalidInputError("`model` is missing and there is no default model", field="model")
 
     async def _length(self, model: str) -> int | None:
         return _length_of(await self._models.get(model))
@@ -92,7 +96,8 @@ class TokenRoutes:
 def _length_of(view: ModelView) -> int | None:
     if view.generate is not None:
         return view.generate.max_source_length or view.generate.max_positions or None
-    return (view.embed.max_tokens or None) if view.embed is not None else None
+    spec = view.embed or view.classify
+    return (spec.max_tokens or None) if spec is not None else None
 
 
 def _input(body: TokenizeTextBody) -> TokenizeInput:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from rest_doubles.models import EMBEDDER, GENERATOR
+from rest_doubles.models import CLASSIFIER, EMBEDDER, GENERATOR, RERANKER, TAGGER
 
 from panope.v1 import registry_service_pb2, registry_service_pb2_grpc
+from panope_client import Client
 
 
 def test_a_models_information_tells_what_it_honours(edge):
@@ -79,6 +80,25 @@ def test_a_text_is_split_into_tokens(edge, more, tokens):
     assert edge.instances.calls[-1].model == GENERATOR
     told = edge.post("/v1/tokenize", {"prompt": "one", "model": EMBEDDER, "return_token_strs": True}).json
     assert (told["token_strs"], told["max_model_len"]) == (["[CLS]", "one", "[SEP]"], 256)
+
+
+@pytest.mark.parametrize("name", [CLASSIFIER, RERANKER, TAGGER])
+def test_a_model_with_labels_splits_texts_and_joins_tokens(edge, name):
+    told = edge.post("/v1/tokenize", {"prompt": "one", "model": name}).json
+    assert told == {"count": 3, "max_model_len": 512, "tokens": [101, 3, 102]}
+    assert edge.post("/v1/detokenize", {"tokens": [4], "model": name}).json == {"prompt": "w4"}
+    with Client(f"127.0.0.1:{edge.grpc_port}") as client:
+        assert client.tokenize(["one"], name)[0].ids == (101, 3, 102)
+        assert client.detokenize([[4]], name) == ["w4"]
+
+
+def test_the_one_model_splits_texts_where_none_is_named_whatever_its_task(edge):
+    for task in ("generate", "embed", "rerank", "classify"):
+        edge.post("/v1/tokenize", {"prompt": "one"})
+        assert edge.instances.calls[-1].model == edge.models.defaults.pop(task)
+    assert edge.post("/v1/tokenize", {"prompt": "one"}).status == 200
+    edge.models.defaults.clear()
+    assert edge.post("/v1/tokenize", {"prompt": "one"}).error["param"] == "model"
 
 
 def test_a_conversation_reaches_the_model_as_a_chat_does(edge):

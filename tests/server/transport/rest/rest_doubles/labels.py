@@ -10,16 +10,20 @@ from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
 LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput)
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
+IDS = (1, 2, 0)
+"""Of these labels."""
 
 
 def labelled(task_input: Input) -> Output:
-    """The same labels for each text; documents score by their lengths, labels by their places."""
+    """The same labels for each text; documents score by length, with queries of their own; labels by their places."""
     match task_input:
         case ClassifyInput(texts=texts, top_k=top_k):
             labels = [LabelScore(*found) for found in SCORES[:top_k]]
-            return ClassifyOutput([labels for _ in texts], [3] * len(texts), [])
-        case RerankInput(documents=documents):
-            scores = [len(document) / 16 for document in documents]
+            ids = list(IDS[:top_k])
+            return ClassifyOutput([labels for _ in texts], [3] * len(texts), [], [ids for _ in texts])
+        case RerankInput(documents=documents, queries=queries):
+            own = queries or [""] * len(documents)
+            scores = [len(query + document) / 16 for query, document in zip(own, documents, strict=True)]
             return RerankOutput(scores, [5] * len(documents), [])
         case ZeroShotInput(texts=texts, candidate_labels=candidates):
             scores = [(place + 1) / 8 for _ in texts for place in range(len(candidates))]
