@@ -18,6 +18,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.authorise import Authorise
 from panope_server.pipeline.cache.stores.store import Store
+from panope_server.pipeline.concurrency import Concurrency
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
@@ -150,6 +151,7 @@ def build_pipeline(
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
         *([] if cache_store is None else [build_cache(settings, cache_store, models, metrics)]),
+        Concurrency(settings.limits),
         Download(models.dispatcher),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))

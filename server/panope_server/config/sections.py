@@ -49,6 +49,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
             "token that answers may have.",
         ),
     ] = 1 << 26
+    max_model_calls: Annotated[
+        int,
+        Meta(ge=0, description="Calls of one model that run or wait at a time; 0 for as many as its queue takes."),
+    ] = 0
+    max_caller_calls: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Calls of one API key, or address without one, that run or wait at a time; 0 for any number.",
+        ),
+    ] = 0
     default_timeout_seconds: Annotated[
         float,
         Meta(

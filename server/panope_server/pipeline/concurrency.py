@@ -1,0 +1,68 @@
+"""How many calls run at a time, waiting ones included: of one model, and of one caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from panope_backends.errors import OverloadedError
+from panope_server.config import Limits
+from panope_server.pipeline.call import Call
+from panope_server.pipeline.step import Next
+
+#: Nobody knows when a call ends.
+RETRY_SECONDS = 1.0
+
+
+class Concurrency:
+    """The step that lets so many calls in at a time; it follows Resolve, which says what a model is."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._of_models = Permits(limits.max_model_calls, "calls of this model", "max_model_calls")
+        self._of_callers = Permits(limits.max_caller_calls, "calls of this caller", "max_caller_calls")
+
+    async def __call__(self, call: Call, forward: Next) -> None:
+        """Forwards a call for which there are permits, which it holds to its end."""
+        with self._of_callers.one(call.caller), self._of_models.one(call.resolved_model):
+            await forward(call)
+
+
+class Permits:
+    """So many at a time for each name.
+
+    Args:
+        most: of one name; 0 for any number.
+        noun: what there are too many of, for people.
+        setting: in `limits`, that says how many.
+    """
+
+    def __init__(self, most: int, noun: str, setting: str) -> None:
+        self._most = most
+        self._noun = noun
+        self._setting = setting
+        self._held: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, name: str) -> Iterator[None]:
+        """Holds one for the block.
+
+        Raises:
+            OverloadedError: there is none left.
+        """
+        if not self._most:
+            yield
+            return
+        if self._held[name] >= self._most:
+            raise OverloadedError(
+                f"{self._most:,} {self._noun} run or wait already, which is the limit (`limits.{self._setting}`)",
+                reason="too_many_calls",
+                retry_after_seconds=RETRY_SECONDS,
+            )
+        self._held[name] += 1
+        try:
+            yield
+        finally:
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]
