@@ -58,7 +58,7 @@ backend_profile = Table(
     ),
 )
 
-#: A sample of calls, never their content.
+#: A sample of calls, with prompts only where the settings say so. What is null nobody told, or an older Panope wrote.
 inference_log = Table(
     "inference_log",
     metadata,
@@ -73,5 +73,10 @@ inference_log = Table(
     Column("duration_seconds", Double, nullable=False),
     Column("input_units", BigInteger, nullable=False, doc="tokens of text, bytes of others"),
     Column("output_units", BigInteger, nullable=False),
+    Column("principal", Name, doc="the caller's name, '' for one that nobody knows"),
+    Column("interface", Text, doc="the method that was called"),
+    Column("session", Text, doc="of the caller's own, by its header `x-session-id`"),
+    Column("error_message", Text, doc="the sentence that the caller was told"),
+    Column("prompt", Text, doc="the beginning and the end of the input's texts"),
     Index("ix_inference_log_model_created_at", "model", "created_at"),
 )

@@ -141,7 +141,14 @@ def build_pipeline(
     """The steps of a call, in their order."""
     validate = Validate(settings.limits)
     steps: list[Step] = [
-        Accounting(metrics, code_name, log_requests=settings.log_requests, keep=call_log, usage=usage),
+        Accounting(
+            metrics,
+            code_name,
+            log_requests=settings.log_requests,
+            keep=call_log,
+            usage=usage,
+            log_prompts=settings.inference_log.prompts,
+        ),
         Deadline(settings.limits),
         validate,
         Resolve(AuthorizedDirectory(models.directory, visibility)),

@@ -12,7 +12,7 @@ from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
 from panope_server.cli.output.usage import PanopeGroup
-from panope_server.cli.records import usage
+from panope_server.cli.records import log, usage
 from panope_server.cli.server import labels, models, serve, text_to_text
 from panope_server.cli.store import pin, store
 
@@ -72,6 +72,7 @@ app.command("translate")(text_to_text.translate)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("usage")(usage.usage)
+app.command("log")(log.log)
 app.command("bench")(bench.bench)
 app.command("hardware")(machine.hardware)
 app.command("doctor")(machine.doctor)

@@ -435,13 +435,16 @@ class JobSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InferenceLogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """A sample of calls that is kept in the registry's table `inference_log`: names, times and sizes, never texts."""
+    """A sample of calls that is kept in the registry's table `inference_log`: names, times and sizes; `panope log`."""
 
     sample_ratio: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="The part of the requests, from 0 to 1; unless set, 0.01 on PostgreSQL and 0 on SQLite."),
     ] = None
     retention_days: Annotated[int, Meta(ge=1, description="After so many days they are deleted.")] = 30
+    prompts: Annotated[
+        bool, Meta(description="Whether the texts of their inputs are kept too, cut to 8 KiB; answers never are.")
+    ] = False
 
 
 class UsageSettings(Struct, frozen=True, forbid_unknown_fields=True):

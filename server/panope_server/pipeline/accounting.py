@@ -17,12 +17,17 @@ from panope_registry.tables.columns import now
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
+from panope_server.observability.truncate import cut
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import AnyTask, task_of
 from panope_server.tasks.task import Output, Usage
 
 _log = structlog.get_logger("panope.calls")
+
+#: Of what the log of calls keeps.
+MAX_PROMPT_BYTES = 8 << 10
+MAX_MESSAGE_BYTES = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,15 @@ class Outcome:
         code: the protocol's word, such as `NOT_FOUND`.
         status: `ok`, `error`, or `cancelled` by its caller.
         reason: `ok`, `cancelled`, or the reason of the error.
+        field: at fault; empty for none.
+        message: the sentence that the caller is told; empty for none.
     """
 
     code: str
     status: str
     reason: str
     field: str = ""
+    message: str = ""
 
 
 OK = Outcome("OK", "ok", "ok")
@@ -101,6 +109,7 @@ class Accounting:
         log_requests: whether each call is a line of the log.
         keep: takes the calls that are kept in the registry's log, or a sample of them; None keeps none.
         usage: takes what each call has used; None for nobody.
+        log_prompts: whether the calls that are kept have the texts of their inputs.
     """
 
     def __init__(
@@ -111,12 +120,14 @@ class Accounting:
         log_requests: bool,
         keep: Callable[[LoggedCall], None] | None = None,
         usage: UsageSink | None = None,
+        log_prompts: bool = False,
     ) -> None:
         self._metrics = metrics
         self._code_name = code_name
         self._log_requests = log_requests
         self._keep = keep
         self._usage = usage
+        self._log_prompts = log_prompts
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and records its end, with what there was of its answer."""
@@ -127,7 +138,8 @@ class Accounting:
         except PanopeError as error:
             if isinstance(error, CapacityError):
                 self._metrics.requests_rejected.labels(_label(call), error.reason).inc()
-            self._record(call, Outcome(self._code_name(error), "error", error.reason, error.field), parts)
+            outcome = Outcome(self._code_name(error), "error", error.reason, error.field, error.message)
+            self._record(call, outcome, parts)
             raise
         except asyncio.CancelledError:
             self._metrics.requests_cancelled.labels(_label(call)).inc()
@@ -153,7 +165,8 @@ class Accounting:
         if self._log_requests:
             _log_request(call, outcome, seconds, usage)
         if self._keep is not None and call.resolved:
-            self._keep(_logged(call, outcome, seconds, usage))
+            text = task_of(call.input).text_of(call.input) if self._log_prompts else ""
+            self._keep(_logged(call, outcome, seconds, usage, cut(text, MAX_PROMPT_BYTES)))
 
     def _count(self, call: Call, outcome: Outcome, seconds: float) -> None:
         label, placement, metrics = _label(call), call.placement, self._metrics
@@ -211,7 +224,7 @@ def _counts(call: Call, task: AnyTask, outcome: Outcome, parts: CountedParts) ->
     return counts
 
 
-def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> LoggedCall:
+def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage, prompt: str) -> LoggedCall:
     return LoggedCall(
         created_at=now(),
         request_id=call.request_id,
@@ -223,6 +236,11 @@ def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> Logge
         duration_seconds=seconds,
         input_units=usage.input_units,
         output_units=usage.output_units,
+        principal=current_principal().name,
+        interface=call.interface,
+        session=call.session or None,
+        error_message=cut(outcome.message, MAX_MESSAGE_BYTES) or None,
+        prompt=prompt.replace("\0", "�") or None,
     )
 
 

@@ -67,6 +67,7 @@ class Call:
         started: when transport saw the call, on the same clock.
         resolved_model: the name under which runs what `requested_model` means: a model's, or that of one variant of
             it; empty until it was looked up.
+        session: the caller's own word for what the call belongs to, for the log of calls; empty for none.
         caller: whose turns it waits for, beside the calls of others: a key's id, or the address of who has none.
         asked_priority: as the call's metadata asks; None where it does not.
         priority: -100 to 100, above 0 high and below 0 low; 0 until the step Prioritize.
@@ -93,6 +94,7 @@ class Call:
     asked_priority: Priority | None = None
     priority: int = 0
     wait: bool = False
+    session: str = ""
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
     input_bytes: int = 0

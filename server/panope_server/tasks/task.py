@@ -303,6 +303,11 @@ class Task(ABC, Generic[I, O]):
         del output
         return Usage(0, 1)
 
+    def text_of(self, task_input: I) -> str:
+        """The texts of an input, for the log of calls where it keeps them. Default: none."""
+        del task_input
+        return ""
+
     def usage_so_far(self, output: O) -> Usage:
         """The units that a part adds to an answer that ends before its last part. Default: as `usage`.
 

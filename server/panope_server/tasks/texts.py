@@ -129,6 +129,11 @@ class TextsTask(Task[B, T]):
         answer.truncated_indices = [position] if answer.truncated_indices else []
         return answer
 
+    def text_of(self, task_input: B) -> str:
+        """The texts, a line each; those that are compared with them are not among them."""
+        texts = getattr(task_input, "texts", None) or [getattr(task_input, "query", "")]
+        return "\n".join(texts)
+
     def usage(self, output: T) -> Usage:
         """Tokens of the texts."""
         return Usage(sum(output.token_counts), 0)

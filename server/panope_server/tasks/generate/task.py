@@ -139,6 +139,12 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             return Usage()
         return Usage(output.usage.prompt_tokens, output.usage.completion_tokens, output.usage.cached_tokens)
 
+    def text_of(self, task_input: GenerateInput) -> str:
+        """The prompts, a line each, or the messages as JSON."""
+        if task_input.conversation is not None:
+            return task_input.conversation.messages.decode(errors="replace")
+        return "\n".join(task_input.prompts)
+
     def usage_so_far(self, output: GenerateOutput) -> Usage:
         """The tokens that came; a piece of text counts as one where an engine tells texts alone."""
         pieces = output.deltas

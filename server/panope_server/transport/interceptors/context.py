@@ -18,6 +18,7 @@ from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.prioritize import HEADER as PRIORITY
 from panope_server.tasks.task import Input
+from panope_server.tasks.validation import check_length
 from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.interceptors.cache_control import cache_control_of
 
@@ -26,6 +27,9 @@ from panope_server.transport.interceptors.cache_control import cache_control_of
 WAIT = ("x-panope-wait", "x-wait-for-model")
 
 REQUEST_ID = "x-request-id"
+
+#: A user's session, or what else calls belong to: the log of calls keeps it.
+SESSION = "x-session-id"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -83,6 +87,7 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         caller=_flow_of(context),
         asked_priority=_asked_priority(metadata),
         wait=_waits(metadata),
+        session=_session(metadata),
         cache_control=cache_control_of(metadata),
         headers=headers_of(context),
     )
@@ -97,6 +102,13 @@ def _flow_of(context: Context) -> str:
 def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:
     word = metadata.get(PRIORITY)
     return Priority.parse(word, PRIORITY) if word else None
+
+
+def _session(metadata: Mapping[str, str]) -> str:
+    """The caller's own word for what the call belongs to; InvalidInputError for one that is too long."""
+    session = metadata.get(SESSION, "")
+    check_length(session, SESSION)
+    return session
 
 
 def _waits(metadata: Mapping[str, str]) -> bool:
