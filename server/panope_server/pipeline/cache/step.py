@@ -111,4 +111,6 @@ class Cache:
         return await self._keys(canonical, computation, task)
 
     def _scope(self) -> str:
-        return "" if self._settings.share_between_keys else current_principal().name
+        """Among whom answers are shared; two keys may have one name, and tokens have names alone."""
+        principal = current_principal()
+        return "" if self._settings.share_between_keys else f"{principal.name}\0{principal.key_id}"

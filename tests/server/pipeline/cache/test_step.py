@@ -182,11 +182,12 @@ async def test_callers_share_answers_only_where_the_settings_say_so(
 ) -> None:
     cached = make_cached(share_between_keys=shared)
     try:
-        set_principal(Principal("ada"))
+        set_principal(Principal("ada", "key-1"))
         await cached.ask(["a"])
-        set_principal(Principal("eve"))
-        assert (await cached.ask(["a"]))[1] == status
-        set_principal(Principal("ada"))
+        for other in (Principal("eve", "key-2"), Principal("ada", "key-3"), Principal("ada"), ANONYMOUS):
+            set_principal(other)
+            assert (await cached.ask(["a"]))[1] == status
+        set_principal(Principal("ada", "key-1"))
         assert (await cached.ask(["a"]))[1] == "hit"
     finally:
         set_principal(ANONYMOUS)
