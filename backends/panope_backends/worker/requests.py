@@ -115,6 +115,7 @@ class TokenRequest(Request):
         submitted: how many of the job's prompts the model has got; they are submitted in their order.
         running: the ids of those that have not ended.
         started: when the first was submitted, in seconds of `time.perf_counter`; 0 before.
+        token_times: see `TokenCounts`.
     """
 
     job: TokenJob
@@ -122,6 +123,7 @@ class TokenRequest(Request):
     submitted: int = 0
     running: set[int] = field(default_factory=set)
     started: float = 0.0
+    token_times: dict[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def waits(self) -> bool:

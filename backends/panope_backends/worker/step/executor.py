@@ -103,8 +103,8 @@ class StepExecutor:
         count = self._queue.sequences
         touched: dict[TokenRequest, None] = {}
         for delta in deltas:
-            self._counts.note(delta, now)
             owner = self._queue.owner(delta.request_id)
+            self._counts.note(delta, now, {} if owner is None else owner[0].token_times)
             if owner is not None and self._take(*owner, delta):
                 touched[owner[0]] = None
                 owner[0].came(now)

@@ -11,9 +11,9 @@ import typer
 
 from panope_server.cli.chat.conversation import Conversation, Message
 from panope_server.cli.chat.options import ChatOptions
-from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.options import Address, Json, Model, address_for
 from panope_server.cli.output.console import console, fail, note, print_json
-from panope_server.cli.server.models import client_at
+from panope_server.cli.server.models import client_at, sentence_of
 
 if TYPE_CHECKING:
     from panope_client import Client
@@ -43,7 +43,7 @@ def run(
     with client_at(address) as client:
         conversation = Conversation(lambda messages, given: _answer(client, model, messages, given), options, system)
         if prompt is None and sys.stdin.isatty():
-            _chat(conversation)
+            _chat(conversation, address_for(address))
             return
         piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
         text = "\n\n".join(part for part in (prompt, piped) if part)
@@ -92,7 +92,7 @@ def _answer(client: Client, model: str, messages: list[Message], options: ChatOp
         yield "".join(delta.content for delta in piece.deltas)
 
 
-def _chat(conversation: Conversation) -> None:
+def _chat(conversation: Conversation, address: str) -> None:
     """Reads and answers until the end."""
     with suppress(ImportError):  # lines can be edited and called back where the library is there
         import readline  # noqa: F401 - importing it is its use
@@ -104,16 +104,16 @@ def _chat(conversation: Conversation) -> None:
                 return
             console.print(said, markup=False, highlight=False)
         elif text.strip():
-            _say(conversation, text)
+            _say(conversation, text, address)
 
 
-def _say(conversation: Conversation, text: str) -> None:
+def _say(conversation: Conversation, text: str, address: str) -> None:
     from panope_client import PanopeClientError
 
     try:
         conversation.say(text, _show)
     except PanopeClientError as error:
-        note(error.message)
+        note(sentence_of(error, address))
     _show("\n")
 
 

@@ -18,6 +18,9 @@ from panope_server.cli.server.loading_notes import loading_noted
 if TYPE_CHECKING:
     from panope_client import Client, PanopeClientError
 
+#: What gRPC says when a server is gone that had taken the call: it was told to stop, or it died.
+_CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
+
 
 def ps(
     all_servers: Annotated[
@@ -192,14 +195,25 @@ def client_at(address: str | None) -> Iterator[Client]:
 
 
 def _is_nobody(error: PanopeClientError) -> bool:
-    """Whether nobody answers, rather than a server that says why it cannot."""
-    return error.code.name == "UNAVAILABLE" and not error.reason
+    """Whether nobody answers, rather than a server that says why it cannot or that was lost while it answered."""
+    return error.code.name == "UNAVAILABLE" and not error.reason and not _was_cut(error)
+
+
+def _was_cut(error: PanopeClientError) -> bool:
+    return error.code.name == "UNAVAILABLE" and not error.reason and any(sign in error.message for sign in _CUT)
+
+
+def sentence_of(error: PanopeClientError, address: str) -> str:
+    """What went wrong, for a person."""
+    if _was_cut(error):
+        return f"the server at {address} ended the call before its answer did, as one does that is stopped"
+    if _is_nobody(error):
+        return f"no server answers at {address}; `panope serve` starts one, and `--address` names another"
+    return error.message
 
 
 def _fail_with(error: PanopeClientError, address: str) -> NoReturn:
-    if _is_nobody(error):
-        fail(f"no server answers at {address}; `panope serve` starts one, and `--address` names another")
-    fail(error.message)
+    fail(sentence_of(error, address))
 
 
 def _instance(model: str, instance: Any) -> dict[str, Any]:

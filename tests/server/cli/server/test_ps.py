@@ -20,7 +20,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server whose models are these."""
 
     class Client:
-        def __init__(self, address: str) -> None:
+        def __init__(self, address: str, **_: object) -> None:
             self.address = address
 
         def __enter__(self) -> Client:

@@ -20,7 +20,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     class Client:
-        def __init__(self, address: str) -> None:
+        def __init__(self, address: str, **_: object) -> None:
             self.address = address
 
         def __enter__(self) -> Client:
