@@ -54,28 +54,19 @@ class AnonymousAccess:
         return True
 
 
-class Claims(Protocol):
-    """Reads the claims of tokens that Envoy has verified."""
-
-    def principal_of(self, claims: str) -> Principal:
-        """Who they tell of; UnauthenticatedError when they are none."""
-
-
 class KeyAccess:
-    """Callers are known by their API keys, or by tokens that Envoy has verified.
+    """Callers are known by their API keys.
 
     Args:
         keys: that there are.
         failures: bound how often one address may send wrong keys.
         is_required: whether callers without a key are refused; others are guests.
-        claims: reads the claims of tokens; None where Envoy verifies none.
     """
 
-    def __init__(self, keys: KeyCache, failures: Failures, *, is_required: bool, claims: Claims | None = None) -> None:
+    def __init__(self, keys: KeyCache, failures: Failures, *, is_required: bool) -> None:
         self._keys = keys
         self._failures = failures
         self._is_required = is_required
-        self._claims = claims
 
     async def principal_of(self, caller: Caller) -> Principal:
         """Who calls.
@@ -85,8 +76,6 @@ class KeyAccess:
             RateLimitError: its address has sent too many wrong keys.
             AvailabilityError: the key is not known here and the database does not answer.
         """
-        if self._claims is not None and (claims := caller.claims):
-            return self._claims.principal_of(claims)
         sent = sent_key(caller.metadata)
         # Programs send keys of other services where none is asked for, such as the hub's client its token.
         if not sent or not (self._is_required or sent.startswith(PREFIX)):
@@ -100,7 +89,7 @@ class KeyAccess:
         return await self._known(key, caller)
 
     def is_live(self, principal: Principal) -> bool:
-        """Whether the key was neither taken back nor has ended; tokens last as long as their calls."""
+        """Whether the key was neither taken back nor has ended."""
         return not principal.key_id or self._keys.is_live(principal.key_id)
 
     async def _known(self, key: ApiKey, caller: Caller) -> Principal:

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-#: Set by Envoy alone, which takes it from what callers send: the claims of a token that it has verified.
-EDGE_CLAIMS = "x-edge-jwt-payload"
-
 _FORWARDED = "x-forwarded-for"
 
 
@@ -32,11 +29,6 @@ class Caller:
         if self.is_edge:
             return self.metadata.get(_FORWARDED, "").rpartition(",")[2].strip()
         return self.peer
-
-    @property
-    def claims(self) -> str:
-        """The claims of a verified token, in base64url; empty without one."""
-        return self.metadata.get(EDGE_CLAIMS, "") if self.is_edge else ""
 
 
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
