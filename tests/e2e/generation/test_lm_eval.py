@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
+import smollm2
 from seeded_chat import NAME, write_seeded_chat
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 #: Installed beside the packages that run the tests, not among them: it brings pandas, nltk and twenty others.
 PACKAGES = ["lm-eval[api]==0.4.13"]
@@ -86,15 +87,32 @@ def test_the_numbers_of_lm_eval_are_those_of_its_own_backend(
     seeded_server: Any, python: Path, tasks: Path, tmp_path: Path
 ) -> None:
     write_seeded_chat(tmp_path)
-    served = f"model={NAME},base_url={seeded_server.http_url}/v1/completions,tokenizer={tmp_path},num_concurrent=4"
+    assert_scored_alike(seeded_server, NAME, tmp_path, python, tasks)
+
+
+def test_so_are_those_of_trained_weights_on_openvino(
+    smollm2_server: Any, smollm2_folder: Path, python: Path, tasks: Path
+) -> None:
+    # Thirty layers round otherwise than PyTorch's: 1.4e-5 of the perplexity was seen.
+    numbers = assert_scored_alike(smollm2_server, smollm2.NAME, smollm2_folder, python, tasks, rel=1e-4, close=1e-2)
+    assert numbers["choices"]["acc,none"] > 0.5  # it has read of capitals
+
+
+def assert_scored_alike(
+    server: Any, name: str, folder: Path, python: Path, tasks: Path, *, rel: float = 1e-5, close: float = 1e-3
+) -> dict[str, Any]:
+    """Compares all numbers, and every answer's; what they are."""
+    served = f"model={name},base_url={server.http_url}/v1/completions,tokenizer={folder},num_concurrent=4"
     ours = scored(python, tasks, "local-completions", served)
-    theirs = scored(python, tasks, "hf", f"pretrained={tmp_path},dtype=float32,device=cpu")
+    theirs = scored(python, tasks, "hf", f"pretrained={folder},dtype=float32,device=cpu")
     for task in ("choices", "texts"):
         told = {name: value for name, value in theirs["results"][task].items() if isinstance(value, float)}
-        assert {name: ours["results"][task][name] for name in told} == pytest.approx(told, rel=1e-5)
+        assert {name: ours["results"][task][name] for name in told} == pytest.approx(told, rel=rel)
         for mine, other in zip(ours["samples"][task], theirs["samples"][task], strict=True):
             flat = [each if isinstance(each, list) else [each] for each in mine]
             expected = [each if isinstance(each, list) else [each] for each in other]
-            assert [each[0] for each in flat] == pytest.approx([each[0] for each in expected], abs=1e-3)
+            assert [each[0] for each in flat] == pytest.approx([each[0] for each in expected], abs=close)
             assert [each[1:] for each in flat] == [each[1:] for each in expected]
     assert theirs["results"]["texts"]["bits_per_byte,none"] > 0
+    numbers: dict[str, Any] = theirs["results"]
+    return numbers
