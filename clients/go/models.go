@@ -42,7 +42,18 @@ func WithPrecision(precision string) LoadOption {
 	return func(r *panopev1.LoadModelRequest) { r.Precision = precision }
 }
 
-// Load loads a model and returns when it serves; what is loaded already stays as it is. The first load of a model may
+// WithInstances runs so many instances.
+func WithInstances(count uint32) LoadOption {
+	return func(r *panopev1.LoadModelRequest) { r.Instances = count }
+}
+
+// WithKeepAlive keeps the model loaded for so long when nobody uses it, such as "5m"; a negative time is for ever, and
+// "0" unloads it after its next call.
+func WithKeepAlive(duration string) LoadOption {
+	return func(r *panopev1.LoadModelRequest) { r.KeepAlive = duration }
+}
+
+// Load loads a model and returns when it serves; what is loaded already so stays as it is. The first load of a model may
 // convert it: give ctx minutes.
 func (c *Client) Load(ctx context.Context, model string, options ...LoadOption) (*panopev1.Model, error) {
 	request := &panopev1.LoadModelRequest{Model: model}

@@ -84,6 +84,11 @@ answer is refused at once (`deadline_unreachable`).
 A server that keeps answers ([response cache](response-cache.md)) says `x-cache: hit`, `miss` or `bypass` with each, and
 obeys `cache-control: no-store`, `no-cache` and `max-age=SECONDS`.
 
+A call may say how long its model stays loaded when nobody uses it after that: the header `x-panope-keep-alive` (in
+gRPC, the metadata) is a number of seconds or a duration such as `5m` or `1h30m`; `0` unloads the model after the call,
+a negative time keeps it until others need its memory. A model that is kept for ever, by the settings or by its load,
+stays whatever a call says. [Operations](operations.md#which-models-are-loaded) tells more.
+
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
 Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified. With

@@ -18,6 +18,7 @@ from generator.operations import (
     BYTES,
     CACHE_CONTROL,
     JSON,
+    KEEP_ALIVE,
     METHODS,
     PATHS,
     PLAIN,
@@ -132,7 +133,8 @@ def _identity(verb: str, path: str) -> str:
 def _operation(path: str, operation: Operation, comment: str) -> Json:
     summary, _, more = plain(comment).partition(". ")
     heading: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
-    parameters = [*_of_path(path), *_of_query(operation), *([WAIT, PRIORITY, CACHE_CONTROL] if operation.waits else [])]
+    headers = [WAIT, PRIORITY, CACHE_CONTROL, KEEP_ALIVE] if operation.waits else []
+    parameters = [*_of_path(path), *_of_query(operation), *headers]
     return (
         {key: text for key, text in heading.items() if text}
         | ({"parameters": parameters} if parameters else {})

@@ -154,6 +154,15 @@ PRIORITY = {
     "schema": {"type": "string", "pattern": "^(high|normal|low)?$"},
 }
 
+KEEP_ALIVE = {
+    "name": "x-panope-keep-alive",
+    "in": "header",
+    "required": False,
+    "description": "How long the model stays loaded when nobody uses it after this call: seconds, or such as `5m`; `0` "
+    "unloads it, a negative time keeps it until its memory is needed.",
+    "schema": {"type": "string"},
+}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -168,7 +177,8 @@ class Operation:
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
         status: of a good answer.
         media: of a good answer.
-        waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority` and `cache-control`.
+        waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority`, `cache-control` and
+            `x-panope-keep-alive`.
         changes: whether the method may be refused for what is there: 409.
         events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.

@@ -195,7 +195,7 @@ def test_unknown_fields_of_load_are_refused_by_name(live_server) -> None:
     ("document", "status", "said"),
     [
         ({"model": "acme/none"}, 404, "does not exist"),
-        ({"model": "{model}", "backend": "cpu"}, 400, "unload it first"),
+        ({"model": "{model}", "keep_alive": "soon"}, 400, "`keep_alive` must be seconds, or a duration such as"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_with_the_reason(live_server, document, status, said) -> None:

@@ -257,7 +257,23 @@ type Model struct {
 	// What a model with labels takes and gives; unset for other tasks, and until the model was loaded.
 	Classify *ClassifySpec `protobuf:"bytes,22,opt,name=classify,proto3" json:"classify,omitempty"`
 	// Why its calls are refused at once, if they are: it could not be loaded, or all its instances fail.
-	Breaker       *Breaker `protobuf:"bytes,23,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	Breaker *Breaker `protobuf:"bytes,23,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	// Items that wait in its queue.
+	QueuedItems uint32 `protobuf:"varint,24,opt,name=queued_items,json=queuedItems,proto3" json:"queued_items,omitempty"`
+	// Items that its instances have.
+	InFlightItems uint32 `protobuf:"varint,25,opt,name=in_flight_items,json=inFlightItems,proto3" json:"in_flight_items,omitempty"`
+	// Units of work, such as tokens, that it answers in a second while it is busy, over about the last ten seconds of work;
+	// 0 until measured.
+	WorkPerSecond float64 `protobuf:"fixed64,26,opt,name=work_per_second,json=workPerSecond,proto3" json:"work_per_second,omitempty"`
+	// The memory that is reserved for all its instances: as estimated, then as measured.
+	MemoryBytes uint64 `protobuf:"varint,27,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// Seconds for which it stays loaded when nobody uses it: 0 until the call has ended, negative for ever; unset for as
+	// long as its memory is not needed.
+	KeepAliveSeconds *float64 `protobuf:"fixed64,28,opt,name=keep_alive_seconds,json=keepAliveSeconds,proto3,oneof" json:"keep_alive_seconds,omitempty"`
+	// When it is unloaded if nobody uses it; unset while it is in use, and for a model that has no such time.
+	UnloadTime *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=unload_time,json=unloadTime,proto3" json:"unload_time,omitempty"`
+	// Calls that use it, or wait for it to be loaded.
+	ActiveCalls   uint32 `protobuf:"varint,30,opt,name=active_calls,json=activeCalls,proto3" json:"active_calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +467,55 @@ func (x *Model) GetBreaker() *Breaker {
 		return x.Breaker
 	}
 	return nil
+}
+
+func (x *Model) GetQueuedItems() uint32 {
+	if x != nil {
+		return x.QueuedItems
+	}
+	return 0
+}
+
+func (x *Model) GetInFlightItems() uint32 {
+	if x != nil {
+		return x.InFlightItems
+	}
+	return 0
+}
+
+func (x *Model) GetWorkPerSecond() float64 {
+	if x != nil {
+		return x.WorkPerSecond
+	}
+	return 0
+}
+
+func (x *Model) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Model) GetKeepAliveSeconds() float64 {
+	if x != nil && x.KeepAliveSeconds != nil {
+		return *x.KeepAliveSeconds
+	}
+	return 0
+}
+
+func (x *Model) GetUnloadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnloadTime
+	}
+	return nil
+}
+
+func (x *Model) GetActiveCalls() uint32 {
+	if x != nil {
+		return x.ActiveCalls
+	}
+	return 0
 }
 
 // A circuit breaker, which keeps requests from what fails.
@@ -1251,7 +1316,9 @@ type Instance struct {
 	// What it generates, as it told last, each second; unset for models that do not generate.
 	Generation *GenerationStatistics `protobuf:"bytes,14,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Whether it is given requests, by how many of the last ones failed.
-	Breaker       *Breaker `protobuf:"bytes,15,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	Breaker *Breaker `protobuf:"bytes,15,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	// Items that it has; the next goes to the instance with the fewest.
+	InFlightItems uint32 `protobuf:"varint,16,opt,name=in_flight_items,json=inFlightItems,proto3" json:"in_flight_items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1389,6 +1456,13 @@ func (x *Instance) GetBreaker() *Breaker {
 		return x.Breaker
 	}
 	return nil
+}
+
+func (x *Instance) GetInFlightItems() uint32 {
+	if x != nil {
+		return x.InFlightItems
+	}
+	return 0
 }
 
 // What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
@@ -1550,7 +1624,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xfd\b\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xbd\v\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1576,7 +1650,15 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\balias_of\x18\x14 \x01(\tR\aaliasOf\x123\n" +
 	"\bgenerate\x18\x15 \x01(\v2\x17.panope.v1.GenerateSpecR\bgenerate\x123\n" +
 	"\bclassify\x18\x16 \x01(\v2\x17.panope.v1.ClassifySpecR\bclassify\x12,\n" +
-	"\abreaker\x18\x17 \x01(\v2\x12.panope.v1.BreakerR\abreaker\x1a:\n" +
+	"\abreaker\x18\x17 \x01(\v2\x12.panope.v1.BreakerR\abreaker\x12!\n" +
+	"\fqueued_items\x18\x18 \x01(\rR\vqueuedItems\x12&\n" +
+	"\x0fin_flight_items\x18\x19 \x01(\rR\rinFlightItems\x12&\n" +
+	"\x0fwork_per_second\x18\x1a \x01(\x01R\rworkPerSecond\x12!\n" +
+	"\fmemory_bytes\x18\x1b \x01(\x04R\vmemoryBytes\x121\n" +
+	"\x12keep_alive_seconds\x18\x1c \x01(\x01H\x00R\x10keepAliveSeconds\x88\x01\x01\x12;\n" +
+	"\vunload_time\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"unloadTime\x12!\n" +
+	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1586,7 +1668,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_LOADING\x10\x02\x12\x11\n" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
-	"\fSTATE_FAILED\x10\x05\"\xd8\x01\n" +
+	"\fSTATE_FAILED\x10\x05B\x15\n" +
+	"\x13_keep_alive_seconds\"\xd8\x01\n" +
 	"\aBreaker\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.panope.v1.Breaker.StateR\x05state\x12.\n" +
 	"\x13retry_after_seconds\x18\x02 \x01(\x01R\x11retryAfterSeconds\x12\x16\n" +
@@ -1666,7 +1749,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xc3\x05\n" +
+	"createTime\"\xeb\x05\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1686,7 +1769,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x0e \x01(\v2\x1f.panope.v1.GenerationStatisticsR\n" +
 	"generation\x12,\n" +
-	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\"\x86\x01\n" +
+	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\x12&\n" +
+	"\x0fin_flight_items\x18\x10 \x01(\rR\rinFlightItems\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
@@ -1754,20 +1838,21 @@ var file_panope_v1_model_proto_depIdxs = []int32{
 	7,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
 	5,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
 	4,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
-	1,  // 11: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
-	10, // 12: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	9,  // 13: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	14, // 14: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	14, // 15: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 16: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	14, // 17: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	12, // 18: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	4,  // 19: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	14, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
+	10, // 13: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	9,  // 14: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	14, // 15: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	14, // 16: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 17: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	14, // 18: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	12, // 19: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	4,  // 20: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1776,6 +1861,7 @@ func file_panope_v1_model_proto_init() {
 		return
 	}
 	file_panope_v1_tensor_proto_init()
+	file_panope_v1_model_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -269,7 +269,12 @@ type LoadModelRequest struct {
 	// The precision to compute in, such as `bf16`; empty lets Panope choose.
 	Precision string `protobuf:"bytes,3,opt,name=precision,proto3" json:"precision,omitempty"`
 	// The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose.
-	Variant       string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
+	Variant string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
+	// How long the model stays loaded when nobody uses it: seconds, or a duration such as `5m` or `1h30m`. `0` unloads it
+	// after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as the settings say.
+	KeepAlive string `protobuf:"bytes,5,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
+	// The instances to run, at most 64; 0 for as many as the settings say.
+	Instances     uint32 `protobuf:"varint,6,opt,name=instances,proto3" json:"instances,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +335,20 @@ func (x *LoadModelRequest) GetVariant() string {
 		return x.Variant
 	}
 	return ""
+}
+
+func (x *LoadModelRequest) GetKeepAlive() string {
+	if x != nil {
+		return x.KeepAlive
+	}
+	return ""
+}
+
+func (x *LoadModelRequest) GetInstances() uint32 {
+	if x != nil {
+		return x.Instances
+	}
+	return 0
 }
 
 // The loaded model.
@@ -1628,12 +1647,15 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x0fGetModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\":\n" +
 	"\x10GetModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"z\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xb7\x01\n" +
 	"\x10LoadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x1c\n" +
 	"\tprecision\x18\x03 \x01(\tR\tprecision\x12\x18\n" +
-	"\avariant\x18\x04 \x01(\tR\avariant\";\n" +
+	"\avariant\x18\x04 \x01(\tR\avariant\x12\x1d\n" +
+	"\n" +
+	"keep_alive\x18\x05 \x01(\tR\tkeepAlive\x12\x1c\n" +
+	"\tinstances\x18\x06 \x01(\rR\tinstances\";\n" +
 	"\x11LoadModelResponse\x12&\n" +
 	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"*\n" +
 	"\x12UnloadModelRequest\x12\x14\n" +

@@ -43,7 +43,11 @@ type RegistryServiceClient interface {
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// Tells everything about one model. NOT_FOUND for an unknown name.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
-	// Loads a model and returns when it serves. Loading what is loaded changes nothing.
+	// Loads a model and returns when it serves. Loading what is loaded so changes nothing; what is loaded in another way is
+	// replaced: the new serves before the old ends, where memory allows, and no call is lost.
+	//
+	// Models that were used least recently, and answer nobody now, make room. RESOURCE_EXHAUSTED with RetryInfo tells that
+	// there is none, and who has the memory.
 	//
 	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION when no backend of this machine can run it, DATA_LOSS when
 	// a file of it is damaged, UNAVAILABLE when its worker does not start.
@@ -223,7 +227,11 @@ type RegistryServiceServer interface {
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// Tells everything about one model. NOT_FOUND for an unknown name.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
-	// Loads a model and returns when it serves. Loading what is loaded changes nothing.
+	// Loads a model and returns when it serves. Loading what is loaded so changes nothing; what is loaded in another way is
+	// replaced: the new serves before the old ends, where memory allows, and no call is lost.
+	//
+	// Models that were used least recently, and answer nobody now, make room. RESOURCE_EXHAUSTED with RetryInfo tells that
+	// there is none, and who has the memory.
 	//
 	// Errors: NOT_FOUND for an unknown name, FAILED_PRECONDITION when no backend of this machine can run it, DATA_LOSS when
 	// a file of it is damaged, UNAVAILABLE when its worker does not start.

@@ -9,7 +9,14 @@ from panope_server.observability.metrics import panope_version
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.job_worker import JobsProcess
-from panope_server.transport.http.status import EnvoyJson, JobWorkerJson, PortsJson, StatusJson, status_json
+from panope_server.transport.http.status import (
+    EnvoyJson,
+    JobWorkerJson,
+    PortsJson,
+    StatusJson,
+    loaded_models_json,
+    status_json,
+)
 
 
 class ServerStatus:
@@ -47,5 +54,6 @@ class ServerStatus:
             envoy=None if envoy is None else EnvoyJson(envoy.alive, envoy.pid, envoy.restart_count),
             job_worker=JobWorkerJson(job_worker.state, job_worker.workers, job_worker.pid, job_worker.restart_count),
             not_ready=models.loader.not_ready(),
+            loaded_models=loaded_models_json(models.memory, models.metrics.loaded_models.totals),
             models=models.status.known(),
         )

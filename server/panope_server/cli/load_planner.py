@@ -17,7 +17,7 @@ from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.models.build_jobs import job_error
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
-from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.tasks.catalog import register_installed
 
 
@@ -40,6 +40,6 @@ async def load_planner(settings: Settings, session: RegistrySession) -> AsyncIte
         return await asyncio.to_thread(build, request)
 
     try:
-        yield LoadPlanner(settings, session.registry, hardware, session.profiles, DeviceMemory(), leases, run_build)
+        yield LoadPlanner(settings, session.registry, hardware, session.profiles, MemoryBudget(), leases, run_build)
     finally:
         await leases.close()

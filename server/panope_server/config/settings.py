@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, inspect
 
+from panope_server.config.models_section import ModelsSettings
 from panope_server.config.remote_section import RemoteSettings
 from panope_server.config.response_cache_section import ResponseCacheSettings
 from panope_server.config.sections import (
@@ -126,6 +127,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessSettings = AccessSettings()
     tls: TlsSettings = TlsSettings()
     limits: Limits = Limits()
+    models: ModelsSettings = ModelsSettings()
     workers: Workers = Workers()
     generation: Generation = Generation()
     response_cache: ResponseCacheSettings = ResponseCacheSettings()

@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from panope_server.observability.downloads import DownloadMetrics
 from panope_server.observability.instances import InstanceMetrics
+from panope_server.observability.loaded_models import LoadedModelsMetrics
 from panope_server.observability.series import Counter, Histogram
 
 OTHER = "_other"
@@ -73,9 +74,7 @@ class Metrics:
         self.instances = InstanceMetrics()
         self.registry.register(self.instances)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
-        self.model_load_duration = self._seconds(
-            "model_load", "From being asked for to the first ready instance.", "model"
-        )
+        self.loaded_models = LoadedModelsMetrics(self.registry, SECONDS)
         self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
         self.response_cache_hits = self._counter(
             "response_cache_hits", "Answers that were kept and given again, to single texts or whole calls.", "model"

@@ -72,6 +72,8 @@ class Call:
         asked_priority: as the call's metadata asks; None where it does not.
         priority: -100 to 100, above 0 high and below 0 low; 0 until the step Prioritize.
         wait: whether the caller waits while the model is downloaded, instead of being told to come back.
+        keep_alive: seconds for which its model stays loaded unused after it; infinity for ever, None for those of the
+            model.
         resolved: what the name means in the registry; None until it was looked up, which happens once.
         placement: where it was run last.
         input_bytes: of the messages to its worker.
@@ -95,6 +97,7 @@ class Call:
     priority: int = 0
     wait: bool = False
     session: str = ""
+    keep_alive: float | None = None
     resolved: ResolvedModel | None = None
     placement: Placement = field(default_factory=Placement)
     input_bytes: int = 0

@@ -59,5 +59,5 @@ class Dispatch:
             call.output_bytes += len(data)
             return call.output.put(task.decode(data))
 
-        context = CallContext(call.request_id, call.caller, call.priority, call.deadline)
+        context = CallContext(call.request_id, call.caller, call.priority, call.deadline, call.keep_alive)
         await self._runner.run(model, requests, context, call.placement, put)

@@ -14,9 +14,12 @@ class CallContext:
         caller: whose turns it waits for: calls of one caller share its turns. Empty for the server's own.
         priority: -100 to 100; above 0 is high, below 0 low. Of one caller's calls the higher goes first, too.
         deadline: when nobody waits any more, on `time.monotonic`'s clock; None for no such time.
+        keep_alive: seconds for which the model stays loaded unused after it: infinity for ever, None for those of the
+            model.
     """
 
     request_id: str
     caller: str = ""
     priority: int = 0
     deadline: float | None = None
+    keep_alive: float | None = None

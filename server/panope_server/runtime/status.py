@@ -134,6 +134,7 @@ class InstanceView:
         precision: that it computes in.
         generation: what it generates, as it told last; None of models that do not, and before the first heartbeat.
         token_intervals: as above.
+        in_flight_items: that it has.
     """
 
     id: str
@@ -153,6 +154,30 @@ class InstanceView:
     generation: GenerationStatistics | None = None
     token_intervals: TokenIntervals | None = None
     breaker: BreakerView = CLOSED
+    in_flight_items: int = 0
+
+
+@dataclass(frozen=True)
+class ActivityView:
+    """What a model does now, and how long it stays.
+
+    Attributes:
+        active_calls: that use it, or wait for it to be loaded.
+        queued_items: that wait in its queue.
+        in_flight_items: that its instances have.
+        work_per_second: units of work, such as tokens, that it answers while it is busy, lately; 0 until measured.
+        memory_bytes: that is reserved for it: as estimated, then as measured.
+        keep_alive_seconds: for which it stays loaded unused: infinity for ever, None while its memory is not needed.
+        unload_at: when it is unloaded if nobody uses it; None while it is in use, or has no such time.
+    """
+
+    active_calls: int = 0
+    queued_items: int = 0
+    in_flight_items: int = 0
+    work_per_second: float = 0.0
+    memory_bytes: int = 0
+    keep_alive_seconds: float | None = None
+    unload_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +186,7 @@ class ModelView:
 
     Attributes:
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
+        activity: as above.
     """
 
     name: str
@@ -186,6 +212,7 @@ class ModelView:
     reasons: Mapping[str, str] = field(default_factory=dict)
     alias_of: str = ""
     breaker: BreakerView = CLOSED
+    activity: ActivityView = ActivityView()
 
     @property
     def base_model(self) -> str:

@@ -15,6 +15,7 @@ from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult
 from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
 from panope_server.pipeline.call import Call
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import ModelView
 from panope_server.tasks.task import Output
 
@@ -50,8 +51,13 @@ class Models(Protocol):
     async def default_for(self, task: str) -> str | None:
         """The model of calls that name none; None when there is no such model."""
 
-    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
-        """Loads a model, or the variant whose digest begins so, and returns when it serves."""
+    async def load(
+        self, name: str, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ModelView:
+        """Loads a model, or the variant whose digest begins so, and returns when it serves.
+
+        It stays loaded for so many seconds when nobody uses it: infinity for ever, None for as long as before.
+        """
 
     async def unload(self, name: str) -> ModelView:
         """Ends a model's instances and returns when their memory is free."""

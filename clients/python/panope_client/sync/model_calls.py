@@ -61,19 +61,30 @@ class ModelCalls(Connection):
         backend: str = "",
         precision: str = "",
         variant: str = "",
+        instances: int = 0,
+        keep_alive: str | float = "",
         timeout: float | None = LOAD_TIMEOUT_SECONDS,
     ) -> Model:
-        """Loads a model and returns when it serves; what is loaded already stays as it is.
+        """Loads a model and returns when it serves; what is loaded already so stays as it is.
 
         Args:
             model: `vendor/name`.
             backend: such as `openvino`; empty lets the server choose.
             precision: such as `bf16`; empty lets the server choose.
             variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
+            instances: that are to run; 0 for as many as the server's settings say.
+            keep_alive: how long the model stays loaded when nobody uses it, in seconds or such as `5m`; negative for
+                ever, 0 until its next call has ended, empty for as long as before.
             timeout: see the class; the default gives a conversion time.
         """
         request = request_of(
-            registry_pb.LoadModelRequest, model=model, backend=backend, precision=precision, variant=variant
+            registry_pb.LoadModelRequest,
+            model=model,
+            backend=backend,
+            precision=precision,
+            variant=variant,
+            instances=instances,
+            keep_alive=str(keep_alive),
         )
         response = self._call(self._registry.LoadModel, request, timeout)
         return response.model

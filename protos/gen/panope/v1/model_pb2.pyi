@@ -101,6 +101,13 @@ class Model(google.protobuf.message.Message):
     GENERATE_FIELD_NUMBER: builtins.int
     CLASSIFY_FIELD_NUMBER: builtins.int
     BREAKER_FIELD_NUMBER: builtins.int
+    QUEUED_ITEMS_FIELD_NUMBER: builtins.int
+    IN_FLIGHT_ITEMS_FIELD_NUMBER: builtins.int
+    WORK_PER_SECOND_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
+    UNLOAD_TIME_FIELD_NUMBER: builtins.int
+    ACTIVE_CALLS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -123,6 +130,22 @@ class Model(google.protobuf.message.Message):
     """The precision that was preferred at registration; empty when none was."""
     alias_of: builtins.str
     """What the alias that `name` is points to: a model's name, or `model@digits` of one of its variants. Empty for a model."""
+    queued_items: builtins.int
+    """Items that wait in its queue."""
+    in_flight_items: builtins.int
+    """Items that its instances have."""
+    work_per_second: builtins.float
+    """Units of work, such as tokens, that it answers in a second while it is busy, over about the last ten seconds of work;
+    0 until measured.
+    """
+    memory_bytes: builtins.int
+    """The memory that is reserved for all its instances: as estimated, then as measured."""
+    keep_alive_seconds: builtins.float
+    """Seconds for which it stays loaded when nobody uses it: 0 until the call has ended, negative for ever; unset for as
+    long as its memory is not needed.
+    """
+    active_calls: builtins.int
+    """Calls that use it, or wait for it to be loaded."""
     @property
     def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Variant]:
         """Its runnable forms."""
@@ -171,6 +194,10 @@ class Model(google.protobuf.message.Message):
     def breaker(self) -> Global___Breaker:
         """Why its calls are refused at once, if they are: it could not be loaded, or all its instances fail."""
 
+    @property
+    def unload_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it is unloaded if nobody uses it; unset while it is in use, and for a model that has no such time."""
+
     def __init__(
         self,
         *,
@@ -197,9 +224,17 @@ class Model(google.protobuf.message.Message):
         generate: Global___GenerateSpec | None = ...,
         classify: Global___ClassifySpec | None = ...,
         breaker: Global___Breaker | None = ...,
+        queued_items: builtins.int = ...,
+        in_flight_items: builtins.int = ...,
+        work_per_second: builtins.float = ...,
+        memory_bytes: builtins.int = ...,
+        keep_alive_seconds: builtins.float | None = ...,
+        unload_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        active_calls: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "inputs", b"inputs", "instances", b"instances", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "variants", b"variants"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "unload_time", b"unload_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds"]) -> typing.Literal["keep_alive_seconds"] | None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 
@@ -641,6 +676,7 @@ class Instance(google.protobuf.message.Message):
     WEIGHTS_PRECISION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
     BREAKER_FIELD_NUMBER: builtins.int
+    IN_FLIGHT_ITEMS_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -665,6 +701,8 @@ class Instance(google.protobuf.message.Message):
     """The format of its variant's files, such as `openvino`."""
     weights_precision: builtins.str
     """The precision of its variant's weights, such as `int8`; empty when unknown."""
+    in_flight_items: builtins.int
+    """Items that it has; the next goes to the instance with the fewest."""
     @property
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""
@@ -695,9 +733,10 @@ class Instance(google.protobuf.message.Message):
         weights_precision: builtins.str = ...,
         generation: Global___GenerationStatistics | None = ...,
         breaker: Global___Breaker | None = ...,
+        in_flight_items: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["breaker", b"breaker", "generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
 

@@ -133,6 +133,8 @@ class LoadModelRequest(google.protobuf.message.Message):
     BACKEND_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
     VARIANT_FIELD_NUMBER: builtins.int
+    KEEP_ALIVE_FIELD_NUMBER: builtins.int
+    INSTANCES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`. Required."""
     backend: builtins.str
@@ -141,6 +143,12 @@ class LoadModelRequest(google.protobuf.message.Message):
     """The precision to compute in, such as `bf16`; empty lets Panope choose."""
     variant: builtins.str
     """The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose."""
+    keep_alive: builtins.str
+    """How long the model stays loaded when nobody uses it: seconds, or a duration such as `5m` or `1h30m`. `0` unloads it
+    after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as the settings say.
+    """
+    instances: builtins.int
+    """The instances to run, at most 64; 0 for as many as the settings say."""
     def __init__(
         self,
         *,
@@ -148,8 +156,10 @@ class LoadModelRequest(google.protobuf.message.Message):
         backend: builtins.str = ...,
         precision: builtins.str = ...,
         variant: builtins.str = ...,
+        keep_alive: builtins.str = ...,
+        instances: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "model", b"model", "precision", b"precision", "variant", b"variant"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "instances", b"instances", "keep_alive", b"keep_alive", "model", b"model", "precision", b"precision", "variant", b"variant"]) -> None: ...
 
 Global___LoadModelRequest: typing_extensions.TypeAlias = LoadModelRequest
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -37,7 +39,9 @@ def ps(
         _list_all(home, config, json=json)
         return
     if json:
-        running = [_instance(model.name, instance) for model in models for instance in model.instances]
+        running = [
+            {**_instance(model.name, instance), **_activity(model)} for model in models for instance in model.instances
+        ]
         print_json([*running, *(_without_instance(model) for model in models if not model.instances)])
         return
     rows = [
@@ -48,6 +52,9 @@ def ps(
             _state(instance),
             str(instance.pid or "-"),
             bytes_text(instance.resident_bytes),
+            _queue_text(model, instance),
+            f"{model.work_per_second:,.0f}/s" if model.work_per_second else "-",
+            _until_text(model),
             str(instance.restart_count),
             _breaker_text(instance),
             _generation_text(instance),
@@ -56,11 +63,14 @@ def ps(
         for instance in model.instances
     ]
     rows += [
-        (model.name, "-", "-", _state(model), "-", "-", "-", _breaker_text(model), "-")
+        (model.name, "-", "-", _state(model), *["-"] * 6, _breaker_text(model), "-")
         for model in models
         if not model.instances
     ]
-    columns = ("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY", "RESTARTS", "BREAKER", "GENERATES")
+    columns = (
+        *("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY"),
+        *("QUEUE", "RATE", "UNTIL", "RESTARTS", "BREAKER", "GENERATES"),
+    )
     print_table(columns, rows, empty="no instance runs")
     for model in models:
         if not model.instances and model.state_reason:
@@ -74,17 +84,34 @@ def load(
     variant: Annotated[
         str, typer.Option("--variant", help="The variant to run as it is, by its digest's first digits.")
     ] = "",
+    instances: Annotated[
+        int, typer.Option("--instances", min=0, max=64, help="How many to run; as the settings say when not given.")
+    ] = 0,
+    keep_alive: Annotated[
+        str,
+        typer.Option(
+            "--keep-alive",
+            help="How long it stays loaded unused, such as 300 or 5m; -1 for ever, 0 until its next call.",
+        ),
+    ] = "",
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Load a model and wait until it serves."""
     with client_at(address) as client, loading_noted(address_for(address), model):
-        loaded = client.load(model, backend=backend, precision=precision, variant=variant)
-    instances = [_instance(loaded.name, instance) for instance in loaded.instances]
+        loaded = client.load(
+            model,
+            backend=backend,
+            precision=precision,
+            variant=variant,
+            instances=instances,
+            keep_alive=keep_alive,
+        )
+    running = [_instance(loaded.name, instance) for instance in loaded.instances]
     if json:
-        print_json(instances)
+        print_json(running)
         return
-    for instance in instances:
+    for instance in running:
         console.print(
             f"{instance['model']} serves {instance['format']} {instance['weights_precision']} on "
             f"{instance['backend']} {instance['device']}, computed in {instance['precision']}: "
@@ -233,6 +260,7 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "selection_reason": instance.selection_reason,
         "generation": _generation(instance),
         "breaker": _breaker(instance),
+        "in_flight_items": instance.in_flight_items,
     }
 
 
@@ -241,8 +269,8 @@ def _without_instance(model: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision"), "")
     counts = dict.fromkeys(("pid", "resident_bytes", "restart_count"), 0)
     told = {"state": _state(model), "state_reason": model.state_reason}
-    more = {"selection_reason": "", "generation": None, "breaker": _breaker(model)}
-    return {**empty, "model": model.name, **told, **counts, **more}
+    more = {"selection_reason": "", "generation": None, "breaker": _breaker(model), "in_flight_items": 0}
+    return {**empty, "model": model.name, **told, **counts, **more, **_activity(model)}
 
 
 def _breaker(told: Any) -> dict[str, Any]:
@@ -260,6 +288,35 @@ def _breaker_text(told: Any) -> str:
     breaker = told.breaker
     seconds = breaker.retry_after_seconds
     return f"{_state(breaker)} {seconds:.0f} s" if seconds else _state(breaker)
+
+
+def _activity(model: Any) -> dict[str, Any]:
+    """What the model of an instance does, and how long it stays."""
+    return {
+        "queued_items": model.queued_items,
+        "work_per_second": model.work_per_second,
+        "model_memory_bytes": model.memory_bytes,
+        "keep_alive_seconds": model.keep_alive_seconds if model.HasField("keep_alive_seconds") else None,
+        "unload_at": model.unload_time.ToJsonString() if model.HasField("unload_time") else None,
+    }
+
+
+def _queue_text(model: Any, instance: Any) -> str:
+    """What an instance has, and what waits for any of its model."""
+    waiting = f" + {model.queued_items:,} waiting" if model.queued_items else ""
+    return f"{instance.in_flight_items:,}{waiting}"
+
+
+def _until_text(model: Any) -> str:
+    """When the model is unloaded if nobody uses it."""
+    if not model.HasField("keep_alive_seconds"):
+        return "room is needed"
+    if model.keep_alive_seconds < 0:
+        return "for ever"
+    if model.HasField("unload_time"):
+        left = max(0.0, model.unload_time.ToDatetime(UTC).timestamp() - time.time())
+        return f"in {timedelta(seconds=round(left))}"
+    return f"{timedelta(seconds=round(model.keep_alive_seconds))} unused"
 
 
 def _generation(instance: Any) -> dict[str, int] | None:

@@ -13,6 +13,7 @@ from panope_server.runtime.async_registry.audit import AuditTrail
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import ModelView
 
 PAGE_SIZE = 500
@@ -52,11 +53,13 @@ class AuthorizedModels:
         """The model of calls that name none; None when there is no such model for the caller."""
         return await self._directory.default_for(task)
 
-    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+    async def load(
+        self, name: str, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ModelView:
         """Loads a model and returns when it serves."""
         with self._audit.recording("models.load", name):
             self._visibility.check(name)
-            return await self._models.load(name, backend, precision, variant)
+            return await self._models.load(name, constraints, keep_alive)
 
     async def unload(self, name: str) -> ModelView:
         """Ends a model's instances and returns when their memory is free."""

@@ -160,6 +160,7 @@ class ModelInstance(ABC):
             ready_at=self.ready_at,
             started_at=self.started_at,
             breaker=self.breaker.view(),
+            in_flight_items=self.in_flight_items,
         )
 
     def count_end(self, entry: Entry, last: wire.Part) -> None:

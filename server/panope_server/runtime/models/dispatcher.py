@@ -74,4 +74,13 @@ class ModelDispatcher:
         put: Callable[[bytes], Awaitable[None]],
     ) -> None:
         """Runs the requests of a call and puts the parts of its answer; see `ModelRuntime.run`."""
-        await self._runtimes.get_or_make(model.name).run(requests, context, placement, put)
+        runtime = self._runtimes.get_or_make(model.name)
+        host = self._runtimes.get(runtime.host) if runtime.host else None
+        if host is None:
+            await runtime.run(requests, context, placement, put)
+            return
+        host.keep_alive.begin_call()  # what runs in its worker uses the base, too
+        try:
+            await runtime.run(requests, context, placement, put)
+        finally:
+            host.keep_alive.end_call(None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
@@ -13,9 +14,13 @@ from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.models.startup_loads import StartupLoads
-from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.status import ModelState
+
+#: As of the setting `workers.instances`.
+MAX_INSTANCES = 64
 
 
 class ModelLoader:
@@ -43,6 +48,8 @@ class ModelLoader:
     ) -> None:
         self._guests_of = guests_of
         self._names_to_load = settings.load
+        self._models = settings.models
+        self._keep_alive: dict[str, float | None] = {}  # as each call asks
         self._directory = directory
         self._runtimes = runtimes
         self._planner = planner
@@ -50,29 +57,44 @@ class ModelLoader:
         self._report_instances = report_instances
         self._startup_loads = StartupLoads(self.load)
 
-    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ResolvedModel:
+    async def load(
+        self, name: str, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ResolvedModel:
         """Loads a model, or what an alias points to, and returns when it serves.
 
         Args:
             name: of the model or the alias.
-            backend: to run it on; empty lets Panope choose.
-            precision: to compute in, or that the weights are quantized to; empty lets Panope choose.
-            variant: the first digits of the digest of the variant to run; empty lets Panope choose.
+            constraints: how it must run; its variant may be given by the first digits of the digest.
+            keep_alive: how long it stays loaded unused, as of `ModelRuntime.load`.
 
         Raises:
             PanopeError: why it cannot be loaded.
         """
+        if constraints.instances > MAX_INSTANCES:
+            raise InvalidInputError.at("instances", "{field} is at most {most}", most=MAX_INSTANCES)
         self._runtimes.refuse_while_closing()
         model = await self._directory.resolve_now(name)
-        await self._planner.refuse_impossible(model.entry, LoadConstraints(backend, precision))
+        await self._planner.refuse_impossible(model.entry, constraints)
+        variant = constraints.variant
         digest = find_variant(model.entry, variant).digest if variant else model.name.variant
-        constraints = LoadConstraints(backend, precision, digest)
+        constraints = replace(constraints, variant=digest)
         wanted = await self._planner.variant_to_download(model.entry, constraints)
-        await self._downloads.ensure(model.entry, wanted, precision, wait=False)
+        await self._downloads.ensure(model.entry, wanted, constraints.precision, wait=False)
         if digest == model.name.variant:  # what always runs there is no constraint of this caller
             constraints = replace(constraints, variant="")
-        await self._runtimes.get_or_make(model.name).load(constraints)
+        await self._runtimes.get_or_make(model.name).load(constraints, keep_alive)
         return model
+
+    def keep_alive_of(self, resolved: ResolvedName) -> float | None:
+        """For how long a model stays loaded unused, as the settings say; see `KeepAlive`.
+
+        What they load from the start is kept for ever, because the server is ready only while it serves.
+        """
+        if self._names_to_load and resolved.key in self._to_load():
+            return math.inf
+        if resolved.model not in self._keep_alive:
+            self._keep_alive[resolved.model] = self._models.keep_alive_of(resolved.model)
+        return self._keep_alive[resolved.model]
 
     async def unload(self, name: str) -> ResolvedModel:
         """Ends the instances of a model, or of the variant that an alias points to; returns when their memory is free.

@@ -25,13 +25,17 @@ from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
 from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.loader import ModelLoader
-from panope_server.runtime.models.model import ModelRuntime, OnState
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.models.model_loading import OnState
 from panope_server.runtime.models.model_status import ModelStatus
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
-from panope_server.runtime.placement.memory import DeviceMemory, machine_bytes
+from panope_server.runtime.placement.memory import machine_bytes
+from panope_server.runtime.placement.memory_budget import MemoryBudget
+from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import ModelState, ModelView
 
@@ -92,14 +96,22 @@ class ModelManager:
         dispatcher: runs calls.
         loader: loads and unloads.
         status: what people see.
+        memory: what of it models have.
+        metrics: where what happens to them is counted.
     """
 
     def __init__(self, dependencies: ModelDependencies, events: ModelEvents) -> None:
         settings = dependencies.settings
         self._hardware = dependencies.hardware
+        self.metrics = dependencies.metrics
         self._on_aliases = events.on_aliases
         self._follower: asyncio.Task[None] | None = None
-        memory = DeviceMemory()
+        self._estimates = MemoryEstimates()
+        self.memory = memory = MemoryBudget(
+            lambda key: self.runtimes.get(key),
+            max_bytes=settings.models.memory_bytes,
+            max_models=settings.models.max_loaded_models,
+        )
         self.directory = ModelDirectory(dependencies.registry, dependencies.aliases, settings.default_model)
         downloads = Downloads(self.directory.fresh_entry, dependencies.jobs, dependencies.store, self._machine_bytes)
         builds = BuildJobs(
@@ -116,18 +128,29 @@ class ModelManager:
             memory,
             dependencies.leases,
             builds.run,
+            self._estimates,
+            lambda key, reason: self.runtimes.explain_loading(ResolvedName(key).model, reason),
             find_hosts=lambda base, digests: hosts.find(base, digests),
         )
 
         def make_runtime(resolved: ResolvedName, on_state: OnState) -> ModelRuntime:
-            make_plan = partial(planner.plan, resolved)
-            return ModelRuntime(resolved, settings, dependencies.metrics, make_plan, on_state, find_instance)
+            return ModelRuntime(
+                resolved,
+                settings,
+                dependencies.metrics,
+                partial(planner.plan, resolved),
+                on_state,
+                find_instance,
+                partial(self.loader.keep_alive_of, resolved),
+                lambda runtime: hosts.guests_of([runtime]),
+            )
 
         async def find_instance(place: int, plan: LoadPlan) -> Instance:
             return await hosts.instance(place, plan)
 
-        self.runtimes = ModelRuntimes(make_runtime, memory, dependencies.leases, events.on_state)
+        self.runtimes = ModelRuntimes(make_runtime, dependencies.leases, events.on_state)
         hosts = AdapterHosts(self.runtimes)
+        dependencies.metrics.loaded_models.watch(memory.usage, memory.loaded_models)
         self.dispatcher = ModelDispatcher(self.runtimes, planner, downloads, lazy_load=settings.lazy_load)
         self.status = ModelStatus(self.directory, self.runtimes, dependencies.profiles)
         self.loader = ModelLoader(
@@ -173,9 +196,11 @@ class ModelManager:
         """Returns the model of calls that name none; None when there is no such model."""
         return await self.directory.default_for(task)
 
-    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+    async def load(
+        self, name: str, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ModelView:
         """Loads a model and returns when it serves; arguments and errors as of `ModelLoader.load`."""
-        return self.status.view((await self.loader.load(name, backend, precision, variant)).entry)
+        return self.status.view((await self.loader.load(name, constraints, keep_alive)).entry)
 
     async def unload(self, name: str) -> ModelView:
         """Ends a model's instances and returns when their memory is free, as `ModelLoader.unload`."""
@@ -190,6 +215,7 @@ class ModelManager:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
+                self.runtimes.measure(self._estimates)
                 await self.refresh()
                 self.loader.retry_failed()
             except Exception as error:  # a database that is away must not end the server; models go on serving

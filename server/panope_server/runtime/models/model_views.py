@@ -72,6 +72,7 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
         inputs=runtime.inputs,
         outputs=runtime.outputs,
         breaker=runtime.breaker,
+        activity=runtime.activity(),
     )
 
 

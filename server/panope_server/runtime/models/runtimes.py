@@ -1,4 +1,4 @@
-"""What runs on this server, by key, and what each of it holds: memory, and leases on files."""
+"""What runs on this server, by key, with the leases on its files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import structlog
 from panope_backends.errors import ShuttingDownError
 from panope_registry.models.types import ModelEntry
 from panope_server.runtime.async_registry.leases import ModelLeases
-from panope_server.runtime.models.model import ModelRuntime, OnState
+from panope_server.runtime.models.model import ModelRuntime
+from panope_server.runtime.models.model_loading import ModelLoading, OnState
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.status import InstanceView, ModelState
 
 _log = structlog.get_logger("panope.models")
@@ -29,7 +30,6 @@ class ModelRuntimes:
 
     Args:
         make: makes the runtime of one name.
-        memory: gets back what a model took that is gone.
         leases: on the files of loaded models; given back with the model.
         on_state: told the key and the state after every change.
     """
@@ -37,12 +37,10 @@ class ModelRuntimes:
     def __init__(
         self,
         make: MakeRuntime,
-        memory: DeviceMemory,
         leases: ModelLeases,
         on_state: Callable[[str, ModelState], None],
     ) -> None:
         self._make = make
-        self._memory = memory
         self._leases = leases
         self._on_state = on_state
         self._runtimes: dict[str, ModelRuntime] = {}
@@ -80,6 +78,11 @@ class ModelRuntimes:
         """Returns whether what has this key can answer."""
         runtime = self._runtimes.get(key)
         return runtime is not None and runtime.state is ModelState.SERVING
+
+    def measure(self, estimates: MemoryEstimates) -> None:
+        """Takes over what each model takes of the machine's memory, for its next load too."""
+        for runtime in self.all():
+            runtime.measure(lambda group, size_bytes: estimates.learn(group.plan, group.count, size_bytes))
 
     def instances(self) -> Sequence[tuple[str, InstanceView]]:
         """Returns every instance, each with the key of what it serves."""
@@ -121,7 +124,7 @@ class ModelRuntimes:
             if self._closing or entry is None or key in self._reloads or not runtime.is_outdated(entry):
                 continue
             _log.info("model_changed", model=key, task=entry.task, revision=entry.commit)
-            self._reloads[key] = asyncio.create_task(runtime.reload())
+            self._reloads[key] = asyncio.create_task(runtime.reload(entry.task))
             self._reloads[key].add_done_callback(partial(self._reloaded, key))
 
     def _reloaded(self, key: str, _: asyncio.Task[None]) -> None:
@@ -139,16 +142,13 @@ class ModelRuntimes:
         await asyncio.gather(*(runtime.unload() for runtime in self._runtimes.values()), *self._endings)
         await self._leases.close()
 
-    def _state_changed(self, runtime: ModelRuntime, state: ModelState) -> None:
+    def _state_changed(self, runtime: ModelLoading, state: ModelState) -> None:
         """Passes a state on; a model without workers needs its files no longer."""
         key = runtime.resolved.key
         if self._runtimes.get(key, runtime) is not runtime:
-            return  # it was removed and ends; what runs under its name by now has files and memory of its own
+            return  # it was removed and ends; what runs under its name by now has files of its own
         self._on_state(key, state)
-        if state is ModelState.SERVING:
-            self._memory.loaded(key)
         if state in (ModelState.UNLOADED, ModelState.FAILED):
-            self._memory.give_back(key)
             release = asyncio.ensure_future(self._leases.release(key))
             self._releases.add(release)
             release.add_done_callback(self._releases.discard)

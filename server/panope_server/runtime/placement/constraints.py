@@ -13,11 +13,13 @@ class LoadConstraints:
         backend: the backend's name.
         precision: to compute in, or that the weights are quantized to.
         variant: the first digits of a variant's digest; that variant is run as it is, never a conversion of it.
+        instances: how many there must be; 0 leaves it to Panope.
     """
 
     backend: str = ""
     precision: str = ""
     variant: str = ""
+    instances: int = 0
 
 
 UNCONSTRAINED = LoadConstraints()

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from panope_backends.api import ModelFacts
+from panope_backends.api import Device, ModelFacts
 from panope_backends.errors import (
     AvailabilityError,
+    CapacityError,
     DataLossError,
     PanopeError,
     PreconditionError,
@@ -35,7 +36,9 @@ from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
-from panope_server.runtime.placement.memory import DeviceMemory, worker_limit
+from panope_server.runtime.placement.memory import HOST, place_of, worker_limit
+from panope_server.runtime.placement.memory_budget import MemoryBudget, Reservation
+from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
@@ -58,9 +61,11 @@ class LoadPlanner:
 
     Args:
         profiles: what was measured.
-        memory: what is free on each device; what is about to be loaded is taken from it.
+        memory: what is free on each device; what is about to be loaded is reserved of it.
         leases: taken on the files of what is about to be loaded; None when nothing will be, as for `panope doctor`.
         run_build: has a conversion done; None where candidates are selected and none is loaded.
+        estimates: what models took before.
+        on_wait: told the key whose load begins to wait for memory, and what to say of it.
         find_hosts: what takes adapters of a model, of those of its variants whose digests are given.
     """
 
@@ -70,12 +75,16 @@ class LoadPlanner:
         registry: Registry,
         hardware: Hardware,
         profiles: Profiles,
-        memory: DeviceMemory,
+        memory: MemoryBudget,
         leases: ModelLeases | None = None,
         run_build: RunBuild | None = None,
+        estimates: MemoryEstimates | None = None,
+        on_wait: Callable[[str, str], None] = lambda _key, _reason: None,
         *,
         find_hosts: FindHosts = lambda _base, _digests: (),
     ) -> None:
+        self._estimates = estimates or MemoryEstimates()
+        self._on_wait = on_wait
         self._find_hosts = find_hosts
         self._leases = leases
         self._run_build = run_build
@@ -104,13 +113,21 @@ class LoadPlanner:
         beside = await self._plan_beside(entry, resolved, constraints)
         if beside is not None and beside.identity not in tried:
             return beside
-        selection = await self.select(entry, replace(constraints, variant=resolved.variant or constraints.variant))
+        if beside is not None and beside.memory is not None:
+            beside.memory.release()
+        constraints = replace(constraints, variant=resolved.variant or constraints.variant)
+        try:
+            selection = await self.select(entry, constraints)
+        except CapacityError as error:
+            holders, retry = self._memory.holders(resolved.key)
+            raise CapacityError(f"{error.message}{holders}", reason=error.reason, retry_after_seconds=retry) from None
         errors = [(each.plan.backend, each.error) for each in failed]
         for candidate, reason in zip(selection.candidates, selection.reasons, strict=True):
-            self._memory.take(resolved.key, candidate.device, candidate.need_bytes)
             told = "; ".join([reason, *(f"{backend} failed: {error.message}" for backend, error in errors)])
             try:
                 plan = await self.plan_candidate(entry, candidate, resolved.key, told)
+                if plan.identity not in tried:
+                    return await self._reserved(plan, candidate)
             except (DataLossError, ShuttingDownError):
                 raise
             except PanopeError as error:
@@ -118,15 +135,14 @@ class LoadPlanner:
                     "candidate_failed", model=resolved.key, backend=candidate.device.backend, error=error.message
                 )
                 errors.append((candidate.device.backend, error))
-            else:
-                if plan.identity not in tried:
-                    return plan
         raise _none_works(errors)
 
     async def select(self, entry: ModelEntry, constraints: LoadConstraints = UNCONSTRAINED) -> Selection:
         """Returns every candidate to run a model, best first; errors as of `select_candidates`."""
         constraints = self._with_settings(constraints)
-        machine = Machine(await self._hardware.probe(), self._hardware.supports, self._memory.free_bytes)
+        machine = Machine(
+            await self._hardware.probe(), self._hardware.supports, self._free_bytes, self._memory.limit_bytes
+        )
         profiles = await self._measured(entry)
         return await select_candidates(
             entry,
@@ -134,7 +150,7 @@ class LoadPlanner:
             machine,
             constraints,
             profiles,
-            self._settings.workers.instances,
+            constraints.instances or self._settings.workers.instances,
             partial(self._extra_bytes, entry),
         )
 
@@ -205,10 +221,12 @@ class LoadPlanner:
             task_settings=self._task_settings(entry.task, candidate.extra_bytes),
             backend_settings=await asyncio.to_thread(backend_settings, self._settings, variant.format, folder),
             memory_limit_bytes=worker_limit(
-                candidate.need_bytes // self._settings.workers.instances,
+                candidate.need_bytes // candidate.instances,
                 self._settings.workers.memory_bytes,
-                on_host=DeviceMemory.is_host(candidate.device),
+                on_host=place_of(candidate.device) == HOST,
             ),
+            instances=candidate.instances,
+            need_bytes=candidate.need_bytes,
         )
 
     async def _plan_beside(
@@ -229,19 +247,23 @@ class LoadPlanner:
     async def _plan_in(self, entry: ModelEntry, variant: VariantEntry, key: str, host: Host) -> LoadPlan:
         devices = (await self._hardware.probe()).devices
         device = next((each for each in devices if each.backend == host.plan.backend), None)
-        if device is not None:
-            adapter = sum(file.size_bytes for file in variant.files if _is_of_adapter(file))
-            self._memory.take(key, device, adapter * _COPIES_OF_ADAPTER)
+        need = _COPIES_OF_ADAPTER * sum(file.size_bytes for file in variant.files if _is_of_adapter(file))
+        folder = await self._held_folder(key, variant.digest)
+        memory = (
+            None if device is None else await self._granted(key, self._memory.reserve(key, device, need, 0, host.key))
+        )
         return replace(
             host.plan,
             model=key,
             task=entry.task,
             variant_digest=variant.digest,
-            folder=await self._held_folder(key, variant.digest),
+            folder=folder,
             precision=host.precision,
             reason=f"it runs in the worker of its base model `{host.key}`, whose weights it shares",
             host=host.key,
             host_variant=host.plan.variant_digest,
+            need_bytes=need,
+            memory=memory,
         )
 
     def _with_settings(self, constraints: LoadConstraints) -> LoadConstraints:
@@ -252,6 +274,30 @@ class LoadPlanner:
             backend=constraints.backend or settings.backend,
             precision=constraints.precision or settings.precision,
         )
+
+    async def _reserved(self, plan: LoadPlan, candidate: Candidate) -> LoadPlan:
+        """The plan with memory of its own; CapacityError when there is none."""
+        has_cache = candidate.extra_bytes > 0
+        estimate = self._estimates.of(plan, plan.instances, plan.need_bytes, has_cache=has_cache)
+        memory = self._memory.reserve(plan.model, candidate.device, estimate.size_bytes, estimate.least_bytes)
+        return replace(plan, memory=await self._granted(plan.model, memory))
+
+    async def _granted(self, key: str, memory: Reservation) -> Reservation:
+        if not memory.is_granted:
+            self._on_wait(key, "waits for the memory of models that are being unloaded")
+        try:
+            await memory.granted()
+        except BaseException:
+            memory.release()
+            raise
+        return memory
+
+    def _free_bytes(self, device: Device) -> int | None:
+        """What a model can have beside the process that it runs in."""
+        free = self._memory.free_bytes(device)
+        if free is None or place_of(device) != HOST:
+            return free
+        return max(0, free - self._estimates.process_bytes(device.backend))
 
     def _task_settings(self, name: str, extra_bytes: int) -> bytes:
         task = task_named(name)
@@ -318,4 +364,9 @@ def _none_works(errors: Sequence[tuple[str, PanopeError]]) -> PanopeError:
     if len(messages) == 1:
         return first
     message = "; ".join(f"{backend}: {error.message}" for backend, error in errors)
-    return type(first)(f"no way to run the model works: {message}", reason=first.reason, field=first.field)
+    return type(first)(
+        f"no way to run the model works: {message}",
+        reason=first.reason,
+        field=first.field,
+        retry_after_seconds=first.retry_after_seconds,
+    )

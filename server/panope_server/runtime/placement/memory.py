@@ -1,14 +1,8 @@
-"""How much memory models can still take on each device.
-
-Two counts, and the smaller one holds: what the system says is free, less what models that are being loaded will take;
-and what the device has, less what all loaded models were said to need. The first sees other programs, the second sees
-weights that lie in mapped files, which the system counts as free.
-"""
+"""What memory this machine has, and what one process may take of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -28,15 +22,8 @@ COPIES_TO_RUN = 4
 COPIES_TO_CONVERT = 10
 
 
-@dataclass(frozen=True)
-class _Taken:
-    place: str
-    size_bytes: int
-    is_loading: bool
-
-
-class DeviceMemory:
-    """Remembers what the models of this server take. For one event loop.
+class SystemMemory:
+    """What the system says is free of the machine's own memory, in the container that this is.
 
     Args:
         cgroup: where the limits of a container are.
@@ -44,36 +31,9 @@ class DeviceMemory:
 
     def __init__(self, cgroup: Path = _CGROUP) -> None:
         self._cgroup = cgroup
-        self._taken: dict[str, _Taken] = {}
 
-    def take(self, key: str, device: Device, size_bytes: int) -> None:
-        """A model begins to load there; it takes the place of what it took before."""
-        self._taken[key] = _Taken(_place(device), size_bytes, is_loading=True)
-
-    def loaded(self, key: str) -> None:
-        """A model has loaded: the system sees what it takes."""
-        if (taken := self._taken.get(key)) is not None:
-            self._taken[key] = _Taken(taken.place, taken.size_bytes, is_loading=False)
-
-    def give_back(self, key: str) -> None:
-        """A model is gone."""
-        self._taken.pop(key, None)
-
-    def free_bytes(self, device: Device) -> int | None:
-        """What one more model can take; None when nobody knows."""
-        place = _place(device)
-        there = [taken for taken in self._taken.values() if taken.place == place]
-        counts = [device.memory_bytes - sum(taken.size_bytes for taken in there)] if device.memory_bytes else []
-        if place == HOST:
-            counts.append(self._host_free() - sum(taken.size_bytes for taken in there if taken.is_loading))
-        return max(0, min(counts)) if counts else None
-
-    @staticmethod
-    def is_host(device: Device) -> bool:
-        """Whether a model's process shows what it takes there."""
-        return _place(device) == HOST
-
-    def _host_free(self) -> int:
+    def free_bytes(self) -> int:
+        """What can still be allocated; files in memory count as free, for they go when room is needed."""
         free = int(psutil.virtual_memory().available)
         for limit, used, cached in (
             ("memory.max", "memory.current", "inactive_file"),
@@ -117,8 +77,8 @@ def machine_bytes(devices: Sequence[Device]) -> int:
     return max([host, *(device.memory_bytes for device in devices)])
 
 
-def _place(device: Device) -> str:
-    """Where its memory is: devices of several backends may be one."""
+def place_of(device: Device) -> str:
+    """Where a device's memory is: devices of several backends may be one."""
     return HOST if device.name.partition(".")[0] == "CPU" else device.name
 
 

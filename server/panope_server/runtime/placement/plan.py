@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panope_backends.errors import PanopeError
+from panope_server.runtime.placement.memory_budget import Reservation
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class LoadPlan:
         grants: of the settings that the model has.
         reason: why it was chosen, for people.
         memory_limit_bytes: that its process may allocate; 0 for any.
+        instances: how many there will be.
+        need_bytes: of memory, for all instances, as its files say; 0 when unknown.
+        memory: what is reserved for it; whoever ends what runs it gives that back.
         task_settings: the task's message to the worker with the server's settings of it.
         backend_settings: the backend's, which may hold a key.
         host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
@@ -40,6 +44,9 @@ class LoadPlan:
     reason: str
     grants: tuple[str, ...] = ()
     memory_limit_bytes: int = 0
+    instances: int = 1
+    need_bytes: int = 0
+    memory: Reservation | None = field(default=None, repr=False, compare=False)
     task_settings: bytes = b""
     backend_settings: bytes = field(default=b"", repr=False)
     host: str = ""

@@ -40,6 +40,7 @@ class Candidate:
         free_bytes: of memory on the device; 0 when unknown.
         profile: what was measured of it; None when nothing was.
         extra_bytes: of `need_bytes`, what one instance takes beside its model, such as a cache.
+        instances: that `need_bytes` is for.
         lineage: format and precision of each variant that it comes from, the one that is run first.
     """
 
@@ -54,6 +55,7 @@ class Candidate:
     profile: Profile | None = None
     lineage: tuple[tuple[str, str], ...] = ()
     extra_bytes: int = 0
+    instances: int = 1
 
     @property
     def label(self) -> str:

@@ -18,7 +18,8 @@ from panope_registry.registry import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
-from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.placement.memory import HOST, place_of
+from panope_server.runtime.placement.memory_budget import size_text
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
 from panope_server.runtime.placement.workloads import deciding_workload
 
@@ -69,11 +70,13 @@ class Machine:
     Attributes:
         supports: how well each device runs a model.
         free_bytes: the memory that is left on a device; None when nobody knows.
+        most_bytes: what a model could have there without any other; None when nobody knows.
     """
 
     probe: Probe
     supports: SupportsOf
     free_bytes: FreeBytes
+    most_bytes: FreeBytes = lambda device: device.memory_bytes or None
 
 
 async def select_candidates(
@@ -168,8 +171,9 @@ class _Search:
         free = self._machine.free_bytes(candidate.device)
         if free is None or candidate.need_bytes <= free:
             return True
-        ever = not candidate.device.memory_bytes or candidate.need_bytes <= candidate.device.memory_bytes
-        reason = f"needs {_size(candidate.need_bytes)} of memory and {_size(free)} are free"
+        most = self._machine.most_bytes(candidate.device)
+        ever = most is None or candidate.need_bytes <= most
+        reason = f"needs {size_text(candidate.need_bytes)} of memory and {size_text(free)} are free"
         self.rejected.append(Rejection(candidate.label, reason, of_memory=True, ever=ever))
         return False
 
@@ -255,6 +259,7 @@ class _Search:
             free_bytes=free or 0,
             need_bytes=need * self._instances,
             extra_bytes=extra,
+            instances=self._instances,
             profile=profile,
             lineage=self._lineage(variant, conversion),
         )
@@ -305,7 +310,7 @@ def _need(variant: VariantEntry, conversion: Conversion | None) -> int:
 
 
 def _measured_bytes(device: Device, profile: Profile | None) -> int:
-    return profile.memory_bytes if profile is not None and DeviceMemory.is_host(device) else 0
+    return profile.memory_bytes if profile is not None and place_of(device) == HOST else 0
 
 
 def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], preferred: Preferred) -> list[str]:
@@ -345,7 +350,3 @@ def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> P
 
 def _name(variant: VariantEntry) -> str:
     return f"{variant.format} {variant.precision}".strip()
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -21,6 +21,7 @@ from panope_server.tasks.task import Input
 from panope_server.tasks.validation import check_length
 from panope_server.transport.interceptors.answer_headers import headers_of
 from panope_server.transport.interceptors.cache_control import cache_control_of
+from panope_server.transport.keep_alive import KEEP_ALIVE, keep_alive_from
 
 #: `true` in the metadata of a call, or as a header of REST, waits while the model is downloaded; the second is the
 #: Inference API's word for it.
@@ -90,6 +91,7 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         session=_session(metadata),
         cache_control=cache_control_of(metadata),
         headers=headers_of(context),
+        keep_alive=keep_alive_from(metadata.get(KEEP_ALIVE, ""), KEEP_ALIVE),
     )
 
 

@@ -224,7 +224,7 @@ async def test_calls_that_wait_when_a_model_gives_up_hear_when_to_come_back() ->
     for _ in range(2):
         made.call(EmbedInput(texts=["waiting"]))
     await made.settle()
-    made.runtime.gave_up(InternalError("its worker ends again and again: exit code 1"))
+    made.runtime.group_gave_up(None, InternalError("its worker ends again and again: exit code 1"))
     for call in made.calls:
         with pytest.raises(AvailabilityError, match="cannot serve: its worker ends again and again") as caught:
             await call

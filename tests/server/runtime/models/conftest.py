@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings, Workers
+from panope_server.config.models_section import ModelsSettings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
@@ -27,8 +29,13 @@ async def managers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
     made: list[Rig] = []
 
-    def make(*load: str) -> Rig:
-        settings = Settings(home=str(tmp_path), load=load, workers=Workers(drain_timeout_seconds=5.0))
+    def make(*load: str, **models: Any) -> Rig:
+        settings = Settings(
+            home=str(tmp_path),
+            load=load,
+            workers=Workers(drain_timeout_seconds=5.0),
+            models=ModelsSettings(**models),
+        )
         dependencies = ModelDependencies(
             settings,
             Metrics(),

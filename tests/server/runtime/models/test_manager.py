@@ -18,6 +18,7 @@ from panope_registry.testing.forget import forget_model
 from panope_server.runtime.async_registry import threads
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.status import ModelState
 
 
@@ -60,7 +61,7 @@ async def test_a_backend_that_is_none_is_refused_of_a_loaded_model_too(managers:
     await made.manager.start()
     await made.manager.load(MODEL)
     with pytest.raises(PreconditionError, match="there is no backend `gpu` on this machine") as caught:
-        await made.manager.load(MODEL, backend="gpu")
+        await made.manager.load(MODEL, LoadConstraints(backend="gpu"))
     assert (caught.value.reason, caught.value.field) == ("no_backend", "backend")
 
 
@@ -185,7 +186,7 @@ async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
         source, output, format="onnx", precision="fp32", backend="cpu", engine_version="1"
     )
     assert variant.digest in {each.digest for each in (await made.manager.get(MODEL)).variants}
-    loaded = await made.manager.load(MODEL, variant=variant.digest[:12])
+    loaded = await made.manager.load(MODEL, LoadConstraints(variant=variant.digest[:12]))
     assert [instance.variant_digest for instance in loaded.instances] == [variant.digest]
     monkeypatch.setattr(made.registry, "model", _away)
     assert (await made.manager.get(MODEL)).name == MODEL  # as it was last

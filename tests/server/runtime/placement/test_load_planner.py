@@ -25,7 +25,7 @@ from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.load_planner import LoadPlanner
-from panope_server.runtime.placement.memory import DeviceMemory
+from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.plan import FailedPlan
 
 MODEL = ResolvedName("acme/tiny")
@@ -72,8 +72,8 @@ def registry(session: RegistrySession) -> Registry:
 
 
 @pytest.fixture
-def memory() -> DeviceMemory:
-    return DeviceMemory()
+def memory() -> MemoryBudget:
+    return MemoryBudget()
 
 
 @pytest.fixture
@@ -114,28 +114,29 @@ def builds(registry: Registry) -> Builds:
 
 @pytest.fixture
 def planner(
-    tmp_path: Path, registry: Registry, profiles: Profiles, memory: DeviceMemory, builds: Builds
+    tmp_path: Path, registry: Registry, profiles: Profiles, memory: MemoryBudget, builds: Builds
 ) -> LoadPlanner:
     settings = Settings(home=str(tmp_path))
     return LoadPlanner(settings, registry, Machine(), profiles, memory, None, builds.run)  # type: ignore[arg-type]
 
 
 async def test_the_first_way_is_made_ready_once_and_takes_its_memory(
-    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
+    planner: LoadPlanner, memory: MemoryBudget, builds: Builds
 ) -> None:
     plan = await planner.plan(MODEL)
     assert (plan.backend, plan.format, plan.precision) == ("torch-cuda", "other", "")
     assert (plan.folder / "weights.other").read_bytes() == b"converted"
     assert "before cpu CPU with safetensors fp32" in plan.reason
     assert plan.memory_limit_bytes >= 1 << 30
-    need = CARD.memory_bytes - (memory.free_bytes(CARD) or 0)
-    assert 1_000_000 <= need <= 2_000_000  # a megabyte of weights and a fifth more
+    assert 1_000_000 <= plan.need_bytes <= 2_000_000  # a megabyte of weights and a fifth more
+    assert plan.memory is not None
+    assert memory.free_bytes(CARD) == CARD.memory_bytes - plan.memory.size_bytes < CARD.memory_bytes
     assert (await planner.plan(MODEL)).variant_digest == plan.variant_digest
     assert builds.requests == [BuildRequest(MODEL.model, "other", "fp32")], "what `panope build` asks for"
 
 
 async def test_a_conversion_that_fails_gives_place_to_the_next_way(
-    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
+    planner: LoadPlanner, memory: MemoryBudget, builds: Builds
 ) -> None:
     builds.failure = InternalError("the conversion failed; the log has the cause")
     plan = await planner.plan(MODEL)
@@ -159,9 +160,9 @@ async def test_a_way_that_was_made_ready_and_could_not_be_loaded_gives_place_to_
 
 
 async def test_a_card_that_is_full_gives_place_to_the_processor(
-    planner: LoadPlanner, memory: DeviceMemory, builds: Builds
+    planner: LoadPlanner, memory: MemoryBudget, builds: Builds
 ) -> None:
-    memory.take("acme/large", CARD, CARD.memory_bytes)
+    memory.reserve("acme/large", CARD, CARD.memory_bytes)
     plan = await planner.plan(MODEL)
     assert plan.backend == "cpu"
     assert "not torch-cuda cuda:0 with other fp32, which needs 1.2 MB of memory and 0.0 MB are free" in plan.reason
@@ -178,7 +179,7 @@ async def test_one_variant_is_run_as_it_is(planner: LoadPlanner, registry: Regis
 
 
 async def test_measurements_that_cannot_be_read_stop_no_loading(
-    tmp_path: Path, registry: Registry, memory: DeviceMemory, builds: Builds
+    tmp_path: Path, registry: Registry, memory: MemoryBudget, builds: Builds
 ) -> None:
     settings = Settings(home=str(tmp_path))
     planner = LoadPlanner(settings, registry, Machine(), AwayProfiles(), memory, None, builds.run)  # type: ignore[arg-type]
@@ -192,10 +193,11 @@ def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:
 
 
 async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_of(
-    planner: LoadPlanner, registry: Registry, memory: DeviceMemory
+    planner: LoadPlanner, registry: Registry, memory: MemoryBudget
 ) -> None:
     plan = await planner.plan(MODEL)
-    memory.give_back(MODEL.key)
+    assert plan.memory is not None
+    plan.memory.release()
     entry = registry.model(MODEL.model)
     source, made = entry.variants
     assert made.digest == plan.variant_digest

@@ -1,4 +1,4 @@
-"""What models can still take: counted by the system and by what they were said to need."""
+"""What memory there is, and what one process may take of it."""
 
 from __future__ import annotations
 
@@ -8,56 +8,17 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from panope_backends.api import Device
 from panope_server.runtime.placement import memory as memory_module
-from panope_server.runtime.placement.memory import ENGINE_BYTES, DeviceMemory, conversion_limit, worker_limit
+from panope_server.runtime.placement.memory import ENGINE_BYTES, SystemMemory, conversion_limit, worker_limit
 
 GB = 10**9
-CPU = Device("cpu", "CPU", memory_bytes=64 * GB)
-OPENVINO = Device("openvino", "CPU", memory_bytes=64 * GB)
-CUDA = Device("torch-cuda", "cuda:0", memory_bytes=24 * GB)
-OTHER = Device("torch-cuda", "cuda:1", memory_bytes=24 * GB)
 
 
 @pytest.fixture
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceMemory:
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SystemMemory:
     """Of a machine with 64 GB, of which 30 are free, and no container."""
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=30 * GB))
-    return DeviceMemory(tmp_path)
-
-
-def test_a_processor_has_what_the_system_says_less_what_is_being_loaded(memory: DeviceMemory) -> None:
-    assert memory.free_bytes(CPU) == 30 * GB
-    memory.take("a/a", CPU, 10 * GB)
-    assert memory.free_bytes(CPU) == memory.free_bytes(OPENVINO) == 20 * GB
-    memory.loaded("a/a")
-    assert memory.free_bytes(CPU) == 30 * GB  # of which the system knows now
-    memory.give_back("a/a")
-    assert memory.free_bytes(CPU) == 30 * GB
-
-
-def test_weights_that_the_system_counts_as_free_are_not(memory: DeviceMemory) -> None:
-    memory.take("a/a", CPU, 50 * GB)
-    memory.loaded("a/a")
-    assert memory.free_bytes(OPENVINO) == 14 * GB
-
-
-def test_a_card_has_what_its_models_leave(memory: DeviceMemory) -> None:
-    memory.take("a/a", CUDA, 20 * GB)
-    memory.loaded("a/a")
-    assert memory.free_bytes(CUDA) == 4 * GB
-    assert memory.free_bytes(OTHER) == 24 * GB
-    assert memory.free_bytes(CPU) == 30 * GB
-
-
-def test_a_model_that_is_loaded_elsewhere_takes_one_place(memory: DeviceMemory) -> None:
-    memory.take("a/a", CUDA, 20 * GB)
-    memory.take("a/a", OTHER, 5 * GB)
-    assert (memory.free_bytes(CUDA), memory.free_bytes(OTHER)) == (24 * GB, 19 * GB)
-
-
-def test_nobody_knows_of_a_card_that_does_not_tell(memory: DeviceMemory) -> None:
-    assert memory.free_bytes(Device("mps", "mps")) is None
+    return SystemMemory(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +37,12 @@ def test_nobody_knows_of_a_card_that_does_not_tell(memory: DeviceMemory) -> None
     ids=["version 2", "version 1"],
 )
 def test_a_container_has_what_its_limit_leaves(
-    memory: DeviceMemory, tmp_path: Path, folder: str, files: dict[str, object]
+    memory: SystemMemory, tmp_path: Path, folder: str, files: dict[str, object]
 ) -> None:
     (tmp_path / folder).mkdir(exist_ok=True)
     for name, content in files.items():
         (tmp_path / folder / name).write_text(str(content))
-    assert memory.free_bytes(CPU) == 4 * GB
+    assert memory.free_bytes() == 4 * GB
 
 
 @pytest.fixture

@@ -16,12 +16,14 @@ from panope_backends.errors import DeadlineError, InstanceLostError, OverloadedE
 from panope_envoy.options import EdgeOptions
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.config import Limits, OpenAiSettings, Settings
+from panope_server.observability.loaded_models import LoadTotals
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
+from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
@@ -29,7 +31,7 @@ from panope_server.transport.health import Health
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
-from panope_server.transport.http.status import JobWorkerJson, PortsJson, status_json
+from panope_server.transport.http.status import JobWorkerJson, PortsJson, loaded_models_json, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
@@ -106,6 +108,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
                 envoy=None,
                 job_worker=JobWorkerJson("off", 0, 0, 0),
                 not_ready=not_ready,
+                loaded_models=loaded_models_json(MemoryBudget(), LoadTotals(hits=3)),
                 models=await models.list(),
             )
 

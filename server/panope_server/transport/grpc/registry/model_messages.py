@@ -21,6 +21,7 @@ from panope_server.runtime.status import (
 )
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.transport.grpc.tensors import spec_messages
+from panope_server.transport.keep_alive import told_keep_alive
 
 _MODEL_STATES = {
     ModelState.UNLOADED: pb.Model.STATE_UNLOADED,
@@ -66,6 +67,13 @@ def model_message(view: ModelView) -> pb.Model:
         reasons=view.reasons,
         alias_of=view.alias_of,
         breaker=_breaker_message(view.breaker),
+        active_calls=view.activity.active_calls,
+        queued_items=view.activity.queued_items,
+        in_flight_items=view.activity.in_flight_items,
+        work_per_second=view.activity.work_per_second,
+        memory_bytes=view.activity.memory_bytes,
+        keep_alive_seconds=told_keep_alive(view.activity.keep_alive_seconds),
+        unload_time=None if view.activity.unload_at is None else timestamp(view.activity.unload_at),
     )
     if view.embed is not None:
         message.embed.dimensions = view.embed.dimensions
@@ -159,6 +167,7 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         weights_precision=view.weights_precision,
         generation=None if view.generation is None else _generation_message(view.generation),
         breaker=_breaker_message(view.breaker),
+        in_flight_items=view.in_flight_items,
     )
 
 

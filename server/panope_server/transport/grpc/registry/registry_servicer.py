@@ -9,11 +9,13 @@ from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.models.types import ModelFilter
 from panope_server.access.principal import recorded_name
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.registry.job_messages import job_message
 from panope_server.transport.grpc.registry.model_messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, ModelAdmin, Models
+from panope_server.transport.keep_alive import keep_alive_from
 from panope_server.transport.paging import after_of, page_of, page_size_of
 from panope_server.transport.services import Services
 
@@ -53,7 +55,9 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """Loads a model."""
-        view = await self._models.load(named_model(request.model), request.backend, request.precision, request.variant)
+        constraints = LoadConstraints(request.backend, request.precision, request.variant, request.instances)
+        keep_alive = keep_alive_from(request.keep_alive, "keep_alive")
+        view = await self._models.load(named_model(request.model), constraints, keep_alive)
         return pb.LoadModelResponse(model=model_message(view))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.api import Device, GenerationStatistics
+from panope_server.config.models_section import KeepAlive
 from panope_server.runtime.status import (
+    ActivityView,
     BreakerState,
     BreakerView,
     InstanceState,
@@ -19,6 +21,7 @@ from panope_server.runtime.status import (
     ProfileView,
     VariantView,
 )
+from panope_server.transport.keep_alive import told_keep_alive
 from panope_server.transport.rest.panope.spec_schemas import (
     ClassifySpecJson,
     EmbedSpecJson,
@@ -59,12 +62,19 @@ _INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
 
 
 class LoadBody(Struct, forbid_unknown_fields=True):
-    """POST /models/load; an absent backend, precision or variant lets Panope choose."""
+    """POST /models/load; an absent backend, precision or variant lets Panope choose.
+
+    Attributes:
+        instances: that are to run; 0 for as many as the settings say.
+        keep_alive: how long the model stays loaded unused; a negative time is for ever, 0 until its next call ends.
+    """
 
     model: _Name
     backend: _NameOrNone = ""
     precision: _NameOrNone = ""
     variant: _NameOrNone = ""
+    instances: Annotated[int, Meta(ge=0, le=64)] = 0
+    keep_alive: KeepAlive = ""
 
 
 class UnloadBody(Struct, forbid_unknown_fields=True):
@@ -176,6 +186,7 @@ class InstanceJson(Struct):
         ready_at: null until it was ready once.
         started_at: null while it has no process.
         generation: null for models that do not generate.
+        in_flight_items: that it has; the next goes to the instance with the fewest.
     """
 
     id: str
@@ -194,6 +205,30 @@ class InstanceJson(Struct):
     started_at: datetime | None
     breaker: BreakerJson
     generation: GenerationStatisticsJson | None = None
+    in_flight_items: int = 0
+
+
+class ActivityJson(Struct):
+    """What a model does now, and how long it stays loaded.
+
+    Attributes:
+        active_calls: that use it, or wait for it to be loaded.
+        queued_items: that wait in its queue.
+        in_flight_items: that its instances have.
+        work_per_second: units of work, such as tokens, that it answers while it is busy, lately; 0 until measured.
+        memory_bytes: that is reserved for all its instances: as estimated, then as measured.
+        keep_alive_seconds: for which it stays loaded when nobody uses it; negative for ever, null for as long as its
+            memory is not needed.
+        unload_at: when it is unloaded if nobody uses it; null while it is in use, and where it has no such time.
+    """
+
+    active_calls: int
+    queued_items: int
+    in_flight_items: int
+    work_per_second: float
+    memory_bytes: int
+    keep_alive_seconds: float | None
+    unload_at: datetime | None
 
 
 class ModelInfoJson(Struct):
@@ -229,6 +264,7 @@ class ModelInfoJson(Struct):
     reasons: dict[str, str]
     alias_of: str
     breaker: BreakerJson
+    activity: ActivityJson
 
 
 class DeviceJson(Struct):
@@ -280,6 +316,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         reasons=dict(view.reasons),
         alias_of=view.alias_of,
         breaker=_breaker(view.breaker),
+        activity=_activity(view.activity),
     )
 
 
@@ -294,6 +331,18 @@ def device_json(device: Device) -> DeviceJson:
         available=device.available,
         reason=device.reason,
         engine_version=device.engine_version,
+    )
+
+
+def _activity(view: ActivityView) -> ActivityJson:
+    return ActivityJson(
+        active_calls=view.active_calls,
+        queued_items=view.queued_items,
+        in_flight_items=view.in_flight_items,
+        work_per_second=round(view.work_per_second, 2),
+        memory_bytes=view.memory_bytes,
+        keep_alive_seconds=told_keep_alive(view.keep_alive_seconds),
+        unload_at=view.unload_at,
     )
 
 
@@ -353,6 +402,7 @@ def _instance(view: InstanceView) -> InstanceJson:
         started_at=view.started_at,
         breaker=_breaker(view.breaker),
         generation=None if view.generation is None else _generation_statistics(view.generation),
+        in_flight_items=view.in_flight_items,
     )
 
 

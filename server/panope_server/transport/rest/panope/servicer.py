@@ -10,10 +10,12 @@ from msgspec import UNSET
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
 from panope_backends.errors import CallerError, InvalidInputError
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
+from panope_server.transport.keep_alive import keep_alive_from
 from panope_server.transport.rest.embedding.vectors import value_json
 from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
@@ -107,7 +109,8 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         """Loads a model; answers when it serves."""
         query_of(context)
         body = _LOAD.read(request)
-        view = await self._models.load(body.model, body.backend, body.precision, body.variant)
+        constraints = LoadConstraints(body.backend, body.precision, body.variant, body.instances)
+        view = await self._models.load(body.model, constraints, keep_alive_from(body.keep_alive, "keep_alive"))
         return json_response(model_info(view))
 
     async def UnloadModel(self, request: HttpBody, context: Context) -> HttpBody:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import grpc
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from panope.v1 import infer_service_pb2 as infer_pb
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope_client import Client
+from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.tasks.tensors import NamedTensor
 
 INFER = "/v1/infer/acme/tensors"
@@ -286,10 +288,24 @@ def test_hardware_tells_devices(edge):
 def test_models_are_loaded_and_unloaded(edge):
     reply = edge.post("/models/unload", {"model": "acme/embedder"})
     assert (reply.json["name"], reply.json["state"]) == ("acme/embedder", "unloaded")
-    constraints = {"model": "acme/embedder", "backend": "openvino", "precision": "bf16", "variant": "abababab"}
-    reply = edge.post("/models/load", constraints)
+    constraints = {"backend": "openvino", "precision": "bf16", "variant": "abababab", "instances": 2}
+    reply = edge.post("/models/load", {"model": "acme/embedder", **constraints, "keep_alive": "1h30m"})
     assert reply.json["state"] == "serving"
-    assert edge.models.loaded == [("acme/embedder", "openvino", "bf16", "abababab")]
+    for written, seconds in ((-1, math.inf), (0, 0.0), (2.5, 2.5), ("", None)):
+        edge.post("/models/load", {"model": "acme/embedder", "keep_alive": written})
+        assert edge.models.loaded.pop() == ("acme/embedder", LoadConstraints(), seconds)
+    assert edge.models.loaded == [("acme/embedder", LoadConstraints("openvino", "bf16", "abababab", 2), 5400.0)]
+
+
+@pytest.mark.parametrize("written", ["soon", "5 m", "5m-1h", "1e3", "--1", "9" * 400, "m"])
+def test_a_time_that_is_none_is_refused_by_name_in_a_body_and_in_a_header(edge, written):
+    reply = edge.post("/models/load", {"model": "acme/embedder", "keep_alive": written})
+    assert (reply.status, reply.error["param"]) == (400, "keep_alive")
+    reply = edge.post(
+        "/v1/embeddings", {"model": "acme/embedder", "input": "a"}, headers={"x-panope-keep-alive": written}
+    )
+    assert (reply.status, reply.error["param"]) == (400, "x-panope-keep-alive")
+    assert "such as `90s`, `5m` or `1h30m`" in reply.error["message"]
 
 
 def test_a_backend_that_is_not_there_is_a_precondition(edge):

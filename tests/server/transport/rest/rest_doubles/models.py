@@ -10,6 +10,7 @@ from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import InstanceState, InstanceView, ModelState, ModelView, VariantView
 from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
@@ -52,7 +53,7 @@ class FakeModels:
     """One model that embeds, one that generates, one that returns its tensors, and three with labels."""
 
     views: dict[str, ModelView]
-    loaded: list[tuple[str, str, str, str]] = field(default_factory=list)
+    loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
 
     async def list(
@@ -70,11 +71,13 @@ class FakeModels:
             raise NotFoundError(f"there is no model `{name}`", reason="model_not_found", field="model")
         return self.views[name]
 
-    async def load(self, name: str, backend: str = "", precision: str = "", variant: str = "") -> ModelView:
+    async def load(
+        self, name: str, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ModelView:
         view = replace(await self.get(name), state=ModelState.SERVING)
-        if backend not in {"", "openvino"}:
-            raise PreconditionError(f"backend `{backend}` is not installed", field="backend")
-        self.loaded.append((name, backend, precision, variant))
+        if constraints.backend not in {"", "openvino"}:
+            raise PreconditionError(f"backend `{constraints.backend}` is not installed", field="backend")
+        self.loaded.append((name, constraints, keep_alive))
         self.views[name] = view
         return view
 

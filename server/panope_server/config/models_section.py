@@ -1,0 +1,72 @@
+"""The section `[models]` of `panope.toml`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from panope_server.config.durations import parse_keep_alive
+from panope_server.config.sections import ByteSize
+from panope_server.config.sizes import parse_size
+from panope_server.config.value_words import WORDS
+
+KeepAlive = Annotated[str | int | float, Meta(extra={WORDS: "seconds, or a duration such as `5m` or `1h30m`"})]
+KeepAliveEntry = Annotated[
+    str, Meta(pattern=r"^[^=]+=.+$", extra={WORDS: "texts such as `VENDOR/NAME=10m` and `VENDOR/*=-1`"})
+]
+
+
+class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many models are loaded at once, and for how long."""
+
+    max_memory_bytes: Annotated[
+        ByteSize,
+        Meta(
+            description="Memory that all loaded models may take together, in the machine's own and in each device's, "
+            "as a number or such as `24GiB`; 0 for what there is. The models that were used least recently make room, "
+            "never one that answers a call."
+        ),
+    ] = 0
+    max_loaded_models: Annotated[
+        int, Meta(ge=0, description="Models that are loaded at once; 0 for any number. Room is made as for memory.")
+    ] = 0
+    keep_alive: Annotated[
+        KeepAlive,
+        Meta(
+            description="How long a model stays loaded that nobody uses, in seconds or such as `5m`; empty for as long "
+            "as its memory is not needed, 0 unloads it after the call, and a negative one keeps it for ever."
+        ),
+    ] = ""
+    keep_alive_by_model: Annotated[
+        tuple[KeepAliveEntry, ...],
+        Meta(
+            description="The same for single models, or `VENDOR/*` for all of a vendor's. Loads and calls may say "
+            "otherwise of theirs; models of the setting `load` are kept for ever."
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        parse_size(self.max_memory_bytes, "max_memory_bytes")
+        parse_keep_alive(self.keep_alive, "keep_alive")
+        for entry in self.keep_alive_by_model:
+            parse_keep_alive(entry.partition("=")[2], f"keep_alive_by_model: {entry}")
+
+    @property
+    def memory_bytes(self) -> int:
+        """`max_memory_bytes` as a number."""
+        return parse_size(self.max_memory_bytes, "max_memory_bytes")
+
+    def keep_alive_of(self, model: str) -> float | None:
+        """Returns seconds for which a model stays loaded that nobody uses.
+
+        Args:
+            model: `vendor/name`.
+
+        Returns:
+            Infinity for ever, None for as long as its memory is not needed.
+        """
+        entries = dict(entry.partition("=")[::2] for entry in self.keep_alive_by_model)
+        vendor, _, rest = model.partition("/")
+        text = entries.get(model, entries.get(f"{vendor}/*" if rest else model, self.keep_alive))
+        return parse_keep_alive(text, "keep_alive")

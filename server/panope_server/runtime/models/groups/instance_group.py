@@ -1,0 +1,141 @@
+"""The instances of one plan of a model, from their start to their end, and the memory that they have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
+from panope_backends.errors import PanopeError
+from panope_server.config import Workers
+from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
+from panope_server.runtime.instances.model_instance import Listener, ModelInstance
+from panope_server.runtime.models.placing import FindInstance
+from panope_server.runtime.placement.memory import HOST
+from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.status import InstanceView
+
+
+class GroupOwner(Listener, Protocol):
+    """What a group tells the model it belongs to."""
+
+    def instance_ready(self, instance: ModelInstance) -> None:
+        """An instance serves."""
+
+    def group_gave_up(self, group: InstanceGroup, error: PanopeError) -> None:
+        """No further instance will be started in one place of a group that served."""
+
+    def host_gone(self) -> None:
+        """The instances were in the workers of another model, which is not loaded any more."""
+
+
+class InstanceGroup:
+    """Instances that run the same plan. They begin to start when the group is made.
+
+    Args:
+        plan: what they run; the group gives its memory back when they have ended.
+        names: of their places.
+        owner: told what happens, from the event loop.
+        find_instance: of an adapter that runs in a worker of its base, by the place among the adapter's own.
+    """
+
+    def __init__(
+        self,
+        plan: LoadPlan,
+        names: Iterable[str],
+        workers: Workers,
+        owner: GroupOwner,
+        find_instance: FindInstance,
+    ) -> None:
+        self.plan = plan
+        self._owner = owner
+        self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._most_bytes = 0
+        # What is told for each answer goes to the model at once.
+        self.capacity_freed = owner.capacity_freed
+        self.answered = owner.answered
+        self.responsiveness_changed = owner.responsiveness_changed
+        self.lost = owner.lost
+        self._supervisors = [
+            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place))
+            for place, name in enumerate(names)
+        ]
+
+    @property
+    def count(self) -> int:
+        """How many instances there are to be."""
+        return len(self._supervisors)
+
+    async def ready(self) -> None:
+        """Returns when the first instance serves.
+
+        Raises:
+            PanopeError: why one does not.
+        """
+        await asyncio.shield(self._first_ready)
+        if self.plan.memory is not None:
+            self.plan.memory.loaded()
+
+    def views(self) -> list[InstanceView]:
+        """What people may see of the instances."""
+        views = (supervisor.view() for supervisor in self._supervisors)
+        return [view for view in views if view is not None]
+
+    @property
+    def memory_bytes(self) -> int:
+        """What is reserved for it, as estimated or measured."""
+        return 0 if self.plan.memory is None else self.plan.memory.size_bytes
+
+    def measure(self) -> int:
+        """Takes over what the instances take of the machine's memory.
+
+        Returns:
+            The most that all took at a time; 0 while one has not told, and where their memory is not the machine's.
+        """
+        memory = self.plan.memory
+        if memory is None or memory.place != HOST or not memory.size_bytes:
+            return 0
+        sizes = [view.resident_bytes for view in self.views() if view.pid]
+        if len(sizes) == self.count and all(sizes):
+            self._most_bytes = max(self._most_bytes, sum(sizes))
+            memory.measured(self._most_bytes)
+        return self._most_bytes
+
+    def leave(self) -> None:
+        """The group begins to end: others may count on its memory."""
+        if self.plan.memory is not None:
+            self.plan.memory.leaving()
+
+    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - passed on to the instances
+        """Ends the instances after their work, and gives their memory back."""
+        try:
+            await asyncio.gather(*(supervisor.stop(timeout) for supervisor in self._supervisors))
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Gives the memory back: no process has it any more."""
+        if self.plan.memory is not None:
+            self.plan.memory.release()
+
+    # What supervisors tell.
+
+    def instance_ready(self, instance: ModelInstance) -> None:
+        """An instance serves."""
+        self._owner.instance_ready(instance)
+        if not self._first_ready.done():
+            self._first_ready.set_result(None)
+
+    def host_gone(self) -> None:
+        """Of a group that has not served, whoever loads hears it by the error."""
+        if self._first_ready.done():
+            self._owner.host_gone()
+
+    def gave_up(self, error: PanopeError) -> None:
+        """Of a group that has not served, whoever loads hears it, who may know another candidate."""
+        if self._first_ready.done():
+            self._owner.group_gave_up(self, error)
+            return
+        self._first_ready.set_exception(error)
+        self._first_ready.exception()  # told to whoever waits; nobody may be waiting any more

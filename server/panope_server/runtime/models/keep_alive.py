@@ -1,0 +1,98 @@
+"""Who uses a model now, and how long it stays loaded when nobody does any more.
+
+Times are in seconds: 0 until the call that uses it has ended, infinity for ever, and None for as long as nobody needs
+its memory. What the last call said counts, then the last load, then the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+class KeepAlive:
+    """Counts the calls of one model, and tells when it has been unused for its time.
+
+    Args:
+        configured: the time that the settings say.
+        expired: called from the event loop when the time is over.
+
+    Attributes:
+        calls: that use the model, or wait for it.
+        last_used: when a call began or ended last, or the model was loaded, on `time.monotonic`'s clock.
+        asked: the time that was asked for when it was loaded; None for nothing.
+    """
+
+    def __init__(self, configured: Callable[[], float | None], expired: Callable[[], None]) -> None:
+        self.calls = 0
+        self.last_used = 0.0
+        self.asked: float | None = None
+        self._configured = configured
+        self._expired = expired
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """The time of the model, whatever single calls say of theirs."""
+        return self._configured() if self.asked is None else self.asked
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the model is kept for ever, so that it makes no room and no call ends it."""
+        return self.seconds == math.inf
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the model is unloaded if nobody uses it; None when it is in use, or has no time."""
+        if self._timer is None:
+            return None
+        return datetime.now(UTC) + timedelta(seconds=self._timer.when() - asyncio.get_running_loop().time())
+
+    def begin_call(self) -> None:
+        """A call uses the model from now on."""
+        self.calls += 1
+        self.last_used = time.monotonic()
+        self.stop()
+
+    def end_call(self, asked: float | None) -> None:
+        """A call uses it no longer.
+
+        Args:
+            asked: the time that the call asked for; None for that of the model. Of a pinned model it changes nothing.
+        """
+        self.calls -= 1
+        self.last_used = time.monotonic()
+        if not self.calls:
+            self._wait(self.seconds if asked is None or self.is_pinned else asked)
+
+    def loaded(self, *, for_a_call: bool) -> None:
+        """The model serves; one that no call has asked for waits for its first, whatever its time."""
+        self.last_used = time.monotonic()
+        if not self.calls and (self.seconds or for_a_call):
+            self._wait(self.seconds)
+
+    def ask(self, seconds: float | None) -> None:
+        """Takes over the time that a load asked for; None changes nothing."""
+        if seconds is None:
+            return
+        self.asked = seconds
+        if not self.calls:
+            self._wait(seconds or None)
+
+    def stop(self) -> None:
+        """The model is in use, or gone: no time runs."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self, seconds: float | None) -> None:
+        self.stop()
+        if seconds is not None and seconds != math.inf:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._over)
+
+    def _over(self) -> None:
+        self._timer = None
+        self._expired()

@@ -1,0 +1,366 @@
+"""How much memory models may take on each device: who has it, and who makes room for one more.
+
+A load reserves its memory before it begins, so that two at once never count on the same. Where there is too little, the
+models that were used least recently end first; never one that answers a call, that is being loaded, or that is to be
+kept. What has begun to end holds its memory until it is gone: a reservation that needs it waits for that alone.
+
+Two counts, and the smaller one holds: what models may take there, less what is reserved; and for the machine's own
+memory what the system says is free, less what models that are being loaded will take. The first sees weights that lie
+in mapped files, which the system counts as free, the second sees other programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from panope_backends.api import Device
+from panope_backends.errors import CapacityError, PreconditionError
+from panope_server.runtime.placement.memory import HOST, SystemMemory, place_of
+
+#: When a caller comes back where nobody knows how long the others take.
+RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger("panope.models")
+
+
+class Tenant(Protocol):
+    """What holds memory: a model that is loaded."""
+
+    @property
+    def may_be_evicted(self) -> bool:
+        """Whether it serves, answers nobody now, and is not to be kept."""
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is to be kept, so that waiting for it is of no use."""
+
+    @property
+    def last_used(self) -> float:
+        """When it was used last, on `time.monotonic`'s clock."""
+
+    @property
+    def occupation(self) -> str:
+        """Why it cannot go now, for people; empty for no reason."""
+
+    def evict(self, reason: str) -> None:
+        """Begins to end, at once and without waiting; its reservation is released when its memory is free."""
+
+
+class Reservation:
+    """Memory that one load has, or waits for. Whoever has it releases it, once or more often.
+
+    Attributes:
+        model: the key of what is loaded.
+        place: where the memory is.
+        size_bytes: as estimated, then as measured.
+        least_bytes: of it, whatever is measured, such as a cache that fills up later.
+        is_leaving: whether what has it has begun to end.
+        is_loading: whether the system does not see yet what it takes.
+    """
+
+    def __init__(self, budget: MemoryBudget, model: str, place: str, size_bytes: int, least_bytes: int) -> None:
+        self._budget = budget
+        self.model = model
+        self.place = place
+        self.size_bytes = size_bytes
+        self.least_bytes = least_bytes
+        self.is_leaving = False
+        self.is_loading = True
+        self.is_granted = False
+        self.refusal: CapacityError | None = None
+        self._decided = asyncio.Event()
+
+    async def granted(self) -> None:
+        """Returns when the memory is free; CapacityError when it is not to be had any more."""
+        await self._decided.wait()
+        if self.refusal is not None:
+            raise self.refusal
+
+    def loaded(self) -> None:
+        """The model has loaded: the system sees what it takes."""
+        self.is_loading = False
+
+    def leaving(self) -> None:
+        """What has it begins to end."""
+        self.is_leaving = True
+        self._budget.settle()
+
+    def measured(self, size_bytes: int) -> None:
+        """Takes over what the model takes in fact; another model may have to end for it."""
+        size_bytes = max(size_bytes, self.least_bytes)
+        if size_bytes != self.size_bytes:
+            self.size_bytes = size_bytes
+            self._budget.settle()
+
+    def release(self) -> None:
+        """Gives the memory back."""
+        self._budget.release(self)
+
+    def decide(self, refusal: CapacityError | None = None) -> None:
+        """Tells whoever waits."""
+        self.is_granted = refusal is None
+        self.refusal = refusal
+        self._decided.set()
+
+
+@dataclass(frozen=True)
+class PlaceUsage:
+    """What is taken in one place.
+
+    Attributes:
+        place: `host` for the machine's own memory, else the device's name.
+        limit_bytes: that models may take there; None when nobody knows.
+        reserved_bytes: that they have, or wait for.
+    """
+
+    place: str
+    limit_bytes: int | None
+    reserved_bytes: int
+
+
+class MemoryBudget:
+    """Reserves memory for models, and has others end for it. For one event loop.
+
+    Args:
+        tenant_of: what runs under a key; None for nothing.
+        max_bytes: that models may take in each place; 0 for what there is.
+        max_models: how many may be loaded at once; 0 for any number.
+        system: what is free of the machine's own memory.
+    """
+
+    def __init__(
+        self,
+        tenant_of: Callable[[str], Tenant | None] = lambda _: None,
+        *,
+        max_bytes: int = 0,
+        max_models: int = 0,
+        system: SystemMemory | None = None,
+    ) -> None:
+        self._tenant_of = tenant_of
+        self._max_bytes = max_bytes
+        self.max_models = max_models
+        self._system = system or SystemMemory()
+        self._reservations: list[Reservation] = []
+        self._device_bytes: dict[str, int] = {}  # place -> what there is, as its device told
+
+    def reserve(self, model: str, device: Device, size_bytes: int, least_bytes: int = 0, host: str = "") -> Reservation:
+        """Reserves memory for a load; who must make room for it begins to end at once.
+
+        Args:
+            model: the key of what is loaded.
+            device: where.
+            size_bytes: that it takes, as far as is known.
+            least_bytes: of it, that it may take however little is measured at first.
+            host: a model in whose process it will be, and which so makes no room for it.
+
+        Raises:
+            CapacityError: others have the memory and cannot go now; it tells why.
+            PreconditionError: there is not so much (`insufficient_memory`).
+        """
+        self._see(device)
+        wanted = Reservation(self, model, place_of(device), size_bytes, least_bytes)
+        limit = self._limit(wanted.place)
+        if limit is not None and size_bytes > limit:
+            raise PreconditionError(
+                f"model `{model}` needs {size_text(size_bytes)} of memory; models may take {size_text(limit)} there",
+                reason="insufficient_memory",
+            )
+        victims = self._victims(wanted, host)
+        if victims is None:
+            raise self.refusal(model, wanted.place, f"needs {size_text(size_bytes)} of memory")
+        reason = self._why(wanted)
+        self._reservations.append(wanted)
+        for victim in victims:
+            self._evict(victim, reason)
+        self.settle()
+        return wanted
+
+    def release(self, reservation: Reservation) -> None:
+        """Gives memory back; nothing happens when it was given back already."""
+        if reservation in self._reservations:
+            self._reservations.remove(reservation)
+            self.settle()
+
+    def settle(self) -> None:
+        """Sees to it that what is reserved is not too much, and grants what is free by now."""
+        for place in {each.place for each in self._reservations}:
+            while self._excess(place) > 0 and (victim := next(self._evictable(place), None)) is not None:
+                self._evict(victim, "memory")
+            for waiting in [each for each in reversed(self._waiting()) if each.place == place]:
+                if self._excess(place) > 0:  # others take more than they were said to
+                    self._reservations.remove(waiting)
+                    waiting.decide(self.refusal(waiting.model, place, "gets no memory"))
+        for waiting in self._waiting():
+            if self._is_free(waiting):
+                waiting.decide()
+
+    def free_bytes(self, device: Device) -> int | None:
+        """What one more model can have, when all go that can go now; None when nobody knows."""
+        self._see(device)
+        place = place_of(device)
+        limit, going = self._limit(place), sum(self._bytes(victim, place) for victim in self._evictable(place))
+        counts = [limit - self._staying_bytes(place) + going] if limit is not None else []
+        if place == HOST:
+            counts.append(self._system_free() + going)
+        return max(0, min(counts)) if counts else None
+
+    def limit_bytes(self, device: Device) -> int | None:
+        """What all models together may have there; None when nobody knows."""
+        self._see(device)
+        return self._limit(place_of(device))
+
+    def refusal(self, model: str, place: str, what: str) -> CapacityError:
+        """Returns what a load is told that gets no memory: who has it, and when to come back."""
+        holders, retry = self.holders(model, place)
+        return CapacityError(
+            f"model `{model}` {what}, and none is free now{holders}",
+            reason="insufficient_memory",
+            retry_after_seconds=retry,
+        )
+
+    def holders(self, model: str, place: str | None = None) -> tuple[str, float | None]:
+        """Returns who else has memory, as the end of a sentence, and when to come back; None for never by itself.
+
+        Models are counted and not named, since a caller may not see them all; the log has their names.
+        """
+        those = [each for each in self._reservations if place in (None, each.place) or self.max_models]
+        names = sorted({each.model for each in those if each.model != model})
+        if not names:
+            return "", RETRY_SECONDS
+        occupations = Counter(self._occupation(name) for name in names)
+        told = ", ".join(f"{count} {occupation}" for occupation, count in sorted(occupations.items()))
+        size_bytes = sum(each.size_bytes for each in those if each.model != model)
+        _log.warning("load_without_room", model=model, holders=names, size_bytes=size_bytes)
+        tenants = [self._tenant_of(name) for name in names]
+        is_hopeless = all(tenant is not None and tenant.is_pinned for tenant in tenants)
+        models = "another model has" if len(names) == 1 else f"{len(names)} others have"
+        return f"; {models} {size_text(size_bytes)}: {told}", None if is_hopeless else RETRY_SECONDS
+
+    def usage(self) -> Sequence[PlaceUsage]:
+        """Returns what is taken, by place."""
+        places = sorted(self._device_bytes)
+        return [PlaceUsage(place, self._limit(place), self._reserved_bytes(place)) for place in places]
+
+    def loaded_models(self) -> int:
+        """How many models have memory."""
+        return len({each.model for each in self._reservations if each.is_granted})
+
+    def of(self, model: str) -> int:
+        """What a model takes."""
+        return sum(each.size_bytes for each in self._reservations if each.model == model and each.is_granted)
+
+    # What is taken.
+
+    def _see(self, device: Device) -> None:
+        place = place_of(device)
+        self._device_bytes[place] = max(device.memory_bytes, self._device_bytes.get(place, 0))
+
+    def _limit(self, place: str) -> int | None:
+        limits = [size for size in (self._device_bytes.get(place, 0), self._max_bytes) if size]
+        return min(limits) if limits else None
+
+    def _reserved_bytes(self, place: str) -> int:
+        return sum(each.size_bytes for each in self._reservations if each.place == place)
+
+    def _staying_bytes(self, place: str) -> int:
+        return sum(each.size_bytes for each in self._reservations if each.place == place and not each.is_leaving)
+
+    def _bytes(self, model: str, place: str) -> int:
+        of_model = (each for each in self._reservations if each.model == model and not each.is_leaving)
+        return sum(each.size_bytes for each in of_model if each.place == place)
+
+    def _excess(self, place: str) -> int:
+        """How much more is to stay than may."""
+        limit = self._limit(place)
+        return 0 if limit is None else self._staying_bytes(place) - limit
+
+    def _system_free(self) -> int:
+        """What will be free of the machine's own memory, once what loads has loaded and what ends is gone."""
+        there = [each for each in self._reservations if each.place == HOST]
+        loading = sum(each.size_bytes for each in there if each.is_loading and not each.is_leaving)
+        leaving = sum(each.size_bytes for each in there if each.is_leaving and not each.is_loading)
+        return self._system.free_bytes() - loading + leaving
+
+    def _waiting(self) -> list[Reservation]:
+        return [each for each in self._reservations if not each.is_granted]
+
+    def _is_free(self, waiting: Reservation) -> bool:
+        """Whether the memory is free that a reservation waits for: what has begun to end holds its own."""
+        granted = [each for each in self._reservations if each.is_granted]
+        limit = self._limit(waiting.place)
+        held = sum(each.size_bytes for each in granted if each.place == waiting.place)
+        models = {each.model for each in granted} | {waiting.model}
+        return (limit is None or held + waiting.size_bytes <= limit) and self._may_be_loaded(len(models))
+
+    def _may_be_loaded(self, models: int) -> bool:
+        return not self.max_models or models <= self.max_models
+
+    # Who goes.
+
+    def _victims(self, wanted: Reservation, host: str) -> list[str] | None:
+        """The models that make room, those used least recently first; None when all that can go are too few."""
+        victims: list[str] = []
+        candidates = self._evictable(wanted.place)
+        while self._too_many(wanted, victims) or self._missing_bytes(wanted, victims) > 0:
+            victim = next(candidates, None)
+            if victim is None:
+                return None
+            if victim not in (wanted.model, host) and (
+                self._too_many(wanted, victims) or self._bytes(victim, wanted.place)
+            ):
+                victims.append(victim)
+        return victims
+
+    def _evictable(self, place: str) -> Iterator[str]:
+        """The models that can go, those used least recently first; those without memory in the place for the count."""
+        models = {each.model for each in self._reservations if each.is_granted and not each.is_leaving}
+        if not self.max_models:
+            models = {model for model in models if self._bytes(model, place)}
+        tenants = ((self._tenant_of(model), model) for model in models)
+        able = [(tenant.last_used, model) for tenant, model in tenants if tenant is not None and tenant.may_be_evicted]
+        return (model for _, model in sorted(able))
+
+    def _missing_bytes(self, wanted: Reservation, victims: Sequence[str]) -> int:
+        """What a reservation lacks once those have gone."""
+        going = sum(self._bytes(victim, wanted.place) for victim in victims)
+        limit = self._limit(wanted.place)
+        missing = [0 if limit is None else self._staying_bytes(wanted.place) + wanted.size_bytes - limit]
+        if wanted.place == HOST and wanted.size_bytes:
+            missing.append(wanted.size_bytes - self._system_free())
+        return max(missing) - going
+
+    def _too_many(self, wanted: Reservation, victims: Sequence[str]) -> bool:
+        """Whether it would be one model too many."""
+        staying = {each.model for each in self._reservations if not each.is_leaving} - set(victims)
+        return not self._may_be_loaded(len(staying | {wanted.model}))
+
+    def _why(self, wanted: Reservation) -> str:
+        return "max_loaded_models" if self._too_many(wanted, ()) else "memory"
+
+    def _evict(self, model: str, reason: str) -> None:
+        for each in self._reservations:
+            if each.model == model:
+                each.is_leaving = True
+        tenant = self._tenant_of(model)
+        assert tenant is not None, "only what runs can be evicted"
+        tenant.evict(reason)
+
+    def _occupation(self, model: str) -> str:
+        those = [each for each in self._reservations if each.model == model]
+        if any(each.is_leaving for each in those):
+            return "being unloaded"
+        if any(not each.is_granted for each in those):
+            return "waiting for memory"
+        tenant = self._tenant_of(model)
+        return (tenant.occupation if tenant is not None else "") or "idle"
+
+
+def size_text(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
