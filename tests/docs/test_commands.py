@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def command_lines(document: Any) -> Iterator[list[str]]:
-    """The commands in a document's shell blocks, comments and variables in front left out."""
+    """The commands in a document's shell blocks; comments, variables in front and where the output goes are left out."""
     for block in document.fences("sh", "bash", "shell", "console"):
         for line in block.replace("\\\n", " ").splitlines():
             lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="();|&")
             lexer.whitespace_split = True  # `acme/tiny:sql` is one word
             words = list(lexer)
             command: list[str] = []
+            words = [word for before, word in pairwise(["", *words]) if ">" not in (before, word)]
             for word in [*words, ";"]:
                 if re.fullmatch(r"[();|&]+", word):
                     if command:

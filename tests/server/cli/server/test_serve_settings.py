@@ -18,6 +18,8 @@ OWN_FLAGS = [name for name in inspect.signature(serve.serve).parameters if name 
 
 #: A value of each as a flag and after `--set`, and what becomes of it.
 VALUES = {bool: ([], "true", True), int: (["7001"], "7001", 7001), str: (["info"], "info", "info")}
+#: Those that take a few words alone.
+WORDS = {"auth": (["optional"], "optional", "optional")}
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_every_setting_with_a_flag_is_tried() -> None:
 def test_a_setting_with_a_flag_of_its_own_may_be_set_either_way_and_not_both(
     started: list[Settings], name: str
 ) -> None:
-    words, text, value = VALUES.get(SETTINGS[name].type, (["info"], "info", ("info",)))
+    words, text, value = WORDS.get(name) or VALUES.get(SETTINGS[name].type, (["info"], "info", ("info",)))
     flag = [f"--{name.replace('_', '-')}", *words]
     assignment = ["--set", f"{name}={text}"]
 
