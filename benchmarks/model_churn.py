@@ -27,7 +27,7 @@ from panope_backends.testing.models import keep_tokenizer
 from panope_registry.registry import Registry
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings
-from panope_server.config.models_section import ModelsSettings
+from panope_server.config.sections.models import ModelsSettings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def command_lines(document: Any) -> Iterator[list[str]]:
-    """The commands in a document's shell blocks; comments, variables in front and where the output goes are left out."""
+    """The commands in a document's shell blocks, without comments, variables in front and where the output goes."""
     for block in document.fences("sh", "bash", "shell", "console"):
         for line in block.replace("\\\n", " ").splitlines():
             lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="();|&")

@@ -6,21 +6,17 @@ docs/configuration.md is generated from this package.
 """
 
 from panope_server.config.loading import load_settings
-from panope_server.config.remote_section import RemoteSettings
-from panope_server.config.response_cache_section import ResponseCacheSettings
-from panope_server.config.sections import (
-    Generation,
-    Grants,
-    InferenceLogSettings,
-    JobSettings,
-    Limits,
-    OpenAiSettings,
-    UsageSettings,
-    Workers,
-)
+from panope_server.config.sections.access import Grants
+from panope_server.config.sections.generation import Generation
+from panope_server.config.sections.limits import Limits
+from panope_server.config.sections.openai import OpenAiSettings
+from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
+from panope_server.config.sections.remote import RemoteSettings
+from panope_server.config.sections.response_cache import ResponseCacheSettings
+from panope_server.config.sections.tls import TlsSettings
+from panope_server.config.sections.workers import Workers
 from panope_server.config.settings import Setting, Settings, settings_of
 from panope_server.config.settings_errors import SettingsError
-from panope_server.config.tls_section import TlsSettings
 
 __all__ = [
     "Generation",

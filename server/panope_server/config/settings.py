@@ -9,24 +9,17 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from panope_server.config.models_section import ModelsSettings
-from panope_server.config.remote_section import RemoteSettings
-from panope_server.config.response_cache_section import ResponseCacheSettings
-from panope_server.config.sections import (
-    AccessSettings,
-    Generation,
-    Grants,
-    Hub,
-    InferenceLogSettings,
-    JobSettings,
-    Limits,
-    OpenAiSettings,
-    SharedStoreSettings,
-    StoreSettings,
-    UsageSettings,
-    Workers,
-)
-from panope_server.config.tls_section import TlsSettings
+from panope_server.config.sections.access import AccessSettings, Grants
+from panope_server.config.sections.generation import Generation
+from panope_server.config.sections.limits import Limits
+from panope_server.config.sections.models import ModelsSettings
+from panope_server.config.sections.openai import OpenAiSettings
+from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
+from panope_server.config.sections.remote import RemoteSettings
+from panope_server.config.sections.response_cache import ResponseCacheSettings
+from panope_server.config.sections.storage import Hub, SharedStoreSettings, StoreSettings
+from panope_server.config.sections.tls import TlsSettings
+from panope_server.config.sections.workers import Workers
 
 PREFIX = "PANOPE_"
 

@@ -9,8 +9,8 @@ import structlog
 from panope_backends.errors import InternalError
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.model_instance import ModelInstance
-from panope_server.runtime.instances.queue import RequestQueue
-from panope_server.runtime.instances.turns import Passed
+from panope_server.runtime.instances.queue.request_queue import RequestQueue
+from panope_server.runtime.instances.queue.turns import Passed
 from panope_server.runtime.placement.placement import Placement
 
 _log = structlog.get_logger("panope.models")

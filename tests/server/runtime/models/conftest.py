@@ -11,7 +11,7 @@ import pytest
 
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings, Workers
-from panope_server.config.models_section import ModelsSettings
+from panope_server.config.sections.models import ModelsSettings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases

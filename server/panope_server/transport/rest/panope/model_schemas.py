@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.api import Device, GenerationStatistics
-from panope_server.config.models_section import KeepAlive
+from panope_server.config.sections.models import KeepAlive
 from panope_server.runtime.status import (
     ActivityView,
     BreakerState,

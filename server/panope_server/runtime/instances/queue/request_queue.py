@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from panope_backends.errors import DeadlineError, OverloadedError
 from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.rate import Rate
-from panope_server.runtime.instances.shedding import Need, calls_to_shed
-from panope_server.runtime.instances.turns import CallerTurns, Passed
+from panope_server.runtime.instances.queue.rate import Rate
+from panope_server.runtime.instances.queue.shedding import Need, calls_to_shed
+from panope_server.runtime.instances.queue.turns import CallerTurns, Passed
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from panope_server.config.sections import ByteSize, OpenAiName
+from panope_server.config.sections.values import ByteSize, OpenAiName
 from panope_server.config.sizes import parse_size
 from panope_server.config.value_words import WORDS
 

@@ -9,8 +9,8 @@ from instance_doubles import bench, run
 
 from panope_backends.errors import DeadlineError
 from panope_server.runtime.call_context import CallContext
-from panope_server.runtime.instances.estimate import work_before
 from panope_server.runtime.instances.in_flight import Entries, Entry
+from panope_server.runtime.instances.queue.estimate import work_before
 from panope_server.tasks.embed import EmbedInput
 
 

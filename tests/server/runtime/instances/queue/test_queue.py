@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from panope_backends.errors import OverloadedError
 from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, RequestQueue
-from panope_server.runtime.instances.rate import Rate
-from panope_server.runtime.instances.turns import TURN_ITEMS
+from panope_server.runtime.instances.queue.rate import Rate
+from panope_server.runtime.instances.queue.request_queue import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, RequestQueue
+from panope_server.runtime.instances.queue.turns import TURN_ITEMS
 
 _ids = itertools.count(1)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from panope_server.runtime.instances.in_flight import Entry
-from panope_server.runtime.instances.turns import CallerTurns
+from panope_server.runtime.instances.queue.turns import CallerTurns
 
 
 @dataclass(frozen=True, slots=True)

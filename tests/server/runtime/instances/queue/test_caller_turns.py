@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from panope_backends.errors import DeadlineError, OverloadedError
 from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entries, Entry
-from panope_server.runtime.instances.queue import STARVATION_FACTOR, RequestQueue
-from panope_server.runtime.instances.turns import TURN_WORK
+from panope_server.runtime.instances.queue.request_queue import STARVATION_FACTOR, RequestQueue
+from panope_server.runtime.instances.queue.turns import TURN_WORK
 
 _ids = itertools.count(1)
 MANY = Limits(max_queue_items=100_000)
