@@ -34,7 +34,7 @@ from panope_server.app.registry_session import open_registry_session
 from panope_server.config import JobSettings, Settings
 from panope_server.job_worker.conversion_runner import ProgramConversionRunner
 from panope_server.runtime.async_registry.jobs import AsyncJobs
-from panope_server.runtime.models.build_jobs import BuildJobs
+from panope_server.runtime.models.loading.build_jobs import BuildJobs
 
 MODEL = "acme/tiny"
 SLOW = BuildRequest(MODEL, "openvino")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.computation import Computation
 from panope_server.runtime.models.directory import ResolvedModel
-from panope_server.runtime.models.downloads import Downloads
+from panope_server.runtime.models.loading.downloads import Downloads
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner

@@ -10,10 +10,10 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
-from panope_server.runtime.models.downloads import Downloads
+from panope_server.runtime.models.loading.downloads import Downloads
+from panope_server.runtime.models.loading.startup_loads import StartupLoads
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.models.runtimes import ModelRuntimes
-from panope_server.runtime.models.startup_loads import StartupLoads
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner

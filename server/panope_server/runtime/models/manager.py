@@ -20,13 +20,13 @@ from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.adapter_hosts import AdapterHosts
-from panope_server.runtime.models.build_jobs import BuildJobs
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
-from panope_server.runtime.models.downloads import Downloads
 from panope_server.runtime.models.loader import ModelLoader
+from panope_server.runtime.models.loading.build_jobs import BuildJobs
+from panope_server.runtime.models.loading.downloads import Downloads
+from panope_server.runtime.models.loading.model_loading import OnState
 from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.models.model_loading import OnState
 from panope_server.runtime.models.model_status import ModelStatus
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName

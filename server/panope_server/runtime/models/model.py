@@ -12,8 +12,8 @@ from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.groups.instance_group import InstanceGroup
-from panope_server.runtime.models.model_loading import ModelLoading, OnState
-from panope_server.runtime.models.placing import FindInstance, PlanMaker, find_none
+from panope_server.runtime.models.groups.placing import FindInstance, PlanMaker, find_none
+from panope_server.runtime.models.loading.model_loading import ModelLoading, OnState
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement

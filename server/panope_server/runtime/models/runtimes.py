@@ -11,8 +11,8 @@ import structlog
 from panope_backends.errors import ShuttingDownError
 from panope_registry.models.types import ModelEntry
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.models.loading.model_loading import ModelLoading, OnState
 from panope_server.runtime.models.model import ModelRuntime
-from panope_server.runtime.models.model_loading import ModelLoading, OnState
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.status import InstanceView, ModelState

@@ -11,7 +11,7 @@ from panope_backends.errors import PanopeError
 from panope_server.config import Workers
 from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
-from panope_server.runtime.models.placing import FindInstance
+from panope_server.runtime.models.groups.placing import FindInstance
 from panope_server.runtime.placement.memory import HOST
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import InstanceView

@@ -27,8 +27,8 @@ from panope_registry.jobs.failure import JOB_RETRIES
 from panope_registry.tables.database import Database, open_engine
 from panope_registry.tables.migrate import migrate
 from panope_server.runtime.async_registry.jobs import AsyncJobs
-from panope_server.runtime.models import build_jobs
-from panope_server.runtime.models.build_jobs import BuildJobs
+from panope_server.runtime.models.loading import build_jobs
+from panope_server.runtime.models.loading.build_jobs import BuildJobs
 
 REQUEST = BuildRequest("acme/tiny", "openvino", "fp32")
 DONE = {"variant": "ab" * 32}

@@ -24,8 +24,8 @@ from panope_server.runtime.models.computation import Computation, computation_of
 from panope_server.runtime.models.groups.group_starter import GroupStarter
 from panope_server.runtime.models.groups.instance_group import InstanceGroup
 from panope_server.runtime.models.groups.model_groups import ModelGroups
+from panope_server.runtime.models.groups.placing import FindInstance, PlanMaker
 from panope_server.runtime.models.keep_alive import KeepAlive
-from panope_server.runtime.models.placing import FindInstance, PlanMaker
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan

@@ -18,7 +18,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.tables.columns import now
 from panope_registry.tables.job_tables import job as job_table
 from panope_server.runtime.async_registry.jobs import AsyncJobs
-from panope_server.runtime.models.downloads import Downloads
+from panope_server.runtime.models.loading.downloads import Downloads
 
 ABSENT = VariantEntry("d" * 64, "safetensors", "fp32", 1000, 0, None, "", (), is_local=False, missing_bytes=800)
 MODEL = ModelEntry("acme/far", "embed", "", now(), {}, (ABSENT,), {}, source="hub", commit="c" * 40, ref="main")
