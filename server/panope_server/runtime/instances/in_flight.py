@@ -224,6 +224,10 @@ class Entries:
             and held.bytes + entry.size_bytes <= MAX_SHARE_OF_FREE * free_bytes
         )
 
+    def has_slots(self, entry: Entry, slots: int) -> bool:
+        """Whether so many slots are enough for it too; what exceeds them all waits for the first in the worker."""
+        return not (slots and entry.slots and self.slots) or self.slots + entry.slots <= slots
+
     def leaves_reserve(self, entry: Entry, max_items: int, max_bytes: int, max_slots: int = 0) -> bool:
         """Whether what is kept for callers that have nothing here, and for high priority, stays free of an entry.
 

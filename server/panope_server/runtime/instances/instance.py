@@ -121,15 +121,10 @@ class Instance(ModelInstance):
             return False
         workers, held = self._workers, self._in_flight
         return (
-            self._has_slots(entry)
+            held.has_slots(entry, self._slots)
             and held.items + entry.items <= workers.max_in_flight_items
             and held.bytes + entry.size_bytes <= workers.max_in_flight_bytes
         )
-
-    def _has_slots(self, entry: Entry) -> bool:
-        """Whether the model has slots for it; what exceeds them all waits for the first of them in the worker."""
-        slots = self._slots
-        return not (slots and entry.slots and self._in_flight.slots) or self._in_flight.slots + entry.slots <= slots
 
     @property
     def _slots(self) -> int:
