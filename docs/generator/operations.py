@@ -51,7 +51,7 @@ from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
 from panope_server.transport.rest.text_generation.info import TextGenerationInfoJson
-from panope_server.transport.usage_json import UsageJson
+from panope_server.transport.usage_json import UsageSumsJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -302,7 +302,7 @@ METHODS: Mapping[str, Operation] = {
     "JobService.RetryJob": Operation(JobJson, empty=True),
     "JobService.WatchJob": Operation(media="text/event-stream"),
     "UsageService.ListUsage": Operation(
-        UsageJson,
+        UsageSumsJson,
         query={
             **dict.fromkeys(("since", "until", "by", "key", "model", "task"), _Text),
             "limit": _Limit,

@@ -41,8 +41,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=EdgeOptions.http_port, help="the port to listen on")
     parser.add_argument("--envoy-admin-socket", default="envoy.sock", help="the socket of Envoy's own administration")
     given = parser.parse_args()
-    if len(given.server) != len(given.admin):
-        parser.error("each --server has an --admin")
+    if [each.rpartition(":")[0] for each in given.server] != [each.rpartition(":")[0] for each in given.admin]:
+        parser.error("each --server has an --admin, in the same order and on the same machine")
     options = EdgeOptions(
         envoy_admin_socket=given.envoy_admin_socket,
         grpc_socket="" if given.server else "grpc.sock",

@@ -25,8 +25,12 @@ _HEALTH: Json = {
     "healthy_threshold": 1,
     "always_log_health_check_failures": False,
 }
-_GRPC_HEALTH: Json = {"grpc_health_check": {}}
-_ADMIN_HEALTH: Json = {"http_health_check": {"path": "/health", "host": "localhost"}}
+_LIVE: Json = {"http_health_check": {"path": "/health", "host": "localhost"}}
+#: Not gRPC's health of a server, which takes calls before the models that it is to load are there.
+_READY: Json = {"http_health_check": {"path": "/ready", "host": "localhost"}}
+#: With less than this of the servers ready calls go to all of them: one model that fails everywhere makes none ready,
+#: and the other models serve.
+_PANIC_PERCENT = 1
 
 #: A connection of which more than half of so many requests were cancelled within a second is closed.
 _RESETS = {
@@ -69,7 +73,9 @@ def _listener(options: EdgeOptions) -> Json:
 
 def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
     return {
-        **(_replicas(name, options.servers, _GRPC_HEALTH) or _cluster(name, pipe(options.grpc_socket))),
+        **(
+            _replicas(name, options.servers, _READY, options.admin_servers) or _cluster(name, pipe(options.grpc_socket))
+        ),
         "circuit_breakers": {"thresholds": [dict.fromkeys(_LIMITS, max_requests)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
@@ -82,17 +88,26 @@ def _server_cluster(options: EdgeOptions, name: str, max_requests: int) -> Json:
 
 def _admin_cluster(options: EdgeOptions) -> Json:
     if options.admin_servers:
-        return _replicas(ADMIN_CLUSTER, options.admin_servers, _ADMIN_HEALTH)
+        return _replicas(ADMIN_CLUSTER, options.admin_servers, _LIVE)
     address = pipe(options.admin_socket) if options.admin_socket else None
     return _cluster(ADMIN_CLUSTER, address or socket_address(options.admin_host, options.admin_port))
 
 
-def _replicas(name: str, addresses: Sequence[str], health: Json) -> Json:
-    """A cluster of several servers; nothing for none."""
+def _replicas(name: str, addresses: Sequence[str], health: Json, checked: Sequence[str] = ()) -> Json:
+    """A cluster of several servers; nothing for none.
+
+    Args:
+        name: of the cluster.
+        addresses: where calls go.
+        health: what each is asked for.
+        checked: where each is asked, on the same machine; empty for `addresses`.
+    """
     if not addresses:
         return {}
-    hosts = [address.rpartition(":") for address in addresses]
-    endpoints = [{"endpoint": {"address": socket_address(host.strip("[]"), int(port))}} for host, _, port in hosts]
+    endpoints = [
+        {"endpoint": {"address": _address(address), "health_check_config": {"port_value": _port(check)}}}
+        for address, check in zip(addresses, checked or addresses, strict=True)
+    ]
     return {
         "name": name,
         # A name may stand for several machines, and for others later.
@@ -100,10 +115,17 @@ def _replicas(name: str, addresses: Sequence[str], health: Json) -> Json:
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "health_checks": [{**_HEALTH, **health}],
-        # With every server out of health, calls are refused and not sent to those that said so.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {"healthy_panic_threshold": {"value": _PANIC_PERCENT if checked else 0}},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
     }
+
+
+def _address(address: str) -> Json:
+    return socket_address(address.rpartition(":")[0].strip("[]"), _port(address))
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _cluster(name: str, address: Json) -> Json:

@@ -90,6 +90,9 @@ _RETRIES: Json = {
     ],
 }
 
+#: Reads alone, which may be made again even when a server has seen them.
+_ADMIN_RETRIES: Json = _RETRIES | {"retry_on": "connect-failure,refused-stream,reset"}
+
 _NO_TRANSCODER: Json = {TRANSCODER: typed("config.route.v3.FilterConfig", disabled=True)}
 
 
@@ -198,7 +201,7 @@ def _admin_routes(options: EdgeOptions) -> list[Json]:
     return [
         {
             "match": {**_exactly(path), "headers": [_READS]},
-            "route": _admin_target("10s"),
+            "route": _admin_target(options, "10s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
         for path in options.admin_paths
@@ -210,7 +213,7 @@ def _file_routes(options: EdgeOptions) -> list[Json]:
     return [
         {
             "match": {**match, "headers": [_READS]},
-            "route": _admin_target("0s"),
+            "route": _admin_target(options, "0s"),
             "typed_per_filter_config": _NO_TRANSCODER,
         }
         for match in _file_matches(options)
@@ -220,7 +223,7 @@ def _file_routes(options: EdgeOptions) -> list[Json]:
 def _hub_routes(options: EdgeOptions) -> list[Json]:
     match = {"prefix": options.hub_prefix, "headers": [_NOT_GRPC]}
     # Pages of its lists link to each other by the name that the caller knows.
-    target = _admin_target("0s") | {"append_x_forwarded_host": True}
+    target = _admin_target(options, "0s") | {"append_x_forwarded_host": True}
     return [{"match": match, "route": target, "typed_per_filter_config": _NO_TRANSCODER}] if options.hub_prefix else []
 
 
@@ -229,10 +232,11 @@ def _file_matches(options: EdgeOptions) -> list[Json]:
     return matches + ([{"safe_regex": {"regex": options.file_pattern}}] if options.file_pattern else [])
 
 
-def _admin_target(timeout: str) -> Json:
+def _admin_target(options: EdgeOptions, timeout: str) -> Json:
     return {
         "cluster": ADMIN_CLUSTER,
         "timeout": timeout,
+        **({"retry_policy": _ADMIN_RETRIES} if options.servers else {}),
         # The admin app refuses names that it does not know; this table has checked the caller's.
         "host_rewrite_literal": "localhost",
     }

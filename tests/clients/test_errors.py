@@ -19,6 +19,8 @@ MODEL = "vendor/fake"
 
 KINDS = {
     grpc.StatusCode.INVALID_ARGUMENT: panope_client.InvalidInputError,
+    grpc.StatusCode.UNAUTHENTICATED: panope_client.UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: panope_client.PermissionDeniedError,
     grpc.StatusCode.NOT_FOUND: panope_client.NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: panope_client.PreconditionError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: panope_client.OverloadedError,

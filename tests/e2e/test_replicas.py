@@ -141,9 +141,10 @@ def roll(servers: Any, both: list[Any], *flags: str, **variables: str) -> None:
 
 def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers: Any, tmp_path: Path) -> None:
     both = [empty_servers.start(demo=False, envoy=False, ready=False) for _ in range(2)]
+    waiting = empty_servers.start(demo=False, envoy=False, ready=False, PANOPE_LOAD="acme/absent")
     for server in both:
         server.wait_ready()
-    with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
+    with edge_of([*both, waiting], both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
         wait(lambda: answers(address, "/health") and answers(address, "/v1/models"), "an answer")
         registry = registry_service_pb2_grpc.RegistryServiceStub(channel)
 
@@ -159,6 +160,7 @@ def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers
         callers.stop()
     assert Counter((n.split()[0], str(e)[:160]) for n, e in callers.failed) == Counter()
     assert min(callers.counts.values()) > 5, callers.counts
+    assert answered(waiting) == 0  # it is not ready
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class UsageSumJson(TypedDict):
     device_seconds: float
 
 
-class UsageJson(TypedDict):
+class UsageSumsJson(TypedDict):
     """Sums by time, caller, model and task; a page of them, after which there may be more."""
 
     usage: list[UsageSumJson]

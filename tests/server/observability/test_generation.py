@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from panope_backends.api import TOKEN_INTERVAL_BOUNDS, GenerationStatistics
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.status import TokenIntervals
+from panope_server.runtime.status import CLOSED, BreakerView, TokenIntervals
 
 
 @dataclass
@@ -15,6 +16,7 @@ class Worker:
     token_intervals: TokenIntervals | None = None
     state: str = "ready"
     resident_bytes: int = 0
+    breaker: BreakerView = CLOSED
 
 
 def samples(*workers: Worker) -> dict[tuple[str, ...], float]:
@@ -29,7 +31,7 @@ def samples(*workers: Worker) -> dict[tuple[str, ...], float]:
         ): sample.value
         for family in text_string_to_metric_families(metrics.exposition().decode())
         for sample in family.samples
-        if sample.labels.get("model") == "acme/writer" and "instance_" not in sample.name
+        if sample.labels.get("model") == "acme/writer" and not re.search("instance_|breaker", sample.name)
     }
 
 

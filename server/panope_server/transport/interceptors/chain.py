@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import grpc
 
 from panope_server.access.authentication import Authenticator
+from panope_server.observability.memory import used_bytes
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
 from panope_server.transport.interceptors.arrival import MAX_SLOW, ArrivalInterceptor, Arrivals
@@ -47,7 +48,9 @@ def interceptors_for(
         max_message_bytes: of one request.
         on_denied: told of callers that are known and may not call a method.
     """
-    arrivals = Arrivals(HEADROOM_BYTES + MAX_SLOW * max_message_bytes, max_message_bytes)
+    # Beside what the process had before there were calls.
+    max_used_bytes = used_bytes(0) + HEADROOM_BYTES + MAX_SLOW * max_message_bytes
+    arrivals = Arrivals(max_used_bytes, max_message_bytes)
     return (
         ArrivalInterceptor(arrivals),
         ErrorInterceptor(calls),

@@ -168,8 +168,8 @@ def test_what_cannot_run_beside_others_asks_for_an_instance_of_its_own(
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     tiny_decoder(tmp_path / "other", "gpt2")
-    peft_adapter(tmp_path / "other", tmp_path / "adapter", {"target_modules": ["c_attn"]})
+    peft_adapter(tmp_path / "other", tmp_path / "other_adapter", {"target_modules": ["c_attn"]})
     model = load(tiny_decoder(tmp_path, "llama"), tmp_path)
     with pytest.raises(PreconditionError) as caught:
-        model.add_adapter(1, tmp_path / "adapter")
+        model.add_adapter(1, tmp_path / "other_adapter")
     assert caught.value.reason == "adapter_mismatch"

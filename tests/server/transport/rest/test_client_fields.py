@@ -163,6 +163,9 @@ class Context:
     def time_remaining(self) -> None:
         return None
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50000"
+
 
 def body_of(value: object) -> HttpBody:
     return HttpBody(content_type="application/json", data=json.dumps(value).encode())

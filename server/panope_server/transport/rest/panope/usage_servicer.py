@@ -14,7 +14,7 @@ from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from panope_server.transport.rest.json.query import number_of, query_of
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.services import Services
-from panope_server.transport.usage_json import UsageJson, dimensions_of, moment_of, usage_sum_json
+from panope_server.transport.usage_json import UsageSumsJson, dimensions_of, moment_of, usage_sum_json
 
 MAX_OFFSET = 10**9
 
@@ -47,5 +47,5 @@ class UsageRestServicer(pb_grpc.UsageServiceServicer):
             offset=number_of(query, "after", default=0, most=MAX_OFFSET),
             limit=limit + 1,
         )
-        told = UsageJson(usage=[usage_sum_json(each) for each in found[:limit]], has_more=len(found) > limit)
+        told = UsageSumsJson(usage=[usage_sum_json(each) for each in found[:limit]], has_more=len(found) > limit)
         return json_response(told)

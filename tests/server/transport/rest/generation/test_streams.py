@@ -36,6 +36,9 @@ class Context:
     def time_remaining(self) -> None:
         return None
 
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50000"
+
 
 async def answered(
     answer: Callable[[Call], AsyncIterator[GenerateOutput]],
