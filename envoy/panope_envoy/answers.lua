@@ -76,7 +76,8 @@ local function drop_body(handle)
   for chunk in handle:bodyChunks() do chunk:setBytes("") end
 end
 
-local GRPC_HEADERS = {"grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding", "grpc-status-details-bin"}
+local GRPC_HEADERS = {"grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding", "grpc-status-details-bin",
+  "grpc-retry-pushback-ms"}
 
 -- How Envoy ends a call at its deadline: as UNAVAILABLE, which callers would try again.
 local DURATION_TIMEOUT = "downstream duration timeout"

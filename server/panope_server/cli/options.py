@@ -44,9 +44,12 @@ def settings_for(
         fail(str(error), 2)
 
 
+API_KEY_VARIABLE = "PANOPE_API_KEY"
+
+
 def api_key() -> str:
     """The key of commands that call a server: the variable `PANOPE_API_KEY`, for options are seen by other users."""
-    return os.environ.get("PANOPE_API_KEY", "").strip()
+    return os.environ.get(API_KEY_VARIABLE, "").strip()
 
 
 def address_for(address: str | None, home: str | None = None, config: Path | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from panope_backends.errors import NotFoundError
+from panope_server.cli.options import API_KEY_VARIABLE
 from panope_server.cli.output.console import console, fail
 from panope_server.cli.registry_session import registry_session
 from panope_server.config import Settings
@@ -71,17 +73,26 @@ def import_demo(settings: Settings, models: Sequence[DemoModel]) -> None:
 
 def demo_calls(settings: Settings, models: Sequence[DemoModel]) -> list[str]:
     """Calls to try, a line each."""
+    from panope_server.app.access import ADMIN_KEY_FILE
+
     calls = {EMBED: _embed_calls, CHAT: _chat_calls}
-    return [call for model in models for call in calls[model](settings)]
+    key = settings.home_path / ADMIN_KEY_FILE
+    first = [f"  export {API_KEY_VARIABLE}=$(cat {shlex.quote(str(key))})"] if _asks_for_key(settings) else []
+    return [*first, *(call for model in models for call in calls[model](settings))]
+
+
+def _asks_for_key(settings: Settings) -> bool:
+    return settings.auth == "required"
 
 
 def _embed_calls(settings: Settings) -> list[str]:
     address = f"{settings.host}:{settings.grpc_port}"
     message = f'\'{{"model":"{EMBED.name}","texts":["hello"]}}\''
+    plain = "" if settings.tls.is_on else " -plaintext"
     return [
         _curl(settings, "/v1/embeddings", f'{{"model":"{EMBED.name}","input":["hello"]}}'),
         f"  .venv/bin/panope embed {EMBED.name} 'hello' 'good morning' --address {address}",
-        f"  grpcurl -plaintext -d {message} {address} panope.v1.EmbedService/Embed",
+        f"  grpcurl{plain}{_key_header(settings)} -d {message} {address} panope.v1.EmbedService/Embed",
     ]
 
 
@@ -96,5 +107,10 @@ def _chat_calls(settings: Settings) -> list[str]:
 
 
 def _curl(settings: Settings, path: str, body: str) -> str:
-    url = f"http://{settings.host}:{settings.http_port}{path}"
-    return f"  curl {url} -H 'content-type: application/json' -d '{body}'"
+    scheme = "https" if settings.tls.is_on else "http"
+    url = f"{scheme}://{settings.host}:{settings.http_port}{path}"
+    return f"  curl {url}{_key_header(settings)} -H 'content-type: application/json' -d '{body}'"
+
+
+def _key_header(settings: Settings) -> str:
+    return f' -H "authorization: Bearer ${API_KEY_VARIABLE}"' if _asks_for_key(settings) else ""

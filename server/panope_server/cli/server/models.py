@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from panope_server.cli.options import Address, ConfigFile, Home, Json, Model, address_for, api_key, settings_for
+from panope_server.cli.options import (
+    API_KEY_VARIABLE,
+    Address,
+    ConfigFile,
+    Home,
+    Json,
+    Model,
+    address_for,
+    api_key,
+    settings_for,
+)
 from panope_server.cli.output.console import bytes_text, console, fail, note, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.cli.server.loading_notes import loading_noted
@@ -161,18 +171,16 @@ def _models_of_server(address: str | None, config: Path | None, home: str | None
 
     None when no address was given and no server answers at that of the settings.
     """
-    from panope_client import Client, PanopeClientError, UnavailableError
+    from panope_client import Client, PanopeClientError
 
     try:
         with Client(address_for(address, home, config), api_key=api_key()) as client:
             # An alias has the instances of what it points to, which are told there.
             return [model for model in client.models() if not model.alias_of and _is_asked_for(model)]
-    except UnavailableError as error:
+    except PanopeClientError as error:
         if address is None and _is_nobody(error):
             return None
         _fail_with(error, address_for(address, home, config))
-    except PanopeClientError as error:
-        fail(error.message)
 
 
 def _is_asked_for(model: Any) -> bool:
@@ -236,6 +244,10 @@ def sentence_of(error: PanopeClientError, address: str) -> str:
         return f"the server at {address} ended the call before its answer did, as one does that is stopped"
     if _is_nobody(error):
         return f"no server answers at {address}; `panope serve` starts one, and `--address` names another"
+    if error.code.name == "UNAUTHENTICATED":
+        return (
+            f"the server at {address} needs a valid API key; `panope` takes it from the variable `{API_KEY_VARIABLE}`"
+        )
     return error.message
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from panope_server.cli.main import app
 from panope_server.cli.server import serve
+from panope_server.cli.server.demo import EMBED, demo_calls
 from panope_server.config import Settings, settings_of
 
 SETTINGS = {setting.dotted: setting for setting in settings_of()}
@@ -58,3 +59,11 @@ def test_a_setting_with_a_flag_of_its_own_may_be_set_either_way_and_not_both(
 def test_what_demo_loads_is_not_set_over(started: list[Settings]) -> None:
     done = CliRunner().invoke(app, ["serve", "--demo", "embed", "--set", "load=a/b"])
     assert (done.exit_code, started) == (2, [])
+
+
+def test_the_calls_to_try_bring_the_key_that_a_server_asks_for(tmp_path: Path) -> None:
+    first, curl, command, grpcurl = demo_calls(Settings(home=str(tmp_path / "a home"), auth="required"), [EMBED])
+    assert first == f"  export PANOPE_API_KEY=$(cat '{tmp_path}/a home/admin-key')"
+    assert all('-H "authorization: Bearer $PANOPE_API_KEY"' in call for call in (curl, grpcurl))
+    assert "authorization" not in command  # which reads the variable
+    assert "authorization" not in "".join(demo_calls(Settings(), [EMBED]))

@@ -177,6 +177,7 @@ def test_errors_from_below_keep_their_words_and_their_hints(edge, failures, fail
     reply = edge.post("/v1/embeddings", embeddings())
     assert (reply.status, reply.error["type"], reply.error["code"]) == (status, kind, code)
     assert {name: reply.headers.get(name) for name in headers} == headers
+    assert [name for name in reply.headers if name.startswith("grpc-")] == []
 
 
 @pytest.mark.parametrize(
