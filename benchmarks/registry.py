@@ -121,6 +121,7 @@ def _vendors() -> Iterator[str]:
 
 def _in_process(registry: Registry) -> dict[str, Iterator[Call]]:
     def ask(after: str = "", **only: str) -> Call:
+        # Fields by their names, which the types do not know.
         return lambda: registry.models(ModelFilter(**only), after=after, limit=PAGE)  # type: ignore[arg-type]
 
     return {
@@ -139,7 +140,7 @@ def _over_grpc(channel: grpc.Channel) -> dict[str, Iterator[Call]]:
         tokens.append(token)
 
     def ask(**filters: object) -> Call:
-        request = pb.ListModelsRequest(page_size=PAGE, **filters)  # type: ignore[arg-type]
+        request = pb.ListModelsRequest(page_size=PAGE, **filters)  # type: ignore[arg-type]  # fields by their names
         return lambda: stub.ListModels(request)
 
     return {
@@ -198,8 +199,9 @@ def hashing(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
         sha256 = next(file.sha256 for file in variant.files if file.path.endswith(".safetensors"))
         store = Store(home / "store")
         pair = [
+            # Each is called in its own round, which the types do not know.
             (verified, lambda: store.verify(sha256, size, "", VerifyPolicy.ALWAYS)),  # noqa: B023
-            (plain, lambda: _plain_hash(store.blob_path(sha256))),  # noqa: B023
+            (plain, lambda: _plain_hash(store.blob_path(sha256))),  # noqa: B023  # each is called in its own round
         ]
         for taken, call in pair if number % 2 else pair[::-1]:
             taken.append(_seconds(call))

@@ -289,6 +289,7 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             servers = Servers(folder, folder)
             try:
                 start = {"home": home, "demo": False, "envoy": False, "ready": False}
+                # Fields by their names, which the types do not know.
                 server = servers.start("--load", seeded_chat.NAME, **start, **EXACT)  # type: ignore[arg-type]
                 server.wait_ready(2 * START_SECONDS)  # beside others that convert
                 assert server.stop() == 0, server.log()[-3000:]

@@ -136,6 +136,7 @@ def roll(servers: Any, both: list[Any], *flags: str, **variables: str) -> None:
     """Stops and starts one after the other, each when calls have come to the one before."""
     for place in range(2):
         again = both[place] = restarted(servers, both[place], *flags, **variables)
+        # Bound at once, which the types do not know.
         wait(lambda again=again: answered(again) > 5, "a call of the server that came back")  # type: ignore[misc]
 
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 current: ContextVar[str] = ContextVar("request_id", default="")
 
 #: Ids tell calls apart and guard nothing, so they are not worth a call of the kernel each.
-_RANDOM = random.Random()  # noqa: S311
+_RANDOM = random.Random()  # noqa: S311  # ids are no secrets
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}\Z")
 

@@ -96,7 +96,7 @@ def load(tmp_path: Path) -> Iterator[Load]:
             backend = CpuBackend
         model: Any = backend().load(facts, folder, "CPU", LoadOptions(precision="fp32"))
         loaded.append(model)
-        return model  # type: ignore[no-any-return]
+        return model  # type: ignore[no-any-return]  # transformers has no types
 
     yield load
     for model in loaded:

@@ -19,6 +19,7 @@ class CoreBackend(ChecksumBackend):
         self._blocks = blocks
         self._kind = kind
 
+    # A model that samples comes of it, which the types do not know.
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> TokenModel:  # type: ignore[override]
         loaded = self._kind().load(model, folder, device, options)
         assert isinstance(loaded, StepModel)

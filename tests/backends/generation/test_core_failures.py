@@ -76,7 +76,7 @@ def ran(engine: GenerationEngine, *requests: GenerationRequest) -> list[TokenDel
 
 @pytest.mark.parametrize("kind", [Paged, Running])
 def test_a_request_that_no_step_can_run_ends_alone(kind: type[StepModel]) -> None:
-    class Picky(kind):  # type: ignore[valid-type, misc]
+    class Picky(kind):  # type: ignore[valid-type, misc]  # the base is a value
         def forward(self, batch: StepBatch) -> Array:
             logits: Array = super().forward(batch)
             if BAD in batch.tokens:
@@ -97,7 +97,7 @@ def test_a_request_that_no_step_can_run_ends_alone(kind: type[StepModel]) -> Non
 @pytest.mark.parametrize("kind", [Paged, Running])
 @pytest.mark.parametrize("failing_step", [1, 2, 5])
 def test_a_step_that_fails_once_harms_nobody(kind: type[StepModel], failing_step: int) -> None:
-    class FailsOnce(kind):  # type: ignore[valid-type, misc]
+    class FailsOnce(kind):  # type: ignore[valid-type, misc]  # the base is a value
         steps = 0
 
         def forward(self, batch: StepBatch) -> Array:
@@ -173,7 +173,7 @@ def test_nobody_starts_with_what_a_poisoned_sequence_left_in_the_cache() -> None
 
 @pytest.mark.parametrize("kind", [Paged, Running])
 def test_answers_whose_block_cannot_be_copied_are_computed_again(kind: type[StepModel]) -> None:
-    class CannotCopy(kind):  # type: ignore[valid-type, misc]
+    class CannotCopy(kind):  # type: ignore[valid-type, misc]  # the base is a value
         def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
             raise RuntimeError
 

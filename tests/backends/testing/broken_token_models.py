@@ -344,6 +344,7 @@ class TestCancelsOneAnswer(Broken):
             super().cancel(request_id)
             for answer in self._answers.get(request_id, [])[1:]:
                 answer._room = 5
+                # The test replaces it, which the types do not know.
                 answer.end = lambda reason, answer=answer: answer._ended(TokenDelta(request_id, 1), FinishReason.STOP)  # type: ignore[method-assign]
 
 
@@ -377,7 +378,7 @@ class TestSleepsThroughSubmit(Broken):
 
     class Model(EchoTokenModel):
         def submit(self, request: GenerationRequest) -> None:
-            self._changed.notify_all = lambda: None  # type: ignore[method-assign]
+            self._changed.notify_all = lambda: None  # type: ignore[method-assign]  # the test replaces it
             super().submit(request)
 
 
@@ -395,5 +396,5 @@ class TestSleepsThroughClose(Broken):
 
     class Model(EchoTokenModel):
         def close(self) -> None:
-            self._changed.notify_all = lambda: None  # type: ignore[method-assign]
+            self._changed.notify_all = lambda: None  # type: ignore[method-assign]  # the test replaces it
             super().close()

@@ -108,6 +108,7 @@ def _tensors(start: Start, folder: Path, **fields: object) -> tuple[wire.WorkerF
         tensors_pb2.Tensor(name=name, dtype="int64", shape=array.shape, data=array.tobytes())
         for name, array in arrays.items()
     ]
+    # The fixture says what it is, which the types do not know.
     answer = worker.ask("tensors", tensors_pb2.TensorInput(inputs=inputs))  # type: ignore[attr-defined]
     return first, np.frombuffer(answer.tensors.outputs[0].data, "<f4")
 

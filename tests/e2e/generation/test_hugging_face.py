@@ -29,6 +29,7 @@ def test_a_text_is_continued_with_details_as_one_piece_and_as_a_stream(hugging_f
 
 
 def test_it_says_what_openais_client_is_told(hugging_face: InferenceClient, client: openai.OpenAI) -> None:
+    # Plain dictionaries are messages too.
     theirs = client.chat.completions.create(model=NAME, messages=TALK, max_tokens=12, temperature=0)  # type: ignore[arg-type]
     ours = hugging_face.chat_completion(TALK, max_tokens=12, temperature=0)
     assert ours.choices[0].message.content == theirs.choices[0].message.content

@@ -15,7 +15,7 @@ from panope_registry.tables.columns import now
 
 def event(**more: object) -> AuditEvent:
     given: dict[str, object] = {"created_at": now(), "principal": "ada", "action": "models.delete", "target": "a/b"}
-    return AuditEvent(**(given | more))  # type: ignore[arg-type]
+    return AuditEvent(**(given | more))  # type: ignore[arg-type]  # fields by their names
 
 
 def test_events_are_told_the_newest_first_and_by_what_is_asked_for(session: RegistrySession) -> None:

@@ -30,7 +30,7 @@ def spec(name: str = "ci", **more: object) -> KeySpec:
         "max_priority": Priority.NORMAL,
         "limits": (Limit.parse("100/s", Counted.REQUESTS, "rate"), Limit.parse("1M/day", Counted.TOKENS, "tokens")),
     }
-    return KeySpec(name=name, **(given | more))  # type: ignore[arg-type]
+    return KeySpec(name=name, **(given | more))  # type: ignore[arg-type]  # fields by their names
 
 
 @pytest.fixture
@@ -124,6 +124,7 @@ def test_what_is_no_key_is_refused_by_field(keys: ApiKeys) -> None:
         ({"expires_at": now()}, "expires_at"),
     ]:
         with pytest.raises(InvalidInputError) as caught:
+            # Fields by their names, which the types do not know.
             keys.create(spec(**{"name": "x"} | more), peppers=PEPPERS, created_by="ada")  # type: ignore[arg-type]
         assert caught.value.field == field
     with pytest.raises(NotFoundError, match="no key `nobody`"):

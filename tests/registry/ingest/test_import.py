@@ -29,6 +29,7 @@ MakeModel = Callable[..., Path]
 
 def _count(engine: Engine, table: object) -> int:
     with engine.connect() as connection:
+        # Any table; the callers know which.
         return connection.execute(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
 
 
@@ -188,7 +189,7 @@ def test_an_unreadable_file_is_named(
     def refuse(path: Path, *args: object, **more: object) -> object:
         if path == folder / "tokenizer.json":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return open_file(path, *args, **more)  # type: ignore[arg-type, call-overload]
+        return open_file(path, *args, **more)  # type: ignore[arg-type, call-overload]  # fields by their names
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PreconditionError, match=r"`tokenizer\.json` cannot be read") as caught:

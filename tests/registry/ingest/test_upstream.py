@@ -81,7 +81,7 @@ def test_a_request_that_no_server_fits_is_refused_by_its_field(
     registry: Registry, request_: SyncRequest, field: str
 ) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        enqueue_sync(None, request_)  # type: ignore[arg-type]
+        enqueue_sync(None, request_)  # type: ignore[arg-type]  # refused before it is used
     assert refusal.value.field == field
 
 

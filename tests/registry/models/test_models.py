@@ -20,7 +20,7 @@ MakeModel = Callable[..., Path]
 
 
 def _names(registry: Registry, after: str = "", limit: int = 100, **only: object) -> list[str]:
-    wanted = ModelFilter(**only)  # type: ignore[arg-type]
+    wanted = ModelFilter(**only)  # type: ignore[arg-type]  # fields by their names
     return [entry.name for entry in registry.models(wanted, after=after, limit=limit)]
 
 

@@ -54,7 +54,7 @@ def test_calls_are_found_by_what_is_told_of_them_and_followed_by_their_numbers(l
     log.add([CALL, failed, gone])
 
     def found(**only: object) -> list[LoggedCall]:
-        return [call for _, call in log.find(LogFilter(**only))]  # type: ignore[arg-type]
+        return [call for _, call in log.find(LogFilter(**only))]  # type: ignore[arg-type]  # fields by their names
 
     assert found() == [CALL, failed, gone]
     assert [call.status for call in found()] == ["ok", "error", "cancelled"]

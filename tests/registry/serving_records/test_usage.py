@@ -78,7 +78,7 @@ def test_sums_are_told_by_day_hour_caller_model_and_task_in_that_order(ledger: U
     ledger.write("w", 1, dict.fromkeys(keys, one))
 
     def told(*by: Dimension, **only: object) -> list[tuple[str, str | None, str | None, str | None, int]]:
-        found = ledger.sums(UsageFilter(**only), by=by)  # type: ignore[arg-type]
+        found = ledger.sums(UsageFilter(**only), by=by)  # type: ignore[arg-type]  # fields by their names
         return [(each.period, each.principal, each.model, each.task, each.counts.requests) for each in found]
 
     assert told() == [("", None, None, None, 5)]

@@ -17,6 +17,7 @@ URL = "https://api.example.org/v1"
 
 
 def remote(**values: object) -> Settings:
+    # Fields by their names, which the types do not know.
     return Settings(remote=RemoteSettings(**{"allowed_hosts": ("api.example.org", "vllm:8000"), **values}))  # type: ignore[arg-type]
 
 

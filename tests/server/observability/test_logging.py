@@ -68,7 +68,7 @@ def test_a_reader_that_stands_still_costs_lines_and_never_the_caller() -> None:
         def flush(self) -> None:
             pass
 
-    writer = LogWriter(Stuck())  # type: ignore[arg-type]
+    writer = LogWriter(Stuck())  # type: ignore[arg-type]  # a stand-in
     for number in range(MAX_PENDING_LINES + 500):
         writer.write(f"line {number}")
     gate.set()

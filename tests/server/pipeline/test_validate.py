@@ -72,7 +72,7 @@ async def test_a_very_long_model_name_is_refused(call) -> None:
     made = call()
     made.requested_model = "a" * 257
     with pytest.raises(InvalidInputError, match="257 characters; the limit is 256"):
-        await Validate(LIMITS)(made, None)  # type: ignore[arg-type]
+        await Validate(LIMITS)(made, None)  # type: ignore[arg-type]  # refused before it is used
 
 
 async def test_what_is_within_the_limits_is_forwarded_unchanged(call, answer: Output) -> None:

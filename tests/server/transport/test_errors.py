@@ -106,7 +106,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
 
 async def failure(call: object) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call  # type: ignore[misc]
+        await call  # type: ignore[misc]  # the stub has no types
     return caught.value
 
 
@@ -121,7 +121,7 @@ async def test_an_unexpected_exception_reaches_the_caller_as_a_request_id_alone(
 async def test_a_known_error_arrives_with_its_details(channel: grpc.aio.Channel) -> None:
     error = await failure(channel.unary_unary("/t/Known")(b""))
     assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "`texts` is empty")
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # a stand-in
     assert [any_.TypeName() for any_ in status.details] == ["google.rpc.ErrorInfo", "google.rpc.BadRequest"]
 
 

@@ -93,7 +93,7 @@ def test_arrays_that_are_none_are_not_passed_on(script: Script, load: Any, told:
     "metadata",
     [
         METADATA | {"inputs": [{"name": "x", "datatype": "BYTES", "shape": [-1]}]},
-        METADATA | {"outputs": METADATA["outputs"] * 2},  # type: ignore[operator]
+        METADATA | {"outputs": METADATA["outputs"] * 2},  # type: ignore[operator]  # both are set
         METADATA | {"inputs": [{"name": "x", "datatype": "FP32", "shape": [-5]}]},
         {"inputs": 7},
     ],

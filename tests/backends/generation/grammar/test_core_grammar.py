@@ -17,6 +17,7 @@ END = 0
 def request(number: int, source: str, **fields: object) -> GenerationRequest:
     grammar = Grammar(GrammarKind.REGEX, source) if source else None
     sampling = SamplingParams(seed=number)
+    # Fields by their names, which the types do not know.
     return GenerationRequest(number, (5, 6, 7), sampling=sampling, grammar=grammar, max_tokens=40, **fields)  # type: ignore[arg-type]
 
 

@@ -20,7 +20,7 @@ EOS = VOCABULARY.tokenizer.token_to_id("</s>")
 
 
 def stream(**fields: object) -> TextStream:
-    request = GenerationRequest(1, prompt_token_ids=(0,), **fields)  # type: ignore[arg-type]
+    request = GenerationRequest(1, prompt_token_ids=(0,), **fields)  # type: ignore[arg-type]  # fields by their names
     return TextStream(VOCABULARY, request, [EOS], [0])
 
 

@@ -74,7 +74,7 @@ class Generator:
             model.submit(replace(request, id=self._last_id))  # type: ignore[attr-defined]  # a TokenModel
         parts: list[messages.GenerateOutput] = []
         while owners:
-            for delta in model.deltas(1.0):  # type: ignore[attr-defined]
+            for delta in model.deltas(1.0):  # type: ignore[attr-defined]  # the fixture says what it is
                 job.take(owners[delta.request_id], delta)
                 if delta.usage is not None:
                     del owners[delta.request_id]

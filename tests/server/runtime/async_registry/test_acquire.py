@@ -59,7 +59,7 @@ async def test_a_build_that_nothing_makes_is_refused_by_field_and_becomes_no_job
 ) -> None:
     with pytest.raises(kind, match=told) as caught:
         await acquisition(session).build(request_, "ada")
-    assert caught.value.field == field  # type: ignore[attr-defined]
+    assert caught.value.field == field  # type: ignore[attr-defined]  # the fixture says what it is
     assert session.jobs.list() == []
 
 

@@ -66,7 +66,7 @@ def dropped() -> Dropped:
 def log(table: Table, dropped: Dropped, monkeypatch: pytest.MonkeyPatch) -> CallLog:
     monkeypatch.setattr(call_log, "FLUSH_SECONDS", 0.01)
     monkeypatch.setattr(call_log, "MAX_WAITING", 1_000)
-    return CallLog(table, sample=1.0, retention_days=1, dropped=dropped)  # type: ignore[arg-type]
+    return CallLog(table, sample=1.0, retention_days=1, dropped=dropped)  # type: ignore[arg-type]  # a stand-in
 
 
 async def written(table: Table, count: int) -> None:
@@ -112,6 +112,7 @@ async def test_what_waits_when_the_server_stops_is_written(log: CallLog, table: 
 
 def test_a_sample_is_taken_of_all_calls_alike(table: Table, dropped: Dropped) -> None:
     numbers = cycle([0.1, 0.3, 0.5, 0.7, 0.9])
+    # A stand-in, which the types do not know.
     log = CallLog(table, sample=0.4, retention_days=1, dropped=dropped, random_number=lambda: next(numbers))  # type: ignore[arg-type]
     for one in calls(100):
         log(one)

@@ -48,7 +48,7 @@ async def retention() -> FakeRetention:
 @pytest.fixture
 async def held(retention: FakeRetention, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ModelLeases]:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.001)
-    made = ModelLeases(retention)  # type: ignore[arg-type]
+    made = ModelLeases(retention)  # type: ignore[arg-type]  # a stand-in
     yield made
     await made.close()
 
@@ -84,7 +84,7 @@ async def test_a_database_that_is_away_costs_one_renewal_and_no_lease(
 
 
 async def test_the_end_of_the_server_gives_every_lease_back(retention: FakeRetention) -> None:
-    made = ModelLeases(retention)  # type: ignore[arg-type]
+    made = ModelLeases(retention)  # type: ignore[arg-type]  # a stand-in
     await made.hold(MODEL, "ab")
     await made.hold("acme/other", "ab")
     await made.close()

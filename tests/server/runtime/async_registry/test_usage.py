@@ -74,6 +74,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def writer_of(ledger: Ledger, folder: Path, lost: Lost | None = None, clock=lambda: NOON) -> UsageWriter:
     journal = UsageJournal(folder / "journal.json")
+    # A stand-in, which the types do not know.
     return UsageWriter(ledger, journal, retention_days=0, lost=lost or Lost(), clock=clock)  # type: ignore[arg-type]
 
 
@@ -197,6 +198,7 @@ async def test_old_use_is_deleted_unless_it_is_kept_for_ever(ledger: Ledger, tmp
     await until(lambda: ledger.requests == 8)
     await kept.stop()
     journal = UsageJournal(tmp_path / "journal.json")
+    # A stand-in, which the types do not know.
     writer = UsageWriter(ledger, journal, retention_days=8, lost=Lost(), clock=lambda: NOON)  # type: ignore[arg-type]
     await writer.start()
     await until(lambda: ledger.requests == 1)

@@ -65,6 +65,7 @@ async def test_a_model_that_answers_a_call_is_never_evicted_and_the_load_is_told
     with pytest.raises(CapacityError, match=r"another model has [0-9.]+ MB: 1 answering calls$") as caught:
         await made.embed(B)
     assert caught.value.retry_after_seconds == 1.0
+    # It is loaded, which the types do not know.
     assert made.manager.runtimes.get(B).state is ModelState.UNLOADED, "want of room is no failure of the model"  # type: ignore[union-attr]
     let_go.set()
     assert await call == A
@@ -96,7 +97,7 @@ async def test_what_found_no_room_at_the_start_is_loaded_when_there_is_some(mana
 async def test_an_idle_model_goes_when_its_time_is_over_and_a_call_sets_it_anew(managers: MakeRig) -> None:
     made = await started(managers(keep_alive="1h", keep_alive_by_model=("acme/b=0",)), A, B)
     await made.embed(A)
-    assert made.manager.runtimes.get(A).keep_alive.ends_at is not None  # type: ignore[union-attr]
+    assert made.manager.runtimes.get(A).keep_alive.ends_at is not None  # type: ignore[union-attr]  # it is loaded
     (pid,) = made.pids(A)
     await made.embed(A, keep_alive=0)
     await made.until(lambda: not psutil.pid_exists(pid))
@@ -143,6 +144,7 @@ async def test_kill_9_of_a_worker_that_makes_room_lets_the_load_go_on(managers: 
     (pid,) = made.pids(A)
     os.kill(pid, signal.SIGSTOP)  # it cannot end by itself
     load = asyncio.create_task(made.embed(B))
+    # It is loaded, which the types do not know.
     await made.until(lambda: made.manager.runtimes.get(A).state is ModelState.UNLOADING)  # type: ignore[union-attr]
     assert not load.done()
     os.kill(pid, signal.SIGKILL)

@@ -104,7 +104,7 @@ class Builds:
                 backend="torch-cuda",
                 engine_version=CONVERSION.engine_version,
             )
-        return SimpleNamespace(result={"variant": variant.digest})  # type: ignore[return-value]
+        return SimpleNamespace(result={"variant": variant.digest})  # type: ignore[return-value]  # a stand-in
 
 
 @pytest.fixture
@@ -117,6 +117,7 @@ def planner(
     tmp_path: Path, registry: Registry, profiles: Profiles, memory: MemoryBudget, builds: Builds
 ) -> LoadPlanner:
     settings = Settings(home=str(tmp_path))
+    # A stand-in, which the types do not know.
     return LoadPlanner(settings, registry, Machine(), profiles, memory, None, builds.run)  # type: ignore[arg-type]
 
 
@@ -182,6 +183,7 @@ async def test_measurements_that_cannot_be_read_stop_no_loading(
     tmp_path: Path, registry: Registry, memory: MemoryBudget, builds: Builds
 ) -> None:
     settings = Settings(home=str(tmp_path))
+    # A stand-in, which the types do not know.
     planner = LoadPlanner(settings, registry, Machine(), AwayProfiles(), memory, None, builds.run)  # type: ignore[arg-type]
     assert (await planner.plan(MODEL)).backend == "torch-cuda"
 

@@ -40,13 +40,13 @@ class Server:
         self.tenants: dict[str, Loaded] = {}
         self.budget = MemoryBudget(
             self.tenants.get,
-            system=SimpleNamespace(free_bytes=lambda: free),  # type: ignore[arg-type]
+            system=SimpleNamespace(free_bytes=lambda: free),  # type: ignore[arg-type]  # a stand-in
             **limits,
         )
 
     def load(self, name: str, size: int, device: Device = CPU, **facts: object) -> Loaded:
         reservation = self.budget.reserve(name, device, size)
-        self.tenants[name] = Loaded(reservation, **facts)  # type: ignore[arg-type]
+        self.tenants[name] = Loaded(reservation, **facts)  # type: ignore[arg-type]  # fields by their names
         return self.tenants[name]
 
 

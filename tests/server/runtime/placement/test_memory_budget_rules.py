@@ -64,7 +64,7 @@ class BudgetMachine(RuleBasedStateMachine):
             self.models.get,
             max_bytes=LIMIT,
             max_models=MOST_MODELS,
-            system=SimpleNamespace(free_bytes=lambda: 1 << 40),  # type: ignore[arg-type]
+            system=SimpleNamespace(free_bytes=lambda: 1 << 40),  # type: ignore[arg-type]  # a stand-in
         )
 
     def now(self) -> float:

@@ -164,6 +164,7 @@ async def test_a_defect_in_the_watch_gives_the_program_up() -> None:
     async def broken() -> bool:
         raise ValueError
 
+    # The test replaces it, which the types do not know.
     program.liveness = lambda: LivenessProbe(check=broken, period_seconds=0.001, failure_threshold=1)  # type: ignore[method-assign]
     supervisor = Supervisor("thing", program, RestartPolicy(backoff=AT_ONCE), LOG)
     with capture_logs() as lines:

@@ -79,7 +79,7 @@ async def test_use_is_told_from_an_hour_on_and_of_one_caller(usage: Any) -> None
     ("request_", "said"),
     [
         (pb.ListUsageRequest(by=[BY.DIMENSION_DAY, BY.DIMENSION_HOUR]), "`by`"),
-        (pb.ListUsageRequest(by=[9]), "`by` has no value 9"),  # type: ignore[list-item]
+        (pb.ListUsageRequest(by=[9]), "`by` has no value 9"),  # type: ignore[list-item]  # what the test refuses
         (pb.ListUsageRequest(by=[BY.DIMENSION_UNSPECIFIED]), "`by` has no value 0"),
         (pb.ListUsageRequest(start_time=Timestamp(seconds=1 << 60)), "`start_time`"),
         (pb.ListUsageRequest(page_size=1001), "`page_size`"),

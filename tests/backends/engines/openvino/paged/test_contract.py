@@ -54,7 +54,7 @@ class OfFamily(StepModelContract):
 
     @pytest.fixture
     def model(self, made: Any) -> ModelFacts:
-        self.reference = made.reference  # type: ignore[method-assign]
+        self.reference = made.reference  # type: ignore[method-assign]  # the test replaces it
         facts: ModelFacts = made.facts
         return facts
 

@@ -123,6 +123,7 @@ async def test_a_load_goes_before_builds_that_nobody_waits_for(rig: Rig) -> None
     rig.work()
     await waiting
     await until(lambda: bool(rig.jobs.get(other.id).status.is_final))
+    # Both are set, which the types do not know.
     assert rig.jobs.get(mine.id).started_at <= rig.jobs.get(other.id).started_at  # type: ignore[operator]
     assert mine.requested_by == "load"
 
