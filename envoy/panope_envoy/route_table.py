@@ -77,9 +77,11 @@ _READS: Json = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".
 TEXT_EMBEDDINGS = f"{FACADE}.TextEmbeddingsService"
 
 #: Calls that reached no server: it closed its port, or the connection on which they were, or it was ending, when gRPC
-#: says that it cancelled them. They are tried at another; the one that is gone has the fewest calls and is drawn often.
+#: says that it cancelled them, by one code or another. They are tried at another server; the one that is gone has the
+#: fewest calls and is drawn often.
 _RETRIES: Json = {
-    "retry_on": "connect-failure,refused-stream,reset-before-request,cancelled",
+    "retry_on": "connect-failure,refused-stream,reset-before-request,cancelled,retriable-headers",
+    "retriable_headers": [{"name": "grpc-message", "string_match": {"exact": "Cancelling all calls"}}],
     "num_retries": 3,
     "host_selection_retry_max_attempts": 64,
     "retry_host_predicate": [

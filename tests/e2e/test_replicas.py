@@ -29,6 +29,9 @@ from panope_registry.session import RegistrySession
 
 Call = Callable[[], None]
 
+#: Of servers behind an Envoy that is not their own.
+DELAY = {"PANOPE_STOP_DELAY_SECONDS": "2"}
+
 LOAD_SECONDS = 900
 """For two servers to load two models each in PyTorch, on whatever machine this is."""
 
@@ -141,7 +144,7 @@ def roll(servers: Any, both: list[Any], *flags: str, **variables: str) -> None:
 
 
 def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers: Any, tmp_path: Path) -> None:
-    both = [empty_servers.start(demo=False, envoy=False, ready=False) for _ in range(2)]
+    both = [empty_servers.start(demo=False, envoy=False, ready=False, **DELAY) for _ in range(2)]
     waiting = empty_servers.start(demo=False, envoy=False, ready=False, PANOPE_LOAD="acme/absent")
     for server in both:
         server.wait_ready()
@@ -157,7 +160,7 @@ def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers
             callers.start(f"rest {number}", lambda: get(address, "/v1/models"))
             callers.start(f"grpc {number}", models)
         callers.start("admin", lambda: get(address, "/health"))
-        roll(empty_servers, both)
+        roll(empty_servers, both, **DELAY)
         callers.stop()
     assert Counter((n.split()[0], str(e)[:160]) for n, e in callers.failed) == Counter()
     assert min(callers.counts.values()) > 5, callers.counts
@@ -175,7 +178,13 @@ def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts(empty_ser
         with RegistrySession.open(home / "registry.sqlite3", home) as session:
             session.registry.import_folder(source, seeded_chat.NAME)
     flags = ("--demo", "embed", "--load", seeded_chat.NAME)
-    start = {"demo": False, "envoy": False, "ready": False, "PANOPE_BACKEND": "cpu"}  # which needs no conversion
+    start = {
+        "demo": False,
+        "envoy": False,
+        "ready": False,
+        "PANOPE_BACKEND": "cpu",
+        **DELAY,
+    }  # which needs no conversion
     both = [empty_servers.start(*flags, home=home, **start) for home in homes]
     for server in both:
         server.wait_ready(LOAD_SECONDS)
@@ -186,7 +195,7 @@ def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts(empty_ser
             for name, call in calls_of(address, channel, both[0].model).items():
                 callers.start(f"{name} {number}", call)
         while callers.counts.total() < 4000:
-            roll(empty_servers, both, *flags, PANOPE_BACKEND="cpu")
+            roll(empty_servers, both, *flags, PANOPE_BACKEND="cpu", **DELAY)
         callers.stop()
     sys.stderr.write(f"{callers.counts.total()} calls, {len(callers.failed)} failed: {dict(callers.counts)}\n")
     assert callers.failed == []

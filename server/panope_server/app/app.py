@@ -234,5 +234,6 @@ class App:
             lambda: admin.is_answering,
             self._job_worker,
             min(self._settings.workers.drain_timeout_seconds, DRAIN_SECONDS),
+            self._settings.stop_delay_seconds,
         )
         stack.callback(parts.jobs.close)

@@ -17,9 +17,6 @@ from panope_server.transport.running_calls import RunningCalls
 
 _log = structlog.get_logger("panope.server")
 
-#: The time between saying NOT_SERVING and taking no more connections, in which balancers look elsewhere.
-NOT_SERVING_SECONDS = 0.5
-
 #: The longest time for running calls to end, and for everything.
 DRAIN_SECONDS = 20.0
 STOP_SECONDS = 25.0
@@ -33,6 +30,7 @@ async def drain(
     is_sending_files: Callable[[], bool],
     job_worker: JobsProcess,
     seconds: float,
+    delay_seconds: float,
 ) -> None:
     """Says that the server stops, closes the ports, and returns when the last accepted call has its answer.
 
@@ -44,11 +42,12 @@ async def drain(
         is_sending_files: whether the small HTTP app answers anybody.
         job_worker: ends beside, for a job may take as long as a call to come to a safe point.
         seconds: the longest time for calls to end.
+        delay_seconds: between saying so and closing the ports, in which balancers look elsewhere.
     """
     health.stop()
     if envoy is not None:
         await envoy.end_connections()
-    await asyncio.sleep(NOT_SERVING_SECONDS)
+    await asyncio.sleep(delay_seconds)
     calls.end_streams()
     draining = [server.drain(seconds), job_worker.stop()]
     if envoy is not None:

@@ -52,6 +52,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     allow_unauthenticated: Annotated[
         bool, Meta(description="Whether other machines may call this server though `auth` is not `required`.")
     ] = False
+    stop_delay_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=4,
+            description="The time between saying that the server stops and closing its ports, in which balancers look "
+            "elsewhere; 2 or more where others than its own Envoy send it calls.",
+        ),
+    ] = 0.5
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(description="Origins whose web pages may call, such as `https://app.example.org`; `*` for every page."),
