@@ -112,7 +112,9 @@ class InstancePool:
     def answered(self, entry: Entry, last: Part) -> None:
         """Counts where the time of an answer went."""
         now = time.monotonic()
-        self._queue_of(entry).rate.record(entry.work, now - max(entry.dispatched, self._last_answer))
+        queue, seconds = self._queue_of(entry), now - max(entry.dispatched, self._last_answer)
+        for rate in (queue.rate, queue.full_rate) if len(queue) else (queue.rate,):
+            rate.record(entry.work, seconds)
         self._last_answer = now
         self._quarantine.answered(entry)
         self._meters.observe(entry, last)
@@ -156,11 +158,11 @@ class InstancePool:
         self.capacity_freed()
 
     def _refuse_late(self, queue: RequestQueue, entries: Sequence[Entry]) -> None:
-        """DeadlineError for a call that cannot be answered in time, as fast as the model works."""
-        deadline, rate = entries[0].deadline, queue.rate.per_second
+        """DeadlineError for a call that cannot be answered in time by a model that works as fast as it can."""
+        deadline, rate = entries[0].deadline, queue.full_rate.per_second
         holders = [queue, *(instance.held for instance in self.instances)]
         if deadline is None or rate is None or not any(map(len, holders)):
-            return  # a model that has nothing to do is soon at it, and what it takes is measured
+            return  # a model that has nothing to do is soon at it, and one that never had enough may be faster
         seconds = work_before(holders, entries[0], sum(entry.work for entry in entries)) / rate
         left = deadline - time.monotonic()
         if seconds > left:

@@ -54,6 +54,7 @@ class RequestQueue(Entries):
         self._empty = asyncio.Event()
         self._empty.set()
         self.rate = Rate()
+        self.full_rate = Rate()  # while more waits here: at other times batches are small, and the model could do more
 
     def add(self, entry: Entry) -> None:
         """Takes an entry in, behind those of its flow; it leaves the holder that it had."""

@@ -37,7 +37,7 @@ async def test_a_call_whose_deadline_is_sooner_than_the_model_can_answer_never_w
     made = bench(window=2)
     made.start_worker()
     soon = CallContext("r", "ada", deadline=time.monotonic() + 5)
-    made.runtime.pool.queue.rate.record(1, 1.0)
+    made.runtime.pool.queue.full_rate.record(1, 1.0)
     first = CallContext("r", "bob", deadline=time.monotonic() + 5)
     made.call(EmbedInput(["a" * 400]), first)  # nothing is done now: how long it takes will be measured
     await made.settle()
@@ -50,6 +50,18 @@ async def test_a_call_whose_deadline_is_sooner_than_the_model_can_answer_never_w
         assert late.value.reason == "deadline_unreachable"
     assert not made.runtime.pool.queue.items
     made.call(EmbedInput(["b"]), CallContext("r", "ada"))  # without a deadline it waits
+    await made.settle()
+    assert not made.calls[-1].done()
+    await made.close()
+
+
+async def test_what_a_model_took_for_small_calls_alone_refuses_no_large_one() -> None:
+    made = bench(window=2)
+    made.start_worker()
+    made.runtime.pool.queue.rate.record(1, 1.0)  # nothing waited meanwhile, so it could have done more
+    made.call(EmbedInput(["b"]), CallContext("r", "bob"))
+    await made.settle()
+    made.call(EmbedInput(["a" * 400]), CallContext("r", "ada", deadline=time.monotonic() + 5))
     await made.settle()
     assert not made.calls[-1].done()
     await made.close()
