@@ -149,7 +149,7 @@ class ModelRuntime(ModelLoading):
     async def unload(self) -> None:
         """Ends the instances after the accepted work and returns when they are gone."""
         if self.state is ModelState.UNLOADED:
-            self._forget_wishes()
+            self._reset_constraints()
             return
         self._is_wanted_no_more = True
         if self.state is not ModelState.UNLOADING:
@@ -290,13 +290,13 @@ class ModelRuntime(ModelLoading):
         self._task, self.host = None, ""
         if self._is_wanted_no_more:
             self._fail_waiting(AvailabilityError(f"model `{self.name}` was unloaded", retry_after_seconds=1.0))
-            self._forget_wishes()
+            self._reset_constraints()
         self._set(ModelState.UNLOADED, "")
         if self.pool.has_waiting:
             self._ensure_loading(self._constraints)
 
-    def _forget_wishes(self) -> None:
-        """A person has ended it: the next load begins anew."""
+    def _reset_constraints(self) -> None:
+        """Forgets how a person asked for it, who has ended it: the next load begins anew."""
         self._is_wanted_no_more = False
         self._constraints = UNCONSTRAINED
         self.keep_alive.asked = None

@@ -1,4 +1,4 @@
-"""Models, instances and devices in JSON: what callers may rely on, whatever they are called inside."""
+"""Models and devices in JSON: what callers may rely on, whatever they are called inside."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from panope_backends.api import Device, GenerationStatistics
+from panope_backends.api import Device
 from panope_server.config.sections.models import KeepAlive
 from panope_server.runtime.status import (
     ActivityView,
-    BreakerState,
-    BreakerView,
-    InstanceState,
-    InstanceView,
     ModelState,
     ModelView,
     PinView,
@@ -22,6 +18,12 @@ from panope_server.runtime.status import (
     VariantView,
 )
 from panope_server.transport.keep_alive import told_keep_alive
+from panope_server.transport.rest.panope.instance_schemas import (
+    BreakerJson,
+    InstanceJson,
+    breaker_json,
+    instance_json,
+)
 from panope_server.transport.rest.panope.spec_schemas import (
     ClassifySpecJson,
     EmbedSpecJson,
@@ -37,8 +39,6 @@ _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _NameOrNone = Annotated[str, Meta(max_length=256)]
 
 ModelStateJson = Literal["unloaded", "loading", "serving", "unloading", "failed"]
-BreakerStateJson = Literal["closed", "open", "half_open"]
-InstanceStateJson = Literal["starting", "ready", "unresponsive", "backing_off", "draining"]
 
 _MODEL_STATES: dict[ModelState, ModelStateJson] = {
     ModelState.UNLOADED: "unloaded",
@@ -46,18 +46,6 @@ _MODEL_STATES: dict[ModelState, ModelStateJson] = {
     ModelState.SERVING: "serving",
     ModelState.UNLOADING: "unloading",
     ModelState.FAILED: "failed",
-}
-_BREAKER_STATES: dict[BreakerState, BreakerStateJson] = {
-    BreakerState.CLOSED: "closed",
-    BreakerState.OPEN: "open",
-    BreakerState.HALF_OPEN: "half_open",
-}
-_INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
-    InstanceState.STARTING: "starting",
-    InstanceState.READY: "ready",
-    InstanceState.UNRESPONSIVE: "unresponsive",
-    InstanceState.BACKING_OFF: "backing_off",
-    InstanceState.DRAINING: "draining",
 }
 
 
@@ -128,84 +116,6 @@ class VariantJson(Struct):
     base_models: list[str]
     pin: PinJson | None
     profiles: list[ProfileJson]
-
-
-class BreakerJson(Struct):
-    """A circuit breaker, which keeps requests from what fails.
-
-    Attributes:
-        retry_after_seconds: the rest of the pause; 0 unless it is open.
-        reason: why it is not closed, for people.
-    """
-
-    state: BreakerStateJson
-    retry_after_seconds: float
-    reason: str
-
-
-class GenerationStatisticsJson(Struct):
-    """What an instance that generates does now, and what it has done since it was loaded; zero where it does not tell.
-
-    Attributes:
-        running_sequences: those that have a place in the cache of keys and values.
-        waiting_sequences: those that wait for one.
-        cache_blocks: of that cache.
-        used_cache_blocks: of those, held by sequences.
-        reusable_cache_blocks: of all, those that later prompts can start with.
-        steps: that were computed, failed ones included.
-        prompt_tokens: of the prompts that were started.
-        cached_prompt_tokens: of those, found computed in the prefix cache.
-        completion_tokens: of all answers.
-        draft_tokens: guessed from prompts and answers.
-        accepted_draft_tokens: of those, right.
-        preemptions: how often a sequence gave its blocks back before its end.
-    """
-
-    running_sequences: int
-    waiting_sequences: int
-    cache_blocks: int
-    used_cache_blocks: int
-    reusable_cache_blocks: int
-    steps: int
-    failed_steps: int
-    prompt_tokens: int
-    cached_prompt_tokens: int
-    completion_tokens: int
-    draft_tokens: int
-    accepted_draft_tokens: int
-    preemptions: int
-
-
-class InstanceJson(Struct):
-    """A worker process.
-
-    Attributes:
-        format: of its variant's files.
-        weights_precision: of its variant's weights; empty when unknown.
-        precision: that it computes in.
-        ready_at: null until it was ready once.
-        started_at: null while it has no process.
-        generation: null for models that do not generate.
-        in_flight_items: that it has; the next goes to the instance with the fewest.
-    """
-
-    id: str
-    variant_digest: str
-    format: str
-    weights_precision: str
-    backend: str
-    device: str
-    precision: str
-    state: InstanceStateJson
-    pid: int
-    resident_bytes: int
-    restart_count: int
-    selection_reason: str
-    ready_at: datetime | None
-    started_at: datetime | None
-    breaker: BreakerJson
-    generation: GenerationStatisticsJson | None = None
-    in_flight_items: int = 0
 
 
 class ActivityJson(Struct):
@@ -300,7 +210,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         state_reason=view.state_reason,
         created_at=view.created_at,
         variants=[_variant(variant) for variant in view.variants],
-        instances=[_instance(instance) for instance in view.instances],
+        instances=[instance_json(instance) for instance in view.instances],
         embed=None if view.embed is None else embed_spec(view.embed),
         generate=None if view.generate is None else generate_spec(view.generate),
         classify=None if view.classify is None else classify_spec(view.classify),
@@ -315,7 +225,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         task_candidates=list(view.task_candidates),
         reasons=dict(view.reasons),
         alias_of=view.alias_of,
-        breaker=_breaker(view.breaker),
+        breaker=breaker_json(view.breaker),
         activity=_activity(view.activity),
     )
 
@@ -381,48 +291,4 @@ def _profile(view: ProfileView) -> ProfileJson:
         memory_bytes=view.memory_bytes,
         load_seconds=view.load_seconds,
         measured_at=view.measured_at,
-    )
-
-
-def _instance(view: InstanceView) -> InstanceJson:
-    return InstanceJson(
-        id=view.id,
-        variant_digest=view.variant_digest,
-        format=view.format,
-        weights_precision=view.weights_precision,
-        backend=view.backend,
-        device=view.device,
-        precision=view.precision,
-        state=_INSTANCE_STATES[view.state],
-        pid=view.pid,
-        resident_bytes=view.resident_bytes,
-        restart_count=view.restart_count,
-        selection_reason=view.selection_reason,
-        ready_at=view.ready_at,
-        started_at=view.started_at,
-        breaker=_breaker(view.breaker),
-        generation=None if view.generation is None else _generation_statistics(view.generation),
-        in_flight_items=view.in_flight_items,
-    )
-
-
-def _breaker(view: BreakerView) -> BreakerJson:
-    return BreakerJson(_BREAKER_STATES[view.state], view.retry_after_seconds, view.reason)
-
-
-def _generation_statistics(told: GenerationStatistics) -> GenerationStatisticsJson:
-    return GenerationStatisticsJson(
-        running_sequences=told.running,
-        waiting_sequences=told.waiting,
-        cache_blocks=told.blocks,
-        used_cache_blocks=told.blocks_used,
-        reusable_cache_blocks=told.blocks_cached,
-        steps=told.steps,
-        failed_steps=told.failed_steps,
-        prompt_tokens=told.prompt_tokens,
-        cached_prompt_tokens=told.cached_tokens,
-        completion_tokens=told.completion_tokens,
-        draft_tokens=told.drafted_tokens,
-        accepted_draft_tokens=told.accepted_tokens,
-        preemptions=told.preemptions,
     )
