@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
+from panope_registry.access.changes import access_token, changing
 from panope_registry.access.key_format import ApiKey
 from panope_registry.access.key_types import (
     IssuedKey,
@@ -26,7 +27,7 @@ from panope_registry.access.pepper import Peppers
 from panope_registry.access.priority import Priority
 from panope_registry.access.scopes import ModelPatterns, Scopes
 from panope_registry.names import checked_text, shown
-from panope_registry.tables.access_tables import access_counter, api_key, api_key_secret
+from panope_registry.tables.access_tables import api_key, api_key_secret
 from panope_registry.tables.columns import UtcDateTime, now
 from panope_registry.tables.database import Database
 
@@ -79,10 +80,9 @@ class ApiKeys:
             "expires_at": spec.expires_at,
         }
         try:
-            with self._database.write() as connection:
+            with changing(self._database) as connection:
                 connection.execute(insert(api_key).values(row))
                 _add_secret(connection, key, peppers, moment)
-                count_change(connection)
                 return IssuedKey(_entry(_row(connection, key.id, moment)), key)
         except IntegrityError:
             raise AlreadyExistsError(f"a key `{shown(spec.name)}` exists already", field="name") from None
@@ -92,9 +92,7 @@ class ApiKeys:
         moment = now()
         wanted = _KEYS.order_by(api_key.c.name)
         if not include_ended:
-            wanted = wanted.where(
-                api_key.c.revoked_at.is_(None), or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > moment)
-            )
+            wanted = wanted.where(_is_live(moment))
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(wanted, {"moment": moment})]
 
@@ -124,7 +122,7 @@ class ApiKeys:
         if grace < timedelta():
             raise InvalidInputError.at("grace", "{field} must be 0 or more")
         moment = now()
-        with self._database.write() as connection:
+        with changing(self._database) as connection:
             key_id = _id_of(connection, key)
             entry = _entry(_row(connection, key_id, moment))
             _refuse_ended(entry, moment)
@@ -133,7 +131,6 @@ class ApiKeys:
             connection.execute(update(api_key_secret).where(mine).values(expires_at=moment + grace))
             made = ApiKey.generate(key_id)
             _add_secret(connection, made, peppers, moment)
-            count_change(connection)
             return IssuedKey(_entry(_row(connection, key_id, moment)), made)
 
     def revoke(self, key: str) -> KeyEntry:
@@ -143,12 +140,11 @@ class ApiKeys:
             NotFoundError: there is no such key.
         """
         moment = now()
-        with self._database.write() as connection:
+        with changing(self._database) as connection:
             key_id = _id_of(connection, key)
             still = (api_key.c.id == key_id) & api_key.c.revoked_at.is_(None)
             connection.execute(update(api_key).where(still).values(revoked_at=moment))
             connection.execute(delete(api_key_secret).where(api_key_secret.c.key_id == key_id))
-            count_change(connection)
             return _entry(_row(connection, key_id, moment))
 
     def change_token(self) -> int:
@@ -169,6 +165,12 @@ class ApiKeys:
             digests[row.key_id].append(SecretDigest(row.digest, row.pepper_id, row.expires_at))
         return token, {entry.id: StoredKey(entry, tuple(digests[entry.id])) for entry in entries}
 
+    def live_ids(self, limit: int) -> builtins.list[str]:
+        """Returns the ids of keys that were not revoked and have not expired, of the newest first, so many at most."""
+        wanted = select(api_key.c.id).where(_is_live(now())).order_by(api_key.c.created_at.desc()).limit(limit)
+        with self._database.read() as connection:
+            return builtins.list(connection.execute(wanted).scalars())
+
     def record_use(self, key_ids: Iterable[str]) -> None:
         """Records that keys were used, to the minute; this is no change that servers must know of."""
         minute = now().replace(second=0, microsecond=0)
@@ -181,22 +183,16 @@ class ApiKeys:
             return set(connection.execute(select(api_key_secret.c.pepper_id).distinct()).scalars())
 
 
-def count_change(connection: Connection) -> None:
-    """Tells servers that something of what they hold copies of has changed."""
-    connection.execute(update(access_counter).values(value=access_counter.c.value + 1))
-
-
-def access_token(connection: Connection) -> int:
-    """Returns the number that `count_change` raises."""
-    return int(connection.execute(select(access_counter.c.value)).scalar_one())
-
-
 def check_limits(limits: Sequence[Limit]) -> None:
     """Refuses limits that are too many, or of which one would hide another, with InvalidInputError."""
     if len(limits) > MAX_LIMITS:
         raise InvalidInputError.at("limits", "{field} has more than {limit} items", limit=MAX_LIMITS)
     if len({(limit.counted, limit.period) for limit in limits}) < len(limits):
         raise InvalidInputError.at("limits", "{field} has two limits of one kind with the same period")
+
+
+def _is_live(moment: datetime) -> ColumnElement[bool]:
+    return api_key.c.revoked_at.is_(None) & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > moment)
 
 
 def _check(spec: KeySpec, moment: datetime) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import delete, insert, select
 
 from panope_backends.errors import InvalidInputError, NotFoundError
+from panope_registry.access.changes import access_token, changing
 from panope_registry.access.key_types import limits_of, limits_text
-from panope_registry.access.keys import access_token, check_limits, count_change
+from panope_registry.access.keys import check_limits
 from panope_registry.access.limits import Limit
 from panope_registry.names import parse_model_name, shown
 from panope_registry.tables.access_tables import model_limit
@@ -36,17 +37,15 @@ class ModelLimits:
             raise InvalidInputError.at("limits", "{field} is empty")
         check_limits(limits)
         row = {"model": model, "limits": limits_text(limits), "created_at": now()}
-        with self._database.write() as connection:
+        with changing(self._database) as connection:
             connection.execute(delete(model_limit).where(model_limit.c.model == model))
             connection.execute(insert(model_limit).values(row))
-            count_change(connection)
 
     def remove(self, model: str) -> None:
         """Takes a model's limits away; NotFoundError when it has none."""
-        with self._database.write() as connection:
+        with changing(self._database) as connection:
             if not connection.execute(delete(model_limit).where(model_limit.c.model == model)).rowcount:
                 raise NotFoundError(f"model `{shown(model)}` has no limits", reason="limit_not_found", field="model")
-            count_change(connection)
 
     def list(self) -> builtins.list[tuple[str, tuple[Limit, ...]]]:
         """Returns models that have limits, by name, with them."""

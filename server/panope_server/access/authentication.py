@@ -95,14 +95,32 @@ class KeyAccess:
     async def _known(self, key: ApiKey, caller: Caller) -> Principal:
         principal = self._keys.known(key)
         if principal is None and not self._keys.is_refused(key):
-            self._failures.count(caller.address)  # before the database is asked; given back for a good key
-            principal = await self._keys.look_up(key)
-            if principal is not None:
-                self._failures.forgive(caller.address)
-        elif principal is None:
-            self._failures.count(caller.address)
+            return await self._looked_up(key, caller)
         if principal is None:
+            self._failures.count(caller.address)
             raise unauthenticated()
+        return principal
+
+    async def _looked_up(self, key: ApiKey, caller: Caller) -> Principal:
+        """Asks the database: for ids that no key has as often as the address may be wrong, for others once each.
+
+        So wrong keys do not keep good ones of the same address out, of which this server has not seen one yet.
+        """
+        is_guess = not self._keys.is_listed(key)
+        if is_guess:
+            self._failures.count(caller.address)
+        try:
+            principal = await self._keys.look_up(key)
+        except BaseException:
+            if is_guess:  # nobody knows
+                self._failures.forgive(caller.address)
+            raise
+        if principal is None:
+            if not is_guess:
+                self._failures.count(caller.address)
+            raise unauthenticated()
+        if is_guess:
+            self._failures.forgive(caller.address)
         return principal
 
 

@@ -16,7 +16,7 @@ MAX_ADDRESSES = 10_000
 
 
 class Failures:
-    """Counts wrong keys by the addresses that sent them; good keys that are known here are never refused by it."""
+    """Counts wrong keys by the addresses that sent them; keys that there are are never refused by it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -32,6 +32,7 @@ ANSWER_SECONDS = 5.0
 USES_SECONDS = 60.0
 MAX_KNOWN = 10_000
 MAX_REFUSED = 10_000
+MAX_LISTED = 100_000
 
 
 class KeySource(Protocol):
@@ -42,6 +43,9 @@ class KeySource(Protocol):
 
     async def find(self, key_ids: Collection[str]) -> tuple[int, Mapping[str, StoredKey]]:
         """The keys of some ids, and the change token of that moment."""
+
+    async def live_ids(self, limit: int) -> Collection[str]:
+        """The ids of keys that have not ended, of the newest first, so many at most."""
 
     async def record_use(self, key_ids: Collection[str]) -> None:
         """Records that keys were used."""
@@ -82,6 +86,7 @@ class KeyCache:
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._ended: set[str] = set()
+        self._listed: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._token = -1
         self._fresh_at = -float("inf")
@@ -100,6 +105,10 @@ class KeyCache:
             return self._clock() - self._fresh_at <= OUTAGE_SECONDS
         until = self._refused.get(key.id)
         return until is not None and self._clock() < until
+
+    def is_listed(self, key: ApiKey) -> bool:
+        """Whether there is a key of its id, as far as was seen a second ago; its secret may still be wrong."""
+        return key.id in self._listed
 
     def is_live(self, key_id: str) -> bool:
         """Whether a key that was good is not known to have ended since."""
@@ -141,6 +150,7 @@ class KeyCache:
         token = await self._source.change_token()
         if token != self._token:
             self._refused.clear()
+            self._listed = frozenset(await self._source.live_ids(MAX_LISTED))
             await self._read(list(self._known))
             self._token = token
         self._fresh_at = begun
@@ -148,8 +158,12 @@ class KeyCache:
     async def record_uses(self) -> None:
         """Tells the registry which keys were used since it was told last."""
         used, self._used = self._used, set()
-        if used:
-            await self._source.record_use(used)
+        try:
+            if used:
+                await self._source.record_use(used)
+        except BaseException:
+            self._used |= used  # for the next time
+            raise
 
     async def _read(self, key_ids: list[str]) -> None:
         token, found = await self._source.find(key_ids)

@@ -37,7 +37,7 @@ class Reservation:
         """Counts what the call used in place of what was estimated; less than that goes back."""
         for held, share in self.shares:
             if held.limit.counted is Counted.TOKENS:
-                held.give_out(tokens - share, moment)
+                held.settle(share, tokens, moment)
 
 
 class Limiter:
@@ -78,6 +78,7 @@ class Limiter:
         shares = [(held, held.share(tokens)) for held in slices]
         for held, share in shares:
             held.give_out(share, moment)
+            held.open_calls += held.limit.counted is Counted.TOKENS
         headers |= headers_of(slices, moment)
         return Reservation(shares)
 
@@ -154,9 +155,10 @@ class Limiter:
         held.spent += lent
 
     def _forget(self, moment: float) -> None:
-        idle = [key for key, held in self._slices.items() if moment - held.used_at > 10 * IDLE_SECONDS]
-        for key in idle:
-            if not self._slices[key].asking.locked():
+        """Of what is forgotten nothing could be counted any more: calls may last for longer than a slice is idle."""
+        for key, held in list(self._slices.items()):
+            is_used = held.open_calls or held.asking.locked() or held.spent
+            if not is_used and moment - held.used_at > 10 * IDLE_SECONDS:
                 del self._slices[key]
 
 

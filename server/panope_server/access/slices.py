@@ -27,11 +27,12 @@ class Slice:
         subject: whose limit it is: `key:ID` or `model:NAME`.
         held: what may be given out.
         spent: what was given out without having been handed out: while the database was away, or by answers that were
-            longer than their estimates.
+            longer than their estimates; less than 0 for what goes back, from answers that were shorter.
         rest: what was left of the limit, for everybody, when it was asked for last.
         whole_at: when all of it will be there again, on the monotonic clock.
         empty_until: when it pays to ask again, on the same clock.
         used_at: when something was given out last.
+        open_calls: which took something by estimate and have not ended yet.
         asking: held by who asks the registry, so that the others wait for the answer.
     """
 
@@ -43,6 +44,7 @@ class Slice:
     whole_at: float = 0.0
     empty_until: float = 0.0
     used_at: float = 0.0
+    open_calls: int = 0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def need(self, tokens: int) -> float:
@@ -59,14 +61,19 @@ class Slice:
 
     def wanted(self, tokens: int) -> float:
         """What to ask the registry for."""
+        if self.limit.is_quota:
+            least = 1 if self.limit.counted == "requests" else tokens
+        else:
+            least = int(self.need(tokens))
+        return float(max(1, least, int(self._part)))
+
+    @property
+    def _part(self) -> float:
+        """What one server may have of it for a while."""
         limit = self.limit
         if limit.is_quota:
-            part = min(limit.amount / PART_OF_QUOTA, (self.rest or limit.amount) / PART_OF_REST)
-            least = 1 if limit.counted == "requests" else tokens
-        else:
-            part = min(limit.per_second * SLICE_SECONDS, limit.amount / PART_OF_RATE)
-            least = int(self.need(tokens))
-        return float(max(1, least, int(part)))
+            return min(limit.amount / PART_OF_QUOTA, (self.rest or limit.amount) / PART_OF_REST)
+        return min(limit.per_second * SLICE_SECONDS, limit.amount / PART_OF_RATE)
 
     def take_over(self, grant: Grant, moment: float, tokens: int) -> None:
         """The registry has answered."""
@@ -90,6 +97,19 @@ class Slice:
             self.spent -= self.held
             self.held = 0.0
 
+    def settle(self, share: float, used: float, moment: float) -> None:
+        """A call has ended that took a share by estimate.
+
+        More of what comes back than one server may have goes to the registry: for others, and since a rate has refilled
+        while the call ran, so that the call's share on top of that would be more at once than the rate.
+        """
+        self.open_calls -= 1
+        self.give_out(used - share, moment)
+        surplus = self.held - max(1.0, self._part)
+        if used < share and surplus > 0:
+            self.held -= surplus
+            self.spent -= surplus
+
     def remaining(self) -> float:
         """What is left of the limit, as far as it is known here."""
-        return self.rest + self.held
+        return max(0.0, self.rest + self.held - self.spent)

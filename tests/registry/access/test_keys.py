@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,6 +106,35 @@ def test_a_revoked_key_is_good_for_nothing_and_stays_in_the_list_of_ended_ones(k
 def test_revoking_again_keeps_the_first_moment(keys: ApiKeys) -> None:
     create(keys)
     assert keys.revoke("ci").revoked_at == keys.revoke("ci").revoked_at
+
+
+def test_servers_that_rotate_a_key_at_once_leave_it_one_secret_without_an_end(
+    keys: ApiKeys, session: RegistrySession
+) -> None:
+    key_id, _ = create(keys)
+    with ThreadPoolExecutor(8) as servers:
+        list(servers.map(lambda _: keys.rotate(key_id, peppers=PEPPERS), range(24)))
+    with session.database.read() as connection:
+        ends = list(connection.execute(text("SELECT expires_at FROM api_key_secret")).scalars())
+    assert (len(ends), ends.count(None)) == (2, 1), "the newest, and the one before for its grace"
+
+
+def test_a_key_that_is_revoked_while_others_rotate_it_has_no_secret_left(
+    keys: ApiKeys, session: RegistrySession
+) -> None:
+    def rotate(key_id: str) -> None:
+        with suppress(PreconditionError):  # it was revoked
+            keys.rotate(key_id, peppers=PEPPERS)
+
+    with ThreadPoolExecutor(8) as servers:
+        for number in range(8):
+            key_id, _ = create(keys, f"key {number}")
+            asked = [servers.submit(rotate, key_id) for _ in range(3)]
+            keys.revoke(key_id)
+            for done in asked:
+                done.result()
+    with session.database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM api_key_secret")).scalar_one() == 0
 
 
 def test_using_a_key_is_recorded_and_is_no_change(keys: ApiKeys) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -82,6 +83,14 @@ async def test_servers_at_once_let_in_no_more_than_a_quota_and_give_back_what_th
     last = AsyncLimits(session.budgets, session.model_limits)
     admitted += await calls(last)
     assert admitted == QUOTA.amount
+
+
+def test_servers_that_set_a_models_limits_at_once_leave_it_those_of_the_last(session: RegistrySession) -> None:
+    rates = [Limit(Counted.REQUESTS, amount, Period.SECOND) for amount in range(1, 25)]
+    with ThreadPoolExecutor(8) as servers:
+        list(servers.map(lambda rate: session.model_limits.set("acme/tiny", [rate]), rates))
+    [(model, limits)] = session.model_limits.list()
+    assert (model, len(limits)) == ("acme/tiny", 1)
 
 
 async def test_limits_of_a_model_reach_a_running_server(session: RegistrySession) -> None:

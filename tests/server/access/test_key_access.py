@@ -72,6 +72,10 @@ class Registry:
         self._answer()
         return self.token, {key_id: self.keys[key_id] for key_id in key_ids if key_id in self.keys}
 
+    async def live_ids(self, limit: int) -> Collection[str]:
+        self._answer()
+        return [key_id for key_id, stored in self.keys.items() if stored.entry.revoked_at is None][:limit]
+
     async def record_use(self, key_ids: Collection[str]) -> None:
         self.used |= set(key_ids)
 
@@ -234,6 +238,39 @@ async def test_wrong_keys_of_one_address_are_refused_before_the_registry_is_aske
     assert registry.asked == 1 + BURST
     assert await door.name(good) == "key 0"
     assert isinstance(await door.refusal({"x-api-key": str(ApiKey.generate())}, "5.6.7.8"), UnauthenticatedError)
+
+
+async def test_a_good_key_that_nobody_has_used_yet_is_let_in_however_many_wrong_ones_its_address_sends(
+    registry: Registry, door: Door
+) -> None:
+    revoked = registry.add()
+    registry.revoke(revoked)
+    await door.cache.refresh()
+    for sent in [str(revoked)] * 500 + [str(ApiKey.generate()) for _ in range(500)]:
+        await door.refusal({"x-api-key": sent})
+    new = registry.add()
+    await door.cache.refresh()
+    assert await door.name(new) == "key 1"
+
+
+async def test_wrong_secrets_of_a_key_that_there_is_count_as_wrong_keys(registry: Registry, door: Door) -> None:
+    good = registry.add()
+    await door.cache.refresh()
+    sent = [str(ApiKey(good.id, ApiKey.generate().secret)) for _ in range(100)]
+    answers = [await door.refusal({"x-api-key": key}) for key in sent]
+    assert [type(answer) for answer in answers] == [UnauthenticatedError] * BURST + [RateLimitError] * (100 - BURST)
+    assert registry.asked == 2, "to see what changed, and for the first of them"
+    assert await door.name(good) == "key 0"
+
+
+async def test_while_nobody_can_look_keys_up_none_counts_as_wrong(registry: Registry, door: Door) -> None:
+    await door.cache.refresh()
+    new = registry.add()
+    registry.is_away = True
+    answers = [await door.refusal({"x-api-key": str(new)}) for _ in range(2 * BURST)]
+    assert {type(answer) for answer in answers} == {AvailabilityError}
+    registry.is_away = False
+    assert await door.name(new) == "key 0"
 
 
 async def test_an_ipv6_host_is_one_address_however_many_it_has(registry: Registry, door: Door) -> None:

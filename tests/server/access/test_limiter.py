@@ -135,6 +135,52 @@ async def test_tokens_are_counted_as_they_were_used(registry: Registry, server: 
     assert registry.count(QUOTA) == 100
 
 
+@pytest.mark.parametrize("used", [40, 400])
+async def test_what_a_long_call_did_not_use_goes_back_and_what_it_used_more_is_counted(
+    registry: Registry, server: Callable[[], Limiter], used: int
+) -> None:
+    limiter = server()
+    reservation = await admit(limiter, QUOTA, tokens=300)
+    assert reservation is not None
+    for _ in range(300):
+        registry.seconds += 1
+        await limiter.flush()
+    limiter.settle(reservation, used)
+    registry.seconds += 1
+    await limiter.flush()
+    registry.seconds += IDLE_SECONDS
+    await limiter.flush()
+    assert registry.count(QUOTA) == used
+
+
+async def test_what_calls_did_not_use_is_there_for_other_servers_at_once(
+    registry: Registry, server: Callable[[], Limiter]
+) -> None:
+    one, other = server(), server()
+    large = Limit(Counted.TOKENS, 1000, Period.HOUR)
+    reservation = await admit(one, large, tokens=1000)
+    assert reservation is not None
+    one.settle(reservation, 10)
+    await one.flush()
+    registry.seconds += 1
+    assert await admit(other, large, tokens=700) is not None
+
+
+async def test_an_estimate_that_was_too_high_lets_in_no_more_at_once_than_the_rate(
+    registry: Registry, server: Callable[[], Limiter]
+) -> None:
+    limiter = server()
+    rate = Limit(Counted.TOKENS, 600, Period.MINUTE)
+    reservation = await admit(limiter, rate, tokens=600)
+    assert reservation is not None
+    for _ in range(60):  # by then all of it has refilled
+        registry.seconds += 1
+        await limiter.flush()
+    limiter.settle(reservation, 0)
+    await limiter.flush()
+    assert sum([await admit(limiter, rate, tokens=10) is not None for _ in range(200)]) <= 60 + 60 // 4
+
+
 async def test_the_last_of_a_quota_can_be_used_and_an_answer_beyond_it_is_the_last(
     registry: Registry, server: Callable[[], Limiter]
 ) -> None:

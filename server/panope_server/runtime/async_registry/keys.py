@@ -31,6 +31,10 @@ class AsyncKeys:
         """The keys of some ids, and the change token of that moment."""
         return await call_access(self._keys.find, key_ids)
 
+    async def live_ids(self, limit: int) -> Collection[str]:
+        """The ids of keys that have not ended, of the newest first, so many at most."""
+        return await call_access(self._keys.live_ids, limit)
+
     async def record_use(self, key_ids: Collection[str]) -> None:
         """Records that keys were used."""
         await call_access(self._keys.record_use, key_ids)
