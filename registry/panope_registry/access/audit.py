@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
+from panope_backends.errors import PanopeError
 from panope_registry.names import MAX_WORD_LENGTH, checked_limit, shown
 from panope_registry.tables.access_tables import audit_event
 from panope_registry.tables.columns import now
@@ -59,9 +62,21 @@ class AuditLog:
         with self._database.write() as connection:
             connection.execute(insert(audit_event), rows)
 
-    def record_command(self, principal: str, action: str, target: str = "") -> None:
-        """Adds what a command did, without a server."""
-        self.record(AuditEvent(created_at=now(), principal=principal, action=action, target=target))
+    @contextmanager
+    def recording(self, principal: str, action: str, target: str = "") -> Iterator[None]:
+        """Adds what a command does in the block, without a server, with how it ends."""
+        outcome = "ok"
+        try:
+            yield
+        except BaseException as error:
+            outcome = error.reason if isinstance(error, PanopeError) else "interrupted"
+            with suppress(PanopeError):  # the command's own error is told
+                self._record_command(principal, action, target, outcome)
+            raise
+        self._record_command(principal, action, target, outcome)
+
+    def _record_command(self, principal: str, action: str, target: str, outcome: str) -> None:
+        self.record(AuditEvent(created_at=now(), principal=principal, action=action, target=target, outcome=outcome))
 
     def list(
         self, *, principal: str = "", action: str = "", since: datetime | None = None, before: int = 0, limit: int = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from panope_backends.errors import PanopeError
+from panope_backends.errors import AlreadyExistsError
 from panope_registry.access.key_types import KeySpec
 from panope_registry.access.pepper import FILE, VARIABLE, Peppers
 from panope_registry.access.scopes import EVERY_SCOPE
@@ -23,6 +23,7 @@ from panope_server.runtime.async_registry.keys import AsyncKeys, KeyFollower
 _log = structlog.get_logger("panope.access")
 
 ADMIN = "admin"
+WHO = "panope serve"
 ADMIN_KEY_FILE = "admin-key"
 
 
@@ -56,12 +57,12 @@ def _make_admin_key(file: Path, session: RegistrySession, peppers: Peppers) -> N
     """The first key, for whoever can read the home; nobody else may make others."""
     spec = KeySpec(name=ADMIN, scopes=EVERY_SCOPE)
     try:
-        issued = session.keys.create(spec, peppers=peppers, created_by="panope serve")
-    except PanopeError:  # another server on this database was first
+        with session.audit.recording(WHO, "keys.create", ADMIN):
+            issued = session.keys.create(spec, peppers=peppers, created_by=WHO)
+    except AlreadyExistsError:  # another server on this database was first
         return
     file.unlink(missing_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as writing:
         writing.write(f"{issued.key}\n")
-    session.audit.record_command("panope serve", "keys.create", ADMIN)
     _log.warning("admin_key_created", key_id=issued.key.id, file=str(file))

@@ -89,8 +89,8 @@ class Parts:
     limits: AsyncLimits
 
     def on_denied(self, principal: Principal, permission: Permission) -> None:
-        """Records that somebody was refused what would have changed something."""
-        if permission.action == WRITE:
+        """Records that somebody was refused what would have changed something, or told of who may and did what."""
+        if permission.action == WRITE or permission.resource in ("keys", "audit", "usage"):
             set_principal(principal)
             self.audit.record(f"{permission.resource}.{permission.action}", outcome="scope_missing")
 

@@ -20,6 +20,9 @@ def audit(
     ] = "",
     since: Annotated[str, typer.Option("--since", help="Only the last so much, such as `7d`.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many events, the newest.")] = 100,
+    before: Annotated[
+        int | None, typer.Option("--before", min=1, help="Only those before the event of this id: the next page.")
+    ] = None,
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -30,13 +33,14 @@ def audit(
     with registry_session(settings_for(home, config=config)) as session:
         back = duration_of(since, "since") if since else timedelta()
         events = session.audit.list(
-            principal=principal, action=action, since=now() - back if back else None, limit=limit
+            principal=principal, action=action, since=now() - back if back else None, before=before or 0, limit=limit
         )
     if json:
         print_json(events)
         return
     rows = (
         (
+            str(event.id),
             f"{event.created_at:%Y-%m-%d %H:%M:%S}",
             event.principal,
             event.action,
@@ -47,4 +51,4 @@ def audit(
         )
         for event in events
     )
-    print_table(("AT (UTC)", "WHO", "ACTION", "TARGET", "OUTCOME", "FROM", "REQUEST"), rows, empty="no events")
+    print_table(("ID", "AT (UTC)", "WHO", "ACTION", "TARGET", "OUTCOME", "FROM", "REQUEST"), rows, empty="no events")

@@ -73,8 +73,8 @@ def create(
             limits=(*parsed_limits(rate, "requests", "rate"), *parsed_limits(tokens, "tokens", "tokens")),
             expires_at=now() + duration_of(expires, "expires") if expires else None,
         )
-        issued = session.keys.create(spec, peppers=_peppers(settings), created_by=user_name())
-        session.audit.record_command(user_name(), "keys.create", name)
+        with session.audit.recording(user_name(), "keys.create", name):
+            issued = session.keys.create(spec, peppers=_peppers(settings), created_by=user_name())
         _show(issued, json=json)
 
 
@@ -137,8 +137,8 @@ def rotate(
     """Give a key a new secret and print it; it is shown this once."""
     settings = settings_for(home, config=config)
     with registry_session(settings) as session:
-        issued = session.keys.rotate(key, peppers=_peppers(settings), grace=duration_of(grace, "grace"))
-        session.audit.record_command(user_name(), "keys.rotate", issued.entry.name)
+        with session.audit.recording(user_name(), "keys.rotate", key):
+            issued = session.keys.rotate(key, peppers=_peppers(settings), grace=duration_of(grace, "grace"))
         _show(issued, json=json)
 
 
@@ -146,8 +146,8 @@ def rotate(
 def revoke(key: Key, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Take a key back for good."""
     with registry_session(settings_for(home, config=config)) as session:
-        entry = session.keys.revoke(key)
-        session.audit.record_command(user_name(), "keys.revoke", entry.name)
+        with session.audit.recording(user_name(), "keys.revoke", key):
+            entry = session.keys.revoke(key)
     if json:
         print_json(document(entry))
     else:

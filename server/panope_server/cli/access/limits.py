@@ -27,11 +27,13 @@ def set_limits(
     config: ConfigFile = None,
 ) -> None:
     """Give a model limits, in place of those that it had."""
+    from panope_registry.access.key_types import limits_text
+
     with registry_session(settings_for(home, config=config), create=True) as session:
-        session.model_limits.set(
-            model, [*parsed_limits(rate, "requests", "rate"), *parsed_limits(tokens, "tokens", "tokens")]
-        )
-        session.audit.record_command(user_name(), "limits.set", model)
+        wanted = [*parsed_limits(rate, "requests", "rate"), *parsed_limits(tokens, "tokens", "tokens")]
+        told = f"{model}: {', '.join(limits_text(wanted))}"
+        with session.audit.recording(user_name(), "limits.set", told):
+            session.model_limits.set(model, wanted)
     console.print(f"{model} is limited; running servers follow within two seconds", highlight=False)
 
 
@@ -39,8 +41,8 @@ def set_limits(
 def remove(model: Model, home: Home = None, config: ConfigFile = None) -> None:
     """Take a model's limits away."""
     with registry_session(settings_for(home, config=config)) as session:
-        session.model_limits.remove(model)
-        session.audit.record_command(user_name(), "limits.delete", model)
+        with session.audit.recording(user_name(), "limits.delete", model):
+            session.model_limits.remove(model)
     console.print(f"{model} has no limits", highlight=False)
 
 

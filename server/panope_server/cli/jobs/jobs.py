@@ -11,7 +11,7 @@ import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import registry_session
+from panope_server.cli.registry_session import registry_session, user_name
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
@@ -89,14 +89,18 @@ def show(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFil
 def cancel(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Ask a job to end; what it has downloaded is kept."""
     with registry_session(settings_for(home, config=config)) as session:
-        _tell(session.jobs.cancel(job_id), json=json)
+        with session.audit.recording(user_name(), "jobs.cancel", str(job_id)):
+            job = session.jobs.cancel(job_id)
+        _tell(job, json=json)
 
 
 @jobs.command("retry")
 def retry(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Queue a failed or cancelled job again."""
     with registry_session(settings_for(home, config=config)) as session:
-        _tell(session.jobs.retry(job_id), json=json)
+        with session.audit.recording(user_name(), "jobs.retry", str(job_id)):
+            job = session.jobs.retry(job_id)
+        _tell(job, json=json)
 
 
 @jobs.command("watch")

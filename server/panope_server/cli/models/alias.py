@@ -51,9 +51,10 @@ def set_alias(
 ) -> None:
     """Point an alias to a model, or to one variant of it."""
     with registry_session(settings_for(home, config=config)) as session:
-        entry = session.aliases.set(
-            name, model, variant_digest=variant, expected=expected, principal=user_name(), reason=reason
-        )
+        with session.audit.recording(user_name(), "aliases.set", f"{name} -> {model}"):
+            entry = session.aliases.set(
+                name, model, variant_digest=variant, expected=expected, principal=user_name(), reason=reason
+            )
         _tell(entry, json=json)
 
 
@@ -68,7 +69,9 @@ def rollback(
 ) -> None:
     """Point an alias to where it pointed before."""
     with registry_session(settings_for(home, config=config)) as session:
-        _tell(session.aliases.rollback(name, user_name(), reason, expected=expected), json=json)
+        with session.audit.recording(user_name(), "aliases.rollback", name):
+            entry = session.aliases.rollback(name, user_name(), reason, expected=expected)
+        _tell(entry, json=json)
 
 
 @alias.command("rm")
@@ -81,7 +84,8 @@ def remove(
 ) -> None:
     """Forget an alias; its history stays."""
     with registry_session(settings_for(home, config=config)) as session:
-        session.aliases.remove(name, user_name(), reason, expected=expected)
+        with session.audit.recording(user_name(), "aliases.delete", name):
+            session.aliases.remove(name, user_name(), reason, expected=expected)
     console.print(f"alias {name} is gone", highlight=False)
 
 

@@ -11,7 +11,7 @@ from panope_registry.models.quantization import TARGETS
 from panope_server.cli.jobs.foreground import run_to_success
 from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
-from panope_server.cli.registry_session import registry_session
+from panope_server.cli.registry_session import registry_session, user_name
 
 
 def _quantized_precisions() -> str:
@@ -44,7 +44,8 @@ def build(
         check_build(request)
         offered = asyncio.run(Hardware.for_settings(settings).probe()).conversions
         refuse_impossible_build(session.registry.model(model), request, offered)
-        job = enqueue_build(session.jobs, request, "cli", store=session.store.id)
+        with session.audit.recording(user_name(), "models.build", model):
+            job = enqueue_build(session.jobs, request, "cli", store=session.store.id)
         job = run_to_success(settings, session, job, quiet=json)
     result = job.result
     if json:

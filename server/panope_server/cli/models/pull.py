@@ -11,7 +11,7 @@ from panope_server.cli.jobs.foreground import run_to_success
 from panope_server.cli.options import Base, ConfigFile, Home, Json, Model, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
-from panope_server.cli.registry_session import registry_session
+from panope_server.cli.registry_session import registry_session, user_name
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
 
@@ -68,7 +68,8 @@ def register(
             check_host(settings, upstream_of(request).url)
         elif remote_model:
             raise InvalidInputError("`--remote-model` goes with `--remote`", field="remote_model")
-        job = enqueue_sync(session.jobs, request, "cli", store=session.store.id)
+        with session.audit.recording(user_name(), "models.register", model):
+            job = enqueue_sync(session.jobs, request, "cli", store=session.store.id)
         job = run_to_success(settings, session, job, quiet=json)
     result = job.result
     if json:
@@ -102,7 +103,8 @@ def pull(
     with registry_session(settings, create=True) as session:
         _check(settings, model)
         request = DownloadRequest(model, revision, format_, precision, tuple(include or ()))
-        job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)
+        with session.audit.recording(user_name(), "models.pull", model):
+            job = enqueue_pull(session.jobs, request, "cli", store=session.store.id)
         job = run_to_success(settings, session, job, quiet=json)
     if json:
         print_json(dict(job.result))

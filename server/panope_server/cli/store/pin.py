@@ -39,7 +39,11 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
     """Pins for a reason; unpins without one."""
     from panope_registry.models.variant_digest import find_variant
 
-    with registry_session(settings_for(home, config=config)) as session:
+    action = "models.unpin" if reason is None else "models.pin"
+    with (
+        registry_session(settings_for(home, config=config)) as session,
+        session.audit.recording(user_name(), action, model),
+    ):
         entry = session.registry.model(model)
         variants = [find_variant(entry, variant)] if variant else list(entry.variants)
         if reason is None:

@@ -9,7 +9,7 @@ import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
-from panope_server.cli.registry_session import registry_session
+from panope_server.cli.registry_session import registry_session, user_name
 from panope_server.cli.store import shared_store
 
 Remote = Annotated[bool, typer.Option("--shared", help="Of the shared store (`shared_store.url`), not this machine's.")]
@@ -32,7 +32,8 @@ def files(model: Model, home: Home = None, json: Json = False, config: ConfigFil
 def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Delete a model, and the files that nothing else needs."""
     with registry_session(settings_for(home, config=config)) as session:
-        removed = session.retention.remove_model(model)
+        with session.audit.recording(user_name(), "models.delete", model):
+            removed = session.retention.remove_model(model)
     if json:
         print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,6 +22,7 @@ from panope_server.runtime.safe_callbacks import contained_turn
 _log = structlog.get_logger("panope.access")
 
 FLUSH_SECONDS = 0.5
+STOP_SECONDS = 2.0
 PRUNE_SECONDS = 3600.0
 MAX_WAITING = 10_000
 BATCH = 500
@@ -40,6 +41,8 @@ class AuditTrail:
         self._log = log
         self._retention = timedelta(days=retention_days)
         self._waiting: deque[AuditEvent] = deque(maxlen=MAX_WAITING)
+        self._batch: list[AuditEvent] = []  # that is being written
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def record(self, action: str, target: str = "", outcome: str = "ok") -> None:
@@ -79,28 +82,38 @@ class AuditTrail:
 
     async def stop(self) -> None:
         """Writes what waits, if the database answers."""
+        self._stopping.set()  # a write that is under way ends: whoever repeated it would record its events twice
+        await asyncio.wait(self._tasks[:1], timeout=STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
-        try:
-            async with asyncio.timeout(2.0):
-                await self._flush()
-        except (PanopeError, TimeoutError):
-            _log.error("audit_events_lost", count=len(self._waiting))
+        if self._count:
+            _log.error("audit_events_lost", count=self._count)
+
+    @property
+    def _count(self) -> int:
+        return len(self._batch) + len(self._waiting)
 
     async def _write(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await self._flush()
-            except PanopeError as error:  # they wait for the database
-                _log.warning("audit_events_delayed", count=len(self._waiting), reason=error.reason)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._stopping.wait()
+            await contained_turn(self._turn)
+            if self._stopping.is_set():
+                return
+
+    async def _turn(self) -> None:
+        try:
+            await self._flush()
+        except PanopeError as error:  # they wait for the database
+            _log.warning("audit_events_delayed", count=self._count, reason=error.reason)
 
     async def _flush(self) -> None:
-        while self._waiting:
-            batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
-            await call_access(self._log.record, *batch)
-            for _ in batch:
-                self._waiting.popleft()
+        while self._batch or self._waiting:
+            while self._waiting and len(self._batch) < BATCH:
+                self._batch.append(self._waiting.popleft())
+            await call_access(self._log.record, *self._batch)
+            self._batch = []
 
     async def _prune(self) -> None:
         while self._retention:

@@ -43,6 +43,33 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(home: Path) -> None:
     assert actions == ["keys.revoke", "keys.rotate", "keys.create"]
 
 
+def test_what_a_command_could_not_do_and_what_limits_it_gave_stand_in_the_audit_log(home: Path) -> None:
+    run(home, "limits", "set", "acme/tiny", "--rate", "5/s", "--tokens", "1M/day")
+    run(home, "limits", "rm", "acme/none", code=1)
+    run(home, "keys", "revoke", "nobody", code=1)
+    run(home, "rm", "acme/tiny", code=1)
+    run(home, "alias", "rollback", "prod", code=1)
+    events = json.loads(run(home, "audit", "--json"))
+    assert [(event["action"], event["target"], event["outcome"]) for event in events] == [
+        ("aliases.rollback", "prod", "alias_not_found"),
+        ("models.delete", "acme/tiny", "model_not_found"),
+        ("keys.revoke", "nobody", "key_not_found"),
+        ("limits.delete", "acme/none", "limit_not_found"),
+        ("limits.set", "acme/tiny: requests 5/second, tokens 1000000/day", "ok"),
+    ]
+
+
+def test_the_audit_log_is_read_page_by_page(home: Path) -> None:
+    for amount in range(1, 4):
+        run(home, "limits", "set", "acme/tiny", "--rate", f"{amount}/s")
+    read: list[str] = []
+    before = []
+    while page := json.loads(run(home, "audit", "--limit", "2", *before, "--json")):
+        read += [event["target"] for event in page]
+        before = ["--before", str(page[-1]["id"])]
+    assert read == [f"acme/tiny: requests {amount}/second" for amount in (3, 2, 1)]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
