@@ -75,7 +75,7 @@ class TlsWatcher:
     def __init__(self, settings: TlsSettings, files: TlsFiles) -> None:
         self.files = files
         self._settings = settings
-        self._seen = self._state()
+        self._seen: tuple[object, ...] = ()  # the files may have changed since they were read
         self._told: list[Callable[[TlsFiles], None]] = []
         self._watching: asyncio.Task[None] | None = None
 
@@ -110,8 +110,14 @@ class TlsWatcher:
             # A certificate and its key are two files: between the two writes they do not fit each other.
             _log.warning("tls_reload_failed", error=error.message)
             return
-        for tell in self._told:
-            tell(files)
+        if files == self.files:  # written again as they were
+            return
+        try:
+            for tell in self._told:
+                tell(files)
+        except BaseException:
+            self._seen = ()  # the next look tells them again
+            raise
         self.files = files
         _log.info("tls_reloaded", expires_at=files.expires_at.isoformat())
 

@@ -105,6 +105,46 @@ def serial(context: ssl.SSLContext, authority: Authority) -> str:
     return str((ours.getpeercert() or {})["serialNumber"])
 
 
+def test_each_renewal_is_told_once_and_files_that_hold_the_same_are_none(
+    authority: Authority, settings: TlsSettings, tmp_path: Path
+) -> None:
+    files = read_tls_files(settings)
+    authority.write(tmp_path, "server")  # between the start's look and the first of the watcher
+    watcher = TlsWatcher(settings, files)
+    told: list[TlsFiles] = []
+    watcher.subscribe(told.append)
+    with capture_logs() as lines:
+        for renews in (False, True, True):
+            if renews:
+                authority.write(tmp_path, "server")
+            watcher.look()
+            for path in (settings.certificate, settings.key):  # a tool that writes them whether they changed or not
+                os.utime(path)
+                watcher.look()
+    assert [line["event"] for line in lines] == ["tls_reloaded"] * 3
+    assert len({files.certificate for files in told}) == 3
+
+
+def test_a_renewal_that_could_not_be_told_is_told_by_the_next_look(
+    authority: Authority, settings: TlsSettings, tmp_path: Path
+) -> None:
+    watcher = TlsWatcher(settings, read_tls_files(settings))
+    told: list[TlsFiles] = []
+    is_full = [True]
+
+    def tell(files: TlsFiles) -> None:
+        if is_full.pop() if is_full else False:
+            raise OSError("the disk is full")
+        told.append(files)
+
+    watcher.subscribe(tell)
+    authority.write(tmp_path, "server")
+    with pytest.raises(OSError, match="full"):
+        watcher.look()
+    watcher.look()
+    assert told == [watcher.files]
+
+
 def test_changed_files_are_taken_up_by_the_next_handshake_and_wrong_ones_change_nothing(
     authority: Authority, settings: TlsSettings, tmp_path: Path
 ) -> None:

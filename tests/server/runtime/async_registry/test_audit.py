@@ -106,7 +106,9 @@ async def test_more_events_than_may_wait_cost_the_oldest_of_those_and_none_that_
 
 
 @pytest.mark.parametrize(
-    "failure", [AvailabilityError("away", reason="database_unavailable"), ValueError("a defect")], ids=["away", "defect"]
+    "failure",
+    [AvailabilityError("away", reason="database_unavailable"), ValueError("a defect")],
+    ids=["away", "defect"],
 )
 async def test_events_wait_for_the_database_and_a_defect_ends_no_writing(
     trail: AuditTrail, log: Log, failure: Exception
