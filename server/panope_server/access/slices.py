@@ -61,10 +61,7 @@ class Slice:
 
     def wanted(self, tokens: int) -> float:
         """What to ask the registry for."""
-        if self.limit.is_quota:
-            least = 1 if self.limit.counted == "requests" else tokens
-        else:
-            least = int(self.need(tokens))
+        least = (1 if self.limit.counted == "requests" else tokens) if self.limit.is_quota else int(self.need(tokens))
         return float(max(1, least, int(self._part)))
 
     @property

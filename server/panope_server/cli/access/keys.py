@@ -145,9 +145,11 @@ def rotate(
 @keys.command("revoke")
 def revoke(key: Key, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Take a key back for good."""
-    with registry_session(settings_for(home, config=config)) as session:
-        with session.audit.recording(user_name(), "keys.revoke", key):
-            entry = session.keys.revoke(key)
+    with (
+        registry_session(settings_for(home, config=config)) as session,
+        session.audit.recording(user_name(), "keys.revoke", key),
+    ):
+        entry = session.keys.revoke(key)
     if json:
         print_json(document(entry))
     else:

@@ -40,9 +40,11 @@ def set_limits(
 @limits.command("rm")
 def remove(model: Model, home: Home = None, config: ConfigFile = None) -> None:
     """Take a model's limits away."""
-    with registry_session(settings_for(home, config=config)) as session:
-        with session.audit.recording(user_name(), "limits.delete", model):
-            session.model_limits.remove(model)
+    with (
+        registry_session(settings_for(home, config=config)) as session,
+        session.audit.recording(user_name(), "limits.delete", model),
+    ):
+        session.model_limits.remove(model)
     console.print(f"{model} has no limits", highlight=False)
 
 

@@ -83,9 +83,11 @@ def remove(
     config: ConfigFile = None,
 ) -> None:
     """Forget an alias; its history stays."""
-    with registry_session(settings_for(home, config=config)) as session:
-        with session.audit.recording(user_name(), "aliases.delete", name):
-            session.aliases.remove(name, user_name(), reason, expected=expected)
+    with (
+        registry_session(settings_for(home, config=config)) as session,
+        session.audit.recording(user_name(), "aliases.delete", name),
+    ):
+        session.aliases.remove(name, user_name(), reason, expected=expected)
     console.print(f"alias {name} is gone", highlight=False)
 
 

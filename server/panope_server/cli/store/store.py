@@ -31,9 +31,11 @@ def files(model: Model, home: Home = None, json: Json = False, config: ConfigFil
 
 def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Delete a model, and the files that nothing else needs."""
-    with registry_session(settings_for(home, config=config)) as session:
-        with session.audit.recording(user_name(), "models.delete", model):
-            removed = session.retention.remove_model(model)
+    with (
+        registry_session(settings_for(home, config=config)) as session,
+        session.audit.recording(user_name(), "models.delete", model),
+    ):
+        removed = session.retention.remove_model(model)
     if json:
         print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
     else:
