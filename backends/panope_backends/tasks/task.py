@@ -5,6 +5,7 @@ the socket, the queue and the batches; a task knows none of them. It makes a job
 says how it runs:
 
     SequenceJob   token sequences, batched with those of other requests and run by the task's `SequenceTask`
+    ArrayJob      arrays, such as prepared pictures, batched with those of one shape and run by the task's `ArrayTask`
     DeviceJob     steps on the device, one after another; each gives a part of the answer
     TokenJob      prompts for a `TokenModel`, which runs the sequences of all requests together, step by step
     Answered      no device: the answer is there already
@@ -15,15 +16,16 @@ Threads: requests become jobs on the worker's intake thread, while jobs run and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from panope_backends.api import GenerationRequest, LoadedModel, LoadOptions, TensorModel, TokenDelta
+from panope_backends.api import Arrays, GenerationRequest, LoadedModel, LoadOptions, TensorModel, TokenDelta
 from panope_backends.errors import InvalidInputError
+from panope_backends.media.limits import MediaLimits
 
 Rows = NDArray[Any]
 """One row for each sequence: float32, sequences × width; or, where rows are of many lengths, one array of float32 each
@@ -54,6 +56,35 @@ class SequenceJob(ABC):
     @abstractmethod
     def answer(self, rows: Rows) -> bytes:
         """The task's message to the server, from the rows of all sequences in their order."""
+
+
+@dataclass(slots=True, frozen=True)
+class ArrayItem:
+    """One picture, or what else is no text, as the model sees it.
+
+    Attributes:
+        arrays: the model's inputs, without the batch's axis.
+        tokens: as many as it costs the device, about; at least 1. A patch of 16 × 16 pixels counts as one.
+    """
+
+    arrays: Arrays
+    tokens: int
+
+    @property
+    def shape(self) -> Hashable:
+        """Alike for items that can run together."""
+        return tuple((name, array.shape, array.dtype.str) for name, array in sorted(self.arrays.items()))
+
+
+class ArrayJob(ABC):
+    """A request over arrays, which answers in one part."""
+
+    items: Sequence[ArrayItem]
+    """What must run, in the order of the request's items; at least one."""
+
+    @abstractmethod
+    def answer(self, rows: Sequence[Arrays]) -> bytes:
+        """The task's message to the server, from what the model gave for each item, in their order."""
 
 
 class DeviceJob(ABC):
@@ -107,7 +138,7 @@ class Answered:
     output: bytes
 
 
-Job = SequenceJob | DeviceJob | TokenJob | Answered
+Job = SequenceJob | ArrayJob | DeviceJob | TokenJob | Answered
 
 Prepare = Callable[[bytes], Job]
 """Makes a job of the task's message from the server.
@@ -147,6 +178,18 @@ class SequenceTask(ABC):
         Raises:
             PanopeError: the model's answer is no answer.
         """
+
+
+class ArrayTask(ABC):
+    """Runs the arrays of one loaded model; as of `SequenceTask`, a batch mixes items of different requests."""
+
+    @abstractmethod
+    def run(self, items: Sequence[ArrayItem]) -> Sequence[Arrays]:
+        """Runs one batch, of items of one shape: what the model gives for each, without the batch's axis."""
+
+    @abstractmethod
+    def sample(self, number: int) -> ArrayItem:
+        """An item to try with; no two numbers give the same one, and all are of one shape."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +246,10 @@ class ModelSource(Protocol):
         """The memory that the worker may allocate; 0 for any."""
 
     @property
+    def media_limits(self) -> MediaLimits:
+        """How large media may be that are decoded."""
+
+    @property
     def variant_digest(self) -> str:
         """Of the variant's manifest; empty when unknown."""
 
@@ -246,6 +293,7 @@ class LoadedTask:
         is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
         end: ends what the task has beside the model, such as processes.
         adapters: loads adapters beside the model; None where it takes none.
+        arrays: runs the arrays of its jobs; None when it makes no `ArrayJob`.
     """
 
     model: LoadedModel
@@ -256,6 +304,7 @@ class LoadedTask:
     is_tried: bool = True
     end: Callable[[], None] = lambda: None
     adapters: AdapterTask | None = None
+    arrays: ArrayTask | None = None
 
     def close(self) -> None:
         """Ends the model and what the task has beside it."""

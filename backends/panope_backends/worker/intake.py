@@ -13,7 +13,7 @@ import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError, OverloadedError, PanopeError
-from panope_backends.tasks.task import Answered, DeviceJob, Job, SequenceJob, TokenJob
+from panope_backends.tasks.task import Answered, ArrayJob, DeviceJob, Job, SequenceJob, TokenJob
 from panope_backends.worker import log
 from panope_backends.worker.adapters import ServedModels
 from panope_backends.worker.batch.queue import DeviceQueue
@@ -23,6 +23,7 @@ from panope_backends.worker.loading import ServedModel
 from panope_backends.worker.preparers import Preparers
 from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import (
+    ArrayRequest,
     DeviceRequest,
     Request,
     SequenceRequest,
@@ -53,6 +54,7 @@ class Intake:
     ) -> None:
         self._models = models
         self._row_width = 0 if loaded.sequences is None else loaded.sequences.row_width
+        self._arrays_alone = loaded.arrays_alone
         self._queue = queue
         self._outbox = outbox
         self._preparing = preparing
@@ -134,6 +136,18 @@ class Intake:
             return DeviceRequest(frame.id, flow, frame.request_id, accepted, wire.Timing(), job=job)
         if isinstance(job, TokenJob):
             return TokenRequest(frame.id, flow, frame.request_id, accepted, timing, job=job)
+        if isinstance(job, ArrayJob):
+            return ArrayRequest(
+                frame.id,
+                flow,
+                frame.request_id,
+                accepted,
+                timing,
+                job=job,
+                rows=[{}] * len(job.items),
+                missing=len(job.items),
+                alone=self._arrays_alone,
+            )
         assert isinstance(job, SequenceJob)
         count = len(job.sequences)
         rows = np.empty((count, self._row_width), np.float32) if self._row_width else np.empty(count, object)

@@ -11,13 +11,14 @@ from typing import Any
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
+from panope_backends.media.limits import MediaLimits
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.registry import find_task
-from panope_backends.tasks.task import AdapterTask, Prepare, SequenceTask
+from panope_backends.tasks.task import AdapterTask, ArrayTask, Prepare, SequenceTask
 from panope_backends.tasks.tensors.requests import tensor_requests
 from panope_backends.worker import log
-from panope_backends.worker.batch.batch_effects import Batching, measure_batching
+from panope_backends.worker.batch.batch_effects import Batching, arrays_move, measure_batching
 from panope_backends.worker.batch.overhead import measure_overhead
 from panope_backends.worker.budget import Budget, budget_of
 
@@ -38,6 +39,8 @@ class ServedModel:
         ready: the frame that tells the server.
         budget: of one run.
         adapters: loads adapters beside it; None where it takes none.
+        arrays: runs arrays; None when no request has any.
+        arrays_alone: whether items of arrays change each other's answers, so that each is a batch of its own.
     """
 
     model: LoadedModel
@@ -49,6 +52,8 @@ class ServedModel:
     ready: wire.Ready
     budget: Budget
     adapters: AdapterTask | None = None
+    arrays: ArrayTask | None = None
+    arrays_alone: bool = False
 
 
 def load_model(load: wire.Load) -> ServedModel:
@@ -99,9 +104,18 @@ def _load(load: wire.Load) -> ServedModel:
         overhead_tokens = measure_overhead(loaded.sequences)
         max_padding = overhead_tokens if batching is Batching.ANY else 0
         ready.batching = batching.value
-    alone = batching is Batching.ALONE
     return ServedModel(
-        model, requests, loaded.sequences, max_padding, overhead_tokens, alone, ready, budget, loaded.adapters
+        model,
+        requests,
+        loaded.sequences,
+        max_padding,
+        overhead_tokens,
+        batching is Batching.ALONE,
+        ready,
+        budget,
+        loaded.adapters,
+        loaded.arrays,
+        arrays_alone=loaded.arrays is not None and arrays_move(loaded.arrays, model.precision),
     )
 
 
@@ -116,6 +130,7 @@ class FrameSource:
         self.max_memory_bytes = load.max_memory_bytes
         self.variant_digest = load.variant_digest
         self.settings = load.task_settings
+        self.media_limits = MediaLimits(load.media_limits.max_image_bytes, load.media_limits.max_image_pixels)
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
         """Loads the model on the frame's backend and device; see `ModelSource`."""

@@ -97,7 +97,7 @@ class Worker:
         pace.overhead_tokens = loaded.overhead_tokens
         batcher.paced_most_of = pace.texts
         queue = DeviceQueue(batcher)
-        return queue, Executor(loaded.sequences, queue, self._outbox, pace)
+        return queue, Executor(loaded.sequences, loaded.arrays, queue, self._outbox, pace)
 
     def _waiting(self) -> int:
         return 0 if self._queue is None else self._queue.waiting()

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import Arrays
 from panope_backends.errors import BY_REASON, Field, PanopeError
-from panope_backends.tasks.task import DeviceJob, Rows, SequenceJob, TokenJob
+from panope_backends.tasks.task import (
+    ArrayItem,
+    ArrayJob,
+    DeviceJob,
+    Rows,
+    SequenceJob,
+    TokenJob,
+    TokenRow,
+)
 from panope_backends.worker.flow import Flow
+
+#: The shape of token sequences among those of arrays.
+SEQUENCES = ""
 
 
 def is_late(deadline: int) -> bool:
@@ -79,17 +91,91 @@ class Request:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class SequenceRequest(Request):
-    """A request over token sequences; its rows come from one or more batches, in any order."""
+class BatchedRequest(Request):
+    """A request over items that run in batches with those of others, in any order.
+
+    Attributes:
+        rows: what the model gave for each item.
+        missing: how many items have none yet.
+    """
+
+    rows: Any
+    missing: int
+
+    def put(self, index: int, row: Any) -> None:
+        """Keeps the row of one item."""
+        self.rows[index] = row
+        self.missing -= 1
+
+    @abstractmethod
+    def item(self, index: int) -> Any:
+        """One of the items."""
+
+    @abstractmethod
+    def tokens(self, index: int) -> int:
+        """What one of the items costs the device."""
+
+    @abstractmethod
+    def shape(self, index: int) -> Hashable:
+        """Alike for items that can run together."""
+
+    @abstractmethod
+    def answer(self) -> bytes:
+        """The answer, when no row is missing."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SequenceRequest(BatchedRequest):
+    """A request over token sequences."""
 
     job: SequenceJob
     rows: Rows
-    missing: int
 
-    def put(self, index: int, row: NDArray[np.float32]) -> None:
-        """Keeps the row of one sequence."""
-        self.rows[index] = row
-        self.missing -= 1
+    def item(self, index: int) -> TokenRow:
+        """A sequence."""
+        return self.job.sequences[index]
+
+    def tokens(self, index: int) -> int:
+        """Its length."""
+        return len(self.job.sequences[index].ids)
+
+    def shape(self, index: int) -> Hashable:
+        """All are padded to one length."""
+        del index
+        return SEQUENCES
+
+    def answer(self) -> bytes:
+        """Of the job."""
+        return self.job.answer(self.rows)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ArrayRequest(BatchedRequest):
+    """A request over arrays.
+
+    Attributes:
+        alone: whether each item is a batch of its own.
+    """
+
+    job: ArrayJob
+    rows: list[Arrays]
+    alone: bool = False
+
+    def item(self, index: int) -> ArrayItem:
+        """An item with its arrays."""
+        return self.job.items[index]
+
+    def tokens(self, index: int) -> int:
+        """As the item says."""
+        return self.job.items[index].tokens
+
+    def shape(self, index: int) -> Hashable:
+        """Of all of its arrays."""
+        return self.job.items[index].shape
+
+    def answer(self) -> bytes:
+        """Of the job."""
+        return self.job.answer(self.rows)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -143,15 +229,15 @@ class TokenRequest(Request):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One sequence of a request."""
+    """One item of a request."""
 
-    request: SequenceRequest
+    request: BatchedRequest
     index: int
 
     @property
     def tokens(self) -> int:
-        """The length of the sequence."""
-        return len(self.request.job.sequences[self.index].ids)
+        """What it costs the device."""
+        return self.request.tokens(self.index)
 
 
 Item = Slot | DeviceRequest

@@ -9,6 +9,7 @@ from panope_server.config.loading import load_settings
 from panope_server.config.sections.access import Grants
 from panope_server.config.sections.generation import Generation
 from panope_server.config.sections.limits import Limits
+from panope_server.config.sections.media import MediaLimits
 from panope_server.config.sections.openai import OpenAiSettings
 from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
 from panope_server.config.sections.remote import RemoteSettings
@@ -24,6 +25,7 @@ __all__ = [
     "InferenceLogSettings",
     "JobSettings",
     "Limits",
+    "MediaLimits",
     "OpenAiSettings",
     "RemoteSettings",
     "ResponseCacheSettings",

@@ -1,4 +1,4 @@
-"""Measures once, when a model is loaded, whether a text's answer depends on padding or on the texts beside it.
+"""Measures once, when a model is loaded, whether an item's answer depends on padding or on the items beside it.
 
 Padding is masked, and most models keep to the mask. Some do not: a convolution or a Fourier transform runs over
 padding, a decoder that counts positions from the row's start counts padding on the left, activations quantised for a
@@ -9,11 +9,12 @@ everything that moves it is left out from then on.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from panope_backends.tasks.task import Rows, SequenceTask, TokenRow
+from panope_backends.tasks.task import ArrayTask, Rows, SequenceTask, TokenRow
 
 #: Tokens of the probes; no two are padded by the same number, and none is a multiple of the width step.
 LENGTHS = (3, 13, 30)
@@ -64,6 +65,27 @@ def measure_batching(task: SequenceTask, precision: str) -> Batching:
     return Batching.ANY
 
 
+def arrays_move(task: ArrayTask, precision: str) -> bool:
+    """Whether what a model gives for one item depends on the one beside it.
+
+    Args:
+        task: loaded and tried.
+        precision: that the model computes in.
+    """
+    tolerance = TOLERANCE_FP32 if precision == "fp32" else TOLERANCE
+    company, probe = task.sample(0), task.sample(1)
+    (right,), beside = task.run([probe]), task.run([company, probe])[1]
+    # NaN, of values that are no numbers, is no movement that is small.
+    return not all(_distance(beside[name], array) <= tolerance for name, array in right.items())
+
+
+def _distance(one: NDArray[np.generic], right: NDArray[np.generic]) -> float:
+    if one.shape != right.shape:
+        return np.inf
+    flat = _flat(right)
+    return _moved(_flat(one), flat, float(np.linalg.norm(flat)))
+
+
 def _monotone(row: TokenRow) -> TokenRow:
     """One token over and over, in the same length and between the same special tokens.
 
@@ -89,5 +111,5 @@ def _moved(one: Flat, other: Flat, longest: float) -> float:
     return 1 - float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), tiny)
 
 
-def _flat(row: Rows) -> Flat:
+def _flat(row: NDArray[Any]) -> Flat:
     return np.asarray(row, np.float64).ravel()

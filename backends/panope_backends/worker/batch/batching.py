@@ -4,7 +4,7 @@ Items of all requests wait side by side. Flows, such as calls, take turns to lea
 flow whose turn it is decides which batch runs next; its companions, of any flow, are those closest to it in length,
 because every item of a batch is padded to the longest. Sorted by length, the waiting items are cut into batches from
 the longest down, and the batch that holds the leading item is taken. A batch ends when it is full, or when its padding
-would cost the device more than one more batch does.
+would cost the device more than one more batch does. Items of different shapes, such as pictures, never run together.
 
 Callers have the turns, and the flows of one caller share them. Who has led goes behind all others when the next batch
 is taken, so that one that arrived while the batch ran leads before it. So an item runs at the latest after as many
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -45,6 +45,7 @@ class _Waiting(Generic[T]):
     arrived: float
     flow: Flow
     alone: bool
+    shape: Hashable = ""
     taken: bool = False
     # Those that run together with it, itself included; empty until planned.
     batch: list[_Waiting[T]] = field(default_factory=list)
@@ -84,16 +85,17 @@ class Batcher(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
-    def add(self, item: T, tokens: int, now: float, flow: Flow = NO_FLOW) -> None:
-        """Adds an item that runs with others.
+    def add(self, item: T, tokens: int, now: float, flow: Flow = NO_FLOW, shape: Hashable = "") -> None:
+        """Adds an item that runs with others of its shape.
 
         Args:
             item: what waits.
             tokens: its length, at least 1.
             now: the time, in seconds of any steady clock.
             flow: whose turns it waits for.
+            shape: alike for items that can run together, if need be by padding.
         """
-        self._add(_Waiting(item, tokens, next(self._order), now, flow, alone=False))
+        self._add(_Waiting(item, tokens, next(self._order), now, flow, alone=False, shape=shape))
 
     def add_alone(self, item: T, now: float, flow: Flow = NO_FLOW) -> None:
         """Adds an item that runs as a batch of its own."""
@@ -172,14 +174,15 @@ class Batcher(Generic[T]):
     def _plan_class(self, everything: list[_Waiting[T]], *, paced: bool) -> None:
         for waiting in everything:
             waiting.batch = [waiting]
-        # Sorting keeps the order of arrival among items of one length.
-        by_length = sorted((w for w in everything if not w.alone), key=attrgetter("tokens"), reverse=True)
-        start = 0
-        while start < len(by_length):
-            batch = by_length[start : start + self._size_from(by_length, start, paced=paced)]
-            for waiting in batch:
-                waiting.batch = batch
-            start += len(batch)
+        for shape in _by_shape(everything):
+            # Sorting keeps the order of arrival among items of one length.
+            by_length = sorted(shape, key=attrgetter("tokens"), reverse=True)
+            start = 0
+            while start < len(by_length):
+                batch = by_length[start : start + self._size_from(by_length, start, paced=paced)]
+                for waiting in batch:
+                    waiting.batch = batch
+                start += len(batch)
 
     def _size_from(self, by_length: list[_Waiting[T]], start: int, *, paced: bool) -> int:
         """How many items from `start` on run together."""
@@ -207,8 +210,20 @@ class Batcher(Generic[T]):
         return any(turns.has_more_than(self.max_size, of_caller=several) for turns in self._turns.values())
 
     def _is_full(self) -> bool:
-        together = [waiting.tokens for waiting in self._all() if not waiting.alone]
-        return len(together) >= self._size_for(max(together), paced=self._is_paced(min(self._turns)))
+        paced = self._is_paced(min(self._turns))
+        return any(
+            len(shape) >= self._size_for(max(waiting.tokens for waiting in shape), paced=paced)
+            for shape in _by_shape(self._all())
+        )
+
+
+def _by_shape(items: Iterable[_Waiting[T]]) -> Iterable[list[_Waiting[T]]]:
+    """Items that may run together, in their order."""
+    shapes: dict[Hashable, list[_Waiting[T]]] = {}
+    for waiting in items:
+        if not waiting.alone:
+            shapes.setdefault(waiting.shape, []).append(waiting)
+    return shapes.values()
 
 
 class _Turns(Generic[T]):

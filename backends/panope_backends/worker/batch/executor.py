@@ -8,26 +8,36 @@ from collections.abc import Sequence
 import numpy as np
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import Arrays
 from panope_backends.errors import InternalError, PanopeError
-from panope_backends.tasks.task import Rows, SequenceTask
+from panope_backends.tasks.task import ArrayTask, Rows, SequenceTask
 from panope_backends.worker import log
 from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.parts import error_for_caller, send_parts
-from panope_backends.worker.requests import DeviceRequest, Request, SequenceRequest, Slot
+from panope_backends.worker.requests import ArrayRequest, BatchedRequest, DeviceRequest, Request, Slot
 
 
 class Executor:
     """Takes batches and steps until the queue is drained.
 
     Args:
-        task: runs sequences; None for a model whose requests have none.
+        sequences: runs sequences; None for a model whose requests have none.
+        arrays: runs arrays; as above.
         pace: told how long batches take.
     """
 
-    def __init__(self, task: SequenceTask | None, queue: DeviceQueue, outbox: Outbox, pace: Pace) -> None:
-        self._task = task
+    def __init__(
+        self,
+        sequences: SequenceTask | None,
+        arrays: ArrayTask | None,
+        queue: DeviceQueue,
+        outbox: Outbox,
+        pace: Pace,
+    ) -> None:
+        self._sequences = sequences
+        self._arrays = arrays
         self._pace = pace
         self._queue = queue
         self._outbox = outbox
@@ -38,23 +48,22 @@ class Executor:
             if isinstance(taken, DeviceRequest):
                 self._run_step(taken)
             else:
-                self._run_sequences(taken)
+                self._run_batch(taken)
 
     def fail(self, request: Request, error: PanopeError) -> None:
         """Answers a request with its failure, unless it is over."""
         if self._queue.end(request):
             self._send([request.failure_part(error)])
 
-    def _run_sequences(self, batch: Sequence[Slot]) -> None:
+    def _run_batch(self, batch: Sequence[Slot]) -> None:
         started = time.perf_counter()
         try:
-            rows = self._rows(batch)
+            rows, finite = self._rows(batch)
         except Exception as error:  # engines raise what they like, and a batch must not end the worker
             self._halve_or_fail(batch, error)
             return
         ended = time.perf_counter()
         self._pace.record(len(batch) * max(slot.tokens for slot in batch), ended - started)
-        finite = [bool(np.isfinite(row).all()) for row in rows] if rows.dtype == object else _finite(rows)
         for slot, row, is_finite in zip(batch, rows, finite, strict=True):
             self._keep(slot, row, is_finite=is_finite)
         answers = []
@@ -66,15 +75,21 @@ class Executor:
                 answers.append(answer)
         self._send(answers)
 
-    def _rows(self, batch: Sequence[Slot]) -> Rows:
-        assert self._task is not None  # requests over sequences are prepared by the task
-        rows = self._task.run([slot.request.job.sequences[slot.index] for slot in batch])
-        width = self._task.row_width
+    def _rows(self, batch: Sequence[Slot]) -> tuple[Rows | Sequence[Arrays], Sequence[bool]]:
+        """What the model gives for each item, and whether that is numbers."""
+        items = [slot.request.item(slot.index) for slot in batch]
+        if isinstance(batch[0].request, ArrayRequest):
+            assert self._arrays is not None  # requests over arrays are prepared by the task
+            given = self._arrays.run(items)
+            return given, [not any(np.isnan(array).any() for array in arrays.values()) for arrays in given]
+        assert self._sequences is not None  # as above
+        rows = self._sequences.run(items)
+        width = self._sequences.row_width
         if rows.shape != ((len(batch), width) if width else (len(batch),)):
             raise InternalError("the model gave vectors of another number or width than in its trial run")
-        return rows
+        return rows, [bool(np.isfinite(row).all()) for row in rows] if rows.dtype == object else _finite(rows)
 
-    def _keep(self, slot: Slot, row: Rows, *, is_finite: bool) -> None:
+    def _keep(self, slot: Slot, row: Rows | Arrays, *, is_finite: bool) -> None:
         request = slot.request
         if request.over:
             return
@@ -85,9 +100,9 @@ class Executor:
         request.put(slot.index, row)
 
     def _halve_or_fail(self, batch: Sequence[Slot], error: Exception) -> None:
-        """Halves of a batch that failed run again, down to single sequences, so that one fails alone.
+        """Halves of a batch that failed run again, down to single items, so that one fails alone.
 
-        A batch can fail for its size, such as for want of memory, or for one sequence that the engine cannot take.
+        A batch can fail for its size, such as for want of memory, or for one item that the engine cannot take.
         """
         log.failed(
             "batch_failed",
@@ -103,12 +118,12 @@ class Executor:
         for half in (batch[:middle], batch[middle:]):
             # Of a request that failed with the first half, nothing is run any more.
             if wanted := [slot for slot in half if not slot.request.over]:
-                self._run_sequences(wanted)
+                self._run_batch(wanted)
 
-    def _answer(self, request: SequenceRequest) -> wire.Part | None:
+    def _answer(self, request: BatchedRequest) -> wire.Part | None:
         """The answer of a request whose rows are complete; None when it is over."""
         try:
-            output = request.job.answer(request.rows)
+            output = request.answer()
         except Exception as error:  # a defect in making one answer must not end the worker
             log.error("response_failed", error, request_id=request.request_id)
             self.fail(request, error_for_caller(error))
@@ -143,9 +158,9 @@ def _finite(rows: Rows) -> list[bool]:
     return finite
 
 
-def _shares(batch: Sequence[Slot]) -> dict[SequenceRequest, float]:
+def _shares(batch: Sequence[Slot]) -> dict[BatchedRequest, float]:
     """The requests of a batch in order, each with its part of the batch's tokens."""
-    tokens: dict[SequenceRequest, int] = {}
+    tokens: dict[BatchedRequest, int] = {}
     for slot in batch:
         tokens[slot.request] = tokens.get(slot.request, 0) + slot.tokens
     whole = sum(tokens.values())

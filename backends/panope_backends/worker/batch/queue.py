@@ -8,7 +8,7 @@ import time
 from panope_backends.errors import InternalError
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.progress import Busy, Stopwatch
-from panope_backends.worker.requests import DeviceRequest, Item, Request, SequenceRequest, Slot
+from panope_backends.worker.requests import ArrayRequest, BatchedRequest, DeviceRequest, Item, Request, Slot
 
 
 class DeviceQueue:
@@ -24,23 +24,28 @@ class DeviceQueue:
 
     def refuse_other(self, request: Request) -> None:
         """InternalError for a request of another kind."""
-        if not isinstance(request, SequenceRequest | DeviceRequest):
+        if not isinstance(request, BatchedRequest | DeviceRequest):
             raise InternalError("the task made a job that its model does not run")
 
     def put(self, request: Request) -> None:
         """Adds a request of either kind."""
-        if isinstance(request, SequenceRequest):
-            self.put_sequences(request)
+        if isinstance(request, BatchedRequest):
+            self.put_items(request)
         elif isinstance(request, DeviceRequest):
             self.put_device(request)
 
-    def put_sequences(self, request: SequenceRequest) -> None:
-        """Adds every sequence of a request."""
+    def put_items(self, request: BatchedRequest) -> None:
+        """Adds every item of a request."""
+        alone = isinstance(request, ArrayRequest) and request.alone
         with self._changed:
             self._requests[request.frame_id] = request
             now = time.perf_counter()
-            for index, sequence in enumerate(request.job.sequences):
-                self._batcher.add(Slot(request, index), len(sequence.ids), now, request.flow)
+            for index in range(request.missing):
+                slot = Slot(request, index)
+                if alone:
+                    self._batcher.add_alone(slot, now, request.flow)
+                else:
+                    self._batcher.add(slot, slot.tokens, now, request.flow, request.shape(index))
             self._changed.notify()
 
     def put_device(self, request: DeviceRequest) -> None:
@@ -74,7 +79,7 @@ class DeviceQueue:
                 self._queue_step(request)
 
     def take(self) -> list[Slot] | DeviceRequest | None:
-        """Waits for what runs next: a batch of sequences or one request's step; None when the queue is drained."""
+        """Waits for what runs next: a batch of items or one request's step; None when the queue is drained."""
         with self._changed:
             self._running.stop()
             self._stepping = None
@@ -146,7 +151,7 @@ class DeviceQueue:
     def _end(self, request: Request) -> None:
         request.over = True
         del self._requests[request.frame_id]
-        waits = request.missing if isinstance(request, SequenceRequest) else _is_queued(request)
+        waits = request.missing if isinstance(request, BatchedRequest) else _is_queued(request)
         if waits:
             self._batcher.remove(lambda item: _request(item) is request)
         if self._draining:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from panope_server.config.sections.media import MediaLimits
+
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one request may ask, and how much may wait."""
@@ -58,3 +60,4 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
             "not streamed.",
         ),
     ] = 600.0
+    media: MediaLimits = MediaLimits()

@@ -41,6 +41,9 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         max_memory_bytes=plan.memory_limit_bytes,
         variant_digest=plan.variant_digest,
         model_number=plan.model_number,
+        media_limits=wire.MediaLimits(
+            max_image_bytes=plan.media_limits.max_image_bytes, max_image_pixels=plan.media_limits.max_image_pixels
+        ),
     )
     return wire.ServerFrame(load=load)
 

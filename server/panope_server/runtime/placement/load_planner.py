@@ -227,6 +227,7 @@ class LoadPlanner:
             ),
             instances=candidate.instances,
             need_bytes=candidate.need_bytes,
+            media_limits=self._settings.limits.media,
         )
 
     async def _plan_beside(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panope_backends.errors import PanopeError
+from panope_server.config import MediaLimits
 from panope_server.runtime.placement.memory_budget import Reservation
 
 
@@ -29,6 +30,7 @@ class LoadPlan:
         host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
         host_variant: the digest of the variant that runs there.
         model_number: by which workers know what it becomes; unique in this server.
+        media_limits: how large media may be that are decoded.
     """
 
     model: str
@@ -52,6 +54,7 @@ class LoadPlan:
     host: str = ""
     host_variant: str = ""
     model_number: int = 0
+    media_limits: MediaLimits = field(default_factory=MediaLimits)
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:

@@ -133,6 +133,7 @@ class Load(google.protobuf.message.Message):
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     BACKEND_SETTINGS_FIELD_NUMBER: builtins.int
     MODEL_NUMBER_FIELD_NUMBER: builtins.int
+    MEDIA_LIMITS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -173,6 +174,10 @@ class Load(google.protobuf.message.Message):
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What an admin lets this model do: `pickles`, `remote_code`."""
 
+    @property
+    def media_limits(self) -> Global___MediaLimits:
+        """How large media may be that are decoded."""
+
     def __init__(
         self,
         *,
@@ -195,10 +200,34 @@ class Load(google.protobuf.message.Message):
         variant_digest: builtins.str = ...,
         backend_settings: builtins.bytes = ...,
         model_number: builtins.int = ...,
+        media_limits: Global___MediaLimits | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "model", b"model", "model_number", b"model_number", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["media_limits", b"media_limits"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "media_limits", b"media_limits", "model", b"model", "model_number", b"model_number", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
+
+@typing.final
+class MediaLimits(google.protobuf.message.Message):
+    """How large one file of media may be."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MAX_IMAGE_BYTES_FIELD_NUMBER: builtins.int
+    MAX_IMAGE_PIXELS_FIELD_NUMBER: builtins.int
+    max_image_bytes: builtins.int
+    """Bytes of an encoded picture."""
+    max_image_pixels: builtins.int
+    """Pixels of a decoded one."""
+    def __init__(
+        self,
+        *,
+        max_image_bytes: builtins.int = ...,
+        max_image_pixels: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels"]) -> None: ...
+
+Global___MediaLimits: typing_extensions.TypeAlias = MediaLimits
 
 @typing.final
 class LoadAdapter(google.protobuf.message.Message):

@@ -1,0 +1,88 @@
+"""Pictures that callers sent, as Pillow's: checked by their header, decoded, upright, in RGB.
+
+They become what transformers' `load_image` makes of them, so that a model sees the same as in its library: EXIF's
+orientation is applied; transparency, palettes, CMYK and 16 bits go through Pillow's conversion to RGB; of an animation
+the first frame counts.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from PIL import Image, ImageOps
+
+from panope_backends.errors import InvalidInputError
+from panope_backends.media.data_urls import too_long
+from panope_backends.media.image_formats import format_of
+from panope_backends.media.limits import MediaLimits
+
+#: How many times as long as wide a picture may be: scaled to a model's shorter side, a strip grows beyond all limits.
+MAX_ASPECT_RATIO = 200
+
+# Pillow's own limit warns and raises by two numbers; what a request may bring is the caller's setting.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode_image(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
+    """A picture in RGB, upright; its size is that of the file as it is shown.
+
+    Args:
+        data: a PNG, JPEG, WebP, GIF, BMP or TIFF file.
+        field: of the request that holds it.
+        limits: that it must keep.
+
+    Raises:
+        InvalidInputError: it is empty, too large, of another format, truncated or broken.
+    """
+    if not data:
+        raise InvalidInputError.at(field, "{field} is empty")
+    if len(data) > limits.max_image_bytes:
+        raise too_long(field, len(data), limits.max_image_bytes)
+    name = format_of(data, field)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd but readable
+            return _decoded(data, name, field, limits)
+    except (InvalidInputError, MemoryError):
+        raise
+    except Exception:  # decoders raise what they like at broken files
+        raise InvalidInputError.at(field, "{field} is a {name} file that is truncated or broken", name=name) from None
+
+
+def _decoded(data: bytes, name: str, field: str, limits: MediaLimits) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=[name]) as opened:
+        _check_size(opened.size, field, limits)  # as the header has it; nothing is decoded yet
+        opened.load()
+        _check_size(opened.size, field, limits)  # a frame of an animation may be larger than its header says
+        return _upright(opened).convert("RGB")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # a picture with a broken EXIF block is still a picture
+        return picture
+
+
+def _check_size(size: tuple[int, int], field: str, limits: MediaLimits) -> None:
+    width, height = size
+    if min(width, height) < 1:
+        raise InvalidInputError.at(field, "{field} has no pixels")
+    if width * height > limits.max_image_pixels:
+        raise InvalidInputError.at(
+            field,
+            "{field} has {width:,} × {height:,} pixels, {count:,} in all; the limit is {limit:,}",
+            width=width,
+            height=height,
+            count=width * height,
+            limit=limits.max_image_pixels,
+        )
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise InvalidInputError.at(
+            field,
+            "{field} has {width:,} × {height:,} pixels; one side may be {limit} times the other",
+            width=width,
+            height=height,
+            limit=MAX_ASPECT_RATIO,
+        )

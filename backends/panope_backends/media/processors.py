@@ -1,0 +1,106 @@
+"""What makes a model's arrays of pictures: the processors of transformers, by the model's preprocessor_config.json.
+
+They work on Pillow and NumPy, and transformers imports PyTorch wherever it finds it, which costs 400 MB and 4 s. So it
+is hidden from a process whose engine has not imported it before: a model is loaded first, then its processor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from panope_backends.errors import InvalidInputError, PreconditionError
+
+FILES = ("preprocessor_config.json", "processor_config.json")
+"""Either says how pictures become arrays."""
+
+
+class ImageProcessor:
+    """Makes arrays of pictures, of each by itself, so that no picture changes what another becomes.
+
+    Args:
+        processor: of transformers.
+
+    Attributes:
+        processor: the same, for what it makes of a model's answers.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def arrays(self, picture: Image.Image, field: str) -> dict[str, NDArray[Any]]:
+        """The model's inputs by their names, without the batch's axis.
+
+        Args:
+            picture: in RGB.
+            field: of the request that holds it.
+
+        Raises:
+            InvalidInputError: nothing can be made of a picture of this size.
+        """
+        try:
+            made = self.processor(images=[picture], return_tensors="np")
+        except MemoryError:
+            raise
+        except Exception:  # sizes that come to nothing, such as one pixel, fail anywhere in it
+            width, height = picture.size
+            raise InvalidInputError.at(
+                field,
+                "{field} has {width:,} × {height:,} pixels, of which the model's processor makes nothing",
+                width=width,
+                height=height,
+            ) from None
+        return {name: np.ascontiguousarray(array[0]) for name, array in made.items() if isinstance(array, np.ndarray)}
+
+
+def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:
+    """The processor that a model's folder describes.
+
+    Args:
+        folder: of the model.
+        changes: of single values of its file.
+
+    Raises:
+        PreconditionError: there is no such file, or it asks for what is not here.
+    """
+    if not any((folder / name).is_file() for name in FILES):
+        raise PreconditionError(f"the model has no file `{FILES[0]}`", reason="missing_file")
+    try:
+        loaded = import_transformers().AutoImageProcessor.from_pretrained(
+            folder, backend="pil", local_files_only=True, trust_remote_code=False, **changes
+        )
+    except PreconditionError:
+        raise
+    except Exception as error:  # files are checked by errors of no family
+        raise PreconditionError(f"`{FILES[0]}` asks for a processor that is not here", reason="load_failed") from error
+    return ImageProcessor(loaded)
+
+
+def import_transformers() -> Any:
+    """transformers; without PyTorch where neither has been imported yet, and then for the life of the process.
+
+    Raises:
+        PreconditionError: a package is not installed.
+    """
+    if "transformers" not in sys.modules and "torch" not in sys.modules:
+        # What the import system takes for "there is none"; transformers looks once.
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("transformers")
+    except ModuleNotFoundError as error:
+        raise PreconditionError(
+            f"the package `{error.name}` is not installed: pip install 'panope-serving[image]'", reason="not_installed"
+        ) from None
+
+
+def trial_picture(seed: int = 0, size: int = 64) -> Image.Image:
+    """A picture to try models with: colours that change along both axes, in another way for each seed."""
+    ramp = np.linspace(0, 255, size, dtype=np.uint8)
+    across, down = np.meshgrid(ramp, np.roll(ramp, seed * 7))
+    return Image.fromarray(np.roll(np.stack([across, down, 255 - across], axis=2), seed, axis=2))

@@ -1,0 +1,22 @@
+"""The section `[limits.media]`: how large the media of one request may be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What media one request may bring."""
+
+    max_images: Annotated[int, Meta(ge=1, description="Pictures in one request.")] = 64
+    max_image_bytes: Annotated[int, Meta(ge=1, description="Bytes of one picture, as a file.")] = 16 << 20
+    max_image_pixels: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 28,
+            description="Pixels of one picture, as its file's header says; a worker needs up to 16 bytes for each.",
+        ),
+    ] = 50_000_000
