@@ -30,6 +30,7 @@ from panope_backends.programs.prepare_tokenizer import CLASSIFIES, text_files, t
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, sources_digest
+from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_step_weights
 from panope_backends.tasks.kept_files import keep
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
@@ -92,6 +93,8 @@ def convert(job: Job) -> Converted:
     (out / place).mkdir(parents=True, exist_ok=True)
     backend.convert(job.model, conversion, folder / place, out / place)
     _complete(folder, out, place)
+    if task == "embed":
+        _unpickle(out, is_granted="pickles" in job.model.grants)
     if tokenizer is not None:
         # The converter may have written files of its own.
         made_of = sources_digest(text_files(task, out))
@@ -135,6 +138,18 @@ def _complete(folder: Path, out: Path, place: Path) -> None:
         if source.is_file() and not replaced and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(source, target)
+
+
+def _unpickle(out: Path, *, is_granted: bool) -> None:
+    """Turns pickled weights of later modules into safetensors, so that workers open no pickle."""
+    files = read_embed_files(out)
+    for step in (*files.token_steps, *files.head):
+        pickled = step.folder / PICKLED
+        if pickled.is_file() and not (step.folder / SAFE).is_file():
+            from safetensors.numpy import save_file  # which few models need
+
+            save_file(read_step_weights(step.folder, step.kind, pickles=is_granted), step.folder / SAFE)
+            pickled.unlink()
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

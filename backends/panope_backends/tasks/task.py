@@ -254,6 +254,10 @@ class ModelSource(Protocol):
         """Of the variant's manifest; empty when unknown."""
 
     @property
+    def grants(self) -> Sequence[str]:
+        """What an admin lets the model do, as of `ModelFacts`."""
+
+    @property
     def settings(self) -> bytes:
         """The task's message with the server's settings of it; empty for tasks that have none."""
 

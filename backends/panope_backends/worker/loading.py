@@ -129,6 +129,7 @@ class FrameSource:
         self.max_batch_tokens = load.max_batch_tokens
         self.max_memory_bytes = load.max_memory_bytes
         self.variant_digest = load.variant_digest
+        self.grants = tuple(load.grants)
         self.settings = load.task_settings
         self.media_limits = MediaLimits(load.media_limits.max_image_bytes, load.media_limits.max_image_pixels)
 

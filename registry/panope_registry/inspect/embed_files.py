@@ -15,9 +15,16 @@ from panope_registry.inspect.file_bytes import Header
 #: More than any file that describes a model; vocabularies are larger, and not read here.
 _MOST_BYTES = 16 << 20
 
+_STATIC = "StaticEmbedding"
+_ENCODERS = ("Transformer", _STATIC)
 
-def refuse_undescribed(files: Mapping[str, Header]) -> None:
+
+def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) -> None:
     """Reads what sentence-transformers' files say, as a worker does.
+
+    Args:
+        files: relative path -> where the bytes are.
+        pickles: whether an admin lets pickled weights be opened when the model is loaded.
 
     Raises:
         PreconditionError: they ask for what Panope cannot do, or lack what they name; the message names the file.
@@ -25,7 +32,7 @@ def refuse_undescribed(files: Mapping[str, Header]) -> None:
     from panope_backends.tasks.embed.config_files import (
         read_embed_files,  # NumPy comes with them, and few commands import models
     )
-    from panope_backends.tasks.embed.head import load_head
+    from panope_backends.tasks.embed.head import check_head
 
     with tempfile.TemporaryDirectory(prefix="panope-import-") as folder:
         root = Path(folder)
@@ -35,27 +42,41 @@ def refuse_undescribed(files: Mapping[str, Header]) -> None:
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(file.absolute())
         found = read_embed_files(root)
-        weights = [str(PurePosixPath(step.folder.relative_to(root), "model.safetensors")) for step in found.head]
+        steps = (*found.token_steps, *found.head)
+        places = [PurePosixPath(step.folder.relative_to(root)) for step in steps]
+        weights = [next((files[path] for path in _weights(place) if path in files), None) for place in places]
         # Of weights that are elsewhere nothing but their names is known.
-        if all(isinstance(files.get(path, root), Path) for path in weights):
-            load_head(found.head)
+        if all(file is None or isinstance(file, Path) for file in weights):
+            check_head(steps, pickles=pickles)
 
 
 def transformer_folder(modules: Any) -> str:
-    """Returns the folder that the transformer is loaded from, as modules.json says; empty for the root."""
+    """Returns the folder that the transformer, or the table in its place, is loaded from; empty for the root."""
     kinds = ((str(module.get("type", "")), module.get("path", "")) for module in modules)
-    found = next((str(path) for kind, path in kinds if kind.rpartition(".")[2] == "Transformer"), "")
+    found = next((str(path) for kind, path in kinds if kind.rpartition(".")[2] in _ENCODERS), "")
     return "" if found == "." else found.strip("/")
+
+
+def own_class(modules: Any) -> str:
+    """Returns the module that is a model's encoder by itself, which modules.json names; empty where transformers is."""
+    first: Any = next(iter(modules), {})
+    kind = str(first.get("type", "")).rpartition(".")[2]
+    return kind if kind == _STATIC else ""
 
 
 def step_folders(modules: Any) -> frozenset[str]:
     """Returns the folders of the steps after the transformer."""
-    named = {path for module in modules if isinstance(path := module.get("path"), str) and path}
-    return frozenset(named - {transformer_folder(modules)})
+    named = {path for module in modules if isinstance(path := module.get("path"), str) and path.strip("/")}
+    return frozenset(named - {transformer_folder(modules), "."})
+
+
+def _weights(place: PurePosixPath) -> tuple[str, str]:
+    """Returns where the weights of a step may lie, the safer first."""
+    return str(place / "model.safetensors"), str(place / "pytorch_model.bin")
 
 
 def _is_asked_for(path: str, file: Path) -> bool:
     """JSON, and the weights of steps after the transformer, which lie in folders of their own."""
     return (path.endswith(".json") and file.stat().st_size <= _MOST_BYTES) or (
-        "/" in path and path.endswith("/model.safetensors")
+        path.endswith(("/model.safetensors", "/pytorch_model.bin"))
     )

@@ -53,6 +53,11 @@ _TOKENIZER_NAMES = frozenset(
 _DOCUMENT_NAMES = frozenset({"license", "notice", "readme", ".gitattributes", ".gitignore"})
 
 
+def is_pickled(path: str) -> bool:
+    """Returns whether a file holds weights as PyTorch pickles them, those of sentence-transformers' modules too."""
+    return PICKLED_WEIGHTS.fullmatch(PurePosixPath(path).name) is not None
+
+
 def kinds_of(paths: Collection[str], grants: Collection[str] = ()) -> dict[str, FileKind]:
     """Returns the kind of every file; some depend on a neighbour: `x.bin` beside `x.xml` has OpenVINO weights.
 
@@ -63,7 +68,7 @@ def kinds_of(paths: Collection[str], grants: Collection[str] = ()) -> dict[str, 
     present = set(paths)
     kinds = {path: _kind_of(PurePosixPath(path), present) for path in paths}
     if PICKLES in grants:
-        kinds |= {path: FileKind.WEIGHTS for path in paths if PICKLED_WEIGHTS.fullmatch(path)}
+        kinds |= {path: FileKind.WEIGHTS for path in paths if is_pickled(path)}
     if REMOTE_CODE in grants:
         kinds |= {path: FileKind.GRANTED_CODE for path in paths if path.endswith(".py")}
     return kinds

@@ -22,14 +22,14 @@ from panope_registry.inspect.custom_code import (
     refuse_impossible_code,
 )
 from panope_registry.inspect.documents import broken, read_json, read_object
-from panope_registry.inspect.embed_files import refuse_undescribed, step_folders, transformer_folder
+from panope_registry.inspect.embed_files import own_class, refuse_undescribed, step_folders, transformer_folder
 from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
 from panope_registry.inspect.file_bytes import Header
-from panope_registry.inspect.file_kinds import IMPORTED, PICKLED_WEIGHTS, FileKind, kinds_of
-from panope_registry.inspect.grants import REMOTE_CODE
+from panope_registry.inspect.file_kinds import IMPORTED, FileKind, is_pickled, kinds_of
+from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
 from panope_registry.inspect.headers.facts import WeightFacts
 from panope_registry.inspect.tasks import architecture_of, known, resolve_task, task_of
-from panope_registry.inspect.tasks.evidence import MARKERS
+from panope_registry.inspect.tasks.evidence import MARKERS, Conclusion
 from panope_registry.inspect.weights import Parts, WeightSet, find_weights
 from panope_registry.names import parse_model_name, shown
 
@@ -119,9 +119,11 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     if task.task == "embed" and adapter is None:  # whose base was judged
         weight_sets, cannot = embedding_sets(weight_sets, config)
         if any(found.format != "gguf" for found in weight_sets):  # which holds all that describes it
-            refuse_undescribed(files)
+            refuse_undescribed(files, pickles=PICKLES in evidence.grants)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
+    if own := own_class(modules):
+        architecture = Conclusion(own, f"modules.json lists {own}")
     reasons = {"task": task.reason, "architecture": architecture.reason}
     if task.candidates:
         reasons["candidates"] = f"it may be for {_listed(list(task.candidates))}; nothing says for which"
@@ -202,7 +204,7 @@ def _is_known(config: Mapping[str, Any]) -> bool:
 
 def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:
     used = {
-        "grants.pickles": any(found.format == "pytorch" for found in weight_sets),
+        "grants.pickles": any(is_pickled(path) for found in weight_sets for path in found.files),
         "grants.remote_code": FileKind.GRANTED_CODE in kinds.values(),
     }
     return [name for name, is_used in used.items() if is_used]
@@ -212,7 +214,7 @@ def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ..
     """Weights are what some set uses: an ONNX model's data may have any name, and copies of weights have no use."""
     for path, kind in kinds.items():
         if kind is FileKind.WEIGHTS:
-            kinds[path] = FileKind.UNSAFE if PICKLED_WEIGHTS.fullmatch(path) else FileKind.OTHER
+            kinds[path] = FileKind.UNSAFE if is_pickled(path) else FileKind.OTHER
     for weight_set in weight_sets:
         kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from panope_registry.inspect.documents import broken, read_object
 from panope_registry.inspect.file_bytes import Header, size_of
-from panope_registry.inspect.file_kinds import PICKLED_WEIGHTS, FileKind
+from panope_registry.inspect.file_kinds import FileKind, is_pickled
 from panope_registry.inspect.headers.facts import WeightFacts, merged
 from panope_registry.inspect.headers.gguf import FILE_TYPES, read_gguf
 from panope_registry.inspect.headers.onnx import read_onnx
@@ -90,13 +90,13 @@ def find_weights(
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
     plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
-        *_safetensors(files, [path for path in weights if path.endswith(".safetensors")], parts),
+        *_safetensors(files, weights, parts),
         *(_graph(_onnx(files, path), weights, parts) for path in plainest if path.endswith(".onnx")),
         *(_graph(_openvino(files, path), weights, parts) for path in plainest if path.endswith(".xml")),
         *_gguf(files, [path for path in weights if path.endswith(".gguf")]),
     ]
     if not any(weight_set.format == "safetensors" for weight_set in found):  # the same weights, and safer
-        found += _pytorch(files, [path for path in weights if PICKLED_WEIGHTS.fullmatch(path)])
+        found += _pytorch(files, [path for path in weights if is_pickled(path)], parts)
     for weight_set in found:
         if weight_set.parameter_count > MAX_PARAMETERS:
             raise broken(weight_set.main_files[0], "it claims an impossible number of parameters")
@@ -111,28 +111,41 @@ def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSe
         for path in weights
         if path.endswith(".safetensors") and str(PurePosixPath(path).parent) in parts.steps
     }
+    steps |= _pickled_steps(weights, parts)
     return replace(found, files=placed | steps)
 
 
-def _safetensors(files: Mapping[str, Header], paths: list[str], parts: Parts) -> Iterator[WeightSet]:
+def _safetensors(files: Mapping[str, Header], weights: list[str], parts: Parts) -> Iterator[WeightSet]:
     """Yields the sets at the root and those of parts; others, such as earlier checkpoints, are other models."""
+    paths = [path for path in weights if path.endswith(".safetensors")]
     part_folders = {parts.transformer, *parts.steps, *parts.pipeline} - {""}
     at_root = [path for path in paths if "/" not in path]
     if INDEX in files:
         # Beside an index some repos carry the same weights again, in one file, for other programs.
         at_root = sorted(_shards_of(files))
     used = at_root + [path for path in paths if str(PurePosixPath(path).parent) in part_folders]
-    if used:
+    # A pickled transformer beside a later module's safetensors is a set of the other format.
+    if used and not {str(PurePosixPath(path).parent) for path in used} <= parts.steps:
         facts = merged([read_safetensors(files[path], path) for path in used])
-        yield _set("safetensors", facts, {path: path for path in used}, tuple(used))
+        yield _set("safetensors", facts, {path: path for path in used} | _pickled_steps(weights, parts), tuple(used))
 
 
-def _pytorch(files: Mapping[str, Header], paths: list[str]) -> Iterator[WeightSet]:
+def _pickled_steps(weights: Collection[str], parts: Parts) -> dict[str, str]:
+    """Returns the pickles of later steps that have nothing safer; without a grant there are none."""
+    safe = {str(PurePosixPath(path).parent) for path in weights if path.endswith(".safetensors")}
+    folders = parts.steps - safe
+    return {path: path for path in weights if is_pickled(path) and str(PurePosixPath(path).parent) in folders}
+
+
+def _pytorch(files: Mapping[str, Header], paths: list[str], parts: Parts) -> Iterator[WeightSet]:
     """Nothing is known of what pickles hold, since telling would take opening them."""
+    folder = PurePosixPath(parts.transformer)
+    main = [path for path in paths if PurePosixPath(path).parent == folder]
     if PICKLED_INDEX in files:
-        paths = sorted(_shards_of(files, PICKLED_INDEX) & set(paths))
-    if paths:
-        yield _set("pytorch", WeightFacts({}), {path: path for path in paths}, tuple(paths))
+        main = sorted(_shards_of(files, PICKLED_INDEX) & set(main))
+    if main:
+        steps = _pickled_steps(paths, parts)
+        yield _set("pytorch", WeightFacts({}), {path: path for path in main} | steps, tuple(main))
 
 
 def _shards_of(files: Mapping[str, Header], index: str = INDEX) -> frozenset[str]:

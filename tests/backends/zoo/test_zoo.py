@@ -10,12 +10,13 @@ from zoo_models.architectures import ARCHITECTURES
 from zoo_models.case import Case
 from zoo_models.layouts import LAYOUTS
 from zoo_models.serving import ENGINES, outcome_on, quiet, reference_of
+from zoo_models.static import STATIC_TABLES
 from zoo_models.tokenizer_settings import TOKENIZER_SETTINGS
 
 # Two libraries, a conversion and two engines, on whatever machine this is.
 pytestmark = pytest.mark.timeout(600)
 
-CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS)
+CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES)
 
 #: In the quick run: one for each kind of fault that was answered wrongly once.
 SAMPLE = frozenset(
@@ -27,6 +28,7 @@ SAMPLE = frozenset(
         "relative, stated past",  # no table of positions
         "key: text max_length",
         "key: fill-mask",
+        "static: model2vec",
     }
 )
 
@@ -42,7 +44,10 @@ def test_a_model_is_served_like_the_library_or_refused_by_name(case: Case, tmp_p
     with quiet():
         case.write(folder)
     expected = np.ones((1, 1), np.float32) if case.refused else reference_of(folder)
-    outcomes = {engine: outcome_on(engine, folder, tmp_path / engine, expected, case.truncation) for engine in ENGINES}
+    outcomes = {
+        engine: outcome_on(engine, folder, tmp_path / engine, expected, case.truncation, case.grants)
+        for engine in ENGINES
+    }
     words = {engine: outcome.word for engine, outcome in outcomes.items()}
     if case.refused:
         assert set(words.values()) == {"refused"}, outcomes

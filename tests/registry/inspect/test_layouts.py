@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.config_files import MODULES
+from panope_backends.tasks.embed.modules_file import MODULES
 from panope_backends.testing.graphs import text_graph
 from panope_registry.ingest.folder import list_folder
-from panope_registry.inspect.inspect import Inspection, inspect_files
+from panope_registry.inspect.inspect import Evidence, Inspection, inspect_files
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
@@ -113,6 +113,43 @@ def _subfolder(make_model: MakeModel, **more: bytes | str | None) -> Path:
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (folder / name).rename(folder / "0_Transformer" / name)
     return folder
+
+
+@pytest.mark.parametrize("place", [".", "0_StaticEmbedding"])
+def test_a_table_of_token_vectors_is_a_model_that_embeds(
+    make_model: MakeModel, safetensors: Safetensors, place: str
+) -> None:
+    modules_ = json.loads(modules("StaticEmbedding", "Normalize", first=place))
+    where = "" if place == "." else f"{place}/"
+    files = dict.fromkeys(("config.json", "model.safetensors", "1_Pooling/config.json"))
+    table = safetensors({"embeddings": ("F32", [64, 16])})
+    folder = make_model(files={**files, "modules.json": json.dumps(modules_)})
+    (folder / where).mkdir(exist_ok=True)
+    (folder / f"{where}model.safetensors").write_bytes(table)
+    found = _understand(folder)
+    assert (found.task, found.architecture) == ("embed", "StaticEmbedding")
+    assert found.reasons["architecture"] == "modules.json lists StaticEmbedding"
+    assert [weights.folder for weights in found.weight_sets] == [where.rstrip("/")]
+
+
+def _pickled_step(make_model: MakeModel) -> Path:
+    folder = make_model(files={"modules.json": modules("Transformer", "Pooling", "Dense"), "2_Dense/config.json": "{}"})
+    (folder / "2_Dense/pytorch_model.bin").write_bytes(b"a pickle")
+    return folder
+
+
+def test_a_pickled_step_is_taken_with_a_grant_and_not_opened(make_model: MakeModel) -> None:
+    files = {file.path: file.source for file in list_folder(_pickled_step(make_model))}
+    found = inspect_files(files, Evidence(grants=("pickles",)))
+    (weights,) = found.weight_sets
+    assert weights.format == "safetensors"
+    assert "2_Dense/pytorch_model.bin" in weights.files
+    assert found.used_grants == ("grants.pickles",)
+
+
+def test_a_pickled_step_is_refused_without_a_grant(make_model: MakeModel) -> None:
+    with pytest.raises(PreconditionError, match=r"`grants\.pickles` does not list it"):
+        _understand(_pickled_step(make_model))
 
 
 def test_a_transformer_in_a_folder_of_its_own_is_understood(registry: Registry, make_model: MakeModel) -> None:

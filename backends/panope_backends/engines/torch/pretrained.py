@@ -19,6 +19,7 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.config_checks import check_layers
+from panope_backends.engines.torch.static_embedding import is_static
 from panope_backends.errors import PreconditionError
 from panope_backends.lora import CONFIG, FOLDER
 from panope_backends.memory_limit import is_out_of_memory
@@ -51,6 +52,8 @@ MAX_NAME = 64
 
 def unknown_type(model: ModelFacts) -> str:
     """Why transformers has no class for the model's type; empty when it has one, or the model brings it."""
+    if is_static(model):
+        return ""
     model_type = model.config.get("model_type")
     if not model_type or not isinstance(model_type, str):
         return "config.json names no model_type"

@@ -79,8 +79,9 @@ def _with_one_output(base: Any, output: str) -> Any:
             super().__init__()
             self.base = base
 
-        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:
-            more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-            return self.base(input_ids=input_ids, attention_mask=attention_mask, **options, **more)[output]
+        def forward(self, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None) -> Any:
+            more = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
+            given = {name: tensor for name, tensor in more.items() if tensor is not None}
+            return self.base(input_ids=input_ids, **options, **given)[output]
 
     return OneOutput().eval()

@@ -18,6 +18,7 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
+from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
 from panope_backends.weights_support import decoder_of
 
@@ -52,6 +53,8 @@ def transformer_support(model: ModelFacts) -> Support:
     if head is None:
         known = ", ".join(f"`{task}`" for task in _HEADS if task)
         return Support(Level.NONE, f"safetensors run for the tasks {known}, not for `{model.task}`")
+    if is_static(model) and head is _BASE:
+        return static_support(model)
     if refusal := files_refusal(model, head.auto_class):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
     if head is not _BASE:
@@ -95,6 +98,8 @@ def load_transformer(
     if support.level is Level.NONE:
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
     head = _HEADS[model.task]
+    if is_static(model) and head is _BASE:
+        return load_static(folder, precision), ("input_ids",), head.output
     if head is _BASE:
         auto_class = "AutoModelForTextEncoding" if model.config.get("is_encoder_decoder") else head.auto_class
         # The pooler is no part of what is run.

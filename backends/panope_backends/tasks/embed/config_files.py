@@ -1,6 +1,6 @@
 """What a model's folder says about embedding with it: sentence-transformers' files, read exactly.
 
-    modules.json                        the steps: Transformer, Pooling, then any of Dense, LayerNorm and Normalize
+    modules.json                        the steps; see `modules_file`
     sentence_bert_config.json           the longest text, lower case
     config_sentence_transformers.json   prompts
     N_Pooling/config.json               how token vectors become one vector
@@ -15,23 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.modules_file import STATIC_CONFIG, HeadStep, read_modules
 from panope_backends.tasks.embed.sentence_files import (
-    DropoutFile,
     ModelFile,
-    ModuleEntry,
-    NormalizeFile,
     PoolingFile,
     call_max_tokens,
     read_transformer_file,
     tokenizer_arguments,
 )
-from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
+from panope_backends.tasks.json_files import read_json, shown, typed
 
-MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 #: The flags of older files, in the order in which sentence-transformers joins their vectors.
@@ -43,14 +40,6 @@ _POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-
-
-@dataclass(frozen=True)
-class HeadStep:
-    """A step after pooling: `Dense` or `LayerNorm` with its folder, or `Normalize`."""
-
-    kind: str
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -82,12 +71,14 @@ class EmbedFiles:
         tokenizer: what to make the tokenizer with.
         pooling_modes: one vector for each, joined in this order.
         pool_prompt: whether the prompt's tokens count when pooling.
+        token_steps: what is done to the vectors of tokens before they are pooled.
         head: the steps after pooling, without a Normalize at their end.
         normalize: whether the steps end with Normalize.
         prompts: name to text.
         default_prompt_name: the prompt of requests that name none.
         default_dimensions: leading values to keep when a request does not say; None for all.
         pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
+        is_static: whether it is a table of token vectors, whose mean a text's vector is.
     """
 
     transformer_folder: Path
@@ -95,12 +86,14 @@ class EmbedFiles:
     tokenizer: TokenizerSettings = TokenizerSettings()
     pooling_modes: tuple[str, ...] = ("mean",)
     pool_prompt: bool = True
+    token_steps: tuple[HeadStep, ...] = ()
     head: tuple[HeadStep, ...] = ()
     normalize: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     default_dimensions: int | None = None
     pairs: bool = False
+    is_static: bool = False
 
 
 def read_embed_files(folder: Path) -> EmbedFiles:
@@ -111,24 +104,28 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     """
     if not (folder / "modules.json").is_file():
         return _plain_model(folder)
-    transformer, pooling, *rest = _modules(folder)
-    modes, pool_prompt = _pooling(pooling.folder)
+    modules = read_modules(folder)
+    encoder, is_static = modules.encoder, modules.is_static
+    modes, pool_prompt = (("mean",), True) if modules.pooling is None else _pooling(modules.pooling)
+    rest = list(modules.text_steps)
     normalize = False
     while rest and rest[-1].kind == "Normalize":
         normalize = True
         rest.pop()
     model_file = _model_file(folder)
     return EmbedFiles(
-        transformer_folder=transformer.folder,
-        config=read_json(transformer.folder / "config.json"),
-        tokenizer=_tokenizer_settings(transformer.folder),
+        transformer_folder=encoder,
+        config=STATIC_CONFIG if is_static else read_json(encoder / "config.json"),
+        tokenizer=TokenizerSettings() if is_static else _tokenizer_settings(encoder),
         pooling_modes=modes,
         pool_prompt=pool_prompt,
+        token_steps=modules.token_steps,
         head=tuple(rest),
         normalize=normalize,
         prompts={name: text or "" for name, text in model_file.prompts.items()},
         default_prompt_name=model_file.default_prompt_name,
         default_dimensions=model_file.truncate_dim,
+        is_static=is_static,
     )
 
 
@@ -164,54 +161,6 @@ def _model_file(folder: Path) -> ModelFile:
     if default is not None and default not in file.prompts:
         raise PreconditionError(f"{name} names `{shown(default)}` as default prompt and has no such prompt")
     return file
-
-
-def _modules(folder: Path) -> list[HeadStep]:
-    content = read_any_json(folder / "modules.json")
-    if not isinstance(content, list) or not all(isinstance(module, dict) for module in content):
-        raise PreconditionError("modules.json does not hold a list of modules")
-    steps = [_module(folder, typed(module, ModuleEntry, "modules.json")) for module in content if module.get("type")]
-    kinds = [step.kind for step in steps]
-    if (
-        len(steps) != len(content)
-        or kinds[:2] != ["Transformer", "Pooling"]
-        or {"Transformer", "Pooling"} & set(kinds[2:])
-    ):
-        raise PreconditionError(
-            f"modules.json lists {', '.join(kinds) or 'no module'}; "
-            "Panope runs Transformer and Pooling, followed by Dense, LayerNorm and Normalize"
-        )
-    return [step for step in steps if _is_run(step, folder)]
-
-
-def _module(folder: Path, module: ModuleEntry) -> HeadStep:
-    name = module.type.rpartition(".")[2]
-    # Releases have moved these classes between submodules; their own names stay.
-    if not module.type.startswith("sentence_transformers.") or name not in MODULES:
-        raise PreconditionError(
-            f"modules.json asks for the module `{shown(module.type)}`; Panope runs {', '.join(MODULES)}"
-        )
-    path = PurePosixPath(module.path)
-    if path.is_absolute() or ".." in path.parts:
-        raise PreconditionError(f"modules.json places the module `{name}` outside the model")
-    return HeadStep(name, folder / path)
-
-
-def _is_run(step: HeadStep, root: Path) -> bool:
-    """Whether a step computes anything; the files of those that have no weights are checked on the way."""
-    if step.kind not in ("Normalize", "Dropout"):
-        return True
-    # A step of the root has the transformer's config.json beside it, which is not its own.
-    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True)
-    name = f"{step.folder.name}/config.json"
-    if step.kind == "Dropout":
-        typed(content, DropoutFile, name)
-        return False
-    file = typed(content, NormalizeFile, name)
-    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
-        if value != "sentence_embedding":
-            raise PreconditionError(f"{name} sets `{key}` to `{shown(value)}`; Panope runs `sentence_embedding`")
-    return True
 
 
 def _pooling(folder: Path) -> tuple[tuple[str, ...], bool]:

@@ -69,16 +69,28 @@ class EmbedSequenceTask(SequenceTask):
     """Embeds with one loaded model.
 
     Args:
+        files: what the model's folder says.
+        tokenizer: of the model.
+        model: that is loaded.
         max_tokens: of one text, special tokens included.
+        pickles: whether an admin lets pickled weights of the steps after the model be opened.
 
     Raises:
         PreconditionError: the model's files ask for what Panope cannot do.
     """
 
-    def __init__(self, files: EmbedFiles, tokenizer: TextTokenizer, model: TensorModel, *, max_tokens: int) -> None:
+    def __init__(
+        self,
+        files: EmbedFiles,
+        tokenizer: TextTokenizer,
+        model: TensorModel,
+        *,
+        max_tokens: int,
+        pickles: bool = False,
+    ) -> None:
         self._files = files
         self._tokenizer = tokenizer
-        self._vectors = TextVectors(files, model)
+        self._vectors = TextVectors(files, model, pickles=pickles)
         stated = within_positions(model, max_tokens)
         self._max_tokens = min(stated, text_shape(model.inputs).length or stated)
         self._inputs = EncoderInputs(model, tokenizer, self._max_tokens)

@@ -29,7 +29,8 @@ class EmbedModule(TaskModule):
         # After the model: an engine that has imported transformers by now saves a process.
         prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
         tokenizer = TextTokenizer(prepared)
-        task = EmbedSequenceTask(files, tokenizer, model, max_tokens=prepared.max_tokens or source.max_batch_tokens)
+        most = prepared.max_tokens or source.max_batch_tokens
+        task = EmbedSequenceTask(files, tokenizer, model, max_tokens=most, pickles="pickles" in source.grants)
         task.trial()
         facts = task.facts
         requests = {"embed": task.prepare, **tokenizer_requests(tokenizer, facts.max_tokens)}

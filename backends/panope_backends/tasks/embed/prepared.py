@@ -54,8 +54,8 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
 
 def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
-    pairs = "\npairs" if files.pairs else ""
-    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{pairs}")
+    kind = "\npairs" if files.pairs else "\nstatic" if files.is_static else ""
+    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{kind}")
 
 
 def find_prepared(path: Path, made_of: str) -> PreparedTokenizer | None:

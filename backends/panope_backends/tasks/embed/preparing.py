@@ -14,6 +14,7 @@ import msgspec
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.config_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.prepared import PreparedTokenizer, sources_digest
+from panope_backends.tasks.embed.static_tokenizer import prepare_static
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json, shown
 from panope_backends.tasks.probing import PROBING_TEXTS
@@ -45,6 +46,8 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     Raises:
         PreconditionError: a file is missing or broken, or asks for what Panope cannot do; the message names it.
     """
+    if files.is_static:
+        return prepare_static(files)
     folder = files.transformer_folder
     if not has_vocabulary(folder):
         raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")

@@ -7,6 +7,7 @@
     N_Normalize/config.json             `NormalizeFile`
     N_Dense/config.json                 `DenseFile`
     N_LayerNorm, N_Dropout              `LayerNormFile`, `DropoutFile`
+    N_WeightedLayerPooling              `LayerPoolingFile`
 
 A key that is missing here is refused: an embedding that is silently a little wrong is worse than none.
 """
@@ -108,18 +109,18 @@ class NormalizeFile(Struct):
     """What is scaled to length 1."""
 
     module_input_name: str = "sentence_embedding"
-    module_output_name: str = "sentence_embedding"
+    module_output_name: str | None = None
 
 
 class DenseFile(Struct):
-    """A linear layer."""
+    """A linear layer; without `module_output_name` its vectors take the place of those it reads."""
 
     in_features: Positive | None = None
     out_features: Positive | None = None
     bias: bool = True
     activation_function: str = "torch.nn.modules.activation.Tanh"
     module_input_name: str = "sentence_embedding"
-    module_output_name: str = "sentence_embedding"
+    module_output_name: str | None = None
     use_residual: bool = False
 
 
@@ -127,6 +128,15 @@ class LayerNormFile(Struct):
     """Scales each vector by its own mean and variance."""
 
     dimension: Positive
+
+
+class LayerPoolingFile(Struct):
+    """How the vectors of layers become one."""
+
+    embedding_dimension: Positive | None = None
+    word_embedding_dimension: Positive | None = None
+    num_hidden_layers: int = 12
+    layer_start: int = 4
 
 
 class DropoutFile(Struct):

@@ -29,6 +29,11 @@ _LENGTH_TOLERANCE = 1e-2
 class TextVectors:
     """Computes vectors with one loaded model.
 
+    Args:
+        files: what the model's folder says.
+        model: that is loaded.
+        pickles: whether an admin lets pickled weights of the steps be opened.
+
     Attributes:
         unit_length: whether the graph itself scales vectors to length 1; known after `choose`.
 
@@ -36,12 +41,13 @@ class TextVectors:
         PreconditionError: no output of the model embeds texts, or a step after it is not to be had.
     """
 
-    def __init__(self, files: EmbedFiles, model: TensorModel) -> None:
+    def __init__(self, files: EmbedFiles, model: TensorModel, *, pickles: bool = False) -> None:
         self._files = files
         self._model = model
         self._outputs = text_outputs(model.outputs, files.config)
         self._batch = text_shape(model.inputs).batch
-        self._head = load_head(files.head)
+        self._token_steps = load_head(files.token_steps, pickles=pickles)
+        self._head = load_head(files.head, pickles=pickles)
         self._pools = bool(self._outputs.tokens)
         self.unit_length = False
 
@@ -78,8 +84,11 @@ class TextVectors:
         self.unit_length = bool(np.abs(lengths - 1).max() < _LENGTH_TOLERANCE)
 
     def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
+        hidden = self._run(arrays, self._outputs.tokens)
+        for step in self._token_steps:
+            hidden = step(hidden)
         vectors = pool(
-            self._run(arrays, self._outputs.tokens),
+            hidden,
             attended,
             attended if self._files.pool_prompt else _without_prompts(attended, sequences),
             self._files.pooling_modes,

@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.config_files import HeadStep, read_embed_files
+from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.head import load_head
+from panope_backends.tasks.embed.modules_file import HeadStep
 
 Write = Callable[..., Path]
 
@@ -31,7 +32,7 @@ DENSE = module("sentence_transformers.models.Dense", "2_Dense")
         ([TRANSFORMER, POOLING, module("my_code.Magic")], "the module `my_code.Magic`"),
         (
             [TRANSFORMER, POOLING, module("sentence_transformers.models.CNN")],
-            "the module `sentence_transformers.models.CNN`; Panope runs Transformer, Pooling, Dense, Layer",
+            "the module `sentence_transformers.models.CNN`; Panope runs Transformer, StaticEmbedding, Weighted",
         ),
         ([module("transformers.models.Transformer"), POOLING], "the module `transformers.models.Transformer`"),
         ([TRANSFORMER], "lists Transformer; Panope runs Transformer and Pooling"),
@@ -224,7 +225,7 @@ def dense(folder: Path, **config: object) -> list[HeadStep]:
     ("config", "message"),
     [
         ({"activation_function": "os.system"}, "the activation `os.system`"),
-        ({"activation_function": "torch.nn.modules.activation.Softmax"}, "Softmax`; Panope runs GELU, Identity"),
+        ({"activation_function": "torch.nn.modules.activation.Softmax"}, "Softmax`; Panope runs CELU, ELU, GELU"),
         ({"activation_function": "activation.Tanh"}, "the activation `activation.Tanh`"),
         ({"module_input_name": "token_embeddings"}, "module_input_name `token_embeddings`"),
     ],

@@ -50,6 +50,7 @@ class Case:
         truncation: the side that texts are cut at, as the tokenizer says.
         load_class: transformers' class that the weights are saved by; the base class unless given.
         refused: whether Panope refuses it on every engine; else it is served at least by the cpu engine.
+        grants: that an admin gives the model.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Case:
     truncation: str = "end"
     load_class: str = "AutoModel"
     refused: bool = False
+    grants: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Makes the folder: seeded weights, tokenizer, sentence-transformers' files."""
@@ -128,6 +130,12 @@ def _layer_norm(folder: Path, case: Case) -> None:
     save_file({name: random.standard_normal(WIDTH, dtype=np.float32) for name in names}, folder / "model.safetensors")
 
 
+def _layer_pooling(folder: Path, case: Case) -> None:
+    del case
+    _merge(folder / "config.json", {"embedding_dimension": WIDTH, "num_hidden_layers": 2, "layer_start": 1})
+    save_file({"layer_weights": np.array([1, 3], np.float32)}, folder / "model.safetensors")
+
+
 def _nothing(folder: Path, case: Case) -> None:
     del folder, case
 
@@ -137,6 +145,7 @@ _MODULES: dict[str, Callable[[Path, Case], None]] = {
     "Dense": _dense,
     "LayerNorm": _layer_norm,
     "Normalize": _nothing,
+    "WeightedLayerPooling": _layer_pooling,
     "Dropout": lambda folder, case: _merge(folder / "config.json", {"dropout": 0.1}),
 }
 

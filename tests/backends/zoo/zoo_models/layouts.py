@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load_file, save_file
 from zoo_models.case import Case
 
 _BERT, _MODEL = "sentence_bert_config.json", "config_sentence_transformers.json"
@@ -117,6 +119,71 @@ def _folders() -> list[Case]:
     ]
 
 
+def _steps() -> list[Case]:
+    """Modules between the transformer and pooling, and files that lie about themselves."""
+    tokens = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
+    dense, layers = ("Pooling", "Dense"), ("WeightedLayerPooling", "Pooling")
+    wrong: dict[str, Any] = {
+        "absurd in_features": {"in_features": 10**9},
+        "absurd out_features": {"out_features": 10**9},
+        "negative in_features": {"in_features": -1},
+        "of vectors that are not there": {"module_input_name": "pooled"},
+        "an activation with settings": {"activation_function": "torch.nn.modules.activation.Softmax"},
+    }
+    return [
+        Case("dense of tokens", modules=("Dense", "Pooling"), files={"1_Dense/config.json": tokens}),
+        Case("normalised tokens", modules=("Normalize", "Pooling"), files={"1_Normalize/config.json": tokens}),
+        Case("dense of texts before pooling", modules=("Dense", "Pooling"), refused=True),
+        Case("two dense", modules=("Pooling", "Dense", "Dense"),
+             files={"3_Dense/config.json": {"in_features": 12}}, change=_narrow),
+        Case("two dense that do not fit", modules=("Pooling", "Dense", "Dense"), refused=True),
+        Case("layers: the last", modules=layers),
+        Case("layers: all", modules=layers, files={"config.json": {"output_hidden_states": True}}, refused=True),
+        *(Case(f"dense: {name}", modules=dense, files={"2_Dense/config.json": config}, refused=True)
+          for name, config in wrong.items()),
+        Case("dense: not finite", modules=dense, change=_not_finite, refused=True),
+        Case("dense: pickled, not granted", modules=dense, change=_pickled, refused=True),
+        Case("dense: pickled, granted", modules=dense, change=_pickled, grants=("pickles",)),
+        Case("dense: pickled code", modules=dense, change=_pickled_code, grants=("pickles",), refused=True),
+        Case("modules: outside", files={"modules.json": _placed("../elsewhere")}, refused=True),
+        Case("modules: of the root of the disk", files={"modules.json": _placed("/etc")}, refused=True),
+        Case("modules: more than there can be", files={"modules.json": _placed("") * 100}, refused=True),
+    ]  # fmt: skip
+
+
+def _placed(path: str) -> list[dict[str, Any]]:
+    kinds = (("Transformer", ""), ("Pooling", path or "1_Pooling"))
+    return [{"idx": n, "name": str(n), "path": p, "type": f"sentence_transformers.models.{k}"}
+            for n, (k, p) in enumerate(kinds)]  # fmt: skip
+
+
+def _narrow(folder: Path) -> None:
+    weights = load_file(folder / "3_Dense/model.safetensors")
+    save_file({n: np.ascontiguousarray(t[..., :12]) for n, t in weights.items()}, folder / "3_Dense/model.safetensors")
+
+
+def _not_finite(folder: Path) -> None:
+    weights = load_file(folder / "2_Dense/model.safetensors")
+    weights["linear.bias"][3] = np.nan
+    save_file(weights, folder / "2_Dense/model.safetensors")
+
+
+def _pickled(folder: Path) -> None:
+    import torch
+
+    weights = load_file(folder / "2_Dense/model.safetensors")
+    torch.save({name: torch.from_numpy(tensor) for name, tensor in weights.items()},
+               folder / "2_Dense/pytorch_model.bin")  # fmt: skip
+    (folder / "2_Dense/model.safetensors").unlink()
+
+
+def _pickled_code(folder: Path) -> None:
+    import torch
+
+    torch.save({"linear.weight": Path("/")}, folder / "2_Dense/pytorch_model.bin")  # a class that is no tensor
+    (folder / "2_Dense/model.safetensors").unlink()
+
+
 def _transformer_below(folder: Path) -> None:
     below = folder / "0_Transformer"
     below.mkdir()
@@ -129,10 +196,8 @@ def _transformer_below(folder: Path) -> None:
 
 
 def _half(folder: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     weights = load_file(folder / "model.safetensors")
-    save_file({n: t.half() for n, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file({n: t.astype(np.float16) for n, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
 
 
 def _older_name(folder: Path) -> None:
@@ -153,4 +218,4 @@ def _pooling_elsewhere(folder: Path) -> None:
     (folder / "modules.json").write_text(json.dumps(modules))
 
 
-LAYOUTS = (*_modules(), *_keys(), *_limits(), *_folders())
+LAYOUTS = (*_modules(), *_keys(), *_limits(), *_folders(), *_steps())

@@ -61,11 +61,13 @@ def reference_of(folder: Path) -> Vectors:
     return vectors
 
 
-def outcome_on(engine: str, folder: Path, scratch: Path, expected: Vectors, truncation: str) -> Outcome:
+def outcome_on(
+    engine: str, folder: Path, scratch: Path, expected: Vectors, truncation: str, grants: Sequence[str] = ()
+) -> Outcome:
     """Serves the folder on an engine and compares the texts alone, together and in reversed order."""
     try:
         with quiet():
-            loaded = _load(engine, folder, scratch)
+            loaded = _load(engine, folder, scratch, grants)
             found = {
                 "alone": np.concatenate([_embed(loaded, [text], truncation) for text in TEXTS]),
                 "together": _embed(loaded, TEXTS, truncation),
@@ -89,12 +91,12 @@ def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
     return Outcome("same", "")
 
 
-def _load(engine: str, folder: Path, scratch: Path) -> ServedModel:
+def _load(engine: str, folder: Path, scratch: Path, grants: Sequence[str]) -> ServedModel:
     if engine == "openvino":
         made = scratch / "openvino"
         config = read_embed_files(folder).config
         architecture = (config.get("architectures") or [""])[0]
-        facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config)
+        facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config, tuple(grants))
         convert(Job("openvino", "openvino", "fp32", facts, str(folder), str(made)))
         folder = made
     return load_model(
@@ -109,6 +111,7 @@ def _load(engine: str, folder: Path, scratch: Path) -> ServedModel:
             cache_folder=str(scratch / "cache"),
             max_batch_tokens=512,
             max_batch_size=16,
+            grants=grants,
         )
     )
 

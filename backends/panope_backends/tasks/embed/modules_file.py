@@ -1,0 +1,151 @@
+"""modules.json: sentence-transformers' modules in their order, those that Panope runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
+from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
+
+#: The module that stands in for a transformer and its pooling, and a configuration that tells engines so.
+STATIC = "StaticEmbedding"
+STATIC_CONFIG: Mapping[str, Any] = {"architectures": [STATIC]}
+
+MODULES = (
+    *("Transformer", "StaticEmbedding", "WeightedLayerPooling", "Pooling", "Dense", "LayerNorm", "Normalize"),
+    "Dropout",
+)
+
+#: More than any model has.
+_MOST_MODULES = 64
+
+#: Vectors by sentence-transformers' names.
+OF_TEXTS, OF_TOKENS = "sentence_embedding", "token_embeddings"
+
+#: Steps that can change the vectors of tokens, and one that does when the transformer gives those of every layer.
+_OF_TOKENS = frozenset({"Dense", "Normalize"})
+_OF_LAYERS = "WeightedLayerPooling"
+
+
+@dataclass(frozen=True)
+class HeadStep:
+    """A step after the transformer: `Dense` or `LayerNorm` with its folder, or `Normalize`.
+
+    Attributes:
+        kind: the class's name.
+        folder: of its files.
+        vectors: that it changes, by sentence-transformers' name: those of texts, or of tokens before they are pooled.
+    """
+
+    kind: str
+    folder: Path
+    vectors: str = OF_TEXTS
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The modules of a model.
+
+    Attributes:
+        encoder: the folder of the transformer, or of the table in its place.
+        is_static: whether it is a table.
+        token_steps: what is done to the vectors of tokens before they are pooled.
+        pooling: the folder of the Pooling module; None for a table, whose vectors' mean it is.
+        text_steps: what is done to the vectors of texts.
+    """
+
+    encoder: Path
+    is_static: bool
+    token_steps: tuple[HeadStep, ...]
+    pooling: Path | None
+    text_steps: tuple[HeadStep, ...]
+
+
+def read_modules(folder: Path) -> Modules:
+    """Reads modules.json and the files of the modules without weights.
+
+    Raises:
+        PreconditionError: it lists what is not run, or in another order, or places a module outside the model; the
+            message names it.
+    """
+    steps = _steps(folder)
+    kinds = [step.kind for step in steps]
+    if kinds[:1] == [STATIC] and not {"Transformer", STATIC, "Pooling", _OF_LAYERS} & set(kinds[1:]):
+        return Modules(steps[0].folder, True, (), None, _run(steps[1:], folder))
+    if kinds[:1] != ["Transformer"] or kinds.count("Pooling") != 1 or {"Transformer", STATIC} & set(kinds[1:]):
+        raise _other_order(kinds)
+    pooling = kinds.index("Pooling")
+    before, after = steps[1:pooling], steps[pooling + 1 :]
+    if {step.kind for step in before} - _OF_TOKENS - {_OF_LAYERS, "Dropout"} or _OF_LAYERS in kinds[pooling:]:
+        raise _other_order(kinds)
+    for step in before:
+        if step.kind == _OF_LAYERS:
+            _check_layer_pooling(step, steps[0].folder)
+    token_steps = _run([replace(step, vectors=OF_TOKENS) for step in before if step.kind != _OF_LAYERS], folder)
+    return Modules(steps[0].folder, False, token_steps, steps[pooling].folder, _run(after, folder))
+
+
+def _steps(folder: Path) -> list[HeadStep]:
+    content = read_any_json(folder / "modules.json")
+    if not isinstance(content, list) or not all(isinstance(module, dict) for module in content):
+        raise PreconditionError("modules.json does not hold a list of modules")
+    if len(content) > _MOST_MODULES:
+        raise PreconditionError(f"modules.json lists {len(content):,} modules; the most are {_MOST_MODULES}")
+    if not all(module.get("type") for module in content):
+        raise PreconditionError("modules.json lists a module without a `type`")
+    return [_module(folder, typed(module, ModuleEntry, "modules.json")) for module in content]
+
+
+def _other_order(kinds: Sequence[str]) -> PreconditionError:
+    return PreconditionError(
+        f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} "
+        "alone, followed by Dense, LayerNorm, Normalize and Dropout, with Dense and Normalize of tokens before Pooling"
+    )
+
+
+def _module(folder: Path, module: ModuleEntry) -> HeadStep:
+    name = module.type.rpartition(".")[2]
+    # Releases have moved these classes between submodules; their own names stay.
+    if not module.type.startswith("sentence_transformers.") or name not in MODULES:
+        raise PreconditionError(
+            f"modules.json asks for the module `{shown(module.type)}`; Panope runs {', '.join(MODULES)}"
+        )
+    path = PurePosixPath(module.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise PreconditionError(f"modules.json places the module `{name}` outside the model")
+    return HeadStep(name, folder / path)
+
+
+def _run(steps: Sequence[HeadStep], root: Path) -> tuple[HeadStep, ...]:
+    """The steps that compute something; the files of those that have no weights are checked on the way."""
+    return tuple(step for step in steps if _computes(step, root))
+
+
+def _computes(step: HeadStep, root: Path) -> bool:
+    if step.kind not in ("Normalize", "Dropout"):
+        return True
+    # A step of the root has the transformer's config.json beside it, which is not its own.
+    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True)
+    name = f"{step.folder.name}/config.json"
+    if step.kind == "Dropout":
+        typed(content, DropoutFile, name)
+        return False
+    file = typed(content, NormalizeFile, name)
+    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
+        if value != step.vectors and not (key == "module_output_name" and value is None):
+            raise PreconditionError(f"{name} sets `{key}` to `{shown(value)}`; Panope runs `{step.vectors}` there")
+    return True
+
+
+def _check_layer_pooling(step: HeadStep, encoder: Path) -> None:
+    """A mean of layers' vectors does nothing where the transformer is not asked for those of its layers."""
+    typed(read_json(step.folder / "config.json"), LayerPoolingFile, f"{step.folder.name}/config.json")
+    if read_json(encoder / "config.json").get("output_hidden_states"):
+        raise PreconditionError(
+            "modules.json asks for WeightedLayerPooling and config.json sets `output_hidden_states`; Panope pools the "
+            "last layer alone"
+        )
