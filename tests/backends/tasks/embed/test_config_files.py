@@ -239,7 +239,7 @@ def test_a_dense_step_that_panope_does_not_run_is_refused_by_name(
 
 def test_dense_weights_in_a_pickle_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
-    with pytest.raises(PreconditionError, match=r"no model\.safetensors; other formats can run code"):
+    with pytest.raises(PreconditionError, match=r"are pickled .*`grants\.pickles` does not list it"):
         load_head(dense(tmp_path))
 
 

@@ -74,7 +74,7 @@ STATIC_TABLES = (
     _static("model2vec", tensors={"embeddings": _VECTORS}, files={
         "config.json": {"model_type": "model2vec", "architectures": ["StaticModel"], "normalize": True}}),
     _static("shared rows, weighed", tensors=_SHARED),
-    _static("half precision", tensors={"embedding.weight": (np.round(_VECTORS * 8) / 8).astype(np.float16)}),
+    _static("half precision", kinds=(), tensors={"embedding.weight": (np.round(_VECTORS * 8) / 8).astype(np.float16)}),
     _static("not normalised", kinds=()),
     _static("byte-level", tokenizer="byte-level"),
     _static("unigram", tokenizer="unigram"),
