@@ -63,6 +63,11 @@ def _elu(values: Floats) -> Floats:
     return result
 
 
+def _softsign(values: Floats) -> Floats:
+    result: Floats = np.divide(values, _ONE + np.abs(values), dtype=np.float32)
+    return result
+
+
 def _selu(values: Floats) -> Floats:
     negative = _SELU_ALPHA * np.expm1(np.minimum(values, _ZERO))
     result: Floats = _SELU_SCALE * np.where(values > 0, values, negative)
@@ -100,7 +105,7 @@ _ACTIVATIONS: dict[str, Activation] = {
     "GELU": _gelu,
     "Mish": _mish,
     "Softplus": _softplus,
-    "Softsign": lambda values: values / (_ONE + np.abs(values)),
+    "Softsign": _softsign,
     "Hardtanh": lambda values: np.clip(values, -_ONE, _ONE),
     "Hardsigmoid": _hard_sigmoid,
     "Hardswish": lambda values: values * _hard_sigmoid(values),
