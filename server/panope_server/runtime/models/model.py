@@ -57,7 +57,17 @@ class ModelRuntime(ModelLoading):
         is_idle = self.state is ModelState.SERVING and not self.keep_alive.calls and not self.keep_alive.is_pinned
         if not is_idle or self._is_loading or self._groups.is_retiring:
             return False
-        return all(guest.may_be_evicted or not guest.wanted for guest in self._guests_of(self))
+        return not any(guest.holds_host for guest in self._guests_of(self))
+
+    @property
+    def holds_host(self) -> bool:
+        """Whether it needs the worker of its base: it loads there, or serves and is not to go."""
+        return self.state is ModelState.LOADING or (self.state is ModelState.SERVING and not self.may_be_evicted)
+
+    @property
+    def guests(self) -> Sequence[str]:
+        """The keys of the adapters that run in its workers, and end with it."""
+        return [guest.name for guest in self._guests_of(self)]
 
     @property
     def is_pinned(self) -> bool:

@@ -37,7 +37,8 @@ from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import HOST, place_of, worker_limit
-from panope_server.runtime.placement.memory_budget import MemoryBudget, Reservation
+from panope_server.runtime.placement.memory_budget import MemoryBudget
+from panope_server.runtime.placement.reservation import Reservation
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load

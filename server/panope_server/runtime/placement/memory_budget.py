@@ -11,102 +11,21 @@ in mapped files, which the system counts as free, the second sees other programs
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from panope_backends.api import Device
 from panope_backends.errors import CapacityError, PreconditionError
 from panope_server.runtime.placement.memory import HOST, SystemMemory, place_of
+from panope_server.runtime.placement.reservation import Reservation, Tenant
 
 #: When a caller comes back where nobody knows how long the others take.
 RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger("panope.models")
-
-
-class Tenant(Protocol):
-    """What holds memory: a model that is loaded."""
-
-    @property
-    def may_be_evicted(self) -> bool:
-        """Whether it serves, answers nobody now, and is not to be kept."""
-
-    @property
-    def is_pinned(self) -> bool:
-        """Whether it is to be kept, so that waiting for it is of no use."""
-
-    @property
-    def last_used(self) -> float:
-        """When it was used last, on `time.monotonic`'s clock."""
-
-    @property
-    def occupation(self) -> str:
-        """Why it cannot go now, for people; empty for no reason."""
-
-    def evict(self, reason: str) -> None:
-        """Begins to end, at once and without waiting; its reservation is released when its memory is free."""
-
-
-class Reservation:
-    """Memory that one load has, or waits for. Whoever has it releases it, once or more often.
-
-    Attributes:
-        model: the key of what is loaded.
-        place: where the memory is.
-        size_bytes: as estimated, then as measured.
-        least_bytes: of it, whatever is measured, such as a cache that fills up later.
-        is_leaving: whether what has it has begun to end.
-        is_loading: whether the system does not see yet what it takes.
-    """
-
-    def __init__(self, budget: MemoryBudget, model: str, place: str, size_bytes: int, least_bytes: int) -> None:
-        self._budget = budget
-        self.model = model
-        self.place = place
-        self.size_bytes = size_bytes
-        self.least_bytes = least_bytes
-        self.is_leaving = False
-        self.is_loading = True
-        self.is_granted = False
-        self.refusal: CapacityError | None = None
-        self._decided = asyncio.Event()
-
-    async def granted(self) -> None:
-        """Returns when the memory is free; CapacityError when it is not to be had any more."""
-        await self._decided.wait()
-        if self.refusal is not None:
-            raise self.refusal
-
-    def loaded(self) -> None:
-        """The model has loaded: the system sees what it takes."""
-        self.is_loading = False
-
-    def leaving(self) -> None:
-        """What has it begins to end."""
-        self.is_leaving = True
-        self._budget.settle()
-
-    def measured(self, size_bytes: int) -> None:
-        """Takes over what the model takes in fact; another model may have to end for it."""
-        size_bytes = max(size_bytes, self.least_bytes)
-        if size_bytes != self.size_bytes:
-            self.size_bytes = size_bytes
-            self._budget.settle()
-
-    def release(self) -> None:
-        """Gives the memory back."""
-        self._budget.release(self)
-
-    def decide(self, refusal: CapacityError | None = None) -> None:
-        """Tells whoever waits."""
-        self.is_granted = refusal is None
-        self.refusal = refusal
-        self._decided.set()
 
 
 @dataclass(frozen=True)
@@ -164,20 +83,19 @@ class MemoryBudget:
             PreconditionError: there is not so much (`insufficient_memory`).
         """
         self._see(device)
-        wanted = Reservation(self, model, place_of(device), size_bytes, least_bytes)
+        wanted = Reservation(self, model, place_of(device), size_bytes, least_bytes, host)
         limit = self._limit(wanted.place)
         if limit is not None and size_bytes > limit:
             raise PreconditionError(
                 f"model `{model}` needs {size_text(size_bytes)} of memory; models may take {size_text(limit)} there",
                 reason="insufficient_memory",
             )
-        victims = self._victims(wanted, host)
+        victims = self._victims(wanted)
         if victims is None:
             raise self.refusal(model, wanted.place, f"needs {size_text(size_bytes)} of memory")
         reason = self._why(wanted)
         self._reservations.append(wanted)
-        for victim in victims:
-            self._evict(victim, reason)
+        self._evict(victims, reason)
         self.settle()
         return wanted
 
@@ -190,8 +108,8 @@ class MemoryBudget:
     def settle(self) -> None:
         """Sees to it that what is reserved is not too much, and grants what is free by now."""
         for place in {each.place for each in self._reservations}:
-            while self._excess(place) > 0 and (victim := next(self._evictable(place), None)) is not None:
-                self._evict(victim, "memory")
+            while self._excess(place) > 0 and (victim := self._of_use(place)) is not None:
+                self._evict([victim], "memory")
             for waiting in [each for each in reversed(self._waiting()) if each.place == place]:
                 if self._excess(place) > 0:  # others take more than they were said to
                     self._reservations.remove(waiting)
@@ -204,7 +122,7 @@ class MemoryBudget:
         """What one more model can have, when all go that can go now; None when nobody knows."""
         self._see(device)
         place = place_of(device)
-        limit, going = self._limit(place), sum(self._bytes(victim, place) for victim in self._evictable(place))
+        limit, going = self._limit(place), self._bytes(self._evictable(place), place)
         counts = [limit - self._staying_bytes(place) + going] if limit is not None else []
         if place == HOST:
             counts.append(self._system_free() + going)
@@ -271,9 +189,16 @@ class MemoryBudget:
     def _staying_bytes(self, place: str) -> int:
         return sum(each.size_bytes for each in self._reservations if each.place == place and not each.is_leaving)
 
-    def _bytes(self, model: str, place: str) -> int:
-        of_model = (each for each in self._reservations if each.model == model and not each.is_leaving)
-        return sum(each.size_bytes for each in of_model if each.place == place)
+    def _bytes(self, models: Iterable[str], place: str) -> int:
+        """What models have there with all that ends with them; what has begun to end is not counted again."""
+        going = self._with_guests(models)
+        staying = (each for each in self._reservations if each.model in going and not each.is_leaving)
+        return sum(each.size_bytes for each in staying if each.place == place)
+
+    def _with_guests(self, models: Iterable[str]) -> set[str]:
+        named = set(models)
+        tenants = [tenant for model in named if (tenant := self._tenant_of(model)) is not None]
+        return named.union(*(tenant.guests for tenant in tenants))
 
     def _excess(self, place: str) -> int:
         """How much more is to stay than may."""
@@ -293,17 +218,29 @@ class MemoryBudget:
     def _is_free(self, waiting: Reservation) -> bool:
         """Whether the memory is free that a reservation waits for: what has begun to end holds its own."""
         granted = [each for each in self._reservations if each.is_granted]
+        there = [each for each in granted if each.place == waiting.place]
         limit = self._limit(waiting.place)
-        held = sum(each.size_bytes for each in granted if each.place == waiting.place)
+        held = sum(each.size_bytes for each in there)
         models = {each.model for each in granted} | {waiting.model}
-        return (limit is None or held + waiting.size_bytes <= limit) and self._may_be_loaded(len(models))
+        return (
+            (limit is None or held + waiting.size_bytes <= limit)
+            and self._may_be_loaded(len(models))
+            and not (any(each.is_leaving for each in there) and self._lacks_system_memory(waiting, there))
+        )
+
+    def _lacks_system_memory(self, waiting: Reservation, granted: Sequence[Reservation]) -> bool:
+        """Whether the system has too little for it as long as what ends is there."""
+        if waiting.place != HOST or not waiting.size_bytes:
+            return False
+        loading = sum(each.size_bytes for each in granted if each.is_loading and not each.is_leaving)
+        return waiting.size_bytes > self._system.free_bytes() - loading
 
     def _may_be_loaded(self, models: int) -> bool:
         return not self.max_models or models <= self.max_models
 
     # Who goes.
 
-    def _victims(self, wanted: Reservation, host: str) -> list[str] | None:
+    def _victims(self, wanted: Reservation) -> list[str] | None:
         """The models that make room, those used least recently first; None when all that can go are too few."""
         victims: list[str] = []
         candidates = self._evictable(wanted.place)
@@ -311,8 +248,8 @@ class MemoryBudget:
             victim = next(candidates, None)
             if victim is None:
                 return None
-            if victim not in (wanted.model, host) and (
-                self._too_many(wanted, victims) or self._bytes(victim, wanted.place)
+            if victim not in {wanted.model, wanted.host, *self._with_guests(victims)} and (
+                self._too_many(wanted, victims) or self._bytes([victim], wanted.place)
             ):
                 victims.append(victim)
         return victims
@@ -320,36 +257,46 @@ class MemoryBudget:
     def _evictable(self, place: str) -> Iterator[str]:
         """The models that can go, those used least recently first; those without memory in the place for the count."""
         models = {each.model for each in self._reservations if each.is_granted and not each.is_leaving}
+        models -= {each.host for each in self._reservations if each.is_loading}  # else it goes under what it is to run
         if not self.max_models:
-            models = {model for model in models if self._bytes(model, place)}
+            models = {model for model in models if self._bytes([model], place)}
         tenants = ((self._tenant_of(model), model) for model in models)
         able = [(tenant.last_used, model) for tenant, model in tenants if tenant is not None and tenant.may_be_evicted]
         return (model for _, model in sorted(able))
 
+    def _of_use(self, place: str) -> str | None:
+        """The model that can go and has memory in a place, of several the one used least recently."""
+        return next((model for model in self._evictable(place) if self._bytes([model], place)), None)
+
     def _missing_bytes(self, wanted: Reservation, victims: Sequence[str]) -> int:
         """What a reservation lacks once those have gone."""
-        going = sum(self._bytes(victim, wanted.place) for victim in victims)
         limit = self._limit(wanted.place)
         missing = [0 if limit is None else self._staying_bytes(wanted.place) + wanted.size_bytes - limit]
         if wanted.place == HOST and wanted.size_bytes:
             missing.append(wanted.size_bytes - self._system_free())
-        return max(missing) - going
+        return max(missing) - self._bytes(victims, wanted.place)
 
     def _too_many(self, wanted: Reservation, victims: Sequence[str]) -> bool:
         """Whether it would be one model too many."""
-        staying = {each.model for each in self._reservations if not each.is_leaving} - set(victims)
+        staying = {each.model for each in self._reservations if not each.is_leaving} - self._with_guests(victims)
         return not self._may_be_loaded(len(staying | {wanted.model}))
 
     def _why(self, wanted: Reservation) -> str:
         return "max_loaded_models" if self._too_many(wanted, ()) else "memory"
 
-    def _evict(self, model: str, reason: str) -> None:
+    def _evict(self, models: Sequence[str], reason: str) -> None:
+        """Has models end, each once.
+
+        All are known to leave before the first is told: one that begins to end has the budget settled, which would
+        find that there is still too little, and end the next a second time, or another.
+        """
+        going = self._with_guests(models)
         for each in self._reservations:
-            if each.model == model:
-                each.is_leaving = True
-        tenant = self._tenant_of(model)
-        assert tenant is not None, "only what runs can be evicted"
-        tenant.evict(reason)
+            each.is_leaving = each.is_leaving or each.model in going
+        for model in models:
+            tenant = self._tenant_of(model)
+            assert tenant is not None, "only what runs can be evicted"
+            tenant.evict(reason)
 
     def _occupation(self, model: str) -> str:
         those = [each for each in self._reservations if each.model == model]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from panope_backends.errors import PanopeError
 from panope_server.config import MediaLimits
-from panope_server.runtime.placement.memory_budget import Reservation
+from panope_server.runtime.placement.reservation import Reservation
 
 
 @dataclass(frozen=True)

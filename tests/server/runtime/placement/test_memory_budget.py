@@ -9,7 +9,8 @@ import pytest
 
 from panope_backends.api import Device
 from panope_backends.errors import CapacityError, PreconditionError
-from panope_server.runtime.placement.memory_budget import MemoryBudget, Reservation
+from panope_server.runtime.placement.memory_budget import MemoryBudget
+from panope_server.runtime.placement.reservation import Reservation
 
 GB = 10**9
 CPU = Device("cpu", "CPU", memory_bytes=64 * GB)
@@ -27,10 +28,13 @@ class Loaded:
     may_be_evicted: bool = True
     is_pinned: bool = False
     occupation: str = ""
+    guests: list[str] = field(default_factory=list)
     evicted_for: list[str] = field(default_factory=list)
 
     def evict(self, reason: str) -> None:
         self.evicted_for.append(reason)
+        self.may_be_evicted = False
+        self.reservation.leaving()
 
 
 class Server:
@@ -38,9 +42,10 @@ class Server:
 
     def __init__(self, free: int = 30 * GB, **limits: int) -> None:
         self.tenants: dict[str, Loaded] = {}
+        self.free = free
         self.budget = MemoryBudget(
             self.tenants.get,
-            system=SimpleNamespace(free_bytes=lambda: free),  # type: ignore[arg-type]  # a stand-in
+            system=SimpleNamespace(free_bytes=lambda: self.free),  # type: ignore[arg-type]  # a stand-in
             **limits,
         )
 
@@ -165,3 +170,52 @@ def test_a_cache_that_fills_up_later_is_reserved_however_little_is_measured() ->
     reservation = server.budget.reserve("a/a", CPU, 8 * GB, 6 * GB)
     reservation.measured(GB)
     assert reservation.size_bytes == 6 * GB
+
+
+def test_each_model_that_makes_room_ends_once_however_many_there_are() -> None:
+    server = Server(max_bytes=12 * GB)
+    old = [server.load(f"a/{n}", 4 * GB, last_used=n) for n in range(3)]
+    server.load("b/large", 8 * GB, may_be_evicted=False)
+    assert [each.evicted_for for each in old] == [["memory"], ["memory"], []]
+
+
+def test_the_base_of_an_adapter_that_is_to_be_loaded_makes_no_room_for_it() -> None:
+    server = Server(max_bytes=12 * GB)
+    base = server.load("a/base", 4 * GB, last_used=0.0)
+    old = [server.load(f"a/{n}", 4 * GB, last_used=n) for n in (1, 2)]
+    adapter = server.budget.reserve("a/adapter", CPU, 6 * GB, host="a/base")
+    assert [each.evicted_for for each in (base, *old)] == [[], ["memory"], ["memory"]]
+    for each in old:
+        each.reservation.release()
+    base.reservation.measured(8 * GB)
+    assert (adapter.is_granted, base.evicted_for) == (True, []), "nor for itself, while its adapter loads"
+
+
+def test_what_runs_in_the_process_of_a_model_makes_room_with_it() -> None:
+    server = Server(max_bytes=12 * GB)
+    base = server.load("a/base", 4 * GB, last_used=0.0, guests=["a/adapter"])
+    adapter = server.load("a/adapter", 2 * GB, last_used=1.0)
+    other = server.load("a/other", 6 * GB, last_used=2.0)
+    for each in (base, adapter, other):
+        each.reservation.loaded()
+    assert server.budget.free_bytes(CPU) == 12 * GB, "nothing of it twice"
+    server.load("b/b", 6 * GB, may_be_evicted=False)
+    assert (base.evicted_for, adapter.evicted_for, other.evicted_for) == (["memory"], [], [])
+
+
+def test_a_model_whose_end_frees_nothing_there_does_not_go_for_one_that_grew() -> None:
+    server = Server(max_bytes=10 * GB, max_models=9)
+    card, old = server.load("a/card", GB, CUDA), server.load("a/old", 4 * GB, last_used=1.0)
+    server.load("a/grown", 4 * GB, may_be_evicted=False).reservation.measured(7 * GB)
+    assert (card.evicted_for, old.evicted_for) == ([], ["memory"])
+
+
+def test_a_load_waits_for_those_that_end_where_the_system_alone_lacks_the_memory() -> None:
+    server = Server(free=15 * GB)
+    old = server.load("a/old", 10 * GB)
+    old.reservation.loaded()
+    server.free = 5 * GB
+    waiting = server.load("b/b", 12 * GB, may_be_evicted=False).reservation
+    assert (old.evicted_for, waiting.is_granted) == (["memory"], False)
+    old.reservation.release()
+    assert waiting.is_granted

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from panope_backends.api import Device
 from panope_backends.errors import CapacityError
-from panope_server.runtime.placement.memory_budget import MemoryBudget, Reservation
+from panope_server.runtime.placement.memory_budget import MemoryBudget
+from panope_server.runtime.placement.reservation import Reservation
 
 LIMIT, MOST_MODELS = 100, 6
 HOST = Device("cpu", "CPU", memory_bytes=1 << 40)
@@ -34,23 +35,48 @@ class Loaded:
     last_used: float = 0.0
     is_leaving: bool = False
     occupation: str = ""
+    host: str = ""
+
+    @property
+    def guests(self) -> list[str]:
+        return [each.name for each in self.world.models.values() if each.host == self.name]
 
     @property
     def may_be_evicted(self) -> bool:
-        return self.serves and not self.calls and not self.is_pinned and not self.is_leaving
+        is_idle = self.serves and not self.calls and not self.is_pinned and not self.is_leaving
+        return is_idle and not any(self.world.models[guest].holds_host for guest in self.guests)
+
+    @property
+    def holds_host(self) -> bool:
+        return not self.is_leaving and not self.may_be_evicted
+
+    @property
+    def size(self) -> int:
+        """What its end gives back."""
+        those = [self, *(self.world.models[guest] for guest in self.guests)]
+        return sum(each.reservation.size_bytes for each in those if not each.is_leaving)
 
     def evict(self, reason: str) -> None:
         assert self.serves, "what loads is never evicted"
         assert not self.calls, "what answers a call is never evicted"
         assert not self.is_pinned, "what is pinned is never evicted"
         assert not self.is_leaving, "nothing is evicted twice"
+        assert not any(self.world.models[guest].holds_host for guest in self.guests), "nor under what runs in it"
         others = [each for each in self.world.models.values() if each.may_be_evicted]
-        of_use = [each for each in others if each.device is self.device and each.reservation.size_bytes]
+        of_use = [each for each in others if each.device is self.device and each.size]
         oldest = {min((each.last_used for each in of_use), default=0.0)}
         if reason == "max_loaded_models":
             oldest.add(min(each.last_used for each in others))
         assert self.last_used in oldest, "the least recently used goes first, of those whose end is of use"
+        self.end()
+
+    def end(self) -> None:
+        """With all that runs in it; as models do, it says so at once."""
+        for guest in [self.world.models[name] for name in self.guests]:
+            if not guest.is_leaving:
+                guest.end()
         self.is_leaving = True
+        self.reservation.leaving()
 
 
 class BudgetMachine(RuleBasedStateMachine):
@@ -88,6 +114,19 @@ class BudgetMachine(RuleBasedStateMachine):
             assert len(fixed) + 1 <= MOST_MODELS
             self.models[name] = Loaded(self, name, device, reservation)
 
+    @rule(name=NAMES, base=NAMES, size=st.integers(0, LIMIT))
+    def load_beside(self, name: str, base: str, size: int) -> None:
+        """An adapter, in the process of its base."""
+        host = self.models.get(base)
+        if name in self.models or host is None or not host.serves or host.is_leaving or host.host:
+            return
+        try:
+            reservation = self.budget.reserve(name, host.device, size, host=base)
+        except CapacityError:
+            return
+        assert not host.is_leaving, "the base stays for it"
+        self.models[name] = Loaded(self, name, host.device, reservation, host=base)
+
     @rule(name=NAMES)
     def serve(self, name: str) -> None:
         model = self.models.get(name)
@@ -99,9 +138,10 @@ class BudgetMachine(RuleBasedStateMachine):
     def fail(self, name: str) -> None:
         """A load that fails, or is given up while it waits, or a worker that dies, whatever the model does then."""
         if name in self.models:
-            model = self.models.pop(name)
-            model.reservation.release()
-            model.reservation.release()
+            for gone in [*self.models[name].guests, name]:
+                model = self.models.pop(gone)
+                model.reservation.release()
+                model.reservation.release()
 
     @rule(name=NAMES)
     def begin_call(self, name: str) -> None:
@@ -131,13 +171,14 @@ class BudgetMachine(RuleBasedStateMachine):
         """A person ends it: others may count on its memory from now on."""
         model = self.models.get(name)
         if model is not None and model.serves and not model.is_leaving:
-            model.is_leaving = True
-            model.reservation.leaving()
+            model.end()
 
     @rule()
     def all_that_leave_are_gone(self) -> None:
-        for model in [each for each in self.models.values() if each.is_leaving]:
+        going = [each for each in self.models.values() if each.is_leaving]
+        for model in going:
             del self.models[model.name]
+        for model in going:
             model.reservation.release()
         waiting = [each for each in self.models.values() if not each.reservation.is_granted]
         assert not waiting, "what waits has its memory once all that leave are gone"
