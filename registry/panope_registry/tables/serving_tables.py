@@ -26,7 +26,7 @@ runtime_instance = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("heartbeat_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime, nullable=False, index=True),
-    CheckConstraint("state IN ('starting', 'ready', 'backing_off', 'draining')", name="state"),
+    CheckConstraint("state IN ('starting', 'ready', 'unresponsive', 'backing_off', 'draining')", name="state"),
 )
 
 #: What a variant was measured to do on a backend and a device; the newest measurement replaces the one before.

@@ -10,6 +10,7 @@ import pytest
 
 from panope_registry.serving_records.instances import InstanceRecord, Instances
 from panope_registry.tables.database import Database, open_engine
+from panope_server.runtime.status import InstanceState
 
 MOMENT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ONE = InstanceRecord(
@@ -63,3 +64,10 @@ def test_a_server_that_tells_nothing_is_forgotten_and_cleared_away_by_another(
         rows = connection.exec_driver_sql("SELECT server FROM runtime_instance").scalars().all()
     database.close()
     assert rows == ["blue"]
+
+
+@pytest.mark.parametrize("state", InstanceState)
+def test_an_instance_is_recorded_in_every_state_that_a_server_knows(instances: Instances, state: InstanceState) -> None:
+    record = replace(ONE, state=state.value)
+    instances.report("red", [record], 30)
+    assert instances.list() == [record]

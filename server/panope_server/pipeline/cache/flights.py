@@ -43,6 +43,8 @@ class Flight(Generic[T]):
         self._changed = asyncio.Event()
         self._was_read = asyncio.Event()
         self._task = asyncio.ensure_future(self._whole())
+        # A task that is cancelled before its first turn runs nothing, not even what it would do at its end.
+        self._task.add_done_callback(lambda _: self._end())
 
     async def put(self, part: T) -> None:
         """Adds a part; waits while nobody has read those before."""
@@ -75,11 +77,13 @@ class Flight(Generic[T]):
         self._was_read.set()
 
     def leave(self, reader: Reader[T]) -> None:
-        """Counts a reader no more; without one nobody needs the rest."""
+        """Counts a reader no more; without one nobody needs the rest, and nobody joins what is given up."""
         self._readers.remove(reader)
         self._was_read.set()
         if not self._readers and not self._is_over:
+            self._error = asyncio.CancelledError()
             self._task.cancel()
+            self._end()
 
     async def _whole(self) -> None:
         try:
@@ -89,6 +93,11 @@ class Flight(Generic[T]):
             if not isinstance(error, Exception):
                 raise
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Tells of the end, which may have begun before the run's own; once."""
+        if not self._is_over:
             self._is_over = True
             self._on_end()
             self._wake()

@@ -131,7 +131,7 @@ class ModelRuntime(ModelLoading):
         self.keep_alive.ask(keep_alive)
 
     async def _load_as(self, constraints: LoadConstraints) -> None:
-        if self.state is ModelState.UNLOADING:
+        while self.state is ModelState.UNLOADING:  # nobody joins a load that is being given up
             if self._is_wanted_no_more or self._unloading is None:
                 raise AvailabilityError(f"model `{self.name}` is being unloaded", retry_after_seconds=1.0)
             await asyncio.shield(self._unloading)

@@ -38,11 +38,11 @@ from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConst
 from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.memory import HOST, place_of, worker_limit
 from panope_server.runtime.placement.memory_budget import MemoryBudget
-from panope_server.runtime.placement.reservation import Reservation
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
+from panope_server.runtime.placement.reservation import Reservation
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.tasks.catalog import task_named
 

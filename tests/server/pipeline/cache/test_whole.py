@@ -10,7 +10,7 @@ import pytest
 from cache_doubles import SECONDS
 
 from panope_backends.errors import InternalError
-from panope_server.pipeline.cache.flights import MAX_AHEAD
+from panope_server.pipeline.cache.flights import MAX_AHEAD, Flight, FlightError, Flights
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
 
 GREEDY = GenerateInput(prompts=["once"], options=GenerationOptions(sampling=Sampling(temperature=0.0)))
@@ -116,3 +116,60 @@ async def test_a_caller_that_wants_parts_does_not_wait_for_a_run_that_gives_none
     cached.computer.gate.set()
     await asyncio.wait_for(asyncio.gather(whole, parts), SECONDS)
     assert cached.computer.ran == ["once", "once"]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 5])
+async def test_nobody_joins_a_run_that_was_given_up(cached: Any, turns: int) -> None:
+    cached.computer.pieces, cached.computer.gate = 3, asyncio.Event()
+    first = asyncio.create_task(streamed(cached))
+    for _ in range(turns):  # the run has not begun, or waits
+        await asyncio.sleep(0)
+    first.cancel()
+    second = asyncio.create_task(streamed(cached))
+    async with asyncio.timeout(SECONDS):
+        while not first.done() or len(cached.computer.ran) - cached.computer.gone != 1:
+            await asyncio.sleep(0)
+        cached.computer.gate.set()
+        parts, _ = await second
+    assert len(parts) == 3
+    assert not cached.step._flights._by_key
+
+
+async def test_a_run_that_is_given_up_before_its_first_turn_has_ended(cached: Any) -> None:
+    flights: Flights[str] = Flights()
+
+    async def never(_: Flight[str]) -> None:
+        raise AssertionError("it does not begin")
+
+    flight = flights.start([b"key"], never)
+    with flight.reader() as late:
+        pass
+    assert flights.get(b"key") is None
+    with pytest.raises(FlightError):
+        await asyncio.wait_for(late.next(), SECONDS)
+
+
+async def test_a_run_that_takes_time_to_end_is_not_joined_while_it_does(cached: Any) -> None:
+    flights: Flights[str] = Flights()
+    ending, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end(flight: Flight[str]) -> None:
+        await flight.put("a part")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await ended.wait()
+
+    flight = flights.start([b"key"], slow_to_end)
+    with flight.reader() as reader:
+        assert await reader.next() == "a part"
+    await ending.wait()
+    assert flights.get(b"key") is None
+    again = flights.start([b"key"], slow_to_end)
+    ended.set()
+    await asyncio.wait([flight._task])
+    assert flights.get(b"key") is again, "the end of one run does not hide the next"
+    with again.reader():
+        pass
+    await asyncio.wait([again._task])
