@@ -13,6 +13,8 @@ MAX_FRAME_BYTES = 256 << 20
 """The longest message of a frame; a length beyond it is taken for garbage."""
 
 _LENGTH = struct.Struct("<I")
+LENGTH_BYTES = _LENGTH.size
+"""Of a frame, before its message."""
 
 
 class FrameError(Exception):

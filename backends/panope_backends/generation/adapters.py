@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from panope_backends.errors import PreconditionError
 
 
 class Adapters:
-    """The adapters of one model, by what names their content. One lock of the caller's guards `taken` and `release`.
+    """The adapters of one model, by what names their content; who has the same content shares one.
+
+    One lock of the caller's guards all but `read`.
 
     Args:
         model: one that takes adapters, or any other, which then has none.
@@ -20,8 +23,16 @@ class Adapters:
         self._model = model if isinstance(model, AdaptableStepModel) else None
         self.most = self._model.max_adapters if self._model is not None else 0
         self._numbers: dict[str, int] = {}
+        self._holders: Counter[str] = Counter()
         self._leaving: set[int] = set()
         self._free = set(range(1, self.most + 1))
+
+    def share(self, name: str) -> bool:
+        """Counts one more who has an adapter; False where there is none of the name yet."""
+        if name not in self._numbers:
+            return False
+        self._holders[name] += 1
+        return True
 
     def reserve(self) -> int:
         """A number for one more; give it back, or put it to a name.
@@ -48,9 +59,12 @@ class Adapters:
         self._free.add(number)
 
     def put(self, name: str, number: int) -> None:
-        """Lets requests find an adapter that was read; one of the same content goes."""
-        self.leave(name)
+        """Lets requests find an adapter that was read; where another of the same content came first, that is shared."""
+        if self.share(name):
+            self._leaving.add(number)
+            return
         self._numbers[name] = number
+        self._holders[name] = 1
 
     def number_of(self, name: str) -> int:
         """The number of an adapter; 0 for no name.
@@ -65,7 +79,15 @@ class Adapters:
         return self._numbers[name]
 
     def leave(self, name: str) -> int:
-        """Lets no further request find an adapter; its number, or 0 where there is none. `release` frees it."""
+        """Lets no further request find an adapter, once all have left who had it; `release` frees it.
+
+        Returns:
+            Its number; 0 where there is none, and while others have it.
+        """
+        self._holders[name] -= 1
+        if self._holders[name] > 0:
+            return 0
+        del self._holders[name]
         number = self._numbers.pop(name, 0)
         if number:
             self._leaving.add(number)

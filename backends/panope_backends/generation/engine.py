@@ -149,6 +149,8 @@ class GenerationEngine(TokenModel):
     def add_adapter(self, name: str, folder: Path) -> None:
         """Reads an adapter, which requests may be run with from now on. From any thread; no step waits for it.
 
+        One that is there already is not read again: it stays until it was removed as often as it was added.
+
         Args:
             name: of its content, without a NUL.
             folder: its files.
@@ -159,6 +161,8 @@ class GenerationEngine(TokenModel):
                 (`needs_own_instance`), or it is not of this model (`adapter_mismatch`).
         """
         with self._changed:
+            if self._adapters.share(name):
+                return
             number = self._adapters.reserve()
         try:
             self._adapters.read(number, folder)
@@ -168,9 +172,10 @@ class GenerationEngine(TokenModel):
             raise
         with self._changed:
             self._adapters.put(name, number)
+            self._release_adapters()
 
     def remove_adapter(self, name: str) -> None:
-        """Forgets an adapter; requests that run with it are cancelled. From any thread."""
+        """Forgets an adapter that nobody else has added; requests that run with it are cancelled. From any thread."""
         with self._changed:
             number = self._adapters.leave(name)
             users = (key for key, request in self._requests.items() if request.adapter == number)

@@ -134,3 +134,19 @@ def test_a_model_without_adapters_refuses_a_request_for_one() -> None:
     with pytest.raises(InvalidInputError) as caught:
         plain.submit(request(1, "sql"))
     assert caught.value.field == "adapter"
+
+
+def test_an_adapter_that_two_have_stays_until_both_have_let_it_go(
+    engine: GenerationEngine, folders: dict[str, Path]
+) -> None:
+    engine.add_adapter("sql", folders["sql"])  # takes no number: both are taken
+    engine.submit(request(1, "sql"))
+    engine.remove_adapter("sql")
+    assert drain(engine)[-1].finish_reason is FinishReason.LENGTH
+    engine.submit(request(2, "sql"))
+    assert drain(engine)[-1].finish_reason is FinishReason.LENGTH
+    engine.remove_adapter("sql")
+    with pytest.raises(PreconditionError, match="not loaded"):
+        engine.submit(request(3, "sql"))
+    engine.remove_adapter("sql")
+    engine.add_adapter("third", folders["third"])

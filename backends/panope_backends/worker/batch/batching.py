@@ -38,7 +38,9 @@ LATELY_SECONDS = 10.0
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting(Generic[T]):
+class Waiting(Generic[T]):
+    """An item that waits; whoever has added it can take it back."""
+
     item: T
     tokens: int
     order: int
@@ -48,7 +50,7 @@ class _Waiting(Generic[T]):
     shape: Hashable = ""
     taken: bool = False
     # Those that run together with it, itself included; empty until planned.
-    batch: list[_Waiting[T]] = field(default_factory=list)
+    batch: list[Waiting[T]] = field(default_factory=list)
 
 
 class Batcher(Generic[T]):
@@ -80,13 +82,14 @@ class Batcher(Generic[T]):
         self._passed_over = dict.fromkeys(self._turns, 0)  # batches of higher classes while a class waited
         self._last_came: dict[tuple[Hashable, int], float] = {}  # of callers in classes
         self._is_planned = True
+        self._holds_removed = False
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, item: T, tokens: int, now: float, flow: Flow = NO_FLOW, shape: Hashable = "") -> None:
-        """Adds an item that runs with others of its shape.
+    def add(self, item: T, tokens: int, now: float, flow: Flow = NO_FLOW, shape: Hashable = "") -> Waiting[T]:
+        """Adds an item that runs with others of its shape; `remove` takes back what is returned.
 
         Args:
             item: what waits.
@@ -95,18 +98,19 @@ class Batcher(Generic[T]):
             flow: whose turns it waits for.
             shape: alike for items that can run together, if need be by padding.
         """
-        self._add(_Waiting(item, tokens, next(self._order), now, flow, alone=False, shape=shape))
+        return self._add(Waiting(item, tokens, next(self._order), now, flow, alone=False, shape=shape))
 
-    def add_alone(self, item: T, now: float, flow: Flow = NO_FLOW) -> None:
+    def add_alone(self, item: T, now: float, flow: Flow = NO_FLOW) -> Waiting[T]:
         """Adds an item that runs as a batch of its own."""
-        self._add(_Waiting(item, 0, next(self._order), now, flow, alone=True))
+        return self._add(Waiting(item, 0, next(self._order), now, flow, alone=True))
 
-    def remove(self, gone: Callable[[T], bool]) -> None:
-        """Drops the items for which `gone` is true."""
-        for turns in self._turns.values():
-            turns.keep(lambda waiting: not waiting.taken and not gone(waiting.item))
-        self._count = sum(1 for _ in self._all())
-        self._is_planned = False
+    def remove(self, items: Iterable[Waiting[T]]) -> None:
+        """Drops items; those that were taken are left alone. Costs as much as they are, however many wait."""
+        for waiting in items:
+            if not waiting.taken:
+                waiting.taken, waiting.batch = True, []
+                self._count -= 1
+                self._is_planned, self._holds_removed = False, True
 
     def seconds_until_due(self, now: float) -> float | None:
         """How long until `take` should be called: 0 for now, None while nothing waits."""
@@ -133,7 +137,7 @@ class Batcher(Generic[T]):
         self._count -= len(batch)
         return [waiting.item for waiting in batch]
 
-    def _add(self, waiting: _Waiting[T]) -> None:
+    def _add(self, waiting: Waiting[T]) -> Waiting[T]:
         self._turns[waiting.flow.priority_class].add(waiting)
         self._last_came.pop((waiting.flow.caller, waiting.flow.priority_class), None)
         self._last_came[waiting.flow.caller, waiting.flow.priority_class] = waiting.arrived
@@ -141,13 +145,14 @@ class Batcher(Generic[T]):
             del self._last_came[next(iter(self._last_came))]
         self._is_planned = False
         self._count += 1
+        return waiting
 
-    def _all(self) -> Iterator[_Waiting[T]]:
+    def _all(self) -> Iterator[Waiting[T]]:
         return itertools.chain.from_iterable(turns.waiting() for turns in self._turns.values())
 
-    def _lead(self) -> _Waiting[T] | None:
+    def _lead(self) -> Waiting[T] | None:
         """The oldest item of the flow whose turn it is, in the highest class or one passed over too long."""
-        found: _Waiting[T] | None = None
+        found: Waiting[T] | None = None
         for priority_class, turns in self._turns.items():
             lead = turns.lead()
             if lead is None:
@@ -166,12 +171,16 @@ class Batcher(Generic[T]):
 
     def _plan(self) -> None:
         """Cuts everything that waits into batches, each class by itself."""
+        if self._holds_removed:
+            for turns in self._turns.values():
+                turns.forget_taken()
+            self._holds_removed = False
         for priority_class, turns in self._turns.items():
             everything = sorted(turns.waiting(), key=attrgetter("order"))
             self._plan_class(everything, paced=self._is_paced(priority_class))
         self._is_planned = True
 
-    def _plan_class(self, everything: list[_Waiting[T]], *, paced: bool) -> None:
+    def _plan_class(self, everything: list[Waiting[T]], *, paced: bool) -> None:
         for waiting in everything:
             waiting.batch = [waiting]
         for shape in _by_shape(everything):
@@ -184,7 +193,7 @@ class Batcher(Generic[T]):
                     waiting.batch = batch
                 start += len(batch)
 
-    def _size_from(self, by_length: list[_Waiting[T]], start: int, *, paced: bool) -> int:
+    def _size_from(self, by_length: list[Waiting[T]], start: int, *, paced: bool) -> int:
         """How many items from `start` on run together."""
         longest = by_length[start].tokens
         size = self._size_for(longest, paced=paced)
@@ -235,10 +244,10 @@ class _Turns(Generic[T]):
 
     def __init__(self) -> None:
         # Items that are taken are dropped late.
-        self._callers: OrderedDict[Hashable, OrderedDict[Hashable, deque[_Waiting[T]]]] = OrderedDict()
+        self._callers: OrderedDict[Hashable, OrderedDict[Hashable, deque[Waiting[T]]]] = OrderedDict()
         self.led: Flow | None = None
 
-    def add(self, waiting: _Waiting[T]) -> None:
+    def add(self, waiting: Waiting[T]) -> None:
         """Adds an item."""
         flows = self._callers.get(waiting.flow.caller)
         if flows is None:
@@ -248,22 +257,22 @@ class _Turns(Generic[T]):
             items = flows[waiting.flow.call] = deque()
         items.append(waiting)
 
-    def waiting(self) -> Iterator[_Waiting[T]]:
+    def waiting(self) -> Iterator[Waiting[T]]:
         """Every item."""
         flows = itertools.chain.from_iterable(flows.values() for flows in self._callers.values())
         return (waiting for waiting in itertools.chain.from_iterable(flows) if not waiting.taken)
 
-    def keep(self, wanted: Callable[[_Waiting[T]], bool]) -> None:
-        """Drops all items but these."""
+    def forget_taken(self) -> None:
+        """Drops what waits no more."""
         for caller, flows in list(self._callers.items()):
             for call, items in list(flows.items()):
-                flows[call] = deque(filter(wanted, items))
+                flows[call] = deque(waiting for waiting in items if not waiting.taken)
                 if not flows[call]:
                     del flows[call]
             if not flows:
                 del self._callers[caller]
 
-    def lead(self) -> _Waiting[T] | None:
+    def lead(self) -> Waiting[T] | None:
         """The oldest item of the flow whose turn it is; those of which nothing waits are dropped on the way."""
         self._end_turn()
         while self._callers:

@@ -6,7 +6,8 @@ import threading
 import time
 
 from panope_backends.errors import InternalError
-from panope_backends.worker.batch.batching import Batcher
+from panope_backends.worker.batch.batching import Batcher, Waiting
+from panope_backends.worker.deadlines import Deadlines
 from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import ArrayRequest, BatchedRequest, DeviceRequest, Item, Request, Slot
 
@@ -18,6 +19,8 @@ class DeviceQueue:
         self._batcher = batcher
         self._changed = threading.Condition()
         self._requests: dict[int, Request] = {}
+        self._waiting: dict[Request, list[Waiting[Item]]] = {}  # the items of each, some of which were taken
+        self._deadlines = Deadlines()
         self._draining = False
         self._running = Stopwatch()
         self._stepping: DeviceRequest | None = None
@@ -38,20 +41,20 @@ class DeviceQueue:
         """Adds every item of a request."""
         alone = isinstance(request, ArrayRequest) and request.alone
         with self._changed:
-            self._requests[request.frame_id] = request
+            self._take_in(request)
             now = time.perf_counter()
-            for index in range(request.missing):
-                slot = Slot(request, index)
-                if alone:
-                    self._batcher.add_alone(slot, now, request.flow)
-                else:
-                    self._batcher.add(slot, slot.tokens, now, request.flow, request.shape(index))
+            self._waiting[request] = [
+                self._batcher.add_alone(slot, now, request.flow)
+                if alone
+                else self._batcher.add(slot, slot.tokens, now, request.flow, request.shape(slot.index))
+                for slot in (Slot(request, index) for index in range(request.missing))
+            ]
             self._changed.notify()
 
     def put_device(self, request: DeviceRequest) -> None:
         """Adds a request that runs by itself."""
         with self._changed:
-            self._requests[request.frame_id] = request
+            self._take_in(request)
             self._queue_step(request)
 
     def put_next_step(self, request: DeviceRequest) -> bool:
@@ -84,11 +87,12 @@ class DeviceQueue:
             self._running.stop()
             self._stepping = None
             while True:
+                # Nothing is told of them: the server has told their callers.
+                for late in self._deadlines.pop_late():
+                    self._end(late)
                 seconds = self._batcher.seconds_until_due(time.perf_counter())
                 if seconds == 0 or (seconds is not None and self._draining):
-                    if batch := self._in_time(self._batcher.take()):
-                        return self._begin(batch)
-                    continue
+                    return self._begin(self._batcher.take())
                 if seconds is None and self._draining and not self._requests:
                     return None
                 self._changed.wait(seconds)
@@ -128,9 +132,13 @@ class DeviceQueue:
         """The batch that runs now."""
         return self._running.read()
 
+    def _take_in(self, request: Request) -> None:
+        self._requests[request.frame_id] = request
+        self._deadlines.add(request, len(self._requests))
+
     def _queue_step(self, request: DeviceRequest) -> None:
         request.is_queued = True
-        self._batcher.add_alone(request, time.perf_counter(), request.flow)
+        self._waiting[request] = [self._batcher.add_alone(request, time.perf_counter(), request.flow)]
         self._changed.notify()
 
     def _begin(self, batch: list[Item]) -> list[Slot] | DeviceRequest:
@@ -141,26 +149,13 @@ class DeviceQueue:
             return first
         return [item for item in batch if isinstance(item, Slot)]
 
-    def _in_time(self, batch: list[Item]) -> list[Item]:
-        """The items for which somebody waits; the requests of the others end, and nothing is told of them."""
-        for request in {_request(item) for item in batch}:
-            if request.is_late and not request.over:
-                self._end(request)
-        return [item for item in batch if not _request(item).over]
-
     def _end(self, request: Request) -> None:
         request.over = True
         del self._requests[request.frame_id]
-        waits = request.missing if isinstance(request, BatchedRequest) else _is_queued(request)
-        if waits:
-            self._batcher.remove(lambda item: _request(item) is request)
+        self._batcher.remove(self._waiting.pop(request, ()))
         if self._draining:
             self._changed.notify()
 
 
 def _request(item: Item) -> Request:
     return item.request if isinstance(item, Slot) else item
-
-
-def _is_queued(request: Request) -> bool:
-    return isinstance(request, DeviceRequest) and request.is_queued

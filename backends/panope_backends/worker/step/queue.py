@@ -165,8 +165,8 @@ class TokenQueue:
 
     def _next(self) -> TokenRequest | None:
         """Whose turn it is; None while its sequences have no slots."""
-        for late in [each for each in self._waiting if each.is_late]:
-            self._end(late)
+        if late := [each for each in self._waiting if each.is_late]:
+            self._end(*late)
         if not self._waiting:
             return None
         turns = {caller: turn for turn, caller in enumerate(self._callers)}
@@ -212,12 +212,14 @@ class TokenQueue:
         request.running.discard(model_id)
         self._changed.notify_all()
 
-    def _end(self, request: TokenRequest) -> None:
-        request.over = True
-        del self._requests[request.frame_id]
-        if request in self._waiting:
-            self._waiting.remove(request)
-            self._forget_unless_waiting(request.flow.caller)
-        for model_id in request.running:  # their slots are free with their last deltas
-            self._model.cancel(model_id)
+    def _end(self, *requests: TokenRequest) -> None:
+        for request in requests:
+            request.over = True
+            del self._requests[request.frame_id]
+            for model_id in request.running:  # their slots are free with their last deltas
+                self._model.cancel(model_id)
+        if any(request.waits for request in requests):
+            self._waiting = [each for each in self._waiting if not each.over]
+            callers = {each.flow.caller for each in self._waiting}
+            self._callers = OrderedDict.fromkeys(caller for caller in self._callers if caller in callers)
         self._changed.notify_all()

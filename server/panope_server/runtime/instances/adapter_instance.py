@@ -17,10 +17,11 @@ import structlog
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InternalError, PreconditionError
 from panope_server.config import Workers
+from panope_server.runtime.instances.frames import frame_to
 from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.liveness import CHECK_SECONDS
-from panope_server.runtime.instances.model_instance import Listener, ModelInstance
+from panope_server.runtime.instances.model_instance import MODEL_NUMBERS, Listener, ModelInstance
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState
@@ -49,6 +50,8 @@ class AdapterInstance(ModelInstance):
 
     def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener, find_host: FindHost) -> None:
         super().__init__(name, plan, workers, listener)
+        # Its own: while it is loaded anew, the old and the new may be in one worker, and so may two of its places.
+        self.number = next(MODEL_NUMBERS)
         self._find_host = find_host
         self._timeout = workers.start_timeout_seconds
         self._host: Instance | None = None
@@ -86,7 +89,7 @@ class AdapterInstance(ModelInstance):
     def submit(self, entry: Entry) -> None:
         """Hands a request to the host."""
         assert self._host is not None
-        self._host.submit_of(self, entry)
+        self._host.submit_of(self, entry, frame_to(self.number, entry.frame))
 
     async def start(self) -> None:
         """Waits for the host, and has it load the adapter."""

@@ -8,7 +8,7 @@ from dataclasses import fields
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInputError, PanopeError
-from panope_backends.frames import FrameError, encode_frame_of
+from panope_backends.frames import LENGTH_BYTES, FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.placement.plan import LoadPlan
@@ -48,10 +48,10 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
     return wire.ServerFrame(load=load)
 
 
-def adapter_frame(plan: LoadPlan) -> wire.ServerFrame:
-    """Asks the worker of a base model for an adapter of it."""
+def adapter_frame(plan: LoadPlan, number: int) -> wire.ServerFrame:
+    """Asks the worker of a base model for an adapter of it, which requests then name by a number."""
     load = wire.LoadAdapter(
-        model_number=plan.model_number,
+        model_number=number,
         model=plan.model,
         folder=str(plan.folder),
         variant_digest=plan.variant_digest,
@@ -82,6 +82,12 @@ def request_frame(
     except FrameError as error:
         raise InvalidInputError(f"the request is too long: {error}") from None
     return frame, len(frame) - len(body)
+
+
+def frame_to(number: int, frame: bytes) -> bytes:
+    """The frame of a request for what a worker knows by a number: what comes last in a message counts."""
+    told = wire.ServerFrame(request=wire.Request(model_number=number)).SerializeToString()
+    return encode_frame_of(frame[LENGTH_BYTES:], told)
 
 
 def error_of(failure: wire.Failure) -> PanopeError:

@@ -22,6 +22,10 @@ class Guest(Tenant, Protocol):
     def plan(self) -> LoadPlan:
         """What it runs."""
 
+    @property
+    def number(self) -> int:
+        """By which the worker knows it; no other guest has it, not even one of the same model."""
+
     def host_changed(self, state: InstanceState) -> None:
         """The worker does not answer, or answers again."""
 
@@ -52,11 +56,11 @@ class Guests:
         Raises:
             PanopeError: why it runs nowhere, or not here.
         """
-        number = guest.plan.model_number
+        number = guest.number
         self._guests[number] = guest
         loading: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
         self._loading[number] = loading
-        self._send(adapter_frame(guest.plan))
+        self._send(adapter_frame(guest.plan, number))
         try:
             return await loading
         finally:
@@ -74,7 +78,7 @@ class Guests:
 
     def remove(self, guest: Guest) -> bool:
         """Has the worker forget an adapter; False when it is not here."""
-        number = guest.plan.model_number
+        number = guest.number
         if self._guests.get(number) is not guest:
             return False
         del self._guests[number]

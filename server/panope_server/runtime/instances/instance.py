@@ -178,16 +178,16 @@ class Instance(ModelInstance):
 
     def submit(self, entry: Entry) -> None:
         """Hands a request of its own model over; `entry.parts` gets the answer."""
-        self.submit_of(self.listener, entry)
+        self.submit_of(self.listener, entry, entry.frame)
 
-    def submit_of(self, tenant: Tenant, entry: Entry) -> None:
-        """Hands a request of one of the models that it runs over."""
+    def submit_of(self, tenant: Tenant, entry: Entry, frame: bytes) -> None:
+        """Hands a request of one of the models that it runs over, as the frame that the worker gets."""
         entry.tenant = tenant
         entry.dispatched = time.monotonic()
         entry.withdraw = self._withdraw
         entry.parts.flow = partial(self._flow, entry.id)
         self._in_flight.add(entry)
-        self._write(entry.frame)
+        self._write(frame)
 
     def _flow(self, entry_id: int, paused: bool) -> None:
         """Tells the worker whether the reader of an answer is behind."""

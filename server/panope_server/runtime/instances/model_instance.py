@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from panope_server.runtime.processes.process_supervisor import Exit, LivenessPro
 from panope_server.runtime.status import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")
+
+MODEL_NUMBERS = itertools.count(1)
+"""By which workers tell apart what they run: a number for each model of this server, and for each place of an adapter."""
 
 
 class Listener(Tenant, Protocol):

@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+#: After which a model is asked again to end that could not when its time was over.
+AGAIN_SECONDS = 1.0
+
 
 class KeepAlive:
     """Counts the calls of one model, and tells when it has been unused for its time.
 
     Args:
         configured: the time that the settings say.
-        expired: called from the event loop when the time is over.
+        expired: called from the event loop when the time is over; asked again and again while it says False, because the
+            model is in use otherwise.
 
     Attributes:
         calls: that use the model, or wait for it.
@@ -26,7 +30,7 @@ class KeepAlive:
         asked: the time that was asked for when it was loaded; None for nothing.
     """
 
-    def __init__(self, configured: Callable[[], float | None], expired: Callable[[], None]) -> None:
+    def __init__(self, configured: Callable[[], float | None], expired: Callable[[], bool]) -> None:
         self.calls = 0
         self.last_used = 0.0
         self.asked: float | None = None
@@ -71,7 +75,7 @@ class KeepAlive:
     def loaded(self, *, for_a_call: bool) -> None:
         """The model serves; one that no call has asked for waits for its first, whatever its time."""
         self.last_used = time.monotonic()
-        if not self.calls and (self.seconds or for_a_call):
+        if not self.calls and self._timer is None and (self.seconds or for_a_call):
             self._wait(self.seconds)
 
     def ask(self, seconds: float | None) -> None:
@@ -95,4 +99,5 @@ class KeepAlive:
 
     def _over(self) -> None:
         self._timer = None
-        self._expired()
+        if not self._expired():
+            self._wait(AGAIN_SECONDS)

@@ -216,6 +216,7 @@ class ModelManager:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 self.runtimes.measure(self._estimates)
+                self.memory.settle()  # what had to go and was in use may go by now
                 await self.refresh()
                 self.loader.retry_failed()
             except Exception as error:  # a database that is away must not end the server; models go on serving

@@ -184,7 +184,8 @@ class ModelRuntime(ModelLoading):
     def measure(self, learn: Callable[[InstanceGroup, int], None]) -> None:
         """Takes over what the instances take of the machine's memory, and tells it."""
         if self.state is ModelState.SERVING and not self._is_loading:
-            self._groups.measure(learn)
+            # Their memory is reserved by themselves.
+            self._groups.measure(learn, sum(guest.memory_bytes for guest in self._guests_of(self)))
 
     @property
     def memory_bytes(self) -> int:
@@ -271,10 +272,13 @@ class ModelRuntime(ModelLoading):
                 reason="load_options_conflict",
             )
 
-    def _expired(self) -> None:
-        """Nobody has used it for its time."""
+    def _expired(self) -> bool:
+        """Nobody has used it for its time; False when it cannot end now and should be asked again."""
         if self.may_be_evicted:
             self.evict("keep_alive")
+            return True
+        # It is being replaced, its worker starts again, or an adapter there is in use: all of that ends.
+        return self.is_pinned or self.state not in (ModelState.LOADING, ModelState.SERVING)
 
     def _begin_unloading(self, reason: str) -> None:
         self.keep_alive.stop()

@@ -248,8 +248,11 @@ class LoadPlanner:
 
     async def _plan_in(self, entry: ModelEntry, variant: VariantEntry, key: str, host: Host) -> LoadPlan:
         devices = (await self._hardware.probe()).devices
-        device = next((each for each in devices if each.backend == host.plan.backend), None)
-        need = _COPIES_OF_ADAPTER * sum(file.size_bytes for file in variant.files if _is_of_adapter(file))
+        place = host.plan.backend, host.plan.device
+        device = next((each for each in devices if (each.backend, each.name) == place), None)
+        # Each of the base's workers may get it.
+        copies = _COPIES_OF_ADAPTER * host.plan.instances
+        need = copies * sum(file.size_bytes for file in variant.files if _is_of_adapter(file))
         folder = await self._held_folder(key, variant.digest)
         memory = (
             None if device is None else await self._granted(key, self._memory.reserve(key, device, need, 0, host.key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,31 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreconditionError) as caught:
         model.add_adapter(1, tmp_path / "other_adapter")
     assert caught.value.reason == "adapter_mismatch"
+
+
+def test_an_adapter_that_comes_while_the_last_goes_keeps_its_layers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = tiny_decoder(tmp_path, "llama")
+    model = load(facts, tmp_path)
+    for name in ("going", "coming"):
+        peft_adapter(tmp_path, tmp_path / name, target_modules=["q_proj", "v_proj"])
+    (plain,) = step(model, [0])
+    model.add_adapter(1, tmp_path / "going")
+    of_adapters, begun = model._adapters, threading.Event()
+    going = threading.Thread(target=lambda: (begun.set(), model.remove_adapter(1)))
+
+    class Changes(dict[int, Any]):
+        """Lets the last adapter go in another thread while the next is put in."""
+
+        def __setitem__(self, number: int, changes: Any) -> None:
+            going.start()
+            begun.wait()
+            going.join(0.2)  # for as long as the change is guarded, it cannot end
+            super().__setitem__(number, changes)
+
+    monkeypatch.setattr(of_adapters, "_changes", Changes(of_adapters._changes))
+    model.add_adapter(2, tmp_path / "coming")
+    going.join()
+    assert model.adapters == {2}
+    assert np.abs(step(model, [2])[0] - plain).max() > 1e-4

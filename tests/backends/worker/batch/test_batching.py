@@ -72,8 +72,10 @@ def test_later_arrivals_never_put_an_item_off_for_longer_than_those_before_it(
 @given(lengths, st.sets(st.integers(min_value=0, max_value=59)))
 def test_a_removed_item_never_runs(tokens: list[int], gone: set[int]) -> None:
     batcher = Batcher[int](500, 8)
-    filled(tokens, batcher)
-    batcher.remove(gone.__contains__)
+    waiting = [batcher.add(item, count, now=0.0) for item, count in enumerate(tokens)]
+    batcher.remove(each for each in waiting if each.item in gone)
+    batcher.remove(waiting[:1] if 0 in gone else [])
+    assert len(batcher) == len(set(range(len(tokens))) - gone)
     ran = set(itertools.chain.from_iterable(drained(batcher)))
     assert ran == set(range(len(tokens))) - gone
 

@@ -39,7 +39,7 @@ class Pair:
         return asyncio.create_task(self.instance.start())
 
     def told(self, **outcome: wire.Ready | wire.Failure) -> None:
-        number = self.instance.plan.model_number
+        number = self.instance.number
         self.worker.tell(wire.WorkerFrame(adapter=wire.AdapterLoaded(model_number=number, **outcome)))
 
     async def load(self) -> None:
@@ -175,3 +175,43 @@ async def test_a_worker_that_is_lost_while_it_loads_an_adapter_ends_the_load(pai
     pair.worker.lose()
     with pytest.raises(InternalError, match="ended while it loaded the adapter"):
         await loading
+
+
+async def test_while_an_adapter_is_loaded_anew_the_old_and_the_new_are_told_apart(pair: Pair) -> None:
+    await pair.load()
+    old = pair.instance
+    pair.adapter.call(EmbedInput(texts=["of the old"]))
+    await pair.base.settle()
+    pair.instance = AdapterInstance("sql#2", old.plan, Workers(), pair.adapter.runtime, old._find_host)
+    await pair.load()
+    pair.adapter.runtime.pool.instances.remove(old)
+    pair.adapter.call(EmbedInput(texts=["of the new"]))
+    await pair.base.settle()
+    of_old, of_new = pair.frames("request")
+    first, second = (frame.load_adapter.model_number for frame in pair.frames("load_adapter"))
+    assert (of_old.request.model_number, of_new.request.model_number) == (first, second)
+    assert (of_old.request.task, pair.worker.texts(of_new.id)) == (of_new.request.task, ["of the new"])
+    draining = asyncio.create_task(old.drain(30.0))
+    pair.worker.answer(of_old.id)
+    await draining
+    assert [frame.unload_adapter.model_number for frame in pair.frames("unload_adapter")] == [first]
+    pair.worker.answer(of_new.id)
+    await asyncio.gather(*pair.adapter.calls)
+    pair.worker.lose()
+    assert pair.instance.closed.is_set(), "the new one hears of its worker's end"
+
+
+async def test_a_new_place_that_cannot_be_loaded_does_not_take_the_old_one_along(pair: Pair) -> None:
+    await pair.load()
+    old = pair.instance
+    pair.instance = AdapterInstance("sql#2", old.plan, Workers(), pair.adapter.runtime, old._find_host)
+    loading = pair.begin()
+    await pair.base.settle()
+    pair.told(failure=failure(PreconditionError("there are 8 already")))
+    with pytest.raises(PreconditionError):
+        await loading
+    assert [frame.unload_adapter.model_number for frame in pair.frames("unload_adapter")] == [pair.instance.number]
+    pair.adapter.call(EmbedInput(texts=["still"]))
+    await pair.base.settle()
+    pair.worker.answer(pair.frames("request")[0].id)
+    await pair.adapter.calls[0]

@@ -6,6 +6,7 @@ product of its two matrices added, which are small: `y + scale × B (A x)`, in f
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Adapters:
         self._max_adapters, self._max_rank = max_adapters, max_rank
         self._changes: dict[int, Mapping[Any, _Change]] = {}
         self._hooks: dict[Any, Any] = {}
+        self._changing = threading.Lock()  # one comes in a thread of its own while a step lets another go
         self._rows: list[tuple[Mapping[Any, _Change], Any]] = []
 
     @property
@@ -91,20 +93,26 @@ class Adapters:
                 name = next(iter(files.tensors.replaced))
                 raise _needs_own_instance(f"it replaces `{name}`, which all sequences share")
             changes = dict(self._change(adapted, files) for adapted in files.tensors.modules)
-        for layer in changes:
-            if layer not in self._hooks:
-                self._hooks[layer] = layer.register_forward_hook(self._apply)
-        self._changes[number] = changes  # last of all: a step that runs meanwhile names others
+        with self._changing:
+            for layer in changes:
+                if layer not in self._hooks:
+                    self._hooks[layer] = layer.register_forward_hook(self._apply)
+            self._changes[number] = changes  # last of all: a step that runs meanwhile names others
 
     def remove(self, number: int) -> None:
         """Forgets an adapter."""
-        self._changes.pop(number, None)
-        if not self._changes:
-            self.free()
+        with self._changing:
+            self._changes.pop(number, None)
+            if not self._changes:
+                self._unhook()
 
     def free(self) -> None:
         """Forgets all."""
-        self._changes = {}
+        with self._changing:
+            self._changes.clear()
+            self._unhook()
+
+    def _unhook(self) -> None:
         while self._hooks:
             self._hooks.popitem()[1].remove()
 

@@ -41,7 +41,7 @@ class TorchStepModel(AdaptableStepModel):
         max_adapter_rank: int = 0,
     ) -> None:
         self.max_adapters = max_adapters
-        adaptable = every_token_layers(module, _attending_to_nothing(module)) if max_adapters else []
+        adaptable = every_token_layers(module, _without_pages(module)) if max_adapters else []
         self._adapters = Adapters(module, adaptable, max_adapters, max_adapter_rank)
         self.precision, self.max_positions = precision, max_positions
         self.vocab_size = vocab_size_of(module)
@@ -118,7 +118,7 @@ def paged_layers(module: Any) -> list[AttentionLayer]:
     return [found[index] for index in range(count)] if sorted(found) == list(range(count)) else []
 
 
-def _attending_to_nothing(module: Any) -> Callable[[Any], None]:
+def _without_pages(module: Any) -> Callable[[Any], None]:
     """What runs a module on token ids, without pages."""
 
     def run(token_ids: Any) -> None:

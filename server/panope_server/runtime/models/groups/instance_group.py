@@ -87,8 +87,11 @@ class InstanceGroup:
         """What is reserved for it, as estimated or measured."""
         return 0 if self.plan.memory is None else self.plan.memory.size_bytes
 
-    def measure(self) -> int:
+    def measure(self, of_guests: int) -> int:
         """Takes over what the instances take of the machine's memory.
+
+        Args:
+            of_guests: what is reserved for others in their processes.
 
         Returns:
             The most that all took at a time; 0 while one has not told, and where their memory is not the machine's.
@@ -98,7 +101,7 @@ class InstanceGroup:
             return 0
         sizes = [view.resident_bytes for view in self.views() if view.pid]
         if len(sizes) == self.count and all(sizes):
-            self._most_bytes = max(self._most_bytes, sum(sizes))
+            self._most_bytes = max(self._most_bytes, sum(sizes) - of_guests)
             memory.measured(self._most_bytes)
         return self._most_bytes
 

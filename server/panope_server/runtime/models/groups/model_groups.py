@@ -101,9 +101,9 @@ class ModelGroups:
         if self.current is not None:
             self.current.release()
 
-    def measure(self, learn: Callable[[InstanceGroup, int], None]) -> None:
-        """Takes over what the group that serves takes of the machine's memory, and tells it."""
-        if self.current is not None and (size_bytes := self.current.measure()):
+    def measure(self, learn: Callable[[InstanceGroup, int], None], of_guests: int) -> None:
+        """Takes over what the group that serves takes of the machine's memory beside its guests, and tells it."""
+        if self.current is not None and (size_bytes := self.current.measure(of_guests)):
             learn(self.current, size_bytes)
 
     def _retire(self, group: InstanceGroup) -> asyncio.Task[None]:

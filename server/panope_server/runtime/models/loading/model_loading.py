@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
@@ -17,7 +16,7 @@ from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
-from panope_server.runtime.instances.model_instance import ModelInstance
+from panope_server.runtime.instances.model_instance import MODEL_NUMBERS, ModelInstance
 from panope_server.runtime.instances.pool import InstancePool
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.computation import Computation, computation_of
@@ -37,9 +36,6 @@ _log = structlog.get_logger("panope.models")
 
 #: A load that found no room, and whose room nobody gives up by itself, is tried again by the server after this.
 NO_ROOM_SECONDS = 30.0
-
-#: By which workers that several models share know them.
-_NUMBERS = itertools.count(1)
 
 OnState = Callable[["ModelLoading", ModelState], None]
 """Told after every change of a model's state."""
@@ -84,7 +80,7 @@ class ModelLoading:
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self.keep_alive = KeepAlive(keep_alive, self._expired)
-        self._number = next(_NUMBERS)
+        self._number = next(MODEL_NUMBERS)
         self.pool = InstancePool(name, settings.limits, metrics, self._number)
         self._settings = settings
         self._metrics = metrics
@@ -196,8 +192,8 @@ class ModelLoading:
         """Whether it is loaded, and would serve if one of its workers answered."""
         return self.state is ModelState.LOADING and bool(self.pool.instances)
 
-    def _expired(self) -> None:
-        """Nobody has used it for its time."""
+    def _expired(self) -> bool:
+        """Nobody has used it for its time; False when it cannot end now and should be asked again."""
         raise NotImplementedError
 
     def _ensure_loading(self, constraints: LoadConstraints) -> asyncio.Task[None]:
