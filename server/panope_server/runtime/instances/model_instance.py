@@ -25,7 +25,7 @@ from panope_server.runtime.status import InstanceState, InstanceView
 _log = structlog.get_logger("panope.instances")
 
 MODEL_NUMBERS = itertools.count(1)
-"""By which workers tell apart what they run: a number for each model of this server, and for each place of an adapter."""
+"""By which workers tell apart what they run: one for each model of this server, and for each place of an adapter."""
 
 
 class Listener(Tenant, Protocol):

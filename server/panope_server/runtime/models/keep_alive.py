@@ -21,8 +21,8 @@ class KeepAlive:
 
     Args:
         configured: the time that the settings say.
-        expired: called from the event loop when the time is over; asked again and again while it says False, because the
-            model is in use otherwise.
+        expired: called from the event loop when the time is over; asked again and again while it says False, because
+            the model is in use otherwise.
 
     Attributes:
         calls: that use the model, or wait for it.

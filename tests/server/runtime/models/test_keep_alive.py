@@ -19,11 +19,13 @@ class Model:
     def __init__(self, configured: float | None = None) -> None:
         self.busy_for = 0
         self.asked = 0
+        self.was_asked = asyncio.Event()
         self.ended = asyncio.Event()
         self.keep_alive = KeepAlive(lambda: configured, self._expired)
 
     def _expired(self) -> bool:
         self.asked += 1
+        self.was_asked.set()
         if self.asked <= self.busy_for:
             return False
         self.ended.set()
@@ -50,8 +52,8 @@ async def test_a_worker_that_starts_again_gives_no_new_time_to_a_model_that_is_t
     model.busy_for = 1
     model.keep_alive.begin_call()
     model.keep_alive.end_call(0)
-    while not model.asked:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(SECONDS):
+        await model.was_asked.wait()
     model.keep_alive.loaded(for_a_call=False)
     async with asyncio.timeout(SECONDS):
         await model.ended.wait()
@@ -61,8 +63,8 @@ async def test_a_call_that_comes_meanwhile_keeps_it() -> None:
     model = Model(configured=math.inf)
     model.keep_alive.ask(0.001)
     model.busy_for = 1
-    while not model.asked:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(SECONDS):
+        await model.was_asked.wait()
     model.keep_alive.begin_call()
     assert model.keep_alive.ends_at is None
     model.keep_alive.asked = None
