@@ -226,9 +226,9 @@ class Batcher(Generic[T]):
         )
 
 
-def _by_shape(items: Iterable[_Waiting[T]]) -> Iterable[list[_Waiting[T]]]:
+def _by_shape(items: Iterable[Waiting[T]]) -> Iterable[list[Waiting[T]]]:
     """Items that may run together, in their order."""
-    shapes: dict[Hashable, list[_Waiting[T]]] = {}
+    shapes: dict[Hashable, list[Waiting[T]]] = {}
     for waiting in items:
         if not waiting.alone:
             shapes.setdefault(waiting.shape, []).append(waiting)

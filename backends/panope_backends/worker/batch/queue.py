@@ -7,7 +7,7 @@ import time
 
 from panope_backends.errors import InternalError
 from panope_backends.worker.batch.batching import Batcher, Waiting
-from panope_backends.worker.deadlines import Deadlines
+from panope_backends.worker.batch.deadlines import Deadlines
 from panope_backends.worker.progress import Busy, Stopwatch
 from panope_backends.worker.requests import ArrayRequest, BatchedRequest, DeviceRequest, Item, Request, Slot
 

@@ -177,14 +177,11 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_adapter_that_comes_while_the_last_goes_keeps_its_layers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    llama: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = tiny_decoder(tmp_path, "llama")
-    model = load(facts, tmp_path)
-    for name in ("going", "coming"):
-        peft_adapter(tmp_path, tmp_path / name, target_modules=["q_proj", "v_proj"])
+    model, queries = llama
     (plain,) = step(model, [0])
-    model.add_adapter(1, tmp_path / "going")
+    model.add_adapter(1, queries)
     of_adapters, begun = model._adapters, threading.Event()
     going = threading.Thread(target=lambda: (begun.set(), model.remove_adapter(1)))
 
@@ -198,7 +195,7 @@ def test_an_adapter_that_comes_while_the_last_goes_keeps_its_layers(
             super().__setitem__(number, changes)
 
     monkeypatch.setattr(of_adapters, "_changes", Changes(of_adapters._changes))
-    model.add_adapter(2, tmp_path / "coming")
+    model.add_adapter(2, queries)
     going.join()
     assert model.adapters == {2}
     assert np.abs(step(model, [2])[0] - plain).max() > 1e-4

@@ -8,8 +8,8 @@ from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.worker.batch.batching import Batcher
+from panope_backends.worker.batch.deadlines import Deadlines
 from panope_backends.worker.batch.queue import DeviceQueue
-from panope_backends.worker.deadlines import Deadlines
 from panope_backends.worker.flow import Flow
 from panope_backends.worker.requests import Item, SequenceRequest
 
