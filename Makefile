@@ -8,6 +8,9 @@ UV_VERSION := 0.13.8
 # Tests start servers and wait for them, so a process more than there are cores keeps the cores busy; files stay whole.
 PARALLEL := -n 3 --dist loadfile
 
+# Bytecode is kept, whatever images of containers say: else each program compiles all that it imports, torch too.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install dev serve test test-all check format protos clients surface lock bench docs architectures clean
 

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `page_reader` an
 import seeded_chat
 from page_reader import Environment, Reader, clean_environment
 from panope_registry.session import RegistrySession
+
+# Bytecode is kept, whatever images of containers say: else each program compiles all that it imports, torch too.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -49,6 +53,14 @@ EXACT = {"PANOPE_PRECISION": "fp32", "PANOPE_GENERATION_CACHE_PRECISION": "fp32"
 
 RUNNER = "PYTEST_XDIST_WORKER"
 """The variable that names a process of several that run the tests."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Generator[None, Any, Any]:
+    """Leaves slow tests unbuilt where they are not wanted: schemathesis makes up thousands of calls as it collects."""
+    made = yield
+    unwanted = collector.config.option.markexpr == "not slow" and name.startswith("test")
+    return [] if unwanted and any(mark.name == "slow" for mark in getattr(obj, "pytestmark", [])) else made
 
 
 @dataclass(frozen=True)
